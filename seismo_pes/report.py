@@ -1,0 +1,35 @@
+"""What a stage had to leave out, as an item that travels to the final table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Skipped"]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something that a stage could not use, or used with a remark.
+
+    Parameters
+    ----------
+    stage : str
+        Where it happened: ``"scan"``, ``"select"``, ``"coordinates"``, ``"read"``,
+        ``"merge"``, ``"response"``.
+    what : str
+        The file, channel or station that is meant.
+    reason : str
+        One line that a user can act on.
+    count : int
+        How many times it happened (files, traces, gaps).
+
+    Examples
+    --------
+    >>> Skipped("read", "XX.AAA..BHZ", "no data on 2022-01-02").count
+    1
+    """
+
+    stage: str
+    what: str
+    reason: str
+    count: int = 1
