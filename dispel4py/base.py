@@ -1,0 +1,210 @@
+"""PEs with ready-made ports, and PEs made of functions or of other PEs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from dispel4py.core import NAME, GenericPE
+from dispel4py.workflow_graph import WorkflowGraph
+
+__all__ = [
+    "NAME",
+    "BasePE",
+    "CompositePE",
+    "ConsumerPE",
+    "GenericPE",
+    "IterativePE",
+    "ProducerPE",
+    "SimpleFunctionPE",
+    "WorkflowGraph",
+    "create_iterative_chain",
+]
+
+
+class BasePE(GenericPE):
+    """A PE whose ports are listed, or numbered ``input0``.. and ``output0``..
+
+    Parameters
+    ----------
+    inputs, outputs : iterable of str
+        Port names.
+    num_inputs, num_outputs : int
+        How many numbered ports to add besides.
+    """
+
+    def __init__(
+        self,
+        inputs: Iterable[str] = (),
+        outputs: Iterable[str] = (),
+        num_inputs: int = 0,
+        num_outputs: int = 0,
+    ) -> None:
+        super().__init__()
+        for name in [*inputs, *(f"input{i}" for i in range(num_inputs))]:
+            self._add_input(name)
+        for name in [*outputs, *(f"output{i}" for i in range(num_outputs))]:
+            self._add_output(name)
+
+
+class IterativePE(GenericPE):
+    """One ``input``, one ``output``: override ``_process(data)``, None drops the item.
+
+    >>> class Double(IterativePE):
+    ...     def _process(self, data):
+    ...         return 2 * data
+    >>> Double().process({"input": 4})
+    {'output': 8}
+    """
+
+    INPUT_NAME = "input"
+    OUTPUT_NAME = "output"
+
+    def __init__(self, numprocesses: int = 1) -> None:
+        super().__init__(numprocesses)
+        self._add_input(self.INPUT_NAME)
+        self._add_output(self.OUTPUT_NAME)
+
+    def process(self, inputs: dict[str, Any]) -> Any:
+        """Call ``_process`` with the item; what it returns leaves by ``output``."""
+        result = self._process(inputs[self.INPUT_NAME])
+        return None if result is None else {self.OUTPUT_NAME: result}
+
+
+class ProducerPE(GenericPE):
+    """A source: no input, one ``output``; override ``_process(inputs)``."""
+
+    OUTPUT_NAME = "output"
+
+    def __init__(self, numprocesses: int = 1) -> None:
+        super().__init__(numprocesses)
+        self._add_output(self.OUTPUT_NAME)
+
+    def process(self, inputs: dict[str, Any]) -> Any:
+        """Call ``_process``; what it returns leaves by ``output``."""
+        result = self._process(inputs)
+        return None if result is None else {self.OUTPUT_NAME: result}
+
+
+class ConsumerPE(GenericPE):
+    """A sink: one ``input``, no output; override ``_process(data)``."""
+
+    INPUT_NAME = "input"
+
+    def __init__(self, numprocesses: int = 1) -> None:
+        super().__init__(numprocesses)
+        self._add_input(self.INPUT_NAME)
+
+    def process(self, inputs: dict[str, Any]) -> None:
+        """Call ``_process`` with the item."""
+        self._process(inputs[self.INPUT_NAME])
+
+
+class SimpleFunctionPE(IterativePE):
+    """An `IterativePE` that applies a function.
+
+    Parameters
+    ----------
+    compute_fn : callable
+        Called as ``compute_fn(data, **params)``; None as result drops the item.
+    params : mapping
+        Keyword arguments for every call.
+
+    >>> SimpleFunctionPE(round, {"ndigits": 1}).process({"input": 2.345})
+    {'output': 2.3}
+    """
+
+    def __init__(
+        self,
+        compute_fn: Callable[..., Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.compute_fn = compute_fn
+        self.params = dict(params or {})
+        if compute_fn is not None:
+            self.name = f"PE_{getattr(compute_fn, '__name__', 'function')}"
+
+    def _process(self, data: Any) -> Any:
+        assert self.compute_fn is not None, f"{self.id} has no function"
+        return self.compute_fn(data, **self.params)
+
+
+class CompositePE(WorkflowGraph):
+    """A graph that is used like one PE.
+
+    Subclass it and connect PEs in ``__init__``, or pass a function that does so, then
+    name the outer ports with `_map_input` and `_map_output`.
+
+    Parameters
+    ----------
+    create_graph : callable, optional
+        Called as ``create_graph(composite, **params)``.
+    params : mapping
+        Keyword arguments for ``create_graph``.
+    """
+
+    def __init__(
+        self,
+        create_graph: Callable[..., None] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = type(self).__name__
+        if create_graph is not None:
+            create_graph(self, **(params or {}))
+
+    def _map_input(self, input_name: str, internal_pe: Any, internal_input: str) -> None:
+        """Give an inner input an outer name; one outer name may feed several."""
+        self._map_port(self.inputmappings, input_name, internal_pe, internal_input, "in")
+
+    def _map_output(
+        self, output_name: str, internal_pe: Any, internal_output: str
+    ) -> None:
+        """Give an inner output an outer name."""
+        self._map_port(
+            self.outputmappings, output_name, internal_pe, internal_output, "out"
+        )
+
+
+def create_iterative_chain(
+    functions: Iterable[Any],
+    FunctionPE_class: type[SimpleFunctionPE] = SimpleFunctionPE,
+    name_prefix: str = "PE_",
+    name_suffix: str = "",
+) -> CompositePE:
+    """Make a pipeline of functions, used as one PE with ``input`` and ``output``.
+
+    Parameters
+    ----------
+    functions : iterable
+        Each a callable, or ``(callable, params)``.
+    FunctionPE_class : type
+        The PE class that wraps each function.
+    name_prefix, name_suffix : str
+        Around each function's name in the name of its PE.
+
+    Returns
+    -------
+    CompositePE
+
+    >>> chain = create_iterative_chain([abs, (round, {"ndigits": 1})])
+    >>> [pe.name for pe in chain.pes]
+    ['PE_abs', 'PE_round']
+    """
+    chain = CompositePE()
+    previous: SimpleFunctionPE | None = None
+    for entry in functions:
+        function, params = entry if isinstance(entry, tuple) else (entry, {})
+        pe = FunctionPE_class(function, params)
+        pe.name = f"{name_prefix}{function.__name__}{name_suffix}"
+        if previous is None:
+            chain.add(pe)
+            chain._map_input("input", pe, "input")
+        else:
+            chain.connect(previous, "output", pe, "input")
+        previous = pe
+    if previous is None:
+        raise ValueError("a chain needs at least one function")
+    chain._map_output("output", previous, "output")
+    return chain

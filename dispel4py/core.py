@@ -1,0 +1,160 @@
+"""The processing element: ports, life cycle, and nothing of how it is run."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from dispel4py.errors import GraphError, PortError, suggest
+
+NAME = "name"
+TYPE = "type"
+DESCRIPTION = "description"
+META = "metadata"
+GROUPING = "grouping"
+WRITER = "writer"
+
+Writer = Callable[[str, Any], None]
+
+
+class GenericPE:
+    """A processing element (PE): named input ports, named output ports, `process`.
+
+    A subclass declares its ports in ``__init__`` and overrides `process` (or
+    `_process`). A mapping then calls, for each instance of the PE, `preprocess` once,
+    `process` once per item with ``{input_port: item}``, and `postprocess` once when
+    all inputs have ended. Output leaves as the dict that `process` returns, as dicts
+    that it yields, or by `write`, which may be called any number of times, also from
+    `postprocess`.
+
+    Parameters
+    ----------
+    numprocesses : int
+        How many instances of this PE are wanted. 1 (the default) means a share of
+        what there is.
+
+    Attributes
+    ----------
+    name : str
+        The class name unless set. Several PEs of a graph may share a name.
+    id : str
+        Unique in its graph: ``name`` and a counter, given by `WorkflowGraph.add`.
+    rank : int
+        The process that runs this instance, given by the mapping.
+
+    Examples
+    --------
+    >>> class Square(GenericPE):
+    ...     def __init__(self):
+    ...         GenericPE.__init__(self)
+    ...         self._add_input("input")
+    ...         self._add_output("output")
+    ...     def process(self, inputs):
+    ...         return {"output": inputs["input"] ** 2}
+    >>> Square().process({"input": 3})
+    {'output': 9}
+    """
+
+    def __init__(self, numprocesses: int = 1) -> None:
+        self.inputconnections: dict[str, dict[str, Any]] = {}
+        self.outputconnections: dict[str, dict[str, Any]] = {}
+        self.numprocesses = numprocesses
+        self.name = type(self).__name__
+        self.id = f"{self.name}{uuid.uuid4().hex}"
+        self.rank = 0
+        self._writer: Writer | None = None
+
+    # -- ports -----------------------------------------------------------------
+
+    def _add_input(
+        self,
+        name: str,
+        grouping: Any = None,
+        tuple_type: Any = None,
+    ) -> None:
+        """Declare an input port; declaring it again replaces it."""
+        port: dict[str, Any] = {NAME: name}
+        if grouping is not None:
+            port[GROUPING] = grouping
+        if tuple_type is not None:
+            port[TYPE] = tuple_type
+        self.inputconnections[name] = port
+
+    def _add_output(self, name: str, tuple_type: Any = None) -> None:
+        """Declare an output port; declaring it again replaces it."""
+        port: dict[str, Any] = {NAME: name}
+        if tuple_type is not None:
+            port[TYPE] = tuple_type
+        self.outputconnections[name] = port
+
+    def set_input_types(self, types: Mapping[str, Any]) -> None:
+        """Receive the types that arrive at the inputs (see `get_output_types`)."""
+
+    def get_output_types(self) -> dict[str, Any]:
+        """Return the declared type of each output that has one."""
+        return {n: p[TYPE] for n, p in self.outputconnections.items() if TYPE in p}
+
+    # -- life cycle ------------------------------------------------------------
+
+    def preprocess(self) -> None:
+        """Prepare this instance; called once in the process that runs it."""
+        self._preprocess()
+
+    def _preprocess(self) -> None:
+        """Override to prepare this instance."""
+
+    def process(
+        self, inputs: dict[str, Any]
+    ) -> dict[str, Any] | Iterable[dict[str, Any]] | None:
+        """Work on one item: ``inputs`` has exactly one port, or none for a source."""
+        return self._process(inputs)
+
+    def _process(self, inputs: Any) -> Any:
+        """Override to work on one item."""
+        return None
+
+    def postprocess(self) -> None:
+        """Finish this instance; called once when all its inputs have ended."""
+        self._postprocess()
+
+    def _postprocess(self) -> None:
+        """Override to finish this instance; it may still `write`."""
+
+    # -- what the mapping gives --------------------------------------------------
+
+    def write(self, name: str, data: Any) -> None:
+        """Send ``data`` from the output port ``name``.
+
+        Raises
+        ------
+        PortError
+            If there is no such output.
+        GraphError
+            If the PE is not running.
+        """
+        if name not in self.outputconnections:
+            raise PortError(
+                f"{self.id} has no output {name!r}: "
+                f"{suggest(name, self.outputconnections)}"
+            )
+        if self._writer is None:
+            raise GraphError(f"{self.id} can only write while a mapping runs it")
+        self._writer(name, data)
+
+    def log(self, message: object) -> None:
+        """Log ``message`` at level INFO with the PE and its process."""
+        logging.getLogger("dispel4py.pe").info("%s@%s: %s", self.id, self.rank, message)
+
+    # The names of dispel4py 1.x.
+    setInputTypes = set_input_types
+    getOutputTypes = get_output_types
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_writer"} | {
+            "_writer": None
+        }
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}>"

@@ -1,0 +1,88 @@
+"""The exceptions of the suite.
+
+    Dispel4pyError
+    ├── UserError                 a mistake that one line explains (exit status 2)
+    │   ├── ParameterError        an option or argument out of range     (ValueError)
+    │   ├── GraphError            a workflow that cannot be              (ValueError)
+    │   │   └── PortError         a port that does not exist             (KeyError)
+    │   ├── InputError            inputs that do not fit the graph       (ValueError)
+    │   ├── PlanError             a graph that does not fit the processes (ValueError)
+    │   └── MappingUnavailable    a mapping that cannot run here         (RuntimeError)
+    ├── DataError                 a file or trace that cannot be used    (ValueError)
+    ├── ItemError                 an item that cannot travel             (TypeError)
+    └── RunError                  a run that failed (exit status 1)      (RuntimeError)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dispel4py.instance import Failure
+
+
+class Dispel4pyError(Exception):
+    """Root of everything that the suite raises on purpose."""
+
+
+class UserError(Dispel4pyError):
+    """A mistake of the caller that one line explains; commands exit with 2."""
+
+
+class ParameterError(UserError, ValueError):
+    """An option or argument has a value that makes no sense."""
+
+
+class GraphError(UserError, ValueError):
+    """The workflow graph cannot be built or run as it is."""
+
+
+class PortError(GraphError, KeyError):
+    """A processing element has no port of that name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class InputError(UserError, ValueError):
+    """The inputs given to a run do not fit its graph."""
+
+
+class PlanError(UserError, ValueError):
+    """The graph cannot be laid out on the processes that were asked for."""
+
+
+class MappingUnavailable(UserError, RuntimeError):
+    """The mapping is unknown, or what it needs is not installed."""
+
+
+class DataError(Dispel4pyError, ValueError):
+    """A file or trace cannot be used."""
+
+
+class ItemError(Dispel4pyError, TypeError):
+    """An item cannot be sent to another process."""
+
+
+class RunError(Dispel4pyError, RuntimeError):
+    """A run failed. ``failures`` says which instance, on what input and why."""
+
+    def __init__(self, failures: Iterable[Failure]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("\n".join(f.summary for f in self.failures))
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant.
+
+    >>> suggest("ouput", ["output", "skipped"])
+    "did you mean 'output'? (known: output, skipped)"
+    """
+    names = sorted(map(str, known))
+    if not names:
+        return "there are none"
+    listing = f"known: {', '.join(names)}"
+    close = difflib.get_close_matches(str(name), names, n=1)
+    return f"did you mean {close[0]!r}? ({listing})" if close else listing

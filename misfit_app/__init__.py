@@ -1,0 +1,1 @@
+"""Observed against synthetic seismograms: reserved for the misfit application."""
