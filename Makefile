@@ -1,0 +1,62 @@
+# What a person and the checks on every change run. `make` lists the targets.
+
+VENV   := .venv
+EXTRAS := mpi,dev
+PYTHON ?=
+OUT    ?= demo-out
+
+BIN  := $(VENV)/bin
+PIP  := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# Two stamps: the demo needs less than the tests do, and a fresh machine waits less.
+CORE := $(VENV)/.installed-core
+FULL := $(VENV)/.installed-full
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format clean distclean
+.NOTPARALLEL:
+.SUFFIXES:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | \
+	while IFS=@ read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
+
+install: $(FULL) ## make .venv and install the suite with every extra
+
+demo: $(CORE) ## correlate a synthetic network and draw its record section
+	$(BIN)/xcorr-app demo --out $(OUT)
+
+test: $(FULL) ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(FULL) ## lint, format check and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(FULL) ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what builds, tests and the demo leave
+	rm -rf build dist demo-out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean ## the same, and the virtual environment
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@PYTHON='$(PYTHON)' tools/make-venv $(VENV)
+
+# matplotlib lists the system's fonts at its first import: done here, not in the demo.
+$(CORE): pyproject.toml $(BIN)/python
+	@echo "installing dispel4py-seismo into $(VENV) (a minute or two)"
+	@$(PIP) install --editable .
+	@$(BIN)/python -c 'import matplotlib.font_manager'
+	@touch $@
+
+$(FULL): pyproject.toml $(BIN)/python
+	@echo "installing dispel4py-seismo[$(EXTRAS)] into $(VENV) (a minute or two)"
+	@$(PIP) install --editable '.[$(EXTRAS)]'
+	@$(BIN)/python -c 'import matplotlib.font_manager'
+	@touch $(CORE) $@

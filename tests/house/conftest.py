@@ -1,0 +1,82 @@
+"""The source files of the packages, read and parsed once for the house's rules."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("dispel4py", "seismo_pes", "xcorr_app", "misfit_app", "benchmarks")
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    if not isinstance(node, ast.If):
+        return False
+    return "TYPE_CHECKING" in ast.dump(node.test)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module: its dotted name, its path from the root, its syntax tree."""
+
+    name: str
+    path: Path
+    relative: str
+    text: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text, self.relative)
+
+    @property
+    def is_package(self) -> bool:
+        return self.path.name == "__init__.py"
+
+    def walk(self, deep: bool = True) -> Iterator[ast.AST]:
+        """Nodes that run: `deep` enters functions, imports for types are left out."""
+        todo: list[ast.AST] = [self.tree]
+        while todo:
+            node = todo.pop()
+            yield node
+            if _is_type_checking(node):
+                continue
+            if not deep and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            todo.extend(ast.iter_child_nodes(node))
+
+    def imports(self, deep: bool = True) -> set[str]:
+        """Dotted names that this module imports, relative ones resolved."""
+        found: set[str] = set()
+        for node in self.walk(deep):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                base = self._resolve(node)
+                found |= {f"{base}.{alias.name}" for alias in node.names}
+        return found
+
+    def _resolve(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        parts = self.name.split(".")
+        parts = parts[: len(parts) - node.level + self.is_package]
+        return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+def _read(root: Path, path: Path) -> Source:
+    relative = path.relative_to(root)
+    name = ".".join(relative.with_suffix("").parts).removesuffix(".__init__")
+    return Source(name, path, str(relative), path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def sources(repository: Path) -> dict[str, Source]:
+    """Every module of the packages, by its dotted name."""
+    paths = [
+        path
+        for package in PACKAGES
+        for path in sorted((repository / package).rglob("*.py"))
+    ]
+    return {source.name: source for source in (_read(repository, p) for p in paths)}

@@ -1,0 +1,173 @@
+"""Imports point one way, and the light modules stay light."""
+
+import subprocess
+import sys
+
+import pytest
+
+# Who may import what inside dispel4py: a module sees those on the lines above its own.
+# A new module takes its place here; `mappings`, `provenance` are whole packages.
+ENGINE_LAYERS = (
+    ("errors",),
+    ("core", "observe", "message"),
+    ("grouping",),
+    ("workflow_graph",),
+    ("base", "plan"),
+    ("instance",),
+    ("mappings", "provenance", "registry", "utils"),
+    ("run",),
+    ("cli", "new"),
+    ("__main__",),
+)
+OURS = ("dispel4py", "seismo_pes", "xcorr_app", "misfit_app", "benchmarks")
+# What else a package may import of ours: the first rule whose name fits decides.
+ALLOWED = (
+    ("dispel4py", ("dispel4py",)),
+    ("seismo_pes.signal", ("seismo_pes.signal",)),
+    (
+        "seismo_pes",
+        ("seismo_pes", "dispel4py.core", "dispel4py.base", "dispel4py.errors"),
+    ),
+    ("xcorr_app", ("xcorr_app", "seismo_pes", "dispel4py")),
+    ("misfit_app", ("misfit_app", "seismo_pes", "dispel4py")),
+    (
+        "benchmarks",
+        ("benchmarks", "xcorr_app", "misfit_app", "seismo_pes", "dispel4py"),
+    ),
+)
+APPLICATIONS = ("xcorr_app", "misfit_app", "benchmarks")
+INSIDE_THE_ENGINE = ("mappings", "instance", "plan", "message", "grouping")
+# Packages from elsewhere, by the part of the house that may name them.
+THIRD_PARTY = (
+    ("dispel4py.mappings.mpi", {"numpy", "mpi4py"}),
+    ("dispel4py", {"numpy"}),
+    ("seismo_pes.signal", {"numpy", "scipy"}),
+    ("seismo_pes", {"numpy", "scipy", "obspy", "h5py", "matplotlib", "geographiclib"}),
+    ("xcorr_app", {"numpy", "scipy", "obspy", "h5py", "matplotlib", "rich"}),
+    ("misfit_app", {"numpy", "obspy", "h5py", "matplotlib", "rich"}),
+    ("benchmarks", {"numpy", "scipy", "obspy", "h5py"}),
+)
+HEAVY = ("obspy", "mpi4py", "matplotlib", "h5py", "rich", "scipy", "seismo_pes")
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def rule_for(name, table):
+    return next(value for package, value in table if within(name, package))
+
+
+def layer_of(name: str) -> int | None:
+    """Line of the table on which a module of the engine stands; None if on none."""
+    if name == "dispel4py":
+        return -1
+    part = name.split(".")[1]
+    found = [i for i, layer in enumerate(ENGINE_LAYERS) if part in layer]
+    return found[0] if found else None
+
+
+def our_imports(source, sources):
+    """Modules of ours that `source` imports: the module where a name of it is meant."""
+    for name in source.imports():
+        if name.split(".")[0] in OURS:
+            yield name if name in sources else name.rpartition(".")[0]
+
+
+def test_engine_modules_have_a_place(sources):
+    lost = [n for n in sources if within(n, "dispel4py") and layer_of(n) is None]
+    assert not lost, f"give these a line in ENGINE_LAYERS: {lost}"
+
+
+def test_engine_imports_point_down(sources):
+    wrong = []
+    for name, source in sources.items():
+        if not within(name, "dispel4py") or name == "dispel4py":
+            continue
+        for target in our_imports(source, sources):
+            if target.split(".")[:2] == name.split(".")[:2]:
+                continue
+            if (layer_of(target) or -1) >= (layer_of(name) or 0):
+                wrong.append(f"{source.relative} imports {target}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_packages_import_only_what_the_design_allows(sources):
+    wrong = []
+    for name, source in sources.items():
+        allowed = rule_for(name, ALLOWED)
+        for target in our_imports(source, sources):
+            if not any(within(target, package) for package in allowed):
+                wrong.append(f"{source.relative} imports {target}")
+            part = target.split(".")[1] if "." in target else ""
+            if (
+                name.split(".")[0] in APPLICATIONS
+                and within(target, "dispel4py")
+                and part in INSIDE_THE_ENGINE
+            ):
+                wrong.append(f"{source.relative} reaches into {target}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_third_party_imports_stay_in_their_rooms(sources):
+    wrong = []
+    for name, source in sources.items():
+        allowed = rule_for(name, THIRD_PARTY)
+        for target in source.imports():
+            top = target.split(".")[0]
+            if top in sys.stdlib_module_names or top in OURS or top in allowed:
+                continue
+            wrong.append(f"{source.relative} imports {top}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_import_cycles(sources):
+    graph = {
+        name: {
+            target
+            for target in our_imports(source, sources)
+            if target in sources and target != name
+        }
+        for name, source in sources.items()
+    }
+    assert not sorted(name for name in graph if reaches(graph, name))
+
+
+def reaches(graph, start) -> bool:
+    todo, seen = list(graph[start]), set()
+    while todo:
+        here = todo.pop()
+        if here == start:
+            return True
+        if here not in seen:
+            seen.add(here)
+            todo.extend(graph[here])
+    return False
+
+
+@pytest.mark.parametrize(
+    ("modules", "refused"),
+    [
+        (
+            "dispel4py dispel4py.core dispel4py.base dispel4py.workflow_graph",
+            HEAVY,
+        ),
+        ("dispel4py.run dispel4py.cli dispel4py.mappings", HEAVY),
+        ("seismo_pes.signal", ("obspy", "matplotlib", "h5py", "dispel4py")),
+        ("xcorr_app.cli", ("obspy", "matplotlib", "h5py", "scipy", "mpi4py")),
+    ],
+    ids=["graph", "run", "signal", "xcorr-app"],
+)
+def test_light_modules_import_nothing_heavy(modules, refused):
+    program = "\n".join(
+        [
+            "import importlib, sys",
+            f"[importlib.import_module(name) for name in {modules.split()!r}]",
+            f"print(*[name for name in {refused!r} if name in sys.modules])",
+        ]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
