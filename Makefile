@@ -13,7 +13,7 @@ CORE := $(VENV)/.installed-core
 FULL := $(VENV)/.installed-full
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format clean distclean
+.PHONY: help install demo test check format docs clean distclean
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -37,6 +37,9 @@ check: $(FULL) ## lint, format check and types
 format: $(FULL) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(FULL) ## write the tables in docs/ from the code
+	$(BIN)/python tools/write_tables.py
 
 clean: ## remove what builds, tests and the demo leave
 	rm -rf build dist demo-out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

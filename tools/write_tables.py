@@ -1,0 +1,138 @@
+"""Write the tables in docs/ from the code: options of xcorr-app, the elements.
+
+Run as ``make docs``; a test fails while a page and the code disagree.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import seismo_pes
+import seismo_pes.signal
+from dispel4py.core import GenericPE
+from xcorr_app.config import TABLES, Config
+from xcorr_app.options import Option, default_text, flag, options_of
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+REQUIRED = ("stations", "data", "out")
+
+
+def option_tables() -> str:
+    """Return one table of options for each table of the TOML file."""
+    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    parts = []
+    for table, title in TABLES.items():
+        rows = [
+            (_spelled(name, opt), _default(name, opt, defaults[name]), opt.help)
+            for name, opt in options_of(Config).items()
+            if opt.table == table
+        ]
+        head = ("option", "default", "meaning")
+        parts.append(f"### `[{table}]` {title}\n\n{_table(head, rows)}")
+    return "\n".join(parts)
+
+
+def element_table() -> str:
+    """Return the table of processing elements."""
+    rows = []
+    for module in _modules(seismo_pes):
+        for name, element in _defined(module, inspect.isclass):
+            if issubclass(element, GenericPE):
+                rows.append((f"`{name}`", f"`{module.__name__}`", _says(element)))
+    return _table(("element", "module", "what it does"), rows)
+
+
+def function_tables() -> str:
+    """Return one table of functions for each module that computes on arrays."""
+    parts = []
+    for module in _modules(seismo_pes.signal):
+        rows = [
+            (f"`{name}`", _says(function))
+            for name, function in _defined(module, inspect.isfunction)
+        ]
+        if rows:
+            table = _table(("function", "what it does"), rows)
+            parts.append(f"### `{module.__name__}`\n\n{_says(module)}\n\n{table}")
+    return "\n".join(parts)
+
+
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "xcorr-app.md": {"options": option_tables},
+    "elements.md": {"elements": element_table, "functions": function_tables},
+}
+
+
+def with_tables(page: str, tables: dict[str, Callable[[], str]]) -> str:
+    """Return the page with its tables as they should be."""
+    for name, make in tables.items():
+        begin = f"<!-- {name}: begin, written by `make docs` -->\n"
+        end = f"<!-- {name}: end -->\n"
+        before, _, rest = page.partition(begin)
+        _, _, after = rest.partition(end)
+        page = f"{before}{begin}\n{make()}\n{end}{after}"
+    return page
+
+
+def main() -> int:
+    """Rewrite the pages."""
+    for name, tables in PAGES.items():
+        path = DOCS / name
+        page = path.read_text(encoding="utf-8")
+        path.write_text(with_tables(page, tables), encoding="utf-8")
+    return 0
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n"
+        for line in lines
+    )
+
+
+def _spelled(name: str, option: Option) -> str:
+    values = ""
+    if option.choices:
+        values = " " + "|".join(option.choices)
+    elif option.kind != "flag":
+        metavar = option.metavar
+        values = " " + (metavar if isinstance(metavar, str) else " ".join(metavar))
+    spelled = f"`{flag(name)}{values}`"
+    return f"`{option.short}`, {spelled}" if option.short else spelled
+
+
+def _default(name: str, option: Option, default: object) -> str:
+    if name in REQUIRED:
+        return "must be given"
+    said = default_text(option, default).removeprefix("default: ")
+    if not said:
+        return "off" if option.kind == "flag" else "none"
+    return said if default is None else f"`{said}`"
+
+
+def _modules(package: ModuleType) -> Iterator[ModuleType]:
+    for entry in pkgutil.iter_modules(package.__path__):
+        if not entry.ispkg and not entry.name.startswith("_"):
+            yield importlib.import_module(f"{package.__name__}.{entry.name}")
+
+
+def _defined(
+    module: ModuleType, kind: Callable[[object], bool]
+) -> Iterator[tuple[str, type]]:
+    for name, member in vars(module).items():
+        home = getattr(member, "__module__", None)
+        if kind(member) and home == module.__name__ and not name.startswith("_"):
+            yield name, member
+
+
+def _says(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
