@@ -1,0 +1,463 @@
+"""A seeded synthetic seismic network in ambient noise, whose answer is known.
+
+The medium is two-dimensional with one velocity c. Noise comes from all around:
+``n_directions`` plane waves (sources in the far field, evenly spaced in azimuth),
+each an independent Gaussian series with the power spectrum S(f). The expected
+cross-spectrum of two stations at distance d is then
+
+    C(f) = S(f) * (1/N) sum over n of exp(i k d cos(theta_n)) = S(f) J0(k d),
+
+with k = 2 pi f / c: Aki's spatial autocorrelation (see Tsai & Moschetti 2010,
+doi:10.1111/j.1365-246X.2010.04633.x), which is also the imaginary part of the
+two-dimensional Green's function (Sanchez-Sesma & Campillo 2006,
+doi:10.1785/0120050181). The sum equals J0 to machine precision as long as N
+exceeds k d by a margin; :class:`Network` refuses fewer directions.
+
+For k d >> 1, J0(k d) = sqrt(2 / (pi k d)) cos(k d - pi/4): one arrival on either
+side, at the lag d/c, whose phase is advanced by pi/4. The *envelope* of the
+correlation peaks at d/c, its largest *trough or crest* about 1/(8 f) earlier (5
+samples at 0.5 Hz and 20 Hz). :func:`arrival_lag_s` undoes the pi/4 and measures
+the lag of the Green's function; what is left of the approximation, the next term
+1/(8 k d) of the phase, is below 0.1 sample for distances above 10 km and the
+default band.
+
+Around the arrival stays the noise of a finite record: about 1/sqrt(2 B T) of the
+value at zero distance, for bandwidth B and duration T.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dispel4py.errors import ParameterError
+from xcorr_app.options import format_time, parse_time
+
+if TYPE_CHECKING:
+    from obspy import Inventory
+
+Positions = np.ndarray  # (n_stations, 2): east and north of the centre, km
+Advance = Callable[[int], object]
+
+NETWORK_CODE, LOCATION_CODE, CHANNEL_CODE = "XX", "00", "BHZ"
+CENTRE = (47.0, 8.5)  # latitude, longitude
+
+# A broadband sensor with a corner period of 120 s and a 24-bit digitiser.
+CORNER_RAD_S = 2 * math.pi / 120
+POLES = [complex(-CORNER_RAD_S, s * CORNER_RAD_S) / math.sqrt(2) for s in (1, -1)]
+ZEROS = [0j, 0j]
+SENSOR_V_PER_M_S = 1500.0
+COUNTS_PER_V = 2**24 / 40
+
+GROUND_RMS_M_S = 1e-6  # a quiet continental site in the microseism band
+EARTH_RADIUS_KM = 6371.0
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a synthetic archive is made of; equal networks make equal bytes.
+
+    Attributes
+    ----------
+    n_stations, hours, seed
+        Stations, length of the record from midnight, seed of all randomness.
+    velocity_km_s, band_hz
+        Velocity of the medium, and band of the noise.
+    n_directions
+        Directions from which the noise comes.
+    incoherent
+        RMS of each station's own white noise over that of the common noise.
+    diameter_km
+        Diameter of the disk over which the stations are scattered.
+    """
+
+    n_stations: int = 24
+    hours: float = 6.0
+    seed: int = 2015
+    velocity_km_s: float = 3.0
+    rate_hz: float = 20.0
+    band_hz: tuple[float, float] = (0.1, 1.0)
+    n_directions: int = 360
+    incoherent: float = 0.5
+    diameter_km: float = 100.0
+    start: str = "2022-06-01"
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.n_stations <= 99:
+            raise ParameterError(f"--stations {self.n_stations}: must be 2 to 99")
+        if not 0 < self.hours <= 24 * 31:
+            raise ParameterError(f"--hours {self.hours:g}: must be above 0, to 744")
+        if self.n_directions < self.n_directions_needed:
+            raise ParameterError(
+                f"{self.n_directions} directions of noise are too few for this "
+                f"network: {self.n_directions_needed} are needed"
+            )
+
+    @property
+    def n_directions_needed(self) -> int:
+        """Directions beyond which their sum is J0 (to about 1e-6)."""
+        kd = 2 * math.pi * self.band_hz[1] / self.velocity_km_s * self.diameter_km
+        # J_N(kd) falls faster than exponentially beyond N = kd + a few kd^(1/3)
+        return math.ceil(kd + 5 * kd ** (1 / 3) + 5)
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of each trace."""
+        return round(self.hours * 3600 * self.rate_hz)
+
+    def codes(self) -> list[str]:
+        """Return the station codes."""
+        return [f"S{i:02d}" for i in range(1, self.n_stations + 1)]
+
+    def channel_ids(self) -> list[str]:
+        """Return the channel ids, NET.STA.LOC.CHA."""
+        tail = f"{LOCATION_CODE}.{CHANNEL_CODE}"
+        return [f"{NETWORK_CODE}.{code}.{tail}" for code in self.codes()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all parameters, ready for JSON."""
+        return {**dataclasses.asdict(self), "band_hz": list(self.band_hz)}
+
+
+def positions_km(network: Network) -> Positions:
+    """Scatter the stations over a disk, never two close together.
+
+    Best-candidate sampling (Mitchell 1991): of several random places each new
+    station takes the one farthest from all others.
+    """
+    rng = np.random.default_rng([network.seed, 0])
+    places = np.empty((0, 2))
+    for _ in range(network.n_stations):
+        radius = network.diameter_km / 2 * np.sqrt(rng.random(12))
+        angle = 2 * np.pi * rng.random(12)
+        tried = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+        gaps = np.linalg.norm(tried[:, None] - places[None], axis=-1)
+        best = int(np.argmax(gaps.min(axis=1))) if len(places) else 0
+        places = np.concatenate([places, tried[best : best + 1]])
+    return places
+
+
+def delays_s(
+    positions: Positions, n_directions: int, velocity_km_s: float
+) -> np.ndarray:
+    """Return the delay of each plane wave at each station, (stations, directions)."""
+    azimuth = 2 * np.pi * np.arange(n_directions) / n_directions
+    toward = np.stack([np.sin(azimuth), np.cos(azimuth)])
+    return positions @ toward / velocity_km_s
+
+
+def amplitude(frequency_hz: np.ndarray, band_hz: tuple[float, float]) -> np.ndarray:
+    """Return the amplitude spectrum of the noise: a Hann bell over log frequency.
+
+    Smooth to both edges of the band, so that correlations have no ringing.
+    """
+    low, high = np.log(band_hz)
+    inside = (frequency_hz > band_hz[0]) & (frequency_hz < band_hz[1])
+    x = (np.log(np.where(inside, frequency_hz, band_hz[0])) - low) / (high - low)
+    return np.where(inside, np.sin(np.pi * x) ** 2, 0.0)
+
+
+def common_spectra(
+    delays: np.ndarray,
+    frequency_hz: np.ndarray,
+    amplitudes: np.ndarray,
+    rng: np.random.Generator,
+    n_block: int = 64,
+) -> np.ndarray:
+    """Sum the plane waves at each station, in the frequency domain.
+
+    Parameters
+    ----------
+    delays
+        Seconds, (stations, directions).
+    frequency_hz, amplitudes
+        Equally spaced frequencies and the amplitude spectrum there, (bins,).
+    rng
+        Source of the waves' random series.
+
+    Returns
+    -------
+    complex128, (stations, bins), with mean square ``2 * amplitudes**2`` per bin.
+    """
+    n_directions = delays.shape[1]
+    spectra = np.empty((len(delays), len(frequency_hz)), complex)
+    if len(frequency_hz) < 2:
+        raise ParameterError("the record is too short for its band")
+    spacing_hz = frequency_hz[1] - frequency_hz[0]
+    # exp(-2 pi i f tau) within a block by products instead of by exp: many times
+    # faster, and re-started in each block, so that errors do not grow
+    step = -2j * np.pi * spacing_hz * delays
+    within = np.exp(np.arange(n_block)[:, None, None] * step)
+    for first in range(0, len(frequency_hz), n_block):
+        some = slice(first, min(first + n_block, len(frequency_hz)))
+        n = some.stop - first
+        shift = np.exp(-2j * np.pi * frequency_hz[first] * delays)
+        waves = rng.standard_normal((n, 2 * n_directions)).view(complex)
+        waves *= amplitudes[some, None] / math.sqrt(n_directions)
+        spectra[:, some] = ((within[:n] * shift) @ waves[:, :, None])[..., 0].T
+    return spectra
+
+
+def instrument(frequency_hz: np.ndarray) -> np.ndarray:
+    """Return the response of sensor and digitiser, counts per m/s, complex."""
+    s = 2j * np.pi * frequency_hz
+    shape = np.prod([s - z for z in ZEROS], axis=0)
+    shape = shape / np.prod([s - p for p in POLES], axis=0)
+    return shape * _normalisation() * SENSOR_V_PER_M_S * COUNTS_PER_V
+
+
+def _normalisation(frequency_hz: float = 1.0) -> float:
+    s = 2j * math.pi * frequency_hz
+    return abs(math.prod(s - p for p in POLES) / math.prod(s - z for z in ZEROS))
+
+
+def traces(network: Network) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield channel id and record of each station, counts, float64.
+
+    The record is periodic with its own length, so it has neither start nor end
+    effects: every wave is there at every station all the time. One trace at a time
+    is held in the time domain.
+    """
+    n = network.n_samples
+    frequency = np.fft.rfftfreq(n, 1 / network.rate_hz)
+    low, high = np.searchsorted(frequency, network.band_hz)
+    bins = slice(max(int(low), 1), int(high))
+    shape = amplitude(frequency[bins], network.band_hz)
+    delays = delays_s(
+        positions_km(network), network.n_directions, network.velocity_km_s
+    )
+    rng = np.random.default_rng([network.seed, 1])
+    spectra = common_spectra(delays, frequency[bins], shape, rng)
+    # Parseval: the RMS of irfft of a one-sided spectrum X is sqrt(2 sum |X|^2) / n
+    spectra *= GROUND_RMS_M_S * n / math.sqrt(4 * np.sum(shape**2))
+    level = GROUND_RMS_M_S * network.incoherent * math.sqrt(n / 2)
+    response = instrument(frequency)
+    for i, channel_id in enumerate(network.channel_ids()):
+        own = np.random.default_rng([network.seed, 2, i])
+        spectrum = own.standard_normal(2 * len(frequency)).view(complex)
+        spectrum *= level
+        spectrum[bins] += spectra[i]
+        yield channel_id, np.fft.irfft(spectrum * response, n)
+
+
+def make_archive(
+    network: Network, folder: str | Path, advance: Advance | None = None
+) -> bool:
+    """Write the network as an SDS archive with StationXML and the truth.
+
+    In `folder`: ``archive/`` (int32 Steim2 miniSEED), ``stations.xml``,
+    ``stations.txt`` and ``truth.json``. What is already there with the same
+    parameters is left alone.
+
+    Parameters
+    ----------
+    advance
+        Called with the number of stations done.
+
+    Returns
+    -------
+    Whether anything was written.
+
+    Raises
+    ------
+    ParameterError
+        If the folder holds an archive made with other parameters.
+    """
+    folder = Path(folder)
+    truth = folder / "truth.json"
+    if truth.exists():
+        if json.loads(truth.read_text())["network"] != network.to_dict():
+            raise ParameterError(
+                f"{folder} holds a network with other parameters: remove it or "
+                "choose another folder"
+            )
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    for done, (channel_id, counts) in enumerate(traces(network), start=1):
+        _write_days(folder / "archive", channel_id, counts, network)
+        if advance is not None:
+            advance(done)
+    inventory(network).write(str(folder / "stations.xml"), format="STATIONXML")
+    codes = "".join(f"{NETWORK_CODE} {code}\n" for code in network.codes())
+    (folder / "stations.txt").write_text(f"# network station\n{codes}")
+    # last, so that its presence says that all is there
+    truth.write_text(json.dumps(true_lags(network), indent=1) + "\n")
+    return True
+
+
+def _write_days(
+    archive: Path, channel_id: str, counts: np.ndarray, network: Network
+) -> None:
+    from obspy import Trace, UTCDateTime
+
+    net, sta, loc, cha = channel_id.split(".")
+    first = UTCDateTime(format_time(parse_time(network.start)))
+    per_day = round(86400 * network.rate_hz)
+    samples = np.rint(counts).astype(np.int32)
+    for begin in range(0, len(samples), per_day):
+        time = first + begin / network.rate_hz
+        header = {
+            "network": net,
+            "station": sta,
+            "location": loc,
+            "channel": cha,
+            "starttime": time,
+            "sampling_rate": network.rate_hz,
+        }
+        name = f"{channel_id}.D.{time.year}.{time.julday:03d}"
+        path = archive / str(time.year) / net / sta / f"{cha}.D" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trace = Trace(samples[begin : begin + per_day], header)
+        trace.write(str(path), format="MSEED", encoding="STEIM2", reclen=4096)
+
+
+def coordinates(network: Network) -> list[tuple[float, float]]:
+    """Return latitude and longitude of each station.
+
+    Azimuthal equidistant around the centre: geodesic distances between stations
+    equal those in the plane to about 1e-5.
+    """
+    from geographiclib.geodesic import Geodesic
+
+    places = []
+    for east, north in positions_km(network):
+        bearing = math.degrees(math.atan2(east, north))
+        there = Geodesic.WGS84.Direct(*CENTRE, bearing, 1000 * math.hypot(east, north))
+        places.append((round(there["lat2"], 6), round(there["lon2"], 6)))
+    return places
+
+
+def true_lags(network: Network) -> dict[str, Any]:
+    """Return the parameters, and distance and lag of each pair, ready for JSON."""
+    from geographiclib.geodesic import Geodesic
+
+    ids, places = network.channel_ids(), coordinates(network)
+    pairs = []
+    for j in range(len(ids)):
+        for i in range(j):
+            there = Geodesic.WGS84.Inverse(*places[i], *places[j])
+            distance_km = there["s12"] / 1000
+            lag_s = distance_km / network.velocity_km_s
+            pairs.append(
+                {
+                    "pair": f"{ids[i]}_{ids[j]}",
+                    "distance_km": round(distance_km, 6),
+                    "lag_s": round(lag_s, 6),
+                }
+            )
+    note = (
+        "lag_s: lag of the Green's function on either side, distance over velocity; "
+        "the correlation's phase is pi/4 ahead of it there (two dimensions)"
+    )
+    return {"network": network.to_dict(), "note": note, "pairs": pairs}
+
+
+def inventory(network: Network) -> Inventory:
+    """Return the stations with coordinates and responses."""
+    from obspy import Inventory, UTCDateTime
+    from obspy.core import inventory as inv
+
+    start = UTCDateTime(format_time(parse_time(network.start))) - 86400
+    stations = []
+    for code, (latitude, longitude) in zip(
+        network.codes(), coordinates(network), strict=True
+    ):
+        where = {"latitude": latitude, "longitude": longitude, "elevation": 0.0}
+        channel = inv.Channel(
+            CHANNEL_CODE,
+            LOCATION_CODE,
+            **where,
+            depth=0.0,
+            azimuth=0.0,
+            dip=-90.0,
+            sample_rate=network.rate_hz,
+            start_date=start,
+            response=_response(network.rate_hz),
+        )
+        stations.append(
+            inv.Station(code, **where, channels=[channel], start_date=start)
+        )
+    return Inventory(
+        [inv.Network(NETWORK_CODE, stations=stations)], source="xcorr-app demo"
+    )
+
+
+def _response(rate_hz: float) -> Any:
+    from obspy.core.inventory import response as resp
+
+    sensor = resp.PolesZerosResponseStage(
+        1,
+        SENSOR_V_PER_M_S,
+        1.0,
+        "M/S",
+        "V",
+        "LAPLACE (RADIANS/SECOND)",
+        1.0,
+        ZEROS,
+        POLES,
+        normalization_factor=_normalisation(),
+    )
+    digitiser = resp.CoefficientsTypeResponseStage(
+        2,
+        COUNTS_PER_V,
+        1.0,
+        "V",
+        "COUNTS",
+        "DIGITAL",
+        numerator=[1.0],
+        denominator=[],
+        decimation_input_sample_rate=rate_hz,
+        decimation_factor=1,
+        decimation_offset=0,
+        decimation_delay=0.0,
+        decimation_correction=0.0,
+    )
+    gain = SENSOR_V_PER_M_S * COUNTS_PER_V
+    sensitivity = resp.InstrumentSensitivity(gain, 1.0, "M/S", "COUNTS")
+    return resp.Response(
+        instrument_sensitivity=sensitivity, response_stages=[sensor, digitiser]
+    )
+
+
+def arrival_lag_s(
+    correlation: np.ndarray,
+    rate_hz: float,
+    distance_km: float,
+    velocities_km_s: tuple[float, float] = (2.0, 4.5),
+) -> float:
+    """Measure the lag of the Green's function in a correlation.
+
+    Both sides are averaged, the phase of the two-dimensional medium (pi/4 ahead)
+    is taken back, and the largest value between the two velocities is found, to a
+    fraction of a sample by a parabola.
+
+    Parameters
+    ----------
+    correlation
+        Lags -max..+max, odd length.
+
+    Returns
+    -------
+    The lag in seconds; NaN if the velocities point beyond the largest lag.
+    """
+    from scipy.signal import hilbert
+
+    half = len(correlation) // 2
+    symmetric = (correlation + correlation[::-1]) / 2
+    rotated = (hilbert(symmetric) * np.exp(-0.25j * np.pi)).real[half:]
+    first = max(1, math.floor(distance_km / velocities_km_s[1] * rate_hz))
+    last = math.ceil(distance_km / velocities_km_s[0] * rate_hz)
+    if last >= half:
+        return math.nan
+    peak = first + int(np.argmax(rotated[first : last + 1]))
+    before, at, after = rotated[peak - 1 : peak + 2]
+    curvature = before - 2 * at + after
+    offset = 0.5 * (before - after) / curvature if curvature < 0 else 0.0
+    return (peak + float(np.clip(offset, -0.5, 0.5))) / rate_hz
