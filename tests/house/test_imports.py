@@ -37,15 +37,16 @@ ALLOWED = (
 )
 APPLICATIONS = ("xcorr_app", "misfit_app", "benchmarks")
 INSIDE_THE_ENGINE = ("mappings", "instance", "plan", "message", "grouping")
+SCIENCE = {"numpy", "scipy", "obspy", "h5py", "matplotlib", "geographiclib"}
 # Packages from elsewhere, by the part of the house that may name them.
 THIRD_PARTY = (
     ("dispel4py.mappings.mpi", {"numpy", "mpi4py"}),
     ("dispel4py", {"numpy"}),
     ("seismo_pes.signal", {"numpy", "scipy"}),
-    ("seismo_pes", {"numpy", "scipy", "obspy", "h5py", "matplotlib", "geographiclib"}),
-    ("xcorr_app", {"numpy", "scipy", "obspy", "h5py", "matplotlib", "rich"}),
-    ("misfit_app", {"numpy", "obspy", "h5py", "matplotlib", "rich"}),
-    ("benchmarks", {"numpy", "scipy", "obspy", "h5py"}),
+    ("seismo_pes", SCIENCE),
+    ("xcorr_app", {*SCIENCE, "rich"}),
+    ("misfit_app", {*SCIENCE, "rich"}),
+    ("benchmarks", SCIENCE),
 )
 HEAVY = ("obspy", "mpi4py", "matplotlib", "h5py", "rich", "scipy", "seismo_pes")
 
