@@ -1,0 +1,159 @@
+"""Progress of long work, for a terminal or for a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+
+class Progress:
+    """Show how far each stage of a run has come.
+
+    On a terminal bars are drawn; elsewhere a plain line is written every
+    `interval_s` seconds, so that a log stays short.
+
+    Parameters
+    ----------
+    stages
+        Names and totals; a total of 0 is not known yet. A stage that is updated
+        without having been named here is added.
+    stream
+        Where to write; standard error by default.
+    interval_s
+        Least time between two plain lines.
+
+    Examples
+    --------
+    >>> with Progress({"read": 2}) as progress:
+    ...     progress.update("read", 1)
+    ...     progress.update("read", 2)
+    """
+
+    def __init__(
+        self,
+        stages: Mapping[str, int] | None = None,
+        stream: TextIO | None = None,
+        interval_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.stages = {name: _Stage(total) for name, total in (stages or {}).items()}
+        self.stream = sys.stderr if stream is None else stream
+        self.interval_s = interval_s
+        self.clock = clock
+        self._bars: Any = None
+        self._shown_at = 0.0
+
+    def __enter__(self) -> Progress:
+        self._shown_at = self.clock()
+        if self.stream.isatty():
+            self._bars = _bars(self.stream)
+            self._bars.start()
+        for name, stage in self.stages.items():
+            self._begin(name, stage)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def update(self, stage: str, done: int, total: int | None = None) -> None:
+        """Say how much of a stage is done, and how much there is if that is new."""
+        known = self.stages.get(stage)
+        if known is None:
+            known = self.stages[stage] = _Stage(total or 0)
+            self._begin(stage, known)
+        known.update(done, total, self.clock())
+        if self._bars is not None:
+            self._bars.update(known.bar, completed=done, total=known.total or None)
+        elif self.clock() - self._shown_at >= self.interval_s:
+            self._shown_at = self.clock()
+            self.stream.write(self.line() + "\n")
+            self.stream.flush()
+
+    def line(self) -> str:
+        """Return the state of all stages that have begun, in one line."""
+        now = self.clock()
+        begun = [(n, s) for n, s in self.stages.items() if s.started_at is not None]
+        return "; ".join(f"{name} {stage.text(now)}" for name, stage in begun)
+
+    def _begin(self, name: str, stage: _Stage) -> None:
+        if self._bars is not None:
+            stage.bar = self._bars.add_task(name, total=stage.total or None)
+
+
+class _Stage:
+    """How far one stage has come."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.started_at: float | None = None
+        self.bar: Any = None
+
+    def update(self, done: int, total: int | None, now: float) -> None:
+        if self.started_at is None:
+            self.started_at = now
+        self.done = done
+        self.total = self.total if total is None else total
+
+    def text(self, now: float) -> str:
+        text = f"{self.done:,}"
+        if self.total:
+            text += f"/{self.total:,} ({100 * self.done / self.total:.0f} %)"
+        seconds = now - (self.started_at or now)
+        if self.done <= 0 or seconds <= 0:
+            return text
+        rate = self.done / seconds
+        text += f", {rate:.3g}/s"
+        if self.done < self.total:
+            text += f", {duration((self.total - self.done) / rate)} left"
+        return text
+
+
+def duration(seconds: float) -> str:
+    """Write a duration with the two units that matter.
+
+    >>> duration(7), duration(125), duration(7300)
+    ('7 s', '2 min 5 s', '2 h 2 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _bars(stream: TextIO) -> Any:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        """Items per second."""
+
+        def render(self, task: Any) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.3g}/s")
+
+    return Bars(
+        TextColumn("{task.description:<14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(compact=True),
+        console=Console(file=stream),
+        refresh_per_second=5,
+    )
