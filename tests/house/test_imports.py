@@ -41,6 +41,7 @@ SCIENCE = {"numpy", "scipy", "obspy", "h5py", "matplotlib", "geographiclib"}
 # Packages from elsewhere, by the part of the house that may name them.
 THIRD_PARTY = (
     ("dispel4py.mappings.mpi", {"numpy", "mpi4py"}),
+    ("dispel4py.mappings", {"numpy", "threadpoolctl"}),
     ("dispel4py", {"numpy"}),
     ("seismo_pes.signal", {"numpy", "scipy"}),
     ("seismo_pes", SCIENCE),
