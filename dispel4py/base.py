@@ -154,9 +154,13 @@ class CompositePE(WorkflowGraph):
         if create_graph is not None:
             create_graph(self, **(params or {}))
 
-    def _map_input(self, input_name: str, internal_pe: Any, internal_input: str) -> None:
+    def _map_input(
+        self, input_name: str, internal_pe: Any, internal_input: str
+    ) -> None:
         """Give an inner input an outer name; one outer name may feed several."""
-        self._map_port(self.inputmappings, input_name, internal_pe, internal_input, "in")
+        self._map_port(
+            self.inputmappings, input_name, internal_pe, internal_input, "in"
+        )
 
     def _map_output(
         self, output_name: str, internal_pe: Any, internal_output: str

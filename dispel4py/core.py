@@ -109,7 +109,8 @@ class GenericPE:
         self, inputs: dict[str, Any]
     ) -> dict[str, Any] | Iterable[dict[str, Any]] | None:
         """Work on one item: ``inputs`` has exactly one port, or none for a source."""
-        return self._process(inputs)
+        found: dict[str, Any] | Iterable[dict[str, Any]] | None = self._process(inputs)
+        return found
 
     def _process(self, inputs: Any) -> Any:
         """Override to work on one item."""

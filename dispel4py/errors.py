@@ -1,16 +1,16 @@
 """The exceptions of the suite.
 
-    Dispel4pyError
-    ├── UserError                 a mistake that one line explains (exit status 2)
-    │   ├── ParameterError        an option or argument out of range     (ValueError)
-    │   ├── GraphError            a workflow that cannot be              (ValueError)
-    │   │   └── PortError         a port that does not exist             (KeyError)
-    │   ├── InputError            inputs that do not fit the graph       (ValueError)
-    │   ├── PlanError             a graph that does not fit the processes (ValueError)
-    │   └── MappingUnavailable    a mapping that cannot run here         (RuntimeError)
-    ├── DataError                 a file or trace that cannot be used    (ValueError)
-    ├── ItemError                 an item that cannot travel             (TypeError)
-    └── RunError                  a run that failed (exit status 1)      (RuntimeError)
+Dispel4pyError
+├── UserError                 a mistake that one line explains (exit status 2)
+│   ├── ParameterError        an option or argument out of range     (ValueError)
+│   ├── GraphError            a workflow that cannot be              (ValueError)
+│   │   └── PortError         a port that does not exist             (KeyError)
+│   ├── InputError            inputs that do not fit the graph       (ValueError)
+│   ├── PlanError             a graph that does not fit the processes (ValueError)
+│   └── MappingUnavailable    a mapping that cannot run here         (RuntimeError)
+├── DataError                 a file or trace that cannot be used    (ValueError)
+├── ItemError                 an item that cannot travel             (TypeError)
+└── RunError                  a run that failed (exit status 1)      (RuntimeError)
 """
 
 from __future__ import annotations

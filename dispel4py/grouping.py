@@ -1,0 +1,191 @@
+"""How items choose among the instances of the PE that they go to."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import zlib
+from collections.abc import Callable, Mapping, Sequence, Set
+from numbers import Integral, Real
+from typing import Any
+
+from dispel4py.errors import GraphError, ItemError
+
+SHUFFLE = "shuffle"
+GROUP_BY = "group-by"
+ALL = "all"
+GLOBAL = "global"
+CUSTOM = "custom"
+
+Select = Callable[[Any, int], Sequence[int]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Grouping:
+    """A grouping as declared on an input port, checked.
+
+    Attributes
+    ----------
+    kind : str
+        One of ``shuffle``, ``group-by``, ``all``, ``global``, ``custom``.
+    keys : tuple
+        For group-by: indices, dict keys or attribute names of the item.
+    function : callable, optional
+        For custom: ``(item, n_instances) -> index or indices``.
+    """
+
+    kind: str = SHUFFLE
+    keys: tuple[Any, ...] = ()
+    function: Callable[[Any, int], Any] | None = None
+
+    @classmethod
+    def of(cls, declared: Any, where: str = "input") -> Grouping:
+        """Read a grouping as users write it.
+
+        None or ``'none'`` is round robin, ``'all'`` and ``'global'`` are themselves,
+        a list of indices or keys is group-by, a callable is custom.
+
+        Raises
+        ------
+        GraphError
+            If it is none of these.
+        """
+        if declared is None or declared in ("none", SHUFFLE):
+            return cls()
+        if isinstance(declared, Grouping):
+            return declared
+        if isinstance(declared, str) and declared in (ALL, GLOBAL):
+            return cls(declared)
+        if isinstance(declared, list | tuple) and declared:
+            return cls(GROUP_BY, tuple(declared))
+        if callable(declared):
+            return cls(CUSTOM, function=declared)
+        raise GraphError(
+            f"{where}: {declared!r} is not a grouping; use None, 'all', 'global', "
+            "a list of indices or keys, or a function (item, n) -> index"
+        )
+
+    def select(self, item: Any, n: int) -> Sequence[int]:
+        """Choose the instances, out of ``n``, that get ``item`` (not for shuffle)."""
+        if self.kind == GROUP_BY:
+            return (stable_hash(self.key(item)) % n,)
+        if self.kind == ALL:
+            return range(n)
+        if self.kind == GLOBAL:
+            return (0,)
+        assert self.function is not None
+        return self._checked(self.function(item, n), n)
+
+    def key(self, item: Any) -> Any:
+        """Return the part of ``item`` that group-by looks at."""
+        try:
+            if len(self.keys) == 1:
+                return _field(item, self.keys[0])
+            return tuple(_field(item, key) for key in self.keys)
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            raise ItemError(
+                f"cannot group by {list(self.keys)}: the item is "
+                f"{type(item).__name__} ({type(error).__name__}: {error})"
+            ) from error
+
+    def _checked(self, chosen: Any, n: int) -> Sequence[int]:
+        indices = [chosen] if isinstance(chosen, Integral) else list(chosen)
+        for index in indices:
+            if not isinstance(index, Integral) or not 0 <= int(index) < n:
+                raise ItemError(
+                    f"the grouping function chose instance {index!r} out of {n}; "
+                    f"allowed are 0 to {n - 1}"
+                )
+        return [int(index) for index in indices]
+
+
+def _field(item: Any, key: Any) -> Any:
+    if isinstance(key, str) and not isinstance(item, Mapping):
+        names = getattr(getattr(item, "dtype", None), "names", None)
+        if not names:
+            return getattr(item, key)
+    return item[key]
+
+
+def stable_hash(value: Any) -> int:
+    """Hash ``value`` to a non-negative integer, equal in every process, on every host.
+
+    Equal values have equal hashes across int, float, bool and numpy scalars. Integers
+    hash to their own magnitude, so that consecutive keys are dealt out evenly. Dicts,
+    sets, ranges, arrays, dataclasses and enums are accepted, nested as well.
+
+    Raises
+    ------
+    ItemError
+        If the value has no content that is stable between processes.
+
+    >>> stable_hash("KEY") == stable_hash("KEY"), stable_hash(7), stable_hash(7.0)
+    (True, 7, 7)
+    """
+    if isinstance(value, str):
+        return zlib.crc32(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, Integral):
+        return abs(int(value))
+    if isinstance(value, Real) and float(value).is_integer():
+        return abs(int(float(value)))
+    digest = hashlib.blake2b(canonical_bytes(value), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """Encode ``value`` so that equal values, and only those, have equal bytes."""
+    if value is None:
+        return b"N"
+    if isinstance(value, enum.Enum):
+        return _tagged("E", type(value).__qualname__.encode(), value.name.encode())
+    if isinstance(value, str):
+        return _tagged("s", value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _tagged("b", bytes(value))
+    if isinstance(value, Integral):
+        return _tagged("i", str(int(value)).encode())
+    if isinstance(value, Real):
+        number = float(value)
+        if number.is_integer():
+            return _tagged("i", str(int(number)).encode())
+        return _tagged("f", number.hex().encode())
+    if isinstance(value, complex):
+        return _tagged("c", value.real.hex().encode(), value.imag.hex().encode())
+    return _canonical_container(value)
+
+
+def _canonical_container(value: Any) -> bytes:
+    if isinstance(value, Mapping):
+        pairs = (canonical_bytes((k, v)) for k, v in value.items())
+        return _tagged("d", *sorted(pairs))
+    if isinstance(value, Set):
+        return _tagged("S", *sorted(map(canonical_bytes, value)))
+    if isinstance(value, range):
+        return _tagged(
+            "r", *map(canonical_bytes, (value.start, value.stop, value.step))
+        )
+    if isinstance(value, list | tuple):
+        tag = "l" if isinstance(value, list) else "t"
+        return _tagged(tag, *map(canonical_bytes, value))
+    if hasattr(value, "dtype") and hasattr(value, "tobytes"):
+        if getattr(value, "shape", None) == ():
+            return canonical_bytes(value.item())
+        shape = str(getattr(value, "shape", ())).encode()
+        return _tagged("a", str(value.dtype).encode(), shape, value.tobytes())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [getattr(value, f.name) for f in dataclasses.fields(value)]
+        return _tagged("D", type(value).__qualname__.encode(), canonical_bytes(fields))
+    if hasattr(value, "isoformat"):
+        return _tagged("T", value.isoformat().encode())
+    if hasattr(value, "__fspath__"):
+        return _tagged("p", str(value).encode())
+    raise ItemError(
+        f"cannot group by a {type(value).__name__}: it has no content that is equal "
+        "in every process; group by a number, text, tuple, dict or dataclass"
+    )
+
+
+def _tagged(tag: str, *parts: bytes) -> bytes:
+    body = b"".join(b"%d:%b" % (len(part), part) for part in parts)
+    return b"%b%d(%b)" % (tag.encode(), len(parts), body)

@@ -1,0 +1,257 @@
+"""One PE at one process: the place where PE code is called."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dispel4py.core import GenericPE
+from dispel4py.errors import PortError, suggest
+
+if TYPE_CHECKING:
+    from dispel4py.observe import Observers
+    from dispel4py.plan import InstanceSpec
+
+Deliver = Callable[[Any], None]
+
+ON_ERROR = ("stop", "skip")
+_LONGEST_ITEM = 200
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What failed, where, on what, and why.
+
+    Attributes
+    ----------
+    pe_id : str
+        The PE, or "" if a whole process failed outside its PEs.
+    instance, process : int
+        Which instance of the PE, in which process.
+    phase : str
+        The method: ``process``, ``preprocess``, ``postprocess``; or ``worker``.
+    port : str or None
+        The input port.
+    item : str
+        The item, as text, shortened.
+    cause : str
+        Type and message of the error at the root.
+    traceback : str
+        The full traceback, or "".
+    """
+
+    pe_id: str
+    instance: int
+    process: int
+    phase: str
+    port: str | None
+    item: str
+    cause: str
+    traceback: str = ""
+
+    @property
+    def summary(self) -> str:
+        """One line that names PE, instance, process, input and cause."""
+        where = f"{self.pe_id} (instance {self.instance}, process {self.process})"
+        if not self.pe_id:
+            where = f"process {self.process}"
+        on = ""
+        if self.port is not None:
+            on = f" on input {self.port!r} = {self.item}"
+        elif self.item:
+            on = f" on {self.item}"
+        return f"{where} failed in {self.phase}{on}: {self.cause}"
+
+    def __str__(self) -> str:
+        return self.summary
+
+
+class Stop(BaseException):
+    """Unwinds a worker after a failure; PE code that catches Exception lets it pass."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+def describe(item: Any) -> str:
+    """Return a short text for ``item`` that never fails."""
+    try:
+        text = repr(item)
+    except Exception as error:  # noqa: BLE001 - a broken __repr__ must not hide the cause
+        text = f"<{type(item).__name__} whose repr raises {type(error).__name__}>"
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_ITEM else f"{text[: _LONGEST_ITEM - 3]}..."
+
+
+def root_cause(error: BaseException) -> str:
+    """Return type and message of ``error``, and of what it was raised from."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if error.__cause__ is not None:
+        text = f"{text} (from {root_cause(error.__cause__)})"
+    return text
+
+
+class Instance:
+    """Runs one instance of a PE: feeds it, passes on what it emits, counts, and judges.
+
+    Parameters
+    ----------
+    pe : GenericPE
+        Belongs to this instance alone.
+    spec : InstanceSpec
+        Its place in the plan.
+    on_error : str
+        ``stop``: a failing call unwinds the worker with `Stop`. ``skip``: the item is
+        given up and recorded in ``failures``.
+    observers : Observers
+        Those of this process.
+    """
+
+    def __init__(
+        self, pe: GenericPE, spec: InstanceSpec, on_error: str, observers: Observers
+    ) -> None:
+        self.pe = pe
+        self.spec = spec
+        self.on_error = getattr(pe, "on_error", None) or on_error
+        self.failures: list[Failure] = []
+        self.n_in = 0
+        self.n_out = 0
+        self.ends_expected = 0
+        self.finished = False
+        self._invoked = observers.listener("invoked")
+        self._emitted = observers.listener("emitted")
+        self._outputs: dict[str, Deliver] = {}
+        self.inputs = {port: self._invoker(port) for port in pe.inputconnections}
+
+    def connect(self, outputs: Mapping[str, list[Deliver]]) -> None:
+        """Say where the items of each output port go."""
+        self._outputs = {
+            port: self._emitter(port, delivers) for port, delivers in outputs.items()
+        }
+
+    def start(self) -> None:
+        """Let the PE prepare."""
+        self.pe.rank = self.spec.process
+        self.pe._writer = self.emit
+        with self._judged("preprocess"):
+            self.pe.preprocess()
+
+    def finish(self) -> None:
+        """Let the PE finish; it may still emit."""
+        with self._judged("postprocess"):
+            self.pe.postprocess()
+        self.finished = True
+
+    def source(self, inputs: dict[str, Any]) -> None:
+        """Call a source once."""
+        self.n_in += 1
+        began = time.perf_counter() if self._invoked else 0.0
+        with self._judged("process", None, inputs):
+            result = self.pe.process(inputs)
+            if result is not None:
+                self._pass_on(result)
+        if self._invoked:
+            self._invoked(self.spec, None, inputs, time.perf_counter() - began)
+
+    def emit(self, port: str, item: Any) -> None:
+        """Pass one item on from an output port."""
+        try:
+            deliver = self._outputs[port]
+        except KeyError:
+            raise PortError(
+                f"{self.pe.id} has no output {port!r}: "
+                f"{suggest(port, self.pe.outputconnections)}"
+            ) from None
+        deliver(item)
+
+    def _invoker(self, port: str) -> Deliver:
+        """Make the function that gives the PE one item; the hot path of the engine."""
+        pe = self.pe
+        pass_on = self._pass_on
+
+        def invoke(item: Any) -> None:
+            self.n_in += 1
+            try:
+                result = pe.process({port: item})
+                if result is not None:
+                    pass_on(result)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
+                self._judge(error, "process", port, item)
+
+        listener = self._invoked
+        if listener is None:
+            return invoke
+
+        def invoke_and_tell(item: Any) -> None:
+            began = time.perf_counter()
+            invoke(item)
+            listener(self.spec, port, item, time.perf_counter() - began)
+
+        return invoke_and_tell
+
+    def _emitter(self, port: str, delivers: list[Deliver]) -> Deliver:
+        listener = self._emitted
+        if len(delivers) == 1 and listener is None:
+            (only,) = delivers
+
+            def emit_one(item: Any) -> None:
+                self.n_out += 1
+                only(item)
+
+            return emit_one
+
+        def emit(item: Any) -> None:
+            self.n_out += 1
+            if listener is not None:
+                listener(self.spec, port, item)
+            for deliver in delivers:
+                deliver(item)
+
+        return emit
+
+    def _pass_on(self, result: Any) -> None:
+        if isinstance(result, Mapping):
+            for port, item in result.items():
+                self.emit(port, item)
+            return
+        if not isinstance(result, Iterator) and not hasattr(result, "__iter__"):
+            raise TypeError(
+                f"process returned {describe(result)}; it must return a dict "
+                "{output: item}, None, or yield such dicts"
+            )
+        for outputs in result:
+            if outputs is not None:
+                for port, item in outputs.items():
+                    self.emit(port, item)
+
+    @contextlib.contextmanager
+    def _judged(
+        self, phase: str, port: str | None = None, item: Any = None
+    ) -> Iterator[None]:
+        try:
+            yield
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
+            self._judge(error, phase, port, item)
+
+    def _judge(
+        self, error: BaseException, phase: str, port: str | None, item: Any
+    ) -> None:
+        """Turn an error of PE code into a failure; stop or skip as the policy says."""
+        failure = Failure(
+            pe_id=self.pe.id,
+            instance=self.spec.number,
+            process=self.spec.process,
+            phase=phase,
+            port=port,
+            item="" if item is None and port is None else describe(item),
+            cause=root_cause(error),
+            traceback="".join(traceback.format_exception(error)),
+        )
+        if self.on_error == "stop" or phase != "process":
+            raise Stop(failure) from error
+        self.failures.append(failure)

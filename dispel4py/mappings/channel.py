@@ -1,0 +1,157 @@
+"""Channels: ordered, batched, bounded ways from one instance to another process.
+
+A channel may have `WINDOW` batches under way; the receiver answers each with an
+acknowledgement that says how long it worked on it. So memory is bounded whatever the
+length of the stream, and a batch grows only as long as its receiver is quick.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from dispel4py.message import ATOMS, Frame, decode, encode
+
+#: Batches of one channel that may be under way.
+WINDOW = 3
+#: A batch is made so large that its receiver works on it about this long.
+BATCH_SECONDS = 0.003
+#: At most so many items and (about) so many bytes per batch.
+BATCH_ITEMS = 1024
+BATCH_BYTES = 256 * 1024
+#: An item waits in an unfinished batch no longer than this while others follow.
+LINGER_SECONDS = 0.01
+
+
+class Post(Protocol):
+    """Carries frames between processes: all that a mapping with mailboxes must have."""
+
+    process: int
+
+    def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
+        """Send without waiting for the receiver; buffers may change afterwards."""
+
+    def receive(self, timeout_s: float) -> Frame | None:
+        """Return the next frame, or None if none comes within the time."""
+
+
+class Key(NamedTuple):
+    """Names a channel: from an instance, along a route, to an instance.
+
+    A negative route is an output that leads nowhere (``-1 - port number``); it goes to
+    the collector, whose instance is `COLLECTOR`.
+    """
+
+    source: int
+    route: int
+    destination: int
+
+
+COLLECTOR = -1
+
+# What the first element of a frame's head says.
+BATCH, ACK, END, PROGRESS, DONE, FAILED = range(6)
+
+
+def pack(kind: int, *content: Any) -> bytes:
+    """Make the head of a frame."""
+    return pickle.dumps((kind, *content), 5)
+
+
+class Channel:
+    """The sending end of a channel."""
+
+    def __init__(self, key: Key, destination: int, depth: int, worker: Any) -> None:
+        self.key = key
+        self.destination = destination
+        self._depth = depth
+        self._post: Post = worker.post
+        self._wait = worker.serve
+        self._values: list[Any] = []
+        self._flags: list[int] | None = None
+        self._buffers: list[Any] = []
+        self._bytes = 0
+        self._oldest = 0.0
+        self._limit = 1
+        self.under_way = 0
+
+    def ready(self) -> bool:
+        """Return whether one more item can be put without waiting."""
+        return self.under_way < WINDOW or len(self._values) + 1 < self._limit
+
+    def put(self, item: Any) -> None:
+        """Send ``item``, in a batch; wait while too much is under way.
+
+        Raises
+        ------
+        ItemError
+            If the item cannot be pickled.
+        """
+        values = self._values
+        if type(item) in ATOMS:
+            values.append(item)
+            if self._flags is not None:
+                self._flags.append(0)
+            if type(item) in (str, bytes):
+                self._bytes += len(item)
+        else:
+            self._encode(item)
+        n = len(values)
+        if n >= self._limit or self._bytes >= BATCH_BYTES:
+            self.flush()
+        elif n == 1:
+            self._oldest = time.perf_counter()
+        elif time.perf_counter() - self._oldest > LINGER_SECONDS:
+            self.flush()
+
+    def _encode(self, item: Any) -> None:
+        head, large = encode(item)
+        if self._flags is None:
+            self._flags = [0] * len(self._values)
+        self._values.append(head)
+        self._flags.append(1 + len(large))
+        self._bytes += len(head)
+        if large:  # they may change as soon as put returns
+            self._buffers.extend(large)
+            self._bytes += BATCH_BYTES
+
+    def flush(self) -> None:
+        """Send what is waiting."""
+        while self._values and self.under_way >= WINDOW:
+            self._wait(self._depth)
+        if not self._values:
+            return
+        head = pack(BATCH, self.key, self._values, self._flags)
+        buffers = self._buffers
+        self._values, self._flags, self._buffers, self._bytes = [], None, [], 0
+        self.under_way += 1
+        self._post.send(self.destination, head, buffers)
+
+    def end(self) -> None:
+        """Say that nothing more comes."""
+        self.flush()
+        self._post.send(self.destination, pack(END, self.key))
+
+    def acknowledged(self, n_items: int, seconds: float) -> None:
+        """Learn that a batch was worked off, and how fast."""
+        self.under_way -= 1
+        fitting = int(BATCH_SECONDS * n_items / max(seconds, 1e-9))
+        self._limit = max(1, min(fitting, 4 * self._limit, BATCH_ITEMS))
+
+
+def unpack_items(
+    values: list[Any], flags: list[int] | None, buffers: Sequence[Any]
+) -> list[Any]:
+    """Return the items of a batch."""
+    if flags is None:
+        return values
+    items, first = [], 0
+    for value, flag in zip(values, flags, strict=True):
+        if flag == 0:
+            items.append(value)
+        else:
+            items.append(decode(value, buffers[first : first + flag - 1]))
+            first += flag - 1
+    return items

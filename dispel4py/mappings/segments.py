@@ -1,0 +1,152 @@
+"""Memory shared between processes, as files that are mapped and used again.
+
+Each segment belongs to the process that made it. Its first bytes say whether a
+receiver still has to copy the content out; when it has, the owner uses the segment
+again. A run keeps all its segments in one folder, so that removing the folder removes
+them all, also after a process was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_HEADER = 64
+_SMALLEST = 1 << 16
+_FREE, _FULL = 0, 1
+
+
+def run_folder() -> Path:
+    """Make a folder for one run, in memory if the system has such a place."""
+    shm = Path("/dev/shm")
+    parent = shm if shm.is_dir() and os.access(shm, os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="dispel4py-", dir=parent))
+
+
+class Segment:
+    """One mapped file."""
+
+    def __init__(self, path: str, size: int = 0) -> None:
+        """Map ``path``; make it with room for ``size`` bytes if size is given."""
+        self.path = path
+        flags = os.O_RDWR | (os.O_CREAT | os.O_EXCL if size else 0)
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            if size:
+                _allocate(descriptor, _HEADER + size)
+            self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        except OSError:
+            if size:
+                os.unlink(path)
+            raise
+        finally:
+            os.close(descriptor)
+        self.room = len(self._map) - _HEADER
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the content was copied out."""
+        return self._map[0] == _FREE
+
+    def fill(self, buffers: Sequence[Any]) -> None:
+        """Copy ``buffers`` in, one behind the other."""
+        self._map[0] = _FULL
+        view = memoryview(self._map)
+        at = _HEADER
+        for buffer in buffers:
+            view[at : at + len(buffer)] = buffer
+            at += len(buffer)
+
+    def empty(self, sizes: Sequence[int]) -> list[bytearray]:
+        """Copy buffers of these sizes out, and give the segment back to its owner."""
+        view, found, at = memoryview(self._map), [], _HEADER
+        for size in sizes:
+            found.append(bytearray(view[at : at + size]))
+            at += size
+        self._map[0] = _FREE
+        return found
+
+    def close(self) -> None:
+        """Unmap."""
+        with contextlib.suppress(BufferError):
+            self._map.close()
+
+
+class Arena:
+    """The segments of one process: made on demand, used again when empty."""
+
+    def __init__(self, folder: Path, process: int) -> None:
+        self._folder, self._process = folder, process
+        self._made: dict[int, list[Segment]] = {}
+        self._count = 0
+        self._known: dict[str, Segment] = {}
+
+    def send(self, buffers: Sequence[Any]) -> tuple[str, list[int]]:
+        """Copy ``buffers`` into a segment; return what the receiver needs to know."""
+        sizes = [len(buffer) for buffer in buffers]
+        segment = self._take(sum(sizes))
+        segment.fill(buffers)
+        return segment.path, sizes
+
+    def receive(self, path: str, sizes: list[int]) -> list[bytearray]:
+        """Copy out what another process's `send` put in."""
+        segment = self._known.get(path)
+        if segment is None:
+            segment = self._known[path] = Segment(path)
+        return segment.empty(sizes)
+
+    def close(self) -> None:
+        """Unmap everything; the files go with the folder of the run."""
+        for segments in [*self._made.values(), self._known.values()]:
+            for segment in segments:
+                segment.close()
+
+    def _take(self, size: int) -> Segment:
+        room = max(_SMALLEST, 1 << (size - 1).bit_length())
+        if room > 1 << 22:  # large ones in steps of an eighth, not of two
+            step = room >> 4
+            room = -(-size // step) * step
+        segments = self._made.setdefault(room, [])
+        for k, segment in enumerate(segments):
+            if segment.is_free:
+                segments.append(segments.pop(k))
+                return segment
+        segment = self._make(room)
+        segments.append(segment)
+        return segment
+
+    def _make(self, room: int) -> Segment:
+        self._count += 1
+        name = f"segment-{self._process}-{self._count}"
+        try:
+            return Segment(str(self._folder / name), room)
+        except OSError:  # no room in memory: a file on disk does the same, slower
+            descriptor, path = tempfile.mkstemp(prefix=f"{self._folder.name}-{name}-")
+            os.close(descriptor)
+            os.unlink(path)
+            return Segment(path, room)
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    """Reserve the space, so that a full file system is an error and not a bus error."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.ftruncate(descriptor, size)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove the folder of a run and everything that its processes left."""
+    for path in [
+        *folder.glob("*"),
+        *Path(tempfile.gettempdir()).glob(f"{folder.name}-*"),
+    ]:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()

@@ -1,0 +1,45 @@
+"""The mapping ``simple``: everything in this process, one item at a time."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from dispel4py.errors import RunError
+from dispel4py.instance import Stop
+from dispel4py.mappings.base import Mapping, RunResult, SourceInputs
+from dispel4py.mappings.process import raise_allocator_thresholds
+from dispel4py.mappings.worker import Collector, Worker
+from dispel4py.observe import Observers
+from dispel4py.plan import Plan
+
+_FRAMES_PER_PE = 8
+
+
+class Simple(Mapping):
+    """Runs depth first: an item goes through the whole graph before the next starts."""
+
+    name = "simple"
+
+    def processes(self, wanted: int | None) -> int:
+        """Return 1, whatever is wanted."""
+        return 1
+
+    def execute(
+        self, plan: Plan, inputs: SourceInputs, observers: Observers
+    ) -> RunResult:
+        """Run ``plan`` here and now."""
+        raise_allocator_thresholds()
+        needed = _FRAMES_PER_PE * len(plan.pes) + 500
+        if sys.getrecursionlimit() < needed:
+            sys.setrecursionlimit(needed)
+        collector = Collector(plan, observers)
+        worker = Worker(
+            plan, 0, None, inputs, self.options.on_error, observers, collector, root=0
+        )
+        began = time.perf_counter()
+        try:
+            worker.run()
+        except Stop as stop:
+            raise RunError([stop.failure]) from stop.__cause__
+        return collector.finish(time.perf_counter() - began)

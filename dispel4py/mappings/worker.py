@@ -1,0 +1,466 @@
+"""The loop of one process: the same for every mapping.
+
+A process runs some instances of the plan. Items between two of its instances are
+function calls, depth first. Items for other processes go into channels; items from
+them wait in one queue per instance, and the deepest instance is served first, so that
+what is begun gets finished before more is taken in.
+
+A process that must wait for room in a channel goes on serving, but only instances
+deeper in the graph than the one that waits. As every wait is then for something
+deeper, a chain of waiting processes ends at one that can work: bounded queues cannot
+deadlock, even where PEs share processes in both directions.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from dispel4py.grouping import ALL, GLOBAL, SHUFFLE
+from dispel4py.instance import Deliver, Failure, Instance
+from dispel4py.mappings.base import RunResult, SourceInputs
+from dispel4py.mappings.channel import (
+    ACK,
+    BATCH,
+    COLLECTOR,
+    DONE,
+    END,
+    FAILED,
+    PROGRESS,
+    Channel,
+    Key,
+    Post,
+    pack,
+    unpack_items,
+)
+from dispel4py.message import Frame, private_copy
+from dispel4py.observe import Observers
+from dispel4py.plan import InstanceSpec, Plan, Route
+
+PROGRESS_SECONDS = 0.2
+_IDLE_SECONDS = 1.0
+
+
+class Worker:
+    """Runs the instances of one process.
+
+    Parameters
+    ----------
+    plan : Plan
+        Its PEs must belong to this process alone.
+    process : int
+        Which process this is.
+    post : Post, optional
+        Carries frames to other processes; None if there are none.
+    inputs : dict
+        Source instance to its inputs; those of other processes are ignored.
+    on_error : str
+        ``stop`` or ``skip``.
+    observers : Observers
+        Those that watch in this process.
+    collector : Collector, optional
+        Present where the results of the run are gathered, absent elsewhere.
+    root : int
+        The process that has the collector.
+    recorder : FlightRecorder, optional
+        Told what is being worked on.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        process: int,
+        post: Post | None,
+        inputs: SourceInputs,
+        on_error: str,
+        observers: Observers,
+        collector: Collector | None,
+        root: int,
+        recorder: Any = None,
+    ) -> None:
+        self.plan, self.process, self.post = plan, process, post
+        self.collector, self.root, self.recorder = collector, root, recorder
+        self._observers = observers
+        pes = _own_pes(plan, process)
+        self.instances = {
+            spec.index: Instance(pes[spec.index], spec, on_error, observers)
+            for spec in plan.in_process(process)
+        }
+        self._order = sorted(self.instances, key=lambda i: -plan.instances[i].depth)
+        self._queues: dict[int, deque[Frame | tuple[Any, ...]]] = {
+            index: deque() for index in self.instances
+        }
+        self._sources = [
+            (self.instances[index], iter(given))
+            for index, given in sorted(inputs.items())
+            if index in self.instances
+        ]
+        self._channels: dict[Key, Channel] = {}
+        self._progress_at = time.perf_counter()
+        self._wants_progress = collector is None or collector.wants_progress
+        for instance in self.instances.values():
+            self._connect(instance)
+
+    # -- wiring ----------------------------------------------------------------
+
+    def _connect(self, instance: Instance) -> None:
+        spec = instance.spec
+        outputs: dict[str, list[Deliver]] = {}
+        for port in self.plan.unconnected_outputs(spec.pe_index):
+            outputs[port] = [self._to_collector(spec, port)]
+        for route in self.plan.routes:
+            if route.source_pe == spec.pe_index:
+                outputs.setdefault(route.output, []).append(self._along(route, spec))
+            if route.destination_pe == spec.pe_index:
+                instance.ends_expected += len(self._feeders(route, spec))
+        for delivers in outputs.values():
+            # all but the last of several receivers get a copy of their own
+            delivers[:-1] = [_copying(deliver) for deliver in delivers[:-1]]
+            if self._wants_progress and not spec.depth:
+                delivers.insert(0, self._tick)
+        instance.connect(outputs)
+
+    def _feeders(self, route: Route, spec: InstanceSpec) -> list[int]:
+        """Return the source instances whose end ``spec`` waits for."""
+        if not route.stays_local:
+            return list(route.sources)
+        at = self.plan.instances
+        return [s for s in route.sources if at[s].process == spec.process]
+
+    def _to_collector(self, spec: InstanceSpec, port: str) -> Deliver:
+        number = list(self.plan.pes[spec.pe_index].outputconnections).index(port)
+        if self.collector is not None:
+            return self.collector.sink(spec.pe_id, port)
+        key = Key(spec.index, -1 - number, COLLECTOR)
+        return self._channel(key, self.root, spec.depth).put
+
+    def _channel(self, key: Key, destination: int, depth: int) -> Channel:
+        channel = self._channels[key] = Channel(key, destination, depth, self)
+        return channel
+
+    def _along(self, route: Route, spec: InstanceSpec) -> Deliver:
+        """Return the function that sends an item along ``route`` from ``spec``."""
+        at = self.plan.instances
+        targets: list[Deliver] = []
+        channels: list[Channel | None] = []
+        for index in route.destinations:
+            if at[index].process == self.process:
+                targets.append(self._local(index, route.input))
+                channels.append(None)
+            elif not route.stays_local:
+                key = Key(spec.index, route.index, index)
+                channel = self._channel(key, at[index].process, spec.depth)
+                targets.append(channel.put)
+                channels.append(channel)
+        if len(targets) == 1 and route.grouping.kind in (SHUFFLE, GLOBAL, ALL):
+            return targets[0]
+        if route.grouping.kind == SHUFFLE:
+            return _Shuffle(targets, channels, spec.number, self, spec.depth)
+        return _selecting(targets, route.grouping.select)
+
+    def _local(self, index: int, port: str) -> Deliver:
+        invoke = self.instances[index].inputs[port]
+        return invoke if self.recorder is None else self.recorder.around(index, invoke)
+
+    # -- running ---------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run until every instance of this process has finished.
+
+        Raises
+        ------
+        Stop
+            If a PE failed and the policy is to stop.
+        """
+        self._observers.tell("worker_started", self.plan, self.process)
+        for spec in self.plan.in_process(self.process):
+            self.instances[spec.index].start()
+        for index in list(self.instances):
+            self._finish_if_ended(self.instances[index], sources_too=False)
+        while not self._done():
+            self._poll(0.0)
+            if self._step(-1) or self._source_step():
+                continue
+            self.flush()
+            if not self._done():
+                self._poll(_IDLE_SECONDS)
+        self.flush()
+        self._observers.tell("worker_finished", self.process)
+        self._report(DONE, self.counts(), self.failures())
+
+    def counts(self) -> list[tuple[str, int, int]]:
+        """Return (PE id, items in, items out) of every instance here."""
+        return [(i.spec.pe_id, i.n_in, i.n_out) for i in self.instances.values()]
+
+    def failures(self) -> list[Failure]:
+        """Return what was given up here."""
+        return [f for i in self.instances.values() for f in i.failures]
+
+    def serve(self, depth: int) -> None:
+        """Work on something deeper than ``depth``, or wait for a frame."""
+        if not self._step(depth):
+            self._poll(_IDLE_SECONDS)
+
+    def flush(self) -> None:
+        """Send every unfinished batch."""
+        for channel in self._channels.values():
+            channel.flush()
+
+    def _done(self) -> bool:
+        return all(i.finished for i in self.instances.values())
+
+    def _poll(self, timeout_s: float) -> None:
+        """Take in all frames that are there; wait for one if there is none."""
+        if self._wants_progress:
+            self._tell_progress()
+        if self.post is None:
+            return
+        frame = self.post.receive(timeout_s)
+        while frame is not None:
+            self._take_in(frame)
+            frame = self.post.receive(0.0)
+
+    def _take_in(self, frame: Frame) -> None:
+        message = pickle.loads(frame.head)
+        kind = message[0]
+        if kind == ACK:
+            self._channels[message[1]].acknowledged(*message[2:])
+        elif kind in (BATCH, END) and message[1].destination != COLLECTOR:
+            self._queues[message[1].destination].append((frame, *message))
+        elif self.collector is not None:
+            self.collector.take_in(frame, message)
+
+    def _step(self, depth: int) -> bool:
+        """Serve the deepest waiting instance below ``depth``; False if none waits."""
+        for index in self._order:
+            if self.plan.instances[index].depth <= depth:
+                return False
+            if self._queues[index]:
+                self._serve_one(self.instances[index], self._queues[index].popleft())
+                return True
+        return False
+
+    def _serve_one(self, instance: Instance, queued: Any) -> None:
+        frame, kind, key, *content = queued
+        if kind == END:
+            self._ended(instance)
+            return
+        began = time.perf_counter()
+        values, flags = content
+        items = unpack_items(values, flags, frame.buffers)
+        invoke = instance.inputs[self.plan.routes[key.route].input]
+        if self.recorder is None:
+            for item in items:
+                invoke(item)
+        else:
+            self.recorder.run_batch(instance.spec.index, frame, items, invoke)
+        seconds = time.perf_counter() - began
+        if seconds > 1e-3:
+            self.flush()
+        assert self.post is not None
+        self.post.send(frame.source, pack(ACK, key, len(items), seconds))
+
+    def _source_step(self) -> bool:
+        """Call one source once; False if no source has anything left."""
+        while self._sources:
+            instance, given = self._sources[0]
+            inputs = next(given, None)
+            if inputs is None:
+                del self._sources[0]
+                self._finish(instance)
+                return True
+            began = time.perf_counter()
+            arguments: Any = {} if isinstance(inputs, int) else inputs
+            if self.recorder is not None:
+                self.recorder.source(instance.spec.index, arguments)
+            instance.source(arguments)
+            self._sources.append(self._sources.pop(0))
+            if time.perf_counter() - began > 1e-3:
+                self.flush()
+            return True
+        return False
+
+    # -- ending ----------------------------------------------------------------
+
+    def _ended(self, instance: Instance) -> None:
+        instance.ends_expected -= 1
+        self._finish_if_ended(instance)
+
+    def _finish_if_ended(self, instance: Instance, sources_too: bool = True) -> None:
+        is_source = any(instance is source for source, _ in self._sources)
+        if instance.finished or instance.ends_expected:
+            return
+        if sources_too or not is_source:
+            self._finish(instance)
+
+    def _finish(self, instance: Instance) -> None:
+        """Finish one instance and tell all that it feeds."""
+        instance.finish()
+        for channel in self._channels.values():
+            if channel.key.source == instance.spec.index:
+                channel.end()
+        for route in self.plan.routes:
+            if route.source_pe == instance.spec.pe_index:
+                for index in route.destinations:
+                    if index in self.instances:
+                        self._ended(self.instances[index])
+
+    # -- reporting -------------------------------------------------------------
+
+    def _tick(self, item: Any) -> None:
+        """Tell of progress between the items that a source gives in one call."""
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        now = time.perf_counter()
+        if now - self._progress_at > PROGRESS_SECONDS:
+            self._progress_at = now
+            self._report(PROGRESS, self.counts())
+
+    def _report(self, kind: int, *content: Any) -> None:
+        if self.collector is not None:
+            self.collector.take_report(self.process, kind, *content)
+        elif self.post is not None:
+            self.post.send(self.root, pack(kind, self.process, *content))
+
+
+class Collector:
+    """Gathers what a run gives: outputs that lead nowhere, counts, failures."""
+
+    def __init__(self, plan: Plan, observers: Observers) -> None:
+        self.result = RunResult(n_processes=plan.n_processes)
+        self.still_running = set(range(plan.n_processes))
+        self.failure: Failure | None = None
+        self.post: Post | None = None
+        self._plan = plan
+        self._progress = observers.listener("progress")
+        self._failed = observers.listener("failed")
+        self._counts: dict[int, list[tuple[str, int, int]]] = {}
+
+    @property
+    def wants_progress(self) -> bool:
+        """Whether anyone listens to progress."""
+        return self._progress is not None
+
+    def sink(self, pe_id: str, port: str) -> Deliver:
+        """Return the function that keeps items of one unconnected output."""
+        self.result.collect(pe_id, port, [])
+        return self.result.outputs[pe_id][port].append
+
+    def take_in(self, frame: Frame, message: tuple[Any, ...]) -> None:
+        """Handle one frame that is for the collector."""
+        kind = message[0]
+        if kind == BATCH:
+            _, key, values, flags = message
+            items = unpack_items(values, flags, frame.buffers)
+            pe = self._plan.pes[self._plan.instances[key.source].pe_index]
+            port = list(pe.outputconnections)[-1 - key.route]
+            self.result.collect(pe.id, port, items)
+            assert self.post is not None
+            self.post.send(frame.source, pack(ACK, key, len(items), 0.0))
+        elif kind in (PROGRESS, DONE, FAILED):
+            self.take_report(message[1], kind, *message[2:])
+
+    def take_report(self, process: int, kind: int, *content: Any) -> None:
+        """Handle what a worker says of itself."""
+        if kind == FAILED:
+            self.failure = self.failure or content[0]
+            if self._failed:
+                self._failed(content[0])
+            return
+        self._counts[process] = content[0]
+        if kind == DONE:
+            self.still_running.discard(process)
+            self.result.failures.extend(content[1])
+            if self._failed:
+                for failure in content[1]:
+                    self._failed(failure)
+        if self._progress is not None:
+            self._progress(self._totals())
+
+    def finish(self, seconds: float) -> RunResult:
+        """Return the result, complete."""
+        self.result.counts = self._totals()
+        self.result.seconds = seconds
+        return self.result
+
+    def _totals(self) -> dict[str, tuple[int, int]]:
+        total = RunResult(counts={pe.id: (0, 0) for pe in self._plan.pes})
+        for counts in self._counts.values():
+            for pe_id, n_in, n_out in counts:
+                total.count(pe_id, n_in, n_out)
+        return total.counts
+
+
+class _Shuffle:
+    """Deals items out in turn, to whoever has room; to this process itself last."""
+
+    def __init__(
+        self,
+        targets: list[Deliver],
+        channels: list[Channel | None],
+        first: int,
+        worker: Worker,
+        depth: int,
+    ) -> None:
+        remote = [c for c in channels if c is not None]
+        start = first % len(remote)
+        self._remote = deque([*remote[start:], *remote[:start]])
+        self._local = next(
+            (t for t, c in zip(targets, channels, strict=True) if c is None), None
+        )
+        self._worker, self._depth = worker, depth
+
+    def __call__(self, item: Any) -> None:
+        remote = self._remote
+        while True:
+            for _ in range(len(remote)):
+                channel = remote[0]
+                remote.rotate(-1)
+                if channel.ready():
+                    channel.put(item)
+                    return
+            if self._local is not None:
+                self._worker._poll(0.0)
+                if not any(channel.ready() for channel in remote):
+                    self._local(item)
+                    return
+            else:
+                self._worker.serve(self._depth)
+
+
+def _selecting(targets: list[Deliver], select: Callable[[Any, int], Any]) -> Deliver:
+    """Send to the instances that a grouping selects."""
+    n = len(targets)
+
+    def deliver(item: Any) -> None:
+        chosen = select(item, n)
+        last = len(chosen) - 1
+        for k, index in enumerate(chosen):
+            targets[index](item if k == last else private_copy(item))
+
+    return deliver
+
+
+def _copying(deliver: Deliver) -> Deliver:
+    def deliver_copy(item: Any) -> None:
+        deliver(private_copy(item))
+
+    return deliver_copy
+
+
+def _own_pes(plan: Plan, process: int) -> dict[int, Any]:
+    """Return a PE object per instance here; the second and later ones are copies."""
+    found: dict[int, Any] = {}
+    used: set[int] = set()
+    for spec in plan.in_process(process):
+        pe = plan.pes[spec.pe_index]
+        if spec.pe_index in used:
+            pe = copy.deepcopy(pe)
+        used.add(spec.pe_index)
+        found[spec.index] = pe
+    return found

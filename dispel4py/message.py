@@ -1,0 +1,74 @@
+"""What travels between processes: frames of bytes, and how items become bytes."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dispel4py.errors import ItemError
+
+#: Buffers of at least this many bytes travel beside the pickle, not within it.
+LARGE_BUFFER = 64 * 1024
+
+#: Items of these types cannot change, so they need no copy and no early encoding.
+ATOMS = frozenset({int, float, str, bytes, bool, complex, type(None), frozenset})
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One message as a `Post` carries it: a head, and large buffers beside it."""
+
+    source: int
+    head: bytes
+    buffers: Sequence[Any] = ()
+
+
+def encode(obj: Any) -> tuple[bytes, list[memoryview]]:
+    """Pickle ``obj``; its large contiguous buffers are returned, not copied.
+
+    Raises
+    ------
+    ItemError
+        If the object cannot be pickled.
+    """
+    large: list[memoryview] = []
+
+    def keep_inside(buffer: pickle.PickleBuffer) -> bool:
+        try:
+            raw = buffer.raw()
+        except BufferError:  # not contiguous: pickle makes a contiguous copy
+            return True
+        if raw.nbytes < LARGE_BUFFER:
+            return True
+        large.append(raw)
+        return False
+
+    try:
+        return pickle.dumps(obj, 5, buffer_callback=keep_inside), large
+    except Exception as error:
+        raise ItemError(
+            f"a {type(obj).__name__} cannot be sent to another process: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def decode(head: bytes, buffers: Sequence[Any] = ()) -> Any:
+    """Rebuild what `encode` took apart; ``buffers`` become the object's own."""
+    return pickle.loads(head, buffers=buffers)
+
+
+def private_copy(item: Any) -> Any:
+    """Return ``item``, or a copy of it if a receiver could change it.
+
+    A class whose objects never change says so by a ``__deepcopy__`` that returns
+    self; an array that owns its data and is not writeable is shared as well.
+    """
+    if type(item) in ATOMS:
+        return item
+    flags = getattr(item, "flags", None)
+    if flags is not None and hasattr(flags, "owndata"):
+        return item if flags.owndata and not flags.writeable else item.copy()
+    return copy.deepcopy(item)

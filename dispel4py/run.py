@@ -1,0 +1,153 @@
+"""Run a workflow from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dispel4py.core import GenericPE
+from dispel4py.errors import InputError, ParameterError, suggest
+from dispel4py.instance import ON_ERROR
+from dispel4py.mappings import get_mapping
+from dispel4py.mappings.base import Options, RunResult, SourceInputs
+from dispel4py.observe import Observers
+from dispel4py.plan import Plan, make_plan
+from dispel4py.workflow_graph import WorkflowGraph
+
+__all__ = ["RunResult", "run"]
+
+Inputs = Mapping[Any, Any] | int | None
+
+
+def run(
+    graph: WorkflowGraph,
+    inputs: Inputs = None,
+    mapping: str = "simple",
+    processes: int | None = None,
+    on_error: str = "stop",
+    observers: Iterable[Any] = (),
+    start_method: str | None = None,
+) -> RunResult:
+    """Run a workflow graph.
+
+    Parameters
+    ----------
+    graph : WorkflowGraph
+    inputs : dict or int, optional
+        For sources: the PE, or its id or name, to a list of dicts ``{port: item}``
+        (each is one call of ``process``) or to a number of calls. A number alone
+        stands for every source. Default: every source is called once.
+    mapping : str
+        ``simple``, ``multi``, ``mpi``, or another that is installed.
+    processes : int, optional
+        How many processes to use; the default depends on the mapping.
+    on_error : str
+        ``stop``: the first failure ends the run. ``skip``: an item on which a PE
+        fails is given up and listed in ``failures``.
+    observers : iterable
+        See `dispel4py.observe`.
+    start_method : str, optional
+        How ``multi`` starts processes: fork, spawn or forkserver.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    UserError
+        Before anything starts, if graph, inputs or mapping cannot be.
+    RunError
+        If the run failed.
+
+    Examples
+    --------
+    >>> from dispel4py.base import SimpleFunctionPE
+    >>> graph, double = WorkflowGraph(), SimpleFunctionPE(lambda x: 2 * x)
+    >>> graph.add(double)
+    >>> run(graph, {double: [{"input": 1}, {"input": 2}]}).output(double.id)
+    [2, 4]
+    """
+    if on_error not in ON_ERROR:
+        raise ParameterError(f"on_error={on_error!r}: {suggest(on_error, ON_ERROR)}")
+    if processes is not None and processes < 1:
+        raise ParameterError(f"processes={processes}: use 1 or more")
+    chosen = get_mapping(mapping, Options(on_error, start_method))
+    plan = make_plan(graph, chosen.processes(processes))
+    source_inputs = assign_inputs(plan, inputs)
+    chosen.check(plan)
+    watching = Observers(observers)
+    watching.tell("started", plan)
+    result = chosen.execute(plan, source_inputs, watching)
+    watching.tell("finished", result)
+    return result
+
+
+def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
+    """Deal the inputs of each source out to its instances.
+
+    Raises
+    ------
+    InputError
+        If inputs name a PE that is not a source, or have the wrong form.
+    """
+    roots = plan.roots()
+    given = dict.fromkeys(roots, inputs if isinstance(inputs, int) else 1)
+    if isinstance(inputs, Mapping):
+        for name, value in inputs.items():
+            for root in _roots_named(plan, roots, name):
+                given[root] = _checked(plan.pes[root], value)
+    elif inputs is not None and not isinstance(inputs, int):
+        raise InputError(
+            f"inputs must be a dict or a number, not {type(inputs).__name__}"
+        )
+    found: SourceInputs = {}
+    for root, value in given.items():
+        items = range(value) if isinstance(value, int) else value
+        instances = plan.instances_of(root)
+        for instance in instances:
+            found[instance.index] = items[instance.number :: len(instances)]
+    return found
+
+
+def _roots_named(plan: Plan, roots: list[int], name: Any) -> list[int]:
+    pes = plan.pes
+    if isinstance(name, GenericPE):
+        found = [k for k in roots if pes[k] is name]
+        label = name.id
+    else:
+        found = [k for k in roots if pes[k].id == name]
+        found = found or [k for k in roots if pes[k].name == name]
+        label = str(name)
+    if found:
+        return found
+    if any(label in (pe.id, pe.name) for pe in pes):
+        raise InputError(f"{label} is fed by another PE: only sources take inputs")
+    known = [pes[k].id for k in roots]
+    raise InputError(
+        f"inputs for {label!r}, which is no source: {suggest(label, known)}"
+    )
+
+
+def _checked(pe: GenericPE, value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0:
+            raise InputError(f"inputs of {pe.id}: {value} calls make no sense")
+        return value
+    if not isinstance(value, list | tuple):
+        raise InputError(
+            f"inputs of {pe.id} must be a list of dicts or a number of calls, "
+            f"not {type(value).__name__}"
+        )
+    for item in value:
+        if not isinstance(item, Mapping):
+            raise InputError(
+                f"inputs of {pe.id}: {item!r} is not a dict {{port: item}}"
+            )
+        for port in item:
+            if pe.inputconnections and port not in pe.inputconnections:
+                raise InputError(
+                    f"inputs of {pe.id}: no input {port!r}; "
+                    f"{suggest(port, pe.inputconnections)}"
+                )
+    return list(value)

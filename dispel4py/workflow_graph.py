@@ -1,0 +1,259 @@
+"""The workflow graph: PEs and composites, connected by their ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Union
+
+from dispel4py.core import GenericPE
+from dispel4py.errors import GraphError, PortError, suggest
+
+Node = Union[GenericPE, "WorkflowGraph"]
+Port = tuple[Node, str]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One edge: an output port of one node feeds an input port of another."""
+
+    source: Any
+    output: str
+    destination: Any
+    input: str
+
+
+class WorkflowGraph:
+    """PEs, connected. The same graph runs unchanged under every mapping.
+
+    Attributes
+    ----------
+    pes : list of GenericPE
+        All PEs, those inside composites included, in the order of adding.
+    connections : list of Connection
+        All edges between PEs, composites resolved, in the order of connecting.
+    inputmappings, outputmappings : dict
+        Outer port name to ``(node, port)``, or a list of such: with them the graph
+        itself can be connected like a PE.
+    partitions : list of list of GenericPE, optional
+        PEs that share processes.
+    numprocesses : list of int, optional
+        Processes of each partition.
+
+    Examples
+    --------
+    >>> from dispel4py.base import IterativePE, ProducerPE
+    >>> graph, source, sink = WorkflowGraph(), ProducerPE(), IterativePE()
+    >>> graph.connect(source, "output", sink, "input")
+    >>> [pe.id for pe in graph.pes]
+    ['ProducerPE0', 'IterativePE1']
+    """
+
+    def __init__(self) -> None:
+        self.name = type(self).__name__
+        self.nodes: list[Node] = []
+        self.edges: list[Connection] = []
+        self.inputmappings: dict[str, Port | list[Port]] = {}
+        self.outputmappings: dict[str, Port | list[Port]] = {}
+        self.partitions: list[list[GenericPE]] | None = None
+        self.numprocesses: list[int] | None = None
+
+    # -- building --------------------------------------------------------------
+
+    def add(self, node: Node) -> None:
+        """Add a PE or a composite; adding it again changes nothing."""
+        if not isinstance(node, GenericPE | WorkflowGraph):
+            raise GraphError(
+                f"{node!r} is neither a processing element nor a workflow graph"
+            )
+        if node is self:
+            raise GraphError("a graph cannot contain itself")
+        if any(node is known for known in self.nodes):
+            return
+        taken = {pe.id for pe in self.pes}
+        self.nodes.append(node)
+        for pe in [node] if isinstance(node, GenericPE) else node.pes:
+            number = len(taken)
+            if isinstance(node, WorkflowGraph) and pe.id not in taken:
+                taken.add(pe.id)
+                continue
+            while f"{pe.name}{number}" in taken:
+                number += 1
+            pe.id = f"{pe.name}{number}"
+            taken.add(pe.id)
+
+    def connect(
+        self, source: Node, output: str, destination: Node, input_name: str
+    ) -> None:
+        """Connect an output port to an input port; nodes not yet added are added.
+
+        Raises
+        ------
+        PortError
+            If a port does not exist; the message names those that do.
+        GraphError
+            If one of the nodes is not a PE or graph, or both are the same.
+        """
+        for node in (source, destination):
+            if not isinstance(node, GenericPE | WorkflowGraph):
+                raise GraphError(
+                    f"cannot connect {node!r}: it is neither a processing element "
+                    "nor a workflow graph"
+                )
+        if source is destination:
+            raise GraphError(f"cannot connect {_label(source)} to itself")
+        check_port(source, "output", output)
+        check_port(destination, "input", input_name)
+        self.add(source)
+        self.add(destination)
+        self.edges.append(Connection(source, output, destination, input_name))
+
+    def _map_port(
+        self, mappings: dict[str, Any], name: str, node: Node, port: str, side: str
+    ) -> None:
+        check_port(node, f"{side}put", port)
+        self.add(node)
+        known = mappings.get(name)
+        if known is None:
+            mappings[name] = (node, port)
+        else:
+            mappings[name] = [*_ports(known), (node, port)]
+
+    # -- looking ---------------------------------------------------------------
+
+    @property
+    def pes(self) -> list[GenericPE]:
+        """All PEs, those inside composites included."""
+        found: list[GenericPE] = []
+        for node in self.nodes:
+            inner = [node] if isinstance(node, GenericPE) else node.pes
+            found.extend(pe for pe in inner if not any(pe is f for f in found))
+        return found
+
+    @property
+    def connections(self) -> list[Connection]:
+        """All edges between PEs, composites resolved."""
+        found = []
+        for node in self.nodes:
+            if isinstance(node, WorkflowGraph):
+                found.extend(node.connections)
+        for edge in self.edges:
+            for source, output in _resolve(edge.source, "output", edge.output):
+                for sink, port in _resolve(edge.destination, "input", edge.input):
+                    found.append(Connection(source, output, sink, port))
+        return found
+
+    def roots(self) -> list[GenericPE]:
+        """PEs that nothing feeds: the sources of a run."""
+        fed = {id(c.destination) for c in self.connections}
+        return [pe for pe in self.pes if id(pe) not in fed]
+
+    def get_contained_objects(self) -> list[Node]:
+        """Return the nodes of this graph as they were added, composites whole."""
+        return list(self.nodes)
+
+    getContainedObjects = get_contained_objects
+
+    def flatten(self) -> None:
+        """Replace composites by the PEs inside them, for good."""
+        edges = self.connections
+        self.nodes = list(self.pes)
+        self.edges = edges
+
+    def sorted_pes(self) -> list[GenericPE]:
+        """Return the PEs so that every PE comes after those that feed it.
+
+        Raises
+        ------
+        GraphError
+            If the graph is empty or has a cycle, whose PEs are named.
+        """
+        pes = self.pes
+        if not pes:
+            raise GraphError("the workflow graph has no processing elements")
+        feeders: dict[int, list[GenericPE]] = {id(pe): [] for pe in pes}
+        for edge in self.connections:
+            feeders[id(edge.destination)].append(edge.source)
+        done: dict[int, bool] = {}
+        ordered: list[GenericPE] = []
+        for pe in pes:
+            _visit(pe, feeders, done, ordered)
+        return ordered
+
+
+def _visit(
+    start: GenericPE,
+    feeders: dict[int, list[GenericPE]],
+    done: dict[int, bool],
+    ordered: list[GenericPE],
+) -> None:
+    """Depth-first search without recursion; ``done`` is False while on the path."""
+    if id(start) in done:
+        return
+    done[id(start)] = False
+    path: list[tuple[GenericPE, Iterator[GenericPE]]] = [
+        (start, iter(feeders[id(start)]))
+    ]
+    while path:
+        pe, rest = path[-1]
+        for feeder in rest:
+            if done.get(id(feeder)) is False:
+                loop = [p.id for p, _ in path]
+                loop = loop[loop.index(feeder.id) :][::-1]
+                raise GraphError(
+                    f"the graph has a cycle: {' -> '.join([*loop, loop[0]])}"
+                )
+            if id(feeder) not in done:
+                done[id(feeder)] = False
+                path.append((feeder, iter(feeders[id(feeder)])))
+                break
+        else:
+            done[id(pe)] = True
+            ordered.append(pe)
+            path.pop()
+
+
+def check_port(node: Node, side: str, name: str) -> None:
+    """Raise `PortError` unless ``node`` has that ``side`` ("input" or "output")."""
+    known, others = _port_names(node, side)
+    if name in known:
+        return
+    if name in others:
+        other = "output" if side == "input" else "input"
+        hint = f"it is an {other}; {suggest(name, known)}"
+    else:
+        hint = suggest(name, known)
+    raise PortError(f"{_label(node)} has no {side} {name!r}: {hint}")
+
+
+def _port_names(node: Node, side: str) -> tuple[list[str], list[str]]:
+    if isinstance(node, WorkflowGraph):
+        ports = list(node.inputmappings), list(node.outputmappings)
+    else:
+        try:
+            ports = list(node.inputconnections), list(node.outputconnections)
+        except AttributeError:
+            raise GraphError(
+                f"{type(node).__name__}.__init__ must call GenericPE.__init__(self)"
+            ) from None
+    return ports if side == "input" else (ports[1], ports[0])
+
+
+def _label(node: Node) -> str:
+    return node.name
+
+
+def _ports(mapped: Port | list[Port]) -> list[Port]:
+    return list(mapped) if isinstance(mapped, list) else [mapped]
+
+
+def _resolve(node: Any, side: str, port: str) -> list[tuple[GenericPE, str]]:
+    """Follow an outer port of a composite down to the PEs behind it."""
+    if isinstance(node, GenericPE):
+        return [(node, port)]
+    mappings = node.inputmappings if side == "input" else node.outputmappings
+    return [
+        found
+        for inner, inner_port in _ports(mappings[port])
+        for found in _resolve(inner, side, inner_port)
+    ]
