@@ -28,7 +28,8 @@ class Progress:
     --------
     >>> with Progress({"read": 2}) as progress:
     ...     progress.update("read", 1)
-    ...     progress.update("read", 2)
+    ...     progress.line()
+    'read 1/2 (50 %)'
     """
 
     def __init__(
@@ -89,12 +90,13 @@ class _Stage:
     def __init__(self, total: int) -> None:
         self.total = total
         self.done = 0
+        self.done_before = 0
         self.started_at: float | None = None
         self.bar: Any = None
 
     def update(self, done: int, total: int | None, now: float) -> None:
         if self.started_at is None:
-            self.started_at = now
+            self.started_at, self.done_before = now, done
         self.done = done
         self.total = self.total if total is None else total
 
@@ -102,10 +104,10 @@ class _Stage:
         text = f"{self.done:,}"
         if self.total:
             text += f"/{self.total:,} ({100 * self.done / self.total:.0f} %)"
-        seconds = now - (self.started_at or now)
-        if self.done <= 0 or seconds <= 0:
+        seconds = 0.0 if self.started_at is None else now - self.started_at
+        if self.done <= self.done_before or seconds <= 0:
             return text
-        rate = self.done / seconds
+        rate = (self.done - self.done_before) / seconds
         text += f", {rate:.3g}/s"
         if self.done < self.total:
             text += f", {duration((self.total - self.done) / rate)} left"

@@ -16,10 +16,10 @@ exceeds k d by a margin; :class:`Network` refuses fewer directions.
 For k d >> 1, J0(k d) = sqrt(2 / (pi k d)) cos(k d - pi/4): one arrival on either
 side, at the lag d/c, whose phase is advanced by pi/4. The *envelope* of the
 correlation peaks at d/c, its largest *trough or crest* about 1/(8 f) earlier (5
-samples at 0.5 Hz and 20 Hz). :func:`arrival_lag_s` undoes the pi/4 and measures
-the lag of the Green's function; what is left of the approximation, the next term
-1/(8 k d) of the phase, is below 0.1 sample for distances above 10 km and the
-default band.
+samples at 0.5 Hz and 20 Hz). ``xcorr_app.demo.arrival_lag_s`` undoes the pi/4 and
+measures the lag of the Green's function; what is left of the approximation, the
+next term 1/(8 k d) of the phase, is below 0.1 sample for distances above 10 km and
+the default band.
 
 Around the arrival stays the noise of a finite record: about 1/sqrt(2 B T) of the
 value at zero distance, for bandwidth B and duration T.
@@ -424,40 +424,3 @@ def _response(rate_hz: float) -> Any:
     return resp.Response(
         instrument_sensitivity=sensitivity, response_stages=[sensor, digitiser]
     )
-
-
-def arrival_lag_s(
-    correlation: np.ndarray,
-    rate_hz: float,
-    distance_km: float,
-    velocities_km_s: tuple[float, float] = (2.0, 4.5),
-) -> float:
-    """Measure the lag of the Green's function in a correlation.
-
-    Both sides are averaged, the phase of the two-dimensional medium (pi/4 ahead)
-    is taken back, and the largest value between the two velocities is found, to a
-    fraction of a sample by a parabola.
-
-    Parameters
-    ----------
-    correlation
-        Lags -max..+max, odd length.
-
-    Returns
-    -------
-    The lag in seconds; NaN if the velocities point beyond the largest lag.
-    """
-    from scipy.signal import hilbert
-
-    half = len(correlation) // 2
-    symmetric = (correlation + correlation[::-1]) / 2
-    rotated = (hilbert(symmetric) * np.exp(-0.25j * np.pi)).real[half:]
-    first = max(1, math.floor(distance_km / velocities_km_s[1] * rate_hz))
-    last = math.ceil(distance_km / velocities_km_s[0] * rate_hz)
-    if last >= half:
-        return math.nan
-    peak = first + int(np.argmax(rotated[first : last + 1]))
-    before, at, after = rotated[peak - 1 : peak + 2]
-    curvature = before - 2 * at + after
-    offset = 0.5 * (before - after) / curvature if curvature < 0 else 0.0
-    return (peak + float(np.clip(offset, -0.5, 0.5))) / rate_hz

@@ -7,10 +7,8 @@ from scipy.special import j0
 
 from dispel4py.errors import ParameterError
 from xcorr_app import synthetic
-from xcorr_app.synthetic import Network, arrival_lag_s
-
-# ObsPy lists its plug-ins through an interface that importlib deprecates
-pytestmark = pytest.mark.filterwarnings("ignore:SelectableGroups:DeprecationWarning")
+from xcorr_app.demo import arrival_lag_s
+from xcorr_app.synthetic import Network
 
 SMALL = Network(n_stations=5, hours=2, diameter_km=60)
 

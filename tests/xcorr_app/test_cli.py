@@ -1,0 +1,278 @@
+import logging
+import os
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import pytest
+
+from dispel4py.errors import DataError, ParameterError, RunError
+from seismo_pes.report import Skipped
+from xcorr_app import cli
+from xcorr_app.config import Config, resolve
+from xcorr_app.progress import Progress, duration
+from xcorr_app.summary import RunSummary
+
+RUN = ["--stations", "list.txt", "--data", "archive", "--out"]
+
+
+@pytest.fixture
+def out(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quiet_logging():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def workflow(monkeypatch):
+    """Stand in for the workflow: keep the configurations, answer as told."""
+    fake = types.ModuleType("xcorr_app.workflow")
+    fake.configs, fake.skipped, fake.raises = [], [], None
+
+    def run(config, progress=None):
+        fake.configs.append(config)
+        if fake.raises is not None:
+            raise fake.raises
+        return RunSummary(2, 1, 1, 24, 0.5, Path(config.out), fake.skipped)
+
+    fake.run = run
+    monkeypatch.setitem(sys.modules, "xcorr_app.workflow", fake)
+    monkeypatch.setattr("xcorr_app.workflow", fake, raising=False)
+    return fake
+
+
+def one_line(capsys):
+    error = capsys.readouterr().err
+    assert error.startswith("xcorr-app: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_run_is_the_default_command(workflow, out, capsys):
+    assert cli.main([*RUN, str(out), "--window-s", "900"]) == 0
+    assert cli.main(["run", *RUN, str(out), "--window-s", "900"]) == 0
+    first, second = workflow.configs
+    assert first == second
+    assert first.window_s == 900
+    assert "1 pairs of 2 channels, 24 windows stacked" in capsys.readouterr().out
+
+
+def test_options_outrank_the_file(workflow, out, tmp_path):
+    toml = tmp_path / "x.toml"
+    toml.write_text(
+        f'[output]\nout = "{out}"\n[windows]\nwindow_s = 600\nstep_s = 60\n'
+    )
+    assert cli.main(["--config", str(toml), *RUN[:-1], "--window-s", "900"]) == 0
+    assert workflow.configs[0].window_s == 900
+    assert workflow.configs[0].step_s == 60
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "nothing to do"),
+        (["inf", "OUT"], "did you mean 'info'"),
+        (["--stations", "a"], "--data ARCHIVE is missing"),
+        (["--windw-s", "3"], "unknown option --windw-s: did you mean --window-s?"),
+        (["--window-s", "x", *RUN, "o"], "--window-s: 'x' is not a number"),
+        (["--bandpass-hz", "1", *RUN, "o"], "--bandpass-hz: expected 2 arguments"),
+        (["--start", "noon", *RUN, "o"], "--start: 'noon' is not a time"),
+        (["--detrend", "line", *RUN, "o"], "is not one of none, demean, linear"),
+        (["--config", "nowhere.toml"], "nowhere.toml: No such file"),
+        ([*RUN, "o", "stray"], "'stray' is not expected here"),
+        (["export", "o", "d", "--format", "mp3"], "--format mp3: not one of npz, sac"),
+        (["demo", "--stations", "many"], "--stations: 'many' is not a whole number"),
+        (["demo", "--stations", "1"], "--stations 1: must be 2 to 99"),
+        (["demo", "--hours", "0"], "--hours 0: must be above 0"),
+        (["plot", "o", "--velocity", "c"], "--velocity: 'c' is not a number"),
+        (["info"], "the following arguments are required: OUT"),
+        (["info", "nowhere"], "nowhere"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(words, said, capsys):
+    assert cli.main(words) == 2
+    assert said in one_line(capsys)
+
+
+def test_failures_exit_1(workflow, out, capsys):
+    for problem in (DataError("bad.mseed: torn"), RunError([])):
+        workflow.raises = problem
+        assert cli.main([*RUN, str(out)]) == 1
+        one_line(capsys)
+    workflow.raises = PermissionError(13, "Permission denied", "/root/out")
+    assert cli.main([*RUN, str(out)]) == 1
+    assert "/root/out: Permission denied" in one_line(capsys)
+
+
+def test_mistake_found_by_the_run_exits_2(workflow, out, capsys):
+    workflow.raises = ParameterError("--data archive: no file of any station")
+    assert cli.main([*RUN, str(out)]) == 2
+    assert "no file of any station" in one_line(capsys)
+
+
+def test_interrupt_exits_130(workflow, out, capsys):
+    workflow.raises = KeyboardInterrupt()
+    assert cli.main([*RUN, str(out)]) == 130
+    assert one_line(capsys) == "xcorr-app: interrupted\n"
+
+
+def test_internal_errors_keep_their_traceback(workflow, out):
+    workflow.raises = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        cli.main([*RUN, str(out)])
+
+
+def test_skipped_data_are_told_and_kept(workflow, out, capsys):
+    workflow.skipped = [
+        Skipped("read", f"day{i}.sac", "not a file\tthat ObsPy reads") for i in range(5)
+    ]
+    assert cli.main([*RUN, str(out)]) == 0
+    text = capsys.readouterr().out
+    assert "5 skipped" in text
+    assert "day0.sac, day1.sac, day2.sac and 2 more" in text
+    rows = (out / "skipped.tsv").read_text().splitlines()
+    assert rows[0] == "stage\twhat\treason\tcount"
+    assert rows[1] == "read\tday0.sac\tnot a file that ObsPy reads\t1"
+    assert len(rows) == 6
+    assert cli.main([*RUN, str(out), "--strict"]) == 1
+    assert "--strict, and 5 skipped" in one_line(capsys)
+
+
+def test_quiet_says_nothing(workflow, out, capsys):
+    workflow.skipped = [Skipped("read", "a", "b")]
+    assert cli.main([*RUN, str(out), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_summary_without_skips_has_no_table(out):
+    assert RunSummary(2, 1, 1, 24, 0.5, out).table() == ""
+
+
+def test_summary_groups_by_stage_and_reason(out):
+    skipped = [
+        Skipped("merge", "XX.A..BHZ", "overlap", 3),
+        Skipped("read", "x.sac", "torn"),
+        Skipped("merge", "XX.B..BHZ", "overlap"),
+    ]
+    lines = RunSummary(2, 1, 1, 24, 0.5, out, skipped).table(width=80).splitlines()
+    assert lines == [
+        "5 skipped or used with a remark:",
+        "  merge       4  overlap",
+        "                 XX.A..BHZ, XX.B..BHZ",
+        "  read        1  torn",
+        "                 x.sac",
+    ]
+
+
+def test_init_writes_a_file_that_works(workflow, out, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["init"]) == 0
+    assert cli.main(["--config", "xcorr-app.toml", *RUN, str(out)]) == 0
+    plain = Config(stations="list.txt", data="archive", out=str(out))
+    assert workflow.configs == [plain]
+    capsys.readouterr()
+    assert cli.main(["init"]) == 2
+    assert "--force replaces it" in one_line(capsys)
+    assert cli.main(["init", "--force"]) == 0
+
+
+def test_init_to_standard_output(tmp_path, capsys):
+    assert cli.main(["init", "-"]) == 0
+    path = tmp_path / "x.toml"
+    path.write_text(capsys.readouterr().out)
+    given = {"stations": "a", "data": "b", "out": "c"}
+    assert resolve(given, path) == Config(**given)
+
+
+@pytest.mark.parametrize(
+    "command", ["", "run", "init", "demo", "info", "plot", "export"]
+)
+def test_help(command, capsys):
+    assert cli.main([*command.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: xcorr-app")
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_help_names_every_option_and_command(capsys):
+    cli.main(["--help"])
+    text = capsys.readouterr().out
+    for name in cli.COMMANDS:
+        assert f"\n  {name} " in text
+    for name in Config.__dataclass_fields__:
+        assert f"--{name.replace('_', '-')} " in text or f"{name}," in text
+
+
+def test_help_starts_fast():
+    loaded = (
+        "import sys, xcorr_app.cli as c; c.main(['--help']); "
+        "sys.exit(bool({'numpy', 'obspy', 'scipy', 'rich'} & set(sys.modules)))"
+    )
+    run = [sys.executable, "-c", loaded]
+    best = float("inf")
+    for _ in range(3):
+        begin = time.perf_counter()
+        subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
+        best = min(best, time.perf_counter() - begin)
+    assert best < 0.5  # 0.1 s on an idle machine
+
+
+def test_closed_pipe_is_no_error():
+    # the reader closes before anything is written
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    run = [sys.executable, "-m", "xcorr_app", "init", "-"]
+    done = subprocess.run(run, stdout=write_end, stderr=subprocess.PIPE, check=False)
+    os.close(write_end)
+    assert done.stderr == b""
+    assert done.returncode == 141
+
+
+class Terminal:
+    """Standard error that keeps what it is given."""
+
+    def __init__(self):
+        self.text = ""
+
+    def isatty(self):
+        return False
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def test_plain_progress_is_a_line_now_and_then():
+    now = [0.0]
+    stream = Terminal()
+    stages = {"read": 20, "write": 0}
+    with Progress(stages, stream, clock=lambda: now[0]) as progress:
+        for done in range(21):
+            progress.update("read", done)
+            now[0] += 1.1
+        progress.update("correlate", 5, 10)
+    lines = stream.text.splitlines()
+    assert lines[0] == "read 10/20 (50 %), 0.909/s, 11 s left"
+    assert len(lines) == 2
+    assert progress.line().endswith("correlate 5/10 (50 %)")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.6, "1 min 0 s"), (3599.7, "1 h 0 min"), (90061, "25 h 1 min")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
