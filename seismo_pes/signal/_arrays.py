@@ -1,0 +1,45 @@
+"""What every function here does with its input: one float type, never a mutation."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seismo_pes.signal.errors import ParameterError
+
+FloatArray = NDArray[Any]
+
+
+def as_float(x: ArrayLike, name: str = "x") -> FloatArray:
+    """Return `x` as float32 if it is that, else as float64; no copy if it is.
+
+    Raises `ParameterError` for scalars and complex numbers: the last axis holds
+    samples.
+    """
+    array = np.asarray(x)
+    if array.ndim == 0:
+        raise ParameterError(f"{name}: a scalar, but the last axis holds the samples")
+    if np.iscomplexobj(array):
+        raise ParameterError(f"{name}: complex, but real samples are needed")
+    if array.dtype == np.float32 or array.dtype == np.float64:
+        return array
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError(f"{name}: not numbers, but {array.dtype}") from None
+
+
+def require_rate(rate_hz: float, name: str = "rate_hz") -> float:
+    """Return `rate_hz` as a float, or raise unless it is positive and finite."""
+    if not (np.isfinite(rate_hz) and rate_hz > 0):
+        raise ParameterError(f"{name} must be a positive number of Hz, not {rate_hz}")
+    return float(rate_hz)
+
+
+def require_count(value: int, name: str, least: int = 0) -> int:
+    """Return `value` as an int, or raise unless it is whole and at least `least`."""
+    if value != int(value) or value < least:
+        raise ParameterError(
+            f"{name} must be a whole number of at least {least}, not {value}"
+        )
+    return int(value)

@@ -1,0 +1,487 @@
+"""Cross-correlation: the definition, a friendly function, and the fast kernels.
+
+Everywhere ``c_ab(k) = sum over n of a[n] b[n + k]``, so a positive lag means that the
+wave reaches b later; in the frequency domain ``C = conj(A) B``.
+
+A linear stack over windows needs one inverse transform per pair, not per window:
+`stack_cross_spectra` sums the cross-spectra, `lags_from_spectra` transforms the sums,
+and `correlate_block` does both for all pairs of two blocks of stations with little
+memory.
+"""
+
+import threading
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.spectra import energy, fft_length
+from seismo_pes.signal.whiten import ComplexArray, as_complex
+
+_TRANSFORM_BYTES = 1_300_000  # a batch of transforms, 16 rows of 19,440 float32
+_CHUNK_BYTES = 1_000_000  # products on their way to another layout stay in cache
+_TILE_BYTES = 64_000_000  # summed cross-spectra that `correlate_block` holds at once
+
+
+def correlate_direct(a: ArrayLike, b: ArrayLike, max_lag: int) -> NDArray[np.float64]:
+    """Correlate by the textbook sum in float64: slow, and the reference for all else.
+
+    Parameters
+    ----------
+    a, b
+        Records, shape ``(n_a,)`` and ``(n_b,)``.
+    max_lag
+        Largest lag K in samples.
+
+    Returns
+    -------
+    Shape ``(2 K + 1,)``: ``c[K + k] = sum over n of a[n] b[n + k]``, zero where the
+    records do not meet.
+
+    Raises
+    ------
+    ParameterError
+        If `max_lag` is negative or a record has more than one axis.
+
+    Examples
+    --------
+    >>> correlate_direct([1.0, 0.0, 0.0], [0.0, 0.0, 2.0], 2)
+    array([0., 0., 0., 0., 2.])
+    """
+    a = as_float(a, "a").astype(np.float64)
+    b = as_float(b, "b").astype(np.float64)
+    max_lag = require_count(max_lag, "max_lag")
+    if a.ndim != 1 or b.ndim != 1:
+        raise ParameterError("a and b must have one axis")
+    out = np.zeros(2 * max_lag + 1)
+    if a.size == 0 or b.size == 0:
+        return out
+    full = np.correlate(b, a, "full")  # lags 1 - n_a ... n_b - 1
+    low, high = max(-max_lag, 1 - a.size), min(max_lag, b.size - 1)
+    if low <= high:
+        out[max_lag + low : max_lag + high + 1] = full[low + a.size - 1 : high + a.size]
+    return out
+
+
+def cross_correlate(
+    a: ArrayLike, b: ArrayLike, max_lag: int, normalize: str = "none"
+) -> FloatArray:
+    """Correlate two records, or two arrays of records, by FFT; never circular.
+
+    Parameters
+    ----------
+    a, b
+        Shape ``(..., n_a)`` and ``(..., n_b)``, leading axes broadcast. Two float32
+        give float32, else float64.
+    max_lag
+        Largest lag K in samples.
+    normalize
+        ``"none"``, or ``"energy"``: divide by sqrt(Ea Eb), so that a record with
+        itself has 1 at lag zero; zero where a record is silent.
+
+    Returns
+    -------
+    Shape ``(..., 2 K + 1)``, lags -K..K.
+
+    Raises
+    ------
+    ParameterError
+        If `max_lag` is negative or `normalize` is another word.
+
+    Examples
+    --------
+    >>> cross_correlate([1.0, 0.0, 0.0], [0.0, 0.0, 2.0], 2, "energy").round(12) + 0.0
+    array([0., 0., 0., 0., 1.])
+    """
+    a, b = as_float(a, "a"), as_float(b, "b")
+    max_lag = require_count(max_lag, "max_lag")
+    if normalize not in ("none", "energy"):
+        raise ParameterError(f"normalize must be none or energy, not {normalize!r}")
+    shape = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+    dtype = np.result_type(a, b)
+    if a.shape[-1] == 0 or b.shape[-1] == 0:
+        return np.zeros((*shape, 2 * max_lag + 1), dtype=dtype)
+    n_fft = fft_length(max(a.shape[-1], b.shape[-1]), max_lag)
+    spectrum = np.conj(scipy.fft.rfft(a, n_fft)) * scipy.fft.rfft(b, n_fft)
+    c = lags_from_spectra(spectrum, n_fft, None, max_lag, dtype=dtype)
+    if normalize == "energy":
+        scale = np.sqrt(energy(a) * energy(b))
+        scale = np.where(scale == 0, np.inf, scale)[..., None]
+        c = (c / scale).astype(dtype)
+    return c
+
+
+def bins_first(spectra: ComplexArray) -> ComplexArray:
+    """Copy ``(n, n_windows, n_bins)`` to ``(n_bins, n, n_windows)``.
+
+    That layout makes one small matrix per frequency, which is what a sum over windows
+    multiplies. Do it once per block of stations, not once per pair of blocks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bins_first(np.zeros((2, 3, 5), np.complex64)).shape
+    (5, 2, 3)
+    """
+    spectra = as_complex(spectra, "spectra")
+    if spectra.ndim != 3:
+        raise ParameterError(
+            f"spectra must be (n, n_windows, n_bins), not {spectra.shape}"
+        )
+    return np.ascontiguousarray(spectra.transpose(2, 0, 1))
+
+
+def stack_cross_spectra(
+    a: ComplexArray, b: ComplexArray, layout: str = "bins-last"
+) -> ComplexArray:
+    """Sum ``conj(a) b`` over windows, for every record of a with every one of b.
+
+    One matrix product per frequency, in the input's own precision. Windows that must
+    not enter hold zeros; to normalise by energy, divide each window's spectrum by the
+    root of its energy before.
+
+    Parameters
+    ----------
+    a, b
+        Spectra of equal type, complex64 or complex128. Layout ``"bins-last"``:
+        ``(n_a, n_windows, n_bins)`` and ``(n_b, n_windows, n_bins)``. Layout
+        ``"bins-first"``: ``(n_bins, n_a, n_windows)`` and ``(n_bins, n_b,
+        n_windows)``, as `bins_first` makes them: faster by a third with many windows.
+    layout
+        One of the two; the result has one layout only.
+
+    Returns
+    -------
+    Shape ``(n_a, n_b, n_bins)``.
+
+    Raises
+    ------
+    ParameterError
+        If the shapes do not fit each other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> a = np.array([[[1j], [1j]]])
+    >>> stack_cross_spectra(a, a)
+    array([[[2.+0.j]]])
+    """
+    a, b, first = _check_blocks(a, b, layout)
+    n_windows = a.shape[2] if first else a.shape[1]
+    if n_windows == 1:
+        a, b = (a[:, :, 0].T, b[:, :, 0].T) if first else (a[:, 0], b[:, 0])
+        return np.multiply(np.conj(a)[:, None], b[None])
+    if not first:
+        a, b = bins_first(a), bins_first(b)
+    return _products(a, b)
+
+
+def _check_blocks(
+    a: ComplexArray, b: ComplexArray, layout: str
+) -> tuple[ComplexArray, ComplexArray, bool]:
+    a, b = as_complex(a, "a"), as_complex(b, "b")
+    if layout not in ("bins-last", "bins-first"):
+        raise ParameterError(f"layout must be bins-last or bins-first, not {layout!r}")
+    first = layout == "bins-first"
+    one, other = (0, 2) if first else (2, 1)
+    if a.ndim != 3 or b.ndim != 3:
+        raise ParameterError(f"a {a.shape} and b {b.shape} must have three axes")
+    if a.shape[one] != b.shape[one] or a.shape[other] != b.shape[other]:
+        raise ParameterError(f"a {a.shape} and b {b.shape} differ in windows or bins")
+    return a, b, first
+
+
+def _products(
+    a: ComplexArray, b: ComplexArray, out: ComplexArray | None = None
+) -> ComplexArray:
+    """Batched product over bins-first blocks; the result has its bins last."""
+    n_bins, n_a, n_windows = a.shape
+    n_b = b.shape[1]
+    dtype = np.result_type(a, b)
+    if out is None:
+        out = np.empty((n_a, n_b, n_bins), dtype=dtype)
+    step = max(16, _CHUNK_BYTES // max(1, n_a * n_b * dtype.itemsize))
+    conj_a = _scratch("conj_a", (step, n_a, n_windows), a.dtype)
+    product = _scratch("product", (step, n_a, n_b), dtype)
+    flat = out.reshape(n_a * n_b, n_bins)
+    for i, n in _batches(0, n_bins, step):
+        np.conj(a[i : i + n], out=conj_a[:n])
+        np.matmul(conj_a[:n], b[i : i + n].transpose(0, 2, 1), out=product[:n])
+        flat[:, i : i + n] = product[:n].reshape(n, n_a * n_b).T
+    return out
+
+
+def lags_from_spectra(
+    s: ComplexArray,
+    n_fft: int,
+    bins: slice | None,
+    max_lag: int,
+    out: FloatArray | None = None,
+    dtype: DTypeLike | None = None,
+    scale: FloatArray | float = 1.0,
+) -> FloatArray:
+    """Inverse transforms of cross-spectra, cut to the lags -max_lag..max_lag.
+
+    Parameters
+    ----------
+    s
+        Cross-spectra, shape ``(..., n_bins)``, complex64 or complex128.
+    n_fft
+        Length of the transform; `fft_length` keeps the lags from wrapping.
+    bins
+        Which bins of the one-sided spectrum `s` holds, the others being zero; None
+        for all.
+    max_lag
+        Largest lag K in samples, below ``n_fft / 2``.
+    out
+        Written to and returned if given, shape ``(..., 2 K + 1)``, contiguous.
+    dtype
+        float32 or float64 of a new result; by default as precise as `s`.
+    scale
+        Factor(s), a number or shape ``(...)``: 1 / n_windows makes a sum a mean.
+
+    Returns
+    -------
+    Shape ``(..., 2 K + 1)``.
+
+    Raises
+    ------
+    ParameterError
+        If lags, bins or `out` do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> a, b = np.fft.rfft([1.0, 0, 0, 0], 8), np.fft.rfft([0, 0, 3.0, 0], 8)
+    >>> lags_from_spectra(a.conj() * b, 8, None, 2).round(12) + 0.0
+    array([0., 0., 0., 0., 3.])
+    """
+    s = as_complex(s, "s")
+    inside, max_lag = _check_lags(s, n_fft, bins, max_lag)
+    shape = (*s.shape[:-1], 2 * max_lag + 1)
+    out = _check_out(out, shape, dtype or s.real.dtype)
+    rows = s.reshape(prod(s.shape[:-1]), s.shape[-1])
+    flat = out.reshape(len(rows), shape[-1])
+    scales = np.broadcast_to(scale, s.shape[:-1]).reshape(-1)
+    unscaled = bool((scales == 1).all())
+    full = _zero_spectra(n_fft, s.dtype)
+    for i, k in _batches(0, len(rows), len(full)):
+        full[:k, inside] = rows[i : i + k]
+        _cut_lags(full[:k], n_fft, max_lag, flat[i : i + k])
+        if not unscaled:
+            flat[i : i + k] *= scales[i : i + k, None]
+    return out
+
+
+def correlate_block(
+    a: ComplexArray,
+    b: ComplexArray,
+    n_fft: int,
+    bins: slice | None,
+    max_lag: int,
+    *,
+    layout: str = "bins-last",
+    diagonal: int | None = None,
+    out: FloatArray | None = None,
+    dtype: DTypeLike | None = None,
+    scale: FloatArray | float = 1.0,
+) -> FloatArray:
+    """Correlations of all pairs of two blocks, summed over their windows.
+
+    The kernel of the large runs: it holds a cache-sized batch of cross-spectra (one
+    window) or at most some 64 MB of their sums (many windows), never the whole block.
+
+    Parameters
+    ----------
+    a, b, layout
+        As in `stack_cross_spectra`. One window in layout ``"bins-last"`` and many in
+        ``"bins-first"`` are the fast ways.
+    n_fft, bins, max_lag, dtype
+        As in `lags_from_spectra`.
+    diagonal
+        None for all pairs. Else only pairs (i, j) with ``j - i >= diagonal``: 0 or 1
+        for a block with itself, with or without its autocorrelations.
+    out
+        Written to and returned if given, shape ``(n_pairs, 2 K + 1)``, contiguous.
+    scale
+        A number, or one for each pair, shape ``(n_pairs,)``.
+
+    Returns
+    -------
+    Shape ``(n_pairs, 2 K + 1)``, rows in the order of `block_pairs`.
+
+    Raises
+    ------
+    ParameterError
+        If shapes, lags, bins or `out` do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.fft.rfft([[1.0, 0, 0, 0], [0, 1.0, 0, 0]], 8)[:, None]
+    >>> correlate_block(x, x, 8, None, 1, diagonal=1).round(12) + 0.0
+    array([[0., 0., 1.]])
+    """
+    a, b, first = _check_blocks(a, b, layout)
+    n_a, n_b = (a.shape[1], b.shape[1]) if first else (a.shape[0], b.shape[0])
+    n_windows = a.shape[2] if first else a.shape[1]
+    inside, max_lag = _check_lags(a if not first else a.T, n_fft, bins, max_lag)
+    starts = _row_starts(n_a, n_b, diagonal)
+    shape = (int((n_b - starts).sum()), 2 * max_lag + 1)
+    out = _check_out(out, shape, dtype or np.result_type(a, b).type(0).real.dtype)
+    if n_windows == 1:
+        if first:
+            a, b = a[:, :, 0].T[:, None], b[:, :, 0].T[:, None]
+        _correlate_one_window(a[:, 0], b[:, 0], n_fft, inside, max_lag, starts, out)
+    else:
+        if not first:
+            a, b = bins_first(a), bins_first(b)
+        _correlate_windows(a, b, n_fft, inside, max_lag, starts, out)
+    scales = np.asarray(scale)
+    if scales.ndim or scales != 1:
+        out *= scales[:, None] if scales.ndim else scales
+    return out
+
+
+def block_pairs(n_a: int, n_b: int, diagonal: int | None = None) -> NDArray[np.int32]:
+    """Return the (i, j) of each row of `correlate_block`, shape ``(n_pairs, 2)``.
+
+    Examples
+    --------
+    >>> block_pairs(2, 3, diagonal=1).tolist()
+    [[0, 1], [0, 2], [1, 2]]
+    """
+    starts = _row_starts(n_a, n_b, diagonal)
+    rows = [(i, j) for i in range(n_a) for j in range(starts[i], n_b)]
+    return np.array(rows, dtype=np.int32).reshape(-1, 2)
+
+
+def _row_starts(n_a: int, n_b: int, diagonal: int | None) -> NDArray[np.int64]:
+    if diagonal is None:
+        return np.zeros(n_a, dtype=np.int64)
+    return (np.arange(n_a) + diagonal).clip(0, n_b)
+
+
+def _correlate_one_window(
+    a: ComplexArray,
+    b: ComplexArray,
+    n_fft: int,
+    inside: slice,
+    max_lag: int,
+    starts: NDArray[np.int64],
+    out: FloatArray,
+) -> None:
+    full = _zero_spectra(n_fft, np.result_type(a, b))
+    row = 0
+    for conj_a, start in zip(np.conj(a), starts.tolist(), strict=True):
+        for j, k in _batches(start, len(b), len(full)):
+            np.multiply(conj_a, b[j : j + k], out=full[:k, inside])
+            _cut_lags(full[:k], n_fft, max_lag, out[row : row + k])
+            row += k
+
+
+def _correlate_windows(
+    a: ComplexArray,
+    b: ComplexArray,
+    n_fft: int,
+    inside: slice,
+    max_lag: int,
+    starts: NDArray[np.int64],
+    out: FloatArray,
+) -> None:
+    n_bins, n_a, _ = a.shape
+    n_b = b.shape[1]
+    full = _zero_spectra(n_fft, np.result_type(a, b))
+    n_rows = max(1, _TILE_BYTES // max(1, n_b * n_bins * full.itemsize))
+    row = 0
+    for i, n in _batches(0, n_a, n_rows):
+        first = int(starts[i])
+        tile = _scratch("tile", (n, n_b - first, n_bins), full.dtype)
+        s = _products(a[:, i : i + n], b[:, first:], out=tile)
+        for k_row in range(n):
+            start = int(starts[i + k_row])
+            for j, k in _batches(start, n_b, len(full)):
+                full[:k, inside] = s[k_row, j - first : j - first + k]
+                _cut_lags(full[:k], n_fft, max_lag, out[row : row + k])
+                row += k
+
+
+def _batches(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
+    for i in range(start, stop, max(1, size)):
+        yield i, min(size, stop - i)
+
+
+def _scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Memory for one thread that lives from call to call, contents undefined.
+
+    Fresh arrays of megabytes cost more in page faults than the transforms that fill
+    them. At most `_TILE_BYTES` and a few batches are kept.
+    """
+    dtype = np.dtype(dtype)
+    size = prod(shape) * dtype.itemsize
+    held = _memory.__dict__.get(name)
+    if held is None or held.size < size:
+        held = np.empty(size, dtype=np.uint8)
+        if size <= _TILE_BYTES:
+            _memory.__dict__[name] = held
+    return held[:size].view(dtype).reshape(shape)
+
+
+_memory = threading.local()
+
+
+def _zero_spectra(n_fft: int, dtype: Any) -> ComplexArray:
+    """Zeros for a batch of full spectra; only the bins in use are ever written."""
+    row_bytes = n_fft * np.dtype(dtype).itemsize // 2
+    n = max(1, _TRANSFORM_BYTES // row_bytes)
+    full = _scratch("full", (n, n_fft // 2 + 1), dtype)
+    full[:] = 0
+    return full
+
+
+def _cut_lags(full: ComplexArray, n_fft: int, max_lag: int, out: FloatArray) -> None:
+    if _NUMPY_FFT_HAS_OUT:
+        c = _scratch("c", (len(full), n_fft), full.real.dtype)
+        np.fft.irfft(full, n_fft, axis=-1, out=c)
+    else:
+        c = scipy.fft.irfft(full, n_fft, axis=-1)
+    out[:, max_lag:] = c[:, : max_lag + 1]
+    if max_lag:
+        out[:, :max_lag] = c[:, -max_lag:]
+
+
+_NUMPY_FFT_HAS_OUT = int(np.__version__.split(".")[0]) >= 2
+
+
+def _check_lags(
+    s: ComplexArray, n_fft: int, bins: slice | None, max_lag: int
+) -> tuple[slice, int]:
+    n_fft = require_count(n_fft, "n_fft", 2)
+    max_lag = require_count(max_lag, "max_lag")
+    if 2 * max_lag + 1 > n_fft:
+        raise ParameterError(
+            f"max_lag must be below n_fft / 2 = {n_fft / 2:g}, not {max_lag}"
+        )
+    inside = range(*(bins or slice(None)).indices(n_fft // 2 + 1))
+    if len(inside) != s.shape[-1] or inside.step != 1:
+        raise ParameterError(
+            f"bins {bins} of n_fft {n_fft} do not fit {s.shape[-1]} bins"
+        )
+    return slice(inside.start, inside.stop), max_lag
+
+
+def _check_out(
+    out: FloatArray | None, shape: tuple[int, ...], dtype: Any
+) -> FloatArray:
+    if out is None:
+        return np.empty(shape, dtype=dtype)
+    if out.shape != shape or not out.flags.c_contiguous:
+        raise ParameterError(
+            f"out must be contiguous of shape {shape}, not {out.shape}"
+        )
+    return out

@@ -1,0 +1,328 @@
+"""Time-domain normalisation: what keeps one earthquake from ruling the stack.
+
+Bensen et al. (2007), doi:10.1111/j.1365-246X.2007.03374.x, compares most of these.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal.errors import ParameterError
+
+
+def onebit(x: ArrayLike) -> FloatArray:
+    """Replace each sample by its sign: -1, 0 or 1 (NaN stays NaN).
+
+    Examples
+    --------
+    >>> onebit([-3.0, 0.0, 0.5])
+    array([-1.,  0.,  1.])
+    """
+    return np.asarray(np.sign(as_float(x)))
+
+
+def running_absolute_mean(
+    x: ArrayLike, n_half: int, across_components: bool = False
+) -> FloatArray:
+    """Divide each sample by the mean of ``|x|`` over ``2 n_half + 1`` samples.
+
+    At the edges the window holds the samples that exist, and the mean is over them.
+    Where the weight is zero the result is zero.
+
+    Parameters
+    ----------
+    x
+        Records, shape ``(..., n)``. float32 stays float32, anything else becomes
+        float64. Sums are float64. A NaN makes its record NaN from `n_half` samples
+        before it to the end; empty stays empty.
+    n_half
+        Half width, >= 0; 0 is one-bit.
+    across_components
+        If True the last but one axis holds components, all divided by one weight:
+        the mean over components, so their ratios survive.
+
+    Raises
+    ------
+    ParameterError
+        If `n_half` is negative or there is no axis of components.
+
+    References
+    ----------
+    Bensen et al. (2007), doi:10.1111/j.1365-246X.2007.03374.x, equation 1.
+
+    Examples
+    --------
+    >>> running_absolute_mean([2.0, -2.0, 2.0], 1)
+    array([ 1., -1.,  1.])
+    """
+    x = as_float(x)
+    weight = running_mean(np.abs(x), n_half)
+    if across_components:
+        weight = _over_components(weight)
+    return _divide(x, weight)
+
+
+def running_mean(x: ArrayLike, n_half: int) -> FloatArray:
+    """Mean over ``2 n_half + 1`` samples, over those that exist at the edges; float64.
+
+    Exact zeros stay exact zeros: the sums are differences of one cumulative sum.
+
+    Examples
+    --------
+    >>> running_mean([0.0, 3.0, 6.0], 1)
+    array([1.5, 3. , 4.5])
+    """
+    x = as_float(x)
+    n_half = require_count(n_half, "n_half")
+    n = x.shape[-1]
+    if n_half == 0 or n == 0:
+        return x.astype(np.float64)
+    total = np.empty((*x.shape[:-1], n + 1))
+    total[..., 0] = 0.0
+    np.cumsum(x, axis=-1, dtype=np.float64, out=total[..., 1:])
+    if n > 2 * n_half:
+        mean = np.empty(x.shape)
+        inner = mean[..., n_half : n - n_half]
+        width = 2 * n_half + 1
+        np.subtract(total[..., width:], total[..., : n + 1 - width], out=inner)
+        inner /= width
+        counts = np.arange(n_half + 1, width)
+        mean[..., :n_half] = total[..., n_half + 1 : width] / counts
+        last = total[..., n:] - total[..., n - width + 1 : n - n_half]
+        mean[..., n - n_half :] = last / counts[::-1]
+        return mean
+    first = np.maximum(np.arange(n) - n_half, 0)
+    stop = np.minimum(np.arange(n) + n_half + 1, n)
+    return (total[..., stop] - total[..., first]) / (stop - first)
+
+
+def clip(x: ArrayLike, n_std: float) -> FloatArray:
+    """Cut off what exceeds `n_std` times the root mean square of its record.
+
+    NaN is ignored in the root mean square and stays; empty stays empty.
+
+    Raises
+    ------
+    ParameterError
+        If `n_std` is not positive.
+
+    Examples
+    --------
+    >>> clip([0.0, 0.0, 0.0, 2.0], 1.0)
+    array([0., 0., 0., 1.])
+    """
+    x = as_float(x)
+    bound = _positive(n_std, "n_std") * _rms(x)
+    return np.clip(x, -bound, bound, dtype=x.dtype)
+
+
+def winsorize(x: ArrayLike, n_rms: float, n_passes: int = 10) -> FloatArray:
+    """Clip at `n_rms` times the root mean square, again until nothing exceeds it.
+
+    `clip` once leaves a bound that the outliers themselves have raised. Here the
+    bound is computed anew from the clipped record, until it falls by less than
+    1e-6 or `n_passes` passes are done. Below `n_rms` = 1 the bound would shrink for
+    ever, so that is refused.
+
+    Raises
+    ------
+    ParameterError
+        If `n_rms` is below 1 or `n_passes` below 1.
+
+    Examples
+    --------
+    >>> x = [1.0, -1.0] * 20 + [100.0]
+    >>> bool(winsorize(x, 3.0)[-1] < clip(x, 3.0)[-1] / 4)
+    True
+    """
+    x = as_float(x)
+    if not n_rms >= 1:
+        raise ParameterError(f"n_rms must be at least 1, not {n_rms}")
+    bound = n_rms * _rms(x)
+    y = x
+    for _ in range(require_count(n_passes, "n_passes", 1)):
+        y = np.clip(x, -bound, bound, dtype=x.dtype)
+        smaller = n_rms * _rms(y)
+        if (smaller >= bound * (1 - 1e-6)).all():
+            break
+        bound = np.minimum(bound, smaller)
+    return y
+
+
+def envelope(x: ArrayLike, n: int) -> FloatArray:
+    """Divide by the mean of ``|x|`` over `n` samples before and `n` after each sample.
+
+    The sample itself does not count, and the first and last `n` take the mean of
+    the nearest sample that has all its neighbours: the envelope normalisation of
+    the dispel4py workflow of 2015. Where the mean is zero the result is zero.
+    A record of at most ``2 n`` samples is divided by its mean absolute value.
+
+    Raises
+    ------
+    ParameterError
+        If `n` is below 1.
+
+    Examples
+    --------
+    >>> envelope([2.0, 4.0, 2.0], 1)
+    array([1., 2., 1.])
+    """
+    x = as_float(x)
+    n = require_count(n, "n", 1)
+    size = x.shape[-1]
+    if size == 0:
+        return x.copy()
+    magnitude = np.abs(x)
+    if size <= 2 * n:
+        return _divide(x, magnitude.mean(axis=-1, dtype=np.float64, keepdims=True))
+    weight = running_mean(magnitude, n)
+    weight *= 2 * n + 1
+    weight -= magnitude
+    weight /= 2 * n
+    # The difference of nearly equal sums leaves crumbs, negative ones too.
+    floor = 4 * np.finfo(np.float64).eps * magnitude.max(axis=-1, keepdims=True)
+    weight[weight < floor] = 0.0
+    weight[..., :n] = weight[..., n : n + 1]
+    weight[..., size - n :] = weight[..., size - n - 1 : size - n]
+    return _divide(x, weight)
+
+
+def agc(x: ArrayLike, n_half: int, across_components: bool = False) -> FloatArray:
+    """Automatic gain control: divide by the running root mean square.
+
+    As `running_absolute_mean`, with the root of the mean square over
+    ``2 n_half + 1`` samples as the weight.
+
+    Examples
+    --------
+    >>> agc([3.0, -3.0, 3.0], 1)
+    array([ 1., -1.,  1.])
+    """
+    x = as_float(x)
+    square = running_mean(np.square(x, dtype=np.float64), n_half)
+    if across_components:
+        square = _over_components(square)
+    return _divide(x, np.sqrt(square))
+
+
+def gain(x: ArrayLike, n_half: int) -> FloatArray:
+    """Gain control with triangular weights of half width `n_half` on the square.
+
+    The weight at distance d is 1 - d / (n_half + 1); the result is x rms / (rms**2 +
+    1e-12 max(rms)**2), which stays finite where the record is silent.
+
+    Examples
+    --------
+    >>> gain([3.0, -3.0, 3.0], 0).round(6)
+    array([ 1., -1.,  1.])
+    """
+    x = as_float(x)
+    n_half = require_count(n_half, "n_half")
+    if x.size == 0:
+        return x.copy()
+    square = np.square(x, dtype=np.float64)
+    # A triangle is a box run twice; the ends see zeros, so weigh by what is there.
+    total = _boxcar_twice(square, n_half)
+    weight = _boxcar_twice(np.ones(x.shape[-1]), n_half)
+    rms = np.sqrt(np.maximum(total / weight, 0))
+    level = 1e-12 * rms.max(axis=-1, keepdims=True) ** 2
+    return _divide(x * rms, rms**2 + level).astype(x.dtype)
+
+
+def mean_normalize(x: ArrayLike) -> FloatArray:
+    """Divide each record by its mean absolute value; silent records stay zero.
+
+    Examples
+    --------
+    >>> mean_normalize([1.0, -3.0])
+    array([ 0.5, -1.5])
+    """
+    x = as_float(x)
+    if x.shape[-1] == 0:
+        return x.copy()
+    return _divide(x, np.abs(x).mean(axis=-1, dtype=np.float64, keepdims=True))
+
+
+def water_level(x: ArrayLike, level: float, n_passes: int = 100) -> FloatArray:
+    """Divide what exceeds `level` times the mean of ``|x|`` by ten until none does.
+
+    Each pass takes the mean anew and shrinks only the samples above it, so an
+    earthquake falls to the level of the noise and the noise keeps its shape.
+
+    Parameters
+    ----------
+    x
+        Records, shape ``(..., n)``.
+    level
+        Multiple of the mean absolute value, above 1.
+    n_passes
+        At most this many passes.
+
+    Raises
+    ------
+    ParameterError
+        If `level` is not above 1 or `n_passes` is below 1.
+
+    References
+    ----------
+    Bensen et al. (2007), doi:10.1111/j.1365-246X.2007.03374.x, method d.
+
+    Examples
+    --------
+    >>> water_level([1.0, -1.0, 1.0, 1000.0], 3.0)
+    array([ 1., -1.,  1.,  1.])
+    """
+    x = as_float(x)
+    if not (np.isfinite(level) and level > 1):
+        raise ParameterError(f"level must be above 1, not {level}")
+    y = x.copy()
+    for _ in range(require_count(n_passes, "n_passes", 1)):
+        magnitude = np.abs(y)
+        if x.shape[-1] == 0:
+            break
+        mean = magnitude.mean(axis=-1, dtype=np.float64, keepdims=True)
+        above = magnitude > level * mean
+        if not above.any():
+            break
+        y[above] /= 10
+    return y
+
+
+def _rms(x: FloatArray) -> FloatArray:
+    if x.shape[-1] == 0:
+        return np.zeros((*x.shape[:-1], 1))
+    finite = np.isfinite(x)
+    if finite.all():
+        return np.sqrt(np.square(x, dtype=np.float64).mean(axis=-1, keepdims=True))
+    square = np.where(finite, np.square(x, dtype=np.float64), 0)
+    count = np.maximum(finite.sum(axis=-1, keepdims=True), 1)
+    return np.asarray(np.sqrt(square.sum(axis=-1, keepdims=True) / count))
+
+
+def _divide(x: FloatArray, weight: FloatArray) -> FloatArray:
+    out = np.zeros(x.shape, dtype=x.dtype)
+    np.divide(x, weight, out=out, where=weight != 0, casting="same_kind")
+    return out
+
+
+def _over_components(weight: FloatArray) -> FloatArray:
+    if weight.ndim < 2:
+        raise ParameterError("across_components needs an axis of components before n")
+    return np.asarray(weight.mean(axis=-2, keepdims=True))
+
+
+def _boxcar_twice(x: FloatArray, n_half: int) -> FloatArray:
+    n = x.shape[-1]
+    width = n_half + 1
+    y = np.concatenate([x, np.zeros((*x.shape[:-1], 2 * width))], axis=-1)
+    for _ in range(2):
+        total = np.cumsum(y, axis=-1)
+        y = total.copy()
+        y[..., width:] -= total[..., :-width]
+    return y[..., n_half : n_half + n]
+
+
+def _positive(value: float, name: str) -> float:
+    if not (np.isfinite(value) and value > 0):
+        raise ParameterError(f"{name} must be positive, not {value}")
+    return float(value)
