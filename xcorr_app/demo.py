@@ -108,12 +108,15 @@ def measure(results: Store, truth: Path) -> Fit:
     """Compare the lags of all pairs with the truth, in samples of the data."""
     known = json.loads(truth.read_text())
     network = known["network"]
-    rate_hz = 1 / (results.lags_s[1] - results.lags_s[0])
     distance_km, lag_s = [], []
     for pair in known["pairs"]:
         correlation = results.get(*pair["pair"].split("_"))
         distance_km.append(pair["distance_km"])
-        lag_s.append(arrival_lag_s(correlation.data, rate_hz, pair["distance_km"]))
+        lag_s.append(
+            arrival_lag_s(
+                correlation.data, results.sampling_rate_hz, pair["distance_km"]
+            )
+        )
     distance, lag = np.array(distance_km), np.array(lag_s)
     found = np.isfinite(lag)
     distance, lag = distance[found], lag[found]
@@ -144,7 +147,7 @@ def draw(results: Store, network: Network, path: Path) -> Path:
 def next_steps(results: Store, folder: Path) -> list[list[str]]:
     """Return commands to try on the results."""
     out = str(folder / RESULTS)
-    first, second = (results.channels[i].id for i in (0, 1))
+    first, second = (str(name) for name in results.channels["id"][:2])
     return [
         ["info", out],
         ["plot", out, "--pair", first, second],

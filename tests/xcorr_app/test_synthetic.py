@@ -51,32 +51,6 @@ def test_too_few_directions_are_refused():
         Network(n_directions=200)
 
 
-@pytest.mark.parametrize("distance_km", [15.0, 33.3, 60.0, 99.0])
-def test_expected_correlation_arrives_at_distance_over_velocity(distance_km):
-    rate_hz, n = 20.0, 16384
-    frequency = np.fft.rfftfreq(n, 1 / rate_hz)
-    power = synthetic.amplitude(frequency, SMALL.band_hz) ** 2
-    expected = np.fft.irfft(power * j0(2 * np.pi * frequency * distance_km / 3.0))
-    expected = np.roll(expected, 2000)[:4001]
-    lag_s = arrival_lag_s(expected, rate_hz, distance_km)
-    # 0.1 sample: the next term of the Bessel function's phase, 1/(8 k d)
-    assert abs(lag_s - distance_km / 3.0) * rate_hz < 0.1
-
-
-def test_phase_is_ahead_of_the_arrival_by_an_eighth_of_a_period():
-    # why the largest value of a correlation is not at distance over velocity
-    rate_hz, n, distance_km = 20.0, 16384, 60.0
-    frequency = np.fft.rfftfreq(n, 1 / rate_hz)
-    power = synthetic.amplitude(frequency, SMALL.band_hz) ** 2
-    expected = np.fft.irfft(power * j0(2 * np.pi * frequency * distance_km / 3.0))
-    early_s = distance_km / 3.0 - np.argmax(expected[: n // 2]) / rate_hz
-    assert 0.25 < early_s < 0.6  # 1/(8 f) for 0.2 to 0.5 Hz
-
-
-def test_beyond_the_largest_lag_nothing_is_measured():
-    assert np.isnan(arrival_lag_s(np.ones(101), 20.0, 60.0))
-
-
 def test_spectra_have_the_covariance_of_the_medium():
     # many draws of one frequency: coherence of two stations is J0(kd)
     positions = np.array([[0.0, 0.0], [9.0, 0.0]])
