@@ -1,0 +1,374 @@
+import errno
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dispel4py.errors import DataError
+from seismo_pes import sink as sinks
+from seismo_pes import write
+from seismo_pes.parts import LAST, MARKER, RECORD, data_sums, read_index, read_layout
+from seismo_pes.rows import CorrelationRows
+from seismo_pes.write import CorrelationWriter, TileWritten, WriteCorrelations
+
+N_LAGS = 11
+
+
+def rows(tile=0, n=3, n_lags=N_LAGS, last=True, stack="all", dtype="f4"):
+    """Rows whose data tell which rows they are."""
+    pairs = np.stack([np.full(n, tile), tile + 1 + np.arange(n)], axis=1)
+    data = (pairs @ [1000, 1])[:, None] + np.arange(n_lags) / 100
+    return CorrelationRows(
+        stack,
+        pairs.astype("i4"),
+        np.arange(1, n + 1, dtype="i4"),
+        np.arange(n) + 10**18,
+        np.arange(n) + 2 * 10**18,
+        data.astype(dtype),
+        (tile, 0, -1),
+        last,
+    )
+
+
+def expected(records, n_lags=N_LAGS, dtype="f4"):
+    key = 1000 * records["first"].astype(float) + records["second"]
+    return (key[:, None] + np.arange(n_lags) / 100).astype(dtype)
+
+
+def read_part(path):
+    """Records and data, the data through HDF5."""
+    layout = read_layout(path)
+    records = read_index(path, layout)
+    with h5py.File(path, "r", locking=False) as file:
+        index = file["index"][: len(records)]
+        data = file["data"][: len(records)]
+    assert index.tobytes() == records.tobytes()
+    return records, data
+
+
+def parts_of(out):
+    return sorted((out / "parts").glob("part-*.h5"))
+
+
+def read_all(out):
+    pieces = [read_part(path) for path in parts_of(out)]
+    if not pieces:
+        return np.zeros(0, RECORD), np.zeros((0, N_LAGS), "f4")
+    return tuple(np.concatenate(one) for one in zip(*pieces, strict=True))
+
+
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_what_is_written_is_read(tmp_path, direct, dtype):
+    batches = [rows(tile, 1 + tile % 5, dtype=dtype) for tile in range(40)]
+    with CorrelationWriter(tmp_path, direct) as writer:
+        for batch in batches:
+            writer.write(batch)
+    records, data = read_all(tmp_path)
+    assert len(records) == writer.n_rows == sum(len(batch) for batch in batches)
+    assert data.dtype == dtype
+    np.testing.assert_array_equal(data, np.concatenate([b.data for b in batches]))
+    for name in ("n_windows", "start_ns", "end_ns"):
+        wanted = np.concatenate([getattr(batch, name) for batch in batches])
+        np.testing.assert_array_equal(records[name], wanted)
+    assert set(records["stack"]) == {b"all"}
+    np.testing.assert_array_equal(records["data_sum"], data_sums(data))
+    assert np.count_nonzero(records["flags"] & LAST) == len(batches)
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_rows_longer_than_a_block_and_parts_that_fill(tmp_path, direct, monkeypatch):
+    monkeypatch.setattr(sinks, "BLOCK_BYTES", 64 << 10)
+    monkeypatch.setattr(write, "FIRST_PART_BYTES", 1 << 18)
+    monkeypatch.setattr(write, "LARGEST_PART_BYTES", 1 << 20)
+    n_lags = 30_001  # 120 kB a row, two blocks
+    with CorrelationWriter(tmp_path, direct) as writer:
+        for tile in range(50):
+            writer.write(rows(tile, 3, n_lags))
+    assert len(writer.paths) >= 3
+    records, data = read_all(tmp_path)
+    assert len(records) == 150
+    np.testing.assert_array_equal(data, expected(records, n_lags))
+
+
+def test_parts_are_cut_to_what_they_hold_and_sealed(tmp_path):
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(rows(0, 500))
+        (path,) = writer.paths
+        before = read_layout(path)
+        assert not before.sealed
+        assert len(read_index(path, before)) == 500  # readable while it grows
+    after = read_layout(path)
+    assert after.sealed
+    assert path.stat().st_size == after.size == after.data_offset + 500 * N_LAGS * 4
+    with h5py.File(path, "r", locking=False) as file:
+        assert file["data"].shape == (500, N_LAGS)
+
+
+def test_a_reader_may_hold_the_file_open_while_it_grows(tmp_path):
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(rows(0))
+        with h5py.File(writer.paths[0], "r", locking=False) as file:
+            writer.write(rows(1))
+            np.testing.assert_array_equal(file["data"][3:6], rows(1).data)
+
+
+def test_nothing_written_leaves_no_file(tmp_path):
+    with CorrelationWriter(tmp_path):
+        pass
+    assert (tmp_path / "parts").is_dir()
+    assert not list((tmp_path / "parts").iterdir())
+
+
+def test_a_tile_without_rows_is_marked_as_finished(tmp_path):
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(rows(7, 0))
+        writer.write(rows(8, 0, last=False))
+    records, _ = read_all(tmp_path)
+    assert records["flags"].tolist() == [LAST | MARKER]
+    assert records["tile"].tolist() == [[7, 0, -1]]
+
+
+def test_input_is_left_as_it_was(tmp_path):
+    batch = rows()
+    batch.data.setflags(write=False)
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(batch)
+    np.testing.assert_array_equal(batch.data, rows().data)
+
+
+def test_the_other_byte_order(tmp_path):
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(rows(dtype=">f4"))
+    records, data = read_all(tmp_path)
+    np.testing.assert_array_equal(data, rows().data)
+    np.testing.assert_array_equal(records["data_sum"], data_sums(data))
+
+
+def test_a_view_that_is_not_contiguous(tmp_path):
+    batch = rows(0, 4, 2 * N_LAGS)
+    half = CorrelationRows(
+        "all",
+        batch.pairs,
+        batch.n_windows,
+        batch.start_ns,
+        batch.end_ns,
+        batch.data[:, ::2],
+        batch.tile,
+        True,
+    )
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(half)
+    np.testing.assert_array_equal(read_all(tmp_path)[1], batch.data[:, ::2])
+
+
+def test_rows_of_another_form_are_refused(tmp_path):
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(rows())
+        with pytest.raises(DataError, match="5 lags"):
+            writer.write(rows(1, n_lags=5))
+        with pytest.raises(DataError, match="int32"):
+            writer.write(rows(1, dtype="i4"))
+        with pytest.raises(DataError, match="stack name"):
+            writer.write(rows(1, stack="a/b"))
+    assert len(read_all(tmp_path)[0]) == 3
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    good = rows()
+    with pytest.raises(ValueError, match="n_windows"):
+        CorrelationRows(
+            "all",
+            good.pairs,
+            good.n_windows[:1],
+            good.start_ns,
+            good.end_ns,
+            good.data,
+            good.tile,
+            True,
+        )
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    sizes=st.lists(st.integers(0, 40), max_size=12),
+    n_lags=st.integers(1, 700),
+    direct=st.booleans(),
+)
+def test_any_batches_round_trip(tmp_path_factory, monkeypatch, sizes, n_lags, direct):
+    monkeypatch.setattr(sinks, "BLOCK_BYTES", 16 << 10)
+    monkeypatch.setattr(write, "FIRST_PART_BYTES", 20_000)
+    out = tmp_path_factory.mktemp("run")
+    with CorrelationWriter(out, direct) as writer:
+        for tile, n in enumerate(sizes):
+            writer.write(rows(tile, n, n_lags, last=False))
+    seen = [read_part(path) for path in parts_of(out)]
+    assert sum(len(records) for records, _ in seen) == sum(sizes)
+    for records, data in seen:
+        np.testing.assert_array_equal(data, expected(records, n_lags))
+
+
+# ------------------------------------------------------------------ catastrophes
+
+KILLED = """
+import sys
+import numpy as np
+from seismo_pes import write
+from seismo_pes.rows import CorrelationRows
+write.FIRST_PART_BYTES = 1 << 19
+write.LARGEST_PART_BYTES = 1 << 20
+writer = write.CorrelationWriter(sys.argv[1], direct=sys.argv[2] == "direct")
+print("ready", flush=True)
+n, n_lags = 7, 1111
+for tile in range(10**6):
+    pairs = np.stack([np.full(n, tile), tile + 1 + np.arange(n)], 1)
+    data = (pairs @ [1000, 1])[:, None] + np.arange(n_lags) / 100
+    writer.write(CorrelationRows(
+        "all", pairs.astype("i4"), np.ones(n, "i4"), np.zeros(n, "i8"),
+        np.zeros(n, "i8"), data.astype("f4"), (tile, 0, -1), True))
+"""
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.parametrize("how", ["buffered", "direct"])
+def test_a_killed_writer_leaves_whole_rows(tmp_path, how, turn):
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path), how], stdout=subprocess.PIPE
+    )
+    with process:
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(random.uniform(0.02, 0.3))
+        process.send_signal(signal.SIGKILL)
+    records, data = np.zeros(0, RECORD), np.zeros((0, 1111), "f4")
+    for path in parts_of(tmp_path):
+        more = read_part(path)
+        records = np.concatenate([records, more[0]])
+        data = np.concatenate([data, more[1]])
+    np.testing.assert_array_equal(data, expected(records, 1111))
+    assert len(np.unique(records[["first", "second"]])) == len(records)
+
+
+def test_a_torn_record_ends_the_index(tmp_path):
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(rows(0, 5))
+        path, layout = writer.paths[0], read_layout(writer.paths[0])
+    with open(path, "r+b") as file:
+        file.seek(layout.index_offset + 3 * RECORD.itemsize + 40)
+        file.write(bytes(RECORD.itemsize - 40))
+    assert len(read_index(path, read_layout(path))) == 3
+
+
+def test_rows_beyond_the_end_of_a_cut_file_do_not_count(tmp_path):
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(rows(0, 5))
+    path = writer.paths[0]
+    os.truncate(path, read_layout(path).data_offset + 5 * N_LAGS * 4 - 1)
+    assert len(read_index(path, read_layout(path))) == 4
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_full_disk_is_one_line_and_keeps_what_is_written(
+    tmp_path, monkeypatch, direct
+):
+    monkeypatch.setattr(sinks, "BLOCK_BYTES", 1 << 14)
+    whole = os.pwrite
+    room = [60]
+
+    def full(fd, data, offset):
+        if room[0] == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        room[0] -= 1
+        return whole(fd, data, offset)
+
+    monkeypatch.setattr(sinks.os, "pwrite", full)
+    writer = CorrelationWriter(tmp_path, direct)
+    with pytest.raises(OSError, match="the disk is full") as caught:  # noqa: PT012
+        for tile in range(100):
+            writer.write(rows(tile))
+            time.sleep(0.001)  # the thread of the direct sink comes to its turn
+    assert caught.value.errno == errno.ENOSPC
+    assert str(writer.paths[-1]) in str(caught.value)
+    writer.close()
+    records, data = read_all(tmp_path)
+    assert len(records) >= 30
+    np.testing.assert_array_equal(data, expected(records))
+
+
+def test_short_writes_are_continued(tmp_path, monkeypatch):
+    whole = os.pwrite
+    monkeypatch.setattr(
+        sinks.os, "pwrite", lambda fd, data, at: whole(fd, data[:1000], at)
+    )
+    with CorrelationWriter(tmp_path, direct=False) as writer:
+        writer.write(rows(0, 200))
+    records, data = read_all(tmp_path)
+    np.testing.assert_array_equal(data, expected(records))
+
+
+def test_a_file_system_without_direct_writes(tmp_path, monkeypatch):
+    def refuse(path, offset):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(sinks, "DirectSink", refuse)
+    with CorrelationWriter(tmp_path, direct=True) as writer:
+        writer.write(rows())
+    assert len(read_all(tmp_path)[0]) == 3
+
+
+def test_other_files_are_not_taken_for_parts(tmp_path):
+    path = tmp_path / "part-x.h5"
+    path.write_bytes(b"something else")
+    with pytest.raises(DataError, match="not a part"):
+        read_layout(path)
+
+
+# ------------------------------------------------------------------ the PE
+
+
+def test_the_pe_tells_of_finished_tiles_and_travels_by_pickle(tmp_path):
+    one, other = (
+        pickle.loads(pickle.dumps(WriteCorrelations(tmp_path))) for _ in range(2)
+    )
+    for pe in (one, other):
+        pe.preprocess()
+    assert one.process({"input": rows(0, 2, last=False)}) is None
+    assert other.process({"input": rows(1, 4)}) == {
+        "written": TileWritten((1, 0, -1), 4, 4 * N_LAGS * 4)
+    }
+    assert one.process({"input": rows(0, 3)}) == {
+        "written": TileWritten((0, 0, -1), 5, 5 * N_LAGS * 4)
+    }
+    for pe in (one, other):
+        pe.postprocess()
+    assert len(parts_of(tmp_path)) == 2
+    assert len(read_all(tmp_path)[0]) == 9
+
+
+def test_writers_side_by_side_do_not_meet(tmp_path):
+    def work(tile):
+        with CorrelationWriter(tmp_path) as writer:
+            for k in range(10):
+                writer.write(rows(100 * tile + k))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    records, data = read_all(tmp_path)
+    assert len(records) == 120
+    np.testing.assert_array_equal(data, expected(records))
