@@ -1,0 +1,158 @@
+"""Archives of waveform files: what is there, and which files to read for a time.
+
+A folder in the SeisComP Data Structure (SDS),
+``YEAR/NET/STA/CHAN.D/NET.STA.LOC.CHAN.D.YEAR.DAY``, is recognised by its layout, and of
+each channel one file is opened to learn its rate. Of anything else - a folder with all
+below it, a pattern, a single file, formats mixed - the header of each file is read.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from dispel4py.errors import ParameterError
+from seismo_pes.holdings import Archive, ChannelInfo, ChannelSpan, Holding
+from seismo_pes.report import Skipped
+from seismo_pes.scan import FileEntry, find_files, may_be_waveform, scan_files
+from seismo_pes.sds import SdsArchive, is_sds
+from seismo_pes.stations import PatternIndex, StationPattern, split_id
+
+__all__ = ["Archive", "ChannelInfo", "ChannelSpan", "open_archive", "select"]
+
+
+class FolderArchive(Archive):
+    """Any files at all, by what their headers say."""
+
+    def __init__(self, name: str, paths: Iterable[Path]) -> None:
+        super().__init__(name)
+        by_channel: dict[str, list[FileEntry]] = {}
+        for entry in scan_files(paths, self.skipped):
+            by_channel.setdefault(entry.channel_id, []).append(entry)
+        self._holdings = {key: Holding(value) for key, value in by_channel.items()}
+
+    def _look_up(self, index: PatternIndex | None, start_ns: int, end_ns: int) -> None:
+        pass
+
+
+def open_archive(data: str | Path) -> Archive:
+    """Open an archive of waveform files.
+
+    Parameters
+    ----------
+    data : str or Path
+        The root of an SDS archive; or a folder, which is searched with all below it;
+        or a pattern (``"/data/2022/*/*.sac"``, ``**`` allowed); or a single file.
+
+    Returns
+    -------
+    Archive
+        Its ``skipped`` says which files cannot be read.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such file or folder, or the pattern matches nothing.
+    """
+    name, path = str(data), Path(data).expanduser()
+    if path.is_dir():
+        if is_sds(path):
+            return SdsArchive(name, path)
+        problems: list[Skipped] = []
+        archive = FolderArchive(name, find_files(path, problems))
+        archive.skipped += problems
+        return archive
+    if path.is_file():
+        return FolderArchive(name, [path])
+    matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
+    if not matches:
+        raise ParameterError(
+            f"{name}: no such file or folder, nor a pattern that matches one"
+        )
+    problems = []
+    archive = FolderArchive(name, _below(matches, path.suffix, problems))
+    archive.skipped += problems
+    return archive
+
+
+def select(
+    archive: Archive,
+    patterns: Sequence[StationPattern],
+    channels: str = "*",
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+) -> tuple[dict[str, ChannelInfo], list[Skipped]]:
+    """Choose the channels of a run.
+
+    Parameters
+    ----------
+    archive : Archive
+        Where to look.
+    patterns : sequence of StationPattern
+        The station list.
+    channels : str
+        Channel codes with wildcards, ``"LHZ"`` or ``"BH?,HHZ"``; a channel must fit
+        both this and the list.
+    start_ns, end_ns : int, optional
+        The time of the run.
+
+    Returns
+    -------
+    selected : dict of str to ChannelInfo
+        By channel id, sorted.
+    skipped : list of Skipped
+        Listed stations without data, stage ``"select"``.
+
+    Raises
+    ------
+    ParameterError
+        If nothing at all is left, with examples of what there is.
+    """
+    codes = [code.strip() for code in channels.split(",") if code.strip()] or ["*"]
+    selected = archive.channels(patterns, start_ns, end_ns, codes)
+    if not selected:
+        raise ParameterError(_nothing_selected(archive, patterns, codes))
+    served = PatternIndex(patterns)
+    used = {p.codes for id_ in selected for p in served.matching(id_)}
+    skipped: dict[str, Skipped] = {}
+    for pattern in patterns:
+        plain = not set("*?") & set(pattern.channel)
+        if pattern.codes in used or (
+            plain and not any(fnmatchcase(pattern.channel, code) for code in codes)
+        ):
+            continue
+        there = ", ".join(
+            sorted({split_id(i)[3] for i in archive.channel_ids([pattern])})
+        )
+        reason = f"no data in {archive.name}"
+        if there:
+            reason = f"no {','.join(codes)} data in {archive.name} at this time"
+            reason += f" (it has {there})"
+        skipped.setdefault(pattern.name, Skipped("select", pattern.name, reason))
+    return selected, list(skipped.values())
+
+
+def _below(matches: list[Path], suffix: str, skipped: list[Skipped]) -> Iterator[Path]:
+    """Yield files, and those in folders; a pattern can name what else is left out."""
+    for path in matches:
+        if path.is_dir():
+            yield from find_files(path, skipped)
+        elif path.suffix == suffix or may_be_waveform(path):
+            yield path
+
+
+def _nothing_selected(
+    archive: Archive, patterns: Sequence[StationPattern], codes: Sequence[str]
+) -> str:
+    there = archive.channel_ids()
+    wanted = f"none of the {len(patterns)} listed stations"
+    if patterns:
+        wanted += f" ({patterns[0].name}{', ...' if len(patterns) > 1 else ''})"
+    text = f"{archive.name}: {wanted} has {','.join(codes)} data at this time"
+    if not there:
+        n_bad = len(archive.skipped)
+        bad = f", {n_bad} files could not be read" if n_bad else ""
+        return f"{text}; there are no waveforms at all{bad}"
+    return f"{text}; there are {len(there)} channels, e.g. {', '.join(there[:5])}"

@@ -1,0 +1,122 @@
+"""The SeisComP Data Structure: one file per channel and day, found by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+from seismo_pes.holdings import DAY_NS, Archive, Holding
+from seismo_pes.scan import FileEntry, scan_file
+from seismo_pes.stations import PatternIndex
+
+__all__ = ["SdsArchive", "is_sds"]
+
+SDS_NAME = re.compile(
+    r"(?P<id>[^.]{0,8}\.[^.]{1,8}\.[^.]{0,8}\.[^.]{1,8})"
+    r"\.D\.(?P<year>\d{4})\.(?P<day>\d{3})"
+)
+YEAR = re.compile(r"\d{4}")
+
+
+class SdsArchive(Archive):
+    """A SeisComP Data Structure, by the names of its files.
+
+    A record belongs to the file of the day in which it starts, so the first seconds of
+    a day may be in the file of the day before (and, where an archive was cut
+    otherwise, the last ones in the file of the day after).
+    """
+
+    one_channel_per_file = True
+
+    def __init__(self, name: str, root: Path) -> None:
+        super().__init__(name)
+        self._root = root
+        self._stations: dict[tuple[str, str], list[tuple[int, Path]]] = {}
+        self._entered: set[Path] = set()
+        self._known: dict[str, FileEntry] = {}
+        for year in _folders(root):
+            if YEAR.fullmatch(year.name):
+                for network in _folders(year):
+                    for station in _folders(network):
+                        key = (network.name, station.name)
+                        paths = self._stations.setdefault(key, [])
+                        paths.append((int(year.name), station))
+
+    def _look_up(self, index: PatternIndex | None, start_ns: int, end_ns: int) -> None:
+        keys: Iterable[tuple[str, str]] = self._stations
+        if index is not None:
+            keys = index.stations_among(self._stations)
+        first, last = _year(start_ns) - 1, _year(end_ns) + 1
+        for key in keys:
+            for year, folder in self._stations[key]:
+                if first <= year <= last and folder not in self._entered:
+                    self._enter(folder)
+
+    def _enter(self, folder: Path) -> None:
+        self._entered.add(folder)
+        found: dict[str, list[FileEntry]] = {}
+        for channel in _folders(folder):
+            for path in channel.iterdir() if channel.suffix == ".D" else ():
+                if match := SDS_NAME.fullmatch(path.name):
+                    start_ns = _day_ns(int(match["year"]), int(match["day"]))
+                    entry = FileEntry(
+                        *(str(path), "", match["id"], start_ns, start_ns + DAY_NS)
+                    )
+                    found.setdefault(match["id"], []).append(entry)
+        for channel_id, entries in found.items():
+            known = self._holdings.get(channel_id)
+            self._holdings[channel_id] = Holding(
+                entries + (known.entries if known else [])
+            )
+
+    def _describe(self, channel_id: str, entries: list[FileEntry]) -> list[FileEntry]:
+        if channel_id not in self._known:
+            self._known[channel_id] = self._sample(channel_id, entries)
+        return [*entries, self._known[channel_id]]
+
+    def _sample(self, channel_id: str, entries: list[FileEntry]) -> FileEntry:
+        """Open files until one tells the rate; three are enough to give up.
+
+        What is wrong with them will be said when they are read.
+        """
+        for entry in entries[:3]:
+            for found in scan_file(entry.path)[0]:
+                if found.channel_id == channel_id:
+                    return found
+        return entries[0]
+
+    def _neighbours(
+        self, holding: Holding, main: list[FileEntry]
+    ) -> tuple[list[FileEntry], list[FileEntry]]:
+        if not main:
+            return [], []
+        first, last = main[0].start_ns, main[-1].end_ns
+        return (
+            holding.overlapping(first - DAY_NS, first),
+            holding.overlapping(last, last + DAY_NS),
+        )
+
+
+def is_sds(folder: Path) -> bool:
+    """Say whether a folder is laid out as YEAR/NET/STA/CHAN.D/NET.STA.LOC.CHAN.D..."""
+    for year in folder.glob("[0-9][0-9][0-9][0-9]"):
+        for path in year.glob("*/*/*.D/*"):
+            if SDS_NAME.fullmatch(path.name):
+                return True
+    return False
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.is_dir())
+
+
+def _day_ns(year: int, day: int) -> int:
+    epoch = date(1970, 1, 1).toordinal()
+    return (date(year, 1, 1).toordinal() + day - 1 - epoch) * DAY_NS
+
+
+def _year(time_ns: int) -> int:
+    """Return the year, give or take one."""
+    return 1970 + int(time_ns / (365.2425 * DAY_NS))
