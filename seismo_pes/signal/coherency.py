@@ -1,0 +1,228 @@
+"""Correlation that divides by amplitude: coherency, deconvolution, phase.
+
+Each is a change of the spectra or records before the correlation of `correlate`, so
+all pairs of a network and sums over windows go through the same kernels.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal.correlate import lags_from_spectra
+from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.normalize import running_mean
+from seismo_pes.signal.spectra import fft_length, rfft_windows
+from seismo_pes.signal.stack import analytic_phase
+from seismo_pes.signal.whiten import ComplexArray, as_complex, whiten
+
+
+def coherency_spectra(spectrum: ComplexArray, smooth_bins: int = 0) -> ComplexArray:
+    """Spectra whose correlation is coherency: conj(A) B / (<|A|> <|B|>).
+
+    Parameters
+    ----------
+    spectrum
+        Shape ``(..., n_bins)``.
+    smooth_bins
+        Half width of the running mean < > over frequency; 0 leaves phase only.
+
+    References
+    ----------
+    Prieto, Lawrence and Beroza (2009), doi:10.1029/2008JB006067.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> coherency_spectra(np.array([2j, -3.0])).round(6)
+    array([ 0.+1.j, -1.+0.j])
+    """
+    spectrum = as_complex(spectrum, "spectrum")
+    ones = np.ones(spectrum.shape[-1], dtype=spectrum.real.dtype)
+    return whiten(spectrum, ones, smooth_bins)
+
+
+def deconvolution_spectra(
+    spectrum: ComplexArray, level: float = 0.01, smooth_bins: int = 0
+) -> ComplexArray:
+    """Spectra A / max(<|A|^2>, w): correlating them with b deconvolves b by a.
+
+    ``conj(A) B / |A|^2 = B / A``. The water level w keeps the holes of A's spectrum
+    from blowing up.
+
+    Parameters
+    ----------
+    spectrum
+        A, the source's spectra, shape ``(..., n_bins)``; silence stays zero.
+    level
+        Water level, as a part of the mean of ``|A|^2`` of each spectrum, > 0.
+    smooth_bins
+        Half width of the running mean < > over frequency.
+
+    Raises
+    ------
+    ParameterError
+        If `level` is not positive or `smooth_bins` negative.
+
+    References
+    ----------
+    Clayton and Wiggins (1976), doi:10.1111/j.1365-246X.1976.tb01267.x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> deconvolution_spectra(np.array([2j, -4.0])).round(6)
+    array([ 0.  +0.5j, -0.25+0.j ])
+    """
+    spectrum = as_complex(spectrum, "spectrum")
+    if not (np.isfinite(level) and level > 0):
+        raise ParameterError(f"level must be positive, not {level}")
+    smooth_bins = require_count(smooth_bins, "smooth_bins")
+    if spectrum.shape[-1] == 0:
+        return spectrum.copy()
+    power = np.square(np.abs(spectrum), dtype=np.float64)
+    water = level * power.mean(axis=-1, keepdims=True)
+    if smooth_bins:
+        power = running_mean(power, smooth_bins)
+    divisor = np.maximum(power, water)
+    divisor[np.broadcast_to(water == 0, divisor.shape)] = np.inf
+    return (spectrum * (1 / divisor)).astype(spectrum.dtype)
+
+
+def phase_records(x: ArrayLike) -> FloatArray:
+    """Cosine and sine of the instantaneous phase, shape ``(..., 2, n)``.
+
+    Correlated like records of two windows and summed, they give n times the phase
+    cross-correlation of power two (`phase_cross_correlate`), in GEMMs like any other.
+
+    Examples
+    --------
+    >>> phase_records([5.0, 0.0, -5.0, 0.0]).round(12) + 0.0
+    array([[ 1.,  0., -1.,  0.],
+           [ 0.,  1.,  0., -1.]])
+    """
+    phasors = analytic_phase(x)
+    return np.stack([phasors.real, phasors.imag], axis=-2)
+
+
+def phase_cross_correlate(
+    a: ArrayLike, b: ArrayLike, max_lag: int, power: float = 2.0
+) -> FloatArray:
+    """Phase cross-correlation: how alike the phases are, whatever the amplitudes.
+
+    c(k) = sum over n of (|u[n] + v[n+k]|**p - |u[n] - v[n+k]|**p) / (2**p N), u and v
+    being the unit phasors of the analytic signals and N the samples of a; 1 at lag
+    zero for equal records. Power two is a correlation by FFT; others take a sum for
+    each lag.
+
+    Parameters
+    ----------
+    a, b
+        Records of equal length, shape ``(n,)``. Two float32 give float32.
+    max_lag
+        Largest lag K in samples.
+    power
+        p > 0: 1 is Schimmel's first form (PCC1), 2 the fast one (PCC2).
+
+    Returns
+    -------
+    Shape ``(2 K + 1,)``, lags -K..K, positive: b later.
+
+    Raises
+    ------
+    ParameterError
+        If the records differ in length or a parameter is out of range.
+
+    References
+    ----------
+    Schimmel (1999), doi:10.1785/BSSA0890051366; Ventosa, Schimmel and Stutzmann
+    (2019), doi:10.1785/0220190022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(1).standard_normal(100)
+    >>> bool(abs(phase_cross_correlate(x, 7 * x, 5)[5] - 1) < 1e-12)
+    True
+    """
+    a, b = as_float(a, "a"), as_float(b, "b")
+    max_lag = require_count(max_lag, "max_lag")
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ParameterError(
+            f"a {a.shape} and b {b.shape} must be records of one length"
+        )
+    if not (np.isfinite(power) and power > 0):
+        raise ParameterError(f"power must be positive, not {power}")
+    dtype = np.result_type(a, b)
+    if a.size == 0:
+        return np.zeros(2 * max_lag + 1, dtype=dtype)
+    if power == 2:
+        n_fft = fft_length(a.size, max_lag)
+        u = rfft_windows(phase_records(a), n_fft)
+        v = rfft_windows(phase_records(b), n_fft)
+        total = np.einsum("wf,wf->f", u.conj(), v)
+        return lags_from_spectra(
+            total, n_fft, None, max_lag, dtype=dtype, scale=1 / a.size
+        )
+    return _phase_sums(analytic_phase(a), analytic_phase(b), max_lag, power, dtype)
+
+
+def _phase_sums(
+    u: ComplexArray, v: ComplexArray, max_lag: int, power: float, dtype: np.dtype
+) -> FloatArray:
+    n = u.size
+    out = np.zeros(2 * max_lag + 1, dtype=dtype)
+    for k in range(-min(max_lag, n - 1), min(max_lag, n - 1) + 1):
+        p, q = u[max(0, -k) : n - max(0, k)], v[max(0, k) : n - max(0, -k)]
+        terms = np.abs(p + q) ** power - np.abs(p - q) ** power
+        out[max_lag + k] = terms.sum(dtype=np.float64) / (2**power * n)
+    return out
+
+
+def rotate_tensor(
+    c: ArrayLike, azimuth_deg: float, back_azimuth_deg: float
+) -> FloatArray:
+    """Rotate the nine correlations of Z, N, E with Z, N, E to those of Z, R, T.
+
+    Radial points from the first station to the second at both of them, transverse a
+    right angle clockwise from it, seen from above.
+
+    Parameters
+    ----------
+    c
+        Shape ``(..., 3, 3, n)``: component of the first station, of the second, lag;
+        components in the order Z, N, E.
+    azimuth_deg
+        At the first station towards the second, degrees clockwise from north.
+    back_azimuth_deg
+        At the second station towards the first.
+
+    Returns
+    -------
+    Same shape, components in the order Z, R, T.
+
+    Raises
+    ------
+    ParameterError
+        If the shape does not fit or an azimuth is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> c = np.zeros((3, 3, 1))
+    >>> c[2, 2] = 1  # east with east, second station east of the first
+    >>> rotate_tensor(c, 90.0, 270.0)[1, 1].round(12)
+    array([1.])
+    """
+    c = as_float(c, "c")
+    if c.ndim < 3 or c.shape[-3:-1] != (3, 3):
+        raise ParameterError(f"c must be (..., 3, 3, n), not of shape {c.shape}")
+    if not np.isfinite([azimuth_deg, back_azimuth_deg]).all():
+        raise ParameterError("azimuth_deg and back_azimuth_deg must be finite")
+    one = _zne_to_zrt(azimuth_deg).astype(c.dtype)
+    other = _zne_to_zrt(back_azimuth_deg + 180).astype(c.dtype)
+    return np.asarray(np.einsum("ip,jq,...pqn->...ijn", one, other, c, optimize=True))
+
+
+def _zne_to_zrt(radial_deg: float) -> FloatArray:
+    cos, sin = np.cos(np.deg2rad(radial_deg)), np.sin(np.deg2rad(radial_deg))
+    return np.array([[1.0, 0.0, 0.0], [0.0, cos, sin], [0.0, -sin, cos]])

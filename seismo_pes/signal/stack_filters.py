@@ -1,0 +1,245 @@
+"""Stacks that filter first: adaptive covariance, SVD-Wiener, time-frequency phase.
+
+Shapes as in `stack`: ``(n_windows, n)``, one pair at a time.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.fft
+from numpy.typing import ArrayLike
+from scipy.ndimage import uniform_filter
+
+from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.stack import linear
+from seismo_pes.signal.whiten import ComplexArray
+
+
+def adaptive_covariance(x: ArrayLike, power: float = 1.0) -> FloatArray:
+    """Mean of the windows after a filter that passes what they have in common.
+
+    At each frequency the factor is the ratio of the mean cross-covariance between
+    different windows to the mean autocovariance, between 0 (incoherent, or opposed)
+    and 1 (equal windows), to the power given.
+
+    Parameters
+    ----------
+    x
+        Shape ``(n_windows, n)``. float32 stays float32. One window stays as it is.
+    power
+        Strength g, >= 0; 0 is the linear stack.
+
+    Raises
+    ------
+    ParameterError
+        If `x` has not two axes or `power` is negative.
+
+    References
+    ----------
+    Nakata et al. (2015), doi:10.1002/2015JB011870.
+
+    Examples
+    --------
+    >>> adaptive_covariance([[1.0, 0.0, -1.0]] * 3).round(12) + 0.0
+    array([ 1.,  0., -1.])
+    """
+    x = _two_axes(x)
+    if not (np.isfinite(power) and power >= 0):
+        raise ParameterError(f"power must be at least 0, not {power}")
+    n_windows, n = x.shape
+    if n_windows < 2 or n == 0:
+        return linear(x)
+    # Twice the length: the filter's response must not wrap around.
+    n_fft = scipy.fft.next_fast_len(2 * n, real=True)
+    spectra = scipy.fft.rfft(x, n_fft, axis=-1)
+    total = spectra.sum(axis=0)
+    auto = np.square(np.abs(spectra), dtype=np.float64).sum(axis=0)
+    cross = np.square(np.abs(total), dtype=np.float64) - auto
+    ratio = cross / np.where(auto == 0, np.inf, (n_windows - 1) * auto)
+    factor = np.clip(ratio, 0, 1) ** power
+    out = scipy.fft.irfft(total * (factor / n_windows), n_fft)[:n]
+    return np.asarray(out, dtype=x.dtype)
+
+
+def wiener(
+    x: ArrayLike,
+    n_components: int | None = None,
+    n_half_windows: int = 2,
+    n_half_samples: int = 5,
+) -> FloatArray:
+    """Windows cleaned by singular values and local Wiener filters, then their mean.
+
+    The matrix of windows is taken apart into singular components; each of the
+    first is smoothed by the adaptive Wiener filter of its neighbourhood, and they are
+    added again. `wiener_windows` gives the windows themselves.
+
+    Parameters
+    ----------
+    x
+        Shape ``(n_windows, n)``. float32 stays float32.
+    n_components
+        Components to keep; those above the mean singular value if None.
+    n_half_windows, n_half_samples
+        Half widths of the neighbourhood, across windows and along samples.
+
+    Raises
+    ------
+    ParameterError
+        If `x` has not two axes or a count is out of range.
+
+    References
+    ----------
+    Moreau et al. (2017), doi:10.1093/gji/ggx306.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t = np.arange(200.0)
+    >>> wave = np.exp(-(((t - 90) / 12) ** 2)) * np.cos(0.5 * t)
+    >>> x = wave + np.random.default_rng(1).standard_normal((40, 200))
+    >>> plain, cleaned = x.mean(axis=0) - wave, wiener(x) - wave
+    >>> bool(np.linalg.norm(cleaned) < 0.75 * np.linalg.norm(plain))
+    True
+    """
+    return linear(wiener_windows(x, n_components, n_half_windows, n_half_samples))
+
+
+def wiener_windows(
+    x: ArrayLike,
+    n_components: int | None = None,
+    n_half_windows: int = 2,
+    n_half_samples: int = 5,
+) -> FloatArray:
+    """Return the cleaned windows of `wiener`, same shape as `x`.
+
+    Examples
+    --------
+    >>> wiener_windows([[0.0, 0.0], [0.0, 0.0]]).tolist()
+    [[0.0, 0.0], [0.0, 0.0]]
+    """
+    x = _two_axes(x)
+    size = (
+        2 * require_count(n_half_windows, "n_half_windows") + 1,
+        2 * require_count(n_half_samples, "n_half_samples") + 1,
+    )
+    if n_components is not None:
+        n_components = require_count(n_components, "n_components", 1)
+    if x.size == 0:
+        return x.copy()
+    y = x.astype(np.float64, copy=False)
+    if not np.isfinite(y).all():
+        return np.full_like(x, np.nan)
+    u, s, v = np.linalg.svd(y, full_matrices=False)
+    if n_components is None:
+        n_components = max(1, int((s > s.mean()).sum()))
+    out = np.zeros_like(y)
+    for k in range(min(n_components, len(s))):
+        out += _local_wiener(s[k] * np.outer(u[:, k], v[k]), size)
+    return out.astype(x.dtype)
+
+
+def _local_wiener(x: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """Lim's adaptive filter: shrink to the local mean where variance is mere noise."""
+    mean = uniform_filter(x, size, mode="nearest")
+    variance = uniform_filter(np.square(x), size, mode="nearest") - mean**2
+    variance = np.maximum(variance, 0)
+    noise = np.median(variance)
+    gain = np.maximum(variance - noise, 0) / np.maximum(variance, noise or 1.0)
+    return np.asarray(mean + gain * (x - mean))
+
+
+def time_frequency_phase_weighted(
+    x: ArrayLike,
+    rate_hz: float,
+    low_hz: float,
+    high_hz: float,
+    power: float = 2.0,
+    width: float = 1.0,
+) -> FloatArray:
+    """Linear stack weighted by the coherence of phase in time and frequency.
+
+    The S-transform of each window, at each frequency of the band, gives its phase;
+    the length of the mean phasor, to the power given, weighs the S-transform of the
+    linear stack, and the sum over time is its spectrum. Frequencies outside the band
+    are left out of the result. One frequency is in memory at a time.
+
+    Parameters
+    ----------
+    x
+        Shape ``(n_windows, n)``. float32 stays float32.
+    rate_hz
+        Sampling rate.
+    low_hz, high_hz
+        Band, 0 < low < high <= Nyquist.
+    power
+        Exponent of the coherence, >= 0.
+    width
+        Standard deviation of the Gaussian window in periods, > 0.
+
+    Returns
+    -------
+    Shape ``(n,)``.
+
+    Raises
+    ------
+    ParameterError
+        If `x` has not two axes or a parameter is out of range.
+
+    References
+    ----------
+    Schimmel and Gallart (2007), doi:10.1785/0120050182 for the transform's inverse;
+    Schimmel, Stutzmann and Gallart (2011), doi:10.1111/j.1365-246X.2010.04861.x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> wave = np.sin(2 * np.pi * 0.1 * np.arange(200))
+    >>> y = time_frequency_phase_weighted([wave] * 3, 1.0, 0.05, 0.2)
+    >>> bool(np.abs(y - wave).max() < 0.01)
+    True
+    """
+    x = _two_axes(x)
+    if not 0 < low_hz < high_hz <= rate_hz / 2:
+        raise ParameterError(
+            f"band {low_hz:g} to {high_hz:g} Hz: needs 0 < low < high <= Nyquist, "
+            f"{rate_hz / 2:g} Hz"
+        )
+    if not power >= 0 or not width > 0:
+        raise ParameterError(f"power {power} must be >= 0 and width {width} > 0")
+    n_windows, n = x.shape
+    if n_windows == 0 or n == 0:
+        return linear(x)
+    out = np.zeros(n // 2 + 1, dtype=np.complex128)
+    spectra = scipy.fft.fft(x, axis=-1)
+    first = int(np.ceil(low_hz * n / rate_hz - 1e-9))
+    last = int(np.floor(high_hz * n / rate_hz + 1e-9))
+    for k, row in _s_transform(spectra, range(max(1, first), last + 1), width):
+        amplitude = np.abs(row)
+        floor = np.finfo(amplitude.dtype).eps * amplitude.max()
+        phasors = row * (1 / np.where(amplitude <= floor, np.inf, amplitude))
+        weight = np.abs(phasors.mean(axis=0)) ** power
+        # Sum over time of the stack's own S-transform is its spectrum at k.
+        out[k] = (weight * row.mean(axis=0)).sum()
+    if n % 2 == 0:
+        out[-1] = out[-1].real
+    return np.asarray(scipy.fft.irfft(out, n), dtype=x.dtype)
+
+
+def _s_transform(
+    spectra: ComplexArray, bins: range, width: float
+) -> Iterator[tuple[int, ComplexArray]]:
+    """Rows (windows, time) of the S-transform, one frequency bin after another."""
+    n = spectra.shape[-1]
+    offset = scipy.fft.fftfreq(n, 1 / n)
+    for k in bins:
+        gauss = np.exp(-2 * (np.pi * width * offset / k) ** 2)
+        shifted = np.roll(spectra, -k, axis=-1) * gauss.astype(spectra.real.dtype)
+        yield k, scipy.fft.ifft(shifted, axis=-1, overwrite_x=True)
+
+
+def _two_axes(x: ArrayLike) -> FloatArray:
+    array = as_float(x)
+    if array.ndim != 2:
+        raise ParameterError(f"x must be (n_windows, n), not of shape {array.shape}")
+    return array
