@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from dispel4py import cli as dispel4py
 from dispel4py.mappings import REGISTRY
-from xcorr_app.cli import COMMANDS, main
+from xcorr_app import cli as xcorr_app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PAGE_IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 
 
@@ -72,11 +74,16 @@ def test_every_mapping_is_described(page):
     assert not [name for name in REGISTRY if f"`{name}`" not in text]
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_every_option_is_described(command, capsys):
-    assert main([command, "--help"]) == 0
-    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out))
-    page = (ROOT / "docs" / "xcorr-app.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("main", "words", "page"),
+    [(xcorr_app.main, [name], "xcorr-app.md") for name in sorted(xcorr_app.COMMANDS)]
+    + [(dispel4py.main, [], "engine.md")],
+    ids=[*sorted(xcorr_app.COMMANDS), "dispel4py"],
+)
+def test_every_option_is_described(main, words, page, capsys):
+    assert main([*words, "--help"]) == 0
+    told = set(OPTION.findall(capsys.readouterr().out))
+    page = (ROOT / "docs" / page).read_text(encoding="utf-8")
     # the opposites of switches (--no-strict) go without saying
     lost = [o for o in told if o not in page and not o.startswith("--no-")]
     assert not lost

@@ -12,11 +12,11 @@ ENGINE_LAYERS = (
     ("core", "observe", "message"),
     ("grouping",),
     ("workflow_graph",),
-    ("base", "plan"),
+    ("base", "plan", "loading"),
     ("instance",),
     ("mappings", "provenance", "registry", "utils"),
     ("run",),
-    ("cli", "new"),
+    ("cli", "new", "examples"),
     ("__main__",),
 )
 OURS = ("dispel4py", "seismo_pes", "xcorr_app", "misfit_app", "benchmarks")
