@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import entry_points
 
 from dispel4py.errors import MappingUnavailable, suggest
 from dispel4py.mappings.base import Mapping, Options
@@ -19,6 +18,8 @@ REGISTRY = {
 
 def available() -> dict[str, str]:
     """Return name to ``module:class`` of every mapping that is known."""
+    from importlib.metadata import entry_points  # slow to import, seldom needed
+
     found = {e.name: e.value for e in entry_points(group="dispel4py.mappings")}
     return found | REGISTRY
 

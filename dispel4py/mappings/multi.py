@@ -8,6 +8,7 @@ goes through shared memory (`dispel4py.mappings.segments`).
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import multiprocessing
 import os
@@ -51,6 +52,8 @@ _DATAGRAM = 48 * 1024
 _SOCKET_BUFFER = 1 << 20
 _RETRY_SECONDS = 0.001
 _GRACE_SECONDS = 3.0
+#: The receiver was there and has ended: nobody is left who could want the frame.
+_GONE = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE)
 
 
 class SocketPost:
@@ -140,17 +143,17 @@ class SocketPost:
                 way.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
             try:
                 way.connect(str(self._folder / f"inbox-{destination}"))
-            except OSError:
+            except OSError as error:
                 way.close()
-                return False
+                return error.errno in _GONE
             self._ways[destination] = way
         try:
             way.send(datagram)
         except (BlockingIOError, InterruptedError):
             return False
-        except (ConnectionError, OSError) as error:
-            _log.debug("process %d is gone: %s", destination, error)
-            return False
+        except OSError as error:
+            _log.debug("process %d cannot be reached: %s", destination, error)
+            return error.errno in _GONE
         return True
 
 

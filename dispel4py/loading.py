@@ -1,0 +1,199 @@
+"""Find the workflow graph in a module or file.
+
+The module is imported by its name, like any other: code under
+``if __name__ == "__main__"`` does not run, and worker processes, which import it once
+more, find it by the same name on the same path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+from dispel4py.errors import InputError, UserError, suggest
+from dispel4py.workflow_graph import WorkflowGraph
+
+__all__ = ["load_graph"]
+
+
+def load_graph(source: str, attribute: str | None = None) -> WorkflowGraph:
+    """Import a module and return the workflow graph in it.
+
+    Parameters
+    ----------
+    source : str
+        Name of a module (the working directory is searched first), or path of a
+        Python file.
+    attribute : str, optional
+        The variable that holds the graph, or a function without arguments that
+        makes it; needed only where there are several graphs. A graph that is part
+        of another one does not count.
+
+    Returns
+    -------
+    WorkflowGraph
+
+    Raises
+    ------
+    InputError
+        If there is no such module or file, or not exactly one graph in it.
+    UserError
+        If building the graph raised one; the message names the line.
+    Exception
+        Whatever else the module raises while it is imported.
+    """
+    _search_first(os.getcwd())
+    path = Path(source)
+    if source.endswith(".py") or path.name != source:
+        module = _import_file(path)
+    else:
+        module = _import_module(source)
+    if attribute is not None:
+        return _attribute(module, source, attribute)
+    return _only_graph(module, source)
+
+
+# ------------------------------------------------------------------ importing
+
+
+def _import_module(name: str) -> ModuleType:
+    try:
+        return _imported(name)
+    except ModuleNotFoundError as error:
+        # a module that the user's module lacks is the user's to see in full
+        missing = error.name or ""
+        if name != missing and not name.startswith(f"{missing}."):
+            raise
+    if Path(name).is_file():
+        raise InputError(f"{name} is a file, but not a Python file (.py)")
+    close = difflib.get_close_matches(name, _modules_here(), n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "give a module or a .py file"
+    raise InputError(f"there is no module {name!r} here or on the Python path: {hint}")
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        beside = [
+            str(path.with_name(p.name)) for p in path.parent.glob("*.py") if p.is_file()
+        ]
+        close = difflib.get_close_matches(str(path), beside, n=1)
+        hint = f": did you mean {close[0]!r}?" if close else ""
+        raise InputError(f"there is no file {str(path)!r}{hint}")
+    path = path.resolve()
+    if path.suffix != ".py":
+        raise InputError(f"{path} is not a Python file (.py)")
+    folder, name = path.parent, path.stem
+    while (folder / "__init__.py").is_file():
+        folder, name = folder.parent, f"{folder.name}.{name}"
+    top = name.partition(".")[0]
+    if "." in path.stem or (top == path.stem and top in sys.stdlib_module_names):
+        reason = "has a dot" if "." in path.stem else "is that of a Python module"
+        raise InputError(f"{path}: rename the file, {path.stem!r} {reason}")
+    _search_first(str(folder))
+    module = _imported(name)
+    found = Path(module.__file__ or "").resolve()
+    if found != path:
+        raise InputError(f"{path}: rename the file, {name!r} is already {found}")
+    return module
+
+
+def _imported(name: str) -> ModuleType:
+    importlib.invalidate_caches()
+    with _located():
+        return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def _located() -> Iterator[None]:
+    """Say in which line of the user's code a mistake was made."""
+    try:
+        yield
+    except UserError as error:
+        where = _where(error)
+        if where is None:
+            raise
+        raise type(error)(f"{where}: {error}") from error
+
+
+def _where(error: BaseException) -> str | None:
+    """Return file and line of the code outside the engine that ``error`` came from."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not is_machinery(frame.filename):
+            return f"{frame.filename}, line {frame.lineno}"
+    return None
+
+
+def is_machinery(filename: str) -> bool:
+    """Tell whether a frame of this file is the engine's or the import system's."""
+    engine = Path(__file__).parent
+    if "<frozen" in filename or f"{os.sep}importlib{os.sep}" in filename:
+        return True
+    path = Path(filename)
+    return path.is_relative_to(engine) and not path.is_relative_to(engine / "examples")
+
+
+def _search_first(folder: str) -> None:
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+
+
+def _modules_here() -> list[str]:
+    return [entry.name[:-3] for entry in os.scandir() if entry.name.endswith(".py")]
+
+
+# -------------------------------------------------------------------- finding
+
+
+def _attribute(module: ModuleType, source: str, attribute: str) -> WorkflowGraph:
+    if not hasattr(module, attribute):
+        names = [name for name, _ in _graphs(module)] or [
+            name for name in vars(module) if not name.startswith("_")
+        ]
+        raise InputError(
+            f"{source} has no variable {attribute!r}: {suggest(attribute, names)}"
+        )
+    found = getattr(module, attribute)
+    if callable(found) and not isinstance(found, type):
+        with _located():
+            found = found()
+    if not isinstance(found, WorkflowGraph):
+        raise InputError(
+            f"{attribute!r} of {source} is a {type(found).__name__}, "
+            "not a WorkflowGraph"
+        )
+    return found
+
+
+def _only_graph(module: ModuleType, source: str) -> WorkflowGraph:
+    graphs: dict[int, tuple[str, WorkflowGraph]] = {}
+    for name, graph in _graphs(module):
+        graphs.setdefault(id(graph), (name, graph))
+    inner = {id(part) for _, graph in graphs.values() for part in _parts(graph)}
+    whole = [named for key, named in graphs.items() if key not in inner]
+    if not whole:
+        raise InputError(
+            f"{source} has no workflow graph: assign a WorkflowGraph to a variable "
+            "of the module, or name a function that makes one with -a"
+        )
+    if len(whole) > 1:
+        names = ", ".join(name for name, _ in whole)
+        raise InputError(f"{source} has several graphs: choose one with -a ({names})")
+    return whole[0][1]
+
+
+def _graphs(module: ModuleType) -> Iterable[tuple[str, WorkflowGraph]]:
+    return [(n, v) for n, v in vars(module).items() if isinstance(v, WorkflowGraph)]
+
+
+def _parts(graph: WorkflowGraph) -> Iterator[WorkflowGraph]:
+    for node in graph.nodes:
+        if isinstance(node, WorkflowGraph):
+            yield node
+            yield from _parts(node)
