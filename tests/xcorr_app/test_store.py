@@ -1,0 +1,486 @@
+import itertools
+import json
+import math
+import os
+import shutil
+import time
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes.parts import read_layout
+from seismo_pes.rows import CorrelationRows
+from seismo_pes.write import CorrelationWriter
+from xcorr_app import store
+from xcorr_app.correlation import peaks, signal_to_noise
+from xcorr_app.index import finalize
+from xcorr_app.layout import create_run, finished_tiles, read_run
+
+N_LAGS = 21
+IDS = ("XX.AAA..BHZ", "XX.BBB..BHZ", "XX.CCC.00.BHZ", "XX.CCC.10.BHZ", "YY.DDD..BHZ")
+DAY_NS = 86_400_000_000_000
+
+
+@dataclass(frozen=True)
+class Place:
+    id: str
+    latitude: float = math.nan
+    longitude: float = math.nan
+    elevation_m: float = math.nan
+
+
+CHANNELS = [Place(name, i * 0.5, i * 1.0, 10.0 * i) for i, name in enumerate(IDS)]
+
+
+def batch(pairs, stack="all", tile=(0, 0, -1), last=True, offset=0.0, n_lags=N_LAGS):
+    """Rows that are largest, 1 + offset, at the lag of index first + 2 second."""
+    pairs = np.array(pairs, "i4").reshape(-1, 2)
+    data = np.zeros((len(pairs), n_lags), "f4")
+    data[np.arange(len(pairs)), (pairs @ [1, 2]) % n_lags] = 1 + offset
+    return CorrelationRows(
+        stack,
+        pairs,
+        np.full(len(pairs), 24, "i4"),
+        np.full(len(pairs), 100 * DAY_NS),
+        np.full(len(pairs), 101 * DAY_NS),
+        data,
+        tile,
+        last,
+    )
+
+
+ALL_PAIRS = [(i, j) for i in range(len(IDS)) for j in range(i, len(IDS))]
+
+
+def begin(out, channels=CHANNELS, n_lags=N_LAGS, **kw):
+    return create_run(
+        out,
+        config={"window_s": 3600},
+        channels=channels,
+        sampling_rate_hz=2.0,
+        n_lags=n_lags,
+        **kw,
+    )
+
+
+@pytest.fixture
+def out(tmp_path):
+    """A finished run: two writers, pairs in no order, two stacks."""
+    folder = tmp_path / "out"
+    begin(folder)
+    shuffled = [ALL_PAIRS[i] for i in np.random.default_rng(1).permutation(15)]
+    with CorrelationWriter(folder) as one, CorrelationWriter(folder) as other:
+        one.write(batch(shuffled[:4], tile=(0, 0, -1), last=False))
+        other.write(batch(shuffled[4:9], tile=(0, 1, -1)))
+        one.write(batch(shuffled[9:], tile=(0, 0, -1)))
+        other.write(batch([(0, 1), (1, 4)], "2022-05-17", (0, 0, 3), offset=1))
+    finalize(folder)
+    return folder
+
+
+def test_what_was_written_is_found(out):
+    with store.open(out) as results:
+        assert results.complete
+        assert len(results) == 15
+        assert results.stacks == ("2022-05-17", "all")
+        assert results.config == {"window_s": 3600}
+        assert results.software["numpy"] == np.__version__
+        assert results.channels["id"].tolist() == list(IDS)
+        assert results.sampling_rate_hz == 2.0
+        np.testing.assert_array_equal(results.lags_s, np.arange(-10, 11) / 2)
+        found = results[IDS[1], IDS[4]]
+    assert (found.first, found.second, found.stack) == (IDS[1], IDS[4], "all")
+    assert found.name == "XX.BBB..BHZ_YY.DDD..BHZ"
+    assert found.n_windows == 24
+    assert found.end_ns - found.start_ns == DAY_NS
+    assert found.peak() == ((1 + 8 - 10) / 2, 1.0)
+    assert found.first_place == (0.5, 1.0, 10.0)
+    assert found.sampling_rate_hz == 2.0
+
+
+def test_pairs_are_sorted_and_belong_to_their_rows(out):
+    with store.open(out) as results:
+        pairs = np.stack([results.pairs["first"], results.pairs["second"]], axis=1)
+        assert pairs.tolist() == [list(pair) for pair in ALL_PAIRS]
+        names = [one.name for one in results]
+        for pair, found in zip(ALL_PAIRS, results, strict=True):
+            assert found.data.argmax() == pair[0] + 2 * pair[1]
+    assert names == [f"{IDS[i]}_{IDS[j]}" for i, j in ALL_PAIRS]
+
+
+def test_distance_and_azimuths(out):
+    with store.open(out) as results:
+        found = results[IDS[0], IDS[1]]
+        alone = results[IDS[0], IDS[0]]
+    # geographiclib: (0, 0) to (0.5, 1.0) on WGS84
+    assert found.distance_km == pytest.approx(124.3, abs=0.1)
+    assert found.azimuth_deg == pytest.approx(63.6, abs=0.1)
+    assert found.back_azimuth_deg == pytest.approx(243.6, abs=0.1)
+    assert alone.distance_km == 0
+
+
+def test_reversed_pair(out):
+    with store.open(out) as results:
+        ahead, back = results.get(IDS[0], IDS[4]), results.get(IDS[4], IDS[0])
+    assert (back.first, back.second) == (IDS[4], IDS[0])
+    np.testing.assert_array_equal(back.data, ahead.data[::-1])
+    assert back.azimuth_deg == ahead.back_azimuth_deg
+    assert back.back_azimuth_deg == ahead.azimuth_deg
+    assert back.first_place == ahead.second_place
+    assert back.peak()[0] == -ahead.peak()[0]
+    np.testing.assert_array_equal(back.reversed().data, ahead.data)
+
+
+def test_short_names(out):
+    with store.open(out) as results:
+        wanted = results[IDS[0], IDS[1]].data
+        np.testing.assert_array_equal(results["XX.AAA", "BBB"].data, wanted)
+        np.testing.assert_array_equal(results["XX.BBB", "AAA"].data, wanted[::-1])
+        assert results["AAA", "XX.CCC.00"].second == IDS[2]
+        with pytest.raises(KeyError, match=r"may be .*XX.CCC.00.BHZ.*XX.CCC.10.BHZ"):
+            results["AAA", "CCC"]
+
+
+def test_unknown_names_say_what_was_meant(out):
+    with store.open(out) as results:
+        with pytest.raises(KeyError, match=r"did you mean XX.AAA..BHZ") as caught:
+            results["XX.AAA..BHN", "XX.BBB..BHZ"]
+        assert isinstance(caught.value, ParameterError)
+        assert "'" not in str(caught.value)[:1]
+        with pytest.raises(KeyError, match="2022-05-17"):
+            results.get(IDS[0], IDS[1], stack="2022-05-18")
+        with pytest.raises(KeyError, match="not in stack"):
+            results.get(IDS[0], IDS[2], stack="2022-05-17")
+
+
+def test_stacks(out):
+    with store.open(out) as results:
+        day = results.get(IDS[1], IDS[4], stack="2022-05-17")
+        assert day.peak()[1] == 2.0
+        assert [one.second for one in results.correlations("2022-05-17")] == [
+            IDS[1],
+            IDS[4],
+        ]
+        windows = results.windows("2022-05-17")
+        assert np.count_nonzero(windows["part"] >= 0) == 2
+        assert len(windows) == len(results)
+
+
+def test_blocks_are_bounded(out):
+    with store.open(out) as results:
+        sizes, rows = [], []
+        for indices, data in results.blocks(max_bytes=4 * N_LAGS * 4):
+            sizes.append(len(indices))
+            rows.extend(data.argmax(axis=1))
+        some = list(results.blocks(indices=[7, 2]))
+    assert sizes == [4, 4, 4, 3]
+    assert rows == [i + 2 * j for i, j in ALL_PAIRS]
+    assert [index.tolist() for index, _ in some] == [[7, 2]]
+
+
+def test_the_index_alone_shows_everything(out):
+    """For programs that know HDF5 and nothing of us."""
+    with h5py.File(out / "correlations.h5", "r", locking=False) as file:
+        pairs, data = file["pairs"][()], file["correlations/all/data"][()]
+        day = file["correlations/2022-05-17/data"][()]
+        windows = file["correlations/2022-05-17/windows"][()]
+        assert json.loads(file["configuration"][()]) == {"window_s": 3600}
+        assert file["correlations/all/data"].is_virtual
+        assert file["lags_s"][-1] == 5.0
+    assert pairs["first_id"][0] == b"XX.AAA..BHZ"
+    assert data.dtype == np.float32
+    assert data.argmax(axis=1).tolist() == [i + 2 * j for i, j in ALL_PAIRS]
+    assert np.isnan(day[windows["part"] < 0]).all()
+    assert not np.isnan(day[windows["part"] >= 0]).any()
+
+
+def test_a_moved_folder(out, tmp_path, monkeypatch):
+    moved = tmp_path / "elsewhere" / "deep" / "results"
+    moved.parent.mkdir(parents=True)
+    shutil.move(out, moved)
+    monkeypatch.chdir(tmp_path)
+    for path in (moved, moved / "correlations.h5", "elsewhere/deep/results"):
+        with store.open(path) as results:
+            assert len(list(results)) == 15
+    with h5py.File("elsewhere/deep/results/correlations.h5", locking=False) as file:
+        assert not np.isnan(file["correlations/all/data"][()]).any()
+
+
+def test_the_index_without_its_parts(out, tmp_path):
+    alone = tmp_path / "alone" / "c.h5"
+    alone.parent.mkdir()
+    shutil.copy(out / "correlations.h5", alone)
+    with store.open(alone) as results:
+        assert len(results) == 15
+        with pytest.raises(DataError, match="missing; the folder of a run moves"):
+            results[IDS[0], IDS[1]]
+    with h5py.File(
+        alone, locking=False
+    ) as file:  # NaN, never zeros that look like data
+        assert np.isnan(file["correlations/all/data"][()]).all()
+
+
+def test_a_run_that_is_not_finished(tmp_path):
+    begin(tmp_path)
+    with store.open(tmp_path) as results:
+        assert (len(results), results.stacks, list(results.pairs)) == (0, (), [])
+        with pytest.raises(KeyError, match="no correlations yet"):
+            results.get(IDS[0], IDS[1])
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(batch([(0, 1)]))
+        with store.open(tmp_path) as results:
+            assert not results.complete
+            assert results[IDS[0], IDS[1]].peak()[1] == 1
+            writer.write(batch([(0, 2)], tile=(0, 1, -1)))
+            assert len(results) == 1
+        with store.open(tmp_path) as results:
+            assert len(results) == 2
+
+
+def test_new_parts_are_seen_after_the_index_was_written(out):
+    with CorrelationWriter(out) as writer:
+        writer.write(batch([(0, 1)], "2022-05-18", (0, 0, 4)))
+    with store.open(out) as results:
+        assert not results.complete
+        assert results.stacks == ("2022-05-17", "2022-05-18", "all")
+    finalize(out)
+    with store.open(out) as results:
+        assert results.complete
+        assert results.stacks == ("2022-05-17", "2022-05-18", "all")
+
+
+def test_a_row_written_again_counts(out):
+    with CorrelationWriter(out) as writer:
+        writer.write(batch([(0, 1)], offset=4))
+    for _ in range(2):
+        with store.open(out) as results:
+            assert results[IDS[0], IDS[1]].peak()[1] == 5
+            assert len(results) == 15
+        finalize(out)
+
+
+def test_an_empty_run(tmp_path):
+    begin(tmp_path, channels=[])
+    with CorrelationWriter(tmp_path):
+        pass
+    finalize(tmp_path)
+    with store.open(tmp_path) as results:
+        assert (len(results), results.stacks) == (0, ())
+        assert results.complete
+        with pytest.raises(KeyError, match="no correlations"):
+            list(results)
+
+
+def test_pairs_without_coordinates(tmp_path):
+    begin(tmp_path, channels=[Place("XX.A..Z"), CHANNELS[1]])
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(batch([(0, 1)]))
+    finalize(tmp_path)
+    with store.open(tmp_path) as results:
+        found = results["A", "BBB"]
+    assert math.isnan(found.distance_km)
+    assert math.isnan(found.first_place[0])
+
+
+def test_double_precision(tmp_path):
+    begin(tmp_path, dtype="float64")
+    rows = batch([(0, 1)])
+    data = np.random.default_rng(0).standard_normal(rows.data.shape)
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(CorrelationRows(**{**rows.__dict__, "data": data}))
+    finalize(tmp_path)
+    with store.open(tmp_path) as results:
+        np.testing.assert_array_equal(results[IDS[0], IDS[1]].data, data[0])
+
+
+def test_stream(out):
+    with store.open(out) as results:
+        stream = results.to_stream()
+        (one,) = results.to_stream([(IDS[4], IDS[0])])
+    assert len(stream) == 15
+    assert one.id == IDS[0]
+    assert one.stats.xcorr.first == IDS[4]
+    assert one.stats.starttime.timestamp == -5.0
+    assert one.stats.sampling_rate == 2.0
+    assert one.data.argmax() == 20 - 8
+
+
+# ------------------------------------------------------------------ mistakes
+
+
+def test_not_results(tmp_path):
+    with pytest.raises(ParameterError, match="no such file or folder"):
+        store.open(tmp_path / "nothing")
+    with pytest.raises(ParameterError, match=r"neither run.json nor correlations.h5"):
+        store.open(tmp_path)
+    other = tmp_path / "other.h5"
+    with h5py.File(other, "w") as file:
+        file["x"] = 1
+    with pytest.raises(DataError, match="not the result of xcorr-app"):
+        store.open(other)
+    other.write_bytes(b"nothing")
+    with pytest.raises(DataError, match="not readable as HDF5"):
+        store.open(other)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(DataError, match=r"run\.json"):
+        store.open(tmp_path)
+
+
+def test_results_are_not_overwritten_by_mistake(out):
+    with pytest.raises(ParameterError, match="holds results already"):
+        begin(out)
+    begin(out, overwrite=True)
+    with store.open(out) as results:
+        assert len(results) == 0
+    with pytest.raises(ParameterError, match="is a file"):
+        begin(out / "run.json")
+    with pytest.raises(ParameterError, match="odd number"):
+        begin(out / "new", n_lags=4)
+
+
+def test_run_description(out):
+    run = read_run(out)
+    assert run.n_lags == N_LAGS
+    assert run.dtype == "float32"
+    assert run.created.endswith("+00:00")
+    np.testing.assert_array_equal(run.channels["longitude"], np.arange(5.0))
+
+
+# ------------------------------------------------------------------ catastrophes
+
+
+def test_finished_tiles(out):
+    assert finished_tiles(out) == {(0, 0, -1), (0, 1, -1), (0, 0, 3)}
+
+
+def unfinished(out):
+    """A run whose writer never closed its part: committed rows, no seal."""
+    begin(out)
+    writer = CorrelationWriter(out)
+    writer.write(batch([(0, 1)], tile=(0, 0, -1)))
+    writer.write(batch([(0, 2), (0, 3)], tile=(0, 1, -1)))
+    writer.write(batch([(0, 4)], tile=(0, 2, -1), last=False))
+    writer._sink.close()
+    return writer.paths[0]
+
+
+def test_a_tile_that_was_begun_is_not_finished(tmp_path):
+    unfinished(tmp_path)
+    assert finished_tiles(tmp_path) == {(0, 0, -1), (0, 1, -1)}
+    finalize(tmp_path)
+    with store.open(tmp_path) as results:
+        assert len(list(results)) == 4
+
+
+def test_data_that_a_power_failure_lost(tmp_path):
+    path = unfinished(tmp_path)
+    layout = read_layout(path)
+    with open(path, "r+b") as file:
+        file.seek(layout.data_offset + 2 * layout.row_bytes)
+        file.write(bytes(2 * layout.row_bytes))
+    assert finished_tiles(tmp_path) == {(0, 0, -1)}
+    with store.open(tmp_path) as results:
+        assert results[IDS[0], IDS[1]].peak()[1] == 1
+        with pytest.raises(DataError, match="row 2 is damaged"):
+            results[IDS[0], IDS[3]]
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(batch([(0, 2), (0, 3)], tile=(0, 1, -1)))
+    assert finished_tiles(tmp_path) == {(0, 0, -1), (0, 1, -1)}
+    with store.open(tmp_path) as results:
+        assert results[IDS[0], IDS[3]].peak()[1] == 1
+
+
+def test_a_file_that_lost_its_end(tmp_path):
+    path = unfinished(tmp_path)
+    layout = read_layout(path)
+    os.truncate(path, layout.data_offset + 3 * layout.row_bytes - 7)
+    assert finished_tiles(tmp_path) == {(0, 0, -1)}
+    finalize(tmp_path)
+    with store.open(tmp_path) as results:
+        assert results[IDS[0], IDS[1]].peak()[1] == 1
+    with h5py.File(tmp_path / "correlations.h5", locking=False) as file:
+        assert file["correlations/all/data"][0].max() == 1
+
+
+# ------------------------------------------------------------------ many pairs
+
+
+def test_a_hundred_thousand_pairs(tmp_path):
+    n, block = 448, 64
+    channels = [Place(f"XX.S{i:03d}..Z", i % 60, i % 170, 0) for i in range(n)]
+    begin(tmp_path, channels=channels, n_lags=3)
+    first, second = np.triu_indices(n, 1)
+    with CorrelationWriter(tmp_path) as one, CorrelationWriter(tmp_path) as other:
+        for k, (i, j) in enumerate(np.ndindex(n // block, n // block)):
+            inside = (first // block == i) & (second // block == j)
+            pairs = np.stack([first[inside], second[inside]], axis=1)
+            rows = batch(pairs, tile=(i, j, -1), n_lags=3)
+            rows.data[:, 0] = pairs @ [1000, 1]
+            (one if k % 2 else other).write(rows)
+    begun = time.perf_counter()
+    finalize(tmp_path)
+    assert time.perf_counter() - begun < 5  # measured: 0.5 s
+    with store.open(tmp_path) as results:
+        assert len(results) == n * (n - 1) // 2 == 100_128
+        assert results["S007", "S301"].data[0] == 7301
+        begun = time.perf_counter()
+        for i in range(50):
+            results[f"XX.S{i:03d}..Z", f"XX.S{400 - i:03d}..Z"]
+        assert time.perf_counter() - begun < 1  # measured: 1 ms each
+    with h5py.File(tmp_path / "correlations.h5", locking=False) as file:
+        np.testing.assert_array_equal(
+            file["correlations/all/data"][:, 0], first * 1000 + second
+        )
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_any_order_of_rows_and_writers(tmp_path_factory, data):
+    chosen = data.draw(st.permutations(ALL_PAIRS))[: data.draw(st.integers(1, 15))]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(chosen)), max_size=4)))
+    folder = tmp_path_factory.mktemp("run")
+    begin(folder)
+    writers = [CorrelationWriter(folder) for _ in range(3)]
+    edges = [0, *cuts, len(chosen)]
+    for k, (a, b) in enumerate(itertools.pairwise(edges)):
+        writers[data.draw(st.integers(0, 2))].write(batch(chosen[a:b], tile=(k, 0, -1)))
+    for writer in writers:
+        writer.close()
+    finalize(folder)
+    assert len(finished_tiles(folder)) == len(edges) - 1
+    with store.open(folder) as results:
+        assert [(p["first"], p["second"]) for p in results.pairs] == sorted(chosen)
+        for pair, found in zip(sorted(chosen), results, strict=True):
+            assert found.data.argmax() == pair[0] + 2 * pair[1]
+
+
+# ------------------------------------------------------------------ one correlation
+
+
+def test_peaks():
+    lags_s = np.array([-1.0, 0.0, 1.0])
+    lag_s, value = peaks(np.array([[0, 1, -2], [3, 0, 0], [0, np.nan, 1]]), lags_s)
+    np.testing.assert_array_equal(lag_s, [1, -1, np.nan])
+    np.testing.assert_array_equal(value, [-2, 3, np.nan])
+    assert peaks(np.zeros((0, 3)), lags_s)[0].shape == (0,)
+
+
+def test_signal_to_noise():
+    data = np.tile([1.0, -1.0], 50)[None, :99].copy()
+    data[0, 50] = -8
+    assert signal_to_noise(data)[0] == pytest.approx(8)
+    assert np.isnan(signal_to_noise(np.zeros((1, 99)))[0])
+    assert np.isnan(signal_to_noise(np.ones((1, 5)))[0])
+
+
+def test_symmetric_part(out):
+    with store.open(out) as results:
+        found = results[IDS[0], IDS[1]]  # one at index 2, lag -4 s
+    lags_s, mean = found.symmetric()
+    np.testing.assert_array_equal(lags_s, np.arange(11) / 2)
+    np.testing.assert_array_equal(mean, 0.5 * (lags_s == 4))

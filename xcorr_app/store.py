@@ -1,0 +1,351 @@
+"""Reading results: a run's folder, or the file ``correlations.h5`` in it.
+
+>>> import xcorr_app.store
+>>> with xcorr_app.store.open("results") as results:        # doctest: +SKIP
+...     correlation = results["CI.CCA..BHZ", "CI.HEC..BHZ"]
+...     lag_s, value = correlation.peak()
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dispel4py.errors import ParameterError
+from xcorr_app.correlation import Correlation
+from xcorr_app.index import INDEX_FILE, is_current, pair_table, read_index_file
+from xcorr_app.layout import (
+    RUN_FILE,
+    RunInfo,
+    Table,
+    read_run,
+    table_from_parts,
+)
+from xcorr_app.reader import RowReader
+
+if TYPE_CHECKING:
+    from obspy import Stream
+
+__all__ = ["Correlation", "Store", "UnknownPair", "open"]
+
+BLOCK_BYTES = 64 << 20
+
+
+class UnknownPair(ParameterError, KeyError):
+    """The results have no such channel, pair or stack."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+def open(path: str | os.PathLike[str]) -> Store:
+    """Open the results of a run.
+
+    Parameters
+    ----------
+    path
+        The folder that a run wrote, finished or still running, or its
+        ``correlations.h5``.
+
+    Returns
+    -------
+    Store
+        What was committed when it was opened. Close it, or use it in a ``with``.
+
+    Raises
+    ------
+    ParameterError
+        If there are no results.
+    DataError
+        If there are, and they cannot be read.
+    """
+    chosen = Path(path)
+    if chosen.is_file() and chosen.name != RUN_FILE:
+        return Store(chosen.parent, *read_index_file(chosen), complete=True)
+    folder = chosen.parent if chosen.is_file() else chosen
+    if is_current(folder):
+        return Store(folder, *read_index_file(folder / INDEX_FILE), complete=True)
+    if not (folder / RUN_FILE).is_file():
+        problem = (
+            f"neither {RUN_FILE} nor {INDEX_FILE} in it"
+            if folder.is_dir()
+            else "no such file or folder"
+        )
+        raise ParameterError(f"{path}: no results of xcorr-app here ({problem})")
+    run, table = read_run(folder), table_from_parts(folder)
+    return Store(folder, run, table, pair_table(run.channels, table.pairs))
+
+
+class Store:
+    """The correlations of a run, read row by row when asked for.
+
+    Made by `open`. Pairs are sorted by the channel table, and ``pairs[k]`` belongs to
+    ``windows(stack)[k]`` for every stack.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Folder of the run.
+    config, software : dict
+        Configuration and versions.
+    created : str
+        When the run was started, ISO 8601, UTC.
+    channels : numpy.ndarray
+        Structured: id, latitude, longitude, elevation_m.
+    pairs : numpy.ndarray
+        Structured: first_id, second_id, first, second, first_latitude, ...,
+        distance_km, azimuth_deg, back_azimuth_deg.
+    stacks : tuple of str
+        Names of the stacks.
+    lags_s : numpy.ndarray
+        Lags in seconds; positive: the wave reaches the second channel later.
+    sampling_rate_hz : float
+        Rate of the lag axis.
+    complete : bool
+        True if the run has ended and was indexed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run: RunInfo,
+        table: Table,
+        pairs: np.ndarray,
+        complete: bool = False,
+    ) -> None:
+        self.path = path
+        self.config, self.software, self.created = run.config, run.software, run.created
+        self.channels = run.channels
+        self.pairs = pairs
+        self.stacks = tuple(sorted(table.stacks))
+        self.lags_s = run.lags_s
+        self.sampling_rate_hz = run.sampling_rate_hz
+        self.dtype = np.dtype(run.dtype)
+        self.complete = complete
+        self._table = table
+        self._rows = RowReader(path, table.parts, run.n_lags, self.dtype)
+        self._ids = run.channels["id"].tolist()
+        self._keys = _pair_keys(table.pairs)
+
+    # -- the whole -------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.pairs)
+
+    def __iter__(self) -> Iterator[Correlation]:
+        """Yield every correlation of the usual stack, in order of the pairs."""
+        return self.correlations()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "" if self.complete else ", not indexed yet"
+        return f"<Store {self.path}: {len(self)} pairs{state}>"
+
+    def close(self) -> None:
+        """Close the files."""
+        self._rows.close()
+
+    @property
+    def default_stack(self) -> str:
+        """``"all"`` if there is one, else the first stack by name."""
+        if not self.stacks:
+            raise UnknownPair(f"{self.path}: no correlations yet")
+        return "all" if "all" in self.stacks else self.stacks[0]
+
+    def windows(self, stack: str | None = None) -> np.ndarray:
+        """Return n_windows, start_ns, end_ns of each pair in a stack.
+
+        A structured array, one entry a pair; ``part`` is -1 where the stack does not
+        have the pair.
+        """
+        name = self.default_stack if stack is None else stack
+        if name not in self._table.stacks:
+            raise UnknownPair(
+                f"{self.path}: no stack {name!r}; {_near(name, self.stacks)}"
+            )
+        return self._table.stacks[name]
+
+    # -- one pair --------------------------------------------------------------
+
+    def __getitem__(self, pair: tuple[str, str]) -> Correlation:
+        """Return the correlation of two channels in the usual stack."""
+        first, second = pair
+        return self.get(first, second)
+
+    def get(self, first: str, second: str, stack: str | None = None) -> Correlation:
+        """Return the correlation of two channels.
+
+        Parameters
+        ----------
+        first, second
+            ``NET.STA.LOC.CHA``, or ``NET.STA`` or ``STA`` where that is unambiguous.
+            In the other order than stored, lags are reversed and azimuths exchanged.
+        stack
+            Name of the stack; by default ``"all"``.
+
+        Raises
+        ------
+        UnknownPair
+            If there is no such channel, pair or stack; it says what was perhaps meant.
+        DataError
+            If the row on the disk is damaged.
+        """
+        windows = self.windows(stack)
+        index, swapped = self._find(first, second)
+        name = self.default_stack if stack is None else stack
+        if windows["part"][index] < 0:
+            raise UnknownPair(
+                f"{self.path}: {first} - {second} is not in stack {name!r}"
+            )
+        data = self._rows.read(windows[index : index + 1])[0]
+        found = self._correlation(index, name, data)
+        return found.reversed() if swapped else found
+
+    def pair_index(self, first: str, second: str) -> int:
+        """Return which row of ``pairs`` two channels are, in either order."""
+        return self._find(first, second)[0]
+
+    def _find(self, first: str, second: str) -> tuple[int, bool]:
+        ones, others = self._channels_like(first), self._channels_like(second)
+        found = set()
+        for one in ones:
+            for other in others:
+                index = self._index_of(min(one, other), max(one, other))
+                if index >= 0:
+                    found.add((index, one > other))
+        if len(found) == 1:
+            return found.pop()
+        if not found:
+            raise UnknownPair(f"{self.path}: no pair {first} - {second}")
+        names = sorted(
+            f"{self.pairs['first_id'][i]} - {self.pairs['second_id'][i]}"
+            for i, _ in found
+        )
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        raise UnknownPair(
+            f"{self.path}: {first} - {second} may be {', '.join(names[:4])}{more}: "
+            "give NET.STA.LOC.CHA"
+        )
+
+    def _channels_like(self, text: str) -> list[int]:
+        if text in self._ids:
+            return [self._ids.index(text)]
+        found = [i for i, name in enumerate(self._ids) if name.startswith(f"{text}.")]
+        if not found and "." not in text:
+            found = [
+                i for i, name in enumerate(self._ids) if name.split(".")[1] == text
+            ]
+        if not found:
+            raise UnknownPair(
+                f"{self.path}: no channel {text}; {_near(text, self._ids)}"
+            )
+        return found
+
+    def _index_of(self, first: int, second: int) -> int:
+        key = (first << 32) | second
+        place = int(np.searchsorted(self._keys, key))
+        found = place < len(self._keys) and self._keys[place] == key
+        return place if found else -1
+
+    def _correlation(self, index: int, stack: str, data: np.ndarray) -> Correlation:
+        pair = self.pairs[index]
+        windows = self.windows(stack)[index]
+        channels = self.channels[[pair["first"], pair["second"]]]
+        places = [
+            (float(one["latitude"]), float(one["longitude"]), float(one["elevation_m"]))
+            for one in channels
+        ]
+        return Correlation(
+            first=str(pair["first_id"]),
+            second=str(pair["second_id"]),
+            stack=stack,
+            data=data,
+            lags_s=self.lags_s,
+            n_windows=int(windows["n_windows"]),
+            start_ns=int(windows["start_ns"]),
+            end_ns=int(windows["end_ns"]),
+            distance_km=float(pair["distance_km"]),
+            azimuth_deg=float(pair["azimuth_deg"]),
+            back_azimuth_deg=float(pair["back_azimuth_deg"]),
+            first_place=places[0],
+            second_place=places[1],
+        )
+
+    # -- many pairs ------------------------------------------------------------
+
+    def correlations(
+        self, stack: str | None = None, indices: Iterable[int] | None = None
+    ) -> Iterator[Correlation]:
+        """Yield correlations in order, whatever their number, in bounded memory."""
+        name = self.default_stack if stack is None else stack
+        for chosen, data in self.blocks(name, indices):
+            for index, row in zip(chosen, data, strict=True):
+                yield self._correlation(int(index), name, row.copy())
+
+    def blocks(
+        self,
+        stack: str | None = None,
+        indices: Iterable[int] | None = None,
+        max_bytes: int = BLOCK_BYTES,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield rows in blocks: indices into ``pairs``, and data (n, n_lags).
+
+        Parameters
+        ----------
+        stack
+            Name of the stack; by default ``"all"``.
+        indices
+            Which rows of ``pairs``; by default all. Pairs that the stack does not have
+            are left out.
+        max_bytes
+            Bound for the data of a block.
+        """
+        windows = self.windows(stack)
+        chosen = (
+            np.arange(len(windows))
+            if indices is None
+            else np.asarray(list(indices), np.int64)
+        )
+        chosen = chosen[windows["part"][chosen] >= 0]
+        row_bytes = max(len(self.lags_s) * self.dtype.itemsize, 1)
+        at_once = max(max_bytes // row_bytes, 1)
+        for begin in range(0, len(chosen), at_once):
+            block = chosen[begin : begin + at_once]
+            yield block, self._rows.read(windows[block])
+
+    def to_stream(
+        self,
+        pairs: Sequence[tuple[str, str]] | None = None,
+        stack: str | None = None,
+    ) -> Stream:
+        """Return correlations as an obspy Stream, see `Correlation.to_trace`."""
+        from obspy import Stream
+
+        if pairs is None:
+            return Stream([one.to_trace() for one in self.correlations(stack)])
+        return Stream([self.get(*pair, stack=stack).to_trace() for pair in pairs])
+
+
+def _pair_keys(pairs: np.ndarray) -> np.ndarray:
+    return (pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1]
+
+
+def _near(text: str, known: Iterable[str]) -> str:
+    """Say what was perhaps meant, without listing a thousand names."""
+    names = list(known)
+    near = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return f"there are {shown}" if names else "there are none"
