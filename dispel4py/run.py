@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import InputError, ParameterError, suggest
 from dispel4py.instance import ON_ERROR
 from dispel4py.mappings import get_mapping
-from dispel4py.mappings.base import Options, RunResult, SourceInputs
+from dispel4py.mappings.base import Options, RunResult, Shared, SourceInputs
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan, make_plan
 from dispel4py.workflow_graph import WorkflowGraph
 
-__all__ = ["RunResult", "run"]
+__all__ = ["RunResult", "run", "share"]
 
 Inputs = Mapping[Any, Any] | int | None
 
@@ -81,6 +81,19 @@ def run(
     result = chosen.execute(plan, source_inputs, watching)
     watching.tell("finished", result)
     return result
+
+
+def share(mapping: str, make: Callable[[], Shared]) -> Shared:
+    """Call ``make`` once and return what it returns, in every process of a run.
+
+    Under MPI every rank runs the whole program. What only one of them should do before
+    the run (look through an archive, make a folder) goes through here: rank 0 does it,
+    and all get the result, or the exception.
+
+    >>> share("simple", lambda: 42)
+    42
+    """
+    return get_mapping(mapping, Options()).share(make)
 
 
 def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:

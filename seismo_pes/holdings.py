@@ -59,7 +59,8 @@ class ChannelInfo:
     """What an archive has of a channel.
 
     Times are those of the files (in an SDS archive whole days), ``rates_hz`` the
-    sampling rates seen, coordinates those of SAC headers, NaN elsewhere.
+    sampling rates seen, ``first_sample_ns`` the start of the first file that was
+    opened, coordinates those of SAC headers, NaN elsewhere.
     """
 
     channel_id: str
@@ -70,6 +71,7 @@ class ChannelInfo:
     latitude: float = math.nan
     longitude: float = math.nan
     elevation_m: float = math.nan
+    first_sample_ns: int | None = None
 
 
 @dataclass
@@ -237,6 +239,7 @@ class Archive(ABC):
 def _channel_info(entries: list[FileEntry]) -> ChannelInfo:
     rates_hz = {e.rate_hz for e in entries if not math.isnan(e.rate_hz)}
     place = next((e for e in entries if not math.isnan(e.latitude)), entries[0])
+    opened = [e.start_ns for e in entries if not math.isnan(e.rate_hz)]
     return ChannelInfo(
         entries[0].channel_id,
         min(entry.start_ns for entry in entries),
@@ -244,4 +247,5 @@ def _channel_info(entries: list[FileEntry]) -> ChannelInfo:
         tuple(dict.fromkeys(entry.path for entry in entries)),
         tuple(sorted(rates_hz)),
         *(place.latitude, place.longitude, place.elevation_m),
+        first_sample_ns=min(opened, default=None),
     )

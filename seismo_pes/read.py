@@ -97,8 +97,9 @@ def read_file(
             raise
         except Exception as error:  # obspy's readers raise anything
             raise DataError(f"{path}: {_one_line(error)}") from error
-    for message, count in Counter(_one_line(w.message) for w in caught).items():
-        logger.warning("%s: %s (%d times)", path, message, count)
+    if caught:
+        others = f" (and {len(caught) - 1} more warnings)" if caught[1:] else ""
+        logger.warning("%s: %s%s", path, _one_line(caught[0].message), others)
     if channel_id is not None:
         stream.traces = [t for t in stream if t.id == channel_id]
     return stream

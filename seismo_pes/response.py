@@ -355,7 +355,7 @@ def _deconvolved(
         ) from error
     spectrum = scipy.fft.rfft(trace.data.astype(np.float64), n_fft)
     spectrum *= inverse
-    # as obspy does: a real signal has a real value at Nyquist
+    # as obspy does, to give its values: a real signal has a real value at Nyquist
     spectrum[-1] = abs(spectrum[-1])
     return scipy.fft.irfft(spectrum, n_fft, overwrite_x=True)[: trace.stats.npts].copy()
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from dispel4py.instance import Failure
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
+
+Shared = TypeVar("Shared")
 
 #: Source instance (by index) to the dicts that its ``process`` is called with.
 SourceInputs = dict[int, list[dict[str, Any]] | range]
@@ -92,6 +95,10 @@ class Mapping(ABC):
         MappingUnavailable
             If the mapping cannot run here.
         """
+
+    def share(self, make: Callable[[], Shared]) -> Shared:
+        """Return ``make()``, called once however many processes run this program."""
+        return make()
 
     def check(self, plan: Plan) -> None:  # noqa: B027 - most need no check
         """Raise before anything starts if ``plan`` cannot be executed here."""

@@ -1,0 +1,1 @@
+"""Processing elements for seismology, with or without the stream engine."""

@@ -1,0 +1,1 @@
+"""Ambient-noise cross-correlation of many stations."""
