@@ -1,0 +1,339 @@
+"""What an archive has, whatever its layout and state."""
+
+import math
+import os
+import pickle
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import obspy
+import pytest
+from obspy import Stream, Trace, UTCDateTime
+
+from dispel4py.errors import ParameterError
+from seismo_pes.archive import open_archive, select
+from seismo_pes.holdings import DAY_NS
+from seismo_pes.scan import id_in_name, scan_file
+from seismo_pes.sds import SdsArchive
+from seismo_pes.stations import StationPattern, parse_station_list
+
+DAY = UTCDateTime(2022, 1, 2)
+DAYS = [(DAY.ns + i * DAY_NS, DAY.ns + (i + 1) * DAY_NS) for i in range(3)]
+ANY = [StationPattern("*", "*")]
+
+
+def trace(station="AAA", start=DAY, n=100, rate_hz=1.0, channel="LHZ"):
+    header = {"network": "XX", "station": station, "channel": channel}
+    data = np.arange(n, dtype="i4")
+    return Trace(data, {**header, "starttime": start, "sampling_rate": rate_hz})
+
+
+def sds_path(root: Path, day: UTCDateTime, station="AAA", channel="LHZ") -> Path:
+    folder = root / f"{day.year}" / "XX" / station / f"{channel}.D"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"XX.{station}..{channel}.D.{day.year}.{day.julday:03d}"
+
+
+@pytest.fixture
+def sds(tmp_path):
+    for station in ("AAA", "BBB"):
+        for i in range(3):
+            start = DAY + i * 86400
+            part = trace(station, start, 86400)
+            part.write(str(sds_path(tmp_path, start, station)), "MSEED")
+    return tmp_path
+
+
+# -- SDS ----------------------------------------------------------------------------
+
+
+def test_sds_is_recognised(sds):
+    archive = open_archive(sds)
+    assert isinstance(archive, SdsArchive)
+    channels = archive.channels()
+    assert list(channels) == ["XX.AAA..LHZ", "XX.BBB..LHZ"]
+    info = channels["XX.AAA..LHZ"]
+    assert info.rates_hz == (1.0,)
+    assert (info.start_ns, info.end_ns) == (DAYS[0][0], DAYS[2][1])
+    assert len(info.files) == 3
+
+
+def test_sds_opens_one_file_of_each_channel(sds, monkeypatch):
+    opened = []
+
+    def counting(path):
+        opened.append(path)
+        return scan_file(path)
+
+    monkeypatch.setattr("seismo_pes.sds.scan_file", counting)
+    archive = open_archive(sds)
+    archive.channels(ANY)
+    archive.channels(ANY)
+    archive.spans(["XX.AAA..LHZ"], DAYS)
+    assert len(opened) == 2
+
+
+def test_sds_times_and_patterns_restrict(sds):
+    archive = open_archive(sds)
+    found = archive.channels([StationPattern("XX", "B*")], *DAYS[1])
+    assert list(found) == ["XX.BBB..LHZ"]
+    assert len(found["XX.BBB..LHZ"].files) == 1
+    assert not archive.channels(ANY, 0, 1)
+    assert not archive.channels(ANY, codes=["BHZ"])
+
+
+def test_sds_spans_have_their_neighbours(sds):
+    archive = open_archive(sds)
+    first, middle, _ = archive.spans(["XX.AAA..LHZ"], DAYS)
+    assert (first.stretch, middle.stretch) == (0, 1)
+    assert (first.n_before, first.n_after) == (0, 1)
+    assert (middle.n_before, middle.n_after) == (1, 1)
+    assert [Path(f).name[-3:] for f in middle.files] == ["002", "003", "004"]
+    assert archive.files("XX.AAA..LHZ", *DAYS[1]) == middle.files
+    assert pickle.loads(pickle.dumps(middle)) == middle
+
+
+def test_sds_across_midnight_and_nothing_there(sds):
+    archive = open_archive(sds)
+    half = DAY_NS // 2
+    (span,) = archive.spans(["XX.AAA..LHZ"], [(DAYS[0][0] + half, DAYS[1][0] + half)])
+    assert len(span.files) - span.n_before - span.n_after == 2
+    late = (DAYS[2][1], DAYS[2][1] + DAY_NS)
+    assert archive.spans(["XX.AAA..LHZ", "XX.NONE..LHZ"], [late]) == []
+
+
+def test_sds_year_end(tmp_path):
+    days = [UTCDateTime(2020, 12, 31), UTCDateTime(2021, 1, 1)]
+    for day in days:
+        trace(start=day, n=86400).write(str(sds_path(tmp_path, day)), "MSEED")
+    archive = open_archive(tmp_path)
+    stretches = [(day.ns, day.ns + DAY_NS) for day in days]
+    first, second = archive.spans(["XX.AAA..LHZ"], stretches)
+    assert first.n_after == 1
+    assert second.n_before == 1
+
+
+# -- anything else ------------------------------------------------------------------
+
+
+def test_folder_with_mixed_formats_and_bad_files(tmp_path):
+    trace("AAA").write(str(tmp_path / "a.mseed"), "MSEED")
+    trace("BBB").write(str(tmp_path / "b.sac"), "SAC")
+    trace("CCC").write(str(tmp_path / "c.gse"), "GSE2")
+    (tmp_path / "deep").mkdir()
+    trace("DDD").write(str(tmp_path / "deep" / "[d] *?.mseed"), "MSEED")
+    (tmp_path / "empty.mseed").touch()
+    (tmp_path / "text.mseed").write_text("these are not the samples you look for\n")
+    (tmp_path / "half.mseed").write_bytes((tmp_path / "a.mseed").read_bytes()[:60])
+    for name in ("notes.txt", "s.xml", "LICENSE", ".hidden", "x.json", "p.png"):
+        (tmp_path / name).write_text("x")
+    archive = open_archive(tmp_path)
+    stations = [i.split(".")[1] for i in archive.channels()]
+    assert stations == ["AAA", "BBB", "CCC", "DDD"]
+    assert {Path(s.what).name for s in archive.skipped} == {
+        "empty.mseed",
+        "text.mseed",
+        "half.mseed",
+    }
+    assert {s.stage for s in archive.skipped} == {"scan"}
+    spans = archive.spans(list(archive.channels()), [DAYS[0]])
+    assert [s.formats for s in spans] == [("MSEED",), ("SAC",), ("GSE2",), ("MSEED",)]
+
+
+def test_pattern_and_single_file(tmp_path):
+    trace("AAA").write(str(tmp_path / "a.mseed"), "MSEED")
+    trace("BBB").write(str(tmp_path / "b.txt"), "TSPAIR")
+    assert len(open_archive(tmp_path).channels()) == 1
+    assert len(open_archive(tmp_path / "*.txt").channels()) == 1
+    assert len(open_archive(tmp_path / "b.txt").channels()) == 1
+    assert len(open_archive(str(tmp_path / "**" / "*")).channels()) == 1
+    for wrong in ("none", "*.sac"):
+        with pytest.raises(ParameterError, match="no such file"):
+            open_archive(tmp_path / wrong)
+
+
+def test_compressed_files(tmp_path):
+    import gzip
+
+    trace().write(str(tmp_path / "a.mseed"), "MSEED")
+    data = (tmp_path / "a.mseed").read_bytes()
+    (tmp_path / "a.mseed").unlink()
+    (tmp_path / "a.mseed.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "bad.gz").write_bytes(b"no gzip")
+    archive = open_archive(tmp_path)
+    assert list(archive.channels()) == ["XX.AAA..LHZ"]
+    assert [Path(s.what).name for s in archive.skipped] == ["bad.gz"]
+
+
+def test_pickles_are_never_loaded(tmp_path):
+    stream = Stream([trace()])
+    (tmp_path / "x.pickle").write_bytes(pickle.dumps(stream))
+    archive = open_archive(tmp_path)
+    assert not archive.channels()
+    assert "not a waveform format" in archive.skipped[0].reason
+
+
+def test_several_channels_rates_and_traces_in_one_file(tmp_path):
+    traces = [
+        trace(),
+        trace(start=DAY + 500),
+        trace("BBB"),
+        trace("BBB", start=DAY + 900, rate_hz=5.0),
+    ]
+    Stream(traces).write(str(tmp_path / "many.mseed"), "MSEED")
+    archive = open_archive(tmp_path)
+    channels = archive.channels()
+    a, b = channels.values()
+    assert (a.start_ns, a.end_ns) == (DAY.ns, (DAY + 600).ns)
+    assert b.rates_hz == (1.0, 5.0)
+    assert len(b.files) == 1
+    assert all(len(s.files) == 1 for s in archive.spans(list(channels), DAYS))
+
+
+def test_coordinates_of_sac_headers(tmp_path):
+    for name, place in {
+        "SET": {"stla": 35.0, "stlo": -118.0, "stel": 7.0},
+        "UNSET": {},
+        "SILLY": {"stla": 999.0, "stlo": 5.0},
+    }.items():
+        part = trace(name)
+        part.stats.sac = place
+        part.write(str(tmp_path / f"{name}.sac"), "SAC")
+    channels = open_archive(tmp_path).channels()
+    info = channels["XX.SET..LHZ"]
+    assert (info.latitude, info.longitude, info.elevation_m) == (35.0, -118.0, 7.0)
+    assert math.isnan(channels["XX.UNSET..LHZ"].latitude)
+    assert math.isnan(channels["XX.SILLY..LHZ"].longitude)
+
+
+@pytest.mark.parametrize(
+    ("name", "channel_id"),
+    [
+        ("BKTHIS_LHZ10_2022002.ms", "BK.THIS.10.LHZ"),
+        ("CICCA__BHN___2022002.ms", "CI.CCA..BHN"),
+        ("CI.CCA.--.BHN.mseed", "CI.CCA..BHN"),
+        ("A7K2.2022.137.0000.Z.sac", None),
+        ("day.mseed", None),
+    ],
+)
+def test_channel_in_a_file_name(name, channel_id):
+    assert id_in_name(name) == channel_id
+
+
+def test_header_counts_where_the_name_says_otherwise(tmp_path):
+    trace().write(str(tmp_path / "XX.BBB..LHZ.mseed"), "MSEED")
+    archive = open_archive(tmp_path)
+    assert list(archive.channels()) == ["XX.AAA..LHZ"]
+    (item,) = archive.skipped
+    assert "name says XX.BBB..LHZ" in item.reason
+
+
+def test_folder_link_loops_end(tmp_path):
+    trace().write(str(tmp_path / "a.mseed"), "MSEED")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "broken").symlink_to(tmp_path / "gone")
+    assert len(open_archive(tmp_path).channels()["XX.AAA..LHZ"].files) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_folder_without_permission(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0)
+    try:
+        (item,) = open_archive(tmp_path).skipped
+        assert "Permission denied" in item.reason
+    finally:
+        closed.chmod(0o700)
+
+
+# -- selection ----------------------------------------------------------------------
+
+
+def test_select_lists_what_is_missing(sds):
+    archive = open_archive(sds)
+    patterns = parse_station_list("XX AAA\nXX CCC\nXX.BBB.*.BHZ\n")
+    selected, skipped = select(archive, patterns, "LH?,BHZ")
+    assert list(selected) == ["XX.AAA..LHZ"]
+    assert [s.what for s in skipped] == ["XX.CCC", "XX.BBB.*.BHZ"]
+    assert f"no data in {sds}" in skipped[0].reason
+    assert {s.stage for s in skipped} == {"select"}
+
+
+def test_select_says_which_channels_there_are(sds):
+    patterns = parse_station_list("XX AAA\nXX BBB")
+    trace("CCC", channel="BHZ").write(str(sds_path(sds, DAY, "CCC", "BHZ")), "MSEED")
+    _, skipped = select(
+        open_archive(sds), [*patterns, StationPattern("XX", "CCC")], "LHZ"
+    )
+    assert "it has BHZ" in skipped[0].reason
+
+
+def test_rows_of_other_channels_are_not_missing(sds):
+    rows = "net,sta,cha\nXX,AAA,LHE\nXX,AAA,LHZ\nXX,BBB,LHZ"
+    selected, skipped = select(open_archive(sds), parse_station_list(rows), "LHZ")
+    assert len(selected) == 2
+    assert not skipped
+
+
+def test_nothing_selected_is_one_clear_line(sds, tmp_path):
+    with pytest.raises(ParameterError) as caught:
+        select(open_archive(sds), parse_station_list("ZZ NONE"), "LHZ")
+    text = str(caught.value)
+    assert str(sds) in text
+    assert "ZZ.NONE" in text
+    assert "XX.AAA..LHZ" in text
+    assert "\n" not in text
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ParameterError, match="no waveforms at all"):
+        select(open_archive(empty), ANY)
+
+
+# -- real data ----------------------------------------------------------------------
+
+
+def test_kansas(shared_data):
+    archive = open_archive(shared_data / "kansas4")
+    selected, skipped = select(archive, [StationPattern("KS", "*")], "LHZ")
+    assert [i.split(".")[1] for i in selected] == ["A7K2", "B4Q8", "C9M3", "D2X6"]
+    assert not skipped
+    assert not archive.skipped
+    assert all(len(info.files) == 7 for info in selected.values())
+    assert selected["KS.A7K2.00.LHZ"].latitude == pytest.approx(38.499907, abs=1e-5)
+
+
+def test_header_that_lies(shared_data):
+    archive = open_archive(shared_data / "ci_cca_hec")
+    assert [Path(s.what).name for s in archive.skipped] == ["BKTHIS_LHZ10_2022002.ms"]
+    assert len(archive.channels()["BK.THIS.00.LHZ"].files) == 2
+
+
+def test_miniseed_3_is_refused_by_name(shared_data):
+    archive = open_archive(shared_data / "mseed3")
+    refused = [s for s in archive.skipped if "miniSEED 3 is not supported" in s.reason]
+    assert len(refused) >= 15
+    assert archive.channels()
+
+
+def test_every_waveform_file_that_obspy_brings(tmp_path):
+    """No crash and no hang, whatever the bytes; what is not readable is listed."""
+    package = Path(obspy.__file__).parent
+    paths = sorted(p for p in package.rglob("tests/data/**/*") if p.is_file())
+    assert len(paths) > 500
+    began = time.monotonic()
+    n_read = n_listed = 0
+    for path in paths:
+        if path.suffix == ".xml":
+            continue
+        entries, problems = scan_file(path)
+        assert entries or problems, path
+        assert all(e.end_ns > e.start_ns and e.rate_hz > 0 for e in entries)
+        n_read += bool(entries)
+        n_listed += bool(problems)
+    assert n_read > 200
+    assert n_listed > 20
+    assert time.monotonic() - began < 60
+    shutil.rmtree(tmp_path)
