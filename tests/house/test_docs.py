@@ -15,6 +15,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PAGE_IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+DEFAULT = re.compile(r"(--[a-z][a-z-]+)(?:(?! -).)*?\(default: ([^)]+)\)")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 
 
@@ -82,11 +83,15 @@ def test_every_mapping_is_described(page):
 )
 def test_every_option_is_described(main, words, page, capsys):
     assert main([*words, "--help"]) == 0
-    told = set(OPTION.findall(capsys.readouterr().out))
+    told = " ".join(capsys.readouterr().out.split())
     page = (ROOT / "docs" / page).read_text(encoding="utf-8")
     # the opposites of switches (--no-strict) go without saying
-    lost = [o for o in told if o not in page and not o.startswith("--no-")]
+    lost = {o for o in OPTION.findall(told) if o not in page and o[:5] != "--no-"}
     assert not lost
+    rows = [line.replace("`", "") for line in page.splitlines() if line[:1] == "|"]
+    for option, default in DEFAULT.findall(told):
+        said = [row for row in rows if option in row]
+        assert any(default in row for row in said), (option, default, said)
 
 
 def test_tables_agree_with_the_code():
