@@ -65,7 +65,7 @@ def deconvolution_spectra(
 
     References
     ----------
-    Clayton and Wiggins (1976), doi:10.1111/j.1365-246X.1976.tb01267.x.
+    Clayton and Wiggins (1976), Geophys. J. R. astr. Soc. 47, 151-177.
 
     Examples
     --------

@@ -3,11 +3,14 @@
 Bensen et al. (2007), doi:10.1111/j.1365-246X.2007.03374.x, compares most of these.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
 from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.filter import bandpass
 
 
 def onebit(x: ArrayLike) -> FloatArray:
@@ -60,6 +63,53 @@ def running_absolute_mean(
     if across_components:
         weight = _over_components(weight)
     return _divide(x, weight)
+
+
+def multiband_running_absolute_mean(
+    x: ArrayLike,
+    rate_hz: float,
+    bands_hz: Sequence[tuple[float, float]],
+    n_half: int,
+    corners: int = 4,
+) -> FloatArray:
+    """Sum of running absolute mean normalisations, each in a band of its own.
+
+    Each band, filtered with zero phase, gets a weight of its own, so a quake at long
+    periods does not silence the noise at short ones.
+
+    Parameters
+    ----------
+    x
+        Records, shape ``(..., n)``.
+    rate_hz
+        Sampling rate.
+    bands_hz
+        Pairs of corners, see `filter.bandpass`.
+    n_half
+        Half width of the running mean in samples.
+    corners
+        Order of the filters.
+
+    Raises
+    ------
+    ParameterError
+        If there is no band, or one is beyond Nyquist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.sin(2 * np.pi * 0.1 * np.arange(600))
+    >>> y = multiband_running_absolute_mean(x, 1.0, [(0.05, 0.2)], 50)
+    >>> bool(abs(np.abs(y[200:400]).mean() - 1) < 0.01)
+    True
+    """
+    if not bands_hz:
+        raise ParameterError("bands_hz holds no band")
+    x = as_float(x)
+    out = np.zeros_like(x)
+    for low, high in bands_hz:
+        out += running_absolute_mean(bandpass(x, rate_hz, low, high, corners), n_half)
+    return out
 
 
 def running_mean(x: ArrayLike, n_half: int) -> FloatArray:

@@ -87,7 +87,7 @@ def nth_root(x: ArrayLike, power: float = 2.0) -> FloatArray:
 
     References
     ----------
-    Kanasewich, Hemmings and Alpaslan (1973), doi:10.1190/1.1440336.
+    Kanasewich, Hemmings and Alpaslan (1973), Geophysics 38, 327-338.
 
     Examples
     --------
@@ -268,7 +268,7 @@ def robust(
 
     References
     ----------
-    Pavlis and Vernon (2010), doi:10.1016/j.cageo.2009.11.008.
+    Pavlis and Vernon (2010), doi:10.1016/j.cageo.2009.10.008.
 
     Examples
     --------

@@ -37,7 +37,7 @@ def adaptive_covariance(x: ArrayLike, power: float = 1.0) -> FloatArray:
 
     References
     ----------
-    Nakata et al. (2015), doi:10.1002/2015JB011870.
+    Nakata et al. (2015), J. Geophys. Res. 120, 1159-1173.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def wiener(
 
     References
     ----------
-    Moreau et al. (2017), doi:10.1093/gji/ggx306.
+    Moreau et al. (2017), Geophys. J. Int. 211, 418-426.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def time_frequency_phase_weighted(
 
     References
     ----------
-    Schimmel and Gallart (2007), doi:10.1785/0120050182 for the transform's inverse;
+    Schimmel and Gallart (2007), doi:10.1029/2006JB004680;
     Schimmel, Stutzmann and Gallart (2011), doi:10.1111/j.1365-246X.2010.04861.x.
 
     Examples

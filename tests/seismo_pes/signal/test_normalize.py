@@ -84,6 +84,20 @@ def test_components_share_one_weight():
         n.running_absolute_mean(x[0], 10, across_components=True)
 
 
+def test_bands_are_normalised_each_on_its_own():
+    from seismo_pes.signal.filter import bandpass
+
+    x = np.random.default_rng(10).standard_normal((2, 500))
+    bands = [(0.05, 0.1), (0.2, 0.4)]
+    wanted = sum(n.running_absolute_mean(bandpass(x, 1, *b), 20) for b in bands)
+    got = n.multiband_running_absolute_mean(x, 1.0, bands, 20)
+    assert np.allclose(got, wanted, atol=1e-12)
+    with pytest.raises(ParameterError, match="no band"):
+        n.multiband_running_absolute_mean(x, 1.0, [], 20)
+    with pytest.raises(ParameterError, match="Nyquist"):
+        n.multiband_running_absolute_mean(x, 1.0, [(0.1, 0.5)], 20)
+
+
 def test_envelope_is_that_of_the_2015_workflow():
     x = np.random.default_rng(4).standard_normal(500)
     for width in (1, 15):

@@ -1,0 +1,178 @@
+"""Velocity change by stretching the reference to fit the current correlation."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.interpolate import CubicSpline
+
+from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal.delays import parabolic_peak
+from seismo_pes.signal.errors import ParameterError
+
+SIDES = ("both", "causal", "acausal")
+
+
+class Stretch(NamedTuple):
+    """Best stretch of each current correlation, arrays of shape ``(...)``.
+
+    Attributes
+    ----------
+    dvv
+        Relative velocity change: ``current(t) = reference(t (1 + dvv))``. NaN where
+        the current or the reference is silent.
+    coefficient
+        Correlation coefficient at the best stretch.
+    unstretched
+        Correlation coefficient without stretch.
+    error
+        Standard error of dvv after Weaver et al. (2011); NaN if no band was given.
+    """
+
+    dvv: FloatArray
+    coefficient: FloatArray
+    unstretched: FloatArray
+    error: FloatArray
+
+
+def stretch(
+    reference: ArrayLike,
+    current: ArrayLike,
+    lag_s: ArrayLike,
+    low_s: float,
+    high_s: float,
+    max_dvv: float = 0.02,
+    n_steps: int = 401,
+    side: str = "both",
+    band_hz: tuple[float, float] | None = None,
+) -> Stretch:
+    """Search the velocity change that makes the reference most like the current.
+
+    The stretched references are made once, by a cubic spline, and all currents are
+    compared with all of them in one matrix product; the best is refined by a
+    parabola through the coefficients beside it.
+
+    Parameters
+    ----------
+    reference
+        Shape ``(n,)``.
+    current
+        Shape ``(..., n)``.
+    lag_s
+        Lags of the samples, shape ``(n,)``, rising.
+    low_s, high_s
+        Range of ``|lag|`` that is compared, 0 <= low < high.
+    max_dvv
+        Search from -max_dvv to max_dvv, 0 < max_dvv < 1. The reference must reach
+        ``high_s (1 + max_dvv)``; where it does not it counts as zero.
+    n_steps
+        Odd number of trials, at least 3.
+    side
+        ``"both"``, ``"causal"`` (positive lags) or ``"acausal"``.
+    band_hz
+        Corners of the correlation's band, for the error only.
+
+    Returns
+    -------
+    `Stretch`.
+
+    Raises
+    ------
+    ParameterError
+        If shapes do not fit or a parameter is out of range.
+
+    References
+    ----------
+    Lobkis and Weaver (2003), doi:10.1103/PhysRevLett.90.254302; error: Weaver et al.
+    (2011), Geophys. J. Int. 185, 1384-1392.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> lag = np.arange(-400, 401) / 10
+    >>> wave = lambda t: np.sin(3 * t) * np.exp(-np.abs(t) / 20)
+    >>> found = stretch(wave(lag), wave(1.003 * lag), lag, 5, 35)
+    >>> bool(abs(found.dvv - 0.003) < 1e-5)
+    True
+    """
+    r = as_float(reference, "reference").astype(np.float64)
+    y = as_float(current, "current").astype(np.float64)
+    t = np.asarray(lag_s, dtype=np.float64)
+    n_steps = require_count(n_steps, "n_steps", 3)
+    _check(r, y, t, low_s, high_s, max_dvv, n_steps, side)
+    chosen = _chosen(t, low_s, high_s, side)
+    trials = np.linspace(-max_dvv, max_dvv, n_steps)
+    at = t[chosen] * (1 + trials[:, None])
+    stretched = CubicSpline(t, r)(at)
+    stretched[(at < t[0]) | (at > t[-1])] = 0.0
+    rows = y[..., chosen].reshape(-1, int(chosen.sum()))
+    c = _unit(rows) @ _unit(stretched).T
+    place, coefficient = parabolic_peak(c)
+    dvv = -max_dvv + place * (trials[1] - trials[0])
+    silent = ~(np.abs(c).max(axis=1) > 0)
+    dvv[silent] = np.nan
+    error = _weaver_error(coefficient, band_hz, low_s, high_s)
+    shape = y.shape[:-1]
+    parts = (dvv, np.minimum(coefficient, 1.0), c[:, n_steps // 2], error)
+    return Stretch(*(part.reshape(shape) for part in parts))
+
+
+def _unit(x: FloatArray) -> FloatArray:
+    norm = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.where(norm == 0, np.inf, norm)
+
+
+def _chosen(t: FloatArray, low_s: float, high_s: float, side: str) -> FloatArray:
+    slack = 1e-9 * high_s
+    chosen = (np.abs(t) >= low_s - slack) & (np.abs(t) <= high_s + slack)
+    if side == "causal":
+        chosen &= t > 0
+    elif side == "acausal":
+        chosen &= t < 0
+    if chosen.sum() < 4:
+        raise ParameterError(f"low_s {low_s:g} to high_s {high_s:g}: fewer than 4 lags")
+    return chosen
+
+
+def _weaver_error(
+    coefficient: FloatArray,
+    band_hz: tuple[float, float] | None,
+    low_s: float,
+    high_s: float,
+) -> FloatArray:
+    if band_hz is None:
+        return np.full(coefficient.shape, np.nan)
+    low, high = band_hz
+    x = np.clip(coefficient, 1e-6, 1.0)
+    omega = np.pi * (low + high)
+    duration = 1 / (high - low)
+    factor = 6 * np.sqrt(np.pi / 2) * duration / (omega**2 * (high_s**3 - low_s**3))
+    return np.asarray(np.sqrt(1 - x**2) / (2 * x) * np.sqrt(factor))
+
+
+def _check(
+    r: FloatArray,
+    y: FloatArray,
+    t: FloatArray,
+    low_s: float,
+    high_s: float,
+    max_dvv: float,
+    n_steps: int,
+    side: str,
+) -> None:
+    if r.ndim != 1 or t.shape != r.shape or y.shape[-1:] != r.shape:
+        raise ParameterError(
+            f"reference {r.shape}, lags {t.shape} and current {y.shape} do not fit"
+        )
+    if len(t) < 4 or not (np.diff(t) > 0).all():
+        raise ParameterError("lag_s must rise and have at least 4 lags")
+    if not np.isfinite(r).all() or not np.isfinite(y).all():
+        raise ParameterError("reference and current must be finite")
+    if not 0 <= low_s < high_s:
+        raise ParameterError(f"needs 0 <= low_s < high_s, not {low_s:g}, {high_s:g}")
+    if not 0 < max_dvv < 1:
+        raise ParameterError(f"max_dvv must be between 0 and 1, not {max_dvv}")
+    if n_steps % 2 == 0:
+        raise ParameterError(f"n_steps must be odd, not {n_steps}")
+    if side not in SIDES:
+        raise ParameterError(f"side must be one of {', '.join(SIDES)}, not {side!r}")

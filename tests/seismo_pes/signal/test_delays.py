@@ -1,0 +1,162 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seismo_pes.signal.delays import (
+    parabolic_peak,
+    velocity_change,
+    window_starts,
+    windowed_delays,
+)
+from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.filter import bandpass
+from seismo_pes.signal.mwcs import mwcs_delays
+
+RATE = 20.0
+
+
+def coda(n=2401, seed=1, band=(0.5, 2.0)):
+    """A band-limited random coda, and a function that gives it at any time."""
+    rng = np.random.default_rng(seed)
+    f = np.linspace(*band, 200)
+    amplitude = np.hanning(202)[1:-1]
+    phase = rng.uniform(0, 2 * np.pi, 200)
+    t = (np.arange(n) - n // 2) / RATE
+
+    def wave(at):
+        return (amplitude * np.cos(2 * np.pi * f * at[:, None] + phase)).sum(axis=1)
+
+    return t, wave
+
+
+def delays_by(name, reference, current, first=0.0):
+    if name == "mwcs":
+        return mwcs_delays(reference, current, RATE, 0.6, 1.8, 10.0, 5.0, first)
+    return windowed_delays(reference, current, RATE, 10.0, 5.0, 1.0, first)
+
+
+@pytest.mark.parametrize("name", ["mwcs", "windows"])
+@pytest.mark.parametrize("delay", [0.0, 0.013, -0.1, 0.2])
+def test_a_shift_is_found_in_every_window(name, delay):
+    t, wave = coda()
+    found = delays_by(name, wave(t), wave(t - delay), t[0])
+    # Windows cut other parts of the waves; that is what limits it.
+    assert np.abs(found.delay_s - delay).max() < 0.002 + 0.05 * abs(delay)
+    assert found.coherence.min() > 0.9
+    assert abs(found.lag_s[0] - (t[0] + 5 - 0.5 / RATE)) < 1e-9
+
+
+@pytest.mark.parametrize("name", ["mwcs", "windows"])
+@pytest.mark.parametrize("dvv", [0.001, -0.002])
+def test_a_homogeneous_change_is_found(name, dvv):
+    t, wave = coda()
+    found = delays_by(name, wave(t), wave(t * (1 + dvv)), t[0])
+    use = np.abs(found.lag_s) > 10
+    change = velocity_change(found.lag_s[use], found.delay_s[use], found.error_s[use])
+    assert abs(change.dvv - dvv) < 0.03 * abs(dvv)
+    assert change.n_used == use.sum()
+
+
+@pytest.mark.parametrize("name", ["mwcs", "windows"])
+def test_errors_have_the_size_of_the_scatter(name):
+    t, wave = coda()
+    reference = wave(t)
+    rng = np.random.default_rng(2)
+    rms = reference.std()
+    deviations, errors = [], []
+    for _ in range(25):
+        noise = bandpass(rng.standard_normal(t.size), RATE, 0.6, 1.8)
+        noise *= 0.3 * rms / noise.std()
+        found = delays_by(name, reference, reference + noise)
+        deviations.append(found.delay_s)
+        errors.append(found.error_s)
+    # Medians: a skipped cycle, rare here, is not what a standard error speaks of.
+    scatter = 1.4826 * np.median(np.abs(deviations))
+    assert 0.5 < np.median(errors) / scatter < 2
+
+
+@pytest.mark.parametrize("name", ["mwcs", "windows"])
+def test_swapping_turns_the_sign_and_the_unit_does_not_matter(name):
+    t, wave = coda()
+    a, b = wave(t), wave(t - 0.05)
+    found, swapped = delays_by(name, a, b), delays_by(name, b, a)
+    assert np.allclose(found.delay_s, -swapped.delay_s, atol=1e-6)
+    scaled = delays_by(name, 1e-9 * a, 1e6 * b)
+    assert np.allclose(found.delay_s, scaled.delay_s, atol=1e-9)
+    assert np.allclose(found.coherence, scaled.coherence, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["mwcs", "windows"])
+def test_silent_windows_have_no_delay(name):
+    t, wave = coda()
+    a = wave(t)
+    b = a.copy()
+    b[:400] = 0
+    before = a.copy()
+    found = delays_by(name, a, b)
+    assert np.isnan(found.delay_s[0])
+    assert np.isfinite(found.delay_s[10:]).all()
+    assert np.array_equal(a, before)
+    assert np.isnan(delays_by(name, 0 * a, 0 * a).delay_s).all()
+
+
+def test_fit_equals_weighted_least_squares():
+    rng = np.random.default_rng(3)
+    lag = rng.uniform(-50, 50, 40)
+    error = rng.uniform(0.5, 2, 40) * 1e-3
+    delay = 0.01 - 0.002 * lag + error * rng.standard_normal(40)
+    fit, covariance = np.polyfit(lag, delay, 1, w=1 / error, cov="unscaled")
+    change = velocity_change(lag, delay, error, through_origin=False)
+    assert abs(change.dvv + fit[0]) < 1e-12
+    residual = ((delay - np.polyval(fit, lag)) / error) ** 2
+    factor = max(1.0, residual.sum() / 38)
+    assert abs(change.error - np.sqrt(factor * covariance[0, 0])) < 1e-12
+    relative = velocity_change(lag, delay, 5 * error, False, relative_errors=True)
+    assert abs(relative.error - np.sqrt(residual.sum() / 38 * covariance[0, 0])) < 1e-12
+
+
+def test_what_cannot_be_fitted_is_nan():
+    nan = float("nan")
+    assert velocity_change([], []).n_used == 0
+    assert np.isnan(velocity_change([1.0], [1.0]).dvv)
+    assert np.isnan(velocity_change([0.0, 0.0], [1.0, 1.0]).dvv)
+    change = velocity_change([1, 2, 3, 4], [1, nan, 3, 4], [1, 1, nan, 0])
+    assert change.n_used == 1
+    with pytest.raises(ParameterError, match="one length"):
+        velocity_change([1.0], [1.0, 2.0])
+
+
+@given(st.floats(-0.1, 0.1), st.floats(-5, 5))
+def test_an_exact_line_gives_its_slope(dvv, clock):
+    lag = np.array([-40.0, -20, -10, 15, 30])
+    assert abs(velocity_change(lag, -dvv * lag).dvv - dvv) < 1e-12
+    shifted = velocity_change(lag, clock - dvv * lag, through_origin=False)
+    assert abs(shifted.dvv - dvv) < 1e-12
+
+
+def test_parabola_and_windows():
+    at = np.arange(9) - 3.3
+    place, value = parabolic_peak((5 - 0.5 * at**2)[None])
+    assert abs(place[0] - 3.3) < 1e-12
+    assert abs(value[0] - 5) < 1e-12
+    assert parabolic_peak(np.array([[3.0, 2, 1]]))[0] == 0
+    assert parabolic_peak(np.array([[1.0, 2, 3]]))[1] == 3
+    size, starts = window_starts(100, 10.0, 2.0, 1.0)
+    assert size == 20
+    assert starts.tolist() == list(range(0, 81, 10))
+
+
+def test_wrong_parameters_are_named():
+    x = np.ones(200)
+    for call, name in [
+        (lambda: windowed_delays(x, x[1:], RATE, 2, 1, 0.5), "one length"),
+        (lambda: windowed_delays(x, x, RATE, 20, 1, 0.5), "window_s"),
+        (lambda: windowed_delays(x, x, RATE, 2, 0, 0.5), "step_s"),
+        (lambda: windowed_delays(x, x, RATE, 2, 1, 1.0), "max_delay_s"),
+        (lambda: mwcs_delays(x, x, RATE, 0.5, 10.5, 5, 1), "Nyquist"),
+        (lambda: mwcs_delays(x, x, RATE, 0.5, 0.6, 5, 1), "narrower"),
+        (lambda: mwcs_delays(x, x, RATE, 0.5, 5, 5, 1, 0, -1), "smooth_bins"),
+    ]:
+        with pytest.raises(ParameterError, match=name):
+            call()
