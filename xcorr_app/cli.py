@@ -15,6 +15,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -150,6 +151,8 @@ def correlate(config: Config) -> int:
 
     with _progress(quiet=config.quiet) as progress:
         summary = run(config, progress)
+    if summary is None:  # another process of an MPI run has it
+        return 0
     return _tell(summary, config)
 
 
@@ -302,14 +305,16 @@ def info_command(words: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     parser.add_argument("--all", action="store_true", help="every pair, however many")
     _add_pair(parser)
+    _add_stack(parser)
     given = parser.parse(words)
     from xcorr_app import info, store
 
+    chosen = {"pair": given.pair, "stack": given.stack}
     with store.open(given.out) as results:
         if given.json:
-            print(json.dumps(info.info_json(results, pair=given.pair), indent=1))
+            print(json.dumps(info.info_json(results, **chosen), indent=1))
         else:
-            print(info.info_text(results, pair=given.pair, all_pairs=given.all))
+            print(info.info_text(results, all_pairs=given.all, **chosen))
     return 0
 
 
@@ -333,6 +338,7 @@ def plot_command(words: list[str]) -> int:
     parser.add_argument(
         "--max-lag-s", metavar="SECONDS", help="lags drawn (default: all)"
     )
+    _add_stack(parser)
     given = parser.parse(words)
     velocities = [_number("--velocity", one) for one in given.velocity]
     max_lag_s = None
@@ -340,15 +346,18 @@ def plot_command(words: list[str]) -> int:
         max_lag_s = _number("--max-lag-s", given.max_lag_s)
     from xcorr_app import plot, store
 
+    name = "_".join(given.pair) if given.pair else "record_section"
+    path = Path(given.output or Path(given.out) / f"{name}.png")
+    chosen: dict[str, Any] = {
+        "velocities_km_s": velocities,
+        "max_lag_s": max_lag_s,
+        "stack": given.stack,
+    }
     with store.open(given.out) as results:
         if given.pair:
-            path = Path(given.output or Path(given.out) / f"{'_'.join(given.pair)}.png")
-            plot.pair_plot(results, *given.pair, path, velocities_km_s=velocities)
+            plot.pair_plot(results, *given.pair, path, **chosen)
         else:
-            path = Path(given.output or Path(given.out) / "record_section.png")
-            plot.record_section(
-                results, path, velocities_km_s=velocities, max_lag_s=max_lag_s
-            )
+            plot.record_section(results, path, **chosen)
     print(path)
     return 0
 
@@ -364,14 +373,21 @@ def export_command(words: list[str]) -> int:
     parser.add_argument("dest", metavar="DEST", help="file (npz) or folder (sac)")
     parser.add_argument("--format", metavar="npz|sac", required=True)
     parser.add_argument("--force", action="store_true", help="replace DEST")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    _add_stack(parser)
     given = parser.parse(words)
     if given.format not in ("npz", "sac"):
         raise ParameterError(f"--format {given.format}: not one of npz, sac")
     from xcorr_app import export, store
 
     write = export.export_npz if given.format == "npz" else export.export_sac
-    with store.open(given.out) as results:
-        write(results, given.dest, force=given.force)
+    with store.open(given.out) as results, _progress(given.quiet) as progress:
+        follow = None
+        if progress is not None:
+            follow = partial(progress.update, "pairs")
+        write(
+            results, given.dest, stack=given.stack, force=given.force, progress=follow
+        )
     print(given.dest)
     return 0
 
@@ -382,6 +398,14 @@ def _add_pair(parser: Parser) -> None:
         nargs=2,
         metavar=("A", "B"),
         help="two channels (NET.STA.LOC.CHA), or stations where that is unambiguous",
+    )
+
+
+def _add_stack(parser: Parser) -> None:
+    parser.add_argument(
+        "--stack",
+        metavar="NAME",
+        help="all, or a day such as 2022-05-17 (default: all)",
     )
 
 

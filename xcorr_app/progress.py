@@ -48,11 +48,6 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self._shown_at = self.clock()
-        if self.stream.isatty():
-            self._bars = _bars(self.stream)
-            self._bars.start()
-        for name, stage in self.stages.items():
-            self._begin(name, stage)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,10 +56,12 @@ class Progress:
 
     def update(self, stage: str, done: int, total: int | None = None) -> None:
         """Say how much of a stage is done, and how much there is if that is new."""
+        if self._bars is None and self.stream.isatty():
+            self._start_bars()
         known = self.stages.get(stage)
         if known is None:
             known = self.stages[stage] = _Stage(total or 0)
-            self._begin(stage, known)
+            self._add_bar(stage, known)
         known.update(done, total, self.clock())
         if self._bars is not None:
             self._bars.update(known.bar, completed=done, total=known.total or None)
@@ -79,7 +76,14 @@ class Progress:
         begun = [(n, s) for n, s in self.stages.items() if s.started_at is not None]
         return "; ".join(f"{name} {stage.text(now)}" for name, stage in begun)
 
-    def _begin(self, name: str, stage: _Stage) -> None:
+    def _start_bars(self) -> None:
+        # only now, so that a process with nothing to show leaves the terminal alone
+        self._bars = _bars(self.stream)
+        self._bars.start()
+        for name, stage in self.stages.items():
+            self._add_bar(name, stage)
+
+    def _add_bar(self, name: str, stage: _Stage) -> None:
         if self._bars is not None:
             stage.bar = self._bars.add_task(name, total=stage.total or None)
 
