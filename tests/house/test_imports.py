@@ -36,6 +36,7 @@ ALLOWED = (
     ),
 )
 APPLICATIONS = ("xcorr_app", "misfit_app", "benchmarks")
+# What only the engine itself may import; `launch` starts mpiexec for a command.
 INSIDE_THE_ENGINE = ("mappings", "instance", "plan", "message", "grouping")
 SCIENCE = {"numpy", "scipy", "obspy", "h5py", "matplotlib", "geographiclib"}
 # Packages from elsewhere, by the part of the house that may name them.
@@ -106,6 +107,7 @@ def test_packages_import_only_what_the_design_allows(sources):
                 name.split(".")[0] in APPLICATIONS
                 and within(target, "dispel4py")
                 and part in INSIDE_THE_ENGINE
+                and target != "dispel4py.mappings.launch"
             ):
                 wrong.append(f"{source.relative} reaches into {target}")
     assert not wrong, "\n".join(wrong)
