@@ -9,21 +9,34 @@ and `correlate_block` does both for all pairs of two blocks of stations with lit
 memory.
 """
 
-import threading
-from collections.abc import Iterator
-from math import prod
-from typing import Any
-
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal._lags import (
+    batches,
+    check_lags,
+    check_out,
+    cut_lags,
+    lags_from_spectra,
+    scratch,
+    zero_spectra,
+)
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.spectra import energy, fft_length
 from seismo_pes.signal.whiten import ComplexArray, as_complex
 
-_TRANSFORM_BYTES = 1_300_000  # a batch of transforms, 16 rows of 19,440 float32
+__all__ = [
+    "bins_first",
+    "block_pairs",
+    "correlate_block",
+    "correlate_direct",
+    "cross_correlate",
+    "lags_from_spectra",
+    "stack_cross_spectra",
+]
+
 _CHUNK_BYTES = 1_000_000  # products on their way to another layout stay in cache
 _TILE_BYTES = 64_000_000  # summed cross-spectra that `correlate_block` holds at once
 
@@ -206,75 +219,13 @@ def _products(
     if out is None:
         out = np.empty((n_a, n_b, n_bins), dtype=dtype)
     step = max(16, _CHUNK_BYTES // max(1, n_a * n_b * dtype.itemsize))
-    conj_a = _scratch("conj_a", (step, n_a, n_windows), a.dtype)
-    product = _scratch("product", (step, n_a, n_b), dtype)
+    conj_a = scratch("conj_a", (step, n_a, n_windows), a.dtype)
+    product = scratch("product", (step, n_a, n_b), dtype)
     flat = out.reshape(n_a * n_b, n_bins)
-    for i, n in _batches(0, n_bins, step):
+    for i, n in batches(0, n_bins, step):
         np.conj(a[i : i + n], out=conj_a[:n])
         np.matmul(conj_a[:n], b[i : i + n].transpose(0, 2, 1), out=product[:n])
         flat[:, i : i + n] = product[:n].reshape(n, n_a * n_b).T
-    return out
-
-
-def lags_from_spectra(
-    s: ComplexArray,
-    n_fft: int,
-    bins: slice | None,
-    max_lag: int,
-    out: FloatArray | None = None,
-    dtype: DTypeLike | None = None,
-    scale: FloatArray | float = 1.0,
-) -> FloatArray:
-    """Inverse transforms of cross-spectra, cut to the lags -max_lag..max_lag.
-
-    Parameters
-    ----------
-    s
-        Cross-spectra, shape ``(..., n_bins)``, complex64 or complex128.
-    n_fft
-        Length of the transform; `fft_length` keeps the lags from wrapping.
-    bins
-        Which bins of the one-sided spectrum `s` holds, the others being zero; None
-        for all.
-    max_lag
-        Largest lag K in samples, below ``n_fft / 2``.
-    out
-        Written to and returned if given, shape ``(..., 2 K + 1)``, contiguous.
-    dtype
-        float32 or float64 of a new result; by default as precise as `s`.
-    scale
-        Factor(s), a number or shape ``(...)``: 1 / n_windows makes a sum a mean.
-
-    Returns
-    -------
-    Shape ``(..., 2 K + 1)``.
-
-    Raises
-    ------
-    ParameterError
-        If lags, bins or `out` do not fit.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> a, b = np.fft.rfft([1.0, 0, 0, 0], 8), np.fft.rfft([0, 0, 3.0, 0], 8)
-    >>> lags_from_spectra(a.conj() * b, 8, None, 2).round(12) + 0.0
-    array([0., 0., 0., 0., 3.])
-    """
-    s = as_complex(s, "s")
-    inside, max_lag = _check_lags(s, n_fft, bins, max_lag)
-    shape = (*s.shape[:-1], 2 * max_lag + 1)
-    out = _check_out(out, shape, dtype or s.real.dtype)
-    rows = s.reshape(prod(s.shape[:-1]), s.shape[-1])
-    flat = out.reshape(len(rows), shape[-1])
-    scales = np.broadcast_to(scale, s.shape[:-1]).reshape(-1)
-    unscaled = bool((scales == 1).all())
-    full = _zero_spectra(n_fft, s.dtype)
-    for i, k in _batches(0, len(rows), len(full)):
-        full[:k, inside] = rows[i : i + k]
-        _cut_lags(full[:k], n_fft, max_lag, flat[i : i + k])
-        if not unscaled:
-            flat[i : i + k] *= scales[i : i + k, None]
     return out
 
 
@@ -330,10 +281,10 @@ def correlate_block(
     a, b, first = _check_blocks(a, b, layout)
     n_a, n_b = (a.shape[1], b.shape[1]) if first else (a.shape[0], b.shape[0])
     n_windows = a.shape[2] if first else a.shape[1]
-    inside, max_lag = _check_lags(a if not first else a.T, n_fft, bins, max_lag)
+    inside, max_lag = check_lags(a if not first else a.T, n_fft, bins, max_lag)
     starts = _row_starts(n_a, n_b, diagonal)
     shape = (int((n_b - starts).sum()), 2 * max_lag + 1)
-    out = _check_out(out, shape, dtype or np.result_type(a, b).type(0).real.dtype)
+    out = check_out(out, shape, dtype or np.result_type(a, b).type(0).real.dtype)
     if n_windows == 1:
         if first:
             a, b = a[:, :, 0].T[:, None], b[:, :, 0].T[:, None]
@@ -376,12 +327,12 @@ def _correlate_one_window(
     starts: NDArray[np.int64],
     out: FloatArray,
 ) -> None:
-    full = _zero_spectra(n_fft, np.result_type(a, b))
+    full = zero_spectra(n_fft, np.result_type(a, b))
     row = 0
     for conj_a, start in zip(np.conj(a), starts.tolist(), strict=True):
-        for j, k in _batches(start, len(b), len(full)):
+        for j, k in batches(start, len(b), len(full)):
             np.multiply(conj_a, b[j : j + k], out=full[:k, inside])
-            _cut_lags(full[:k], n_fft, max_lag, out[row : row + k])
+            cut_lags(full[:k], n_fft, max_lag, out[row : row + k])
             row += k
 
 
@@ -396,92 +347,16 @@ def _correlate_windows(
 ) -> None:
     n_bins, n_a, _ = a.shape
     n_b = b.shape[1]
-    full = _zero_spectra(n_fft, np.result_type(a, b))
+    full = zero_spectra(n_fft, np.result_type(a, b))
     n_rows = max(1, _TILE_BYTES // max(1, n_b * n_bins * full.itemsize))
     row = 0
-    for i, n in _batches(0, n_a, n_rows):
+    for i, n in batches(0, n_a, n_rows):
         first = int(starts[i])
-        tile = _scratch("tile", (n, n_b - first, n_bins), full.dtype)
+        tile = scratch("tile", (n, n_b - first, n_bins), full.dtype)
         s = _products(a[:, i : i + n], b[:, first:], out=tile)
         for k_row in range(n):
             start = int(starts[i + k_row])
-            for j, k in _batches(start, n_b, len(full)):
+            for j, k in batches(start, n_b, len(full)):
                 full[:k, inside] = s[k_row, j - first : j - first + k]
-                _cut_lags(full[:k], n_fft, max_lag, out[row : row + k])
+                cut_lags(full[:k], n_fft, max_lag, out[row : row + k])
                 row += k
-
-
-def _batches(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
-    for i in range(start, stop, max(1, size)):
-        yield i, min(size, stop - i)
-
-
-def _scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Memory for one thread that lives from call to call, contents undefined.
-
-    Fresh arrays of megabytes cost more in page faults than the transforms that fill
-    them. At most `_TILE_BYTES` and a few batches are kept.
-    """
-    dtype = np.dtype(dtype)
-    size = prod(shape) * dtype.itemsize
-    held = _memory.__dict__.get(name)
-    if held is None or held.size < size:
-        held = np.empty(size, dtype=np.uint8)
-        if size <= _TILE_BYTES:
-            _memory.__dict__[name] = held
-    return held[:size].view(dtype).reshape(shape)
-
-
-_memory = threading.local()
-
-
-def _zero_spectra(n_fft: int, dtype: Any) -> ComplexArray:
-    """Zeros for a batch of full spectra; only the bins in use are ever written."""
-    row_bytes = n_fft * np.dtype(dtype).itemsize // 2
-    n = max(1, _TRANSFORM_BYTES // row_bytes)
-    full = _scratch("full", (n, n_fft // 2 + 1), dtype)
-    full[:] = 0
-    return full
-
-
-def _cut_lags(full: ComplexArray, n_fft: int, max_lag: int, out: FloatArray) -> None:
-    if _NUMPY_FFT_HAS_OUT:
-        c = _scratch("c", (len(full), n_fft), full.real.dtype)
-        np.fft.irfft(full, n_fft, axis=-1, out=c)
-    else:
-        c = scipy.fft.irfft(full, n_fft, axis=-1)
-    out[:, max_lag:] = c[:, : max_lag + 1]
-    if max_lag:
-        out[:, :max_lag] = c[:, -max_lag:]
-
-
-_NUMPY_FFT_HAS_OUT = int(np.__version__.split(".")[0]) >= 2
-
-
-def _check_lags(
-    s: ComplexArray, n_fft: int, bins: slice | None, max_lag: int
-) -> tuple[slice, int]:
-    n_fft = require_count(n_fft, "n_fft", 2)
-    max_lag = require_count(max_lag, "max_lag")
-    if 2 * max_lag + 1 > n_fft:
-        raise ParameterError(
-            f"max_lag must be below n_fft / 2 = {n_fft / 2:g}, not {max_lag}"
-        )
-    inside = range(*(bins or slice(None)).indices(n_fft // 2 + 1))
-    if len(inside) != s.shape[-1] or inside.step != 1:
-        raise ParameterError(
-            f"bins {bins} of n_fft {n_fft} do not fit {s.shape[-1]} bins"
-        )
-    return slice(inside.start, inside.stop), max_lag
-
-
-def _check_out(
-    out: FloatArray | None, shape: tuple[int, ...], dtype: Any
-) -> FloatArray:
-    if out is None:
-        return np.empty(shape, dtype=dtype)
-    if out.shape != shape or not out.flags.c_contiguous:
-        raise ParameterError(
-            f"out must be contiguous of shape {shape}, not {out.shape}"
-        )
-    return out

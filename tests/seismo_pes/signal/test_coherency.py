@@ -76,7 +76,7 @@ def test_phase_correlation_finds_a_lag_below_a_loud_burst():
         assert np.argmax(out) - 60 == 40
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.floats(1e-3, 1e3), st.sampled_from([1.0, 2.0]), st.integers(0, 2**32 - 1))
 def test_phase_correlation_is_bounded_symmetric_and_without_unit(factor, power, seed):
     a, b = np.random.default_rng(seed).standard_normal((2, 40))
@@ -126,6 +126,7 @@ def test_rotation_equals_obspy_at_one_station():
     assert np.allclose(out[0, 2], t)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.floats(0, 360), st.floats(0, 360), st.integers(0, 2**32 - 1))
 def test_rotation_keeps_energy(azimuth, back_azimuth, seed):
     x = np.random.default_rng(seed).standard_normal((3, 3, 4))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seismo_pes.signal.delays import (
@@ -127,6 +127,7 @@ def test_what_cannot_be_fitted_is_nan():
         velocity_change([1.0], [1.0, 2.0])
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.floats(-0.1, 0.1), st.floats(-5, 5))
 def test_an_exact_line_gives_its_slope(dvv, clock):
     lag = np.array([-40.0, -20, -10, 15, 30])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scipy.signal
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seismo_pes.signal import detrend as d
@@ -85,6 +85,7 @@ def test_wrong_parameters_are_named():
         d.detrend_spline([1.0], 2, order=3)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 60), st.floats(-100, 100), st.floats(-100, 100), st.integers())
 def test_a_line_changes_nothing(n, offset, slope, seed):
     x = np.random.default_rng(abs(seed)).standard_normal(n)

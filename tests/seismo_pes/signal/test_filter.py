@@ -77,7 +77,7 @@ def test_other_mistakes_and_odd_inputs():
     assert (f.bandpass(np.zeros(50), 10, 1, 2) == 0).all()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.floats(-10, 10), st.integers(0, 2**32 - 1))
 def test_is_linear_and_commutes_with_time_reversal(factor, seed):
     x, y = np.random.default_rng(seed).standard_normal((2, 300))

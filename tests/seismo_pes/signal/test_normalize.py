@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from obspy.signal.util import smooth
 
@@ -45,6 +45,7 @@ def test_odd_inputs(name):
 
 
 @pytest.mark.parametrize("name", ["onebit", "ram", "envelope", "agc", "gain", "mean"])
+@settings(deadline=None, max_examples=30)
 @given(st.floats(1e-3, 1e3), st.integers(0, 2**32 - 1))
 def test_does_not_depend_on_the_units(name, factor, seed):
     x = np.random.default_rng(seed).standard_normal(40)

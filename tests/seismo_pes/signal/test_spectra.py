@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seismo_pes.signal.errors import ParameterError
@@ -12,6 +12,7 @@ from seismo_pes.signal.spectra import (
 )
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 10**6), st.integers(0, 10**5))
 def test_fft_length_has_room_and_small_factors(n, lags):
     n_fft = fft_length(n, lags)
@@ -54,6 +55,7 @@ def test_energy_is_accumulated_in_float64():
     assert abs(energy(x) / (3e6 * float(np.float32(0.1)) ** 2) - 1) < 1e-12
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 40), st.integers(0, 30), st.integers(0, 2**32 - 1))
 def test_parseval(n, extra, seed):
     x = np.random.default_rng(seed).standard_normal((2, n))

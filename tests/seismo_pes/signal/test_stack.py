@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scipy.signal
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seismo_pes.signal import stack as s
@@ -69,6 +69,7 @@ def test_equal_windows_come_back(name):
 
 
 @pytest.mark.parametrize("name", STACKS)
+@settings(deadline=None, max_examples=30)
 @given(st.floats(1e-3, 1e3), st.integers(0, 1000))
 def test_scales_with_the_unit_and_ignores_the_order(name, factor, seed):
     x = noisy(5, 0.5, 64, seed)[1]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scipy.signal
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seismo_pes.signal.errors import ParameterError
@@ -43,6 +43,7 @@ def test_odd_inputs():
         taper_s([1.0], 1, 0)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 50), st.integers(0, 60), st.integers(0, 60))
 def test_weights_are_between_zero_and_one(n, left, right):
     y = taper(np.ones(n), left, right)

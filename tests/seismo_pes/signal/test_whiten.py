@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seismo_pes.signal.errors import ParameterError
@@ -110,6 +110,7 @@ def test_psd_whitening_keeps_phases_and_flattens():
     assert np.allclose(w[3] / w[4], s[3] / s[4])
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.floats(1e-6, 1e6), st.integers(0, 2**32 - 1))
 def test_does_not_depend_on_the_units(factor, seed):
     s = noise(30, seed=seed)

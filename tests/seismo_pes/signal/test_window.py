@@ -3,7 +3,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seismo_pes.signal.errors import ParameterError
@@ -32,6 +32,7 @@ def test_windows_are_wholly_inside():
     assert len(grid.windows_between(50, 60)) == 0
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     st.integers(0, 10**6),
     st.integers(1, 10**13),

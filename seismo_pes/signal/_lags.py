@@ -1,0 +1,157 @@
+"""Inverse transforms of cross-spectra, in batches, into memory that stays."""
+
+import threading
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import DTypeLike, NDArray
+
+from seismo_pes.signal._arrays import FloatArray, require_count
+from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.whiten import ComplexArray, as_complex
+
+TRANSFORM_BYTES = 1_300_000  # a batch of transforms, 16 rows of 19,440 float32
+KEPT_BYTES = 64_000_000  # scratch larger than that is not kept
+
+
+def lags_from_spectra(
+    s: ComplexArray,
+    n_fft: int,
+    bins: slice | None,
+    max_lag: int,
+    out: FloatArray | None = None,
+    dtype: DTypeLike | None = None,
+    scale: FloatArray | float = 1.0,
+) -> FloatArray:
+    """Inverse transforms of cross-spectra, cut to the lags -max_lag..max_lag.
+
+    Parameters
+    ----------
+    s
+        Cross-spectra, shape ``(..., n_bins)``, complex64 or complex128.
+    n_fft
+        Length of the transform; `fft_length` keeps the lags from wrapping.
+    bins
+        Which bins of the one-sided spectrum `s` holds, the others being zero; None
+        for all.
+    max_lag
+        Largest lag K in samples, below ``n_fft / 2``.
+    out
+        Written to and returned if given, shape ``(..., 2 K + 1)``, contiguous.
+    dtype
+        float32 or float64 of a new result; by default as precise as `s`.
+    scale
+        Factor(s), a number or shape ``(...)``: 1 / n_windows makes a sum a mean.
+
+    Returns
+    -------
+    Shape ``(..., 2 K + 1)``.
+
+    Raises
+    ------
+    ParameterError
+        If lags, bins or `out` do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> a, b = np.fft.rfft([1.0, 0, 0, 0], 8), np.fft.rfft([0, 0, 3.0, 0], 8)
+    >>> lags_from_spectra(a.conj() * b, 8, None, 2).round(12) + 0.0
+    array([0., 0., 0., 0., 3.])
+    """
+    s = as_complex(s, "s")
+    inside, max_lag = check_lags(s, n_fft, bins, max_lag)
+    shape = (*s.shape[:-1], 2 * max_lag + 1)
+    out = check_out(out, shape, dtype or s.real.dtype)
+    rows = s.reshape(prod(s.shape[:-1]), s.shape[-1])
+    flat = out.reshape(len(rows), shape[-1])
+    scales = np.broadcast_to(scale, s.shape[:-1]).reshape(-1)
+    unscaled = bool((scales == 1).all())
+    full = zero_spectra(n_fft, s.dtype)
+    for i, k in batches(0, len(rows), len(full)):
+        full[:k, inside] = rows[i : i + k]
+        cut_lags(full[:k], n_fft, max_lag, flat[i : i + k])
+        if not unscaled:
+            flat[i : i + k] *= scales[i : i + k, None]
+    return out
+
+
+def batches(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, size) of consecutive batches."""
+    for i in range(start, stop, max(1, size)):
+        yield i, min(size, stop - i)
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Memory for one thread that lives from call to call, contents undefined.
+
+    Fresh arrays of megabytes cost more in page faults than the transforms that fill
+    them. At most `KEPT_BYTES` and a few batches are kept.
+    """
+    dtype = np.dtype(dtype)
+    size = prod(shape) * dtype.itemsize
+    held = _memory.__dict__.get(name)
+    if held is None or held.size < size:
+        held = np.empty(size, dtype=np.uint8)
+        if size <= KEPT_BYTES:
+            _memory.__dict__[name] = held
+    return held[:size].view(dtype).reshape(shape)
+
+
+_memory = threading.local()
+
+
+def zero_spectra(n_fft: int, dtype: Any) -> ComplexArray:
+    """Zeros for a batch of full spectra; only the bins in use are ever written."""
+    row_bytes = n_fft * np.dtype(dtype).itemsize // 2
+    n = max(1, TRANSFORM_BYTES // row_bytes)
+    full = scratch("full", (n, n_fft // 2 + 1), dtype)
+    full[:] = 0
+    return full
+
+
+def cut_lags(full: ComplexArray, n_fft: int, max_lag: int, out: FloatArray) -> None:
+    """Transform a batch and copy the lags -max_lag..max_lag into `out`."""
+    if _NUMPY_FFT_HAS_OUT:
+        c = scratch("c", (len(full), n_fft), full.real.dtype)
+        np.fft.irfft(full, n_fft, axis=-1, out=c)
+    else:
+        c = scipy.fft.irfft(full, n_fft, axis=-1)
+    out[:, max_lag:] = c[:, : max_lag + 1]
+    if max_lag:
+        out[:, :max_lag] = c[:, -max_lag:]
+
+
+_NUMPY_FFT_HAS_OUT = int(np.__version__.split(".")[0]) >= 2
+
+
+def check_lags(
+    s: ComplexArray, n_fft: int, bins: slice | None, max_lag: int
+) -> tuple[slice, int]:
+    """Return bins with their bounds, and the lag, or raise if they do not fit."""
+    n_fft = require_count(n_fft, "n_fft", 2)
+    max_lag = require_count(max_lag, "max_lag")
+    if 2 * max_lag + 1 > n_fft:
+        raise ParameterError(
+            f"max_lag must be below n_fft / 2 = {n_fft / 2:g}, not {max_lag}"
+        )
+    inside = range(*(bins or slice(None)).indices(n_fft // 2 + 1))
+    if len(inside) != s.shape[-1] or inside.step != 1:
+        raise ParameterError(
+            f"bins {bins} of n_fft {n_fft} do not fit {s.shape[-1]} bins"
+        )
+    return slice(inside.start, inside.stop), max_lag
+
+
+def check_out(out: FloatArray | None, shape: tuple[int, ...], dtype: Any) -> FloatArray:
+    """Return `out` or a new array, or raise if it does not fit."""
+    if out is None:
+        return np.empty(shape, dtype=dtype)
+    if out.shape != shape or not out.flags.c_contiguous:
+        raise ParameterError(
+            f"out must be contiguous of shape {shape}, not {out.shape}"
+        )
+    return out
