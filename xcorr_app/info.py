@@ -202,7 +202,8 @@ def _summary(about: dict[str, Any]) -> list[str]:
         return [*lines, "no correlations yet"]
     stacks = about["stacks"]
     if len(stacks) > 1:
-        lines.append(f"{len(stacks)} stacks, {stacks[0]} to {stacks[-1]}")
+        named = stacks if len(stacks) <= 4 else [*stacks[:2], "...", *stacks[-2:]]
+        lines.append(f"{len(stacks)} stacks: {', '.join(named)}")
     if about["start"]:
         least, most = about["n_windows"]
         lines.append(

@@ -101,7 +101,7 @@ def test_text(tmp_path):
         text = info_text(results)
     lines = text.splitlines()
     assert "3 pairs of 3 channels, lags ±10 s at 4 Hz" in text
-    assert "2 stacks, 1970-01-11 to all" in text
+    assert "2 stacks: 1970-01-11, all" in text
     assert "24 windows a pair" in text
     assert len({len(line) for line in lines[-4:]}) == 1  # columns stand
     assert "+0.500" in lines[-2]

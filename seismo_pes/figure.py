@@ -1,0 +1,137 @@
+"""What all figures share: colours, style, headings, images, saving.
+
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), and a diverging
+red-blue for images: people with any kind of colour vision can tell them apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dispel4py.errors import ParameterError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["heading", "image", "label_box", "new_figure", "save", "style"]
+
+INK = "#22304a"
+SOFT = "#5b667a"
+FAINT = "#8a94a6"
+GROUND = "#e9ebef"
+POSITIVE = "#0072b2"
+NEGATIVE = "#d55e00"
+# Velocity lines: not the colours of traces, nor, over images, those of the images.
+LINES = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+LINES_OVER_IMAGE = ("#000000", "#009e73", "#7b3294", "#7a5c00", "#555555")
+MARKS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
+COLOUR_MAP = "RdBu_r"
+DPI = 160
+FEWEST_PIXELS = 900  # rows of an image, made so many by repetition
+STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelcolor": INK,
+    "axes.edgecolor": SOFT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "text.color": INK,
+    "figure.facecolor": "white",
+    "legend.frameon": False,
+    "svg.hashsalt": "seismo_pes",
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Give figures that are made or saved inside our look."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure, sizes in inches, whose parts find their own room."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    engine = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    return Figure(figsize=(width, height), layout=engine)
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure; the suffix says how (PNG, PDF, SVG).
+
+    Raises
+    ------
+    ParameterError
+        If the suffix is of no format that can be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise ParameterError(f"{path}: pictures are .png, .pdf or .svg")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with style():
+        figure.savefig(path, dpi=DPI)
+    return path
+
+
+def heading(axes: Axes, title: str, note: str = "") -> None:
+    """Put a title and, smaller and fainter, lines of explanation over the axes."""
+    n_lines = note.count("\n") + 1 if note else 0
+    axes.set_title(title, pad=8 + 13 * n_lines)
+    axes.annotate(
+        note,
+        (0, 1),
+        (0, 6),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="left",
+        va="bottom",
+        fontsize=9,
+        color=SOFT,
+        linespacing=1.3,
+    )
+
+
+def image(
+    axes: Axes,
+    data: np.ndarray,
+    extent: tuple[float, float, float, float],
+    limit: float,
+) -> Any:
+    """Draw a matrix from -limit to limit, its first row at ``extent[2]``.
+
+    Columns are averaged where there are more than pixels. Rows keep their edges, and
+    NaN is grey.
+    """
+    axes.set_facecolor(GROUND)
+    repeated = np.repeat(data, max(FEWEST_PIXELS // max(len(data), 1), 1), axis=0)
+    return axes.imshow(
+        np.ma.masked_invalid(repeated),
+        cmap=COLOUR_MAP,
+        vmin=-limit,
+        vmax=limit,
+        origin="lower",
+        aspect="auto",
+        interpolation="antialiased",
+        interpolation_stage="rgba",
+        extent=extent,
+    )
+
+
+def label_box(alpha: float = 0.85) -> dict[str, Any]:
+    """Return a white ground for text that stands on lines."""
+    return {"facecolor": "white", "alpha": alpha, "edgecolor": "none", "pad": 1.5}

@@ -1,0 +1,412 @@
+"""Figures of correlations, made of arrays: record sections and pairs.
+
+They are matplotlib `Figure` objects without a window or global state; `save` writes
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dispel4py.errors import ParameterError
+from seismo_pes.figure import (
+    FAINT,
+    INK,
+    LINES,
+    LINES_OVER_IMAGE,
+    MARKS,
+    NEGATIVE,
+    POSITIVE,
+    SOFT,
+    heading,
+    image,
+    label_box,
+    new_figure,
+    save,
+    style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "DistanceBins",
+    "Substacks",
+    "pair_figure",
+    "record_section_figure",
+    "save",
+]
+
+DASHES = (0, (5, 3))
+MOST_NAMES = 15
+
+
+# ------------------------------------------------------------------ record section
+
+
+class DistanceBins:
+    """Means of normalised correlations in bins of distance, added block by block.
+
+    Parameters
+    ----------
+    max_km : float
+        Upper edge of the last bin.
+    n_bins : int
+        How many bins from 0 to ``max_km``.
+    n_lags : int
+        Length of a row.
+
+    Examples
+    --------
+    >>> bins = DistanceBins(10.0, 2, 3)
+    >>> bins.add(np.array([[0.0, 2.0, 0.0], [0.0, -4.0, 4.0]]), np.array([1.0, 2.0]))
+    >>> bins.mean()
+    array([[0. , 0. , 0.5],
+           [nan, nan, nan]])
+    """
+
+    def __init__(self, max_km: float, n_bins: int, n_lags: int) -> None:
+        self.edges_km = np.linspace(0, max_km or 1.0, n_bins + 1)
+        self.count = np.zeros(n_bins, np.int64)
+        self._sum = np.zeros((n_bins, n_lags))
+
+    def add(self, data: np.ndarray, distance_km: np.ndarray) -> None:
+        """Add rows, each divided by its largest absolute value."""
+        place = np.searchsorted(self.edges_km, distance_km, side="right") - 1
+        place = np.clip(place, 0, len(self.count) - 1)
+        np.add.at(self.count, place, 1)
+        np.add.at(self._sum, place, normalised(data))
+
+    def mean(self) -> np.ndarray:
+        """Return the means, shape (n_bins, n_lags); NaN for empty bins."""
+        count = np.where(self.count > 0, self.count, np.nan)
+        return self._sum / count[:, None]
+
+
+def normalised(data: np.ndarray) -> np.ndarray:
+    """Divide each row by its largest absolute value; what is not finite becomes 0."""
+    clean = np.where(np.isfinite(data), data, 0)
+    largest = np.max(np.abs(clean), axis=1, keepdims=True, initial=0)
+    return clean / np.where(largest > 0, largest, 1)
+
+
+def record_section_figure(
+    data: np.ndarray | DistanceBins,
+    lags_s: np.ndarray,
+    distance_km: np.ndarray | None = None,
+    *,
+    velocities_km_s: Sequence[float] = (),
+    names: Sequence[str] = (),
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Draw correlations over lag and distance.
+
+    Parameters
+    ----------
+    data
+        Shape (n, n_lags): each row becomes a line, scaled by its peak. Or
+        `DistanceBins`: an image of their means.
+    lags_s
+        Shape (n_lags,), seconds.
+    distance_km
+        Shape (n,), for rows; by default the rows stand in their order.
+    velocities_km_s
+        For each velocity the moveout is drawn, distance / velocity, on both sides.
+    names
+        Of the rows; written at their ends if there are no more than 15.
+    title, note
+        Over the picture, and smaller below the title.
+
+    Raises
+    ------
+    ParameterError
+        If a velocity is not above 0.
+    """
+    _check_velocities(velocities_km_s)
+    binned = isinstance(data, DistanceBins)
+    with style():
+        figure = new_figure(8.6, 7.2)
+        axes = figure.add_subplot()
+        if isinstance(data, DistanceBins):
+            top_km = _draw_bins(figure, axes, data, lags_s)
+        else:
+            top_km = _draw_traces(axes, data, lags_s, distance_km, names)
+        axes.set_xlim(lags_s[0], lags_s[-1])
+        axes.set_xlabel("lag (s)")
+        heading(axes, title, note)
+        if binned or distance_km is not None:
+            axes.set_ylabel("distance (km)")
+            _draw_moveouts(axes, velocities_km_s, top_km, float(lags_s[-1]), binned)
+        else:
+            axes.set_ylabel("pair, in order: distances are not known")
+        return figure
+
+
+def _check_velocities(velocities_km_s: Sequence[float]) -> None:
+    for velocity in velocities_km_s:
+        if not velocity > 0 or not np.isfinite(velocity):
+            raise ParameterError(f"velocity {velocity:g} km/s: must be above 0")
+
+
+def _draw_traces(
+    axes: Axes,
+    data: np.ndarray,
+    lags_s: np.ndarray,
+    distance_km: np.ndarray | None,
+    names: Sequence[str],
+) -> float:
+    """Draw rows as lines; return the upper end of the distance axis."""
+    n = len(data)
+    place = np.arange(n) + 1.0 if distance_km is None else np.asarray(distance_km)
+    if not n:
+        axes.text(0.5, 0.5, "no correlations", transform=axes.transAxes, ha="center")
+        return 1.0
+    span = float(np.ptp(place)) or max(float(place.max()), 1.0)
+    height = span * float(np.clip(0.6 / np.sqrt(n), 0.02, 0.12))
+    alpha = float(np.clip(12 / np.sqrt(n), 0.45, 0.95))
+    for at, row in zip(place, normalised(data), strict=True):
+        axes.plot(lags_s, at + height * row, color=INK, lw=0.55, alpha=alpha)
+    lowest, highest = float(place.min()), float(place.max())
+    bottom, top = lowest - 1.4 * height, highest + 1.4 * height
+    if distance_km is not None and lowest < 0.3 * highest:
+        bottom = min(bottom, 0.0)  # the moveouts' origin belongs into the picture
+    axes.set_ylim(bottom, top)
+    if len(names) == n <= MOST_NAMES:
+        _name_rows(axes, names, place, (top - bottom) * 0.035)
+    return top
+
+
+def _name_rows(
+    axes: Axes, names: Sequence[str], place: np.ndarray, room: float
+) -> None:
+    """Write names beside the rows, moved apart where rows are close."""
+    order = np.argsort(place, kind="stable")
+    at = place[order].astype(float)
+    for i in range(1, len(at)):
+        at[i] = max(at[i], at[i - 1] + room)
+    for index, height in zip(order, at, strict=True):
+        axes.annotate(
+            names[index],
+            (1, height),
+            (6, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=SOFT,
+            annotation_clip=False,
+        )
+
+
+def _draw_bins(
+    figure: Figure, axes: Axes, bins: DistanceBins, lags_s: np.ndarray
+) -> float:
+    """Draw means in bins as an image; return the upper end of the distance axis."""
+    mean = bins.mean()
+    finite = np.abs(mean[np.isfinite(mean)])
+    limit = float(np.percentile(finite, 99.5)) if len(finite) else 1.0
+    low_km, high_km = float(bins.edges_km[0]), float(bins.edges_km[-1])
+    extent = (lags_s[0], lags_s[-1], low_km, high_km)
+    drawn = image(axes, mean, extent, limit or 1.0)
+    bar = figure.colorbar(drawn, ax=axes, pad=0.015, fraction=0.035, aspect=32)
+    bar.set_label("mean of correlations, each scaled by its peak", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+    return high_km
+
+
+def _draw_moveouts(
+    axes: Axes,
+    velocities_km_s: Sequence[float],
+    top_km: float,
+    max_lag_s: float,
+    over_image: bool,
+) -> None:
+    """Draw the moveout of each velocity on both sides."""
+    colours = LINES_OVER_IMAGE if over_image else LINES
+    for i, velocity in enumerate(velocities_km_s):
+        end_km = min(top_km, velocity * max_lag_s)
+        axes.plot(
+            [-end_km / velocity, 0, end_km / velocity],
+            [end_km, 0, end_km],
+            color=colours[i % len(colours)],
+            lw=1.1 if over_image else 1.6,
+            ls=DASHES,
+            zorder=5,
+            label=f"{velocity:g} km/s",
+        )
+    if velocities_km_s:
+        axes.legend(
+            loc="lower right",
+            bbox_to_anchor=(1, 1.02),  # beside the title
+            ncols=5,
+            handlelength=3,
+            columnspacing=1.4,
+        )
+
+
+# ------------------------------------------------------------------ a pair
+
+
+@dataclass(frozen=True)
+class Substacks:
+    """Correlations of one pair over time.
+
+    Parameters
+    ----------
+    names
+        One for each row, e.g. days.
+    data
+        Shape (n, n_lags); NaN rows where there is nothing.
+    n_windows
+        Shape (n,).
+    """
+
+    names: Sequence[str]
+    data: np.ndarray
+    n_windows: np.ndarray
+
+
+def pair_figure(
+    data: np.ndarray,
+    lags_s: np.ndarray,
+    *,
+    distance_km: float = float("nan"),
+    velocities_km_s: Sequence[float] = (),
+    title: str = "",
+    note: str = "",
+    substacks: Substacks | None = None,
+) -> Figure:
+    """Draw one correlation, its two branches folded, and its substacks.
+
+    Parameters
+    ----------
+    data, lags_s
+        Shape (n_lags,); lags from -max to +max in seconds.
+    distance_km
+        For the marks of velocities; NaN where it is not known.
+    velocities_km_s
+        Marked at distance / velocity on both sides.
+    title, note
+        Over the picture, and smaller below the title.
+    substacks
+        Drawn as an image below, if there are at least two.
+
+    Raises
+    ------
+    ParameterError
+        If a velocity is not above 0.
+    """
+    _check_velocities(velocities_km_s)
+    known = velocities_km_s if np.isfinite(distance_km) else ()
+    marks_s = [(velocity, distance_km / velocity) for velocity in known]
+    several = substacks is not None and len(substacks.names) > 1
+    with style():
+        figure = new_figure(9.2, 10.6 if several else 6.4)
+        grid = figure.add_gridspec(
+            3 if several else 2,
+            2 if several else 1,
+            height_ratios=[3, 3, 4.4] if several else [1, 1],
+            width_ratios=[12, 1] if several else [1],
+        )
+        whole = figure.add_subplot(grid[0, 0])
+        _draw_whole(whole, data, lags_s)
+        heading(whole, title, note)
+        _draw_marks(whole, marks_s, float(lags_s[-1]))
+        _draw_branches(figure.add_subplot(grid[1, 0]), data, lags_s, marks_s)
+        if substacks is not None and several:
+            shown = figure.add_subplot(grid[2, 0])
+            _draw_substacks(shown, substacks, lags_s)
+            _draw_counts(figure.add_subplot(grid[2, 1], sharey=shown), substacks)
+        return figure
+
+
+def _draw_whole(axes: Axes, data: np.ndarray, lags_s: np.ndarray) -> None:
+    half = len(lags_s) // 2
+    axes.axhline(0, color=FAINT, lw=0.5)
+    axes.axvline(0, color=FAINT, lw=0.5)
+    axes.plot(lags_s[: half + 1], data[: half + 1], color=NEGATIVE, lw=0.9)
+    axes.plot(lags_s[half:], data[half:], color=POSITIVE, lw=0.9)
+    axes.set_xlim(lags_s[0], lags_s[-1])
+    axes.set_xlabel("lag (s)")
+    axes.set_ylabel("correlation")
+    axes.margins(y=0.12)
+
+
+def _draw_marks(
+    axes: Axes, marks_s: Sequence[tuple[float, float]], max_lag_s: float
+) -> None:
+    """Mark the lags of velocities, on both sides where there are two."""
+    sides = (-1, 1) if axes.get_xlim()[0] < 0 else (1,)
+    for i, (velocity, lag_s) in enumerate(marks_s):
+        if lag_s > max_lag_s:
+            continue
+        colour = MARKS[i % len(MARKS)]
+        for side in sides:
+            axes.axvline(side * lag_s, color=colour, lw=1.2, ls=DASHES, zorder=1)
+        left = lag_s > 0.85 * max_lag_s
+        axes.annotate(
+            f"{velocity:g} km/s",
+            (lag_s, 0.98 - 0.1 * (i % 3)),
+            (-4 if left else 4, 0),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="top",
+            color=colour,
+            fontsize=9,
+            fontweight="bold",
+            bbox=label_box(0.8),
+        )
+
+
+def _draw_branches(
+    axes: Axes,
+    data: np.ndarray,
+    lags_s: np.ndarray,
+    marks_s: Sequence[tuple[float, float]],
+) -> None:
+    """Draw positive and negative lags over each other, and their mean."""
+    half = len(lags_s) // 2
+    positive, negative = data[half:], data[half::-1]
+    lag_s = lags_s[half:]
+    axes.axhline(0, color=FAINT, lw=0.5)
+    for branch, colour, name in (
+        (positive, POSITIVE, "positive lags"),
+        (negative, NEGATIVE, "negative lags"),
+    ):
+        axes.plot(lag_s, branch, color=colour, lw=0.8, alpha=0.75, label=name)
+    axes.plot(lag_s, (positive + negative) / 2, color=INK, lw=1.3, label="mean of both")
+    axes.set_xlim(0, max(float(lag_s[-1]), 1e-9))
+    axes.set_xlabel("absolute lag (s)")
+    axes.set_ylabel("correlation")
+    axes.margins(y=0.12)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=9)
+    _draw_marks(axes, marks_s, float(lag_s[-1]))
+
+
+def _draw_substacks(axes: Axes, substacks: Substacks, lags_s: np.ndarray) -> None:
+    """Draw substacks as an image, the first above, in one scale."""
+    n = len(substacks.names)
+    finite = np.abs(substacks.data[np.isfinite(substacks.data)])
+    limit = float(finite.max(initial=0)) or 1.0
+    image(axes, substacks.data, (lags_s[0], lags_s[-1], -0.5, n - 0.5), limit)
+    step = -(-n // 12)
+    axes.set_yticks(range(0, n, step), list(substacks.names)[::step], fontsize=8)
+    axes.set_ylim(n - 0.5, -0.5)
+    axes.set_xlabel("lag (s)")
+    axes.set_title("substacks", fontsize=10, fontweight="normal", pad=4)
+
+
+def _draw_counts(axes: Axes, substacks: Substacks) -> None:
+    n = len(substacks.names)
+    axes.barh(range(n), substacks.n_windows, height=0.9, color=FAINT)
+    axes.tick_params(labelleft=False, left=False, labelsize=8)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("windows", fontsize=9)

@@ -1,0 +1,233 @@
+"""Pictures of the results of a run: the record section, and a pair."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from seismo_pes.plot import (
+    MOST_NAMES,
+    DistanceBins,
+    Substacks,
+    pair_figure,
+    record_section_figure,
+    save,
+)
+from xcorr_app.info import describe
+from xcorr_app.store import Store
+
+__all__ = ["pair_plot", "record_section"]
+
+MOST_TRACES = 300
+MOST_BINS = 200
+MOST_DAYS = 4000
+MINUTE_NS = 60_000_000_000
+
+
+def record_section(
+    store: Store,
+    path: str | os.PathLike[str],
+    *,
+    velocities_km_s: Sequence[float] = (),
+    max_lag_s: float | None = None,
+    stack: str | None = None,
+) -> Path:
+    """Draw all pairs over lag and distance.
+
+    Up to 300 pairs are lines, each scaled by its peak; more are averaged in bins of
+    distance and shown as an image. Correlations of a channel with itself are left out.
+    Where no distance is known, pairs stand in their order.
+
+    Parameters
+    ----------
+    store
+        Open results.
+    path
+        The picture: .png, .pdf or .svg.
+    velocities_km_s
+        Velocities whose moveout is drawn.
+    max_lag_s
+        Lags that are drawn; by default all.
+    stack
+        Name of the stack; by default ``"all"``.
+
+    Returns
+    -------
+    pathlib.Path
+        ``path``.
+    """
+    lags = _lags_shown(store, max_lag_s)
+    pairs, n_windows = store.pairs, store.windows(stack)["n_windows"]
+    usable = np.flatnonzero((n_windows > 0) & (pairs["first"] != pairs["second"]))
+    known = usable[np.isfinite(pairs["distance_km"][usable])]
+    remarks = _remarks(store, stack)
+    if len(known) and len(known) < len(usable):
+        remarks.append(f"{len(usable) - len(known):,} pairs without distance left out")
+    chosen = known if len(known) else usable
+    distance_km = pairs["distance_km"] if len(known) else np.arange(len(pairs)) + 1.0
+    if len(known) > MOST_TRACES:
+        bins = DistanceBins(
+            float(distance_km[chosen].max()),
+            min(len(chosen) // 4, MOST_BINS),
+            lags.stop - lags.start,
+        )
+        for block, data in store.blocks(stack, chosen):
+            bins.add(data[:, lags], distance_km[block])
+        drawn: np.ndarray | DistanceBins = bins
+    else:
+        chosen = chosen[:MOST_TRACES]
+        drawn = _rows(store, stack, chosen, lags)
+    if len(chosen) < len(usable) and not len(known):
+        remarks.append(f"the first {len(chosen)} of {len(usable):,} pairs")
+    figure = record_section_figure(
+        drawn,
+        store.lags_s[lags],
+        distance_km[chosen] if len(known) else None,
+        velocities_km_s=velocities_km_s,
+        names=[_name(pair) for pair in pairs[chosen]]
+        if len(chosen) <= MOST_NAMES
+        else (),
+        title=f"Record section, {len(chosen):,} pairs",
+        note=", ".join(remarks),
+    )
+    return save(figure, Path(path))
+
+
+def _rows(
+    store: Store, stack: str | None, chosen: np.ndarray, lags: slice
+) -> np.ndarray:
+    blocks = [data[:, lags] for _, data in store.blocks(stack, chosen)]
+    empty = np.zeros((0, lags.stop - lags.start))
+    return np.concatenate([empty, *blocks])
+
+
+def _lags_shown(store: Store, max_lag_s: float | None) -> slice:
+    """Return which lags lie within ``max_lag_s``, at least one on either side."""
+    half = len(store.lags_s) // 2
+    wanted = half
+    if max_lag_s is not None:
+        steps = round(max_lag_s * store.sampling_rate_hz)
+        wanted = min(max(steps, min(half, 1)), half)
+    return slice(half - wanted, half + wanted + 1)
+
+
+def _remarks(store: Store, stack: str | None) -> list[str]:
+    about = describe(store, stack)
+    if not about["start"]:
+        return ["no windows"]
+    least, most = about["n_windows"]
+    count = f"{most}" if least == most else f"{least} to {most}"
+    times = [about[edge][:16].replace("T", " ") for edge in ("start", "end")]
+    return [" to ".join(times), f"{count} windows a pair"]
+
+
+def _name(pair: np.void) -> str:
+    """Return station codes where they tell the pair, else more of the identifiers."""
+    first, second = str(pair["first_id"]), str(pair["second_id"])
+    one, other = first.split("."), second.split(".")
+    if one[1] != other[1]:
+        return f"{one[1]}–{other[1]}"
+    return f"{first}–{second}"
+
+
+def pair_plot(
+    store: Store,
+    first: str,
+    second: str,
+    path: str | os.PathLike[str],
+    *,
+    velocities_km_s: Sequence[float] = (),
+    max_lag_s: float | None = None,
+    stack: str | None = None,
+) -> Path:
+    """Draw one pair: the correlation, both branches folded, and its substacks.
+
+    Parameters
+    ----------
+    store
+        Open results.
+    first, second
+        Two channels, as for `Store.get`.
+    path
+        The picture: .png, .pdf or .svg.
+    velocities_km_s
+        Velocities that are marked.
+    max_lag_s
+        Lags that are drawn; by default all.
+    stack
+        Name of the stack; by default ``"all"``.
+
+    Returns
+    -------
+    pathlib.Path
+        ``path``.
+    """
+    found = store.get(first, second, stack)
+    lags = _lags_shown(store, max_lag_s)
+    if np.isfinite(found.distance_km):
+        where = (
+            f"{found.distance_km:.3f} km, azimuth {found.azimuth_deg:.1f}°, "
+            f"back {found.back_azimuth_deg:.1f}°"
+        )
+    else:
+        where = "distance not known"
+    start, end = (
+        str(np.datetime64(time_ns // MINUTE_NS, "m")).replace("T", " ")
+        for time_ns in (found.start_ns, found.end_ns)
+    )
+    lag_s, value = found.peak()
+    figure = pair_figure(
+        found.data[lags],
+        found.lags_s[lags],
+        distance_km=found.distance_km,
+        velocities_km_s=velocities_km_s,
+        title=f"{found.first} – {found.second}",
+        note=f"{where}, peak {value:+.4g} at {lag_s:+.3f} s\n"
+        f"{found.n_windows} windows, {start} to {end}",
+        substacks=_substacks(store, first, second, found.stack, lags),
+    )
+    return save(figure, Path(path))
+
+
+def _substacks(
+    store: Store, first: str, second: str, whole: str, lags: slice
+) -> Substacks | None:
+    """Return the other stacks of a pair, days in their place in time."""
+    index = store.pair_index(first, second)
+    found = {
+        name: store.get(first, second, name)
+        for name in store.stacks
+        if name != whole and store.windows(name)["part"][index] >= 0
+    }
+    if not found:
+        return None
+    names = _every_day(list(found))
+    data = np.full((len(names), lags.stop - lags.start), np.nan)
+    n_windows = np.zeros(len(names), np.int64)
+    for row, name in enumerate(names):
+        if name in found and found[name].n_windows:
+            data[row] = found[name].data[lags]
+            n_windows[row] = found[name].n_windows
+    return Substacks(names, data, n_windows)
+
+
+def _every_day(names: list[str]) -> list[str]:
+    """Return names of stacks; where they are days, with the days between them.
+
+    >>> _every_day(["2022-05-17", "2022-05-19"])
+    ['2022-05-17', '2022-05-18', '2022-05-19']
+    >>> _every_day(["2022-05-17", "winter"])
+    ['2022-05-17', 'winter']
+    """
+    try:
+        days = sorted(date.fromisoformat(name) for name in names)
+    except ValueError:
+        return sorted(names)
+    n_days = (days[-1] - days[0]).days + 1
+    if n_days > MOST_DAYS:
+        return sorted(names)
+    return [(days[0] + timedelta(days=i)).isoformat() for i in range(n_days)]
