@@ -74,13 +74,14 @@ class Config:
         metavar="ARCHIVE",
         example='"archive"',
     )
-    channels: tuple[str, ...] = _input(
+    channels: tuple[str, ...] | None = _input(
         "texts",
-        "channel codes, with wildcards, of stations that the list names without one",
+        "channel codes to use, with wildcards",
+        metavar="CODE",
         # One vertical component is the usual first look; the other eight cost
         # nine times as much and mean little before rotation.
-        default=("??Z",),
-        metavar="CODE",
+        otherwise="those that the list names; ??Z of stations without one",
+        example='["BHZ"]',
     )
     start: str | None = _input(
         "time",
@@ -349,7 +350,7 @@ def _check_ranges(config: Config) -> None:
             f"--start {config.start} is not before --end {config.end} (the end is "
             "the first instant no longer used)"
         )
-    for code in config.channels:
+    for code in config.channels or ():
         if not re.fullmatch(r"[A-Za-z0-9?*\[\]!-]+", code):
             raise ParameterError(
                 f"--channels {code}: not a channel code: write BHZ, ??Z or BH[ENZ]"

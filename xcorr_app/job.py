@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,13 +18,19 @@ from seismo_pes.report import Skipped
 from seismo_pes.signal.errors import ParameterError as SignalError
 from seismo_pes.signal.window import WindowGrid
 from seismo_pes.spectra import SpectraSettings
-from seismo_pes.stations import Channel, locate, read_station_list
+from seismo_pes.stations import (
+    Channel,
+    StationPattern,
+    locate,
+    read_station_list,
+)
 from xcorr_app.config import Config
 
 __all__ = ["Job", "prepare"]
 
 NS = 1_000_000_000
 DAY_NS = 86_400 * NS
+USUAL_CHANNELS = "??Z"
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,10 @@ def prepare(config: Config) -> Job:
         If there is nothing to do, or an option does not fit the data.
     """
     patterns = read_station_list(config.stations)
+    if config.channels is None:
+        patterns = [_with_channel(pattern) for pattern in patterns]
     archive = open_archive(config.data)
-    codes = ",".join(config.channels)
+    codes = ",".join(config.channels or ["*"])
     infos, skipped = select(archive, patterns, codes, config.start_ns, config.end_ns)
     inventory = None
     if config.inventory is not None:
@@ -110,6 +118,13 @@ def prepare(config: Config) -> Job:
         inventory,
         [*archive.skipped, *skipped, *unknown],
     )
+
+
+def _with_channel(pattern: StationPattern) -> StationPattern:
+    """Let a station that is listed without a channel mean its vertical one."""
+    if pattern.channel != "*":
+        return pattern
+    return replace(pattern, channel=USUAL_CHANNELS)
 
 
 def usual_rate_hz(infos: dict[str, ChannelInfo]) -> float:

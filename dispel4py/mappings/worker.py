@@ -31,6 +31,7 @@ from dispel4py.mappings.channel import (
     END,
     FAILED,
     PROGRESS,
+    WINDOW,
     Channel,
     Key,
     Post,
@@ -171,6 +172,8 @@ class Worker:
     def run(self) -> None:
         """Run until every instance of this process has finished.
 
+        All that was sent was then worked off, and nothing more comes for this process.
+
         Raises
         ------
         Stop
@@ -189,8 +192,16 @@ class Worker:
             if not self._done():
                 self._poll(_IDLE_SECONDS)
         self.flush()
+        while any(channel.under_way for channel in self._channels.values()):
+            self._poll(_IDLE_SECONDS)
         self._observers.tell("worker_finished", self.process)
         self._report(DONE, self.counts(), self.failures())
+
+    def attend(self) -> None:
+        """Take in what comes for the collector until every process is done."""
+        assert self.collector is not None
+        while self.collector.still_running:
+            self._poll(_IDLE_SECONDS)
 
     def counts(self) -> list[tuple[str, int, int]]:
         """Return (PE id, items in, items out) of every instance here."""
@@ -206,9 +217,13 @@ class Worker:
             self._poll(_IDLE_SECONDS)
 
     def flush(self) -> None:
-        """Send every unfinished batch."""
+        """Send every unfinished batch that can be sent without waiting.
+
+        Waiting here could call an instance that is further up the stack.
+        """
         for channel in self._channels.values():
-            channel.flush()
+            if channel.under_way < WINDOW:
+                channel.flush()
 
     def _done(self) -> bool:
         return all(i.finished for i in self.instances.values())

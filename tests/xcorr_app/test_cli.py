@@ -242,11 +242,12 @@ def test_closed_pipe_is_no_error():
 class Terminal:
     """Standard error that keeps what it is given."""
 
-    def __init__(self):
+    def __init__(self, interactive=False):
         self.text = ""
+        self.interactive = interactive
 
     def isatty(self):
-        return False
+        return self.interactive
 
     def write(self, text):
         self.text += text
@@ -265,9 +266,20 @@ def test_plain_progress_is_a_line_now_and_then():
             now[0] += 1.1
         progress.update("correlate", 5, 10)
     lines = stream.text.splitlines()
-    assert lines[0] == "read 10/20 (50 %), 0.909/s, 11 s left"
+    assert lines[0] == "read 10/20 (50 %), 0.91/s, 11 s left"
     assert len(lines) == 2
     assert progress.line().endswith("correlate 5/10 (50 %)")
+
+
+def test_progress_on_a_terminal_is_bars(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal(interactive=True)
+    with Progress({"read": 20}, stream) as progress:
+        assert stream.text == ""
+        progress.update("read", 20)
+        progress.update("correlate", 5, 10)
+    assert "20/20" in stream.text
+    assert "correlate" in stream.text
 
 
 @pytest.mark.parametrize(

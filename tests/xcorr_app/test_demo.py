@@ -1,4 +1,5 @@
 import json
+import shlex
 import types
 
 import numpy as np
@@ -86,3 +87,24 @@ def test_command_line_of_the_demonstration_is_a_valid_one(tmp_path):
 def test_next_steps_are_commands(tmp_path):
     steps = demo.next_steps(ExpectedResults({"pairs": []}, 3), tmp_path)
     assert all(step[0] in cli.COMMANDS for step in steps)
+
+
+def test_demonstration_from_end_to_end(tmp_path, capsys):
+    words = ["demo", "--out", str(tmp_path), "--stations", "4", "--hours", "0.5"]
+    words += ["--mapping", "simple", "--quiet"]
+    assert cli.main(words) == 0
+    text = capsys.readouterr().out
+    picture = tmp_path / "record_section.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert f"Picture: {picture}" in text
+    assert "6 pairs" in text
+    command = next(line for line in text.splitlines() if line.startswith("$ "))
+    made = (tmp_path / "truth.json").stat().st_mtime_ns
+    # the command that was shown is one that works
+    assert cli.main(shlex.split(command)[2:]) == 0
+    assert (tmp_path / "truth.json").stat().st_mtime_ns == made
+
+
+def test_demonstration_needs_a_whole_window(tmp_path, capsys):
+    assert cli.main(["demo", "--out", str(tmp_path), "--hours", "0.4"]) == 2
+    assert "must be 0.5 or more" in capsys.readouterr().err
