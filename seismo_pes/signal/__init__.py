@@ -1,1 +1,14 @@
-"""Signal processing on plain arrays: no obspy, no engine, no input or output."""
+"""Signal processing on plain arrays: no obspy, no engine, no input or output.
+
+The last axis holds samples (or bins, or lags); axes before it are batches. float32
+stays float32, everything else becomes float64; inputs are never changed; a parameter
+out of range raises `errors.ParameterError`, which names it.
+
+One record: `detrend`, `taper`, `filter`, `resample`, `normalize`.
+Windows and spectra: `window`, `spectra`, `whiten`.
+Pairs: `correlate` (definition and kernels), `coherency` (coherency, deconvolution,
+phase, rotation of tensors).
+Stacks: `stack`, `stack_filters`, `folding` (two sides, signal to noise).
+After: `stretching`, `delays`, `mwcs`, `warping`, `wavelet` (velocity change), `ftan`
+(dispersion).
+"""

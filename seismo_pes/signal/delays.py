@@ -22,7 +22,8 @@ class Delays(NamedTuple):
     lag_s
         Lag of the middle of each window.
     delay_s
-        Delay of the current against the reference; NaN where a window is silent.
+        Delay of the current against the reference; NaN where a window is silent or
+        holds a NaN.
     error_s
         Standard error of the delay.
     coherence
@@ -225,7 +226,7 @@ def windowed_delays(
     c = c / np.where(norm == 0, np.inf, norm)[:, None]
     at, coefficient = parabolic_peak(c)
     delay = (at - reach) / (fine * rate_hz)
-    delay[norm == 0] = np.nan
+    delay[~(norm > 0)] = np.nan  # NaN among the samples, too
     lag = first_lag_s + (starts + (size - 1) / 2) / rate_hz
     error = _delay_error(np.abs(sa), coefficient, rate_hz, window_s)
     return Delays(lag, delay, error, np.clip(coefficient, 0, 1))

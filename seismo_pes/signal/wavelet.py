@@ -261,7 +261,7 @@ def _turn(w: ComplexArray) -> ComplexArray:
     """Phasors from sample to sample, at unit total power."""
     turn = np.zeros_like(w)
     turn[:, 1:] = w[:, 1:] * np.conj(w[:, :-1])
-    return turn / (np.square(np.abs(w)).sum() or 1.0)
+    return turn * (1 / (np.square(np.abs(w)).sum() or 1.0))
 
 
 def _smooth(s: FloatArray, sigma: FloatArray, n_frequencies: int) -> FloatArray:

@@ -99,6 +99,11 @@ def test_silent_windows_have_no_delay(name):
     assert np.isfinite(found.delay_s[10:]).all()
     assert np.array_equal(a, before)
     assert np.isnan(delays_by(name, 0 * a, 0 * a).delay_s).all()
+    b = a.copy()
+    b[300] = np.nan
+    found = delays_by(name, a, b)
+    holds = [i for i in range(len(found.lag_s)) if 100 * i <= 300 < 100 * i + 200]
+    assert np.flatnonzero(np.isnan(found.delay_s)).tolist() == holds
 
 
 def test_fit_equals_weighted_least_squares():

@@ -86,6 +86,8 @@ def test_velocity_change_at_every_frequency():
 def test_silence_and_mistakes():
     x = np.ones(50)
     assert np.isnan(w.wavelet_delays(0 * x, 0 * x, RATE, [1.0]).delay_s).all()
+    bad = np.where(np.arange(50) == 9, np.nan, x)
+    assert np.isnan(w.wavelet_delays(x, bad, RATE, [1.0]).delay_s).all()
     assert w.morlet(np.empty((2, 0)), RATE, [1.0]).shape == (2, 1, 0)
     found = w.wavelet_delays(0 * x, 0 * x, RATE, [1.0])
     change = w.wavelet_velocity_change(found, np.arange(50.0), 1, 40)[0]
