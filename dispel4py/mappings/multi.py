@@ -28,6 +28,7 @@ from dispel4py.errors import ItemError, MappingUnavailable, ParameterError, RunE
 from dispel4py.instance import Failure, Stop, root_cause
 from dispel4py.mappings.base import Mapping, Options, RunResult, SourceInputs
 from dispel4py.mappings.channel import FAILED, pack
+from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.process import (
     available_cores,
     die_with_parent,
@@ -41,7 +42,7 @@ from dispel4py.mappings.recorder import (
     record_path,
 )
 from dispel4py.mappings.segments import Arena, remove_folder, run_folder
-from dispel4py.mappings.worker import Collector, Worker
+from dispel4py.mappings.worker import Worker
 from dispel4py.message import Frame
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan

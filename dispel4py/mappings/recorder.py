@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import pickle
@@ -92,7 +93,9 @@ def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failu
     if cells[_IS_SOURCE]:
         item = f"inputs {content.decode(errors='replace')}"
     elif content:
-        port, item = _item_of(content, cells[_ITEM], plan, index)
+        # the class of an item may be unknown outside the run
+        with contextlib.suppress(Exception):
+            port, item = _item_of(content, cells[_ITEM], plan, index)
     return Failure(spec.pe_id, spec.number, process, "process", port, item, cause)
 
 

@@ -1,0 +1,91 @@
+"""Where what a run gives comes together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dispel4py.instance import Deliver, Failure
+from dispel4py.mappings.base import RunResult
+from dispel4py.mappings.channel import (
+    ACK,
+    BATCH,
+    DONE,
+    FAILED,
+    PROGRESS,
+    Post,
+    pack,
+    unpack_items,
+)
+from dispel4py.message import Frame
+from dispel4py.observe import Observers
+from dispel4py.plan import Plan
+
+
+class Collector:
+    """Gathers what a run gives: outputs that lead nowhere, counts, failures."""
+
+    def __init__(self, plan: Plan, observers: Observers) -> None:
+        self.result = RunResult(n_processes=plan.n_processes)
+        self.still_running = set(range(plan.n_processes))
+        self.failure: Failure | None = None
+        self.post: Post | None = None
+        self._plan = plan
+        self._progress = observers.listener("progress")
+        self._failed = observers.listener("failed")
+        self._counts: dict[int, list[tuple[str, int, int]]] = {}
+        for k, pe in enumerate(plan.pes):
+            for port in plan.unconnected_outputs(k):
+                self.result.collect(pe.id, port, [])
+
+    @property
+    def wants_progress(self) -> bool:
+        """Whether anyone listens to progress."""
+        return self._progress is not None
+
+    def sink(self, pe_id: str, port: str) -> Deliver:
+        """Return the function that keeps items of one unconnected output."""
+        return self.result.outputs[pe_id][port].append
+
+    def take_in(self, frame: Frame, message: tuple[Any, ...]) -> None:
+        """Handle one frame that is for the collector."""
+        kind = message[0]
+        if kind == BATCH:
+            _, key, values, flags = message
+            items = unpack_items(values, flags, frame.buffers)
+            pe = self._plan.pes[self._plan.instances[key.source].pe_index]
+            port = list(pe.outputconnections)[-1 - key.route]
+            self.result.collect(pe.id, port, items)
+            assert self.post is not None
+            self.post.send(frame.source, pack(ACK, key, len(items), 0.0))
+        elif kind in (PROGRESS, DONE, FAILED):
+            self.take_report(message[1], kind, *message[2:])
+
+    def take_report(self, process: int, kind: int, *content: Any) -> None:
+        """Handle what a worker says of itself."""
+        if kind == FAILED:
+            self.failure = self.failure or content[0]
+            if self._failed:
+                self._failed(content[0])
+            return
+        self._counts[process] = content[0]
+        if kind == DONE:
+            self.still_running.discard(process)
+            self.result.failures.extend(content[1])
+            if self._failed:
+                for failure in content[1]:
+                    self._failed(failure)
+        if self._progress is not None:
+            self._progress(self._totals())
+
+    def finish(self, seconds: float) -> RunResult:
+        """Return the result, complete."""
+        self.result.counts = self._totals()
+        self.result.seconds = seconds
+        return self.result
+
+    def _totals(self) -> dict[str, tuple[int, int]]:
+        total = RunResult(counts={pe.id: (0, 0) for pe in self._plan.pes})
+        for counts in self._counts.values():
+            for pe_id, n_in, n_out in counts:
+                total.count(pe_id, n_in, n_out)
+        return total.counts

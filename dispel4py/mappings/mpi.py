@@ -1,0 +1,364 @@
+"""The mapping ``mpi``: the processes that an MPI launcher started.
+
+Every process builds the same graph and computes the same plan; process k of the plan
+is rank k. Rank 0 gathers the results besides its own work. A failure on any rank is
+told on standard error by that rank, and ends them all by ``MPI_Abort``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import math
+import os
+import pickle
+import sys
+import time
+import traceback
+import warnings
+from array import array
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+import mpi4py
+
+from dispel4py.errors import MappingUnavailable, ParameterError, PlanError, RunError
+from dispel4py.instance import Failure, Stop, root_cause
+from dispel4py.mappings.base import Mapping, RunResult, Shared, SourceInputs
+from dispel4py.mappings.channel import FAILED, pack
+from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.deaths import Watch, can_watch
+from dispel4py.mappings.launch import launched_by_mpi, sizes_said_by_launcher
+from dispel4py.mappings.mpi_post import MPIPost, naps
+from dispel4py.mappings.process import limit_threads, raise_allocator_thresholds
+from dispel4py.mappings.recorder import FlightRecorder, record_path
+from dispel4py.mappings.segments import run_folder
+from dispel4py.mappings.worker import Worker
+from dispel4py.observe import Observers
+from dispel4py.plan import Plan
+
+_ROOT = 0
+_INTERRUPTED = 130
+_LONGEST_NAP = 0.005
+#: How long a rank that failed lets rank 0 tell its observers.
+_GRACE_SECONDS = 1.0
+#: How long a rank that leaves without its run waits for the others to leave, too.
+_LEAVING_SECONDS = 2.0
+
+
+class MPI(Mapping):
+    """Runs each process of the plan as an MPI rank, on one host or many."""
+
+    name = "mpi"
+
+    def processes(self, wanted: int | None) -> int:
+        """Return the number of ranks; ``wanted`` must be the same if it is given."""
+        size = int(world().size)
+        if wanted in (None, size):
+            return size
+        if launched_by_mpi():
+            raise ParameterError(
+                f"{wanted} processes are asked for, but the MPI launcher started "
+                f"{size}: ask for one number, or leave it to the launcher"
+            )
+        raise ParameterError(
+            f"the mapping 'mpi' has 1 process here, not {wanted}: "
+            f"start it by 'mpiexec -n {wanted} ...'"
+        )
+
+    def share(self, make: Callable[[], Shared]) -> Shared:
+        """Return what ``make()`` gives on rank 0, where alone it is called."""
+        return world().share(make)
+
+    def execute(
+        self, plan: Plan, inputs: SourceInputs, observers: Observers
+    ) -> RunResult:
+        """Do this rank's part; return when all ranks have done theirs."""
+        here = world()
+        comm = here.begin(plan)
+        raise_allocator_thresholds()
+        limit_threads(here.local.size)
+        watch = _watch(here, plan)
+        post = MPIPost(here.library, comm)
+        part = _Part(here, plan, post, observers, watch)
+        began = time.perf_counter()
+        try:
+            result = part.work(inputs, self.options.on_error)
+            post.deliver(math.inf)
+            here.meet(comm)
+        except Stop as stop:
+            part.fail(stop.failure, stop.__cause__)
+        except KeyboardInterrupt:
+            part.abort(_INTERRUPTED)
+        except BaseException as error:  # noqa: BLE001 - told, and the ranks end
+            part.fail(_failure_of(here.rank, error), error)
+        if watch is not None:
+            watch.stop()
+        comm.Free()
+        result.seconds = time.perf_counter() - began
+        return result
+
+
+class _Part:
+    """What one rank does in a run."""
+
+    def __init__(
+        self,
+        here: World,
+        plan: Plan,
+        post: MPIPost,
+        observers: Observers,
+        watch: Watch | None,
+    ) -> None:
+        self._here, self._plan, self._post = here, plan, post
+        self._observers, self._watch = observers, watch
+        self._collector: Collector | None = None
+        if here.rank == _ROOT:
+            self._collector = _RootCollector(plan, observers, self.abort)
+            self._collector.post = post
+
+    def work(self, inputs: SourceInputs, on_error: str) -> RunResult:
+        """Run the instances of this rank; at rank 0 until all ranks are done."""
+        rank, watch = self._here.rank, self._watch
+        recorder = FlightRecorder(record_path(watch.folder, rank)) if watch else None
+        observers = self._observers
+        worker = Worker(
+            self._plan,
+            rank,
+            self._post,
+            inputs,
+            on_error,
+            observers if self._collector else observers.at_worker(),
+            self._collector,
+            _ROOT,
+            recorder,
+        )
+        worker.run()
+        if self._collector is not None:
+            worker.attend()
+            return self._collector.finish(0.0)
+        mine = RunResult(
+            failures=worker.failures(),
+            n_processes=self._plan.n_processes,
+            complete=False,
+        )
+        for count in worker.counts():
+            mine.count(*count)
+        return mine
+
+    def fail(self, failure: Failure, cause: BaseException | None) -> NoReturn:
+        """Tell of a failure of this rank, and end all."""
+        if self._here.size == 1:
+            self._stop_watch()
+            raise RunError([failure]) from cause
+        sys.stdout.flush()
+        sys.stderr.write(f"{failure.traceback}{failure.summary}\n")
+        sys.stderr.flush()
+        if self._collector is not None:
+            self._collector.take_report(_ROOT, FAILED, failure)
+        else:
+            self._post.send(_ROOT, pack(FAILED, self._here.rank, failure))
+            deadline = time.monotonic() + _GRACE_SECONDS
+            while time.monotonic() < deadline:  # rank 0 ends all, unless it is busy
+                self._post.receive(0.1)
+        self.abort(1)
+
+    def abort(self, status: int) -> NoReturn:
+        """End all ranks."""
+        if self._watch is not None:
+            self._watch.explained()
+        self._here.abort(status)
+
+    def _stop_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+
+
+class _RootCollector(Collector):
+    """Ends all ranks when one of them has failed; that one has said why."""
+
+    def __init__(
+        self, plan: Plan, observers: Observers, abort: Callable[[int], NoReturn]
+    ) -> None:
+        super().__init__(plan, observers)
+        self._abort = abort
+
+    def take_report(self, process: int, kind: int, *content: Any) -> None:
+        """Handle what a worker says of itself."""
+        super().take_report(process, kind, *content)
+        if kind == FAILED:
+            self._abort(1)
+
+
+def _failure_of(rank: int, error: BaseException) -> Failure:
+    """Return the failure of a rank outside its PEs."""
+    text = "".join(traceback.format_exception(error))
+    return Failure("", 0, rank, "worker", None, "", root_cause(error), text)
+
+
+def _watch(here: World, plan: Plan) -> Watch | None:
+    """Let the first rank of each host start a watcher, if a launcher started us."""
+    if not (can_watch() and launched_by_mpi()):
+        return None
+    is_first = here.local.rank == 0
+    folder = here.local.bcast(str(run_folder()) if is_first else None)
+    watch = Watch(Path(folder))
+    pids = here.local.gather((here.rank, os.getpid()))
+    if is_first:
+        watch.start(plan, dict(pids))
+    return watch
+
+
+# ------------------------------------------------------------------ the world
+
+
+class World:
+    """This process among all ranks, from the first use of MPI to the exit.
+
+    Attributes
+    ----------
+    library : module
+        ``mpi4py.MPI``, initialised.
+    rank, size : int
+    local : communicator
+        Of the ranks on this host.
+    """
+
+    def __init__(self, library: Any) -> None:
+        self.library = library
+        self._check_size(library.COMM_WORLD.size)
+        # Messages of ours never meet those of PEs that use MPI themselves.
+        self._comm = library.COMM_WORLD.Dup()
+        self.rank, self.size = self._comm.rank, self._comm.size
+        self.local = self._comm.Split_type(library.COMM_TYPE_SHARED, self.rank)
+        self._has_run = False
+        atexit.register(self._leave)
+
+    def begin(self, plan: Plan) -> Any:
+        """Return a communicator for one run, once all ranks want the same run."""
+        self._has_run = True
+        digest = _digest(plan)
+        lowest_and_highest = array("q", [-digest, digest])
+        shared = array("q", [0, 0])
+        request = self._comm.Iallreduce(lowest_and_highest, shared, op=self.library.MAX)
+        self._await(request)
+        if -shared[0] != shared[1]:
+            raise PlanError(
+                "the ranks have different graphs: build the same graph on every rank "
+                "(what differs between hosts belongs into the inputs)"
+            )
+        return self._comm.Dup()
+
+    def share(self, make: Callable[[], Shared]) -> Shared:
+        """Return what ``make()`` gives, or raise what it raises, on rank 0."""
+        if self.size == 1:
+            return make()
+        text, size = b"", array("q", [0])
+        if self.rank == _ROOT:
+            text = pickle.dumps(_outcome(make), 5)
+            size[0] = len(text)
+        self._await(self._comm.Ibcast(size, root=_ROOT))
+        content = bytearray(text or size[0])
+        self._await(self._comm.Ibcast(content, root=_ROOT))
+        value, error = pickle.loads(content)
+        if error is not None:
+            raise error
+        return value  # type: ignore[no-any-return]
+
+    def meet(self, comm: Any, timeout_s: float = math.inf) -> bool:
+        """Wait, asleep, until all ranks are here; False if they do not come."""
+        return self._await(comm.Ibarrier(), timeout_s)
+
+    def abort(self, status: int) -> NoReturn:
+        """End all ranks."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.library.COMM_WORLD.Abort(status)
+        os._exit(status)  # MPI has left no way to get here
+
+    def _await(self, request: Any, timeout_s: float = math.inf) -> bool:
+        deadline = time.monotonic() + timeout_s
+        rest = naps(_LONGEST_NAP)
+        while not request.Test():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(next(rest))
+        return True
+
+    def _leave(self) -> None:
+        """Wait for the others at the exit; end them if they wait for this rank.
+
+        MPI itself would wait for ever for those that are in a run that this rank,
+        because of an error, does not take part in.
+        """
+        if self.library.Is_finalized():
+            return
+        uncaught = getattr(sys, "last_value", None) is not None
+        is_orderly = self._has_run and not uncaught
+        patience = math.inf if is_orderly else _LEAVING_SECONDS
+        if not self.meet(self._comm, patience):
+            self.abort(1 if uncaught else 2)
+
+    @staticmethod
+    def _check_size(size: int) -> None:
+        said = sizes_said_by_launcher()
+        if size > 1 or not said or 1 in said.values():
+            return
+        name, count = next(iter(said.items()))
+        raise MappingUnavailable(
+            f"the launcher started {count} processes ({name}), but each of them is "
+            "alone: its MPI is not the one that mpi4py was built for; use the mpiexec "
+            f"beside {sys.executable}"
+        )
+
+
+@cache
+def world() -> World:
+    """Return this process among all ranks; the first call initialises MPI.
+
+    Raises
+    ------
+    MappingUnavailable
+        If there is no MPI library, or the launcher is of another one.
+    """
+    # Initialised below, not by the import: one thread of each rank talks to MPI, which
+    # is faster than the default.
+    mpi4py.rc.initialize = False
+    mpi4py.rc.finalize = True
+    try:
+        from mpi4py import MPI as library
+    except (ImportError, RuntimeError, OSError) as error:
+        raise MappingUnavailable(
+            f"the mapping 'mpi' finds no MPI library ({error}): install one with "
+            "'pip install dispel4py-seismo[mpi]'"
+        ) from error
+    if not library.Is_initialized():
+        with warnings.catch_warnings():
+            # the same is said below, as an error
+            warnings.filterwarnings("ignore", "suspicious MPI", RuntimeWarning)
+            library.Init_thread(library.THREAD_FUNNELED)
+    return World(library)
+
+
+def _digest(plan: Plan) -> int:
+    """Return a number that is the same for the same layout."""
+    text = [
+        *(f"{spec}" for spec in plan.instances),
+        *(
+            f"{r.index} {r.source_pe} {r.output} {r.destination_pe} {r.input} "
+            f"{r.grouping.kind} {r.grouping.keys}"
+            for r in plan.routes
+        ),
+    ]
+    code = hashlib.blake2b("\n".join(text).encode(), digest_size=7).digest()
+    return int.from_bytes(code, "big")
+
+
+def _outcome(make: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    """Call ``make``; return its value, or the error if it raises."""
+    try:
+        return make(), None
+    except Exception as error:  # noqa: BLE001 - raised again, on every rank
+        return None, error

@@ -1,0 +1,203 @@
+"""Frames over MPI.
+
+A frame is one small message, and one for each large buffer beside it. The small one
+says how large the others are; they are found by their order, which MPI keeps between
+two ranks. No call here blocks for another rank.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dispel4py.message import Frame
+
+_SMALL, _LARGE = 1, 2  # tags
+_COUNT, _SIZE = struct.Struct("<I"), struct.Struct("<Q")
+_NOTHING_LARGE = _COUNT.pack(0)
+_HEAD_IS_LARGE = 1 << 31
+#: A longer head travels as a large buffer.
+_LONGEST_HEAD = 48 * 1024
+#: MPI counts to 2 GiB in older versions.
+_PIECE = 1 << 30
+_YIELDS = 20
+_SHORTEST_NAP, _LONGEST_NAP = 20e-6, 1e-3
+#: Naps grow slowly: nobody sleeps longer than a quarter of the time waited so far.
+_NAP_GROWTH = 1.25
+
+
+class _Arriving(NamedTuple):
+    frame: Frame
+    requests: list[Any]
+
+
+class MPIPost:
+    """A mailbox for frames, on a communicator of its own.
+
+    Parameters
+    ----------
+    library : module
+        ``mpi4py.MPI``.
+    comm : communicator
+        Nobody else may use it.
+    """
+
+    def __init__(self, library: Any, comm: Any) -> None:
+        self.process: int = comm.rank
+        self._comm, self._byte = comm, library.BYTE
+        self._any, self._status = library.ANY_SOURCE, library.Status()
+        self._all_there = library.Request.Testall
+        self._leaving: dict[int, deque[Any]] = {}
+        self._arriving: dict[int, deque[_Arriving]] = {}
+        self._inbox = bytearray(_LONGEST_HEAD + _COUNT.size)
+
+    # -- sending ---------------------------------------------------------------
+
+    def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
+        """Send a frame without waiting; what may change afterwards is copied."""
+        if destination in self._leaving:
+            self._settle(destination)
+        if not buffers and len(head) <= _LONGEST_HEAD:
+            self._isend(_NOTHING_LARGE + head, destination, _SMALL)
+            return
+        large = [_kept(buffer) for buffer in buffers]
+        count, inline = len(large), head
+        if len(head) > _LONGEST_HEAD:
+            large.insert(0, memoryview(head))
+            count, inline = len(large) | _HEAD_IS_LARGE, b""
+        sizes = b"".join(_SIZE.pack(len(buffer)) for buffer in large)
+        self._isend(_COUNT.pack(count) + sizes + inline, destination, _SMALL)
+        for buffer in large:
+            for piece in _pieces(buffer):
+                self._isend(piece, destination, _LARGE)
+
+    def deliver(self, timeout_s: float) -> None:
+        """Wait until all that was sent has left."""
+        deadline = time.monotonic() + timeout_s
+        rest = naps(_LONGEST_NAP)
+        while self._settle_all() and time.monotonic() < deadline:
+            time.sleep(next(rest))
+
+    def _isend(self, data: Any, destination: int, tag: int) -> None:
+        # the request keeps the data alive
+        request = self._comm.Isend([data, self._byte], destination, tag)
+        if not request.Test():
+            self._leaving.setdefault(destination, deque()).append(request)
+
+    def _settle(self, destination: int) -> None:
+        requests = self._leaving[destination]
+        while requests and requests[0].Test():
+            requests.popleft()
+        if not requests:
+            del self._leaving[destination]
+
+    def _settle_all(self) -> bool:
+        """Let go of what has left; return whether anything has not."""
+        for destination in list(self._leaving):
+            self._settle(destination)
+        return bool(self._leaving)
+
+    # -- receiving -------------------------------------------------------------
+
+    def receive(self, timeout_s: float) -> Frame | None:
+        """Return the next frame, or None if none comes within the time.
+
+        Frames of one rank come in the order in which it sent them. There may be more
+        ranks than cores: a rank that waits soon sleeps, at first for moments.
+        """
+        frame = self._next()
+        if frame is not None or timeout_s <= 0:
+            return frame
+        deadline = time.monotonic() + timeout_s
+        for _ in range(_YIELDS):
+            os.sched_yield()
+            frame = self._next()
+            if frame is not None:
+                return frame
+        rest = naps(_LONGEST_NAP)
+        while frame is None and time.monotonic() < deadline:
+            under_way = self._settle_all() or self._arriving
+            time.sleep(_SHORTEST_NAP if under_way else next(rest))
+            frame = self._next()
+        return frame
+
+    def _next(self) -> Frame | None:
+        """Return a frame that is there."""
+        if self._arriving:
+            frame = self._arrived()
+            if frame is not None:
+                return frame
+        while True:
+            message = self._comm.Improbe(self._any, _SMALL, self._status)
+            if message is None:
+                return None
+            frame = self._open(message)
+            if frame is not None:
+                return frame
+
+    def _arrived(self) -> Frame | None:
+        """Return a frame whose buffers are complete, the oldest of its rank."""
+        for source, frames in self._arriving.items():
+            if self._all_there(frames[0].requests):
+                frame = frames.popleft().frame
+                if not frames:
+                    del self._arriving[source]
+                return frame
+        return None
+
+    def _open(self, message: Any) -> Frame | None:
+        """Receive a small message; None if its frame is not complete with it."""
+        source, size = self._status.source, self._status.count
+        if size > len(self._inbox):
+            self._inbox = bytearray(size)
+        message.Recv([self._inbox, size, self._byte])
+        (count,) = _COUNT.unpack_from(self._inbox)
+        at = _COUNT.size
+        if not count and source not in self._arriving:
+            return Frame(source, bytes(memoryview(self._inbox)[at:size]))
+        buffers: list[memoryview] = []
+        requests: list[Any] = []
+        for _ in range(count & ~_HEAD_IS_LARGE):
+            n = _SIZE.unpack_from(self._inbox, at)[0]
+            buffer = np.empty(n, np.uint8).data  # a bytearray would first be zeroed
+            buffers.append(buffer)
+            requests += [
+                self._comm.Irecv([piece, self._byte], source, _LARGE)
+                for piece in _pieces(buffer)
+            ]
+            at += _SIZE.size
+        head: Any = bytes(memoryview(self._inbox)[at:size])
+        if count & _HEAD_IS_LARGE:
+            head = buffers.pop(0)
+        arriving = _Arriving(Frame(source, head, buffers), requests)
+        self._arriving.setdefault(source, deque()).append(arriving)
+        return None
+
+
+def naps(longest_s: float) -> Iterator[float]:
+    """Yield ever longer times to sleep, in seconds."""
+    nap = _SHORTEST_NAP
+    while True:
+        yield nap
+        nap = min(_NAP_GROWTH * nap, longest_s)
+
+
+def _kept(buffer: Any) -> memoryview:
+    """Return the bytes of ``buffer`` as they are now: a copy, unless they are final."""
+    view = memoryview(buffer)
+    owner = view.obj
+    flags = getattr(owner, "flags", None)
+    is_final = view.readonly and (
+        isinstance(owner, bytes) or getattr(flags, "owndata", False)
+    )
+    return view if is_final else memoryview(bytes(view))
+
+
+def _pieces(view: memoryview) -> Iterator[memoryview]:
+    return (view[at : at + _PIECE] for at in range(0, len(view), _PIECE))
