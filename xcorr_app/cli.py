@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import shlex
 import sys
@@ -17,12 +16,20 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from dispel4py import __version__
 from dispel4py.errors import DataError, ParameterError, RunError, UserError, suggest
 from xcorr_app.config import TABLES, Config, resolve, template
 from xcorr_app.options import Parser, add_arguments
+from xcorr_app.terminal import (
+    Terminated,
+    launch_mpi,
+    mapping_here,
+    mpi_rank,
+    sigterm_unwinds,
+    start_logging,
+)
 
 if TYPE_CHECKING:
     from xcorr_app.progress import Progress
@@ -67,6 +74,8 @@ def main(argv: list[str] | None = None) -> int:
         return _dispatch(words)
     except SystemExit as done:  # of --help and --version
         return int(done.code or 0)
+    except Terminated:
+        return _complain("terminated", 143)
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
     except BrokenPipeError:
@@ -75,7 +84,9 @@ def main(argv: list[str] | None = None) -> int:
         return 141
     except UserError as mistake:
         return _complain(f"error: {mistake}", 2)
-    except (RunError, DataError) as failure:
+    except RunError as failed:
+        return _complain_of_failures(failed)
+    except DataError as failure:
         return _complain(f"error: {failure}", 1)
     except OSError as problem:
         if problem.filename is None:
@@ -84,8 +95,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _complain(text: str, status: int) -> int:
-    print(f"{PROG}: {text}", file=sys.stderr)
+    if mpi_rank() == 0:  # of several MPI processes the first says it for all
+        print(f"{PROG}: {text}", file=sys.stderr)
     return status
+
+
+def _complain_of_failures(failed: RunError) -> int:
+    for failure in failed.failures:
+        if failure.traceback:
+            print(failure.traceback.rstrip(), file=sys.stderr)
+    for failure in failed.failures:
+        print(f"{PROG}: error: {failure.summary}", file=sys.stderr)
+    return 1
 
 
 def _dispatch(words: list[str]) -> int:
@@ -140,13 +161,22 @@ def run_parser() -> Parser:
 
 def run_command(words: list[str]) -> int:
     """``xcorr-app [run]``: correlate."""
+    from dispel4py.mappings.launch import launched_by_mpi
+
     given = vars(run_parser().parse(words))
-    return correlate(resolve(given, given.pop("config")))
+    mapping = mapping_here(given.get("mapping"))
+    if mapping is not None:
+        given["mapping"] = mapping
+    config = resolve(given, given.pop("config"))
+    with sigterm_unwinds():
+        if config.mapping == "mpi" and not launched_by_mpi():
+            return launch_mpi(config.processes, words)
+        return correlate(config)
 
 
 def correlate(config: Config) -> int:
     """Run a configuration, tell its outcome, return the exit status."""
-    _start_logging(config.log_level)
+    start_logging(config.log_level)
     from xcorr_app.workflow import run
 
     with _progress(quiet=config.quiet) as progress:
@@ -181,26 +211,6 @@ def _progress(quiet: bool) -> AbstractContextManager[Progress | None]:
     from xcorr_app.progress import Progress
 
     return Progress()
-
-
-class _StandardError(logging.StreamHandler):
-    """Log to whatever standard error is now: a progress display may own it."""
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
-
-
-def _start_logging(level: str) -> None:
-    root = logging.getLogger()
-    root.setLevel(level.upper())
-    if not any(isinstance(one, _StandardError) for one in root.handlers):
-        handler = _StandardError()
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-        root.addHandler(handler)
 
 
 # ------------------------------------------------------------ other commands
@@ -263,6 +273,8 @@ def demo_command(words: list[str]) -> int:
     )
     from xcorr_app import demo, store
 
+    if network.hours * 3600 < demo.WINDOW_S:
+        raise ParameterError(f"--hours {network.hours:g}: must be 0.5 or more")
     folder = Path(given.out)
     with _progress(given.quiet) as progress:
         demo.prepare(network, folder, progress)
@@ -355,7 +367,8 @@ def plot_command(words: list[str]) -> int:
     }
     with store.open(given.out) as results:
         if given.pair:
-            plot.pair_plot(results, *given.pair, path, **chosen)
+            first, second = given.pair
+            plot.pair_plot(results, first, second, path, **chosen)
         else:
             plot.record_section(results, path, **chosen)
     print(path)

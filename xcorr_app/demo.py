@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xcorr_app.store import Store
 
 RESULTS = "correlations"
+WINDOW_S = 1800
 SHOWN_LAG_S = 50.0
 
 
@@ -40,7 +41,7 @@ def run_words(network: Network, folder: Path, options: list[str]) -> list[str]:
         *("--out", str(folder / RESULTS), "--force"),
         *("--taper-s", "20", "--response", "VEL"),
         *("--bandpass-hz", f"{low:g}", f"{high:g}"),
-        *("--window-s", "1800", "--max-lag-s", "60"),
+        *("--window-s", str(WINDOW_S), "--max-lag-s", "60"),
         *options,
     ]
 

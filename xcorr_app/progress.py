@@ -112,7 +112,7 @@ class _Stage:
         if self.done <= self.done_before or seconds <= 0:
             return text
         rate = (self.done - self.done_before) / seconds
-        text += f", {rate:.3g}/s"
+        text += f", {_rate(rate)}"
         if self.done < self.total:
             text += f", {duration((self.total - self.done) / rate)} left"
         return text
@@ -121,7 +121,7 @@ class _Stage:
 def duration(seconds: float) -> str:
     """Write a duration with the two units that matter.
 
-    >>> duration(7), duration(125), duration(7300)
+    >>> duration(7), duration(125), duration(7320)
     ('7 s', '2 min 5 s', '2 h 2 min')
     """
     whole = round(seconds)
@@ -130,6 +130,10 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.2g}/s"
 
 
 def _bars(stream: TextIO) -> Any:
@@ -150,10 +154,10 @@ def _bars(stream: TextIO) -> Any:
 
         def render(self, task: Any) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.3g}/s")
+            return Text("" if speed is None else _rate(speed))
 
     return Bars(
-        TextColumn("{task.description:<14}"),
+        TextColumn("{task.description:<18}"),
         BarColumn(),
         MofNCompleteColumn(),
         RateColumn(),

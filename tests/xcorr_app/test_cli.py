@@ -1,5 +1,6 @@
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from xcorr_app import cli
 from xcorr_app.config import Config, resolve
 from xcorr_app.progress import Progress, duration
 from xcorr_app.summary import RunSummary
+from xcorr_app.terminal import Terminated, sigterm_unwinds
 
 RUN = ["--stations", "list.txt", "--data", "archive", "--out"]
 
@@ -106,10 +108,11 @@ def test_mistakes_are_one_line_and_exit_2(words, said, capsys):
 
 
 def test_failures_exit_1(workflow, out, capsys):
-    for problem in (DataError("bad.mseed: torn"), RunError([])):
+    why = types.SimpleNamespace(summary="Merge failed on A: torn", traceback="")
+    for problem in (DataError("bad.mseed: torn"), RunError([why])):
         workflow.raises = problem
         assert cli.main([*RUN, str(out)]) == 1
-        one_line(capsys)
+        assert "torn" in one_line(capsys)
     workflow.raises = PermissionError(13, "Permission denied", "/root/out")
     assert cli.main([*RUN, str(out)]) == 1
     assert "/root/out: Permission denied" in one_line(capsys)
@@ -125,6 +128,40 @@ def test_interrupt_exits_130(workflow, out, capsys):
     workflow.raises = KeyboardInterrupt()
     assert cli.main([*RUN, str(out)]) == 130
     assert one_line(capsys) == "xcorr-app: interrupted\n"
+
+
+def test_termination_exits_143(workflow, out, capsys):
+    workflow.raises = Terminated()
+    assert cli.main([*RUN, str(out)]) == 143
+    assert one_line(capsys) == "xcorr-app: terminated\n"
+
+
+def test_sigterm_unwinds_as_an_interrupt_does():
+    with sigterm_unwinds(), pytest.raises(Terminated):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_mpi_is_started_by_the_command_itself(workflow, out, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        "dispel4py.mappings.launch.launch", lambda n, words: started.append((n, words))
+    )
+    words = [*RUN, str(out), "--mapping", "mpi", "-n", "3"]
+    cli.main(words)
+    assert started == [(3, [sys.executable, "-m", "xcorr_app", "run", *words])]
+    assert not workflow.configs
+
+
+def test_under_an_mpi_launcher_the_mapping_is_mpi(workflow, out, monkeypatch, capsys):
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setenv("PMI_RANK", "0")
+    assert cli.main([*RUN, str(out)]) == 0
+    assert workflow.configs[0].mapping == "mpi"
+    assert cli.main([*RUN, str(out), "--mapping", "multi"]) == 2
+    assert "each would do the whole run" in one_line(capsys)
+    monkeypatch.setenv("PMI_RANK", "1")
+    assert cli.main([*RUN, str(out), "--mapping", "multi"]) == 2
+    assert capsys.readouterr().err == ""
 
 
 def test_internal_errors_keep_their_traceback(workflow, out):
