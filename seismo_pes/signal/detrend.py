@@ -11,6 +11,8 @@ from seismo_pes.signal.errors import ParameterError
 
 KINDS = ("none", "demean", "linear")
 
+_CHUNK = 8192  # samples; 64 kB of float64, below what malloc maps afresh each time
+
 
 def demean(x: ArrayLike) -> FloatArray:
     """Subtract the mean along the last axis.
@@ -67,13 +69,33 @@ def detrend_linear(x: ArrayLike) -> FloatArray:
     n = x.shape[-1]
     if n < 2:
         return demean(x)
-    centred = np.arange(n, dtype=np.float64) - (n - 1) / 2
-    mean = x.mean(axis=-1, dtype=np.float64, keepdims=True)
+    out = np.empty(x.shape, dtype=x.dtype)
+    rows, flat = x.reshape(-1, n), out.reshape(-1, n)
+    step = max(1, _CHUNK // n)
+    for i in range(0, len(rows), step):
+        _subtract_line(rows[i : i + step], flat[i : i + step])
+    return out
+
+
+def _subtract_line(x: FloatArray, out: FloatArray) -> None:
+    """Fit and subtract in pieces, so that float64 intermediates stay in cache."""
+    n = x.shape[-1]
     # A large offset would drown the slope's digits: it is taken away first.
-    y = x - mean
-    slope = (y @ centred)[..., None] / (n * (n * n - 1.0) / 12.0)
-    y -= slope * centred
-    return y.astype(x.dtype, copy=False)
+    mean = x.mean(axis=-1, dtype=np.float64, keepdims=True)
+    moment = np.zeros(len(x))
+    for i in range(0, n, _CHUNK):
+        piece = x[:, i : i + _CHUNK]
+        moment += (piece - mean) @ _centred(i, piece.shape[1], n)
+    slope = moment[:, None] / (n * (n * n - 1.0) / 12.0)
+    for i in range(0, n, _CHUNK):
+        piece = x[:, i : i + _CHUNK]
+        line = slope * _centred(i, piece.shape[1], n)
+        line += mean
+        np.subtract(piece, line, out=out[:, i : i + _CHUNK], casting="same_kind")
+
+
+def _centred(first: int, count: int, n: int) -> FloatArray:
+    return np.arange(first, first + count, dtype=np.float64) - (n - 1) / 2
 
 
 def detrend(x: ArrayLike, kind: str) -> FloatArray:
