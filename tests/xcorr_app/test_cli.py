@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import types
 from pathlib import Path
 
@@ -251,18 +250,15 @@ def test_help_names_every_option_and_command(capsys):
         assert f"--{name.replace('_', '-')} " in text or f"{name}," in text
 
 
-def test_help_starts_fast():
+def test_help_loads_nothing_heavy():
+    # a tenth of a second, as long as this holds
     loaded = (
         "import sys, xcorr_app.cli as c; c.main(['--help']); "
-        "sys.exit(bool({'numpy', 'obspy', 'scipy', 'rich'} & set(sys.modules)))"
+        "print({'numpy', 'obspy', 'scipy', 'rich', 'h5py'} & set(sys.modules))"
     )
     run = [sys.executable, "-c", loaded]
-    best = float("inf")
-    for _ in range(3):
-        begin = time.perf_counter()
-        subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
-        best = min(best, time.perf_counter() - begin)
-    assert best < 0.5  # 0.1 s on an idle machine
+    done = subprocess.run(run, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_closed_pipe_is_no_error():
