@@ -14,6 +14,7 @@ from dispel4py.errors import ParameterError
 from seismo_pes.archive import open_archive, select
 from seismo_pes.holdings import ChannelInfo, ChannelSpan
 from seismo_pes.inventory import read_inventory
+from seismo_pes.merge import exact_rate
 from seismo_pes.report import Skipped
 from seismo_pes.signal.errors import ParameterError as SignalError
 from seismo_pes.signal.window import WindowGrid
@@ -129,7 +130,9 @@ def _with_channel(pattern: StationPattern) -> StationPattern:
 
 def usual_rate_hz(infos: dict[str, ChannelInfo]) -> float:
     """Return the sampling rate that most channels have, the higher one if equal."""
-    rates = Counter(rate for info in infos.values() for rate in info.rates_hz)
+    rates = Counter(
+        float(exact_rate(rate)) for info in infos.values() for rate in info.rates_hz
+    )
     if not rates:
         raise ParameterError(
             "no file of the listed stations tells its sampling rate: "
