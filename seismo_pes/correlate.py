@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,6 +57,18 @@ class PairWindows:
         return PairWindows(
             self.pairs[rows], self.n_windows[rows], self.first[rows], self.last[rows]
         )
+
+
+def single_threaded() -> AbstractContextManager[Any]:
+    """Keep BLAS to one thread: threads cost more than these small products."""
+    return _libraries().limit(limits=1)
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def pair_windows(a: Block, b: Block, diagonal: int | None) -> PairWindows:
@@ -203,6 +217,10 @@ class CorrelateTiles(GenericPE):
             yield a, b, diagonal
 
     def _correlate(self, a: Block, b: Block, diagonal: int | None) -> np.ndarray:
+        with single_threaded():
+            return self._block(a, b, diagonal)
+
+    def _block(self, a: Block, b: Block, diagonal: int | None) -> np.ndarray:
         return correlate_block(
             a.data,
             b.data,

@@ -17,11 +17,9 @@ from typing import Any
 
 from dispel4py.base import CompositePE, IterativePE
 from dispel4py.core import GenericPE
-from dispel4py.mappings.base import RunResult
 from dispel4py.observe import Observer
-from dispel4py.plan import Plan
+from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
-from dispel4py.run import share
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlate import CorrelateTiles
 from seismo_pes.pairs import Tiles, block_size
@@ -166,7 +164,7 @@ class _Follow(Observer):
         self._job, self._progress = job, progress
         self._ids: dict[str, str] = {}
 
-    def started(self, plan: Plan) -> None:
+    def started(self, plan: Any) -> None:
         self._ids = {pe.name: pe.id for pe in plan.pes}
 
     def progress(self, counts: dict[str, tuple[int, int]]) -> None:
