@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["heading", "image", "label_box", "new_figure", "save", "style"]
+__all__ = ["heading", "image", "new_figure", "save", "style"]
 
 INK = "#22304a"
 SOFT = "#5b667a"
@@ -109,14 +109,16 @@ def heading(axes: Axes, title: str, note: str = "") -> None:
 def image(
     axes: Axes,
     data: np.ndarray,
-    extent: tuple[float, float, float, float],
+    lags_s: np.ndarray,
+    edges: tuple[float, float],
     limit: float,
 ) -> Any:
-    """Draw a matrix from -limit to limit, its first row at ``extent[2]``.
+    """Draw a matrix from -limit to limit, rows upwards from the first edge.
 
     Columns are averaged where there are more than pixels. Rows keep their edges, and
     NaN is grey.
     """
+    half_s = (lags_s[1] - lags_s[0]) / 2 if len(lags_s) > 1 else 0.5
     axes.set_facecolor(GROUND)
     repeated = np.repeat(data, max(FEWEST_PIXELS // max(len(data), 1), 1), axis=0)
     return axes.imshow(
@@ -128,10 +130,5 @@ def image(
         aspect="auto",
         interpolation="antialiased",
         interpolation_stage="rgba",
-        extent=extent,
+        extent=(lags_s[0] - half_s, lags_s[-1] + half_s, *edges),
     )
-
-
-def label_box(alpha: float = 0.85) -> dict[str, Any]:
-    """Return a white ground for text that stands on lines."""
-    return {"facecolor": "white", "alpha": alpha, "edgecolor": "none", "pad": 1.5}

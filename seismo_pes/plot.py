@@ -24,7 +24,6 @@ from seismo_pes.figure import (
     SOFT,
     heading,
     image,
-    label_box,
     new_figure,
     save,
     style,
@@ -170,8 +169,9 @@ def _draw_traces(
     span = float(np.ptp(place)) or max(float(place.max()), 1.0)
     height = span * float(np.clip(0.6 / np.sqrt(n), 0.02, 0.12))
     alpha = float(np.clip(12 / np.sqrt(n), 0.45, 0.95))
+    width = float(np.clip(3 / np.sqrt(n), 0.55, 1.0))
     for at, row in zip(place, normalised(data), strict=True):
-        axes.plot(lags_s, at + height * row, color=INK, lw=0.55, alpha=alpha)
+        axes.plot(lags_s, at + height * row, color=INK, lw=width, alpha=alpha)
     lowest, highest = float(place.min()), float(place.max())
     bottom, top = lowest - 1.4 * height, highest + 1.4 * height
     if distance_km is not None and lowest < 0.3 * highest:
@@ -212,8 +212,7 @@ def _draw_bins(
     finite = np.abs(mean[np.isfinite(mean)])
     limit = float(np.percentile(finite, 99.5)) if len(finite) else 1.0
     low_km, high_km = float(bins.edges_km[0]), float(bins.edges_km[-1])
-    extent = (lags_s[0], lags_s[-1], low_km, high_km)
-    drawn = image(axes, mean, extent, limit or 1.0)
+    drawn = image(axes, mean, lags_s, (low_km, high_km), limit or 1.0)
     bar = figure.colorbar(drawn, ax=axes, pad=0.015, fraction=0.035, aspect=32)
     bar.set_label("mean of correlations, each scaled by its peak", fontsize=9)
     bar.ax.tick_params(labelsize=8)
@@ -241,12 +240,18 @@ def _draw_moveouts(
             zorder=5,
             label=f"{velocity:g} km/s",
         )
-    if velocities_km_s:
+    _legend(axes, 1.03)
+
+
+def _legend(axes: Axes, height: float = 1.02) -> None:
+    """Put the legend over the axes, right, where it covers nothing."""
+    if axes.get_legend_handles_labels()[1]:
         axes.legend(
             loc="lower right",
-            bbox_to_anchor=(1, 1.02),  # beside the title
+            bbox_to_anchor=(1, height),
+            borderaxespad=0,
             ncols=5,
-            handlelength=3,
+            handlelength=2.6,
             columnspacing=1.4,
         )
 
@@ -319,6 +324,7 @@ def pair_figure(
         _draw_whole(whole, data, lags_s)
         heading(whole, title, note)
         _draw_marks(whole, marks_s, float(lags_s[-1]))
+        _legend(whole)
         _draw_branches(figure.add_subplot(grid[1, 0]), data, lags_s, marks_s)
         if substacks is not None and several:
             shown = figure.add_subplot(grid[2, 0])
@@ -349,21 +355,10 @@ def _draw_marks(
             continue
         colour = MARKS[i % len(MARKS)]
         for side in sides:
-            axes.axvline(side * lag_s, color=colour, lw=1.2, ls=DASHES, zorder=1)
-        left = lag_s > 0.85 * max_lag_s
-        axes.annotate(
-            f"{velocity:g} km/s",
-            (lag_s, 0.98 - 0.1 * (i % 3)),
-            (-4 if left else 4, 0),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="right" if left else "left",
-            va="top",
-            color=colour,
-            fontsize=9,
-            fontweight="bold",
-            bbox=label_box(0.8),
-        )
+            name = f"{velocity:g} km/s" if side > 0 else ""
+            axes.axvline(
+                side * lag_s, color=colour, lw=1.2, ls=DASHES, zorder=1, label=name
+            )
 
 
 def _draw_branches(
@@ -387,7 +382,7 @@ def _draw_branches(
     axes.set_xlabel("absolute lag (s)")
     axes.set_ylabel("correlation")
     axes.margins(y=0.12)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=9)
+    _legend(axes)
     _draw_marks(axes, marks_s, float(lag_s[-1]))
 
 
@@ -396,7 +391,8 @@ def _draw_substacks(axes: Axes, substacks: Substacks, lags_s: np.ndarray) -> Non
     n = len(substacks.names)
     finite = np.abs(substacks.data[np.isfinite(substacks.data)])
     limit = float(finite.max(initial=0)) or 1.0
-    image(axes, substacks.data, (lags_s[0], lags_s[-1], -0.5, n - 0.5), limit)
+    image(axes, substacks.data, lags_s, (-0.5, n - 0.5), limit)
+    axes.set_xlim(lags_s[0], lags_s[-1])
     step = -(-n // 12)
     axes.set_yticks(range(0, n, step), list(substacks.names)[::step], fontsize=8)
     axes.set_ylim(n - 0.5, -0.5)
