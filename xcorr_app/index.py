@@ -105,7 +105,7 @@ def finalize(out: str | Path) -> Path:
         ``OUT/correlations.h5``.
     """
     out = Path(out)
-    run, table = read_run(out), table_from_parts(out)
+    run, table = read_run(out), table_from_parts(out, verify=True)
     for part in table.parts:
         repair_length(out / part.name, part.layout)
     temporary = out / f".{INDEX_FILE}.tmp"

@@ -292,19 +292,29 @@ def read_parts(out: Path) -> list[tuple[Part, np.ndarray]]:
     return sorted(found, key=lambda one: (one[0].layout.created_ns, one[0].name))
 
 
-def table_from_parts(out: str | Path) -> Table:
+def table_from_parts(out: str | Path, verify: bool = False) -> Table:
     """Read the indices of all parts, finished or growing, into one table.
 
     Where a pair stands in a stack more than once (a tile that was begun, killed and
     done again), the row that was written last counts.
+
+    Parameters
+    ----------
+    out
+        Folder of the run.
+    verify
+        Read the data of parts that were not closed, and leave out damaged rows.
     """
-    found = read_parts(Path(out))
+    out = Path(out)
+    found = read_parts(out)
     parts = tuple(part for part, _ in found)
     counts = [len(records) for _, records in found]
     records = np.concatenate([np.zeros(0, RECORD), *(one for _, one in found)])
     part = np.repeat(np.arange(len(parts), dtype=np.int32), counts)
     row = np.concatenate([np.zeros(0, np.int64), *(np.arange(n) for n in counts)])
     kept = (records["flags"] & MARKER) == 0
+    if verify:
+        kept &= np.concatenate([np.zeros(0, bool), *(_whole(out, *f) for f in found)])
     records, part, row = records[kept], part[kept], row[kept]
     pairs, of_pair = _unique_pairs(records)
     names, of_stack = np.unique(records["stack"], return_inverse=True)
@@ -341,24 +351,27 @@ def finished_tiles(out: str | Path) -> set[tuple[int, int, int]]:
     for part, records in read_parts(out):
         ended = records[(records["flags"] & LAST) != 0]
         tiles = set(map(tuple, ended["tile"].tolist()))
-        if not part.layout.sealed:
-            damaged = ~whole_rows(out / part.name, part.layout, records)
-            tiles -= set(map(tuple, records["tile"][damaged].tolist()))
+        damaged = ~_whole(out, part, records)
+        tiles -= set(map(tuple, records["tile"][damaged].tolist()))
         finished |= tiles
     return finished
 
 
-def whole_rows(path: Path, layout: PartLayout, records: np.ndarray) -> np.ndarray:
-    """Say of each record whether the row of data that it names is whole."""
-    whole = np.zeros(len(records), bool)
+def _whole(out: Path, part: Part, records: np.ndarray) -> np.ndarray:
+    """Say of each record whether the row of data that it names is whole.
+
+    A part that its writer closed was on the disk before it was sealed.
+    """
+    whole = np.ones(len(records), bool)
+    if part.layout.sealed:
+        return whole
+    layout = part.layout
     piece = max((16 << 20) // max(layout.row_bytes, 1), 1)
-    with open(path, "rb") as file:
+    with open(out / part.name, "rb") as file:
         file.seek(layout.data_offset)
         for begin in range(0, len(records), piece):
-            count = min(piece, len(records) - begin)
-            data = np.fromfile(file, layout.dtype, count * layout.n_lags)
-            sums = data_sums(data.reshape(count, layout.n_lags))
-            whole[begin : begin + count] = (
-                sums == records["data_sum"][begin : begin + count]
-            )
-    return whole | ((records["flags"] & MARKER) != 0)
+            chosen = records["data_sum"][begin : begin + piece]
+            data = np.fromfile(file, layout.dtype, len(chosen) * layout.n_lags)
+            sums = data_sums(data.reshape(len(chosen), layout.n_lags))
+            whole[begin : begin + piece] = sums == chosen
+    return whole

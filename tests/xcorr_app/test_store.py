@@ -388,6 +388,11 @@ def test_data_that_a_power_failure_lost(tmp_path):
         assert results[IDS[0], IDS[1]].peak()[1] == 1
         with pytest.raises(DataError, match="row 2 is damaged"):
             results[IDS[0], IDS[3]]
+    finalize(tmp_path)
+    with h5py.File(tmp_path / "correlations.h5", locking=False) as file:
+        shown = file["correlations/all/data"][()]
+    assert shown[:1].max() == 1  # and the lost rows are no zeros that look like data
+    assert len(shown) == 2
     with CorrelationWriter(tmp_path) as writer:
         writer.write(batch([(0, 2), (0, 3)], tile=(0, 1, -1)))
     assert finished_tiles(tmp_path) == {(0, 0, -1), (0, 1, -1)}
