@@ -209,33 +209,41 @@ class Multi(Mapping):
         self, folder: Path, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> list[Any]:
         context: Any = multiprocessing.get_context(self._method)
+        job: Any = (plan, inputs, self.options.on_error, observers.at_worker())
+        if self._method != "fork":
+            job = self._written(job, folder)
         workers: list[Any] = []
-        for process in range(plan.n_processes):
-            worker = context.Process(
-                target=_work,
-                args=(
-                    str(folder),
-                    process,
-                    plan,
-                    inputs,
-                    self.options.on_error,
-                    observers.at_worker(),
-                    os.getpid(),
-                ),
-                name=f"dispel4py-{process}",
-                daemon=False,
-            )
-            try:
+        try:
+            for process in range(plan.n_processes):
+                worker = context.Process(
+                    target=_work,
+                    args=(str(folder), process, plan.n_processes, job, os.getpid()),
+                    name=f"dispel4py-{process}",
+                    daemon=False,
+                )
                 worker.start()
-            except (pickle.PicklingError, AttributeError, TypeError) as error:
-                _end(workers)
-                raise ItemError(
-                    f"the graph cannot be sent to a worker (start method "
-                    f"{self._method!r}): {error}; define its classes and functions at "
-                    "the top level of a module"
-                ) from error
-            workers.append(worker)
+                workers.append(worker)
+        except BaseException:
+            _end(workers)
+            raise
         return workers
+
+    def _written(self, job: Any, folder: Path) -> str:
+        """Write the job to a file, once for all workers, and return its path.
+
+        As an argument of the process it would be sent by a pipe, whose writer waits
+        for ever if the new process ends before it reads.
+        """
+        path = folder / "job"
+        try:
+            path.write_bytes(pickle.dumps(job, 5))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ItemError(
+                f"the graph cannot be sent to a worker (start method "
+                f"{self._method!r}): {error}; define its classes and functions at the "
+                "top level of a module"
+            ) from error
+        return str(path)
 
     def _gather(
         self,
@@ -288,26 +296,21 @@ def _end(workers: list[Any]) -> None:
             worker.join()
 
 
-def _work(
-    folder: str,
-    process: int,
-    plan: Plan,
-    inputs: SourceInputs,
-    on_error: str,
-    observers: Observers,
-    parent: int,
-) -> None:
-    """Be one worker."""
+def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) -> None:
+    """Be one worker; ``job`` is what to do, or the file that says it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent()
     if os.getppid() != parent and multiprocessing.get_start_method() == "fork":
         os._exit(1)
     raise_allocator_thresholds()
-    limit_threads(plan.n_processes)
+    limit_threads(n_processes)
     post = SocketPost(Path(folder), process)
-    root = plan.n_processes
+    root = n_processes
     try:
+        if isinstance(job, str):
+            job = pickle.loads(Path(job).read_bytes())
+        plan, inputs, on_error, observers = job
         recorder = FlightRecorder(record_path(folder, process))
         worker = Worker(
             plan, process, post, inputs, on_error, observers, None, root, recorder

@@ -1,0 +1,138 @@
+"""What the tests of the mappings share: graphs, MPI runs, a watch on leftovers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+if str(HERE) not in sys.path:  # workers that are not forked look for `graphs` as well
+    sys.path.insert(0, str(HERE))
+
+SHARED_MEMORY = Path("/dev/shm")
+#: For all cases in one go; a tenth of it is usual on an idle machine.
+LONGEST_SECONDS = 200
+
+
+def mpiexec() -> str | None:
+    """Path of an mpiexec: the one beside this Python, else the one on the path."""
+    beside = Path(sys.executable).with_name("mpiexec")
+    return str(beside) if beside.exists() else shutil.which("mpiexec")
+
+
+def require_mpi() -> str:
+    """Return the mpiexec, or skip the test with the reason."""
+    pytest.importorskip("mpi4py", reason="mpi4py is not installed")
+    found = mpiexec()
+    if found is None:
+        pytest.skip("there is no mpiexec")
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Variables for programs that import `graphs` and count coverage as we do."""
+    paths = [str(HERE), str(HERE.parent.parent), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+
+
+@pytest.fixture(scope="session")
+def outcomes(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, int], dict[str, Any]]:
+    """Return what came of every case of `graphs` under a mapping with n processes."""
+    folder = tmp_path_factory.mktemp("outcomes")
+
+    @cache
+    def outcomes_of(mapping: str, n: int) -> dict[str, Any]:
+        return run_all(mapping, n, folder / f"{mapping}-{n}")
+
+    return outcomes_of
+
+
+def run_all(mapping: str, n: int, path: Path) -> dict[str, Any]:
+    """Run all cases in one go; those after a failure are missing."""
+    command = [sys.executable, str(HERE / "graphs.py"), mapping, str(n), str(path)]
+    if mapping == "mpi":
+        command = [require_mpi(), "-n", str(n), *command]
+    with subprocess.Popen(
+        command,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as program:
+        try:
+            error = program.communicate(timeout=LONGEST_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            os.killpg(program.pid, signal.SIGKILL)
+            error = f"not done after {LONGEST_SECONDS} s\n{program.communicate()[1]}"
+    found: dict[str, Any] = {"": f"exit {program.returncode}\n{error[-3000:]}"}
+    with contextlib.suppress(FileNotFoundError, EOFError), open(path, "rb") as file:
+        while True:
+            name, outcome = pickle.load(file)
+            found[name] = outcome
+    return found
+
+
+def descendants() -> set[int]:
+    """Processes of which this one is an ancestor, zombies left out."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, rest = entry.read_text().split(" (", 1)
+        except OSError:
+            continue
+        state, parent = rest.rpartition(") ")[2].split()[:2]
+        if state != "Z":
+            parents[int(pid)] = int(parent)
+    found = {os.getpid()}
+    while True:
+        more = {p for p, parent in parents.items() if parent in found} - found
+        if not more:
+            return found - {os.getpid()}
+        found |= more
+
+
+def run_folders() -> set[Path]:
+    """Folders of runs in shared memory."""
+    return set(SHARED_MEMORY.glob("dispel4py-*"))
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Fail the test if it leaves processes, or folders of runs that nobody uses."""
+    processes, folders = descendants(), run_folders()
+    yield
+    deadline = time.monotonic() + 3.0
+    while time.monotonic() < deadline:
+        left = descendants() - processes
+        stale = {f for f in run_folders() - folders if not _in_use(f)}
+        if not left and not stale:
+            return
+        time.sleep(0.05)
+    assert not left, f"processes left: {left}"
+    assert not stale, f"folders left: {stale}"
+
+
+def _in_use(folder: Path) -> bool:
+    """Whether some process has a file of ``folder`` mapped: a run of someone else's."""
+    for entry in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            if str(folder) in entry.read_text():
+                return True
+        except OSError:
+            continue
+    return False
