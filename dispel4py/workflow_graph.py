@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Union
 
-from dispel4py.core import GenericPE
+from dispel4py.core import TYPE, GenericPE
 from dispel4py.errors import GraphError, PortError, suggest
+from dispel4py.types import fits, type_name
 
 Node = Union[GenericPE, "WorkflowGraph"]
 Port = tuple[Node, str]
@@ -92,7 +93,8 @@ class WorkflowGraph:
         PortError
             If a port does not exist; the message names those that do.
         GraphError
-            If one of the nodes is not a PE or graph, or both are the same.
+            If one of the nodes is not a PE or graph, both are the same, or the type
+            of the output does not fit that of the input.
         """
         for node in (source, destination):
             if not isinstance(node, GenericPE | WorkflowGraph):
@@ -104,6 +106,10 @@ class WorkflowGraph:
             raise GraphError(f"cannot connect {_label(source)} to itself")
         check_port(source, "output", output)
         check_port(destination, "input", input_name)
+        for giving, given in _resolve(source, "output", output):
+            declared = giving.outputconnections[given].get(TYPE)
+            for taking, taken in _resolve(destination, "input", input_name):
+                check_types(giving, given, declared, taking, taken)
         self.add(source)
         self.add(destination)
         self.edges.append(Connection(source, output, destination, input_name))
@@ -159,6 +165,30 @@ class WorkflowGraph:
         edges = self.connections
         self.nodes = list(self.pes)
         self.edges = edges
+
+    def propagate_types(self) -> None:
+        """Tell each PE, sources first, the types that arrive at its inputs.
+
+        A PE hears of them by `set_input_types` and answers by `get_output_types`, which
+        may depend on them. The type of an output that declares none is None.
+
+        Raises
+        ------
+        GraphError
+            If a type does not fit the input that it arrives at, or there is a cycle.
+        """
+        connections = self.connections
+        for pe in self.sorted_pes():
+            arriving: dict[str, Any] = {}
+            for edge in connections:
+                if edge.destination is pe:
+                    answer = _as_spelled(edge.source, "get_output_types")
+                    given = answer().get(edge.output)
+                    check_types(edge.source, edge.output, given, pe, edge.input)
+                    arriving[edge.input] = given
+            _as_spelled(pe, "set_input_types")(arriving)
+
+    propagateTypes = propagate_types
 
     def sorted_pes(self) -> list[GenericPE]:
         """Return the PEs so that every PE comes after those that feed it.
@@ -224,6 +254,33 @@ def check_port(node: Node, side: str, name: str) -> None:
     else:
         hint = suggest(name, known)
     raise PortError(f"{_label(node)} has no {side} {name!r}: {hint}")
+
+
+def check_types(
+    source: GenericPE, output: str, given: Any, destination: GenericPE, name: str
+) -> None:
+    """Raise `GraphError` unless items of type ``given`` fit the input ``name``."""
+    wanted = destination.inputconnections[name].get(TYPE)
+    if not fits(given, wanted):
+        raise GraphError(
+            f"cannot connect {source.name}.{output} to {destination.name}.{name}: "
+            f"it gives {type_name(given)}, and {type_name(wanted)} is wanted"
+        )
+
+
+_OLD_SPELLINGS = {
+    "get_output_types": "getOutputTypes",
+    "set_input_types": "setInputTypes",
+}
+
+
+def _as_spelled(pe: GenericPE, name: str) -> Callable[..., Any]:
+    """Return a method under whichever of its two names the PE overrides it."""
+    old = _OLD_SPELLINGS[name]
+    if getattr(type(pe), old) is not getattr(GenericPE, old):
+        name = old
+    found: Callable[..., Any] = getattr(pe, name)
+    return found
 
 
 def _port_names(node: Node, side: str) -> tuple[list[str], list[str]]:
