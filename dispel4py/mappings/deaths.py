@@ -4,7 +4,7 @@ When a process of an MPI run is killed (no memory left, a crash in a library), i
 launcher ends all the others the same way: nobody in the run is left to say what
 happened. So one process per host starts a watcher, outside MPI. It learns from the
 kernel which process died first, and says what that one was working on, by the flight
-records (`dispel4py.mappings.recorder`).
+records (`dispel4py.mappings.recorder`). It also removes what was left in shared memory.
 
 What it cannot know: how the process ended, if the launcher was quicker to clear it
 away (the launcher says it); an item that came with large arrays; and, in a run over
@@ -15,10 +15,11 @@ own. It needs Linux (process descriptors); elsewhere there is no watcher.
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,11 +49,15 @@ class Watch:
         self.folder = folder
         self._watcher: subprocess.Popen[bytes] | None = None
 
-    def start(self, plan: Plan, pids: Mapping[int, int]) -> None:
-        """Start the watcher of these processes (process of the plan to pid)."""
+    def note(self, plan: Plan) -> None:
+        """Write down what runs now."""
         import pickle
 
-        (self.folder / _PLAN).write_bytes(pickle.dumps(_bare(plan)))
+        known = _bare(plan), mpich_files()
+        (self.folder / _PLAN).write_bytes(pickle.dumps(known))
+
+    def start(self, pids: Mapping[int, int]) -> None:
+        """Start the watcher of these processes (process of the plan to pid)."""
         # The file itself, not the package: it has to start quickly and weigh little.
         self._watcher = subprocess.Popen(
             [
@@ -69,12 +74,27 @@ class Watch:
         (self.folder / _EXPLAINED).touch()
 
     def stop(self) -> None:
-        """End the watcher: the run ended well."""
+        """End the watcher, if this is who started it: all ended well."""
         from dispel4py.mappings.segments import remove_folder
 
         if self._watcher is not None:
             self._watcher.communicate(_GOODBYE)
             remove_folder(self.folder)
+
+
+def mpich_files() -> list[str]:
+    """Return the files in shared memory that MPICH removes only at an orderly exit."""
+    try:
+        maps = Path("/proc/self/maps").read_text()
+    except OSError:  # not Linux
+        return []
+    return sorted(set(re.findall(r"/dev/shm/mpich_shm_\w+", maps)))
+
+
+def remove_files(paths: Iterable[str]) -> None:
+    """Remove files; whoever has them mapped keeps them to its end."""
+    for path in paths:
+        Path(path).unlink(missing_ok=True)
 
 
 def _bare(plan: Plan) -> Plan:
@@ -157,14 +177,15 @@ def main(arguments: Sequence[str]) -> None:
 
     from dispel4py.mappings.segments import remove_folder
 
+    plan, left_by_mpich = pickle.loads((folder / _PLAN).read_bytes())
     try:
         if not (folder / _EXPLAINED).exists():
-            plan = pickle.loads((folder / _PLAN).read_bytes())
             words = [last_word(folder, plan, k, code) for k, code in gone.items()]
             sys.stderr.write("".join(f"{word.summary}\n" for word in words))
             sys.stderr.flush()
     finally:
         remove_folder(folder)
+        remove_files(left_by_mpich)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from dispel4py.instance import Failure, Stop, root_cause
 from dispel4py.mappings.base import Mapping, RunResult, Shared, SourceInputs
 from dispel4py.mappings.channel import FAILED, pack
 from dispel4py.mappings.collector import Collector
-from dispel4py.mappings.deaths import Watch, can_watch
+from dispel4py.mappings.deaths import Watch, can_watch, mpich_files, remove_files
 from dispel4py.mappings.launch import launched_by_mpi, sizes_said_by_launcher
 from dispel4py.mappings.mpi_post import MPIPost, naps
 from dispel4py.mappings.process import limit_threads, raise_allocator_thresholds
@@ -45,7 +45,7 @@ _LONGEST_NAP = 0.005
 #: How long a rank that failed lets rank 0 tell its observers.
 _GRACE_SECONDS = 1.0
 #: How long a rank that leaves without its run waits for the others to leave, too.
-_LEAVING_SECONDS = 2.0
+_LEAVING_SECONDS = 5.0
 
 
 class MPI(Mapping):
@@ -80,9 +80,8 @@ class MPI(Mapping):
         comm = here.begin(plan)
         raise_allocator_thresholds()
         limit_threads(here.local.size)
-        watch = _watch(here, plan)
         post = MPIPost(here.library, comm)
-        part = _Part(here, plan, post, observers, watch)
+        part = _Part(here, plan, post, observers)
         began = time.perf_counter()
         try:
             result = part.work(inputs, self.options.on_error)
@@ -91,11 +90,9 @@ class MPI(Mapping):
         except Stop as stop:
             part.fail(stop.failure, stop.__cause__)
         except KeyboardInterrupt:
-            part.abort(_INTERRUPTED)
+            here.abort(_INTERRUPTED)
         except BaseException as error:  # noqa: BLE001 - told, and the ranks end
             part.fail(_failure_of(here.rank, error), error)
-        if watch is not None:
-            watch.stop()
         comm.Free()
         result.seconds = time.perf_counter() - began
         return result
@@ -105,25 +102,19 @@ class _Part:
     """What one rank does in a run."""
 
     def __init__(
-        self,
-        here: World,
-        plan: Plan,
-        post: MPIPost,
-        observers: Observers,
-        watch: Watch | None,
+        self, here: World, plan: Plan, post: MPIPost, observers: Observers
     ) -> None:
         self._here, self._plan, self._post = here, plan, post
-        self._observers, self._watch = observers, watch
+        self._observers = observers
         self._collector: Collector | None = None
         if here.rank == _ROOT:
-            self._collector = _RootCollector(plan, observers, self.abort)
+            self._collector = _RootCollector(plan, observers, here.abort)
             self._collector.post = post
 
     def work(self, inputs: SourceInputs, on_error: str) -> RunResult:
         """Run the instances of this rank; at rank 0 until all ranks are done."""
-        rank, watch = self._here.rank, self._watch
+        rank, watch, observers = self._here.rank, self._here.watch, self._observers
         recorder = FlightRecorder(record_path(watch.folder, rank)) if watch else None
-        observers = self._observers
         worker = Worker(
             self._plan,
             rank,
@@ -136,6 +127,8 @@ class _Part:
             recorder,
         )
         worker.run()
+        if recorder is not None:
+            recorder.path.unlink()
         if self._collector is not None:
             worker.attend()
             return self._collector.finish(0.0)
@@ -151,7 +144,6 @@ class _Part:
     def fail(self, failure: Failure, cause: BaseException | None) -> NoReturn:
         """Tell of a failure of this rank, and end all."""
         if self._here.size == 1:
-            self._stop_watch()
             raise RunError([failure]) from cause
         sys.stdout.flush()
         sys.stderr.write(f"{failure.traceback}{failure.summary}\n")
@@ -163,17 +155,7 @@ class _Part:
             deadline = time.monotonic() + _GRACE_SECONDS
             while time.monotonic() < deadline:  # rank 0 ends all, unless it is busy
                 self._post.receive(0.1)
-        self.abort(1)
-
-    def abort(self, status: int) -> NoReturn:
-        """End all ranks."""
-        if self._watch is not None:
-            self._watch.explained()
-        self._here.abort(status)
-
-    def _stop_watch(self) -> None:
-        if self._watch is not None:
-            self._watch.stop()
+        self._here.abort(1)
 
 
 class _RootCollector(Collector):
@@ -198,19 +180,6 @@ def _failure_of(rank: int, error: BaseException) -> Failure:
     return Failure("", 0, rank, "worker", None, "", root_cause(error), text)
 
 
-def _watch(here: World, plan: Plan) -> Watch | None:
-    """Let the first rank of each host start a watcher, if a launcher started us."""
-    if not (can_watch() and launched_by_mpi()):
-        return None
-    is_first = here.local.rank == 0
-    folder = here.local.bcast(str(run_folder()) if is_first else None)
-    watch = Watch(Path(folder))
-    pids = here.local.gather((here.rank, os.getpid()))
-    if is_first:
-        watch.start(plan, dict(pids))
-    return watch
-
-
 # ------------------------------------------------------------------ the world
 
 
@@ -224,6 +193,8 @@ class World:
     rank, size : int
     local : communicator
         Of the ranks on this host.
+    watch : Watch or None
+        Tells of ranks that are killed; None before the first run, or where nothing can.
     """
 
     def __init__(self, library: Any) -> None:
@@ -231,8 +202,10 @@ class World:
         self._check_size(library.COMM_WORLD.size)
         # Messages of ours never meet those of PEs that use MPI themselves.
         self._comm = library.COMM_WORLD.Dup()
+        self._exit = library.COMM_WORLD.Dup()
         self.rank, self.size = self._comm.rank, self._comm.size
         self.local = self._comm.Split_type(library.COMM_TYPE_SHARED, self.rank)
+        self.watch: Watch | None = None
         self._has_run = False
         atexit.register(self._leave)
 
@@ -249,7 +222,22 @@ class World:
                 "the ranks have different graphs: build the same graph on every rank "
                 "(what differs between hosts belongs into the inputs)"
             )
+        self._watch(plan)
         return self._comm.Dup()
+
+    def _watch(self, plan: Plan) -> None:
+        """Let the first rank of each host start a watcher, if a launcher started us."""
+        if not (can_watch() and launched_by_mpi()):
+            return
+        is_first = self.local.rank == 0
+        if self.watch is None:
+            pids = self.local.gather((self.rank, os.getpid()))
+            folder = self.local.bcast(str(run_folder()) if is_first else None)
+            self.watch = Watch(Path(folder))
+            if is_first:
+                self.watch.start(dict(pids))
+        if is_first:
+            self.watch.note(plan)
 
     def share(self, make: Callable[[], Shared]) -> Shared:
         """Return what ``make()`` gives, or raise what it raises, on rank 0."""
@@ -275,6 +263,9 @@ class World:
         """End all ranks."""
         sys.stdout.flush()
         sys.stderr.flush()
+        if self.watch is not None:
+            self.watch.explained()
+        remove_files(mpich_files())
         self.library.COMM_WORLD.Abort(status)
         os._exit(status)  # MPI has left no way to get here
 
@@ -293,12 +284,16 @@ class World:
         MPI itself would wait for ever for those that are in a run that this rank,
         because of an error, does not take part in.
         """
-        if self.library.Is_finalized():
-            return
+        if not self.library.Is_finalized():
+            self._wait_for_others()
+        if self.watch is not None:
+            self.watch.stop()
+
+    def _wait_for_others(self) -> None:
         uncaught = getattr(sys, "last_value", None) is not None
         is_orderly = self._has_run and not uncaught
         patience = math.inf if is_orderly else _LEAVING_SECONDS
-        if not self.meet(self._comm, patience):
+        if not self.meet(self._exit, patience):
             self.abort(1 if uncaught else 2)
 
     @staticmethod

@@ -1,0 +1,548 @@
+"""The mapping mpi: what only it can do wrong. What all mappings share is elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from dispel4py.errors import MappingUnavailable, ParameterError
+from dispel4py.mappings import launch as launching
+
+pytest.importorskip("mpi4py", reason="mpi4py is not installed")
+
+LAUNCHER_VARIABLES = (
+    *launching.SIZE_VARIABLES,
+    *("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"),
+)
+
+#: Stands before each program that the tests run under mpiexec.
+HEADER = """
+import json, os, signal, sys, time
+from dispel4py.base import ConsumerPE, IterativePE, ProducerPE, SimpleFunctionPE
+from dispel4py.core import GenericPE
+from dispel4py.errors import UserError
+from dispel4py.mappings.mpi import world
+from dispel4py.run import run
+from dispel4py.workflow_graph import WorkflowGraph
+
+
+class Source(GenericPE):
+    def __init__(self, items):
+        GenericPE.__init__(self)
+        self._add_output("output")
+        self.items = items
+
+    def process(self, inputs):
+        for item in self.items:
+            self.write("output", item)
+
+
+class Pass(IterativePE):
+    def _process(self, data):
+        return data
+
+
+def chain(*pes):
+    graph = WorkflowGraph()
+    for first, second in zip(pes, pes[1:]):
+        graph.connect(first, "output", second, "input")
+    return graph
+
+
+def tell(**found):
+    sys.stdout.write(json.dumps(found) + "\\n")  # in one piece
+    sys.stdout.flush()
+
+"""
+
+
+class Ended(NamedTuple):
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        lines = self.stdout.splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Write a program; return its path."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "program.py"
+        path.write_text(HEADER + textwrap.dedent(text))
+        return path
+
+    return write
+
+
+def clean_environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k not in LAUNCHER_VARIABLES}
+
+
+def execute(*command: Any, **variables: str) -> Ended:
+    began = time.monotonic()
+    done = subprocess.run(
+        [str(word) for word in command],
+        env=clean_environment() | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    seconds = time.monotonic() - began
+    return Ended(done.returncode, done.stdout, done.stderr, seconds)
+
+
+def mpiexec(n: int, path: Path, *arguments: Any) -> Ended:
+    return execute(launching.find_mpiexec(), "-n", n, sys.executable, path, *arguments)
+
+
+def launch(n: int, path: Path) -> Ended:
+    """Run under the launcher of the commands, in a process of its own."""
+    code = (
+        "import sys; from dispel4py.mappings.launch import launch; "
+        f"sys.exit(launch({n}, [sys.executable, {str(path)!r}]))"
+    )
+    return execute(sys.executable, "-c", code)
+
+
+# ---------------------------------------------------------------- what is right
+
+
+def test_several_runs_and_results_on_rank_0(program):
+    path = program("""
+        for k in range(3):
+            sink = Pass()
+            result = run(chain(Source(range(100)), Pass(), sink), mapping="mpi")
+            tell(rank=world().rank, complete=result.complete, counts=result.counts,
+                 items=result.output(sink.id), n=result.n_processes)
+    """)
+    done = mpiexec(3, path)
+    assert done.status == 0, done.stderr
+    assert done.stderr == ""
+    told = sorted(done.told, key=lambda found: found["rank"])
+    assert [found["complete"] for found in told] == [True] * 3 + [False] * 6
+    for found in told[:3]:
+        assert found["items"] == list(range(100))
+        assert [n for n, _ in found["counts"].values()] == [1, 100, 100]
+        assert found["n"] == 3
+    assert told[-1]["items"] == []
+    assert sum(len(found["counts"]) for found in told[3:]) == 6
+
+
+def test_group_by_strings_is_the_same_on_every_rank(program):
+    path = program("""
+        words = [(f"key{k % 7}", k) for k in range(210)]
+        class Where(GenericPE):
+            def __init__(self):
+                GenericPE.__init__(self)
+                self._add_input("input", grouping=[0])
+                self._add_output("output")
+            def process(self, inputs):
+                return {"output": (inputs["input"][0], self.rank)}
+        source, where = Source(words), Where()
+        graph, between = WorkflowGraph(), Pass()
+        between.numprocesses, where.numprocesses = 2, 2
+        graph.connect(source, "output", between, "input")
+        graph.connect(between, "output", where, "input")
+        result = run(graph, mapping="mpi")
+        if result.complete:
+            seen = result.output(where.id)
+            tell(n=len(seen), places=sorted(set(seen)))
+    """)
+    done = mpiexec(5, path)
+    assert done.status == 0, done.stderr
+    (found,) = done.told
+    assert found["n"] == 210
+    assert len(found["places"]) == 7
+    assert len({rank for _, rank in found["places"]}) == 2
+
+
+def test_large_arrays_from_all_to_all(program):
+    path = program("""
+        import numpy as np
+        N, SIZE = 2, 1_000_000
+        class Arrays(GenericPE):
+            def __init__(self):
+                GenericPE.__init__(self)
+                self._add_input("input", grouping="all")
+                self._add_output("output")
+            def process(self, inputs):
+                array = inputs["input"] if self.inputs_are_arrays else None
+                if array is None:
+                    out = np.empty(SIZE)
+                    for k in range(N):
+                        out[:] = k + 10 * self.rank
+                        self.write("output", out)
+                    out[:] = -1.0
+                else:
+                    assert array.shape == (SIZE,)
+                    assert array[0] == array[-1] == array.min() >= 0.0
+                    array += 1.0
+                    self.write("output", array)
+        first, second, third = Arrays(), Arrays(), Arrays()
+        first.inputs_are_arrays = False
+        second.inputs_are_arrays = third.inputs_are_arrays = True
+        total = SimpleFunctionPE(lambda array: float(array[0]))
+        graph = chain(Source([0]), first, second, third, total)
+        graph.partitions = [list(graph.sorted_pes())]
+        result = run(graph, mapping="mpi")
+        if result.complete:
+            tell(found=sorted(result.output(total.id)))
+    """)
+    done = mpiexec(5, path)
+    assert done.status == 0, done.stderr
+    first = [k + 10 * rank for k in range(2) for rank in range(5)]
+    (told,) = done.told
+    assert told["found"] == sorted(v + 2.0 for v in first * 25)
+
+
+def test_frames_keep_their_order_and_their_content(program):
+    path = program("""
+        import math, random
+        import dispel4py.mappings.mpi_post as module
+        from dispel4py.mappings.mpi_post import MPIPost
+        module._PIECE = 70_000
+        here = world()
+        comm = here.library.COMM_WORLD.Dup()
+        post, chance = MPIPost(here.library, comm), random.Random(7)
+        def content(source, k):
+            chance = random.Random(1000 * source + k)
+            head = bytes([source, k]) * chance.choice([1, 5, 20_000, 90_000])
+            sizes = chance.choices([0, 10, 65_536, 300_000], k=chance.randrange(4))
+            return head, [bytes([n % 251]) * n for n in sizes]
+        peers = [r for r in range(here.size) if r != here.rank]
+        for k in range(40):
+            head, buffers = content(here.rank, k)
+            for peer in peers:
+                changing = [bytearray(buffer) for buffer in buffers]
+                post.send(peer, head, changing)
+                for buffer in changing:
+                    buffer[:] = bytes(len(buffer))
+        expected = {peer: 0 for peer in peers}
+        while any(k < 40 for k in expected.values()):
+            frame = post.receive(5.0)
+            head, buffers = content(frame.source, expected[frame.source])
+            assert bytes(frame.head) == head
+            assert [bytes(b) for b in frame.buffers] == buffers
+            expected[frame.source] += 1
+        assert post.receive(0.01) is None
+        post.deliver(math.inf)
+        here.meet(comm)
+        tell(ok=True)
+    """)
+    done = mpiexec(3, path)
+    assert done.status == 0, done.stderr
+    assert done.told == [{"ok": True}] * 3
+
+
+def test_a_waiting_rank_does_not_burn_a_core(program):
+    path = program("""
+        class Slow(IterativePE):
+            def _process(self, data):
+                if data is not None:
+                    time.sleep(0.5)
+                return data
+        def timed(label, work):
+            began = time.process_time()
+            work()
+            tell(label=label, rank=world().rank, cpu=time.process_time() - began)
+        world()
+        timed("run", lambda: run(chain(Source([1, 2]), Slow(), Pass()), mapping="mpi"))
+        if world().rank == 0:
+            time.sleep(0.8)  # the others are at their exit
+        began = time.process_time()
+        import atexit
+        atexit._run_exitfuncs()
+        tell(label="exit", rank=world().rank, cpu=time.process_time() - began)
+    """)
+    done = mpiexec(3, path)
+    assert done.status == 0, done.stderr
+    assert len(done.told) == 6
+    # of 1 s and of 0.8 s; a spinning rank takes most of it
+    assert [found for found in done.told if found["cpu"] > 0.4] == []
+
+
+def test_share_calls_once(program):
+    path = program("""
+        from dispel4py.mappings import get_mapping
+        from dispel4py.mappings.base import Options
+        mapping = get_mapping("mpi", Options())
+        def fail():
+            raise UserError("no such file")
+        value = mapping.share(lambda: [os.getpid()])
+        try:
+            mapping.share(fail)
+        except UserError as error:
+            tell(value=value, error=str(error), rank=world().rank)
+        run(chain(Source([1]), Pass()), mapping="mpi")
+    """)
+    done = mpiexec(3, path)
+    assert done.status == 0, done.stderr
+    assert len({found["value"][0] for found in done.told}) == 1
+    assert [found["error"] for found in done.told] == ["no such file"] * 3
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+FAILING = {
+    "raises in the middle": (
+        "class Bad(Pass):\n"
+        "    def _process(self, data):\n"
+        "        return data if data < 3 else 1 / 0\n"
+        "graph = chain(Source(range(9)), Bad(), Pass())\n",
+        "Bad1 (instance 0, process 1) failed in process on input 'input' = 3: "
+        "ZeroDivisionError: division by zero",
+    ),
+    "the leaf raises": (
+        "class Bad(Pass):\n"
+        "    def _process(self, data):\n"
+        "        raise ValueError('no good')\n"
+        "graph = chain(Source(['a', 'b']), Pass(), Bad())\n",
+        "Bad2 (instance 0, process 2) failed in process on input 'input' = 'a': "
+        "ValueError: no good",
+    ),
+    "the source raises on rank 0": (
+        "class Bad(ProducerPE):\n"
+        "    def _process(self, inputs):\n"
+        "        raise OSError('disk') from KeyError(7)\n"
+        "graph = chain(Bad(), Pass(), Pass())\n",
+        "Bad0 (instance 0, process 0) failed in process on {}: OSError: disk "
+        "(from KeyError: 7)",
+    ),
+    "exits": (
+        "class Bad(Pass):\n"
+        "    def _process(self, data):\n"
+        "        sys.exit(0)\n"
+        "graph = chain(Source([1]), Bad(), Pass())\n",
+        "Bad1 (instance 0, process 1) failed in process on input 'input' = 1: "
+        "SystemExit: 0",
+    ),
+    "cannot be pickled": (
+        "class Bad(Pass):\n"
+        "    def _process(self, data):\n"
+        "        return lambda: data\n"
+        "graph = chain(Source([1]), Bad(), Pass())\n",
+        "Bad1 (instance 0, process 1) failed in process on input 'input' = 1: "
+        "ItemError: a function cannot be sent to another process",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_failure_on_any_rank_is_told_once_and_ends_all(program, name):
+    text, summary = FAILING[name]
+    done = mpiexec(3, program(f"{text}run(graph, mapping='mpi')\n"))
+    assert done.status == 1, done.stderr
+    assert done.stderr.count(summary) == 1, done.stderr
+    assert "Traceback" in done.stderr
+    assert done.seconds < 10.0
+
+
+def test_a_failure_reaches_the_observers_of_rank_0(program):
+    path = program("""
+        class Bad(Pass):
+            def _process(self, data):
+                raise ValueError(data)
+        class Watching:
+            def failed(self, failure):
+                tell(pe=failure.pe_id, rank=world().rank)
+        graph = chain(Source([1]), Pass(), Bad())
+        run(graph, mapping="mpi", observers=[Watching()])
+    """)
+    done = mpiexec(3, path)
+    assert (done.status, done.told) == (1, [{"pe": "Bad2", "rank": 0}])
+
+
+def test_one_rank_raises_as_other_mappings_do(program):
+    path = program("""
+        from dispel4py.errors import RunError
+        bad = SimpleFunctionPE(lambda item: 1 / item)
+        try:
+            run(chain(Source([0]), bad), mapping="mpi")
+        except RunError as error:
+            tell(text=str(error))
+    """)
+    for done in (mpiexec(1, path), execute(sys.executable, path)):
+        assert (done.status, done.stderr) == (0, "")
+        assert "ZeroDivisionError" in done.told[0]["text"]
+
+
+KILLED = """
+    class Bad(Pass):
+        def _process(self, data):
+            if data == "seven":
+                {how}
+            return data
+    items = ["five", "six", "seven", "eight"]
+    run(chain(Source(items), Bad(), Pass()), mapping="mpi")
+"""
+
+
+@pytest.mark.parametrize("start", [mpiexec, launch])
+def test_a_killed_rank_is_named(program, start, nothing_left):
+    if not hasattr(os, "pidfd_open"):
+        pytest.skip("this system has no process descriptors")
+    how = "time.sleep(0.3); os.kill(os.getpid(), signal.SIGKILL)"
+    done = start(3, program(KILLED.format(how=how)))
+    assert done.status == 1 if start is launch else done.status != 0
+    summary = (
+        "Bad1 (instance 0, process 1) failed in process on input 'input' = 'seven': "
+    )
+    assert done.stderr.count(summary) == 1, done.stderr
+    assert "killed" in done.stderr.partition(summary)[2]
+    assert done.seconds < 10.0
+
+
+def test_a_rank_that_leaves_within_a_run_ends_it(program):
+    done = mpiexec(3, program(KILLED.format(how="time.sleep(0.3); os._exit(0)")))
+    assert done.status != 0
+    assert done.seconds < 10.0
+
+
+@pytest.mark.parametrize(
+    ("how", "status"), [("sys.exit(2)", 2), ("raise OSError('disk')", 1)]
+)
+def test_a_rank_that_leaves_before_the_run_ends_it(program, how, status):
+    path = program(f"""
+        import dispel4py.mappings.mpi as module
+        module._LEAVING_SECONDS = 0.5
+        if world().rank == 1:
+            {how}
+        run(chain(Source([1]), Pass()), mapping="mpi")
+    """)
+    done = mpiexec(3, path)
+    assert done.status == status, done.stderr
+    assert ("OSError: disk" in done.stderr) == (status == 1)
+    assert done.seconds < 10.0
+
+
+def test_a_mistake_of_the_user_on_every_rank_keeps_its_status(program):
+    path = program("""
+        try:
+            run(chain(Source([1]), Pass()), mapping="mpi", processes=3)
+        except UserError as error:
+            tell(kind=type(error).__name__, text=str(error))
+            sys.exit(2)
+    """)
+    done = mpiexec(2, path)
+    assert done.status == 2
+    assert [found["kind"] for found in done.told] == ["ParameterError"] * 2
+    assert "3 processes" in done.told[0]["text"]
+    assert "started 2" in done.told[0]["text"]
+    alone = execute(sys.executable, path)
+    assert "mpiexec -n 3" in alone.told[0]["text"]
+    assert alone.seconds < 10.0
+
+
+def test_different_graphs_are_refused(program):
+    path = program("""
+        pes = [Pass() for _ in range(1 + world().rank)]
+        try:
+            run(chain(Source([1]), *pes), mapping="mpi")
+        except UserError as error:
+            tell(text=str(error))
+            sys.exit(2)
+    """)
+    done = mpiexec(2, path)
+    assert done.status == 2
+    assert [found["text"][:35] for found in done.told] == [
+        "the ranks have different graphs: bu"
+    ] * 2
+
+
+def test_the_launcher_of_another_mpi_is_refused(program):
+    path = program("""
+        try:
+            run(chain(Source([1]), Pass()), mapping="mpi")
+        except UserError as error:
+            tell(kind=type(error).__name__, text=str(error))
+    """)
+    done = execute(sys.executable, path, OMPI_COMM_WORLD_SIZE="4")
+    assert done.stderr == ""
+    (found,) = done.told
+    assert found["kind"] == "MappingUnavailable"
+    assert "started 4 processes (OMPI_COMM_WORLD_SIZE)" in found["text"]
+
+
+# ---------------------------------------------------------------- the launcher
+
+
+def test_launched_by_mpi(monkeypatch):
+    for name in LAUNCHER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert not launching.launched_by_mpi()
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    assert not launching.launched_by_mpi()
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "8")
+    assert launching.launched_by_mpi()
+    monkeypatch.delenv("SLURM_STEP_NUM_TASKS")
+    monkeypatch.setenv("PMI_RANK", "0")
+    assert launching.launched_by_mpi()
+
+
+def test_without_mpiexec(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MappingUnavailable, match=r"dispel4py-seismo\[mpi\]"):
+        launching.launch(2, ["true"])
+
+
+def test_launch_needs_a_process():
+    with pytest.raises(ParameterError, match="1 or more, not 0"):
+        launching.launch(0, ["true"])
+
+
+def test_launch_returns_the_status(program):
+    done = launch(2, program("tell(size=world().size)"))
+    assert (done.status, done.told) == (0, [{"size": 2}] * 2)
+    assert launch(2, program("sys.exit(2)")).status == 2
+
+
+@pytest.mark.parametrize(
+    "ending", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"]
+)
+def test_no_rank_outlives_the_launcher(program, ending):
+    path = program("""
+        class Slow(Pass):
+            def _process(self, data):
+                print("pid", os.getpid(), flush=True)
+                time.sleep(60)
+        run(chain(Source([1]), Slow()), mapping="mpi")
+    """)
+    code = (
+        "import sys; from dispel4py.mappings.launch import launch; "
+        f"launch(2, [sys.executable, {str(path)!r}])"
+    )
+    started = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with started:
+        line = started.stdout.readline()
+        assert line.startswith("pid "), (line, started.stderr.read())
+        started.send_signal(ending)
+        _, stderr = started.communicate(timeout=20)
+    if ending == signal.SIGINT:
+        assert stderr.count("KeyboardInterrupt") == 1, stderr
+    deadline = time.monotonic() + 5.0
+    while Path(f"/proc/{int(line[4:])}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert time.monotonic() < deadline
