@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 if str(HERE) not in sys.path:  # workers that are not forked look for `graphs` as well
     sys.path.insert(0, str(HERE))
 
+MARK = "DISPEL4PY_TESTED_BY"
 SHARED_MEMORY = Path("/dev/shm")
 #: For all cases in one go; a tenth of it is usual on an idle machine.
 LONGEST_SECONDS = 200
@@ -42,9 +43,13 @@ def require_mpi() -> str:
 
 
 def environment() -> dict[str, str]:
-    """Variables for programs that import `graphs` and count coverage as we do."""
+    """Variables for programs that import our graphs, with a mark to know them by."""
     paths = [str(HERE), str(HERE.parent.parent), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+    marks = {
+        "PYTHONPATH": os.pathsep.join(p for p in paths if p),
+        MARK: str(os.getpid()),
+    }
+    return os.environ | marks
 
 
 @pytest.fixture(scope="session")
@@ -87,18 +92,21 @@ def run_all(mapping: str, n: int, path: Path) -> dict[str, Any]:
     return found
 
 
-def descendants() -> set[int]:
-    """Processes of which this one is an ancestor, zombies left out."""
+def our_processes() -> set[int]:
+    """Processes that come from this one, or from a program that it started."""
     parents: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            pid, rest = entry.read_text().split(" (", 1)
-        except OSError:
-            continue
-        state, parent = rest.rpartition(") ")[2].split()[:2]
-        if state != "Z":
-            parents[int(pid)] = int(parent)
-    found = {os.getpid()}
+    found, mark = {os.getpid()}, f"{MARK}={os.getpid()}\0".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, parent = (
+                (folder / "stat").read_text().rpartition(") ")[2].split()[:2]
+            )
+            # Python keeps one such helper for all that it spawns, until it ends
+            is_tracker = b"resource_tracker" in (folder / "cmdline").read_bytes()
+            if state != "Z" and not is_tracker:
+                parents[int(folder.name)] = int(parent)
+                if mark in (folder / "environ").read_bytes():
+                    found.add(int(folder.name))
     while True:
         more = {p for p, parent in parents.items() if parent in found} - found
         if not more:
@@ -114,11 +122,11 @@ def run_folders() -> set[Path]:
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     """Fail the test if it leaves processes, or folders of runs that nobody uses."""
-    processes, folders = descendants(), run_folders()
+    processes, folders = our_processes(), run_folders()
     yield
     deadline = time.monotonic() + 3.0
     while time.monotonic() < deadline:
-        left = descendants() - processes
+        left = our_processes() - processes
         stale = {f for f in run_folders() - folders if not _in_use(f)}
         if not left and not stale:
             return

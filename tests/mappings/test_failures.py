@@ -1,0 +1,225 @@
+"""A run that fails ends soon, says what failed where on what, and leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import failing
+import pytest
+from conftest import HERE, environment, require_mpi
+
+from dispel4py.errors import RunError
+from dispel4py.run import run
+
+#: A failed run ends within this, the start of its processes included.
+SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Told:
+    """What must be said of a failure, as regular expressions."""
+
+    pe: str
+    phase: str = "process"
+    on: str | None = None
+    cause: str = ""
+
+
+FAILURES = {
+    "raising": Told(
+        "Raising1",
+        on=r"on input 'input' = 3:",
+        cause=r"ValueError: three is too many \(from ZeroDivisionError: .*\)",
+    ),
+    "raising_leaf": Told(
+        "RaisingLeaf2", on=r"on input 'input' = 3:", cause="no place for three"
+    ),
+    "raising_source": Told("RaisingSource0", on="", cause="the archive is gone"),
+    "exiting": Told("Exiting1", on="'input' = 3:", cause="SystemExit: had enough"),
+    "unspeakable": Told(
+        "ChokesOnIt1",
+        on="<Unspeakable whose repr raises RuntimeError>",
+        cause="ValueError: cannot take this",
+    ),
+    "wrong_port": Told(
+        "WrongPort1", on=r"'input' = \d:", cause="did you mean 'output'"
+    ),
+    "wrong_return": Told(
+        "WrongReturn1", on="'input' = 0:", cause="returned 7; it must"
+    ),
+    "bad_start": Told("BadStart1", "preprocess", cause="OSError: no such catalogue"),
+    "bad_end": Told("BadEnd1", "postprocess", cause="OSError: disk full"),
+}
+DEATHS = {
+    "killed": Told("Killed1", on="'input' = 3:", cause="SIGKILL"),
+    "vanishing": Told("Vanishing1", on="'input' = 3:", cause="exit status 3"),
+    "unpicklable": Told("Unpicklable1", on="'input' = 3:", cause="lock"),
+}
+ALL = FAILURES | DEATHS
+
+
+def check(text: str, told: Told) -> None:
+    """Assert that one line of ``text`` says it all, and no other blames anyone."""
+    blame = re.compile(r"(\S+) \(instance \d+, process \d+\) failed in (\w+)")
+    lines = [line for line in text.splitlines() if blame.search(line)]
+    assert [blame.search(line).groups() for line in lines] == [(told.pe, told.phase)]
+    assert re.search(told.on or "", lines[0])
+    assert re.search(told.cause, lines[0])
+
+
+# ----------------------------------------------------------------- from Python
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_simple(name):
+    with pytest.raises(RunError) as caught:
+        run(getattr(failing, name)())
+    check(str(caught.value), FAILURES[name])
+
+
+@pytest.mark.parametrize("name", ["raising", "bad_start"])
+def test_the_error_at_the_root_can_be_had(name):
+    with pytest.raises(RunError) as caught:
+        run(getattr(failing, name)())
+    assert isinstance(caught.value.__cause__, ValueError | OSError)
+    (failure,) = caught.value.failures
+    assert "Traceback" in failure.traceback
+
+
+def test_simple_needs_no_pickle():
+    assert run(failing.unpicklable()).counts["Sink2"] == (10, 0)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_multi(name, nothing_left):
+    began = time.monotonic()
+    with pytest.raises(RunError) as caught:
+        run(getattr(failing, name)(), mapping="multi", processes=4)
+    assert time.monotonic() - began < SECONDS
+    check(str(caught.value), ALL[name])
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("name", ["raising", "bad_end", "killed"])
+def test_multi_where_pes_share_processes(name, processes, nothing_left):
+    with pytest.raises(RunError) as caught:
+        run(getattr(failing, name)(), mapping="multi", processes=processes)
+    (failure,) = caught.value.failures
+    assert failure.pe_id == ALL[name].pe
+    assert re.search(ALL[name].cause, failure.cause)
+
+
+def test_multi_with_workers_that_are_not_forked(nothing_left):
+    with pytest.raises(RunError) as caught:
+        run(failing.killed(), mapping="multi", processes=3, start_method="spawn")
+    check(str(caught.value), DEATHS["killed"])
+
+
+# ------------------------------------------------------- from the command line
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "dispel4py", *words]
+
+
+def call(words: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    began = time.monotonic()
+    done = subprocess.run(
+        words,
+        env=environment() | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert time.monotonic() - began < SECONDS, done.stderr
+    return done
+
+
+@pytest.mark.parametrize(
+    ("mapping", "name"),
+    [("simple", "raising"), ("multi", "raising_leaf"), ("multi", "killed")],
+)
+def test_command(mapping, name, nothing_left):
+    done = call(command(mapping, "failing", "-a", name, "-n", "3"))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    check(done.stderr, ALL[name])
+    assert done.stderr.splitlines()[-1].startswith("dispel4py: error: ")
+    assert ("Traceback" in done.stderr) == (name != "killed")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_mpi_started_by_the_command(name, nothing_left):
+    require_mpi()
+    done = call(command("mpi", "failing", "-a", name, "-n", "3"))
+    assert done.returncode == 1, done.stderr
+    told = ALL[name]
+    if name in ("killed", "vanishing"):  # how a rank ended is not always known
+        told = replace(told, cause="SIGKILL|exit status 3|without a word")
+    check(done.stderr, told)
+
+
+@pytest.mark.parametrize("name", ["raising", "exiting"])
+def test_mpi_started_by_mpiexec(name, nothing_left):
+    mpiexec = require_mpi()
+    words = [mpiexec, "-n", "2", *command("mpi", str(HERE / "failing.py"), "-a", name)]
+    done = call(words)
+    assert done.returncode == 1, done.stderr
+    check(done.stderr, ALL[name])
+
+
+# ----------------------------------------------------------------- interrupted
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "status"),
+    [
+        ("simple", signal.SIGINT, 130),
+        ("multi -n 3", signal.SIGINT, 130),
+        ("multi -n 3", signal.SIGTERM, 143),
+        ("multi -n 2 --start-method spawn", signal.SIGINT, 130),
+        ("mpi -n 3", signal.SIGINT, 130),
+        ("mpi -n 3", signal.SIGTERM, 143),
+    ],
+)
+def test_interrupt(words, number, status, nothing_left, tmp_path):
+    mapping, *options = words.split()
+    if mapping == "mpi":
+        require_mpi()
+    started = tmp_path / "started"
+    program = subprocess.Popen(
+        command(mapping, "failing", "-a", "sleeper", *options),
+        env=environment() | {"STARTED": str(started)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(started, program)
+    # Ctrl-C reaches all processes of the terminal's foreground group
+    if number == signal.SIGINT:
+        os.killpg(program.pid, number)
+    else:
+        program.send_signal(number)
+    output, error = program.communicate(timeout=SECONDS)
+    assert program.returncode == status, error
+    assert "Traceback" not in error
+    if mapping != "mpi":  # mpiexec says that it ends its processes
+        assert output == ""
+
+
+def wait_for(path: Path, program: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 30.0
+    while not path.exists():
+        assert program.poll() is None, program.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.1)
