@@ -33,6 +33,9 @@ class BasePE(GenericPE):
         How many numbered ports to add besides.
     """
 
+    INPUT_NAME = "input"
+    OUTPUT_NAME = "output"
+
     def __init__(
         self,
         inputs: Iterable[str] = (),
@@ -41,9 +44,9 @@ class BasePE(GenericPE):
         num_outputs: int = 0,
     ) -> None:
         super().__init__()
-        for name in [*inputs, *(f"input{i}" for i in range(num_inputs))]:
+        for name in [*inputs, *_numbered(self.INPUT_NAME, num_inputs)]:
             self._add_input(name)
-        for name in [*outputs, *(f"output{i}" for i in range(num_outputs))]:
+        for name in [*outputs, *_numbered(self.OUTPUT_NAME, num_outputs)]:
             self._add_output(name)
 
 
@@ -173,9 +176,11 @@ class CompositePE(WorkflowGraph):
 
 def create_iterative_chain(
     functions: Iterable[Any],
-    FunctionPE_class: type[SimpleFunctionPE] = SimpleFunctionPE,
+    FunctionPE_class: Callable[[], Any] = SimpleFunctionPE,
     name_prefix: str = "PE_",
     name_suffix: str = "",
+    *,
+    function_pe_class: Callable[[], Any] | None = None,
 ) -> CompositePE:
     """Make a pipeline of functions, used as one PE with ``input`` and ``output``.
 
@@ -184,9 +189,12 @@ def create_iterative_chain(
     functions : iterable
         Each a callable, or ``(callable, params)``.
     FunctionPE_class : type
-        The PE class that wraps each function.
+        The PE class that wraps each function. It is made without arguments and given
+        the attributes ``compute_fn`` and ``params``.
     name_prefix, name_suffix : str
         Around each function's name in the name of its PE.
+    function_pe_class : type, optional
+        The same as ``FunctionPE_class``, under its later name.
 
     Returns
     -------
@@ -197,11 +205,13 @@ def create_iterative_chain(
     ['PE_abs', 'PE_round']
     """
     chain = CompositePE()
-    previous: SimpleFunctionPE | None = None
+    previous: GenericPE | None = None
     for entry in functions:
-        function, params = entry if isinstance(entry, tuple) else (entry, {})
-        pe = FunctionPE_class(function, params)
-        pe.name = f"{name_prefix}{function.__name__}{name_suffix}"
+        function, params = entry if isinstance(entry, tuple | list) else (entry, {})
+        pe = (function_pe_class or FunctionPE_class)()
+        pe.compute_fn, pe.params = function, dict(params)
+        label = getattr(function, "__name__", type(function).__name__)
+        pe.name = f"{name_prefix}{label}{name_suffix}"
         if previous is None:
             chain.add(pe)
             chain._map_input("input", pe, "input")
@@ -212,3 +222,7 @@ def create_iterative_chain(
         raise ValueError("a chain needs at least one function")
     chain._map_output("output", previous, "output")
     return chain
+
+
+def _numbered(name: str, n: int) -> list[str]:
+    return [f"{name}{k}" for k in range(n)]

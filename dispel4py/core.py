@@ -11,12 +11,18 @@ from dispel4py.errors import GraphError, PortError, suggest
 
 NAME = "name"
 TYPE = "type"
-DESCRIPTION = "description"
-META = "metadata"
+DESCRIPTION = "descr"
+META = "meta"
 GROUPING = "grouping"
 WRITER = "writer"
 
 Writer = Callable[[str, Any], None]
+
+#: Methods that a PE may override under either of two names.
+_SPELLINGS = (
+    ("set_input_types", "setInputTypes"),
+    ("get_output_types", "getOutputTypes"),
+)
 
 
 class GenericPE:
@@ -43,6 +49,12 @@ class GenericPE:
         Unique in its graph: ``name`` and a counter, given by `WorkflowGraph.add`.
     rank : int
         The process that runs this instance, given by the mapping.
+    single : bool
+        Set it where one instance must see everything.
+    stateful : bool
+        Says that an instance remembers items; for mappings that move instances.
+    wrapper, pickleIgnore
+        Of dispel4py 1.x; nothing here reads them.
 
     Examples
     --------
@@ -57,9 +69,23 @@ class GenericPE:
     {'output': 9}
     """
 
+    single = False
+    stateful = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        for name, old_name in _SPELLINGS:
+            if name in own and old_name not in own:
+                setattr(cls, old_name, own[name])
+            elif old_name in own and name not in own:
+                setattr(cls, name, own[old_name])
+
     def __init__(self, numprocesses: int = 1) -> None:
         self.inputconnections: dict[str, dict[str, Any]] = {}
         self.outputconnections: dict[str, dict[str, Any]] = {}
+        self.wrapper: Any = "simple"
+        self.pickleIgnore = list(vars(self))
         self.numprocesses = numprocesses
         self.name = type(self).__name__
         self.id = f"{self.name}{uuid.uuid4().hex}"
@@ -76,7 +102,7 @@ class GenericPE:
     ) -> None:
         """Declare an input port; declaring it again replaces it."""
         port: dict[str, Any] = {NAME: name}
-        if grouping is not None:
+        if grouping:
             port[GROUPING] = grouping
         if tuple_type is not None:
             port[TYPE] = tuple_type
@@ -125,8 +151,10 @@ class GenericPE:
 
     # -- what the mapping gives --------------------------------------------------
 
-    def write(self, name: str, data: Any) -> None:
+    def write(self, name: str, data: Any, **options: Any) -> None:
         """Send ``data`` from the output port ``name``.
+
+        ``options`` are for subclasses that override this; here they mean nothing.
 
         Raises
         ------
@@ -135,14 +163,20 @@ class GenericPE:
         GraphError
             If the PE is not running.
         """
+        if self._writer is not None:
+            self._writer(name, data)
+            return
         if name not in self.outputconnections:
             raise PortError(
                 f"{self.id} has no output {name!r}: "
                 f"{suggest(name, self.outputconnections)}"
             )
-        if self._writer is None:
+        port = self.outputconnections[name]
+        if WRITER not in port:
             raise GraphError(f"{self.id} can only write while a mapping runs it")
-        self._writer(name, data)
+        port[WRITER].write(data)
+
+    _write = write
 
     def log(self, message: object) -> None:
         """Log ``message`` at level INFO with the PE and its process."""

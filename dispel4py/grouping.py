@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import enum
 import hashlib
+import types
+import uuid
 import zlib
 from collections.abc import Callable, Mapping, Sequence, Set
-from numbers import Integral, Real
+from numbers import Integral, Number, Real
 from typing import Any
 
 from dispel4py.errors import GraphError, ItemError
@@ -51,7 +54,7 @@ class Grouping:
         GraphError
             If it is none of these.
         """
-        if declared is None or declared in ("none", SHUFFLE):
+        if declared in (None, "", [], (), "none", SHUFFLE):
             return cls()
         if isinstance(declared, Grouping):
             return declared
@@ -101,11 +104,13 @@ class Grouping:
 
 
 def _field(item: Any, key: Any) -> Any:
-    if isinstance(key, str) and not isinstance(item, Mapping):
-        names = getattr(getattr(item, "dtype", None), "names", None)
-        if not names:
-            return getattr(item, key)
-    return item[key]
+    """Return ``item[key]``; a name may be an attribute where there is no such item."""
+    if not isinstance(key, str) or isinstance(item, Mapping):
+        return item[key]
+    try:
+        return item[key]
+    except (TypeError, IndexError):
+        return getattr(item, key)
 
 
 def stable_hash(value: Any) -> int:
@@ -129,6 +134,8 @@ def stable_hash(value: Any) -> int:
         return abs(int(value))
     if isinstance(value, Real) and float(value).is_integer():
         return abs(int(float(value)))
+    if _is_whole(value):
+        return abs(int(value))
     digest = hashlib.blake2b(canonical_bytes(value), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
@@ -152,7 +159,24 @@ def canonical_bytes(value: Any) -> bytes:
         return _tagged("f", number.hex().encode())
     if isinstance(value, complex):
         return _tagged("c", value.real.hex().encode(), value.imag.hex().encode())
+    if isinstance(value, Number) and hasattr(value, "is_finite"):
+        return _canonical_decimal(value)
     return _canonical_container(value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Tell whether this is a decimal number that is an integer."""
+    if not isinstance(value, Number) or not hasattr(value, "is_finite"):
+        return False
+    return bool(value.is_finite() and value == int(value))  # type: ignore[call-overload]
+
+
+def _canonical_decimal(value: Any) -> bytes:
+    if _is_whole(value):
+        return canonical_bytes(int(value))
+    if value.is_finite() and value == float(value):
+        return canonical_bytes(float(value))
+    return _tagged("n", str(value).encode())
 
 
 def _canonical_container(value: Any) -> bytes:
@@ -180,6 +204,12 @@ def _canonical_container(value: Any) -> bytes:
         return _tagged("T", value.isoformat().encode())
     if hasattr(value, "__fspath__"):
         return _tagged("p", str(value).encode())
+    if isinstance(value, uuid.UUID):
+        return _tagged("u", value.bytes)
+    if isinstance(value, datetime.timedelta):
+        return _tagged("dt", str(value / datetime.timedelta(microseconds=1)).encode())
+    if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+        return _tagged("o", f"{value.__module__}.{value.__qualname__}".encode())
     raise ItemError(
         f"cannot group by a {type(value).__name__}: it has no content that is equal "
         "in every process; group by a number, text, tuple, dict or dataclass"
