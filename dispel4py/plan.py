@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from dispel4py.core import GROUPING, GenericPE
+from dispel4py.cost import costs_of
 from dispel4py.errors import GraphError, ParameterError, PlanError
 from dispel4py.grouping import GLOBAL, SHUFFLE, Grouping
+from dispel4py.layout import (
+    Demand,
+    Placement,
+    apart,
+    counts,
+    loads,
+    partition,
+    together,
+)
 from dispel4py.workflow_graph import Connection, WorkflowGraph
+
+#: PEs keep processes of their own if that is expected to take at most so much longer.
+_WORTH = 1.1
 
 
 @dataclass(frozen=True)
@@ -67,12 +82,28 @@ class Route:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which instance of which PE runs in which process, and where items go."""
+    """Which instance of which PE runs in which process, and where items go.
+
+    Attributes
+    ----------
+    pes : tuple of GenericPE
+        Sources first.
+    n_processes : int
+        Those without instances included.
+    instances : tuple of InstanceSpec
+    routes : tuple of Route
+    notes : tuple of str
+        What its reader may not expect, one line each.
+    seconds : tuple of float
+        Expected work in each process; empty where no costs are known.
+    """
 
     pes: tuple[GenericPE, ...]
     n_processes: int
     instances: tuple[InstanceSpec, ...]
     routes: tuple[Route, ...]
+    notes: tuple[str, ...] = ()
+    seconds: tuple[float, ...] = ()
 
     def instances_of(self, pe_index: int) -> list[InstanceSpec]:
         """Return the instances of one PE."""
@@ -94,14 +125,25 @@ class Plan:
         return [o for o in self.pes[pe_index].outputconnections if o not in used]
 
 
-def make_plan(graph: WorkflowGraph, n_processes: int = 1) -> Plan:
+def make_plan(
+    graph: WorkflowGraph,
+    n_processes: int = 1,
+    costs: Mapping[str, float] | None = None,
+) -> Plan:
     """Lay ``graph`` out on ``n_processes`` processes.
 
     With at least as many processes as PEs, and no partitions declared, each PE gets
-    processes of its own: as many as it declares, and a share of the others. With
-    fewer, or within a declared partition, PEs share processes: every PE has an
-    instance in each process of its partition (a source, a PE with ``single`` set and
-    one whose inputs are all grouped ``'global'`` have one instance).
+    processes of its own. PEs that declare a ``numprocesses`` above 1 get as many. What
+    is left is shared out among the others in proportion to their ``process_weight``
+    (1 unless the PE sets it), so that no process is left over. A source has the number
+    of instances that it declares. A PE with ``single`` set, or with no input that is
+    not grouped ``'global'``, has one.
+
+    With fewer processes than PEs, or within a declared partition, PEs share processes:
+    each has an instance in every process of its partition, if it may have as many.
+
+    With ``costs``, these are the weights, and PEs share processes also where the run is
+    expected to end sooner by it.
 
     Parameters
     ----------
@@ -109,6 +151,9 @@ def make_plan(graph: WorkflowGraph, n_processes: int = 1) -> Plan:
         Needs at least one PE and no cycle.
     n_processes : int
         At least 1.
+    costs : dict, optional
+        Seconds of work by PE id or name (see `dispel4py.cost`); ``graph.costs`` if not
+        given.
 
     Returns
     -------
@@ -123,118 +168,114 @@ def make_plan(graph: WorkflowGraph, n_processes: int = 1) -> Plan:
         raise ParameterError(
             f"the number of processes must be 1 or more, not {n_processes}"
         )
-    pes = graph.sorted_pes()
-    layout = _Layout(graph, pes, n_processes)
+    layout = _Layout(graph, n_processes, graph.costs if costs is None else costs)
     placed = layout.place()
+    layout.note_what_is_missing(placed)
     instances: list[InstanceSpec] = []
     of_pe: list[tuple[int, ...]] = []
     for k, processes in enumerate(placed):
         first = len(instances)
         instances.extend(
-            InstanceSpec(first + m, k, pes[k].id, m, process, layout.depths[k])
+            InstanceSpec(first + m, k, layout.pes[k].id, m, process, layout.depths[k])
             for m, process in enumerate(processes)
         )
         of_pe.append(tuple(range(first, len(instances))))
-    routes = tuple(
-        layout.route(r, edge, of_pe, placed) for r, edge in enumerate(layout.edges)
+    return Plan(
+        pes=tuple(layout.pes),
+        n_processes=n_processes,
+        instances=tuple(instances),
+        routes=layout.routes(of_pe, placed),
+        notes=tuple(layout.notes),
+        seconds=tuple(layout.expected(placed)) if layout.measured else (),
     )
-    return Plan(tuple(pes), n_processes, tuple(instances), routes)
 
 
 class _Layout:
-    def __init__(self, graph: WorkflowGraph, pes: list[GenericPE], n: int) -> None:
-        self.graph, self.pes, self.n = graph, pes, n
-        self.number = {id(pe): k for k, pe in enumerate(pes)}
+    def __init__(
+        self, graph: WorkflowGraph, n: int, costs: Mapping[str, float] | None
+    ) -> None:
+        self.graph, self.n = graph, n
+        self.pes = graph.sorted_pes()
+        self.notes: list[str] = []
+        self.measured = costs is not None
+        self.number = {id(pe): k for k, pe in enumerate(self.pes)}
         self.edges: list[Connection] = graph.connections
-        self.groupings = [self._grouping(edge) for edge in self.edges]
+        self.groupings = [_grouping(edge) for edge in self.edges]
+        self.ends = [
+            (self.number[id(e.source)], self.number[id(e.destination)])
+            for e in self.edges
+        ]
         self.depths = self._depths()
-
-    def _grouping(self, edge: Connection) -> Grouping:
-        port = edge.destination.inputconnections[edge.input]
-        where = f"input {edge.input!r} of {edge.destination.id}"
-        return Grouping.of(port.get(GROUPING), where)
+        if costs is None:
+            weights = [_weight(pe) for pe in self.pes]
+        else:
+            weights, notes = costs_of(self.pes, costs)
+            self.notes.extend(notes)
+        self.bounds = [self._bound(k) for k in range(len(self.pes))]
+        self.demands = [
+            _demand(*given)
+            for given in zip(self.pes, self.bounds, weights, strict=True)
+        ]
 
     def _depths(self) -> list[int]:
         depths = [0] * len(self.pes)
-        for k in range(len(self.pes)):
-            for edge in self.edges:
-                if self.number[id(edge.source)] == k:
-                    d = self.number[id(edge.destination)]
-                    depths[d] = max(depths[d], depths[k] + 1)
+        for source, destination in sorted(self.ends):
+            depths[destination] = max(depths[destination], depths[source] + 1)
         return depths
 
-    def _wanted(self, k: int) -> int:
-        """Return how many instances PE k asks for; 0 means a share."""
-        pe = self.pes[k]
-        declared = pe.numprocesses
-        if not isinstance(declared, int) or declared < 1:
-            raise PlanError(
-                f"{pe.id}: numprocesses must be 1 or more, not {declared!r}"
-            )
+    def _bound(self, k: int) -> str:
+        """Return why PE k cannot have more instances than it declares, or ""."""
         into = [
-            g
-            for edge, g in zip(self.edges, self.groupings, strict=True)
-            if edge.destination is pe
+            grouping
+            for (_, destination), grouping in zip(
+                self.ends, self.groupings, strict=True
+            )
+            if destination == k
         ]
-        if getattr(pe, "single", False):
-            return 1
-        if into and all(g.kind == GLOBAL for g in into):
-            return 1
-        if declared > 1 or not into:
-            return declared
-        return 0
+        if getattr(self.pes[k], "single", False):
+            return "single"
+        if not into:
+            return "source"
+        return GLOBAL if all(g.kind == GLOBAL for g in into) else ""
 
-    def place(self) -> list[list[int]]:
+    # -- placing ---------------------------------------------------------------
+
+    def place(self) -> Placement:
         """Return the processes of each PE, one entry per instance."""
-        if self.graph.partitions:
-            return self._place_partitions()
+        groups = self._partitions()
+        if groups is not None:
+            return self._place_partitions(groups)
+        shared = together(self.demands, range(self.n))
         if self.n < len(self.pes):
-            everyone = list(range(len(self.pes)))
-            return self._share(everyone, range(self.n), {})
-        counts = self._counts()
-        placed, first = [], 0
-        for count in counts:
-            placed.append(list(range(first, first + count)))
-            first += count
-        return placed
+            self.notes.append(
+                f"{_many(self.n, 'process')} for {len(self.pes)} PEs: they share"
+            )
+            return shared
+        own = apart(counts(self.demands, self.n))
+        if self.measured:
+            alone_s, shared_s = max(self.expected(own)), max(self.expected(shared))
+            if alone_s > _WORTH * shared_s:
+                self.notes.append(
+                    "PEs share processes: expected to end after "
+                    f"{_seconds(shared_s)}, not {_seconds(alone_s)}"
+                )
+                return shared
+        return own
 
-    def _counts(self) -> list[int]:
-        """Share n processes out among at most n PEs, none left over if possible."""
-        wanted = [self._wanted(k) for k in range(len(self.pes))]
-        counts = [1] * len(wanted)
-        left = self.n - len(counts)
-        while left:
-            short = [k for k, w in enumerate(wanted) if w > 1 and counts[k] < w]
-            open_ended = [k for k, w in enumerate(wanted) if w == 0]
-            if not short and not open_ended:
-                break
-            # the PE that is furthest from what it wants, or has the smallest share
-            if short:
-                k = min(short, key=lambda k: counts[k] / wanted[k])
-            else:
-                k = min(open_ended, key=lambda k: (counts[k], k))
-            counts[k] += 1
-            left -= 1
-        return counts
+    def expected(self, placed: Placement) -> list[float]:
+        """Return the work that each process has to expect."""
+        return loads(placed, [demand.weight for demand in self.demands], self.n)
 
-    def _place_partitions(self) -> list[list[int]]:
-        groups = self._partition_members()
-        sizes = self._partition_sizes(groups)
-        if sizes is None:
-            return self._share(list(range(len(self.pes))), range(self.n), {})
-        found: dict[int, list[int]] = {}
-        first = 0
-        for members, size in zip(groups, sizes, strict=True):
-            self._share(members, range(first, first + size), found)
-            first += size
-        return [found[k] for k in range(len(self.pes))]
-
-    def _partition_members(self) -> list[list[int]]:
-        groups: list[list[int]] = []
+    def _partitions(self) -> list[tuple[list[int], int | None]] | None:
+        """Return the PEs and declared size of each partition; None without any."""
+        partitions = [list(members) for members in self.graph.partitions or ()]
+        if not any(partitions):
+            return None
+        sizes = _partition_sizes(self.graph.numprocesses, len(partitions))
+        found: list[tuple[list[int], int | None]] = []
         seen: set[int] = set()
-        for partition in self.graph.partitions or ():
-            members = []
-            for pe in partition:
+        for members, size in zip(partitions, sizes, strict=True):
+            for pe in members:
                 k = self.number.get(id(pe))
                 if k is None:
                     raise PlanError(
@@ -243,64 +284,119 @@ class _Layout:
                 if k in seen:
                     raise PlanError(f"{pe.id} is in two partitions")
                 seen.add(k)
-                members.append(k)
             if members:
-                groups.append(sorted(members))
+                found.append((sorted(self.number[id(pe)] for pe in members), size))
         rest = [k for k in range(len(self.pes)) if k not in seen]
-        return [*groups, rest] if rest else groups
+        return [*found, (rest, None)] if rest else found
 
-    def _partition_sizes(self, groups: list[list[int]]) -> list[int] | None:
-        """Processes per partition; None if there are too few to keep them apart."""
+    def _place_partitions(
+        self, groups: list[tuple[list[int], int | None]]
+    ) -> Placement:
         if self.n < len(groups):
-            return None
-        declared = self.graph.numprocesses
-        if declared and len(declared) == len(groups) and sum(declared) <= self.n:
-            if min(declared) < 1:
-                raise PlanError("each partition needs one process or more")
-            return list(declared)
-        sizes = [1] * len(groups)
-        fixed = [all(self._wanted(k) == 1 for k in members) for members in groups]
-        open_ended = [g for g, is_fixed in enumerate(fixed) if not is_fixed]
-        for turn in range(self.n - len(groups) if open_ended else 0):
-            sizes[open_ended[turn % len(open_ended)]] += 1
-        return sizes
+            self.notes.append(
+                f"{_many(self.n, 'process')} for {len(groups)} partitions: "
+                "all PEs share"
+            )
+            return together(self.demands, range(self.n))
+        members = [[self.demands[k] for k in group] for group, _ in groups]
+        asked = [
+            partition(inside, size)
+            for inside, (_, size) in zip(members, groups, strict=True)
+        ]
+        found: dict[int, list[int]] = {}
+        rooms = apart(counts(asked, self.n))
+        for inside, (group, _), room in zip(members, groups, rooms, strict=True):
+            found |= zip(group, together(inside, room), strict=True)
+        return [found[k] for k in range(len(self.pes))]
 
-    def _share(
-        self, members: Sequence[int], processes: range, found: dict[int, list[int]]
-    ) -> list[list[int]]:
-        """Give each PE one instance per process; those that want few are spread."""
-        turn = 0
-        for k in members:
-            wanted = self._wanted(k)
-            if wanted == 0 or wanted >= len(processes):
-                found[k] = list(processes)
-            else:
-                found[k] = [
-                    processes[(turn + m) % len(processes)] for m in range(wanted)
-                ]
-                turn += wanted
-        return [found[k] for k in members]
+    def note_what_is_missing(self, placed: Placement) -> None:
+        """Note who gets less than it asks for, and processes without work."""
+        for k, demand in enumerate(self.demands):
+            if len(placed[k]) < demand.wanted and self.n > 1:
+                self.notes.append(
+                    f"{self.pes[k].id} asks for {demand.wanted} instances and has "
+                    f"{len(placed[k])}"
+                )
+        idle = self.n - len({process for own in placed for process in own})
+        if idle:
+            reasons: dict[str, list[str]] = {}
+            for k, bound in enumerate(self.bounds):
+                if bound:
+                    reasons.setdefault(bound, []).append(self.pes[k].id)
+            said = "; ".join(f"{b}: {', '.join(ids)}" for b, ids in reasons.items())
+            self.notes.append(
+                f"{_many(idle, 'process')} of {self.n} without work: no PE there can "
+                f"have more instances ({said})"
+            )
 
-    def route(
-        self,
-        index: int,
-        edge: Connection,
-        of_pe: list[tuple[int, ...]],
-        placed: list[list[int]],
-    ) -> Route:
-        source, sink = self.number[id(edge.source)], self.number[id(edge.destination)]
-        if source == sink:
-            raise GraphError(f"{edge.source.id} is connected to itself")
-        grouping = self.groupings[index]
-        same = placed[source] == placed[sink]
-        return Route(
-            index=index,
-            source_pe=source,
-            output=edge.output,
-            destination_pe=sink,
-            input=edge.input,
-            grouping=grouping,
-            sources=of_pe[source],
-            destinations=of_pe[sink],
-            stays_local=same and grouping.kind == SHUFFLE,
+    # -- routes ----------------------------------------------------------------
+
+    def routes(
+        self, of_pe: Sequence[tuple[int, ...]], placed: Placement
+    ) -> tuple[Route, ...]:
+        return tuple(
+            Route(
+                index=index,
+                source_pe=source,
+                output=edge.output,
+                destination_pe=sink,
+                input=edge.input,
+                grouping=grouping,
+                sources=of_pe[source],
+                destinations=of_pe[sink],
+                stays_local=placed[source] == placed[sink] and grouping.kind == SHUFFLE,
+            )
+            for index, (edge, grouping, (source, sink)) in enumerate(
+                zip(self.edges, self.groupings, self.ends, strict=True)
+            )
         )
+
+
+def _grouping(edge: Connection) -> Grouping:
+    if edge.source is edge.destination:
+        raise GraphError(f"{edge.source.id} is connected to itself")
+    port = edge.destination.inputconnections[edge.input]
+    where = f"input {edge.input!r} of {edge.destination.id}"
+    return Grouping.of(port.get(GROUPING), where)
+
+
+def _demand(pe: GenericPE, bound: str, weight: float) -> Demand:
+    declared = pe.numprocesses
+    if not isinstance(declared, Integral) or declared < 1:
+        raise PlanError(f"{pe.id}: numprocesses must be 1 or more, not {declared!r}")
+    if not bound:
+        return Demand(int(declared), None, weight)
+    wanted = int(declared) if bound == "source" else 1
+    return Demand(wanted, wanted, weight)
+
+
+def _weight(pe: GenericPE) -> float:
+    weight = getattr(pe, "process_weight", 1.0)
+    if isinstance(weight, Real) and 0.0 < float(weight) < math.inf:
+        return float(weight)
+    raise PlanError(f"{pe.id}: process_weight must be above 0, not {weight!r}")
+
+
+def _partition_sizes(
+    declared: Sequence[int] | None, n_partitions: int
+) -> Sequence[int | None]:
+    if not declared:
+        return [None] * n_partitions
+    if len(declared) != n_partitions:
+        raise PlanError(
+            f"graph.numprocesses has {_many(len(declared), 'number')} "
+            f"for {_many(n_partitions, 'partition')}"
+        )
+    if min(declared) < 1:
+        raise PlanError("each partition needs one process or more")
+    return declared
+
+
+def _many(n: int, noun: str) -> str:
+    if n == 1:
+        return f"1 {noun}"
+    return f"{n} {noun}es" if noun.endswith("s") else f"{n} {noun}s"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.3g} s"

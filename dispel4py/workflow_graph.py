@@ -40,6 +40,8 @@ class WorkflowGraph:
         PEs that share processes.
     numprocesses : list of int, optional
         Processes of each partition.
+    costs : dict, optional
+        Measured seconds of each PE, by id or name, for the layout (`dispel4py.cost`).
 
     Examples
     --------
@@ -58,6 +60,7 @@ class WorkflowGraph:
         self.outputmappings: dict[str, Port | list[Port]] = {}
         self.partitions: list[list[GenericPE]] | None = None
         self.numprocesses: list[int] | None = None
+        self.costs: dict[str, float] | None = None
 
     # -- building --------------------------------------------------------------
 

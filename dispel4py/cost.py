@@ -1,0 +1,118 @@
+"""What the PEs of a graph cost: measured in one run, used to lay out the next.
+
+A profile is the summary of an earlier run as JSON, of which this is read::
+
+    {"pes": {"Read0": {"busy_s": 1.25}, "Correlate1": {"busy_s": 40.5}}}
+
+or, written by hand, an object of PE ids or names, each with its seconds::
+
+    {"Read": 1.25, "Correlate": 40.5}
+
+The seconds are those of all instances of a PE together, in its own code. Only the
+proportions count for the layout.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from dispel4py.core import GenericPE
+from dispel4py.errors import InputError, PlanError, suggest
+
+__all__ = ["costs_of", "read_costs"]
+
+
+def read_costs(path: str | os.PathLike[str]) -> dict[str, float]:
+    """Read a profile.
+
+    Returns
+    -------
+    dict
+        Seconds by PE id or name; PEs that were not measured are left out.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or holds no seconds.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"profile {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"profile {path}: not JSON: {error}") from None
+    pes = found.get("pes", found) if isinstance(found, Mapping) else None
+    if not isinstance(pes, Mapping) or not pes:
+        raise InputError(
+            f"profile {path}: it must be the summary of a run, or an object of PE "
+            "names, each with its seconds of work"
+        )
+    costs = {}
+    for name, entry in pes.items():
+        seconds = entry.get("busy_s") if isinstance(entry, Mapping) else entry
+        if seconds is None:
+            continue
+        if not _is_seconds(seconds):
+            raise InputError(
+                f"profile {path}: {name!r} has {seconds!r}, not seconds of work"
+            )
+        costs[name] = float(seconds)
+    if not costs:
+        raise InputError(f"profile {path}: in that run no PE was timed")
+    return costs
+
+
+def costs_of(
+    pes: Sequence[GenericPE], costs: Mapping[str, float]
+) -> tuple[list[float], list[str]]:
+    """Find the seconds of each PE in a profile, and say what does not match.
+
+    A PE is looked up by its id, then by its name; the seconds of a name are split among
+    the PEs that share it. One that is missing is taken to cost as much as the average.
+
+    Raises
+    ------
+    PlanError
+        If the profile knows none of the PEs, or has something else than seconds.
+    """
+    for name, seconds in costs.items():
+        if not _is_seconds(seconds):
+            raise PlanError(f"the cost of {name} is {seconds!r}, not seconds of work")
+    by_name = [pe.name for pe in pes if pe.id not in costs]
+    found: list[float | None] = []
+    for pe in pes:
+        if pe.id in costs:
+            found.append(costs[pe.id])
+        elif pe.name in costs:
+            found.append(costs[pe.name] / by_name.count(pe.name))
+        else:
+            found.append(None)
+    known = [seconds for seconds in found if seconds is not None]
+    if not known:
+        ids = [pe.id for pe in pes]
+        first = next(iter(costs), "")
+        raise PlanError(
+            f"the costs name no PE of this graph; of {first!r}: {suggest(first, ids)}"
+        )
+    average = sum(known) / len(known)
+    notes = []
+    lost = [pe.id for pe, seconds in zip(pes, found, strict=True) if seconds is None]
+    if lost:
+        notes.append(f"cost not measured, taken as the average: {', '.join(lost)}")
+    names = {name for pe in pes for name in (pe.id, pe.name)}
+    strange = [name for name in costs if name not in names]
+    if strange:
+        notes.append(f"costs of PEs that are not in the graph: {', '.join(strange)}")
+    return [average if seconds is None else seconds for seconds in found], notes
+
+
+def _is_seconds(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return 0.0 <= float(value) < math.inf

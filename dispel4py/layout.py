@@ -1,0 +1,148 @@
+"""How many instances each PE gets, and which processes run them.
+
+Pure arithmetic on what each PE asks for: the graph and its routes are the plan's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+#: Processes of each instance, for each PE.
+Placement = list[list[int]]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one PE, or one partition, asks for.
+
+    Attributes
+    ----------
+    wanted : int
+        Instances asked for.
+    limit : int or None
+        The most it can use; None if there is no such number.
+    weight : float
+        Work compared with that of the others: seconds if it was measured.
+    """
+
+    wanted: int = 1
+    limit: int | None = None
+    weight: float = 1.0
+
+    @property
+    def shares(self) -> bool:
+        """Whether it takes what there is, and asks for no number."""
+        return self.wanted == 1 and self.limit is None
+
+    def takes_more(self, count: int) -> bool:
+        """Whether it can use more than ``count``."""
+        return self.limit is None or count < self.limit
+
+
+def counts(demands: Sequence[Demand], n: int) -> list[int]:
+    """Deal ``n`` out, at least one to each; nothing is left if anyone can use it.
+
+    Numbers asked for come first, then those that take a share, by weight; what is
+    left then goes to those that asked for a number, in proportion to it.
+
+    >>> counts([Demand(1, 1), Demand(), Demand(weight=3.0), Demand(2)], 9)
+    [1, 2, 4, 2]
+    """
+    found = [1] * len(demands)
+    for _ in range(n - len(demands)):
+        k = _next_taker(demands, found)
+        if k is None:
+            break
+        found[k] += 1
+    return found
+
+
+def _next_taker(demands: Sequence[Demand], found: Sequence[int]) -> int | None:
+    takers = [k for k, d in enumerate(demands) if d.takes_more(found[k])]
+    short = [k for k in takers if found[k] < demands[k].wanted]
+    sharing = [k for k in takers if demands[k].shares]
+    if sharing and not short:
+        return min(sharing, key=lambda k: (-demands[k].weight / found[k], found[k], k))
+    return min(
+        short or takers, key=lambda k: (found[k] / demands[k].wanted, k), default=None
+    )
+
+
+def apart(numbers: Sequence[int]) -> Placement:
+    """Give each PE processes of its own, as many as it has instances."""
+    placed, first = [], 0
+    for number in numbers:
+        placed.append(list(range(first, first + number)))
+        first += number
+    return placed
+
+
+def together(demands: Sequence[Demand], processes: Sequence[int]) -> Placement:
+    """Give each PE an instance in every process; those that want few are spread.
+
+    The heaviest of the few are placed first, each where there is least so far.
+    """
+    load = dict.fromkeys(processes, 0.0)
+    placed: Placement = [list(processes) for _ in demands]
+    few = [k for k, d in enumerate(demands) if not d.shares]
+    for k in sorted(few, key=lambda k: -demands[k].weight / demands[k].wanted):
+        number = min(demands[k].wanted, len(processes))
+        if number == len(processes):
+            continue
+        chosen = sorted(processes, key=lambda p: (load[p], p))[:number]
+        for process in chosen:
+            load[process] += max(demands[k].weight, 1e-9) / number
+        placed[k] = sorted(chosen)
+    _fill_idle(placed, demands, processes)
+    return placed
+
+
+def _fill_idle(
+    placed: Placement, demands: Sequence[Demand], processes: Sequence[int]
+) -> None:
+    """Use processes that nothing was placed in, if anyone can."""
+    used = {process for own in placed for process in own}
+    for process in processes:
+        takers = [k for k, d in enumerate(demands) if d.takes_more(len(placed[k]))]
+        if process not in used and takers:
+            k = min(takers, key=lambda k: (len(placed[k]) / demands[k].wanted, k))
+            placed[k] = sorted([*placed[k], process])
+
+
+def partition(members: Iterable[Demand], declared: int | None) -> Demand:
+    """Return what a partition asks for: a number if one is declared, or a share."""
+    found = list(members)
+    limits = [demand.limit for demand in found]
+    limit = None if None in limits else sum(d.wanted for d in found)
+    weight = sum(demand.weight for demand in found)
+    if declared is not None:
+        limit = None if limit is None else max(limit, declared)
+    return Demand(declared or 1, limit, weight)
+
+
+def loads(placed: Placement, weights: Sequence[float], n: int) -> list[float]:
+    """Estimate the work in each process, if items go where there is room.
+
+    PEs with few instances come first; the others fill up what is least loaded.
+
+    >>> loads([[0], [0, 1]], [1.0, 4.0], 2)
+    [2.5, 2.5]
+    """
+    load = [0.0] * n
+    for k in sorted(range(len(placed)), key=lambda k: (len(placed[k]), k)):
+        _pour(load, placed[k], weights[k])
+    return load
+
+
+def _pour(load: list[float], processes: Sequence[int], amount: float) -> None:
+    """Add ``amount`` where ``load`` is lowest, so that it ends level."""
+    order = sorted(processes, key=lambda p: load[p])
+    level = math.inf
+    for wide in range(1, len(order) + 1):
+        level = (amount + sum(load[p] for p in order[:wide])) / wide
+        if wide == len(order) or level <= load[order[wide]]:
+            break
+    for process in order:
+        load[process] = max(load[process], level)
