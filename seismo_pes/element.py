@@ -1,9 +1,9 @@
-"""Turn a function on traces or streams into a processing element, in one line."""
+"""Turn a function on traces, streams or other items into a PE, in one line."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from obspy import Stream, Trace
@@ -14,10 +14,31 @@ from seismo_pes.report import Skipped
 from seismo_pes.signal.errors import ParameterError as SignalError
 from seismo_pes.waveforms import Waveforms
 
-__all__ = ["Element", "FunctionElement", "element"]
+__all__ = ["Element", "FunctionElement", "ItemElement", "element", "item_element"]
 
 
-class Element(GenericPE):
+class _Refusing(GenericPE):
+    """A PE with a port for what it cannot use."""
+
+    stage: str = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._add_input("input")
+        self._add_output("output")
+        self._add_output("skipped")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "stage" not in vars(cls):
+            cls.stage = cls.__name__.lower()
+
+    def skip(self, name: str, error: Exception) -> Skipped:
+        """Make the report of something that could not be used."""
+        return Skipped(self.stage, name, str(error).removeprefix(f"{name}: "))
+
+
+class Element(_Refusing):
     """A PE that makes new traces of those that pass through it: override `transform`.
 
     Ports
@@ -28,15 +49,17 @@ class Element(GenericPE):
         New traces. A trace for which `transform` returns None is left out.
     skipped : Skipped
         Traces that `transform` refused by a `DataError`, with its reason.
+
+    Attributes
+    ----------
+    per : str
+        What `transform` gets: ``trace``, ``stream``, or ``station``, a Stream of the
+        components of one instrument (equal but for the last letter of the channel).
+    stage : str
+        Where a `Skipped` says it happened; the class name in lower case unless set.
     """
 
     per = "trace"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._add_input("input")
-        self._add_output("output")
-        self._add_output("skipped")
 
     def transform(self, part: Any) -> Any:
         """Make a new trace (or stream) of one trace (or stream, with ``per``)."""
@@ -58,18 +81,26 @@ class Element(GenericPE):
         else:
             yield from ({"output": trace} for trace in found)
 
-    def _transformed(self, stream: Any, skipped: list[Skipped]) -> Stream:
-        parts = [Stream(list(stream))] if self.per == "stream" else list(stream)
+    def _parts(self, stream: Iterable[Trace]) -> list[Any]:
+        if self.per == "stream":
+            return [Stream(list(stream))]
+        if self.per == "trace":
+            return list(stream)
+        instruments: dict[str, Stream] = {}
+        for trace in stream:
+            instruments.setdefault(trace.id[:-1], Stream()).append(trace)
+        return list(instruments.values())
+
+    def _transformed(self, stream: Iterable[Trace], skipped: list[Skipped]) -> Stream:
         found = Stream()
-        for part in parts:
+        for part in self._parts(stream):
             if not len(part):
                 continue
             try:
                 made = self.transform(part)
             except (DataError, SignalError) as error:
                 name = part[0].id if isinstance(part, Stream) else part.id
-                reason = str(error).removeprefix(f"{name}: ")
-                skipped.append(Skipped(type(self).__name__.lower(), name, reason))
+                skipped.append(self.skip(name, error))
                 continue
             if isinstance(made, Stream):
                 found.extend(made)
@@ -78,25 +109,81 @@ class Element(GenericPE):
         return found
 
 
-class FunctionElement(Element):
-    """An element that calls a function; made by `element`."""
+class ItemElement(_Refusing):
+    """A PE that makes new items of those that pass, one by one: override `transform`.
+
+    Ports
+    -----
+    input : object
+        What comes in stays as it is.
+    output : object
+        What `transform` returns, each of them if it is a list; nothing for None.
+    skipped : Skipped
+        Items that `transform` refused by a `DataError`, with its reason.
+    """
+
+    def transform(self, item: Any) -> Any:
+        """Make a new item, or a list of them."""
+        raise NotImplementedError
+
+    def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Transform what came in."""
+        item = inputs["input"]
+        try:
+            made = self.transform(item)
+        except (DataError, SignalError) as error:
+            name = getattr(item, "id", None) or type(item).__name__
+            yield {"skipped": self.skip(str(name), error)}
+            return
+        if isinstance(made, list):
+            yield from ({"output": one} for one in made)
+        elif made is not None:
+            yield {"output": made}
+
+
+class _Calling(_Refusing):
+    """What elements made of functions have in common: the function's parameters."""
 
     function: Callable[..., Any]
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, *values: Any, **parameters: Any) -> None:
         super().__init__()
-        known = [p.name for p in _parameters(type(self).function)]
-        for name in parameters:
-            if name not in known:
-                raise ParameterError(
-                    f"{type(self).__name__} has no parameter {name!r}: "
-                    f"{suggest(name, known)}"
-                )
-        self.parameters = parameters
+        self.parameters = _bound(type(self), values, parameters)
 
     def transform(self, part: Any) -> Any:
         """Call the function."""
         return type(self).function(part, **self.parameters)
+
+
+class FunctionElement(_Calling, Element):
+    """An element that calls a function; made by `element`."""
+
+
+class FunctionItemElement(_Calling, ItemElement):
+    """An element on single items that calls a function; made by `item_element`."""
+
+
+TRACE_PORTS = """
+Ports
+-----
+input : obspy.Stream, obspy.Trace or Waveforms
+    What comes in stays as it is.
+output : the same type
+    What the function makes.
+skipped : Skipped
+    What the function refused, and why.
+"""
+
+ITEM_PORTS = """
+Ports
+-----
+input : {given}
+    What comes in stays as it is.
+output : {made}
+    What the function makes; each one of a list.
+skipped : Skipped
+    What the function refused, and why.
+"""
 
 
 def element(
@@ -107,13 +194,13 @@ def element(
     Parameters
     ----------
     function : callable
-        Takes an `obspy.Trace` (or, with ``per="stream"``, a Stream) and parameters;
-        returns a new one, or None to drop it. It raises `DataError` for data that it
-        cannot use.
+        Takes an `obspy.Trace` (or, with ``per``, a Stream) and parameters; returns a
+        new one, or None to drop it. It raises `DataError` for data that it cannot use.
+        Its docstring becomes that of the class.
     name : str
         Of the class; assign it to a variable of that name, so that it can be pickled.
     per : str
-        ``trace`` or ``stream``.
+        ``trace``, ``stream`` or ``station``; see `Element`.
 
     Examples
     --------
@@ -126,19 +213,67 @@ def element(
     >>> made["output"].data
     array([2., 2.])
     """
-    signature = ", ".join(str(p) for p in _parameters(function))
-    doc = f"{inspect.getdoc(function) or name}\n\nParameters: {signature or 'none'}."
-    return type(
-        name,
-        (FunctionElement,),
-        {
-            "__doc__": doc,
-            "__module__": function.__module__,
-            "function": staticmethod(function),
-            "per": per,
-        },
-    )
+    return _made_class(FunctionElement, function, name, TRACE_PORTS, per=per)
+
+
+def item_element(
+    function: Callable[..., Any], name: str, given: str, made: str
+) -> type[FunctionItemElement]:
+    """Make the PE class that applies ``function`` to items of any kind.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an item and parameters; returns a new one, a list of new ones, or None.
+    name : str
+        Of the class, and of the variable it is assigned to.
+    given, made : str
+        What is said of the items at its input and its output.
+
+    Examples
+    --------
+    >>> def halves(number, n=1):
+    ...     "Halve n times."
+    ...     return number / 2**n
+    >>> Halves = item_element(halves, "Halves", "float", "float")
+    >>> list(Halves(n=2).process({"input": 8.0}))
+    [{'output': 2.0}]
+    """
+    ports = ITEM_PORTS.format(given=given, made=made)
+    return _made_class(FunctionItemElement, function, name, ports)
+
+
+def _made_class(
+    base: type, function: Callable[..., Any], name: str, ports: str, **members: Any
+) -> Any:
+    # its examples run where they stand; here they would run again
+    said = (inspect.getdoc(function) or name).partition("\nExamples\n---")[0]
+    fixed = {
+        "__doc__": f"{said.rstrip()}\n{ports}",
+        "__module__": function.__module__,
+        "__signature__": inspect.Signature(_parameters(function)),
+        "function": staticmethod(function),
+    }
+    return type(name, (base,), fixed | members)
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return list(inspect.signature(function).parameters.values())[1:]
+
+
+def _bound(
+    element: type, values: tuple[Any, ...], parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the parameters by name, or raise if one is unknown or missing."""
+    name = element.__name__
+    signature = inspect.signature(element)
+    known = list(signature.parameters)
+    for given in parameters:
+        if given not in known:
+            raise ParameterError(
+                f"{name} has no parameter {given!r}: {suggest(given, known)}"
+            )
+    try:
+        return dict(signature.bind(*values, **parameters).arguments)
+    except TypeError as error:
+        raise ParameterError(f"{name}: {error}") from None

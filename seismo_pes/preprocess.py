@@ -1,4 +1,7 @@
-"""Preprocessing of traces: functions on obspy traces, and the PEs made of them.
+"""First steps on traces: trends, edges, gaps; functions, and the PEs made of them.
+
+Filters are in `filters`, other sampling rates in `resampling`, normalisation in
+`normalize`; the main job's own are here by name, too.
 
 Each function leaves its input as it is and returns a new trace. Data become float64
 in the first step and stay so until the spectra.
@@ -13,25 +16,31 @@ import numpy as np
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.core import GenericPE
-from dispel4py.errors import DataError
 from seismo_pes.element import element
+from seismo_pes.filters import Bandpass, bandpass
 from seismo_pes.merge import NS, Segment, exact_rate, merge_segments
+from seismo_pes.normalize import Normalize, normalize
+from seismo_pes.resampling import Resample, resample
 from seismo_pes.signal import detrend as _detrend
-from seismo_pes.signal import filter as _filter
-from seismo_pes.signal import normalize as _normalize
-from seismo_pes.signal import resample as _resample
 from seismo_pes.signal import taper as _taper
+from seismo_pes.traces import samples, with_data
 from seismo_pes.waveforms import Waveforms
 
 __all__ = [
     "Bandpass",
+    "Demean",
     "Detrend",
+    "DetrendPolynomial",
+    "DetrendSpline",
     "Merge",
     "Normalize",
     "Resample",
     "Taper",
     "bandpass",
+    "demean",
     "detrend",
+    "detrend_polynomial",
+    "detrend_spline",
     "flat_runs",
     "normalize",
     "resample",
@@ -39,90 +48,64 @@ __all__ = [
 ]
 
 
-def _made(trace: Trace, data: np.ndarray, **changes: Any) -> Trace:
-    made = Trace(header=trace.stats.copy())
-    made.data = data
-    for name, value in changes.items():
-        setattr(made.stats, name, value)
-    return made
+def demean(trace: Trace) -> Trace:
+    """Remove the mean."""
+    return with_data(trace, _detrend.demean(samples(trace)))
 
 
 def detrend(trace: Trace, kind: str = "linear") -> Trace:
-    """Remove the mean or a straight line: ``none``, ``demean`` or ``linear``."""
-    return _made(trace, _detrend.detrend(trace.data, kind))
+    """Remove the mean or a straight line.
+
+    Parameters
+    ----------
+    kind : str
+        ``none``, ``demean`` or ``linear``.
+    """
+    return with_data(trace, _detrend.detrend(samples(trace), kind))
+
+
+def detrend_polynomial(trace: Trace, order: int) -> Trace:
+    """Remove the polynomial that fits best.
+
+    Parameters
+    ----------
+    order : int
+        Degree, 0 to 20.
+    """
+    return with_data(trace, _detrend.detrend_polynomial(samples(trace), order))
+
+
+def detrend_spline(trace: Trace, knot_spacing_s: float, order: int = 3) -> Trace:
+    """Remove the spline that fits best.
+
+    Parameters
+    ----------
+    knot_spacing_s : float
+        Seconds from knot to knot.
+    order : int
+        Degree of the pieces, 1 to 5.
+    """
+    spacing = round(knot_spacing_s * trace.stats.sampling_rate)
+    return with_data(trace, _detrend.detrend_spline(samples(trace), spacing, order))
 
 
 def taper(trace: Trace, seconds: float) -> Trace:
-    """Apply a cosine taper of ``seconds`` at both ends."""
-    rate_hz = trace.stats.sampling_rate
-    return _made(trace, _taper.taper_s(trace.data, seconds, rate_hz))
+    """Apply a cosine taper at both ends.
 
-
-def bandpass(trace: Trace, low_hz: float, high_hz: float, corners: int = 4) -> Trace:
-    """Apply a zero-phase Butterworth band-pass (``corners`` in each direction)."""
-    rate_hz = trace.stats.sampling_rate
-    return _made(trace, _filter.bandpass(trace.data, rate_hz, low_hz, high_hz, corners))
-
-
-def resample(trace: Trace, rate_hz: float, origin_ns: int = 0) -> Trace:
-    """Change the sampling rate, with an anti-alias filter without delay.
-
-    Samples before the first one that lies on the new grid (``origin_ns`` plus
-    multiples of ``1 / rate_hz``, to half an old sample) are left out, so that traces
-    of different stations stay simultaneous.
+    Parameters
+    ----------
+    seconds : float
+        Length of each edge in seconds.
     """
-    old_hz = trace.stats.sampling_rate
-    if old_hz == rate_hz:
-        return trace
-    start_ns = trace.stats.starttime.ns
-    first = _first_on_grid(start_ns - origin_ns, old_hz, rate_hz)
-    if first >= trace.stats.npts:
-        raise DataError(f"{trace.stats.npts} samples are too few to resample")
-    data = _resample.resample(trace.data[first:], old_hz, rate_hz)
-    start_ns += round(first * NS / exact_rate(old_hz))
-    return _made(
-        trace, data, starttime=UTCDateTime(ns=start_ns), sampling_rate=float(rate_hz)
-    )
+    rate_hz = trace.stats.sampling_rate
+    return with_data(trace, _taper.taper_s(samples(trace), seconds, rate_hz))
 
 
-def _first_on_grid(start_ns: int, old_hz: float, new_hz: float) -> int:
-    """Return how many old samples to drop so that the next lies on the new grid."""
-    old, new = exact_rate(old_hz), exact_rate(new_hz)
-    period = (old / new).numerator  # old samples after which both grids meet again
-    offsets = []
-    for k in range(min(period, 10_000)):
-        at = (start_ns + k * NS / old) * new / NS
-        offset = abs(at - round(at)) / new * old  # in old samples
-        if offset < 0.5:
-            return k
-        offsets.append(offset)
-    return offsets.index(min(offsets))
-
-
-def normalize(
-    trace: Trace,
-    kind: str,
-    ram_window_s: float | None = None,
-    clip_std: float | None = None,
-) -> Trace:
-    """Normalise in time: ``none``, ``onebit``, ``ram`` or ``clip``."""
-    if kind == "none":
-        return trace
-    if kind == "onebit":
-        return _made(trace, _normalize.onebit(trace.data))
-    if kind == "ram":
-        n_half = round((ram_window_s or 0.0) * trace.stats.sampling_rate / 2)
-        return _made(trace, _normalize.running_absolute_mean(trace.data, n_half))
-    if kind == "clip":
-        return _made(trace, _normalize.clip(trace.data, clip_std or 3.0))
-    raise DataError(f"unknown normalisation {kind!r}")
-
-
+Demean = element(demean, "Demean")
 Detrend = element(detrend, "Detrend")
+DetrendPolynomial = element(detrend_polynomial, "DetrendPolynomial")
+DetrendSpline = element(detrend_spline, "DetrendSpline")
 Taper = element(taper, "Taper")
-Bandpass = element(bandpass, "Bandpass")
-Resample = element(resample, "Resample")
-Normalize = element(normalize, "Normalize")
 
 
 class Merge(GenericPE):

@@ -240,6 +240,8 @@ class RemoveResponse(Element):
         Those that have none, stage ``"response"``.
     """
 
+    stage = "response"
+
     def __init__(
         self,
         inventory: str | Path | Inventory,

@@ -13,6 +13,9 @@ from seismo_pes.signal._arrays import FloatArray, require_count
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.whiten import ComplexArray, as_complex
 
+# Largest lag K for the lags -K..K, or the first and the last lag.
+Lags = int | tuple[int, int]
+
 TRANSFORM_BYTES = 1_300_000  # a batch of transforms, 16 rows of 19,440 float32
 KEPT_BYTES = 64_000_000  # scratch larger than that is not kept
 
@@ -21,12 +24,12 @@ def lags_from_spectra(
     s: ComplexArray,
     n_fft: int,
     bins: slice | None,
-    max_lag: int,
+    max_lag: Lags,
     out: FloatArray | None = None,
     dtype: DTypeLike | None = None,
     scale: FloatArray | float = 1.0,
 ) -> FloatArray:
-    """Inverse transforms of cross-spectra, cut to the lags -max_lag..max_lag.
+    """Inverse transforms of cross-spectra, cut to a range of lags.
 
     Parameters
     ----------
@@ -38,9 +41,10 @@ def lags_from_spectra(
         Which bins of the one-sided spectrum `s` holds, the others being zero; None
         for all.
     max_lag
-        Largest lag K in samples, below ``n_fft / 2``.
+        Largest lag K in samples, below ``n_fft / 2``, for the lags -K..K; or the
+        first and the last lag.
     out
-        Written to and returned if given, shape ``(..., 2 K + 1)``, contiguous.
+        Written to and returned if given, shape ``(..., n_lags)``, contiguous.
     dtype
         float32 or float64 of a new result; by default as precise as `s`.
     scale
@@ -48,7 +52,7 @@ def lags_from_spectra(
 
     Returns
     -------
-    Shape ``(..., 2 K + 1)``.
+    Shape ``(..., n_lags)``; ``2 K + 1`` lags, or those from first to last.
 
     Raises
     ------
@@ -63,8 +67,8 @@ def lags_from_spectra(
     array([0., 0., 0., 0., 3.])
     """
     s = as_complex(s, "s")
-    inside, max_lag = check_lags(s, n_fft, bins, max_lag)
-    shape = (*s.shape[:-1], 2 * max_lag + 1)
+    inside, lags = check_lags(s, n_fft, bins, max_lag)
+    shape = (*s.shape[:-1], len(lags))
     out = check_out(out, shape, dtype or s.real.dtype)
     rows = s.reshape(prod(s.shape[:-1]), s.shape[-1])
     flat = out.reshape(len(rows), shape[-1])
@@ -73,7 +77,7 @@ def lags_from_spectra(
     full = zero_spectra(n_fft, s.dtype)
     for i, k in batches(0, len(rows), len(full)):
         full[:k, inside] = rows[i : i + k]
-        cut_lags(full[:k], n_fft, max_lag, flat[i : i + k])
+        cut_lags(full[:k], n_fft, lags, flat[i : i + k])
         if not unscaled:
             flat[i : i + k] *= scales[i : i + k, None]
     return out
@@ -113,28 +117,61 @@ def zero_spectra(n_fft: int, dtype: Any) -> ComplexArray:
     return full
 
 
-def cut_lags(full: ComplexArray, n_fft: int, max_lag: int, out: FloatArray) -> None:
-    """Transform a batch and copy the lags -max_lag..max_lag into `out`."""
+def cut_lags(full: ComplexArray, n_fft: int, lags: range, out: FloatArray) -> None:
+    """Transform a batch and copy the lags into `out`."""
     if _NUMPY_FFT_HAS_OUT:
         c = scratch("c", (len(full), n_fft), full.real.dtype)
         np.fft.irfft(full, n_fft, axis=-1, out=c)
     else:
         c = scipy.fft.irfft(full, n_fft, axis=-1)
-    out[:, max_lag:] = c[:, : max_lag + 1]
-    if max_lag:
-        out[:, :max_lag] = c[:, -max_lag:]
+    # negative lags stand at the end of the circle
+    n_negative = max(0, min(0, lags.stop) - lags.start)
+    if n_negative:
+        first = n_fft + lags.start
+        out[:, :n_negative] = c[:, first : first + n_negative]
+    if lags.stop > 0:
+        out[:, n_negative:] = c[:, max(0, lags.start) : lags.stop]
 
 
 _NUMPY_FFT_HAS_OUT = int(np.__version__.split(".")[0]) >= 2
 
 
+def lag_range(max_lag: Lags) -> range:
+    """Return the lags that are meant: -K..K, or from the first to the last.
+
+    Raises
+    ------
+    ParameterError
+        If K is negative, or the last lag comes before the first.
+
+    Examples
+    --------
+    >>> lag_range(2), lag_range((5, 9))
+    (range(-2, 3), range(5, 10))
+    """
+    if not isinstance(max_lag, tuple):
+        half = require_count(max_lag, "max_lag")
+        return range(-half, half + 1)
+    if len(max_lag) != 2 or any(lag != int(lag) for lag in max_lag):
+        raise ParameterError(f"max_lag {max_lag}: needs two whole numbers")
+    first, last = int(max_lag[0]), int(max_lag[1])
+    if last < first:
+        raise ParameterError(f"max_lag {max_lag}: the last lag comes before the first")
+    return range(first, last + 1)
+
+
+def furthest(lags: range) -> int:
+    """Largest absolute lag of a range."""
+    return max(abs(lags.start), abs(lags.stop - 1))
+
+
 def check_lags(
-    s: ComplexArray, n_fft: int, bins: slice | None, max_lag: int
-) -> tuple[slice, int]:
-    """Return bins with their bounds, and the lag, or raise if they do not fit."""
+    s: ComplexArray, n_fft: int, bins: slice | None, max_lag: Lags
+) -> tuple[slice, range]:
+    """Return bins with their bounds, and the lags, or raise if they do not fit."""
     n_fft = require_count(n_fft, "n_fft", 2)
-    max_lag = require_count(max_lag, "max_lag")
-    if 2 * max_lag + 1 > n_fft:
+    lags = lag_range(max_lag)
+    if 2 * furthest(lags) + 1 > n_fft:
         raise ParameterError(
             f"max_lag must be below n_fft / 2 = {n_fft / 2:g}, not {max_lag}"
         )
@@ -143,7 +180,7 @@ def check_lags(
         raise ParameterError(
             f"bins {bins} of n_fft {n_fft} do not fit {s.shape[-1]} bins"
         )
-    return slice(inside.start, inside.stop), max_lag
+    return slice(inside.start, inside.stop), lags
 
 
 def check_out(out: FloatArray | None, shape: tuple[int, ...], dtype: Any) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
-from seismo_pes.signal.correlate import lags_from_spectra
+from seismo_pes.signal._lags import Lags, furthest, lag_range, lags_from_spectra
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.normalize import running_mean
 from seismo_pes.signal.spectra import fft_length, rfft_windows
@@ -105,7 +105,7 @@ def phase_records(x: ArrayLike) -> FloatArray:
 
 
 def phase_cross_correlate(
-    a: ArrayLike, b: ArrayLike, max_lag: int, power: float = 2.0
+    a: ArrayLike, b: ArrayLike, max_lag: Lags, power: float = 2.0
 ) -> FloatArray:
     """Phase cross-correlation: how alike the phases are, whatever the amplitudes.
 
@@ -119,13 +119,13 @@ def phase_cross_correlate(
     a, b
         Records of equal length, shape ``(n,)``. Two float32 give float32.
     max_lag
-        Largest lag K in samples.
+        Largest lag K in samples for the lags -K..K, or the first and the last lag.
     power
         p > 0: 1 is Schimmel's first form (PCC1), 2 the fast one (PCC2).
 
     Returns
     -------
-    Shape ``(2 K + 1,)``, lags -K..K, positive: b later.
+    Shape ``(n_lags,)``, from the first lag to the last; positive: b later.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def phase_cross_correlate(
     True
     """
     a, b = as_float(a, "a"), as_float(b, "b")
-    max_lag = require_count(max_lag, "max_lag")
+    lags = lag_range(max_lag)
     if a.ndim != 1 or a.shape != b.shape:
         raise ParameterError(
             f"a {a.shape} and b {b.shape} must be records of one length"
@@ -154,27 +154,27 @@ def phase_cross_correlate(
         raise ParameterError(f"power must be positive, not {power}")
     dtype = np.result_type(a, b)
     if a.size == 0:
-        return np.zeros(2 * max_lag + 1, dtype=dtype)
+        return np.zeros(len(lags), dtype=dtype)
     if power == 2:
-        n_fft = fft_length(a.size, max_lag)
+        n_fft = fft_length(a.size, furthest(lags))
         u = rfft_windows(phase_records(a), n_fft)
         v = rfft_windows(phase_records(b), n_fft)
         total = np.einsum("wf,wf->f", u.conj(), v)
         return lags_from_spectra(
             total, n_fft, None, max_lag, dtype=dtype, scale=1 / a.size
         )
-    return _phase_sums(analytic_phase(a), analytic_phase(b), max_lag, power, dtype)
+    return _phase_sums(analytic_phase(a), analytic_phase(b), lags, power, dtype)
 
 
 def _phase_sums(
-    u: ComplexArray, v: ComplexArray, max_lag: int, power: float, dtype: np.dtype
+    u: ComplexArray, v: ComplexArray, lags: range, power: float, dtype: np.dtype
 ) -> FloatArray:
     n = u.size
-    out = np.zeros(2 * max_lag + 1, dtype=dtype)
-    for k in range(-min(max_lag, n - 1), min(max_lag, n - 1) + 1):
+    out = np.zeros(len(lags), dtype=dtype)
+    for k in range(max(lags.start, 1 - n), min(lags.stop, n)):
         p, q = u[max(0, -k) : n - max(0, k)], v[max(0, k) : n - max(0, -k)]
         terms = np.abs(p + q) ** power - np.abs(p - q) ** power
-        out[max_lag + k] = terms.sum(dtype=np.float64) / (2**power * n)
+        out[k - lags.start] = terms.sum(dtype=np.float64) / (2**power * n)
     return out
 
 

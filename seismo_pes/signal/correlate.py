@@ -13,12 +13,15 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal._arrays import FloatArray, as_float
 from seismo_pes.signal._lags import (
+    Lags,
     batches,
     check_lags,
     check_out,
     cut_lags,
+    furthest,
+    lag_range,
     lags_from_spectra,
     scratch,
     zero_spectra,
@@ -33,6 +36,7 @@ __all__ = [
     "correlate_block",
     "correlate_direct",
     "cross_correlate",
+    "lag_range",
     "lags_from_spectra",
     "stack_cross_spectra",
 ]
@@ -41,7 +45,7 @@ _CHUNK_BYTES = 1_000_000  # products on their way to another layout stay in cach
 _TILE_BYTES = 64_000_000  # summed cross-spectra that `correlate_block` holds at once
 
 
-def correlate_direct(a: ArrayLike, b: ArrayLike, max_lag: int) -> NDArray[np.float64]:
+def correlate_direct(a: ArrayLike, b: ArrayLike, max_lag: Lags) -> NDArray[np.float64]:
     """Correlate by the textbook sum in float64: slow, and the reference for all else.
 
     Parameters
@@ -49,12 +53,12 @@ def correlate_direct(a: ArrayLike, b: ArrayLike, max_lag: int) -> NDArray[np.flo
     a, b
         Records, shape ``(n_a,)`` and ``(n_b,)``.
     max_lag
-        Largest lag K in samples.
+        Largest lag K in samples for the lags -K..K, or the first and the last lag.
 
     Returns
     -------
     Shape ``(2 K + 1,)``: ``c[K + k] = sum over n of a[n] b[n + k]``, zero where the
-    records do not meet.
+    records do not meet; or from the first lag to the last.
 
     Raises
     ------
@@ -68,21 +72,22 @@ def correlate_direct(a: ArrayLike, b: ArrayLike, max_lag: int) -> NDArray[np.flo
     """
     a = as_float(a, "a").astype(np.float64)
     b = as_float(b, "b").astype(np.float64)
-    max_lag = require_count(max_lag, "max_lag")
+    lags = lag_range(max_lag)
     if a.ndim != 1 or b.ndim != 1:
         raise ParameterError("a and b must have one axis")
-    out = np.zeros(2 * max_lag + 1)
+    out = np.zeros(len(lags))
     if a.size == 0 or b.size == 0:
         return out
     full = np.correlate(b, a, "full")  # lags 1 - n_a ... n_b - 1
-    low, high = max(-max_lag, 1 - a.size), min(max_lag, b.size - 1)
-    if low <= high:
-        out[max_lag + low : max_lag + high + 1] = full[low + a.size - 1 : high + a.size]
+    low, stop = max(lags.start, 1 - a.size), min(lags.stop, b.size)
+    if low < stop:
+        found = full[low + a.size - 1 : stop + a.size - 1]
+        out[low - lags.start : stop - lags.start] = found
     return out
 
 
 def cross_correlate(
-    a: ArrayLike, b: ArrayLike, max_lag: int, normalize: str = "none"
+    a: ArrayLike, b: ArrayLike, max_lag: Lags, normalize: str = "none"
 ) -> FloatArray:
     """Correlate two records, or two arrays of records, by FFT; never circular.
 
@@ -92,19 +97,19 @@ def cross_correlate(
         Shape ``(..., n_a)`` and ``(..., n_b)``, leading axes broadcast. Two float32
         give float32, else float64.
     max_lag
-        Largest lag K in samples.
+        Largest lag K in samples for the lags -K..K, or the first and the last lag.
     normalize
         ``"none"``, or ``"energy"``: divide by sqrt(Ea Eb), so that a record with
         itself has 1 at lag zero; zero where a record is silent.
 
     Returns
     -------
-    Shape ``(..., 2 K + 1)``, lags -K..K.
+    Shape ``(..., n_lags)``, from the first lag to the last.
 
     Raises
     ------
     ParameterError
-        If `max_lag` is negative or `normalize` is another word.
+        If `max_lag` makes no sense or `normalize` is another word.
 
     Examples
     --------
@@ -112,14 +117,14 @@ def cross_correlate(
     array([0., 0., 0., 0., 1.])
     """
     a, b = as_float(a, "a"), as_float(b, "b")
-    max_lag = require_count(max_lag, "max_lag")
+    lags = lag_range(max_lag)
     if normalize not in ("none", "energy"):
         raise ParameterError(f"normalize must be none or energy, not {normalize!r}")
     shape = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
     dtype = np.result_type(a, b)
     if a.shape[-1] == 0 or b.shape[-1] == 0:
-        return np.zeros((*shape, 2 * max_lag + 1), dtype=dtype)
-    n_fft = fft_length(max(a.shape[-1], b.shape[-1]), max_lag)
+        return np.zeros((*shape, len(lags)), dtype=dtype)
+    n_fft = fft_length(max(a.shape[-1], b.shape[-1]), furthest(lags))
     spectrum = np.conj(scipy.fft.rfft(a, n_fft)) * scipy.fft.rfft(b, n_fft)
     c = lags_from_spectra(spectrum, n_fft, None, max_lag, dtype=dtype)
     if normalize == "energy":
@@ -234,7 +239,7 @@ def correlate_block(
     b: ComplexArray,
     n_fft: int,
     bins: slice | None,
-    max_lag: int,
+    max_lag: Lags,
     *,
     layout: str = "bins-last",
     diagonal: int | None = None,
@@ -258,13 +263,13 @@ def correlate_block(
         None for all pairs. Else only pairs (i, j) with ``j - i >= diagonal``: 0 or 1
         for a block with itself, with or without its autocorrelations.
     out
-        Written to and returned if given, shape ``(n_pairs, 2 K + 1)``, contiguous.
+        Written to and returned if given, shape ``(n_pairs, n_lags)``, contiguous.
     scale
         A number, or one for each pair, shape ``(n_pairs,)``.
 
     Returns
     -------
-    Shape ``(n_pairs, 2 K + 1)``, rows in the order of `block_pairs`.
+    Shape ``(n_pairs, n_lags)``, rows in the order of `block_pairs`.
 
     Raises
     ------
@@ -281,18 +286,18 @@ def correlate_block(
     a, b, first = _check_blocks(a, b, layout)
     n_a, n_b = (a.shape[1], b.shape[1]) if first else (a.shape[0], b.shape[0])
     n_windows = a.shape[2] if first else a.shape[1]
-    inside, max_lag = check_lags(a if not first else a.T, n_fft, bins, max_lag)
+    inside, lags = check_lags(a if not first else a.T, n_fft, bins, max_lag)
     starts = _row_starts(n_a, n_b, diagonal)
-    shape = (int((n_b - starts).sum()), 2 * max_lag + 1)
+    shape = (int((n_b - starts).sum()), len(lags))
     out = check_out(out, shape, dtype or np.result_type(a, b).type(0).real.dtype)
     if n_windows == 1:
         if first:
             a, b = a[:, :, 0].T[:, None], b[:, :, 0].T[:, None]
-        _correlate_one_window(a[:, 0], b[:, 0], n_fft, inside, max_lag, starts, out)
+        _correlate_one_window(a[:, 0], b[:, 0], n_fft, inside, lags, starts, out)
     else:
         if not first:
             a, b = bins_first(a), bins_first(b)
-        _correlate_windows(a, b, n_fft, inside, max_lag, starts, out)
+        _correlate_windows(a, b, n_fft, inside, lags, starts, out)
     scales = np.asarray(scale)
     if scales.ndim or scales != 1:
         out *= scales[:, None] if scales.ndim else scales
@@ -323,7 +328,7 @@ def _correlate_one_window(
     b: ComplexArray,
     n_fft: int,
     inside: slice,
-    max_lag: int,
+    lags: range,
     starts: NDArray[np.int64],
     out: FloatArray,
 ) -> None:
@@ -332,7 +337,7 @@ def _correlate_one_window(
     for conj_a, start in zip(np.conj(a), starts.tolist(), strict=True):
         for j, k in batches(start, len(b), len(full)):
             np.multiply(conj_a, b[j : j + k], out=full[:k, inside])
-            cut_lags(full[:k], n_fft, max_lag, out[row : row + k])
+            cut_lags(full[:k], n_fft, lags, out[row : row + k])
             row += k
 
 
@@ -341,7 +346,7 @@ def _correlate_windows(
     b: ComplexArray,
     n_fft: int,
     inside: slice,
-    max_lag: int,
+    lags: range,
     starts: NDArray[np.int64],
     out: FloatArray,
 ) -> None:
@@ -358,5 +363,5 @@ def _correlate_windows(
             start = int(starts[i + k_row])
             for j, k in batches(start, n_b, len(full)):
                 full[:k, inside] = s[k_row, j - first : j - first + k]
-                cut_lags(full[:k], n_fft, max_lag, out[row : row + k])
+                cut_lags(full[:k], n_fft, lags, out[row : row + k])
                 row += k

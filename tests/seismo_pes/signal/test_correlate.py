@@ -218,3 +218,33 @@ def test_shifting_b_shifts_the_correlation(shift, seed):
     later = np.concatenate([np.zeros(shift), b])
     plain, moved = c.cross_correlate(a, b, 60), c.cross_correlate(a, later, 60)
     assert np.allclose(moved[shift:], plain[: 121 - shift], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("lags", [(-9, -4), (-3, 5), (0, 0), (4, 11), (2, 2), (-7, -1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_range_of_lags_is_a_part_of_the_whole(lags, dtype):
+    a = np.random.default_rng(1).standard_normal((3, 23)).astype(dtype)
+    b = np.random.default_rng(2).standard_normal((3, 23)).astype(dtype)
+    part = slice(11 + lags[0], 11 + lags[1] + 1)
+    eps = 50 * np.finfo(dtype).eps  # a sum of 23 products of order one
+    whole = c.cross_correlate(a, b, 11)[:, part]
+    assert np.allclose(c.cross_correlate(a, b, lags), whole, rtol=0, atol=eps)
+    assert np.array_equal(
+        c.correlate_direct(a[0], b[0], lags), c.correlate_direct(a[0], b[0], 11)[part]
+    )
+    spectra = (np.fft.rfft(x, 64)[:, None] for x in (a, b))
+    blocks = list(spectra)
+    found = c.correlate_block(*blocks, 64, None, lags)
+    assert np.allclose(found, c.correlate_block(*blocks, 64, None, 11)[:, part])
+
+
+def test_lags_beyond_the_records_are_zero():
+    far = c.cross_correlate(np.ones(4), np.ones(4), (10, 12))
+    assert np.abs(far).max() < 1e-15
+    assert (c.correlate_direct(np.ones(4), np.ones(4), (-12, -10)) == 0).all()
+
+
+@pytest.mark.parametrize("lags", [(3, 2), (0.5, 2), (1, 2, 3), -1])
+def test_impossible_ranges_of_lags(lags):
+    with pytest.raises(ParameterError, match="max_lag"):
+        c.cross_correlate([1.0], [1.0], lags)

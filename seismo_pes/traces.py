@@ -1,0 +1,122 @@
+"""Small things that every function on obspy traces needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from obspy import Stream, Trace, UTCDateTime
+
+from dispel4py.errors import DataError
+
+__all__ = ["aligned", "samples", "with_data"]
+
+
+def samples(trace: Trace) -> np.ndarray:
+    """Return the samples of a trace without gaps.
+
+    Raises
+    ------
+    DataError
+        If samples are masked: a filter would take what lies behind the mask for data.
+
+    Examples
+    --------
+    >>> samples(Trace(np.arange(3)))
+    array([0, 1, 2])
+    """
+    if np.ma.is_masked(trace.data):
+        raise DataError(f"{trace.id}: has gaps (masked samples); split or merge it")
+    return np.asarray(trace.data)
+
+
+def with_data(trace: Trace, data: np.ndarray, **changes: Any) -> Trace:
+    """Return a trace with the same header but for ``changes``, and other samples.
+
+    Examples
+    --------
+    >>> made = with_data(Trace(np.arange(3)), np.ones(2), sampling_rate=5.0)
+    >>> made.stats.npts, made.stats.delta
+    (2, 0.2)
+    """
+    made = Trace(header=trace.stats.copy())
+    made.data = data
+    for name, value in changes.items():
+        setattr(made.stats, name, value)
+    return made
+
+
+def aligned(stream: Iterable[Trace]) -> list[tuple[Stream, np.ndarray]]:
+    """Cut the channels of a stream to the times at which all of them have samples.
+
+    Parameters
+    ----------
+    stream : obspy.Stream
+        Traces of some channels, with gaps or without; samples less than half a sample
+        apart count as simultaneous.
+
+    Returns
+    -------
+    list of (obspy.Stream, numpy.ndarray)
+        For each span without a gap one trace of each channel, ordered by id, and
+        their samples, shape (n_channels, n).
+
+    Raises
+    ------
+    DataError
+        If the sampling rates differ, or traces of a channel overlap.
+
+    Examples
+    --------
+    >>> header = {"station": "AAA", "channel": "HHE"}
+    >>> east, north = Trace(np.arange(5.0), header), Trace(np.arange(3.0), header)
+    >>> north.stats.channel = "HHN"
+    >>> ((cut, data),) = aligned(Stream([north, east]))
+    >>> [trace.id for trace in cut], data.shape
+    (['.AAA..HHE', '.AAA..HHN'], (2, 3))
+    """
+    traces = sorted(stream, key=lambda trace: (trace.id, trace.stats.starttime.ns))
+    if not traces:
+        return []
+    rates = {float(trace.stats.sampling_rate) for trace in traces}
+    if len(rates) > 1:
+        said = " and ".join(f"{rate:g}" for rate in sorted(rates))
+        raise DataError(f"{traces[0].id[:-1]}?: sampled at {said} Hz; resample first")
+    origin_ns, rate_hz = traces[0].stats.starttime.ns, rates.pop()
+    channels: dict[str, list[tuple[int, Trace]]] = {}
+    for trace in traces:
+        first = round((trace.stats.starttime.ns - origin_ns) * 1e-9 * rate_hz)
+        pieces = channels.setdefault(trace.id, [])
+        if pieces and first < pieces[-1][0] + pieces[-1][1].stats.npts:
+            raise DataError(f"{trace.id}: its traces overlap; merge them first")
+        pieces.append((first, trace))
+    groups = [[piece] for piece in next(iter(channels.values()))]
+    for pieces in list(channels.values())[1:]:
+        groups = [
+            [*group, piece]
+            for group in groups
+            for piece in pieces
+            if _common([*group, piece])
+        ]
+    return [_cut(group, rate_hz) for group in groups if _common(group)]
+
+
+def _common(group: list[tuple[int, Trace]]) -> range:
+    return range(
+        max(first for first, _ in group),
+        min(first + trace.stats.npts for first, trace in group),
+    )
+
+
+def _cut(group: list[tuple[int, Trace]], rate_hz: float) -> tuple[Stream, np.ndarray]:
+    span = _common(group)
+    rows, cut = [], Stream()
+    for first, trace in group:
+        row = samples(trace)[span.start - first : span.stop - first]
+        start_ns = trace.stats.starttime.ns + round(
+            (span.start - first) / rate_hz * 1e9
+        )
+        cut.append(with_data(trace, row, starttime=UTCDateTime(ns=start_ns)))
+        rows.append(row)
+    return cut, np.stack(rows)
