@@ -10,7 +10,7 @@ import types
 import uuid
 import zlib
 from collections.abc import Callable, Mapping, Sequence, Set
-from numbers import Integral, Number, Real
+from numbers import Complex, Integral, Number, Real
 from typing import Any
 
 from dispel4py.errors import GraphError, ItemError
@@ -136,6 +136,8 @@ def stable_hash(value: Any) -> int:
         return abs(int(float(value)))
     if _is_whole(value):
         return abs(int(value))
+    if getattr(value, "shape", None) == () and type(value.item()) is not type(value):
+        return stable_hash(value.item())  # of numpy: a bool, or an array of one number
     digest = hashlib.blake2b(canonical_bytes(value), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
@@ -144,8 +146,6 @@ def canonical_bytes(value: Any) -> bytes:
     """Encode ``value`` so that equal values, and only those, have equal bytes."""
     if value is None:
         return b"N"
-    if isinstance(value, enum.Enum):
-        return _tagged("E", type(value).__qualname__.encode(), value.name.encode())
     if isinstance(value, str):
         return _tagged("s", value.encode("utf-8", "surrogatepass"))
     if isinstance(value, bytes | bytearray | memoryview):
@@ -157,7 +157,10 @@ def canonical_bytes(value: Any) -> bytes:
         if number.is_integer():
             return _tagged("i", str(int(number)).encode())
         return _tagged("f", number.hex().encode())
-    if isinstance(value, complex):
+    if isinstance(value, enum.Enum):
+        return _tagged("E", type(value).__qualname__.encode(), value.name.encode())
+    if isinstance(value, Complex):
+        value = complex(value)
         return _tagged("c", value.real.hex().encode(), value.imag.hex().encode())
     if isinstance(value, Number) and hasattr(value, "is_finite"):
         return _canonical_decimal(value)
@@ -186,9 +189,9 @@ def _canonical_container(value: Any) -> bytes:
     if isinstance(value, Set):
         return _tagged("S", *sorted(map(canonical_bytes, value)))
     if isinstance(value, range):
-        return _tagged(
-            "r", *map(canonical_bytes, (value.start, value.stop, value.step))
-        )
+        # equal ranges have equal numbers, whatever they were made of
+        first, step = value[0] if value else 0, value.step if len(value) > 1 else 0
+        return _tagged("r", *map(canonical_bytes, (len(value), first, step)))
     if isinstance(value, list | tuple):
         tag = "l" if isinstance(value, list) else "t"
         return _tagged(tag, *map(canonical_bytes, value))

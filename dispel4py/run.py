@@ -105,6 +105,8 @@ def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
         If inputs name a PE that is not a source, or have the wrong form.
     """
     roots = plan.roots()
+    if isinstance(inputs, int) and inputs < 0:
+        raise InputError(f"inputs: {inputs} calls make no sense")
     given = dict.fromkeys(roots, inputs if isinstance(inputs, int) else 1)
     if isinstance(inputs, Mapping):
         for name, value in inputs.items():

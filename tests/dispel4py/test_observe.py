@@ -1,0 +1,165 @@
+"""Observers see a run, take no part in it, and may fail alone."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from dispel4py.base import IterativePE, ProducerPE
+from dispel4py.errors import RunError
+from dispel4py.observe import Observer, Observers
+from dispel4py.run import run
+from dispel4py.workflow_graph import WorkflowGraph
+
+
+class Numbers(ProducerPE):
+    def _process(self, inputs):
+        for number in range(5):
+            self.write("output", number)
+
+
+class Reciprocal(IterativePE):
+    def _process(self, data):
+        return 1 / data
+
+
+def graph():
+    made = WorkflowGraph()
+    made.connect(Numbers(), "output", Reciprocal(), "input")
+    return made
+
+
+class Everything(Observer):
+    def __init__(self):
+        self.seen = []
+
+    def started(self, plan):
+        self.seen.append(("started", plan.n_processes))
+
+    def worker_started(self, plan, process):
+        self.seen.append(("worker started", process))
+
+    def invoked(self, instance, port, item, seconds):
+        assert seconds >= 0.0
+        self.seen.append(("invoked", instance.pe_id, port, item))
+
+    def emitted(self, instance, port, item):
+        self.seen.append(("emitted", instance.pe_id, port, item))
+
+    def failed(self, failure):
+        self.seen.append(("failed", failure.pe_id))
+
+    def worker_finished(self, process):
+        self.seen.append(("worker finished", process))
+
+    def finished(self, result):
+        self.seen.append(("finished", len(result.failures)))
+
+
+def test_a_run_is_seen_whole():
+    watch = Everything()
+    run(graph(), on_error="skip", observers=[watch])
+    assert watch.seen[:2] == [("started", 1), ("worker started", 0)]
+    assert watch.seen[-1] == ("finished", 1)
+    assert ("failed", "Reciprocal1") in watch.seen
+    assert ("worker finished", 0) in watch.seen
+    assert ("invoked", "Numbers0", None, {}) in watch.seen
+    assert ("invoked", "Reciprocal1", "input", 2) in watch.seen
+    assert ("emitted", "Reciprocal1", "output", 0.5) in watch.seen
+    n_emitted = sum(event[0] == "emitted" for event in watch.seen)
+    assert n_emitted == 5 + 4
+
+
+class Files(Observer):
+    """Writes what it sees in the workers to files."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def worker_started(self, plan, process):
+        (Path(self.folder) / f"process-{process}").touch()
+
+    def invoked(self, instance, port, item, seconds):
+        (Path(self.folder) / f"{instance.pe_id}-{item}").touch()
+
+
+@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+def test_workers_are_watched_where_they_are(tmp_path, start_method):
+    run(
+        graph(),
+        mapping="multi",
+        processes=2,
+        on_error="skip",
+        observers=[Files(str(tmp_path))],
+        start_method=start_method,
+    )
+    seen = {path.name for path in tmp_path.iterdir()}
+    assert seen == {
+        *("process-0", "process-1", "Numbers0-{}"),
+        *(f"Reciprocal1-{number}" for number in range(5)),
+    }
+
+
+@pytest.mark.parametrize("mapping", ["simple", "multi"])
+def test_an_observer_that_fails_is_dropped(mapping, caplog):
+    class Broken(Observer):
+        n_calls = 0
+
+        def started(self, plan):
+            raise ValueError("no terminal")
+
+        def failed(self, failure):
+            self.n_calls += 1
+            raise ValueError("cannot draw")
+
+        def invoked(self, instance, port, item, seconds):
+            raise ValueError("cannot count")
+
+    watch = Broken()
+    with caplog.at_level(logging.CRITICAL):
+        result = run(
+            graph(), mapping=mapping, processes=2, on_error="skip", observers=[watch]
+        )
+    assert sorted(result.output("Reciprocal1")) == [0.25, 1 / 3, 0.5, 1.0]
+    assert watch.n_calls == 1
+
+
+@pytest.mark.parametrize("mapping", ["simple", "multi"])
+def test_a_failed_run_is_told_as_well(mapping):
+    watch = Everything()
+    with pytest.raises(RunError):
+        run(graph(), mapping=mapping, processes=2, observers=[watch])
+    if mapping == "multi":  # how simple tells it is by the exception
+        assert ("failed", "Reciprocal1") in watch.seen
+    assert ("finished", 0) not in watch.seen
+
+
+def test_progress_is_told_while_a_run_lasts():
+    class Progress(Observer):
+        counts = None
+
+        def progress(self, counts):
+            self.counts = counts
+
+    for mapping in ("simple", "multi"):
+        watch = Progress()
+        run(graph(), mapping=mapping, processes=2, on_error="skip", observers=[watch])
+        assert watch.counts == {"Numbers0": (1, 5), "Reciprocal1": (5, 4)}
+
+
+def test_what_nobody_listens_to_costs_nothing():
+    assert Observers([Observer()]).listener("invoked") is None
+    assert Observers([Everything()]).listener("invoked") is not None
+    assert Observers([Observer()]).at_worker().members == []
+
+
+def test_an_observer_needs_no_base_class():
+    class Plain:
+        n = 0
+
+        def finished(self, result):
+            self.n += 1
+
+    watch = Plain()
+    run(graph(), on_error="skip", observers=[watch])
+    assert watch.n == 1
