@@ -13,6 +13,7 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
+from seismo_pes.disk import telling_full_disk
 from seismo_pes.parts import (
     LAST,
     MARKER,
@@ -33,6 +34,7 @@ LARGEST_PART_BYTES = 1 << 30
 COMMIT_BYTES = 32 << 20
 # Below this size the page cache is the faster way, above it only costs.
 DIRECT_FROM_BYTES = 64 << 20
+STAYS = "the correlations that were written before stay readable"
 
 logger = logging.getLogger(__name__)
 
@@ -235,7 +237,8 @@ class WriteCorrelations(GenericPE):
         """Write one batch; say so when it was the last of its tile."""
         rows: CorrelationRows = inputs["input"]
         assert self._writer_of_rows is not None, "preprocess comes first"
-        self._writer_of_rows.write(rows)
+        with telling_full_disk(self.out, STAYS):
+            self._writer_of_rows.write(rows)
         n_rows, n_bytes = self._open_tiles.pop(rows.tile, (0, 0))
         n_rows, n_bytes = n_rows + len(rows), n_bytes + rows.data.nbytes
         if not rows.last:
@@ -246,7 +249,8 @@ class WriteCorrelations(GenericPE):
     def _postprocess(self) -> None:
         writer, self._writer_of_rows = self._writer_of_rows, None
         if writer is not None:
-            writer.close()
+            with telling_full_disk(self.out, STAYS):
+                writer.close()
             logger.debug(
                 "%d rows, %.1f MB in %d files",
                 writer.n_rows,

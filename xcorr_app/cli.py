@@ -102,11 +102,20 @@ def _complain(text: str, status: int) -> int:
 
 def _complain_of_failures(failed: RunError) -> int:
     for failure in failed.failures:
+        if full := _full_disk(failure):
+            return _complain(f"error: {full}", 1)
+    for failure in failed.failures:
         if failure.traceback:
             print(failure.traceback.rstrip(), file=sys.stderr)
     for failure in failed.failures:
         print(f"{PROG}: error: {failure.summary}", file=sys.stderr)
     return 1
+
+
+def _full_disk(failure: Any) -> str:
+    """Return what a failure says of a full disk; "" where it is another."""
+    kind, _, text = str(failure.cause).partition(": ")
+    return text if kind == "DiskFull" else ""
 
 
 def _dispatch(words: list[str]) -> int:
@@ -187,7 +196,10 @@ def correlate(config: Config) -> int:
 
 
 def _tell(summary: RunSummary, config: Config) -> int:
-    summary.write(config.out)
+    from seismo_pes.disk import telling_full_disk
+
+    with telling_full_disk(config.out, "the correlations are complete"):
+        summary.write(config.out)
     if not config.quiet:
         for text in (summary.table(), summary.headline()):
             if text:
@@ -195,6 +207,8 @@ def _tell(summary: RunSummary, config: Config) -> int:
         if summary.skipped:
             print(f"All that was skipped: {Path(config.out) / 'skipped.tsv'}")
     for failure in summary.failures:
+        if full := _full_disk(failure):
+            return _complain(f"error: {full}", 1)
         print(f"{PROG}: failed: {failure.summary}", file=sys.stderr)
     if config.strict and summary.skipped:
         return _complain(

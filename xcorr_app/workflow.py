@@ -22,17 +22,19 @@ from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlate import CorrelateTiles
+from seismo_pes.disk import telling_full_disk
 from seismo_pes.pairs import Tiles, block_size
 from seismo_pes.preprocess import Bandpass, Detrend, Merge, Normalize, Resample, Taper
 from seismo_pes.read import ReadWaveforms
 from seismo_pes.report import Skipped
 from seismo_pes.response import RemoveResponse
 from seismo_pes.spectra import WindowSpectra
-from seismo_pes.write import WriteCorrelations
+from seismo_pes.write import STAYS, WriteCorrelations
 from xcorr_app.config import Config
 from xcorr_app.index import finalize
 from xcorr_app.job import Job, prepare
 from xcorr_app.layout import create_run
+from xcorr_app.lock import RunLock
 from xcorr_app.progress import Progress
 from xcorr_app.summary import RunSummary
 
@@ -128,23 +130,25 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
         If the run failed.
     """
     began = time.perf_counter()
-    job = share(config.mapping, lambda: _prepared(config))
-    result = run_graph(
-        build_graph(job),
-        {"Spans": [{"input": span} for span in job.spans]},
-        mapping=config.mapping,
-        processes=config.processes,
-        on_error=config.on_error,
-        observers=[] if progress is None else [_Follow(job, progress)],
-    )
-    if not result.complete:
-        return None
-    finalize(config.out)
-    return _summary(job, result, time.perf_counter() - began)
+    with RunLock(config.out) as lock, telling_full_disk(config.out, STAYS):
+        job = share(config.mapping, lambda: _prepared(config, lock))
+        result = run_graph(
+            build_graph(job),
+            {"Spans": [{"input": span} for span in job.spans]},
+            mapping=config.mapping,
+            processes=config.processes,
+            on_error=config.on_error,
+            observers=[] if progress is None else [_Follow(job, progress)],
+        )
+        if not result.complete:
+            return None
+        finalize(config.out)
+        return _summary(job, result, time.perf_counter() - began)
 
 
-def _prepared(config: Config) -> Job:
+def _prepared(config: Config, lock: RunLock) -> Job:
     job = prepare(config)
+    lock.take()
     create_run(
         config.out,
         config=config.to_dict(),

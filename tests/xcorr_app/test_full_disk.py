@@ -1,0 +1,107 @@
+import errno
+
+import numpy as np
+import pytest
+
+from dispel4py.errors import DataError
+from seismo_pes import sink, write
+from seismo_pes.disk import DiskFull, is_full, telling_full_disk
+from xcorr_app import store
+from xcorr_app.cli import main
+from xcorr_app.lock import LOCK_FILE
+
+
+def full_disk(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_every_error_of_a_full_disk_is_one_line():
+    for error in (
+        OSError(errno.ENOSPC, "No space left on device", "name"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        OSError("Unable to flush (errno = 28, message = 'No space left on device')"),
+        RuntimeError("Problems closing file (message = 'No space left on device')"),
+    ):
+        with pytest.raises(DiskFull) as told, telling_full_disk("out", "that stays"):
+            raise error
+        assert str(told.value) == "out: the disk is full; that stays"
+        assert told.value.errno == errno.ENOSPC
+        assert isinstance(told.value, DataError)
+        assert is_full(told.value)
+
+
+def test_other_errors_pass():
+    with pytest.raises(FileNotFoundError), telling_full_disk("out"):
+        raise FileNotFoundError(errno.ENOENT, "No such file", "x")
+    with pytest.raises(DiskFull, match=r"^inner"), telling_full_disk("outer"):
+        raise DiskFull("inner")
+
+
+@pytest.fixture
+def words(write_trace, rng, tmp_path):
+    for station in ("AAA", "BBB", "CCC"):
+        write_trace(station, rng.standard_normal(6000).astype("f4"))
+    stations = tmp_path / "stations.txt"
+    stations.write_text("XX.*\n")
+    return [
+        *("--stations", str(stations), "--data", str(tmp_path / "data")),
+        *("--out", str(tmp_path / "out"), "--window-s", "60", "--max-lag-s", "5"),
+        "--quiet",
+    ]
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip"])
+def test_the_disk_fills_while_a_run_writes(
+    words, tmp_path, monkeypatch, capsys, policy
+):
+    sizes, pwrite = [], sink.os.pwrite
+
+    def some_room(fd, data, offset):
+        sizes.append(len(data))
+        return full_disk() if len(sizes) > 4 else pwrite(fd, data, offset)
+
+    monkeypatch.setattr(sink.os, "pwrite", some_room)
+    monkeypatch.setattr("xcorr_app.workflow.block_size", lambda *_: 1)  # more tiles
+    assert main([*words, "--on-error", policy]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    out = tmp_path / "out"
+    assert line == (
+        f"xcorr-app: error: {out}: the disk is full; the correlations that were "
+        "written before stay readable"
+    )
+    assert not (out / LOCK_FILE).exists()
+    with store.open(out) as results:
+        assert 1 <= len(results) < 3
+        assert np.isfinite(next(iter(results)).data).all()
+
+
+def test_the_disk_is_full_when_a_part_is_made(words, monkeypatch, capsys):
+    monkeypatch.setattr(write, "create_part", full_disk)
+    assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the disk is full" in line
+
+
+@pytest.mark.parametrize("name", ["create_run", "finalize"])
+def test_the_disk_is_full_before_or_after(words, monkeypatch, capsys, name):
+    monkeypatch.setattr(f"xcorr_app.workflow.{name}", full_disk)
+    assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the disk is full" in line
+
+
+def test_two_runs_in_one_folder(words, tmp_path, monkeypatch, capsys):
+    statuses = []
+
+    def meanwhile(*_, **__):
+        statuses.append(main([*words, "--force"]))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr("xcorr_app.workflow.run_graph", meanwhile)
+        assert main(words) == 130
+    assert statuses == [2]
+    refused, interrupted = capsys.readouterr().err.splitlines()
+    assert refused.startswith(f"xcorr-app: error: {tmp_path / 'out'}: another run")
+    assert interrupted == "xcorr-app: interrupted"
+    assert main([*words, "--force"]) == 0

@@ -1,0 +1,158 @@
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from dispel4py.errors import ParameterError
+from xcorr_app import lock as locks
+from xcorr_app.lock import LOCK_FILE, Holder, Locked, RunLock
+
+DEAD_PID = 2**22 + 1  # larger than any process number of Linux
+
+
+def leave(out, age_s=0.0, **changes):
+    """A lock as a run that ended without removing it leaves it."""
+    out.mkdir(exist_ok=True)
+    holder = dataclasses.replace(Holder.here(), **changes)
+    path = out / LOCK_FILE
+    path.write_text(json.dumps(dataclasses.asdict(holder)))
+    os.utime(path, (time.time() - age_s,) * 2)
+    return holder
+
+
+def is_taken_over(out):
+    with RunLock(out) as lock:
+        try:
+            lock.take()
+        except Locked:
+            return False
+        return True
+
+
+def test_a_second_run_is_refused_and_told_by_whom(tmp_path):
+    with RunLock(tmp_path) as first, RunLock(tmp_path) as second:
+        first.take()
+        with pytest.raises(Locked, match=f"process {os.getpid()} since 20") as refused:
+            second.take()
+        assert str(tmp_path / LOCK_FILE) in str(refused.value)
+        assert "\n" not in str(refused.value)
+        second.release()
+        assert (tmp_path / LOCK_FILE).exists(), (
+            "who does not have it gives nothing back"
+        )
+    assert list(tmp_path.iterdir()) == []
+    assert is_taken_over(tmp_path)
+
+
+def test_it_is_given_back_when_the_run_fails(tmp_path):
+    def fail():
+        with RunLock(tmp_path) as lock:
+            lock.take()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_is_made_and_a_file_refused(tmp_path):
+    assert is_taken_over(tmp_path / "a" / "b")
+    (tmp_path / "file").touch()
+    with pytest.raises(ParameterError, match="need a folder"):
+        RunLock(tmp_path / "file").take()
+
+
+@pytest.mark.parametrize(
+    ("changes", "age_s", "gone"),
+    [
+        ({"pid": DEAD_PID}, 0, True),
+        ({"pid": os.getppid(), "born": "1"}, 0, True),
+        ({}, 10_000, False),
+        ({"host": "elsewhere"}, 10, False),
+        ({"host": "elsewhere"}, 10_000, True),
+        ({"boot": "another"}, 10, False),
+        ({"boot": "another"}, 10_000, True),
+    ],
+    ids=[
+        "a process that is gone",
+        "its number has another process now",
+        "alive but slow",
+        "another host, alive",
+        "another host, silent",
+        "before a restart, just now",
+        "before a restart",
+    ],
+)
+def test_abandoned_locks_are_known(tmp_path, changes, age_s, gone):
+    leave(tmp_path, age_s, **changes)
+    assert is_taken_over(tmp_path) is gone
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"host": 1}'])
+def test_a_damaged_lock_holds_until_it_is_old(tmp_path, text):
+    path = tmp_path / LOCK_FILE
+    path.write_text(text)
+    assert not is_taken_over(tmp_path)
+    os.utime(path, (0, 0))
+    assert is_taken_over(tmp_path)
+
+
+def test_a_killed_process_leaves_a_lock_that_is_taken_over(tmp_path, caplog):
+    program = (
+        "import os, signal, sys; from xcorr_app.lock import RunLock\n"
+        "RunLock(sys.argv[1]).take(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert (tmp_path / LOCK_FILE).exists()
+    assert is_taken_over(tmp_path)
+    assert "took over the lock of a run that did not end" in caplog.text
+
+
+def test_its_holder_keeps_it_fresh(tmp_path):
+    with RunLock(tmp_path, heartbeat_s=0.02) as lock:
+        lock.take()
+        os.utime(tmp_path / LOCK_FILE, (0, 0))
+        deadline = time.monotonic() + 10
+        while (
+            tmp_path / LOCK_FILE
+        ).stat().st_mtime < 1 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert (tmp_path / LOCK_FILE).stat().st_mtime > 1
+
+
+def test_of_many_that_take_over_one_gets_it(tmp_path):
+    leave(tmp_path, pid=DEAD_PID)
+    taken, barrier = [], threading.Barrier(8)
+
+    def race():
+        lock = RunLock(tmp_path)
+        barrier.wait()
+        try:
+            lock.take()
+        except Locked:
+            return
+        taken.append(lock)
+
+    threads = [threading.Thread(target=race) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == 1
+    taken[0].release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(locks.os, "link", refuse)
+    with RunLock(tmp_path) as lock:
+        lock.take()
+        assert not is_taken_over(tmp_path)
