@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dispel4py.clock import Clock, ItemTimeout
 from dispel4py.core import GenericPE
 from dispel4py.errors import PortError, suggest
+from dispel4py.message import private_copy
+from dispel4py.policy import RETRY, STOP, Policy
 
 if TYPE_CHECKING:
     from dispel4py.observe import Observers
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
 
 Deliver = Callable[[Any], None]
 
-ON_ERROR = ("stop", "skip")
 _LONGEST_ITEM = 200
 
 
@@ -105,28 +107,45 @@ class Instance:
         Belongs to this instance alone.
     spec : InstanceSpec
         Its place in the plan.
-    on_error : str
-        ``stop``: a failing call unwinds the worker with `Stop`. ``skip``: the item is
-        given up and recorded in ``failures``.
+    policy : Policy
+        What to do when a call fails: unwind the worker with `Stop`, or give the item
+        up, at once or after more attempts.
     observers : Observers
         Those of this process.
+    give_up : callable
+        Called with the failure and the item (for a source its inputs).
+    clock : Clock
+        Bounds and measures calls; shared by the instances of a process.
     """
 
     def __init__(
-        self, pe: GenericPE, spec: InstanceSpec, on_error: str, observers: Observers
+        self,
+        pe: GenericPE,
+        spec: InstanceSpec,
+        policy: Policy,
+        observers: Observers,
+        give_up: Callable[[Failure, Any], None],
+        clock: Clock,
     ) -> None:
         self.pe = pe
         self.spec = spec
-        self.on_error = getattr(pe, "on_error", None) or on_error
-        self.failures: list[Failure] = []
+        own = getattr(pe, "on_error", None)
+        self.policy = policy if own is None else Policy.of(own, f"on_error of {pe.id}")
+        self._give_up = give_up
+        self._clock = clock
         self.n_in = 0
         self.n_out = 0
-        self.ends_expected = 0
+        self.n_failed = 0
+        self.busy_s = 0.0
+        self._held: list[tuple[str, Any]] | None = None
+        #: Ways into this instance that have not ended.
+        self.awaited: set[Any] = set()
         self.finished = False
         self._invoked = observers.listener("invoked")
         self._emitted = observers.listener("emitted")
         self._outputs: dict[str, Deliver] = {}
         self.inputs = {port: self._invoker(port) for port in pe.inputconnections}
+        self._source = self._invoker(None)
 
     def connect(self, outputs: Mapping[str, list[Deliver]]) -> None:
         """Say where the items of each output port go."""
@@ -149,14 +168,7 @@ class Instance:
 
     def source(self, inputs: dict[str, Any]) -> None:
         """Call a source once."""
-        self.n_in += 1
-        began = time.perf_counter() if self._invoked else 0.0
-        with self._judged("process", None, inputs):
-            result = self.pe.process(inputs)
-            if result is not None:
-                self._pass_on(result)
-        if self._invoked:
-            self._invoked(self.spec, None, inputs, time.perf_counter() - began)
+        self._source(inputs)
 
     def emit(self, port: str, item: Any) -> None:
         """Pass one item on from an output port."""
@@ -169,20 +181,14 @@ class Instance:
             ) from None
         deliver(item)
 
-    def _invoker(self, port: str) -> Deliver:
-        """Make the function that gives the PE one item; the hot path of the engine."""
-        pe = self.pe
-        pass_on = self._pass_on
-
-        def invoke(item: Any) -> None:
-            self.n_in += 1
-            try:
-                result = pe.process({port: item})
-                if result is not None:
-                    pass_on(result)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
-                self._judge(error, "process", port, item)
-
+    def _invoker(self, port: str | None) -> Deliver:
+        """Make the function that gives the PE one item (or a source its inputs)."""
+        if self.policy.kind == RETRY or self._clock.bounds:
+            invoke = self._careful_invoker(port)
+        else:
+            invoke = self._plain_invoker(port)
+        if self._clock.measures:
+            invoke = self._clock.measured(invoke, self)
         listener = self._invoked
         if listener is None:
             return invoke
@@ -194,9 +200,58 @@ class Instance:
 
         return invoke_and_tell
 
+    def _plain_invoker(self, port: str | None) -> Deliver:
+        """Make the usual function: the hot path of the engine."""
+        pe = self.pe
+        pass_on = self._pass_on
+
+        def invoke(item: Any) -> None:
+            self.n_in += 1
+            try:
+                result = pe.process(item if port is None else {port: item})
+                if result is not None:
+                    pass_on(result)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
+                self._judge(error, "process", port, item)
+
+        return invoke
+
+    def _careful_invoker(self, port: str | None) -> Deliver:
+        """Make the function that bounds each attempt, and tries again.
+
+        If it may try again, what an attempt writes is held back until it succeeds.
+        """
+        n_retries, pe = self.policy.n_retries, self.pe
+
+        def attempt(item: Any) -> None:
+            result = pe.process(item if port is None else {port: item})
+            if result is not None:
+                self._pass_on(result)
+
+        bounded = self._clock.bounded(attempt)
+
+        def invoke(item: Any) -> None:
+            self.n_in += 1
+            for left in range(n_retries, -1, -1):
+                held: list[tuple[str, Any]] = []
+                self._held = held if n_retries else None
+                try:
+                    bounded(private_copy(item) if left else item)
+                except (Exception, SystemExit, ItemTimeout) as error:  # noqa: BLE001
+                    self._held = None
+                    if not left:
+                        self._judge(error, "process", port, item)
+                else:
+                    self._held = None
+                    for output, made in held:
+                        self.emit(output, made)
+                    return
+
+        return invoke
+
     def _emitter(self, port: str, delivers: list[Deliver]) -> Deliver:
         listener = self._emitted
-        if len(delivers) == 1 and listener is None:
+        if len(delivers) == 1 and listener is None and self.policy.kind != RETRY:
             (only,) = delivers
 
             def emit_one(item: Any) -> None:
@@ -206,6 +261,9 @@ class Instance:
             return emit_one
 
         def emit(item: Any) -> None:
+            if self._held is not None:
+                self._held.append((port, item))
+                return
             self.n_out += 1
             if listener is not None:
                 listener(self.spec, port, item)
@@ -230,13 +288,11 @@ class Instance:
                     self.emit(port, item)
 
     @contextlib.contextmanager
-    def _judged(
-        self, phase: str, port: str | None = None, item: Any = None
-    ) -> Iterator[None]:
+    def _judged(self, phase: str) -> Iterator[None]:
         try:
             yield
         except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
-            self._judge(error, phase, port, item)
+            self._judge(error, phase, None, None)
 
     def _judge(
         self, error: BaseException, phase: str, port: str | None, item: Any
@@ -252,6 +308,7 @@ class Instance:
             cause=root_cause(error),
             traceback="".join(traceback.format_exception(error)),
         )
-        if self.on_error == "stop" or phase != "process":
+        if self.policy.kind == STOP or phase != "process":
             raise Stop(failure) from error
-        self.failures.append(failure)
+        self.n_failed += 1
+        self._give_up(failure, item)

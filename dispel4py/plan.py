@@ -119,6 +119,35 @@ class Plan:
         fed = {route.destination_pe for route in self.routes}
         return [k for k in range(len(self.pes)) if k not in fed]
 
+    def is_restartable(self, process: int) -> bool:
+        """Whether a new process can take the place of one: its PEs have no state.
+
+        A PE says so by ``stateful = False``. One that does not say is taken for
+        stateless if it has no ``postprocess`` of its own and no input whose grouping
+        brings certain items to certain instances. Sources always have state.
+        """
+        fed = {route.destination_pe for route in self.routes}
+        return all(
+            spec.pe_index in fed and self._is_stateless(spec.pe_index)
+            for spec in self.in_process(process)
+        )
+
+    def _is_stateless(self, pe_index: int) -> bool:
+        pe = self.pes[pe_index]
+        stateful = getattr(pe, "stateful", None)
+        if stateful is not None:
+            return not stateful
+        own = type(pe)
+        return (
+            own.postprocess is GenericPE.postprocess
+            and own._postprocess is GenericPE._postprocess
+            and all(
+                route.grouping.kind == SHUFFLE
+                for route in self.routes
+                if route.destination_pe == pe_index
+            )
+        )
+
     def unconnected_outputs(self, pe_index: int) -> list[str]:
         """Return the outputs of a PE that lead nowhere: they are results."""
         used = {r.output for r in self.routes if r.source_pe == pe_index}

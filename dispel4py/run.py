@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dispel4py.core import GenericPE
+from dispel4py.dead_letters import DeadLetter
 from dispel4py.errors import InputError, ParameterError, suggest
-from dispel4py.instance import ON_ERROR
+from dispel4py.grouping import GROUP_BY
 from dispel4py.mappings import get_mapping
 from dispel4py.mappings.base import Options, RunResult, Shared, SourceInputs
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan, make_plan
+from dispel4py.policy import Policy
 from dispel4py.workflow_graph import WorkflowGraph
 
 __all__ = ["RunResult", "run", "share"]
@@ -27,6 +30,11 @@ def run(
     on_error: str = "stop",
     observers: Iterable[Any] = (),
     start_method: str | None = None,
+    dead_letters: str | Path | None = None,
+    letters: Sequence[DeadLetter] | None = None,
+    item_timeout_s: float | None = None,
+    restart_workers: bool = False,
+    measure: bool = False,
 ) -> RunResult:
     """Run a workflow graph.
 
@@ -43,11 +51,23 @@ def run(
         How many processes to use; the default depends on the mapping.
     on_error : str
         ``stop``: the first failure ends the run. ``skip``: an item on which a PE
-        fails is given up and listed in ``failures``.
+        fails is given up and listed in ``failures``. ``retry:K``: it is tried K times
+        more before that. A PE's attribute ``on_error`` counts first.
     observers : iterable
         See `dispel4py.observe`.
     start_method : str, optional
         How ``multi`` starts processes: fork, spawn or forkserver.
+    dead_letters : str or Path, optional
+        File that gets the items that are given up; it is added to.
+    letters : sequence of DeadLetter, optional
+        Run these items, which an earlier run gave up, and not the inputs.
+    item_timeout_s : float, optional
+        A PE that works longer on one item fails on it.
+    restart_workers : bool
+        ``multi``: start a worker again that was killed, if its PEs have no state. What
+        it had not finished is given again, so what it had sent may come twice.
+    measure : bool
+        Measure how long each PE is busy (``processes[k].instances[m].busy_s``).
 
     Returns
     -------
@@ -68,13 +88,26 @@ def run(
     >>> run(graph, {double: [{"input": 1}, {"input": 2}]}).output(double.id)
     [2, 4]
     """
-    if on_error not in ON_ERROR:
-        raise ParameterError(f"on_error={on_error!r}: {suggest(on_error, ON_ERROR)}")
     if processes is not None and processes < 1:
         raise ParameterError(f"processes={processes}: use 1 or more")
-    chosen = get_mapping(mapping, Options(on_error, start_method))
+    if item_timeout_s is not None and not item_timeout_s > 0:
+        raise ParameterError(f"item_timeout_s={item_timeout_s}: use more than 0 s")
+    if restart_workers and mapping != "multi":
+        raise ParameterError("restart_workers works with the mapping 'multi' only")
+    options = Options(
+        Policy.of(on_error),
+        start_method,
+        None if dead_letters is None else str(dead_letters),
+        item_timeout_s,
+        restart_workers,
+        measure,
+    )
+    chosen = get_mapping(mapping, options)
     plan = make_plan(graph, chosen.processes(processes))
-    source_inputs = assign_inputs(plan, inputs)
+    if letters is None:
+        source_inputs = assign_inputs(plan, inputs)
+    else:
+        source_inputs = assign_letters(plan, letters)
     chosen.check(plan)
     watching = Observers(observers)
     watching.tell("started", plan)
@@ -122,6 +155,40 @@ def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
         instances = plan.instances_of(root)
         for instance in instances:
             found[instance.index] = items[instance.number :: len(instances)]
+    return found
+
+
+def assign_letters(plan: Plan, letters: Sequence[DeadLetter]) -> SourceInputs:
+    """Deal letters out to instances of the PEs that gave them up.
+
+    Raises
+    ------
+    InputError
+        If the graph has no such PE, or a letter lacks its item.
+    """
+    found: SourceInputs = {
+        spec.index: [] for root in plan.roots() for spec in plan.instances_of(root)
+    }
+    numbers = {pe.id: k for k, pe in enumerate(plan.pes)}
+    for letter in letters:
+        failure, item = letter.failure, letter.item()
+        if failure.pe_id not in numbers:
+            raise InputError(
+                f"a dead letter of {failure.pe_id!r}, which is not in this graph: "
+                f"{suggest(failure.pe_id, numbers)}"
+            )
+        number = numbers[failure.pe_id]
+        instances = plan.instances_of(number)
+        chosen, given = failure.instance % len(instances), item
+        if failure.port is not None:
+            given = {failure.port: item}
+            for route in plan.routes:
+                here = (route.destination_pe, route.input) == (number, failure.port)
+                if here and route.grouping.kind == GROUP_BY:
+                    (chosen,) = route.grouping.select(item, len(instances))
+        queue = found.setdefault(instances[chosen].index, [])
+        assert isinstance(queue, list)
+        queue.append(given)
     return found
 
 

@@ -10,10 +10,15 @@ from typing import Any, TypeVar
 from dispel4py.instance import Failure
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
+from dispel4py.policy import Policy
+from dispel4py.summary import ProcessReport
 
 Shared = TypeVar("Shared")
 
-#: Source instance (by index) to the dicts that its ``process`` is called with.
+MOST_FAILURES = 1000
+
+#: Instance (by index) to the dicts ``{port: item}`` that it is given; for a source,
+#: those that its ``process`` is called with.
 SourceInputs = dict[int, list[dict[str, Any]] | range]
 
 
@@ -28,7 +33,11 @@ class RunResult:
     counts : dict
         ``{pe_id: (items in, items out)}``.
     failures : list of Failure
-        What was given up under ``on_error="skip"``.
+        What was given up; of very many, the first `MOST_FAILURES`.
+    n_failures : int
+        How many items were given up.
+    processes : list of ProcessReport
+        What each process did.
     seconds : float
         Wall time from the start of the workers to the end of the last.
     n_processes : int
@@ -40,6 +49,8 @@ class RunResult:
     outputs: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    n_failures: int = 0
+    processes: list[ProcessReport] = field(default_factory=list)
     seconds: float = 0.0
     n_processes: int = 1
     complete: bool = True
@@ -51,6 +62,12 @@ class RunResult:
     def collect(self, pe_id: str, port: str, items: list[Any]) -> None:
         """Add items of an unconnected output."""
         self.outputs.setdefault(pe_id, {}).setdefault(port, []).extend(items)
+
+    def give_up(self, failure: Failure) -> None:
+        """Note an item that was given up."""
+        self.n_failures += 1
+        if len(self.failures) < MOST_FAILURES:
+            self.failures.append(failure)
 
     def count(self, pe_id: str, n_in: int, n_out: int) -> None:
         """Add one instance's counts."""
@@ -64,14 +81,26 @@ class Options:
 
     Attributes
     ----------
-    on_error : str
-        ``stop`` or ``skip``.
+    on_error : Policy
+        What to do when a PE fails on an item; a PE's own ``on_error`` counts first.
     start_method : str, optional
         How `multi` starts its workers: fork, spawn or forkserver.
+    dead_letters : str, optional
+        File for the items that are given up.
+    item_timeout_s : float, optional
+        How long a PE may work on one item.
+    restart_workers : bool
+        Start a worker again that was killed, if its PEs have no state.
+    measure : bool
+        Measure how long each PE is busy.
     """
 
-    on_error: str = "stop"
+    on_error: Policy = field(default_factory=Policy)
     start_method: str | None = None
+    dead_letters: str | None = None
+    item_timeout_s: float | None = None
+    restart_workers: bool = False
+    measure: bool = False
 
 
 class Mapping(ABC):

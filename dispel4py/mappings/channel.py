@@ -51,8 +51,10 @@ class Key(NamedTuple):
 
 COLLECTOR = -1
 
+_NOTHING = Frame(-1, b"")
+
 # What the first element of a frame's head says.
-BATCH, ACK, END, PROGRESS, DONE, FAILED = range(6)
+BATCH, ACK, END, PROGRESS, DONE, FAILED, GIVEN_UP, RESTARTED = range(8)
 
 
 def pack(kind: int, *content: Any) -> bytes:
@@ -75,11 +77,20 @@ class Channel:
         self._bytes = 0
         self._oldest = 0.0
         self._limit = 1
-        self.under_way = 0
+        self._unanswered: dict[int, Frame] = {}
+        self._keeps_frames: bool = worker.keeps_frames
+        self._serial = worker.first_serial
+        self._has_ended = False
+        self.bytes_sent = 0
+
+    @property
+    def under_way(self) -> int:
+        """Batches that were sent and are not answered."""
+        return len(self._unanswered)
 
     def ready(self) -> bool:
         """Return whether one more item can be put without waiting."""
-        return self.under_way < WINDOW or len(self._values) + 1 < self._limit
+        return len(self._unanswered) < WINDOW or len(self._values) + 1 < self._limit
 
     def put(self, item: Any) -> None:
         """Send ``item``, in a batch; wait while too much is under way.
@@ -119,24 +130,38 @@ class Channel:
 
     def flush(self) -> None:
         """Send what is waiting."""
-        while self._values and self.under_way >= WINDOW:
+        while self._values and len(self._unanswered) >= WINDOW:
             self._wait(self._depth)
         if not self._values:
             return
-        head = pack(BATCH, self.key, self._values, self._flags)
+        self._serial += 1
+        head = pack(BATCH, self.key, self._serial, self._values, self._flags)
         buffers = self._buffers
         self._values, self._flags, self._buffers, self._bytes = [], None, [], 0
-        self.under_way += 1
+        self.bytes_sent += len(head) + sum(len(buffer) for buffer in buffers)
+        kept = _NOTHING
+        if self._keeps_frames:
+            kept = Frame(self._post.process, head, [bytes(b) for b in buffers])
+        self._unanswered[self._serial] = kept
         self._post.send(self.destination, head, buffers)
 
     def end(self) -> None:
         """Say that nothing more comes."""
         self.flush()
+        self._has_ended = True
         self._post.send(self.destination, pack(END, self.key))
 
-    def acknowledged(self, n_items: int, seconds: float) -> None:
+    def send_again(self) -> None:
+        """Send what was not answered to the process that took the receiver's place."""
+        for frame in self._unanswered.values():
+            self._post.send(self.destination, frame.head, frame.buffers)
+        if self._has_ended:
+            self._post.send(self.destination, pack(END, self.key))
+
+    def acknowledged(self, serial: int, n_items: int, seconds: float) -> None:
         """Learn that a batch was worked off, and how fast."""
-        self.under_way -= 1
+        if self._unanswered.pop(serial, None) is None:
+            return  # of a worker whose place this one took
         fitting = int(BATCH_SECONDS * n_items / max(seconds, 1e-9))
         self._limit = max(1, min(fitting, 4 * self._limit, BATCH_ITEMS))
 

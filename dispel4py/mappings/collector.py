@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dispel4py.dead_letters import DeadLetter, append_letter
 from dispel4py.instance import Deliver, Failure
 from dispel4py.mappings.base import RunResult
 from dispel4py.mappings.channel import (
@@ -11,6 +12,7 @@ from dispel4py.mappings.channel import (
     BATCH,
     DONE,
     FAILED,
+    GIVEN_UP,
     PROGRESS,
     Post,
     pack,
@@ -19,12 +21,15 @@ from dispel4py.mappings.channel import (
 from dispel4py.message import Frame
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
+from dispel4py.summary import ProcessReport
 
 
 class Collector:
     """Gathers what a run gives: outputs that lead nowhere, counts, failures."""
 
-    def __init__(self, plan: Plan, observers: Observers) -> None:
+    def __init__(
+        self, plan: Plan, observers: Observers, dead_letters: str | None = None
+    ) -> None:
         self.result = RunResult(n_processes=plan.n_processes)
         self.still_running = set(range(plan.n_processes))
         self.failure: Failure | None = None
@@ -32,7 +37,8 @@ class Collector:
         self._plan = plan
         self._progress = observers.listener("progress")
         self._failed = observers.listener("failed")
-        self._counts: dict[int, list[tuple[str, int, int]]] = {}
+        self._dead_letters = dead_letters
+        self._reports: dict[int, ProcessReport] = {}
         for k, pe in enumerate(plan.pes):
             for port in plan.unconnected_outputs(k):
                 self.result.collect(pe.id, port, [])
@@ -50,42 +56,47 @@ class Collector:
         """Handle one frame that is for the collector."""
         kind = message[0]
         if kind == BATCH:
-            _, key, values, flags = message
+            _, key, serial, values, flags = message
             items = unpack_items(values, flags, frame.buffers)
             pe = self._plan.pes[self._plan.instances[key.source].pe_index]
             port = list(pe.outputconnections)[-1 - key.route]
             self.result.collect(pe.id, port, items)
             assert self.post is not None
-            self.post.send(frame.source, pack(ACK, key, len(items), 0.0))
-        elif kind in (PROGRESS, DONE, FAILED):
+            self.post.send(frame.source, pack(ACK, key, serial, len(items), 0.0))
+        elif kind in (PROGRESS, DONE, FAILED, GIVEN_UP):
             self.take_report(message[1], kind, *message[2:])
 
     def take_report(self, process: int, kind: int, *content: Any) -> None:
         """Handle what a worker says of itself."""
-        if kind == FAILED:
-            self.failure = self.failure or content[0]
+        if kind in (FAILED, GIVEN_UP):
+            if kind == GIVEN_UP:
+                self._give_up(*content)
+            else:
+                self.failure = self.failure or content[0]
             if self._failed:
                 self._failed(content[0])
             return
-        self._counts[process] = content[0]
+        self._reports[process] = content[0]
         if kind == DONE:
             self.still_running.discard(process)
-            self.result.failures.extend(content[1])
-            if self._failed:
-                for failure in content[1]:
-                    self._failed(failure)
         if self._progress is not None:
             self._progress(self._totals())
+
+    def _give_up(self, failure: Failure, item: bytes | None) -> None:
+        self.result.give_up(failure)
+        if self._dead_letters is not None:
+            append_letter(self._dead_letters, DeadLetter(failure, item))
 
     def finish(self, seconds: float) -> RunResult:
         """Return the result, complete."""
         self.result.counts = self._totals()
+        self.result.processes = [self._reports[k] for k in sorted(self._reports)]
         self.result.seconds = seconds
         return self.result
 
     def _totals(self) -> dict[str, tuple[int, int]]:
         total = RunResult(counts={pe.id: (0, 0) for pe in self._plan.pes})
-        for counts in self._counts.values():
-            for pe_id, n_in, n_out in counts:
-                total.count(pe_id, n_in, n_out)
+        for report in self._reports.values():
+            for one in report.instances:
+                total.count(one.pe_id, one.n_in, one.n_out)
         return total.counts

@@ -26,7 +26,7 @@ import mpi4py
 
 from dispel4py.errors import MappingUnavailable, ParameterError, PlanError, RunError
 from dispel4py.instance import Failure, Stop, root_cause
-from dispel4py.mappings.base import Mapping, RunResult, Shared, SourceInputs
+from dispel4py.mappings.base import Mapping, Options, RunResult, Shared, SourceInputs
 from dispel4py.mappings.channel import FAILED, pack
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.deaths import Watch, can_watch, mpich_files, remove_files
@@ -81,10 +81,10 @@ class MPI(Mapping):
         raise_allocator_thresholds()
         limit_threads(here.local.size)
         post = MPIPost(here.library, comm)
-        part = _Part(here, plan, post, observers)
+        part = _Part(here, plan, post, observers, self.options)
         began = time.perf_counter()
         try:
-            result = part.work(inputs, self.options.on_error)
+            result = part.work(inputs)
             post.deliver(math.inf)
             here.meet(comm)
         except Stop as stop:
@@ -102,16 +102,24 @@ class _Part:
     """What one rank does in a run."""
 
     def __init__(
-        self, here: World, plan: Plan, post: MPIPost, observers: Observers
+        self,
+        here: World,
+        plan: Plan,
+        post: MPIPost,
+        observers: Observers,
+        options: Options,
     ) -> None:
         self._here, self._plan, self._post = here, plan, post
+        self._options = options
         self._observers = observers
         self._collector: Collector | None = None
         if here.rank == _ROOT:
-            self._collector = _RootCollector(plan, observers, here.abort)
+            self._collector = _RootCollector(
+                plan, observers, here.abort, options.dead_letters
+            )
             self._collector.post = post
 
-    def work(self, inputs: SourceInputs, on_error: str) -> RunResult:
+    def work(self, inputs: SourceInputs) -> RunResult:
         """Run the instances of this rank; at rank 0 until all ranks are done."""
         rank, watch, observers = self._here.rank, self._here.watch, self._observers
         recorder = FlightRecorder(record_path(watch.folder, rank)) if watch else None
@@ -120,7 +128,7 @@ class _Part:
             rank,
             self._post,
             inputs,
-            on_error,
+            self._options,
             observers if self._collector else observers.at_worker(),
             self._collector,
             _ROOT,
@@ -133,12 +141,12 @@ class _Part:
             worker.attend()
             return self._collector.finish(0.0)
         mine = RunResult(
-            failures=worker.failures(),
             n_processes=self._plan.n_processes,
             complete=False,
+            processes=[worker.report()],
         )
-        for count in worker.counts():
-            mine.count(*count)
+        for one in mine.processes[0].instances:
+            mine.count(one.pe_id, one.n_in, one.n_out)
         return mine
 
     def fail(self, failure: Failure, cause: BaseException | None) -> NoReturn:
@@ -162,9 +170,13 @@ class _RootCollector(Collector):
     """Ends all ranks when one of them has failed; that one has said why."""
 
     def __init__(
-        self, plan: Plan, observers: Observers, abort: Callable[[int], NoReturn]
+        self,
+        plan: Plan,
+        observers: Observers,
+        abort: Callable[[int], NoReturn],
+        dead_letters: str | None,
     ) -> None:
-        super().__init__(plan, observers)
+        super().__init__(plan, observers, dead_letters)
         self._abort = abort
 
     def take_report(self, process: int, kind: int, *content: Any) -> None:

@@ -8,18 +8,15 @@ goes through shared memory (`dispel4py.mappings.segments`).
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import multiprocessing
 import os
 import pickle
-import select
 import signal
 import socket
 import sys
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -27,7 +24,7 @@ from typing import Any
 from dispel4py.errors import ItemError, MappingUnavailable, ParameterError, RunError
 from dispel4py.instance import Failure, Stop, root_cause
 from dispel4py.mappings.base import Mapping, Options, RunResult, SourceInputs
-from dispel4py.mappings.channel import FAILED, pack
+from dispel4py.mappings.channel import FAILED, RESTARTED, pack
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.process import (
     available_cores,
@@ -40,122 +37,19 @@ from dispel4py.mappings.recorder import (
     cause_of_death,
     read_record,
     record_path,
+    seconds_in_call,
 )
-from dispel4py.mappings.segments import Arena, remove_folder, run_folder
+from dispel4py.mappings.segments import remove_folder, run_folder
+from dispel4py.mappings.sockets import SocketPost, inbox_path
 from dispel4py.mappings.worker import Worker
-from dispel4py.message import Frame
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
 
 _log = logging.getLogger(__name__)
 
-_DATAGRAM = 48 * 1024
-_SOCKET_BUFFER = 1 << 20
-_RETRY_SECONDS = 0.001
 _GRACE_SECONDS = 3.0
-#: The receiver was there and has ended: nobody is left who could want the frame.
-_GONE = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE)
-
-
-class SocketPost:
-    """A mailbox for frames: one datagram socket, and one way to each other process."""
-
-    def __init__(self, folder: Path, process: int) -> None:
-        self.process = process
-        self._folder = folder
-        self._arena = Arena(folder, process)
-        self.inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.inbox.setblocking(False)
-        with contextlib.suppress(OSError):
-            self.inbox.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
-        self.inbox.bind(str(folder / f"inbox-{process}"))
-        self._ways: dict[int, socket.socket] = {}
-        self._waiting: dict[int, deque[bytes]] = {}
-        self._poll = select.poll()
-        self._poll.register(self.inbox, select.POLLIN)
-
-    def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
-        """Send a frame; if the mailbox there is full, it is kept and sent later."""
-        if buffers or len(head) > _DATAGRAM:
-            path, sizes = self._arena.send([head, *buffers])
-            datagram = b"S" + pickle.dumps((self.process, path, sizes), 5)
-        else:
-            datagram = b"D" + self.process.to_bytes(4, "little") + head
-        waiting = self._waiting.get(destination)
-        if waiting:
-            waiting.append(datagram)
-        elif not self._send_now(destination, datagram):
-            self._waiting[destination] = deque([datagram])
-
-    def receive(self, timeout_s: float) -> Frame | None:
-        """Return the next frame, or None if none comes within the time."""
-        if self._waiting:
-            self._send_waiting()
-        datagram = self._read()
-        deadline = time.monotonic() + timeout_s
-        while datagram is None:
-            left = deadline - time.monotonic()
-            if timeout_s <= 0 or left <= 0:
-                return None
-            self._poll.poll(1e3 * (_RETRY_SECONDS if self._waiting else left))
-            if self._waiting:
-                self._send_waiting()
-            datagram = self._read()
-        if datagram[:1] == b"D":
-            return Frame(int.from_bytes(datagram[1:5], "little"), datagram[5:])
-        source, path, sizes = pickle.loads(datagram[1:])
-        head, *buffers = self._arena.receive(path, sizes)
-        return Frame(source, bytes(head), buffers)
-
-    def deliver(self, timeout_s: float) -> None:
-        """Wait until all that was sent has left."""
-        deadline = time.monotonic() + timeout_s
-        while self._waiting and time.monotonic() < deadline:
-            self._send_waiting()
-            time.sleep(_RETRY_SECONDS)
-
-    def close(self) -> None:
-        """Close the sockets and unmap the segments."""
-        for way in [self.inbox, *self._ways.values()]:
-            way.close()
-        self._arena.close()
-
-    def _read(self) -> bytes | None:
-        try:
-            return self.inbox.recv(_SOCKET_BUFFER)
-        except BlockingIOError:
-            return None
-
-    def _send_waiting(self) -> None:
-        for destination in list(self._waiting):
-            waiting = self._waiting[destination]
-            while waiting and self._send_now(destination, waiting[0]):
-                waiting.popleft()
-            if not waiting:
-                del self._waiting[destination]
-
-    def _send_now(self, destination: int, datagram: bytes) -> bool:
-        """Send if there is room; a receiver that is not there yet has none."""
-        way = self._ways.get(destination)
-        if way is None:
-            way = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            way.setblocking(False)
-            with contextlib.suppress(OSError):
-                way.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
-            try:
-                way.connect(str(self._folder / f"inbox-{destination}"))
-            except OSError as error:
-                way.close()
-                return error.errno in _GONE
-            self._ways[destination] = way
-        try:
-            way.send(datagram)
-        except (BlockingIOError, InterruptedError):
-            return False
-        except OSError as error:
-            _log.debug("process %d cannot be reached: %s", destination, error)
-            return error.errno in _GONE
-        return True
+_LOOK_SECONDS = 0.5
+_MOST_RESTARTS = 3
 
 
 class Multi(Mapping):
@@ -185,92 +79,158 @@ class Multi(Mapping):
         self, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> RunResult:
         """Start the workers, gather what they send, and end them whatever happens."""
-        folder = run_folder()
         began = time.perf_counter()
-        collector = Collector(plan, observers)
-        post = SocketPost(folder, plan.n_processes)
-        collector.post = post
-        workers: list[Any] = []
+        folder = run_folder()
         try:
-            with _default_interrupts():
-                workers = self._start(folder, plan, inputs, observers)
-            self._gather(collector, post, workers, folder, plan)
-            if collector.failure is not None:
-                raise RunError([collector.failure])
-            for worker in workers:
-                worker.join(_GRACE_SECONDS)
+            crew = _Crew(folder, plan, inputs, observers, self.options, self._method)
+            with contextlib.closing(crew):
+                crew.start()
+                crew.gather()
+            return crew.collector.finish(time.perf_counter() - began)
         finally:
-            _end(workers)
-            post.close()
             remove_folder(folder)
-        return collector.finish(time.perf_counter() - began)
 
-    def _start(
-        self, folder: Path, plan: Plan, inputs: SourceInputs, observers: Observers
-    ) -> list[Any]:
-        context: Any = multiprocessing.get_context(self._method)
-        job: Any = (plan, inputs, self.options.on_error, observers.at_worker())
-        if self._method != "fork":
-            job = self._written(job, folder)
-        workers: list[Any] = []
-        try:
-            for process in range(plan.n_processes):
-                worker = context.Process(
-                    target=_work,
-                    args=(str(folder), process, plan.n_processes, job, os.getpid()),
-                    name=f"dispel4py-{process}",
-                    daemon=False,
-                )
-                worker.start()
-                workers.append(worker)
-        except BaseException:
-            _end(workers)
-            raise
-        return workers
 
-    def _written(self, job: Any, folder: Path) -> str:
+class _Crew:
+    """The workers of one run, and the parent's part in it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        inputs: SourceInputs,
+        observers: Observers,
+        options: Options,
+        method: str,
+    ) -> None:
+        self._folder, self._plan, self._options = folder, plan, options
+        self._context: Any = multiprocessing.get_context(method)
+        self._job: Any = (plan, inputs, options, observers.at_worker())
+        if method != "fork":
+            self._job = self._written(self._job, method)
+        self._workers: list[Any] = []
+        self._restarts: dict[int, int] = {}
+        self.collector = Collector(plan, observers, options.dead_letters)
+        self._post = SocketPost(folder, plan.n_processes)
+        self.collector.post = self._post
+
+    def start(self) -> None:
+        """Start one worker per process of the plan."""
+        with _interrupts_ignored():
+            for process in range(self._plan.n_processes):
+                self._workers.append(self._started(process))
+
+    def gather(self) -> None:
+        """Take in frames until every worker is done.
+
+        Raises
+        ------
+        RunError
+            If one failed, died, or did not return from an item in time.
+        """
+        collector = self.collector
+        while collector.still_running and collector.failure is None:
+            alive = [w.sentinel for w in self._workers if w.is_alive()]
+            wait([self._post.inbox, *alive], _LOOK_SECONDS)
+            dead = [k for k, w in enumerate(self._workers) if not w.is_alive()]
+            self._take_in()
+            for process in dead:
+                if process in collector.still_running and collector.failure is None:
+                    self._lost(process)
+            if self._options.item_timeout_s is not None:
+                self._end_the_hung(self._options.item_timeout_s)
+        if collector.failure is not None:
+            raise RunError([collector.failure])
+        for worker in self._workers:
+            worker.join(_GRACE_SECONDS)
+
+    def close(self) -> None:
+        """End the workers that still run, first kindly."""
+        alive = [w for w in self._workers if w.is_alive()]
+        for worker in alive:
+            worker.terminate()
+        deadline = time.monotonic() + 1.0
+        for worker in alive:
+            worker.join(max(0.0, deadline - time.monotonic()))
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+        self._post.close()
+
+    def _started(self, process: int) -> Any:
+        parent, n = os.getpid(), self._plan.n_processes
+        worker = self._context.Process(
+            target=_work,
+            args=(str(self._folder), process, n, self._job, parent),
+            name=f"dispel4py-{process}",
+            daemon=False,
+        )
+        worker.start()
+        return worker
+
+    def _written(self, job: Any, method: str) -> str:
         """Write the job to a file, once for all workers, and return its path.
 
         As an argument of the process it would be sent by a pipe, whose writer waits
         for ever if the new process ends before it reads.
         """
-        path = folder / "job"
+        path = self._folder / "job"
         try:
             path.write_bytes(pickle.dumps(job, 5))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ItemError(
-                f"the graph cannot be sent to a worker (start method "
-                f"{self._method!r}): {error}; define its classes and functions at the "
-                "top level of a module"
+                f"the graph cannot be sent to a worker (start method {method!r}): "
+                f"{error}; define its classes and functions at module level"
             ) from error
         return str(path)
 
-    def _gather(
-        self,
-        collector: Collector,
-        post: SocketPost,
-        workers: list[Any],
-        folder: Path,
-        plan: Plan,
-    ) -> None:
-        """Take in frames until every worker is done, or one failed or died."""
-        while collector.still_running and collector.failure is None:
-            wait([post.inbox, *(w.sentinel for w in workers if w.is_alive())], 0.5)
-            dead = [k for k, w in enumerate(workers) if not w.is_alive()]
-            frame = post.receive(0.0)
-            while frame is not None:
-                collector.take_in(frame, pickle.loads(frame.head))
-                frame = post.receive(0.0)
-            lost = [k for k in dead if k in collector.still_running]
-            if lost and collector.failure is None:
-                cause = cause_of_death(workers[lost[0]].exitcode)
-                record = record_path(folder, lost[0])
-                failure = read_record(record, plan, lost[0], cause)
-                collector.take_report(lost[0], FAILED, failure)
+    def _take_in(self) -> None:
+        frame = self._post.receive(0.0)
+        while frame is not None:
+            self.collector.take_in(frame, pickle.loads(frame.head))
+            frame = self._post.receive(0.0)
+
+    def _lost(self, process: int) -> None:
+        """Start a dead worker again, if that is wanted and can be; else fail."""
+        cause = cause_of_death(self._workers[process].exitcode)
+        record = record_path(self._folder, process)
+        failure = read_record(record, self._plan, process, cause)
+        n = self._restarts.get(process, 0)
+        if (
+            self._options.restart_workers
+            and n < _MOST_RESTARTS
+            and self._plan.is_restartable(process)
+        ):
+            _log.warning("%s; process %d is started again", failure, process)
+            self._restarts[process] = n + 1
+            self._restart(process)
+            return
+        self.collector.take_report(process, FAILED, failure)
+
+    def _restart(self, process: int) -> None:
+        # the others find the new mailbox as soon as it is there
+        inbox_path(self._folder, process).unlink(missing_ok=True)
+        self._post.forget(process)
+        for other in range(self._plan.n_processes):
+            if other != process:
+                self._post.send(other, pack(RESTARTED, process))
+        with _interrupts_ignored():
+            self._workers[process] = self._started(process)
+
+    def _end_the_hung(self, timeout_s: float) -> None:
+        """Kill a worker whose call did not return even when it was interrupted."""
+        for process, worker in enumerate(self._workers):
+            seconds = seconds_in_call(record_path(self._folder, process))
+            if worker.is_alive() and seconds > 2 * timeout_s + 1:
+                cause = f"took more than {timeout_s:g} s, also when interrupted: killed"
+                worker.kill()
+                record = record_path(self._folder, process)
+                failure = read_record(record, self._plan, process, cause)
+                self.collector.take_report(process, FAILED, failure)
 
 
 @contextlib.contextmanager
-def _default_interrupts() -> Any:
+def _interrupts_ignored() -> Iterator[None]:
     """Ignore Ctrl-C while workers start: they inherit it, the parent ends them."""
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -283,21 +243,8 @@ def _default_interrupts() -> Any:
         signal.signal(signal.SIGINT, before)
 
 
-def _end(workers: list[Any]) -> None:
-    """End the workers that still run, first kindly."""
-    alive = [w for w in workers if w.is_alive()]
-    for worker in alive:
-        worker.terminate()
-    deadline = time.monotonic() + 1.0
-    for worker in alive:
-        worker.join(max(0.0, deadline - time.monotonic()))
-        if worker.is_alive():
-            worker.kill()
-            worker.join()
-
-
 def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) -> None:
-    """Be one worker; ``job`` is what to do, or the file that says it."""
+    """Be one worker; ``job`` is what to do, or the path of a file that has it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent()
@@ -310,10 +257,10 @@ def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) ->
     try:
         if isinstance(job, str):
             job = pickle.loads(Path(job).read_bytes())
-        plan, inputs, on_error, observers = job
+        plan, inputs, options, observers = job
         recorder = FlightRecorder(record_path(folder, process))
         worker = Worker(
-            plan, process, post, inputs, on_error, observers, None, root, recorder
+            plan, process, post, inputs, options, observers, None, root, recorder
         )
         worker.run()
     except Stop as stop:

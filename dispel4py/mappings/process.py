@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 
@@ -49,6 +50,12 @@ def limit_threads(n_processes: int) -> None:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident size of this process so far."""
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def die_with_parent() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import mmap
 import os
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from dispel4py.plan import Plan
 
 _HEADER = 64
 _ROOM = 128 * 1024
-_INSTANCE, _ITEM, _LENGTH, _IS_SOURCE = range(4)
+_INSTANCE, _ITEM, _LENGTH, _IS_SOURCE, _SINCE = range(5)
 
 
 class FlightRecorder:
@@ -35,6 +36,10 @@ class FlightRecorder:
             self._map = mmap.mmap(file.fileno(), _HEADER + _ROOM)
         self._cells = memoryview(self._map)[:_HEADER].cast("q")
         self._cells[_INSTANCE] = -1
+
+    def since(self, monotonic_ns: int) -> None:
+        """Note when the bounded call in hand began; 0 if there is none."""
+        self._cells[_SINCE] = monotonic_ns
 
     def source(self, instance: int, inputs: Any) -> None:
         """Note that a source is called with ``inputs``."""
@@ -76,6 +81,16 @@ class FlightRecorder:
         cells[_IS_SOURCE], cells[_LENGTH] = is_source, size
 
 
+def seconds_in_call(path: str | Path) -> float:
+    """Return how long the process of a record has been in one bounded call."""
+    try:
+        with open(path, "rb") as file:
+            since_ns = memoryview(file.read(_HEADER)).cast("q")[_SINCE]
+    except (OSError, IndexError, TypeError):
+        return 0.0
+    return (time.monotonic_ns() - since_ns) / 1e9 if since_ns else 0.0
+
+
 def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failure:
     """Return what the record of a dead process says of its end."""
     try:
@@ -102,7 +117,7 @@ def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failu
 def _item_of(
     content: bytes, number: int, plan: Plan, index: int
 ) -> tuple[str | None, str]:
-    _, key, values, flags = pickle.loads(content)
+    _, key, _, values, flags = pickle.loads(content)
     item = describe(unpack_items(values, flags, ())[number])
     route = plan.routes[key.route]
     if index in route.destinations:

@@ -34,9 +34,9 @@ class Simple(Mapping):
         needed = _FRAMES_PER_PE * len(plan.pes) + 500
         if sys.getrecursionlimit() < needed:
             sys.setrecursionlimit(needed)
-        collector = Collector(plan, observers)
+        collector = Collector(plan, observers, self.options.dead_letters)
         worker = Worker(
-            plan, 0, None, inputs, self.options.on_error, observers, collector, root=0
+            plan, 0, None, inputs, self.options, observers, collector, root=0
         )
         began = time.perf_counter()
         try:

@@ -20,16 +20,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from dispel4py.clock import Clock
+from dispel4py.dead_letters import packed
 from dispel4py.grouping import ALL, GLOBAL, SHUFFLE
 from dispel4py.instance import Deliver, Failure, Instance
-from dispel4py.mappings.base import SourceInputs
+from dispel4py.mappings.base import Options, SourceInputs
 from dispel4py.mappings.channel import (
     ACK,
     BATCH,
     COLLECTOR,
     DONE,
     END,
+    GIVEN_UP,
     PROGRESS,
+    RESTARTED,
     WINDOW,
     Channel,
     Key,
@@ -38,9 +42,11 @@ from dispel4py.mappings.channel import (
     unpack_items,
 )
 from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.process import peak_memory_mb
 from dispel4py.message import Frame, private_copy
 from dispel4py.observe import Observers
 from dispel4py.plan import InstanceSpec, Plan, Route
+from dispel4py.summary import InstanceReport, ProcessReport
 
 PROGRESS_SECONDS = 0.2
 _IDLE_SECONDS = 1.0
@@ -59,8 +65,8 @@ class Worker:
         Carries frames to other processes; None if there are none.
     inputs : dict
         Source instance to its inputs; those of other processes are ignored.
-    on_error : str
-        ``stop`` or ``skip``.
+    options : Options
+        How to run.
     observers : Observers
         Those that watch in this process.
     collector : Collector, optional
@@ -77,7 +83,7 @@ class Worker:
         process: int,
         post: Post | None,
         inputs: SourceInputs,
-        on_error: str,
+        options: Options,
         observers: Observers,
         collector: Collector | None,
         root: int,
@@ -86,9 +92,27 @@ class Worker:
         self.plan, self.process, self.post = plan, process, post
         self.collector, self.root, self.recorder = collector, root, recorder
         self._observers = observers
+        self.clock = Clock(
+            options.measure,
+            options.item_timeout_s,
+            None if recorder is None else recorder.since,
+        )
+        self._measures = options.measure
+        self.keeps_frames = options.restart_workers
+        # batches of a worker never have the numbers of its predecessor's
+        self.first_serial = time.monotonic_ns() if options.restart_workers else 0
+        self._began = time.perf_counter()
+        self._waited_s = 0.0
         pes = _own_pes(plan, process)
         self.instances = {
-            spec.index: Instance(pes[spec.index], spec, on_error, observers)
+            spec.index: Instance(
+                pes[spec.index],
+                spec,
+                options.on_error,
+                observers,
+                self._give_up,
+                self.clock,
+            )
             for spec in plan.in_process(process)
         }
         self._order = sorted(self.instances, key=lambda i: -plan.instances[i].depth)
@@ -105,6 +129,9 @@ class Worker:
         self._wants_progress = collector is None or collector.wants_progress
         for instance in self.instances.values():
             self._connect(instance)
+        for instance, _ in self._sources:
+            if instance.awaited:  # fed by others, and given items besides
+                instance.awaited.add(None)
 
     # -- wiring ----------------------------------------------------------------
 
@@ -117,7 +144,10 @@ class Worker:
             if route.source_pe == spec.pe_index:
                 outputs.setdefault(route.output, []).append(self._along(route, spec))
             if route.destination_pe == spec.pe_index:
-                instance.ends_expected += len(self._feeders(route, spec))
+                instance.awaited |= {
+                    Key(feeder, route.index, spec.index)
+                    for feeder in self._feeders(route, spec)
+                }
         for delivers in outputs.values():
             # all but the last of several receivers get a copy of their own
             delivers[:-1] = [_copying(deliver) for deliver in delivers[:-1]]
@@ -195,7 +225,7 @@ class Worker:
         while any(channel.under_way for channel in self._channels.values()):
             self._poll(_IDLE_SECONDS)
         self._observers.tell("worker_finished", self.process)
-        self._report(DONE, self.counts(), self.failures())
+        self._report(DONE, self.report())
 
     def attend(self) -> None:
         """Take in what comes for the collector until every process is done."""
@@ -203,18 +233,51 @@ class Worker:
         while self.collector.still_running:
             self._poll(_IDLE_SECONDS)
 
-    def counts(self) -> list[tuple[str, int, int]]:
-        """Return (PE id, items in, items out) of every instance here."""
-        return [(i.spec.pe_id, i.n_in, i.n_out) for i in self.instances.values()]
+    def report(self) -> ProcessReport:
+        """Return what this process has done so far."""
+        sent: dict[str, int] = {}
+        for channel in self._channels.values():
+            if channel.bytes_sent:
+                edge = self._edge(channel.key)
+                sent[edge] = sent.get(edge, 0) + channel.bytes_sent
+        return ProcessReport(
+            self.process,
+            time.perf_counter() - self._began,
+            self._waited_s,
+            peak_memory_mb(),
+            sent,
+            tuple(
+                InstanceReport(
+                    i.spec.pe_id,
+                    i.spec.number,
+                    i.n_in,
+                    i.n_out,
+                    i.n_failed,
+                    len(self._queues[i.spec.index]),
+                    i.busy_s if self._measures else None,
+                )
+                for i in self.instances.values()
+            ),
+        )
 
-    def failures(self) -> list[Failure]:
-        """Return what was given up here."""
-        return [f for i in self.instances.values() for f in i.failures]
+    def _edge(self, key: Key) -> str:
+        source = self.plan.instances[key.source]
+        if key.destination == COLLECTOR:
+            ports = list(self.plan.pes[source.pe_index].outputconnections)
+            return f"{source.pe_id}.{ports[-1 - key.route]} -> result"
+        route = self.plan.routes[key.route]
+        sink = self.plan.instances[key.destination].pe_id
+        return f"{source.pe_id}.{route.output} -> {sink}.{route.input}"
+
+    def _give_up(self, failure: Failure, item: Any) -> None:
+        """Tell the collector of an item that is given up."""
+        self._report(GIVEN_UP, failure, packed(item))
 
     def serve(self, depth: int) -> None:
         """Work on something deeper than ``depth``, or wait for a frame."""
-        if not self._step(depth):
-            self._poll(_IDLE_SECONDS)
+        with self.clock.paused():
+            if not self._step(depth):
+                self._poll(_IDLE_SECONDS)
 
     def flush(self) -> None:
         """Send every unfinished batch that can be sent without waiting.
@@ -234,7 +297,10 @@ class Worker:
             self._tell_progress()
         if self.post is None:
             return
+        began = time.perf_counter() if timeout_s else 0.0
         frame = self.post.receive(timeout_s)
+        if timeout_s:
+            self._waited_s += time.perf_counter() - began
         while frame is not None:
             self._take_in(frame)
             frame = self.post.receive(0.0)
@@ -242,12 +308,21 @@ class Worker:
     def _take_in(self, frame: Frame) -> None:
         message = pickle.loads(frame.head)
         kind = message[0]
-        if kind == ACK:
+        if kind == RESTARTED:
+            self._send_again(message[1])
+        elif kind == ACK:
             self._channels[message[1]].acknowledged(*message[2:])
         elif kind in (BATCH, END) and message[1].destination != COLLECTOR:
             self._queues[message[1].destination].append((frame, *message))
         elif self.collector is not None:
             self.collector.take_in(frame, message)
+
+    def _send_again(self, process: int) -> None:
+        """Give a worker that was started again what its predecessor left undone."""
+        self.post.forget(process)  # type: ignore[union-attr]
+        for channel in self._channels.values():
+            if channel.destination == process:
+                channel.send_again()
 
     def _step(self, depth: int) -> bool:
         """Serve the deepest waiting instance below ``depth``; False if none waits."""
@@ -262,10 +337,10 @@ class Worker:
     def _serve_one(self, instance: Instance, queued: Any) -> None:
         frame, kind, key, *content = queued
         if kind == END:
-            self._ended(instance)
+            self._ended(instance, key)
             return
         began = time.perf_counter()
-        values, flags = content
+        serial, values, flags = content
         items = unpack_items(values, flags, frame.buffers)
         invoke = instance.inputs[self.plan.routes[key.route].input]
         if self.recorder is None:
@@ -274,25 +349,40 @@ class Worker:
         else:
             self.recorder.run_batch(instance.spec.index, frame, items, invoke)
         seconds = time.perf_counter() - began
-        if seconds > 1e-3:
-            self.flush()
         assert self.post is not None
-        self.post.send(frame.source, pack(ACK, key, len(items), seconds))
+        if self.keeps_frames:
+            self._see_off(instance)
+        elif seconds > 1e-3:
+            self.flush()
+        self.post.send(frame.source, pack(ACK, key, serial, len(items), seconds))
+
+    def _see_off(self, instance: Instance) -> None:
+        """Let all that the instance wrote leave, before its input is answered for."""
+        for channel in self._channels.values():
+            if channel.key.source == instance.spec.index:
+                channel.flush()
+        while not getattr(self.post, "is_idle", True):
+            self.serve(instance.spec.depth)
 
     def _source_step(self) -> bool:
         """Call one source once; False if no source has anything left."""
         while self._sources:
             instance, given = self._sources[0]
             inputs = next(given, None)
+            is_root = not instance.spec.depth
             if inputs is None:
                 del self._sources[0]
-                self._finish(instance)
+                self._finish(instance) if is_root else self._ended(instance, None)
                 return True
             began = time.perf_counter()
             arguments: Any = {} if isinstance(inputs, int) else inputs
             if self.recorder is not None:
                 self.recorder.source(instance.spec.index, arguments)
-            instance.source(arguments)
+            if is_root:
+                instance.source(arguments)
+            else:
+                for port, item in arguments.items():
+                    instance.inputs[port](item)
             self._sources.append(self._sources.pop(0))
             if time.perf_counter() - began > 1e-3:
                 self.flush()
@@ -301,13 +391,14 @@ class Worker:
 
     # -- ending ----------------------------------------------------------------
 
-    def _ended(self, instance: Instance) -> None:
-        instance.ends_expected -= 1
+    def _ended(self, instance: Instance, key: Key | None) -> None:
+        """Note that one way into an instance has ended; twice is once."""
+        instance.awaited.discard(key)
         self._finish_if_ended(instance)
 
     def _finish_if_ended(self, instance: Instance, sources_too: bool = True) -> None:
         is_source = any(instance is source for source, _ in self._sources)
-        if instance.finished or instance.ends_expected:
+        if instance.finished or instance.awaited:
             return
         if sources_too or not is_source:
             self._finish(instance)
@@ -322,7 +413,8 @@ class Worker:
             if route.source_pe == instance.spec.pe_index:
                 for index in route.destinations:
                     if index in self.instances:
-                        self._ended(self.instances[index])
+                        key = Key(instance.spec.index, route.index, index)
+                        self._ended(self.instances[index], key)
 
     # -- reporting -------------------------------------------------------------
 
@@ -334,7 +426,7 @@ class Worker:
         now = time.perf_counter()
         if now - self._progress_at > PROGRESS_SECONDS:
             self._progress_at = now
-            self._report(PROGRESS, self.counts())
+            self._report(PROGRESS, self.report())
 
     def _report(self, kind: int, *content: Any) -> None:
         if self.collector is not None:

@@ -1,0 +1,144 @@
+"""Mailboxes of processes of one host: datagram sockets and shared memory."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import pickle
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dispel4py.mappings.segments import Arena
+from dispel4py.message import Frame
+
+_log = logging.getLogger(__name__)
+
+_DATAGRAM = 48 * 1024
+_SOCKET_BUFFER = 1 << 20
+_RETRY_SECONDS = 0.001
+#: The receiver was there and has ended: nobody is left who could want the frame.
+_GONE = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE)
+
+
+def inbox_path(folder: Path, process: int) -> Path:
+    """Return where the mailbox of a process lies in the folder of a run."""
+    return folder / f"inbox-{process}"
+
+
+class SocketPost:
+    """A mailbox for frames: one datagram socket, and one way to each other process."""
+
+    def __init__(self, folder: Path, process: int) -> None:
+        self.process = process
+        self._folder = folder
+        self._arena = Arena(folder, process)
+        self.inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.inbox.setblocking(False)
+        with contextlib.suppress(OSError):
+            self.inbox.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+        self.inbox.bind(str(inbox_path(folder, process)))
+        self._ways: dict[int, socket.socket] = {}
+        self._waiting: dict[int, deque[bytes]] = {}
+        self._poll = select.poll()
+        self._poll.register(self.inbox, select.POLLIN)
+
+    def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
+        """Send a frame; if the mailbox there is full, it is kept and sent later."""
+        if buffers or len(head) > _DATAGRAM:
+            path, sizes = self._arena.send([head, *buffers])
+            datagram = b"S" + pickle.dumps((self.process, path, sizes), 5)
+        else:
+            datagram = b"D" + self.process.to_bytes(4, "little") + head
+        waiting = self._waiting.get(destination)
+        if waiting:
+            waiting.append(datagram)
+        elif not self._send_now(destination, datagram):
+            self._waiting[destination] = deque([datagram])
+
+    def receive(self, timeout_s: float) -> Frame | None:
+        """Return the next frame, or None if none comes within the time."""
+        if self._waiting:
+            self._send_waiting()
+        datagram = self._read()
+        deadline = time.monotonic() + timeout_s
+        while datagram is None:
+            left = deadline - time.monotonic()
+            if timeout_s <= 0 or left <= 0:
+                return None
+            self._poll.poll(1e3 * (_RETRY_SECONDS if self._waiting else left))
+            if self._waiting:
+                self._send_waiting()
+            datagram = self._read()
+        if datagram[:1] == b"D":
+            return Frame(int.from_bytes(datagram[1:5], "little"), datagram[5:])
+        source, path, sizes = pickle.loads(datagram[1:])
+        head, *buffers = self._arena.receive(path, sizes)
+        return Frame(source, bytes(head), buffers)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was sent has left."""
+        return not self._waiting
+
+    def forget(self, destination: int) -> None:
+        """Drop what waits for a process that has ended; another takes its place."""
+        self._waiting.pop(destination, None)
+        way = self._ways.pop(destination, None)
+        if way is not None:
+            way.close()
+
+    def deliver(self, timeout_s: float) -> None:
+        """Wait until all that was sent has left."""
+        deadline = time.monotonic() + timeout_s
+        while self._waiting and time.monotonic() < deadline:
+            self._send_waiting()
+            time.sleep(_RETRY_SECONDS)
+
+    def close(self) -> None:
+        """Close the sockets and unmap the segments."""
+        for way in [self.inbox, *self._ways.values()]:
+            way.close()
+        self._arena.close()
+
+    def _read(self) -> bytes | None:
+        try:
+            return self.inbox.recv(_SOCKET_BUFFER)
+        except BlockingIOError:
+            return None
+
+    def _send_waiting(self) -> None:
+        for destination in list(self._waiting):
+            waiting = self._waiting[destination]
+            while waiting and self._send_now(destination, waiting[0]):
+                waiting.popleft()
+            if not waiting:
+                del self._waiting[destination]
+
+    def _send_now(self, destination: int, datagram: bytes) -> bool:
+        """Send if there is room; a receiver that is not there yet has none."""
+        way = self._ways.get(destination)
+        if way is None:
+            way = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            way.setblocking(False)
+            with contextlib.suppress(OSError):
+                way.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+            try:
+                way.connect(str(inbox_path(self._folder, destination)))
+            except OSError as error:
+                way.close()
+                return error.errno in _GONE
+            self._ways[destination] = way
+        try:
+            way.send(datagram)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            _log.debug("process %d cannot be reached: %s", destination, error)
+            return error.errno in _GONE
+        return True

@@ -1,0 +1,47 @@
+"""What to do when a PE fails on an item."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dispel4py.errors import ParameterError
+
+STOP, SKIP, RETRY = "stop", "skip", "retry"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Stop the run, give the item up, or try it again and then give it up.
+
+    Attributes
+    ----------
+    kind : str
+        ``stop``, ``skip`` or ``retry``.
+    n_retries : int
+        How often an item is tried again.
+    """
+
+    kind: str = STOP
+    n_retries: int = 0
+
+    @classmethod
+    def of(cls, text: str, where: str = "on_error") -> Policy:
+        """Read a policy as users write it: ``stop``, ``skip`` or ``retry:3``.
+
+        >>> Policy.of("retry:3")
+        Policy(kind='retry', n_retries=3)
+
+        Raises
+        ------
+        ParameterError
+            If it is none of these.
+        """
+        if text in (STOP, SKIP):
+            return cls(text)
+        match = re.fullmatch(r"retry(?::(\d+))?", str(text))
+        if match and match[1] != "0":
+            return cls(RETRY, int(match[1] or 1))
+        raise ParameterError(
+            f"{where}: {text!r} is no policy; use stop, skip, or retry:K with K >= 1"
+        )

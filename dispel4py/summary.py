@@ -1,0 +1,132 @@
+"""What a run did: items, busy and waiting time, bytes, memory; as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dispel4py.mappings.base import RunResult
+
+
+@dataclass(frozen=True)
+class InstanceReport:
+    """What one instance did.
+
+    Attributes
+    ----------
+    pe_id, number : str, int
+        Which.
+    n_in, n_out : int
+        Items.
+    n_failed : int
+        Items given up.
+    n_waiting : int
+        Items that wait for it at this moment, as far as its process knows.
+    busy_s : float or None
+        Time in its own code; None if it was not measured.
+    """
+
+    pe_id: str
+    number: int
+    n_in: int
+    n_out: int
+    n_failed: int = 0
+    n_waiting: int = 0
+    busy_s: float | None = None
+
+
+@dataclass(frozen=True)
+class ProcessReport:
+    """What one process did.
+
+    Attributes
+    ----------
+    process : int
+    seconds, waiting_s : float
+        Time since its start, and how much of it it waited for others.
+    peak_memory_mb : float
+        Largest resident size, that of a forked parent included.
+    bytes_sent : dict
+        ``{"source.output -> destination.input": bytes}`` to other processes.
+    instances : tuple of InstanceReport
+    """
+
+    process: int
+    seconds: float
+    waiting_s: float
+    peak_memory_mb: float
+    bytes_sent: dict[str, int]
+    instances: tuple[InstanceReport, ...]
+
+
+def as_dict(result: RunResult) -> dict[str, Any]:
+    """Return a run's summary, ready for JSON."""
+    return {
+        "seconds": result.seconds,
+        "n_processes": result.n_processes,
+        "pes": {
+            pe: {"in": n_in, "out": n_out} | _of_pe(result, pe)
+            for pe, (n_in, n_out) in result.counts.items()
+        },
+        "bytes_sent": bytes_sent(result.processes),
+        "n_failures": result.n_failures,
+        "failures": [failure.summary for failure in result.failures],
+        "processes": [asdict(report) for report in result.processes],
+    }
+
+
+def _of_pe(result: RunResult, pe_id: str) -> dict[str, Any]:
+    own = [i for p in result.processes for i in p.instances if i.pe_id == pe_id]
+    busy = [i.busy_s for i in own if i.busy_s is not None]
+    return {
+        "instances": len(own),
+        "failed": sum(i.n_failed for i in own),
+        "busy_s": sum(busy) if busy else None,
+    }
+
+
+def bytes_sent(reports: Sequence[ProcessReport]) -> dict[str, int]:
+    """Return the bytes that went along each edge between processes."""
+    total: dict[str, int] = {}
+    for report in reports:
+        for edge, n in report.bytes_sent.items():
+            total[edge] = total.get(edge, 0) + n
+    return total
+
+
+def as_text(result: RunResult) -> str:
+    """Return a run's summary as tables."""
+    found = as_dict(result)
+    rows = [["PE", "instances", "in", "out", "failed", "busy s"]]
+    for pe, of in found["pes"].items():
+        busy = "" if of["busy_s"] is None else f"{of['busy_s']:.2f}"
+        numbers = (of["instances"], of["in"], of["out"], of["failed"])
+        rows.append([pe, *map(str, numbers), busy])
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    text = _table(rows)
+    rows = [["process", "seconds", "waiting s", "memory MB"]]
+    for report in result.processes:
+        values = (report.seconds, report.waiting_s, report.peak_memory_mb)
+        rows.append([str(report.process), *(f"{v:.2f}" for v in values[:2])])
+        rows[-1].append(f"{values[2]:.0f}")
+    if len(rows) > 2:
+        text += "\n\n" + _table(rows)
+    if found["bytes_sent"]:
+        rows = [["edge", "sent MB"]]
+        rows += [[edge, f"{n / 1e6:.3f}"] for edge, n in found["bytes_sent"].items()]
+        text += "\n\n" + _table(rows)
+    plural = "process" if result.n_processes == 1 else "processes"
+    return f"{text}\n\n{result.seconds:.2f} s, {result.n_processes} {plural}"
+
+
+def _table(rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,91 @@
+"""Record every call of a run in the Chrome trace format.
+
+Open the file in ``chrome://tracing`` or in Perfetto: one row per process, nested calls
+below each other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from dispel4py.observe import Observer
+from dispel4py.plan import InstanceSpec, Plan
+
+__all__ = ["Trace"]
+
+
+class Trace(Observer):
+    """An observer that writes ``path``; each process writes a part beside it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The trace file, JSON; replaced if it is there.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self._file: TextIO | None = None
+        self._plan: Plan | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_file": None, "_plan": None}
+
+    def started(self, plan: Plan) -> None:
+        """Make sure that the file can be written, and no old parts are about."""
+        self._plan = plan
+        self.path.write_text("")
+        for part in self._parts():
+            part.unlink()
+
+    def worker_started(self, plan: Plan, process: int) -> None:
+        """Open this process's part."""
+        name = f"{self.path.name}.{process}.{os.getpid()}.part"
+        self._file = open(self.path.with_name(name), "w")  # noqa: SIM115
+        self._write({"ph": "M", "name": "process_name", "pid": process, "tid": 0}, True)
+
+    def invoked(
+        self, instance: InstanceSpec, port: str | None, item: Any, seconds: float
+    ) -> None:
+        """Write one call."""
+        began = time.perf_counter() - seconds
+        event = {
+            "ph": "X",
+            "name": instance.pe_id,
+            "cat": port or "source",
+            "pid": instance.process,
+            "tid": 0,
+            "ts": round(began * 1e6, 1),
+            "dur": round(seconds * 1e6, 1),
+            "args": {"instance": instance.number},
+        }
+        self._write(event)
+
+    def worker_finished(self, process: int) -> None:
+        """Close this process's part."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def finished(self, result: Any) -> None:
+        """Put the parts together."""
+        parts = self._parts()
+        events = []
+        for part in parts:
+            events += [line for line in part.read_text().splitlines() if line]
+        self.path.write_text('{"traceEvents": [\n' + ",\n".join(events) + "\n]}\n")
+        for part in parts:
+            part.unlink()
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.path.parent.glob(f"{self.path.name}.*.part"))
+
+    def _write(self, event: dict[str, Any], named: bool = False) -> None:
+        if named:
+            event["args"] = {"name": f"process {event['pid']}"}
+        if self._file is not None:
+            self._file.write(json.dumps(event) + "\n")
