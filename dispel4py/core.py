@@ -51,8 +51,9 @@ class GenericPE:
         The process that runs this instance, given by the mapping.
     single : bool
         Set it where one instance must see everything.
-    stateful : bool
-        Says that an instance remembers items; for mappings that move instances.
+    stateful : bool, optional
+        Says whether an instance remembers items, so that no other can take its place;
+        if it is None, `Plan.is_restartable` judges by the methods and groupings.
     wrapper, pickleIgnore
         Of dispel4py 1.x; nothing here reads them.
 
@@ -70,7 +71,7 @@ class GenericPE:
     """
 
     single = False
-    stateful = False
+    stateful: bool | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -1,0 +1,325 @@
+"""What happens to items that fail: skipped, tried again, kept, run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from dispel4py.base import ConsumerPE, IterativePE, ProducerPE
+from dispel4py.core import GenericPE
+from dispel4py.dead_letters import read_letters
+from dispel4py.errors import InputError, ParameterError, RunError
+from dispel4py.run import run
+from dispel4py.summary import as_dict, as_text
+from dispel4py.testing import feed
+from dispel4py.trace import Trace
+from dispel4py.workflow_graph import WorkflowGraph
+
+MAPPINGS = [("simple", None), ("multi", 1), ("multi", 3), ("multi", 5)]
+
+
+@pytest.fixture(params=MAPPINGS, ids=[f"{m}-{n}" for m, n in MAPPINGS])
+def how(request) -> dict:
+    mapping, processes = request.param
+    return {"mapping": mapping, "processes": processes}
+
+
+class Numbers(ProducerPE):
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.n = n
+
+    def _process(self, inputs):
+        for k in range(self.n):
+            self.write("output", k)
+
+
+class Picky(IterativePE):
+    """Writes each item twice, the second time only if it likes it."""
+
+    def __init__(self, bad=(3, 7), error=ValueError) -> None:
+        super().__init__()
+        self.bad, self.error = bad, error
+
+    def process(self, inputs):
+        item = inputs["input"]
+        yield {"output": item}
+        if item in self.bad:
+            raise self.error(f"I do not like {item}")
+        yield {"output": item}
+
+
+class Flaky(IterativePE):
+    """Fails on its first attempts at each item, and spoils it."""
+
+    def __init__(self, n_failures: int) -> None:
+        super().__init__()
+        self.n_failures, self.seen = n_failures, Counter()
+
+    def _process(self, data):
+        self.write("output", f"attempt at {data['value']}")
+        attempt, data["value"] = data["value"], -1
+        self.seen[attempt] += 1
+        if self.seen[attempt] <= self.n_failures:
+            raise RuntimeError("not yet")
+        return attempt
+
+
+class Wrap(IterativePE):
+    def _process(self, data):
+        return {"value": data}
+
+
+class Slow(IterativePE):
+    def _process(self, data):
+        try:
+            time.sleep(30 if data == 2 else 0)
+        except Exception:
+            return "caught"
+        return data
+
+
+class Deadly(IterativePE):
+    """Kills its process at the first sight of an item, once in the run."""
+
+    def __init__(self, marker: str, victims=(5,)) -> None:
+        super().__init__()
+        self.marker, self.victims = marker, victims
+
+    def _process(self, data):
+        marker = Path(f"{self.marker}-{data}")
+        if data in self.victims and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return data
+
+
+def chain(*pes: GenericPE) -> WorkflowGraph:
+    graph = WorkflowGraph()
+    for one, other in pairwise(pes):
+        graph.connect(one, "output", other, "input")
+    return graph
+
+
+# -- skip and retry ----------------------------------------------------------------
+
+
+def test_skip_keeps_everything_else(how) -> None:
+    picky = Picky()
+    result = run(chain(Numbers(10), picky), on_error="skip", **how)
+    found = Counter(result.output(picky.id))
+    assert found == {k: 1 if k in (3, 7) else 2 for k in range(10)}
+    assert result.n_failures == len(result.failures) == 2
+    assert {f.item for f in result.failures} == {"3", "7"}
+    assert all(f.pe_id == picky.id and f.port == "input" for f in result.failures)
+
+
+def test_retry_gives_what_one_good_attempt_gives(how) -> None:
+    flaky = Flaky(2)
+    graph = chain(Numbers(5), Wrap(), flaky)
+    graph.partitions = [graph.pes]  # one process sees an item again
+    result = run(graph, on_error="retry:2", **how)
+    expected = Counter([*range(5), *(f"attempt at {k}" for k in range(5))])
+    assert Counter(result.output(flaky.id)) == expected
+    assert not result.failures
+
+
+def test_retry_gives_up_in_the_end(how) -> None:
+    flaky = Flaky(2)
+    graph = chain(Numbers(5), Wrap(), flaky)
+    graph.partitions = [graph.pes]
+    result = run(graph, on_error="retry:1", **how)
+    assert not result.output(flaky.id)  # nothing of a failed attempt
+    assert result.n_failures == 5
+
+
+def test_a_pe_has_its_own_policy(how) -> None:
+    picky = Picky()
+    picky.on_error = "skip"
+    assert run(chain(Numbers(10), picky), **how).n_failures == 2
+    picky.on_error = "stop"
+    with pytest.raises(RunError, match="I do not like"):
+        run(chain(Numbers(10), picky), on_error="skip", **how)
+
+
+@pytest.mark.parametrize("text", ["ignore", "retry:0", "retry:x", "retry:-1", ""])
+def test_unknown_policies_are_refused(text: str) -> None:
+    with pytest.raises(ParameterError, match="stop, skip, or retry:K"):
+        run(chain(Numbers(1), Picky()), on_error=text)
+
+
+# -- dead letters ------------------------------------------------------------------
+
+
+def test_dead_letters_can_be_run_again(how, tmp_path: Path) -> None:
+    path = tmp_path / "letters"
+    picky = Picky()
+    run(chain(Numbers(10), picky), on_error="skip", dead_letters=path, **how)
+    letters = read_letters(path)
+    assert sorted(letter.item() for letter in letters) == [3, 7]
+    assert all("I do not like" in letter.failure.traceback for letter in letters)
+    content = Picky(bad=())
+    mended = chain(Numbers(10), content)
+    result = run(mended, letters=letters, **how)
+    assert Counter(result.output(content.id)) == {3: 2, 7: 2}
+
+
+def test_letters_of_a_source_call_it_again(tmp_path: Path) -> None:
+    class Opens(GenericPE):
+        def __init__(self, known) -> None:
+            super().__init__()
+            self._add_input("input")
+            self._add_output("output")
+            self.known = known
+
+        def process(self, inputs):
+            return {"output": self.known[inputs["input"]]}
+
+    path, inputs = tmp_path / "letters", [{"input": "a"}, {"input": "b"}]
+    source = Opens({"a": 1})
+    run(chain(source, Wrap()), {source: inputs}, on_error="skip", dead_letters=path)
+    source, wrap = Opens({"b": 2}), Wrap()
+    graph = chain(source, wrap)
+    assert run(graph, letters=read_letters(path)).output(wrap.id) == [{"value": 2}]
+
+
+def test_letters_of_another_graph_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "letters"
+    run(chain(Numbers(9), Picky()), on_error="skip", dead_letters=path)
+    with pytest.raises(InputError, match="Picky1"):
+        run(chain(Numbers(9), Wrap()), letters=read_letters(path))
+
+
+def test_what_is_no_letter_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "letters"
+    with pytest.raises(InputError, match="No such file"):
+        read_letters(path)
+    path.write_text("hello")
+    with pytest.raises(InputError, match="no dead-letter file"):
+        read_letters(path)
+
+
+def test_a_torn_last_letter_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "letters"
+    run(chain(Numbers(9), Picky()), on_error="skip", dead_letters=path)
+    path.write_bytes(path.read_bytes()[:-5])
+    assert [letter.item() for letter in read_letters(path)] == [3]
+
+
+# -- time limits -------------------------------------------------------------------
+
+
+def test_a_hung_item_is_given_up_in_time(how) -> None:
+    slow = Slow()
+    began = time.perf_counter()
+    result = run(chain(Numbers(4), slow), on_error="skip", item_timeout_s=0.3, **how)
+    assert time.perf_counter() - began < 15
+    assert sorted(result.output(slow.id)) == [0, 1, 3]
+    assert "0.3 s" in result.failures[0].cause
+
+
+def test_waiting_for_others_is_not_counted(how) -> None:
+    """A quick source before a slow sink works all the time on one input."""
+
+    class Sleepy(ConsumerPE):
+        def _process(self, data):
+            time.sleep(0.02)
+
+    result = run(chain(Numbers(30), Sleepy()), item_timeout_s=0.4, **how)
+    assert result.n_failures == 0
+
+
+# -- workers that die --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [3, 4])
+def test_a_killed_worker_is_started_again(tmp_path: Path, n: int) -> None:
+    deadly, wrap = Deadly(str(tmp_path / "mark"), (5, 40)), Wrap()
+    graph = chain(Numbers(200), deadly, wrap)
+    result = run(graph, mapping="multi", processes=n, restart_workers=True)
+    values = Counter(item["value"] for item in result.output(wrap.id))
+    assert set(values) == set(range(200))  # at least once each
+
+
+def test_a_worker_that_keeps_dying_ends_the_run(tmp_path: Path) -> None:
+    class Lethal(IterativePE):
+        def _process(self, data):
+            if data == 5:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return data
+
+    lethal = Lethal()
+    with pytest.raises(RunError, match=rf"{lethal.name}1.*= 5: killed by signal"):
+        run(
+            *(chain(Numbers(9), lethal, Wrap()), None, "multi", 3),
+            restart_workers=True,
+        )
+
+
+def test_a_worker_with_state_is_not_started_again(tmp_path: Path) -> None:
+    class Counting(Deadly):
+        def _postprocess(self):
+            self.write("output", "total")
+
+    graph = chain(Numbers(9), Counting(str(tmp_path / "mark")), Wrap())
+    with pytest.raises(RunError, match="SIGKILL"):
+        run(graph, mapping="multi", processes=3, restart_workers=True)
+
+
+def test_restarting_needs_multi() -> None:
+    with pytest.raises(ParameterError, match="multi"):
+        run(chain(Numbers(1), Wrap()), restart_workers=True)
+
+
+# -- seeing ------------------------------------------------------------------------
+
+
+def test_busy_time_is_each_pes_own(how) -> None:
+    class Works(IterativePE):
+        def _process(self, data):
+            end = time.perf_counter() + 0.01
+            while time.perf_counter() < end:
+                pass
+            return data
+
+    works, wrap = Works(), Wrap()
+    result = run(chain(Numbers(20), works, wrap), measure=True, **how)
+    busy = {pe: of["busy_s"] for pe, of in as_dict(result)["pes"].items()}
+    assert busy[works.id] >= 0.19
+    assert busy["Numbers0"] < 0.1
+    assert busy[wrap.id] < 0.1
+    assert json.loads(json.dumps(as_dict(result)))["n_failures"] == 0
+    assert works.id in as_text(result)
+
+
+def test_bytes_between_processes_are_counted() -> None:
+    graph = chain(Numbers(1000), Wrap(), Wrap())
+    result = run(graph, mapping="multi", processes=3)
+    sent = as_dict(result)["bytes_sent"]
+    assert sent["Numbers0.output -> Wrap1.input"] > 1000
+    assert len(sent) == 3  # the third leads to the result
+    assert all(report.peak_memory_mb > 1 for report in result.processes)
+
+
+def test_trace_is_what_chrome_reads(how, tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    result = run(chain(Numbers(10), Wrap()), observers=[Trace(path)], **how)
+    events = json.loads(path.read_text())["traceEvents"]
+    calls = [e for e in events if e["ph"] == "X"]
+    assert Counter(e["name"] for e in calls) == {"Numbers0": 1, "Wrap1": 10}
+    assert {e["pid"] for e in events} == set(range(result.n_processes))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_pe_can_be_tested_alone() -> None:
+    assert feed(Wrap(), 1, 2) == {"output": [{"value": 1}, {"value": 2}]}
+    assert feed(Numbers(3)) == {"output": [0, 1, 2]}
+    with pytest.raises(RunError, match="I do not like 3"):
+        feed(Picky(), 3)
