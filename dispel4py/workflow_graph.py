@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Union
 
 from dispel4py.core import TYPE, GenericPE
 from dispel4py.errors import GraphError, PortError, suggest
+from dispel4py.nodes import WorkflowNode, as_networkx
 from dispel4py.types import fits, type_name
+
+__all__ = [
+    "Connection",
+    "WorkflowGraph",
+    "WorkflowNode",
+    "check_port",
+    "check_types",
+]
 
 Node = Union[GenericPE, "WorkflowGraph"]
 Port = tuple[Node, str]
@@ -56,6 +66,7 @@ class WorkflowGraph:
         self.name = type(self).__name__
         self.nodes: list[Node] = []
         self.edges: list[Connection] = []
+        self._shown: dict[int, WorkflowNode] = {}
         self.inputmappings: dict[str, Port | list[Port]] = {}
         self.outputmappings: dict[str, Port | list[Port]] = {}
         self.partitions: list[list[GenericPE]] | None = None
@@ -64,7 +75,7 @@ class WorkflowGraph:
 
     # -- building --------------------------------------------------------------
 
-    def add(self, node: Node) -> None:
+    def add(self, node: Node) -> WorkflowNode:
         """Add a PE or a composite; adding it again changes nothing."""
         if not isinstance(node, GenericPE | WorkflowGraph):
             raise GraphError(
@@ -73,7 +84,9 @@ class WorkflowGraph:
         if node is self:
             raise GraphError("a graph cannot contain itself")
         if any(node is known for known in self.nodes):
-            return
+            return self._node_of(node)
+        if isinstance(node, WorkflowGraph):
+            node._add_mapped()
         taken = {pe.id for pe in self.pes}
         self.nodes.append(node)
         for pe in [node] if isinstance(node, GenericPE) else node.pes:
@@ -85,6 +98,7 @@ class WorkflowGraph:
                 number += 1
             pe.id = f"{pe.name}{number}"
             taken.add(pe.id)
+        return self._node_of(node)
 
     def connect(
         self, source: Node, output: str, destination: Node, input_name: str
@@ -128,16 +142,22 @@ class WorkflowGraph:
         else:
             mappings[name] = [*_ports(known), (node, port)]
 
+    def _add_mapped(self) -> None:
+        """Add what the outer ports lead to, where only they name it."""
+        for mapped in [*self.inputmappings.values(), *self.outputmappings.values()]:
+            for node, _ in _ports(mapped):
+                self.add(node)
+
     # -- looking ---------------------------------------------------------------
 
     @property
     def pes(self) -> list[GenericPE]:
         """All PEs, those inside composites included."""
-        found: dict[int, GenericPE] = {}
+        found: list[GenericPE] = []
         for node in self.nodes:
-            for pe in [node] if isinstance(node, GenericPE) else node.pes:
-                found.setdefault(id(pe), pe)
-        return list(found.values())
+            inner = [node] if isinstance(node, GenericPE) else node.pes
+            found.extend(pe for pe in inner if not any(pe is f for f in found))
+        return found
 
     @property
     def connections(self) -> list[Connection]:
@@ -162,6 +182,22 @@ class WorkflowGraph:
         return list(self.nodes)
 
     getContainedObjects = get_contained_objects
+
+    @property
+    def objToNode(self) -> dict[Node, WorkflowNode]:
+        """The nodes of dispel4py 1.x, by what is in them."""
+        return {node: self._node_of(node) for node in self.nodes}
+
+    @property
+    def graph(self) -> Any:
+        """A `networkx.Graph` of the nodes, made at each access: look, do not touch."""
+        return as_networkx([self._node_of(n) for n in self.nodes], self.edges)
+
+    def _node_of(self, node: Node) -> WorkflowNode:
+        shown = self._shown.get(id(node))
+        if shown is None or shown.obj is not node:
+            shown = self._shown[id(node)] = WorkflowNode(node)
+        return shown
 
     def flatten(self) -> None:
         """Replace composites by the PEs inside them, for good."""
@@ -310,6 +346,7 @@ def _ports(mapped: Port | list[Port]) -> list[Port]:
 def _resolve(node: Any, side: str, port: str) -> list[tuple[GenericPE, str]]:
     """Follow an outer port of a composite down to the PEs behind it."""
     if isinstance(node, GenericPE):
+        check_port(node, side, port)
         return [(node, port)]
     mappings = node.inputmappings if side == "input" else node.outputmappings
     return [
@@ -317,3 +354,13 @@ def _resolve(node: Any, side: str, port: str) -> list[tuple[GenericPE, str]]:
         for inner, inner_port in _ports(mappings[port])
         for found in _resolve(inner, side, inner_port)
     ]
+
+
+_PICTURES = ("draw", "drawDot", "write_image")
+
+
+def __getattr__(name: str) -> Any:
+    """Give the functions that dispel4py 1.x has here, from where they are now."""
+    if name in _PICTURES:
+        return getattr(importlib.import_module("dispel4py.visualisation"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,11 +10,11 @@ import pytest
 ENGINE_LAYERS = (
     ("errors",),
     ("core", "observe", "message"),
-    ("grouping",),
+    ("grouping", "nodes"),
     ("workflow_graph",),
     ("base", "plan", "loading"),
     ("instance",),
-    ("mappings", "provenance", "registry", "utils"),
+    ("mappings", "provenance", "registry", "utils", "visualisation"),
     ("run",),
     ("cli", "new", "examples"),
     ("__main__",),
