@@ -9,8 +9,8 @@ from dispel4py.workflow_graph import WorkflowGraph
 class Numbers(ProducerPE):
     """Gives 1, 2, 3 and so on, one for each call."""
 
-    def __init__(self) -> None:
-        ProducerPE.__init__(self)
+    def preprocess(self) -> None:
+        """Begin to count."""
         self.number = 0
 
     def _process(self, inputs: Any) -> int:

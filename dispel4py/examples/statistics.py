@@ -19,7 +19,11 @@ class RandomNumbers(ProducerPE):
 
     def __init__(self, seed: int = 2015) -> None:
         ProducerPE.__init__(self)
-        self.random = random.Random(seed)
+        self.seed = seed
+
+    def preprocess(self) -> None:
+        """Begin the row of numbers."""
+        self.random = random.Random(self.seed)
 
     def _process(self, inputs: Any) -> None:
         for _ in range(1000):
@@ -33,6 +37,9 @@ class PartialSums(GenericPE):
         GenericPE.__init__(self)
         self._add_input("input")
         self._add_output("output")
+
+    def preprocess(self) -> None:
+        """Begin with nothing."""
         self.sums: Sums = (0, 0.0, 0.0)
 
     def process(self, inputs: dict[str, Any]) -> None:
@@ -54,6 +61,9 @@ class Statistics(GenericPE):
         self._add_input("input", grouping="global")
         self._add_output("mean")
         self._add_output("standard_deviation")
+
+    def preprocess(self) -> None:
+        """Begin with nothing."""
         self.parts: list[Sums] = []
 
     def process(self, inputs: dict[str, Any]) -> None:

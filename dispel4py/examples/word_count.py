@@ -47,6 +47,9 @@ class Count(GenericPE):
         GenericPE.__init__(self)
         self._add_input("input", grouping=[0])
         self._add_output("output")
+
+    def preprocess(self) -> None:
+        """Begin to count."""
         self.counts: Counter[str] = Counter()
 
     def process(self, inputs: dict[str, Any]) -> None:
