@@ -153,11 +153,11 @@ class WorkflowGraph:
     @property
     def pes(self) -> list[GenericPE]:
         """All PEs, those inside composites included."""
-        found: list[GenericPE] = []
+        found: dict[int, GenericPE] = {}
         for node in self.nodes:
-            inner = [node] if isinstance(node, GenericPE) else node.pes
-            found.extend(pe for pe in inner if not any(pe is f for f in found))
-        return found
+            for pe in [node] if isinstance(node, GenericPE) else node.pes:
+                found.setdefault(id(pe), pe)
+        return list(found.values())
 
     @property
     def connections(self) -> list[Connection]:
