@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -73,6 +74,21 @@ class IterativePE(GenericPE):
         result = self._process(inputs[self.INPUT_NAME])
         return None if result is None else {self.OUTPUT_NAME: result}
 
+    def shortcut(self) -> tuple[Callable[[Any], Any] | None, str]:
+        """Return a function from item to result that does what `process` does.
+
+        Returns
+        -------
+        function : callable or None
+            None if ``process`` is not that of this class.
+        output : str
+            The port by which its results leave.
+        """
+        is_own = type(self).process is IterativePE.process
+        if not is_own or "process" in vars(self):
+            return None, ""
+        return self._process, self.OUTPUT_NAME
+
 
 class ProducerPE(GenericPE):
     """A source: no input, one ``output``; override ``_process(inputs)``."""
@@ -131,6 +147,16 @@ class SimpleFunctionPE(IterativePE):
     def _process(self, data: Any) -> Any:
         assert self.compute_fn is not None, f"{self.id} has no function"
         return self.compute_fn(data, **self.params)
+
+    def shortcut(self) -> tuple[Callable[[Any], Any] | None, str]:
+        """Return the function itself, if nothing was put around it."""
+        function, output = super().shortcut()
+        is_own = type(self)._process is SimpleFunctionPE._process
+        if function is None or not is_own or "_process" in vars(self):
+            return function, output
+        if self.compute_fn is None or not self.params:
+            return self.compute_fn or function, output
+        return functools.partial(self.compute_fn, **self.params), output
 
 
 class CompositePE(WorkflowGraph):

@@ -149,9 +149,8 @@ class Instance:
 
     def connect(self, outputs: Mapping[str, list[Deliver]]) -> None:
         """Say where the items of each output port go."""
-        self._outputs = {
-            port: self._emitter(port, delivers) for port, delivers in outputs.items()
-        }
+        for port, delivers in outputs.items():
+            self._outputs[port] = self._emitter(port, delivers)
 
     def start(self) -> None:
         """Let the PE prepare."""
@@ -202,6 +201,11 @@ class Instance:
 
     def _plain_invoker(self, port: str | None) -> Deliver:
         """Make the usual function: the hot path of the engine."""
+        shortcut = getattr(self.pe, "shortcut", None)
+        if shortcut is not None and port is not None:
+            function, output = shortcut()
+            if function is not None:
+                return self._shortcut_invoker(port, function, output)
         pe = self.pe
         pass_on = self._pass_on
 
@@ -211,6 +215,23 @@ class Instance:
                 result = pe.process(item if port is None else {port: item})
                 if result is not None:
                     pass_on(result)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
+                self._judge(error, "process", port, item)
+
+        return invoke
+
+    def _shortcut_invoker(
+        self, port: str, function: Callable[[Any], Any], output: str
+    ) -> Deliver:
+        """Make the function for a PE that is one function, without dicts around it."""
+        outputs = self._outputs
+
+        def invoke(item: Any) -> None:
+            self.n_in += 1
+            try:
+                result = function(item)
+                if result is not None:
+                    outputs[output](result)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
                 self._judge(error, "process", port, item)
 

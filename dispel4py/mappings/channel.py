@@ -8,8 +8,8 @@ length of the stream, and a batch grows only as long as its receiver is quick.
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from dispel4py.message import ATOMS, Frame, decode, encode
@@ -51,6 +51,7 @@ class Key(NamedTuple):
 
 COLLECTOR = -1
 
+_NUMBERS = frozenset({int, float, bool, complex, type(None)})
 _NOTHING = Frame(-1, b"")
 
 # What the first element of a frame's head says.
@@ -101,23 +102,26 @@ class Channel:
             If the item cannot be pickled.
         """
         values = self._values
-        if type(item) in ATOMS:
+        if self._flags is None and type(item) in _NUMBERS:
             values.append(item)
-            if self._flags is not None:
-                self._flags.append(0)
-            if type(item) in (str, bytes):
-                self._bytes += len(item)
         else:
             self._encode(item)
         n = len(values)
         if n >= self._limit or self._bytes >= BATCH_BYTES:
             self.flush()
         elif n == 1:
-            self._oldest = time.perf_counter()
-        elif time.perf_counter() - self._oldest > LINGER_SECONDS:
+            self._oldest = monotonic()
+        elif monotonic() - self._oldest > LINGER_SECONDS:
             self.flush()
 
     def _encode(self, item: Any) -> None:
+        if type(item) in ATOMS:
+            self._values.append(item)
+            if self._flags is not None:
+                self._flags.append(0)
+            if type(item) in (str, bytes):
+                self._bytes += len(item)
+            return
         head, large = encode(item)
         if self._flags is None:
             self._flags = [0] * len(self._values)
