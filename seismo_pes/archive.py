@@ -1,9 +1,12 @@
 """Archives of waveform files: what is there, and which files to read for a time.
 
 A folder in the SeisComP Data Structure (SDS),
-``YEAR/NET/STA/CHAN.D/NET.STA.LOC.CHAN.D.YEAR.DAY``, is recognised by its layout, and of
-each channel one file is opened to learn its rate. Of anything else - a folder with all
-below it, a pattern, a single file, formats mixed - the header of each file is read.
+``YEAR/NET/STA/CHAN.D/NET.STA.LOC.CHAN.D.YEAR.DAY``, or in that of a BUD
+(``NET/STA/STA.NET.LOC.CHAN.YEAR.DAY``) is recognised by its layout, and so is what a
+pattern with placeholders (`pattern`) describes; of each channel one file is opened to
+learn its rate. Of anything else - a folder with all below it, a pattern, a single file,
+formats mixed - the header of each file is read, once if there is an index (`index`).
+What lies behind URLs is in `cloud` and `fdsn`.
 """
 
 from __future__ import annotations
@@ -15,8 +18,17 @@ from pathlib import Path
 
 from dispel4py.errors import ParameterError
 from seismo_pes.holdings import Archive, ChannelInfo, ChannelSpan, Holding
+from seismo_pes.index import index_file, scan_indexed
+from seismo_pes.pattern import (
+    LAYOUTS,
+    PathPattern,
+    PatternArchive,
+    files_of,
+    is_bud,
+)
+from seismo_pes.remote import is_remote
 from seismo_pes.report import Skipped
-from seismo_pes.scan import FileEntry, find_files, may_be_waveform, scan_files
+from seismo_pes.scan import FileEntry, find_files, may_be_waveform
 from seismo_pes.sds import SdsArchive, is_sds
 from seismo_pes.stations import PatternIndex, StationPattern, split_id
 
@@ -26,10 +38,18 @@ __all__ = ["Archive", "ChannelInfo", "ChannelSpan", "open_archive", "select"]
 class FolderArchive(Archive):
     """Any files at all, by what their headers say."""
 
-    def __init__(self, name: str, paths: Iterable[Path]) -> None:
+    def __init__(
+        self,
+        name: str,
+        paths: Iterable[Path],
+        index: str | Path = "none",
+        processes: int | None = None,
+    ) -> None:
         super().__init__(name)
         by_channel: dict[str, list[FileEntry]] = {}
-        for entry in scan_files(paths, self.skipped):
+        paths = list(paths)
+        kept = index_file(index, name, len(paths))
+        for entry in scan_indexed(paths, self.skipped, kept, processes):
             by_channel.setdefault(entry.channel_id, []).append(entry)
         self._holdings = {key: Holding(value) for key, value in by_channel.items()}
 
@@ -37,14 +57,29 @@ class FolderArchive(Archive):
         pass
 
 
-def open_archive(data: str | Path) -> Archive:
+def open_archive(
+    data: str | Path,
+    layout: str = "auto",
+    index: str | Path = "auto",
+    processes: int | None = None,
+) -> Archive:
     """Open an archive of waveform files.
 
     Parameters
     ----------
     data : str or Path
-        The root of an SDS archive; or a folder, which is searched with all below it;
-        or a pattern (``"/data/2022/*/*.sac"``, ``**`` allowed); or a single file.
+        The root of an archive; or any folder, which is searched with all below it;
+        or a pattern (``"/data/2022/*/*.sac"``, ``**`` allowed; or with placeholders,
+        ``"/data/{year}/{station}.{channel}.{julday}"``, see `pattern`); or a single
+        file; or a URL, ``fdsn://PROVIDER`` (see `fdsn`) or of any file system that
+        fsspec knows (see `cloud`).
+    layout : str
+        How a folder is laid out: ``"SDS"``, a name of `pattern.LAYOUTS` (``"BUD"``,
+        ``"SCEDC"`` ...), ``"any"`` (all headers are read), or found out.
+    index : str or Path
+        Where the headers of a folder of any layout are kept: see `index.index_file`.
+    processes : int, optional
+        How many read headers at the same time: see `scan_pool.scan_many`.
 
     Returns
     -------
@@ -56,25 +91,71 @@ def open_archive(data: str | Path) -> Archive:
     ParameterError
         If there is no such file or folder, or the pattern matches nothing.
     """
-    name, path = str(data), Path(data).expanduser()
+    name = str(data)
+    if is_remote(name):
+        return _open_remote(name, layout)
+    path = Path(data).expanduser()
+    if "{" in name and not path.exists():
+        return _open_pattern(name, str(path), index, processes)
     if path.is_dir():
-        if is_sds(path):
-            return SdsArchive(name, path)
-        problems: list[Skipped] = []
-        archive = FolderArchive(name, find_files(path, problems))
-        archive.skipped += problems
-        return archive
-    if path.is_file():
-        return FolderArchive(name, [path])
-    matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
+        return _open_folder(name, path, layout, index, processes)
+    matches = [path] if path.is_file() else _matches(path)
     if not matches:
         raise ParameterError(
             f"{name}: no such file or folder, nor a pattern that matches one"
         )
-    problems = []
-    archive = FolderArchive(name, _below(matches, path.suffix, problems))
+    problems: list[Skipped] = []
+    files = [path] if path.is_file() else _below(matches, path.suffix, problems)
+    archive = FolderArchive(name, files, index, processes)
     archive.skipped += problems
     return archive
+
+
+def _open_remote(name: str, layout: str) -> Archive:
+    if name.startswith(("fdsn://", "fdsn+https://")):
+        from seismo_pes.fdsn import open_fdsn  # here because its import takes time
+
+        return open_fdsn(name)
+    from seismo_pes.cloud import open_cloud
+
+    return open_cloud(name, layout)
+
+
+def _open_folder(
+    name: str, path: Path, layout: str, index: str | Path, processes: int | None
+) -> Archive:
+    if layout not in ("auto", "any", "SDS", *LAYOUTS):
+        known = ", ".join(["auto", "any", "SDS", *LAYOUTS])
+        raise ParameterError(f"layout {layout!r}: not one of {known}")
+    if layout == "SDS" or (layout == "auto" and is_sds(path)):
+        return SdsArchive(name, path)
+    if layout == "auto" and is_bud(path):
+        layout = "BUD"
+    if layout in LAYOUTS:
+        # braces in the folder's own name are not placeholders
+        below = PathPattern.parse(LAYOUTS[layout])
+        return PatternArchive(name, PathPattern(str(path), below.levels))
+    problems: list[Skipped] = []
+    archive = FolderArchive(name, find_files(path, problems), index, processes)
+    archive.skipped += problems
+    return archive
+
+
+def _open_pattern(
+    name: str, text: str, index: str | Path, processes: int | None
+) -> Archive:
+    pattern = PathPattern.parse(text)
+    if pattern.tells_all():
+        archive: Archive = PatternArchive(name, pattern)
+    else:
+        archive = FolderArchive(name, sorted(files_of(pattern)), index, processes)
+    if not archive.channel_ids() and not archive.skipped:
+        raise ParameterError(f"{name}: no file fits this pattern")
+    return archive
+
+
+def _matches(path: Path) -> list[Path]:
+    return sorted(map(Path, glob.glob(str(path), recursive=True)))
 
 
 def select(

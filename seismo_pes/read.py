@@ -1,4 +1,4 @@
-"""Read waveform files, whatever their format and state."""
+"""Read waveform files, whatever their format, place and state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from obspy import Stream, Trace, UTCDateTime
 from obspy.core.util.base import ENTRY_POINTS
 
 from dispel4py.core import GenericPE
-from dispel4py.errors import DataError
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes import asdf, mseed3, remote
 from seismo_pes.merge import exact_rate
 from seismo_pes.report import Skipped
 from seismo_pes.waveforms import Waveforms
@@ -31,7 +32,7 @@ from seismo_pes.waveforms import Waveforms
 if TYPE_CHECKING:
     from seismo_pes.holdings import ChannelSpan
 
-__all__ = ["ReadWaveforms", "read_file", "read_span"]
+__all__ = ["ReadWaveforms", "read_content", "read_file", "read_span"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ NS = 1_000_000_000
 JITTER = Fraction(1, 1000)
 # to tell whether a file is a pickle obspy loads it, which runs whatever code it holds
 REFUSED_FORMATS = frozenset({"PICKLE"})
+# formats that obspy does not know
+OWN_READERS = {"MSEED3": mseed3.read_mseed3, "ASDF": asdf.read_asdf}
 COMPRESSED = frozenset({".gz", ".bz2", ".zip", ".tar", ".tgz"})
 
 
@@ -54,20 +57,21 @@ def read_file(
 ) -> Stream:
     """Read one file of any format that obspy knows; its warnings are logged.
 
-    Unlike `obspy.read` this takes the path literally (no wildcards, no URL), never
-    loads a pickle, and has one kind of error.
+    Also miniSEED 3 and ASDF. Unlike `obspy.read` this takes the path literally (no
+    wildcards), never loads a pickle, and has one kind of error.
 
     Parameters
     ----------
     path : str or Path
-        The file; may be compressed (gz, bz2, zip, tar).
+        The file; may be compressed (gz, bz2, zip, tar), or a URL (see `remote`).
     file_format : str
-        obspy's name of the format, e.g. ``"MSEED"``; empty: found out.
+        obspy's name of the format, e.g. ``"MSEED"``, or ``"MSEED3"``, ``"ASDF"``;
+        empty: found out.
     headonly : bool
         Headers only, traces without samples.
     start_ns, end_ns : int, optional
-        Of miniSEED only the records that overlap this time are decoded; other formats
-        are read whole. Nothing is cut.
+        Of miniSEED only the records that overlap this time are decoded, of ASDF only
+        the samples read; other formats are read whole. Nothing is cut.
     channel_id : str, optional
         Return only this channel.
 
@@ -82,19 +86,15 @@ def read_file(
         If the file cannot be read, with the reason in one line.
     """
     path = str(path)
-    selection: dict[str, Any] = {}
-    if start_ns is not None:
-        selection["starttime"] = UTCDateTime(ns=int(start_ns))
-    if end_ns is not None:
-        selection["endtime"] = UTCDateTime(ns=int(end_ns))
-    if channel_id is not None:
-        selection["sourcename"] = channel_id
+    selection = {"start_ns": start_ns, "end_ns": end_ns, "channel_id": channel_id}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             stream = _read(path, file_format, headonly, selection)
         except DataError:
             raise
+        except ParameterError as error:  # a package is missing
+            raise DataError(f"{path}: {error}") from error
         except Exception as error:  # obspy's readers raise anything
             raise DataError(f"{path}: {_one_line(error)}") from error
     if caught:
@@ -103,6 +103,20 @@ def read_file(
     if channel_id is not None:
         stream.traces = [t for t in stream if t.id == channel_id]
     return stream
+
+
+def read_content(content: bytes, *, headonly: bool = False) -> Stream:
+    """Read what `read_file` would if it stood in a file.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        return read_file(file.name, headonly=headonly)
 
 
 def read_span(span: ChannelSpan) -> tuple[Stream, list[Skipped]]:
@@ -262,15 +276,31 @@ def _ends_early(stream: Stream, span: ChannelSpan) -> bool:
 def _read(
     path: str, file_format: str, headonly: bool, selection: dict[str, Any]
 ) -> Stream:
+    if remote.is_remote(path):
+        content = remote.fetch(path)  # empty: a data centre has nothing
+        suffix = Path(path).suffix.lower()
+        suffix = suffix if suffix in COMPRESSED else ""
+        how = (file_format, headonly, selection)
+        return _read_bytes(content, suffix, *how) if content else Stream()
     if Path(path).suffix.lower() not in COMPRESSED:
         return _read_plain(path, file_format, headonly, selection)
     stream = Stream()
     for content in _uncompressed(path):
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(content)
-            file.flush()
-            stream += _read_plain(file.name, file_format, headonly, selection)
+        stream += _read_bytes(content, "", file_format, headonly, selection)
     return stream
+
+
+def _read_bytes(
+    content: bytes,
+    suffix: str,
+    file_format: str,
+    headonly: bool,
+    selection: dict[str, Any],
+) -> Stream:
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+        file.write(content)
+        file.flush()
+        return _read(file.name, file_format, headonly, selection)
 
 
 def _uncompressed(path: str) -> Iterator[bytes]:
@@ -293,13 +323,13 @@ def _read_plain(
     path: str, file_format: str, headonly: bool, selection: dict[str, Any]
 ) -> Stream:
     with open(path, "rb") as file:
-        magic = file.read(3)
+        magic = file.read(8)
     if not magic:
         raise DataError(f"{path}: the file is empty")
-    if magic == b"MS\x03":
-        raise DataError(
-            f"{path}: miniSEED 3 is not supported by obspy; convert it to miniSEED 2"
-        )
+    if magic.startswith(mseed3.MAGIC):
+        file_format = "MSEED3"
+    elif magic == asdf.MAGIC:
+        file_format = "ASDF"
     if file_format:
         return _read_as(file_format, path, headonly, selection)
     first_error: Exception | None = None
@@ -334,11 +364,27 @@ def _read_as(
 ) -> Stream:
     if file_format in REFUSED_FORMATS:
         raise DataError(f"{path}: {file_format} files are not read, they may run code")
-    kwargs = selection if file_format == "MSEED" else {}
-    stream = _plugin(file_format, "readFormat")(path, headonly=headonly, **kwargs)
+    if file_format in OWN_READERS:
+        stream = OWN_READERS[file_format](path, headonly=headonly, **selection)
+    else:
+        kwargs = _for_obspy(**selection) if file_format == "MSEED" else {}
+        stream = _plugin(file_format, "readFormat")(path, headonly=headonly, **kwargs)
     for trace in stream:
         trace.stats._format = file_format
     return stream
+
+
+def _for_obspy(
+    start_ns: int | None, end_ns: int | None, channel_id: str | None
+) -> dict[str, Any]:
+    selection: dict[str, Any] = {}
+    if start_ns is not None:
+        selection["starttime"] = UTCDateTime(ns=int(start_ns))
+    if end_ns is not None:
+        selection["endtime"] = UTCDateTime(ns=int(end_ns))
+    if channel_id is not None:
+        selection["sourcename"] = channel_id
+    return selection
 
 
 def _one_line(error: object) -> str:

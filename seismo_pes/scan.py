@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from obspy import Stream, Trace
+from obspy.core.trace import Stats
 
 from dispel4py.errors import DataError
+from seismo_pes.asdf import is_asdf
 from seismo_pes.read import read_file, unusable
 from seismo_pes.report import Skipped
 
-__all__ = ["FileEntry", "find_files", "scan_file", "scan_files"]
+__all__ = ["FileEntry", "entry_of", "find_files", "scan_file", "scan_files"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class FileEntry:
     rate_hz : float
         Sampling rate; NaN where the file was not opened.
     latitude, longitude, elevation_m : float
-        From SAC headers; NaN elsewhere.
+        From SAC headers and the StationXML of ASDF files; NaN elsewhere.
     """
 
     path: str
@@ -105,9 +107,12 @@ def find_files(
 def may_be_waveform(path: Path) -> bool:
     """Say whether a file's name allows for waveforms."""
     return (
-        path.suffix.lower() not in OTHER_SUFFIXES
-        and path.stem.lower() not in OTHER_NAMES
-    )
+        path.suffix.lower() not in OTHER_SUFFIXES or _is_asdf(path)
+    ) and path.stem.lower() not in OTHER_NAMES
+
+
+def _is_asdf(path: Path) -> bool:
+    return path.suffix.lower() in (".h5", ".hdf5") and is_asdf(path)
 
 
 def scan_files(paths: Iterable[Path], skipped: list[Skipped]) -> list[FileEntry]:
@@ -145,7 +150,7 @@ def scan_file(path: str | Path) -> tuple[list[FileEntry], list[Skipped]]:
     problems: dict[str, int] = {}
     entries: dict[tuple[str, float], FileEntry] = {}
     for trace in stream:
-        entry, problem = _entry(path, trace)
+        entry, problem = entry_of(path, trace)
         if entry is None:
             problems[problem] = problems.get(problem, 0) + 1
             continue
@@ -157,7 +162,8 @@ def scan_file(path: str | Path) -> tuple[list[FileEntry], list[Skipped]]:
     return list(entries.values()), skipped + _name_against_header(path, stream)
 
 
-def _entry(path: str, trace: Trace) -> tuple[FileEntry | None, str]:
+def entry_of(path: str, trace: Trace) -> tuple[FileEntry | None, str]:
+    """Return what a trace's header says, or None and what is wrong with it."""
     stats = trace.stats
     if not stats.npts:
         return None, "left out: a trace without samples"
@@ -169,13 +175,16 @@ def _entry(path: str, trace: Trace) -> tuple[FileEntry | None, str]:
         return None, f"left out: a start in the year {stats.starttime.year}"
     file_format = str(stats.get("_format", ""))
     rate_hz = float(stats.sampling_rate)
-    place = _sac_position(stats.get("sac", {}))
+    place = _position(stats)
     return FileEntry(path, file_format, trace.id, start_ns, end_ns, rate_hz, *place), ""
 
 
-def _sac_position(header: dict[str, float]) -> tuple[float, float, float]:
+def _position(stats: Stats) -> tuple[float, float, float]:
     """Return latitude, longitude, elevation; SAC writes -12345 where they are unset."""
-    values = [float(header.get(name, math.nan)) for name in ("stla", "stlo", "stel")]
+    header, names = stats.get("sac", {}), ("stla", "stlo", "stel")
+    if "coordinates" in stats:  # ASDF
+        header, names = stats.coordinates, ("latitude", "longitude", "elevation")
+    values = [float(header.get(name, math.nan)) for name in names]
     latitude, longitude, elevation = (math.nan if v == -12345 else v for v in values)
     if not (abs(latitude) <= 90 and abs(longitude) <= 360):
         return math.nan, math.nan, math.nan

@@ -11,7 +11,7 @@ from seismo_pes.holdings import DAY_NS, Archive, Holding
 from seismo_pes.scan import FileEntry, scan_file
 from seismo_pes.stations import PatternIndex
 
-__all__ = ["SdsArchive", "is_sds"]
+__all__ = ["NamedArchive", "SdsArchive", "is_sds"]
 
 SDS_NAME = re.compile(
     r"(?P<id>[^.]{0,8}\.[^.]{1,8}\.[^.]{0,8}\.[^.]{1,8})"
@@ -20,8 +20,8 @@ SDS_NAME = re.compile(
 YEAR = re.compile(r"\d{4}")
 
 
-class SdsArchive(Archive):
-    """A SeisComP Data Structure, by the names of its files.
+class NamedArchive(Archive):
+    """An archive of which the names of the files tell channel and time.
 
     A record belongs to the file of the day in which it starts, so the first seconds of
     a day may be in the file of the day before (and, where an archive was cut
@@ -30,12 +30,58 @@ class SdsArchive(Archive):
 
     one_channel_per_file = True
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._known: dict[str, FileEntry] = {}
+
+    def enter(self, entries: Iterable[FileEntry]) -> None:
+        """Add files to what is known."""
+        found: dict[str, list[FileEntry]] = {}
+        for entry in entries:
+            found.setdefault(entry.channel_id, []).append(entry)
+        for channel_id, new in found.items():
+            known = self._holdings.get(channel_id)
+            self._holdings[channel_id] = Holding(new + (known.entries if known else []))
+
+    def _describe(self, channel_id: str, entries: list[FileEntry]) -> list[FileEntry]:
+        if channel_id not in self._known:
+            self._known[channel_id] = self._sample(channel_id, entries)
+        return [*entries, self._known[channel_id]]
+
+    def _sample(self, channel_id: str, entries: list[FileEntry]) -> FileEntry:
+        """Open files until one tells the rate; three are enough to give up.
+
+        What is wrong with them will be said when they are read.
+        """
+        for entry in entries[:3]:
+            for found in self._scan(entry.path):
+                if found.channel_id == channel_id:
+                    return found
+        return entries[0]
+
+    def _scan(self, path: str) -> list[FileEntry]:
+        return scan_file(path)[0]
+
+    def _neighbours(
+        self, holding: Holding, main: list[FileEntry]
+    ) -> tuple[list[FileEntry], list[FileEntry]]:
+        if not main:
+            return [], []
+        first, last = main[0].start_ns, main[-1].end_ns
+        return (
+            holding.overlapping(first - DAY_NS, first),
+            holding.overlapping(last, last + DAY_NS),
+        )
+
+
+class SdsArchive(NamedArchive):
+    """A SeisComP Data Structure, by the names of its files."""
+
     def __init__(self, name: str, root: Path) -> None:
         super().__init__(name)
         self._root = root
         self._stations: dict[tuple[str, str], list[tuple[int, Path]]] = {}
         self._entered: set[Path] = set()
-        self._known: dict[str, FileEntry] = {}
         for year in _folders(root):
             if YEAR.fullmatch(year.name):
                 for network in _folders(year):
@@ -56,47 +102,17 @@ class SdsArchive(Archive):
 
     def _enter(self, folder: Path) -> None:
         self._entered.add(folder)
-        found: dict[str, list[FileEntry]] = {}
+        entries: list[FileEntry] = []
         for channel in _folders(folder):
             for path in channel.iterdir() if channel.suffix == ".D" else ():
                 if match := SDS_NAME.fullmatch(path.name):
                     start_ns = _day_ns(int(match["year"]), int(match["day"]))
-                    entry = FileEntry(
-                        *(str(path), "", match["id"], start_ns, start_ns + DAY_NS)
+                    entries.append(
+                        FileEntry(
+                            *(str(path), "", match["id"], start_ns, start_ns + DAY_NS)
+                        )
                     )
-                    found.setdefault(match["id"], []).append(entry)
-        for channel_id, entries in found.items():
-            known = self._holdings.get(channel_id)
-            self._holdings[channel_id] = Holding(
-                entries + (known.entries if known else [])
-            )
-
-    def _describe(self, channel_id: str, entries: list[FileEntry]) -> list[FileEntry]:
-        if channel_id not in self._known:
-            self._known[channel_id] = self._sample(channel_id, entries)
-        return [*entries, self._known[channel_id]]
-
-    def _sample(self, channel_id: str, entries: list[FileEntry]) -> FileEntry:
-        """Open files until one tells the rate; three are enough to give up.
-
-        What is wrong with them will be said when they are read.
-        """
-        for entry in entries[:3]:
-            for found in scan_file(entry.path)[0]:
-                if found.channel_id == channel_id:
-                    return found
-        return entries[0]
-
-    def _neighbours(
-        self, holding: Holding, main: list[FileEntry]
-    ) -> tuple[list[FileEntry], list[FileEntry]]:
-        if not main:
-            return [], []
-        first, last = main[0].start_ns, main[-1].end_ns
-        return (
-            holding.overlapping(first - DAY_NS, first),
-            holding.overlapping(last, last + DAY_NS),
-        )
+        self.enter(entries)
 
 
 def is_sds(folder: Path) -> bool:

@@ -311,13 +311,6 @@ def test_header_that_lies(shared_data):
     assert len(archive.channels()["BK.THIS.00.LHZ"].files) == 2
 
 
-def test_miniseed_3_is_refused_by_name(shared_data):
-    archive = open_archive(shared_data / "mseed3")
-    refused = [s for s in archive.skipped if "miniSEED 3 is not supported" in s.reason]
-    assert len(refused) >= 15
-    assert archive.channels()
-
-
 def test_every_waveform_file_that_obspy_brings(tmp_path):
     """No crash and no hang, whatever the bytes; what is not readable is listed."""
     package = Path(obspy.__file__).parent

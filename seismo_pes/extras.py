@@ -1,0 +1,45 @@
+"""Packages that are not always installed, and the extra that brings each."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from dispel4py.errors import ParameterError
+
+__all__ = ["EXTRAS", "optional"]
+
+# Module, the extra of this distribution that installs it, what it is for.
+EXTRAS = {
+    "pymseed": ("mseed3", "miniSEED 3"),
+    "fsspec": ("cloud", "files behind a URL"),
+    "s3fs": ("cloud", "files behind an s3:// URL"),
+}
+
+
+def optional(module: str) -> Any:
+    """Import an optional package.
+
+    Parameters
+    ----------
+    module : str
+        One of `EXTRAS`.
+
+    Raises
+    ------
+    ParameterError
+        If it is not installed, naming the extra that installs it.
+
+    Examples
+    --------
+    >>> sorted(EXTRAS)
+    ['fsspec', 'pymseed', 's3fs']
+    """
+    extra, purpose = EXTRAS[module]
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ParameterError(
+            f"{purpose} needs the package {module}: "
+            f"pip install 'dispel4py-seismo[{extra}]'"
+        ) from error
