@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dispel4py.errors import ParameterError
+from dispel4py.errors import ParameterError, suggest
 
 STOP, SKIP, RETRY = "stop", "skip", "retry"
 
@@ -43,5 +43,6 @@ class Policy:
         if match and match[1] != "0":
             return cls(RETRY, int(match[1] or 1))
         raise ParameterError(
-            f"{where}: {text!r} is no policy; use stop, skip, or retry:K with K >= 1"
+            f"{where}={text!r}: {suggest(text, (STOP, SKIP, RETRY))}; "
+            "use stop, skip, or retry:K with K >= 1"
         )
