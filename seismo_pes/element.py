@@ -81,21 +81,19 @@ class Element(_Refusing):
         else:
             yield from ({"output": trace} for trace in found)
 
-    def _parts(self, stream: Iterable[Trace]) -> list[Any]:
-        if self.per == "stream":
-            return [Stream(list(stream))]
+    def _parts(self, traces: list[Trace]) -> list[Any]:
         if self.per == "trace":
-            return list(stream)
+            return traces
+        if self.per == "stream":
+            return [Stream(traces)] if traces else []
         instruments: dict[str, Stream] = {}
-        for trace in stream:
+        for trace in traces:
             instruments.setdefault(trace.id[:-1], Stream()).append(trace)
         return list(instruments.values())
 
     def _transformed(self, stream: Iterable[Trace], skipped: list[Skipped]) -> Stream:
         found = Stream()
-        for part in self._parts(stream):
-            if not len(part):
-                continue
+        for part in self._parts([trace for trace in stream if len(trace)]):
             try:
                 made = self.transform(part)
             except (DataError, SignalError) as error:

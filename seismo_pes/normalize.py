@@ -218,7 +218,7 @@ def _by_component(
         return made
     for traces, data in aligned(stream):
         rows = function(data, _half(traces[0], window_s), across_components=True)
-        made.extend(with_data(t, row) for t, row in zip(traces, rows, strict=True))
+        made.extend([with_data(t, row) for t, row in zip(traces, rows, strict=True)])
     return made
 
 

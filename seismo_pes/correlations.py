@@ -1,0 +1,119 @@
+"""Correlations as items of a workflow: of a pair of channels, window by window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dispel4py.errors import ParameterError
+
+__all__ = ["Correlation"]
+
+
+@dataclass(frozen=True, eq=False)
+class Correlation:
+    """Correlations of one pair of channels: a stack, or one row for each window.
+
+    ``c(k) = sum over n of first[n] second[n + k]``: at positive lags the wave reaches
+    the second channel later.
+
+    Parameters
+    ----------
+    first, second : str
+        Channel ids, ``NET.STA.LOC.CHA``.
+    data : numpy.ndarray
+        Shape (n_lags,) for a stack, (n_windows, n_lags) for windows.
+    rate_hz : float
+        Samples of lag per second.
+    first_lag : int
+        Lag of the first column in samples; ``-(n_lags // 2)`` for lags -K..K.
+    start_ns, end_ns : numpy.ndarray
+        Shape of ``data`` without its last axis, int64: times of the windows, or of the
+        first and last that entered a stack; nanoseconds since 1970.
+    n_windows : numpy.ndarray
+        Same shape, int64: how many windows each row is made of.
+    kind : str
+        How it was correlated: ``cc``, ``coherency``, ...
+    distance_km, azimuth_deg, back_azimuth_deg : float
+        From the first to the second; NaN where unknown.
+    deviation : numpy.ndarray, optional
+        Standard deviation of ``data``, from a bootstrap.
+
+    Examples
+    --------
+    >>> made = Correlation.of("X.A..Z", "X.B..Z", np.zeros((2, 5)), rate_hz=2.0)
+    >>> made.id, made.lags_s
+    ('X.A..Z_X.B..Z', array([-1. , -0.5,  0. ,  0.5,  1. ]))
+    """
+
+    first: str
+    second: str
+    data: np.ndarray
+    rate_hz: float
+    first_lag: int
+    start_ns: np.ndarray
+    end_ns: np.ndarray
+    n_windows: np.ndarray
+    kind: str = "cc"
+    distance_km: float = np.nan
+    azimuth_deg: float = np.nan
+    back_azimuth_deg: float = np.nan
+    deviation: np.ndarray | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        first: str,
+        second: str,
+        data: np.ndarray,
+        rate_hz: float,
+        first_lag: int | None = None,
+        **known: Any,
+    ) -> Correlation:
+        """Make a correlation of arrays from anywhere; times are 0 where not given."""
+        data = np.asarray(data)
+        rows = data.shape[:-1]
+        if first_lag is None:
+            if data.shape[-1] % 2 == 0:
+                raise ParameterError(
+                    f"{first}_{second}: {data.shape[-1]} lags are not -K..K; give "
+                    "first_lag"
+                )
+            first_lag = -(data.shape[-1] // 2)
+        zeros = np.zeros(rows, np.int64)
+        times = {"start_ns": zeros, "end_ns": zeros, "n_windows": zeros + 1}
+        return cls(first, second, data, rate_hz, first_lag, **(times | known))
+
+    @property
+    def id(self) -> str:
+        """``FIRST_SECOND``."""
+        return f"{self.first}_{self.second}"
+
+    @property
+    def lags_s(self) -> np.ndarray:
+        """Lags of the columns in seconds."""
+        return (self.first_lag + np.arange(self.data.shape[-1])) / self.rate_hz
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The data with an axis of windows, of length 1 for a stack."""
+        return self.data.reshape(-1, self.data.shape[-1])
+
+    def stacked(self, data: np.ndarray, **changes: Any) -> Correlation:
+        """Return one row made of all windows."""
+        there = self.n_windows > 0
+        start = self.start_ns[there].min() if there.any() else 0
+        end = self.end_ns[there].max() if there.any() else 0
+        return replace(
+            self,
+            data=data,
+            start_ns=np.asarray(start, np.int64),
+            end_ns=np.asarray(end, np.int64),
+            n_windows=np.asarray(self.n_windows.sum(), np.int64),
+            **changes,
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Correlation:
+        return self  # nobody writes into it

@@ -1,0 +1,213 @@
+"""Rotation of components, by geometry and against obspy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from obspy import Inventory, Stream, Trace, UTCDateTime
+from obspy.core.inventory import Channel, Network, Station
+from obspy.signal.rotate import rotate2zne, rotate_ne_rt
+
+from dispel4py.errors import DataError
+from seismo_pes.correlations import Correlation
+from seismo_pes.rotate import (
+    Orient,
+    Rotate,
+    RotateTensor,
+    orient,
+    rotate,
+    rotate_correlations,
+    rotate_pair,
+)
+from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.rotation import directions, to_rt, to_zne
+
+angles = st.floats(-720, 720)
+
+
+def stream(codes, data, station="AAA"):
+    header = {"network": "XX", "station": station, "starttime": UTCDateTime(2024, 1, 1)}
+    return Stream(
+        [
+            Trace(row, header | {"channel": c})
+            for c, row in zip(codes, data, strict=True)
+        ]
+    )
+
+
+def inventory(**directions):
+    channels = [
+        Channel(code, "", 0, 0, 0, 0, azimuth=azimuth, dip=dip)
+        for code, (azimuth, dip) in directions.items()
+    ]
+    station = Station("AAA", 0, 0, 0, channels=channels)
+    return Inventory([Network("XX", [station])])
+
+
+def noise(*shape, dtype=np.float64):
+    return np.random.default_rng(1).standard_normal(shape).astype(dtype)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.tuples(angles, angles, angles), st.floats(-30, 30))
+def test_what_is_recorded_comes_back(azimuths, dip):
+    dips = [dip - 90, dip, 0.0]
+    ground = noise(3, 7)
+    axes = directions(azimuths, dips)
+    if abs(np.linalg.det(axes)) < 0.05:
+        with pytest.raises(ParameterError, match="plane"):
+            to_zne(axes @ ground, azimuths, dips)
+        return
+    assert np.allclose(to_zne(axes @ ground, azimuths, dips), ground, atol=1e-9)
+
+
+def test_against_obspy():
+    data, azimuth, dip = noise(3, 50), [12.0, 140.0, 250.0], [-70.0, 10.0, -15.0]
+    parts = (x for row in zip(data, azimuth, dip, strict=True) for x in row)
+    expected = rotate2zne(*parts)
+    assert np.allclose(to_zne(data, azimuth, dip), expected, atol=1e-12)
+    # obspy's back-azimuth points to the source, our radial away from it
+    radial, transverse = rotate_ne_rt(data[0], data[1], 37.0)
+    ours = to_rt(data[0], data[1], 37.0 + 180)
+    assert np.allclose(ours, [radial, transverse], atol=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(angles)
+def test_energy_stays_and_turning_back_restores(radial_deg):
+    north, east = noise(2, 11)
+    radial, transverse = to_rt(north, east, radial_deg)
+    assert np.allclose(radial**2 + transverse**2, north**2 + east**2)
+    assert np.allclose(to_rt(radial, transverse, -radial_deg), [north, east])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_types_are_kept(dtype):
+    data = noise(3, 5, dtype=dtype)
+    assert to_zne(data, [0, 90, 0], [0, 0, -90]).dtype == dtype
+    assert to_rt(data[0], data[1], 3.0).dtype == dtype
+
+
+def test_mistakes():
+    with pytest.raises(ParameterError, match="not of shape"):
+        to_zne(np.ones((2, 4)), [0, 90], [0, 0])
+    with pytest.raises(ParameterError, match="finite"):
+        to_zne(np.ones((3, 4)), [0, 90, np.nan], [0, 0, 0])
+    with pytest.raises(ParameterError, match="fit"):
+        directions([0.0], [0.0, 1.0])
+    with pytest.raises(ParameterError, match="fit"):
+        to_rt(np.ones(3), np.ones(4), 0.0)
+    with pytest.raises(ParameterError, match="radial_deg"):
+        to_rt(np.ones(3), np.ones(3), np.inf)
+
+
+# -- streams ------------------------------------------------------------------------
+
+
+def test_orient_uses_true_directions_not_codes():
+    ground = noise(3, 40)  # Z, N, E
+    turned = inventory(BH1=(30.0, 0.0), BH2=(120.0, 0.0), BHZ=(0.0, -90.0))
+    axes = directions([30.0, 120.0, 0.0], [0.0, 0.0, -90.0])
+    recorded = stream(["BH1", "BH2", "BHZ"], axes @ ground)
+    made = orient(recorded, turned)
+    assert [t.stats.channel for t in made] == ["BHZ", "BHN", "BHE"]
+    assert np.allclose([t.data for t in made], ground)
+    level = orient(recorded.select(channel="BH[12]"), turned)
+    assert [t.stats.channel for t in level] == ["BHN", "BHE"]
+    assert np.allclose([t.data for t in level], ground[1:])
+
+
+def test_an_inverted_vertical_is_put_right():
+    ground = noise(3, 8)
+    upside = inventory(BHZ=(0.0, 90.0), BHN=(0.0, 0.0), BHE=(90.0, 0.0))
+    data = ground * np.array([[-1.0], [1], [1]])
+    made = orient(stream(["BHZ", "BHN", "BHE"], data), upside)
+    assert np.allclose([t.data for t in made], ground)
+
+
+def test_what_cannot_be_oriented_is_told():
+    known = inventory(BH1=(30.0, 0.0), BH2=(120.0, 0.0), BHZ=(None, None))
+    pe = Orient(known)
+    pe.preprocess()
+    for codes, reason in ((["BH1"], "three components"), (["BHZ"], "azimuth and dip")):
+        made = list(pe.process({"input": stream(codes, noise(len(codes), 5))}))
+        assert reason in made[0]["skipped"].reason
+
+
+def test_rotate_needs_north_and_east():
+    pe = Rotate(radial_deg=90.0)
+    both = stream(["BHZ", "BHN", "BHE"], noise(3, 6))
+    ((made),) = list(pe.process({"input": both}))
+    found = made["output"]
+    assert [t.stats.channel for t in found] == ["BHZ", "BHR", "BHT"]
+    assert np.allclose(found[1].data, both[2].data)
+    assert np.allclose(found[2].data, -both[1].data)
+    skipped, _ = list(pe.process({"input": stream(["BH1", "BH2"], noise(2, 6))}))
+    assert "orient" in skipped["skipped"].reason
+
+
+def test_radial_points_from_first_to_second_at_both():
+    # a wave that goes north-east moves both stations along its way
+    push = np.array([[1.0], [1.0]]) / np.sqrt(2)
+    one, other = (stream(["BHN", "BHE"], push, name) for name in ("AAA", "BBB"))
+    for made in rotate_pair(one, other, 45.0, 225.0):
+        assert np.allclose([t.data[0] for t in made], [1.0, 0.0], atol=1e-12)
+
+
+# -- tensors ------------------------------------------------------------------------
+
+
+def nine(ground_a, ground_b, azimuth=30.0):
+    rows = {}
+    for i, a in enumerate("ZNE"):
+        for j, b in enumerate("ZNE"):
+            c = np.correlate(ground_b[j], ground_a[i], "full")[None]
+            rows[a + b] = Correlation.of(
+                f"XX.AAA..HH{a}",
+                f"XX.BBB..HH{b}",
+                c,
+                10.0,
+                azimuth_deg=azimuth,
+                back_azimuth_deg=azimuth + 180,
+                distance_km=10.0,
+            )
+    return list(rows.values())
+
+
+def test_rotated_correlations_are_correlations_of_rotated_records():
+    a, b = noise(3, 12), noise(6, 12)[3:]
+    found = {c.first[-1] + c.second[-1]: c for c in rotate_correlations(nine(a, b))}
+    assert list(found) == ["ZZ", "ZR", "ZT", "RZ", "RR", "RT", "TZ", "TR", "TT"]
+    turn = [np.vstack([x[:1], to_rt(x[1], x[2], 30.0)]) for x in (a, b)]
+    for i, one in enumerate("ZRT"):
+        for j, other in enumerate("ZRT"):
+            expected = np.correlate(turn[1][j], turn[0][i], "full")
+            assert np.allclose(found[one + other].data[0], expected)
+            assert found[one + other].distance_km == 10.0
+
+
+def test_tensor_element_waits_for_nine_and_tells_what_lacks():
+    pe, written = RotateTensor(), []
+    pe._writer = lambda port, item: written.append((port, item))
+    full = nine(noise(3, 5), noise(3, 5))
+    made = [x for c in full for x in pe.process({"input": c})]
+    assert len(made) == 9
+    assert all("output" in x for x in made)
+    for c in full[:8]:
+        assert not list(pe.process({"input": c}))
+    pe.postprocess()
+    ((port, skipped),) = written
+    assert port == "skipped"
+    assert "lacks EE" in skipped.reason
+
+
+def test_no_azimuth_no_rotation():
+    with pytest.raises(DataError, match="azimuth unknown"):
+        rotate_correlations(nine(noise(3, 5), noise(3, 5), azimuth=np.nan))
+
+
+def test_a_missing_horizontal_stops_no_other_station():
+    both = stream(["BHN", "BHE"], noise(2, 6)) + stream(["BHZ"], noise(1, 6), "BBB")
+    made = list(Rotate(radial_deg=0.0).process({"input": both}))
+    assert [t.id for t in made[-1]["output"]] == ["XX.AAA..BHR", "XX.AAA..BHT"]
+    assert rotate(both.select(station="AAA"), 0.0)[0].stats.channel == "BHR"
