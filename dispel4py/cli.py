@@ -39,6 +39,8 @@ ABOUT = f"""\
 Run a workflow graph.
 
   {PROG} MAPPING GRAPH [options]    run GRAPH, a Python module or file
+  {PROG} draw GRAPH -o FILE         draw it
+  {PROG} plan GRAPH -n N            say which process would run what
   {PROG} mappings                   list the mappings, and which can run here
 """
 
@@ -54,6 +56,7 @@ once. Items of outputs that lead nowhere go to standard output, the rest to stan
 error. Exit status: 0 done, 1 failed, 2 a mistake in the call, 130 interrupted.
 """
 
+LOOKING = ("draw", "plan")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 START_METHODS = ("fork", "spawn", "forkserver")
 SHOWN_ITEMS = 20
@@ -91,13 +94,16 @@ def _dispatch(words: list[str]) -> int:
     command = words[0]
     if command == "mappings":
         return mappings_command(words[1:])
+    if command in LOOKING:
+        return look_command(command, words[1:])
     if not command.startswith("-"):
         from dispel4py.mappings import available
 
         known = available()
         if command not in known:
             raise ParameterError(
-                f"unknown mapping {command!r}: {suggest(command, [*known, 'mappings'])}"
+                f"unknown mapping {command!r}: "
+                f"{suggest(command, [*known, *LOOKING, 'mappings'])}"
             )
     return run_command(words)
 
@@ -135,9 +141,9 @@ def run_parser() -> argparse.ArgumentParser:
     add("-n", metavar="N", dest="processes", type=int, help="number of processes")
     add(
         "--on-error",
-        choices=("stop", "skip"),
+        metavar="POLICY",
         default="stop",
-        help="skip: give up the items that a PE fails on (default: stop)",
+        help="when a PE fails on an item: stop (the default), skip it, or retry:K",
     )
     add("--start-method", choices=START_METHODS, help="how multi starts processes")
     add("--log-level", choices=LOG_LEVELS, default="warning", help="(default: warning)")
@@ -376,6 +382,19 @@ def _rank() -> int:
 
 
 # ------------------------------------------------------------ other commands
+
+
+def look_command(command: str, words: list[str]) -> int:
+    """``dispel4py draw`` and ``dispel4py plan``: look at a graph without running it."""
+    from dispel4py.draw import cli
+
+    parser = _Parser(
+        prog=f"{PROG} {command}", description=cli.ABOUT[command], allow_abbrev=False
+    )
+    cli.add_options(command, parser)
+    given = parser.parse_args(words)
+    cli.run_command(command, given, _load(given.graph, given.attribute))
+    return 0
 
 
 def mappings_command(words: list[str]) -> int:

@@ -166,7 +166,7 @@ def test_inputs_that_cannot_be_read(given, said):
         ("simple some_workflow -i -1", "-i -1: use 0 or more"),
         ("simple some_workflow -n 0", "use 1 or more"),
         ("multi some_workflow -n 0", "use 1 or more"),
-        ("simple some_workflow --on-error stopp", "invalid choice: 'stopp'"),
+        ("simple some_workflow --on-error stopp", "'stopp' is no policy"),
         ("multi some_workflow --start-method x", "invalid choice: 'x'"),
         ("simple some_workflow -d {", "-d: not JSON"),
         ("simple some_workflow -f none.json", "none.json: No such file"),

@@ -161,10 +161,13 @@ def test_mpi_started_by_the_command(name, nothing_left):
     require_mpi()
     done = call(command("mpi", "failing", "-a", name, "-n", "3"))
     assert done.returncode == 1, done.stderr
-    told = ALL[name]
-    if name in ("killed", "vanishing"):  # how a rank ended is not always known
+    told, text = ALL[name], done.stderr
+    if name in ("killed", "vanishing"):
+        # mpiexec ends the others at once: on a busy machine nobody may have seen who
+        # was first, nor how
         told = replace(told, cause="SIGKILL|exit status 3|without a word")
-    check(done.stderr, told)
+        text = "".join(line for line in text.splitlines() if told.pe in line)
+    check(text, told)
 
 
 @pytest.mark.parametrize("name", ["raising", "exiting"])
