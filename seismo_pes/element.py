@@ -266,12 +266,19 @@ def _bound(
     name = element.__name__
     signature = inspect.signature(element)
     known = list(signature.parameters)
+    # what a function takes as **options it checks itself
+    open_end = [
+        p.name for p in signature.parameters.values() if p.kind == p.VAR_KEYWORD
+    ]
     for given in parameters:
-        if given not in known:
+        if given not in known and not open_end:
             raise ParameterError(
                 f"{name} has no parameter {given!r}: {suggest(given, known)}"
             )
     try:
-        return dict(signature.bind(*values, **parameters).arguments)
+        bound = dict(signature.bind(*values, **parameters).arguments)
     except TypeError as error:
         raise ParameterError(f"{name}: {error}") from None
+    for options in open_end:
+        bound |= bound.pop(options, {})
+    return bound

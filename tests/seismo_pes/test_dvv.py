@@ -1,0 +1,153 @@
+"""Velocity change and dispersion of correlations with a known truth."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes import dvv
+from seismo_pes.correlations import Correlation
+from seismo_pes.dispersion import Ftan, measure_dispersion
+
+RATE = 20.0
+TRUTH = np.array([-0.003, -0.001, 0.0, 0.002, 0.004])
+COMMON = {"low_s": 8.0, "high_s": 45.0}
+
+
+def coda(lag_s):
+    """A coda of 40 sines between 0.4 and 1.6 Hz, at any lag."""
+    rng = np.random.default_rng(5)
+    f, p = rng.uniform(0.4, 1.6, 40), rng.uniform(0, 2 * np.pi, 40)
+    waves = np.cos(2 * np.pi * f[:, None] * lag_s + p[:, None]).sum(axis=0)
+    return waves * np.exp(-np.abs(lag_s) / 40)
+
+
+def series(dtype=np.float64):
+    lag = np.arange(-60 * RATE, 60 * RATE + 1) / RATE
+    rows = np.array([coda(lag * (1 + change)) for change in TRUTH]).astype(dtype)
+    start = np.arange(len(TRUTH)) * 86_400_000_000_000
+    return Correlation.of(
+        "XX.AAA..HHZ",
+        "XX.BBB..HHZ",
+        rows,
+        RATE,
+        start_ns=start,
+        end_ns=start + 86_400_000_000_000,
+    )
+
+
+def reference():
+    c = series()
+    return Correlation.of(c.first, c.second, c.data[2], RATE)
+
+
+# Largest error of dv/v: the delays at 45 s of lag are up to 0.18 s.
+METHODS = [
+    (dvv.Stretch, COMMON | {"band_hz": (0.4, 1.6)}, 2e-5),
+    (
+        dvv.Mwcs,
+        COMMON | {"low_hz": 0.4, "high_hz": 1.6, "window_s": 10.0, "step_s": 2.5},
+        1.5e-4,
+    ),
+    (
+        dvv.CrossCorrelateWindows,
+        COMMON | {"window_s": 10.0, "step_s": 2.5, "max_delay_s": 0.5},
+        1.5e-4,
+    ),
+    (dvv.Warp, COMMON | {"max_delay_s": 0.5, "max_strain": 0.05}, 4e-4),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("method", "options", "tolerance"), METHODS)
+def test_known_change_is_found(method, options, tolerance, dtype):
+    c = series(dtype)
+    pe = pickle.loads(pickle.dumps(method(**options, reference=reference())))
+    ((made),) = list(pe.process({"input": c}))
+    found = made["output"]
+    assert found.id == c.id
+    assert found.dvv.shape == found.error.shape == (5,)
+    assert np.abs(found.dvv - TRUTH).max() < tolerance
+    assert (found.error >= 0).all()
+    assert np.array_equal(found.start_ns, c.start_ns)
+
+
+@pytest.mark.parametrize("method", [dvv.wavelet, dvv.wavelet_stretch_windows])
+def test_known_change_is_found_at_each_frequency(method):
+    f = [0.6, 0.9, 1.2]
+    found = method(series(), f, **COMMON, reference=reference())
+    assert found.dvv.shape == found.error.shape == found.likeness.shape == (5, 3)
+    assert found.frequency_hz.tolist() == f
+    assert np.median(np.abs(found.dvv - TRUTH[:, None])) < 4e-4
+
+
+def test_the_mean_is_the_reference_unless_given():
+    found = dvv.stretch_windows(series(), **COMMON)
+    assert np.ptp(found.dvv - TRUTH) < 5e-4
+
+
+def test_one_stack_is_no_series():
+    pe = dvv.Stretch(**COMMON)
+    ((made),) = list(pe.process({"input": reference()}))
+    assert "moving stacks" in made["skipped"].reason
+    short = Correlation.of("a", "b", np.zeros(5), RATE)
+    with pytest.raises(DataError, match="other lags"):
+        dvv.stretch_windows(series(), **COMMON, reference=short)
+
+
+# -- dispersion ---------------------------------------------------------------------
+
+PERIODS = [4.0, 6.0, 8.0, 10.0]
+DISTANCE_KM = 200.0
+
+
+def surface_wave():
+    """Both sides of a dispersive wave: phase velocity 3 + 0.05 T km/s."""
+    n, rate = 8192, 5.0
+    f = np.fft.rfftfreq(n, 1 / rate)
+    with np.errstate(divide="ignore"):
+        c = 3.0 + 0.05 / np.maximum(f, 0.02)
+    band = np.exp(-(((np.log(np.maximum(f, 1e-3)) - np.log(0.15)) / 0.6) ** 2))
+    half = np.fft.irfft(band * np.exp(-2j * np.pi * f * DISTANCE_KM / c), n)[:1001]
+    return np.concatenate([half[:0:-1], half]), rate
+
+
+def truth(period):
+    # 1/U = d(f / c) / df with c = 3 + 0.05 / f: f / c = f**2 / (3 f + 0.05)
+    f = 1 / period
+    slowness = (2 * f * (3 * f + 0.05) - 3 * f**2) / (3 * f + 0.05) ** 2
+    return 1 / slowness, 3.0 + 0.05 * period
+
+
+@pytest.mark.parametrize("side", ["symmetric", "causal", "acausal"])
+def test_dispersion_of_a_known_wave(side):
+    data, rate = surface_wave()
+    c = Correlation.of("a", "b", data, rate, distance_km=DISTANCE_KM)
+    found = measure_dispersion(
+        c,
+        PERIODS,
+        (2.0, 4.5),
+        side=side,
+        reference_km_s=3.5,
+        phase_shift_rad=0.0,
+    )
+    for k, period in enumerate(found.picks.instantaneous_period_s):
+        group, phase = truth(period)
+        assert abs(found.picks.group_km_s[k] / group - 1) < 0.02
+        assert abs(found.picks.phase_km_s[k] / phase - 1) < 0.01
+
+
+def test_dispersion_element_tells_what_it_lacks():
+    data, rate = surface_wave()
+    pe = Ftan(period_s=PERIODS, velocity_km_s=(2.0, 4.5))
+    ((made),) = list(pe.process({"input": Correlation.of("a", "b", data, rate)}))
+    assert "distance_km" in made["skipped"].reason
+    known = Correlation.of("a", "b", data, rate, distance_km=DISTANCE_KM)
+    ((made),) = list(pe.process({"input": known}))
+    assert made["output"].id == "a_b"
+    with pytest.raises(ParameterError, match="symmetric"):
+        measure_dispersion(known, PERIODS, side="left")
+    cut = Correlation.of("a", "b", data, rate, first_lag=5, distance_km=DISTANCE_KM)
+    with pytest.raises(DataError, match="lags"):
+        measure_dispersion(cut, PERIODS)
