@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -195,8 +196,8 @@ def download(
     """Fetch days of channels from a data centre into a SeisComP archive.
 
     A file appears whole or not at all, so a download that was killed goes on where it
-    was: days that are there, and those of which the data centre said that it has
-    nothing (``no-data.jsonl`` in the folder), are not asked for again.
+    was: days that are there, and those long past of which the data centre said that it
+    has nothing (``no-data.jsonl`` in the folder), are not asked for again.
 
     Parameters
     ----------
@@ -224,17 +225,21 @@ def download(
     empty = _known_empty(ledger)
     days = range(start_ns // DAY_NS, -(-end_ns // DAY_NS))
     wanted = [(channel_id, day) for channel_id in channel_ids for day in days]
-    missing = [one for one in wanted if not _sds_path(root, *one).exists()]
+    missing = [one for one in wanted if not _is_there(root, *one)]
     asked = [one for one in missing if one not in empty]
     skipped: list[Skipped] = []
     n_fetched = n_empty = 0
     if asked:
         service = datacentre.client(provider)
+        settled_day = time.time_ns() // DAY_NS - 2
         with ThreadPoolExecutor(requests) as pool, ledger.open("a") as log:
+            log.write("\n")  # after a line that a killed process left unfinished
             answers = pool.map(lambda one: _fetch_day(service, root, *one), asked)
             for (channel_id, day), problem in zip(asked, answers, strict=True):
                 if problem is None:
                     n_empty += 1
+                    if day > settled_day:
+                        continue  # data may still come
                     log.write(json.dumps([channel_id, day]) + "\n")
                     log.flush()
                 elif problem:
@@ -270,6 +275,15 @@ def _fetch_day(service: Any, root: Path, channel_id: str, day: int) -> str | Non
         os.fsync(file.fileno())
     part.replace(path)
     return ""
+
+
+def _is_there(root: Path, channel_id: str, day: int) -> bool:
+    """Say whether a day's file is there and was fetched after the day was over."""
+    try:
+        status = _sds_path(root, channel_id, day).stat()
+    except FileNotFoundError:
+        return False
+    return status.st_mtime_ns >= (day + 1) * DAY_NS
 
 
 def _sds_path(root: Path, channel_id: str, day: int) -> Path:

@@ -1,0 +1,292 @@
+"""A data centre on this machine: fdsnws by a small server."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import obspy
+import pytest
+from obspy import Inventory, Stream, Trace, UTCDateTime
+from obspy.core.inventory import Channel, Network, Station
+
+from dispel4py.errors import ParameterError
+from seismo_pes import datacentre, remote
+from seismo_pes.archive import open_archive, select
+from seismo_pes.fdsn import LEDGER, download
+from seismo_pes.holdings import DAY_NS
+from seismo_pes.read import read_span
+from seismo_pes.sds import SdsArchive
+from seismo_pes.stations import StationPattern, locate
+
+WADL = Path(obspy.__file__).parent / "clients" / "fdsn" / "tests" / "data"
+DAY = UTCDateTime(2024, 5, 1)
+DAYS = [(DAY.ns + i * DAY_NS, DAY.ns + (i + 1) * DAY_NS) for i in range(3)]
+RATE_HZ = 0.1
+IDS = ["XX.AAA..LHZ", "XX.BBB..LHZ"]
+
+
+class Service(ThreadingHTTPServer):
+    """Two stations; AAA has three days, BBB the first; what it was asked for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[tuple[str, str]] = []
+        self.failures: list[int] = []
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Service
+
+    def do_GET(self) -> None:
+        url = urlparse(self.path)
+        if url.path.endswith("application.wadl"):
+            service = url.path.split("/")[2]
+            known = service in ("dataselect", "station")
+            name = WADL / f"{service}.wadl"
+            self.answer(200 if known else 404, name.read_bytes() if known else b"")
+        elif url.path == "/fdsnws/dataselect/1/query":
+            self.waveforms({key: v[0] for key, v in parse_qs(url.query).items()})
+        else:
+            self.answer(404, b"")
+
+    def do_POST(self) -> None:
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.asked.append(("station", text))
+        found = io.BytesIO()
+        inventory(text).write(found, "STATIONXML")
+        self.answer(200 if b"<Network" in found.getvalue() else 204, found.getvalue())
+
+    def waveforms(self, query: dict[str, str]) -> None:
+        self.server.asked.append((query["station"], query["starttime"][:10]))
+        if self.server.failures:
+            self.answer(self.server.failures.pop(0), b"try later")
+            return
+        assert query["location"] == "--"
+        start, end = UTCDateTime(query["starttime"]), UTCDateTime(query["endtime"])
+        stream = recorded(query["station"]).slice(start, end)
+        content = io.BytesIO()
+        if stream:
+            stream.write(content, "MSEED")
+        self.answer(200 if stream else 204, content.getvalue())
+
+    def answer(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        if status != 204:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if status != 204:
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def recorded(station: str) -> Stream:
+    n_days = {"AAA": 3, "BBB": 1}.get(station, 0)
+    header = {"network": "XX", "station": station, "channel": "LHZ"}
+    header |= {"starttime": DAY + 0.003, "sampling_rate": RATE_HZ}
+    n = round(n_days * 86400 * RATE_HZ)
+    return Stream([Trace(np.arange(n, dtype=np.int32), header)] if n else [])
+
+
+def inventory(text: str) -> Inventory:
+    found = []
+    for i, code in enumerate(("AAA", "BBB")):
+        if f" {code} " in text or " * " in text.split("level")[-1].split("--")[0]:
+            place = {"latitude": 10.0 + i, "longitude": 20.0, "elevation": 5.0}
+            channel = Channel(
+                *("LHZ", ""),
+                **place,
+                depth=0.0,
+                sample_rate=RATE_HZ,
+                start_date=UTCDateTime(2020, 1, 1),
+            )
+            found.append(Station(code, **place, channels=[channel]))
+    networks = [Network("XX", stations=found)] if found else []
+    return Inventory(networks=networks, source="test")
+
+
+@pytest.fixture
+def service(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0))
+    with Service() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+    datacentre._client.cache_clear()
+
+
+# -- the archive --------------------------------------------------------------------
+
+
+def test_a_data_centre_is_an_archive(service) -> None:
+    archive = open_archive(f"fdsn://{service.address}")
+    listed = [StationPattern("XX", "AAA"), StationPattern("XX", "BBB")]
+    selected, skipped = select(archive, listed, "LHZ", *DAYS[0])
+    assert not skipped
+    assert list(selected) == IDS
+    assert selected[IDS[0]].rates_hz == (RATE_HZ,)
+    channels, missing = locate(selected, headers=selected)
+    assert not missing
+    assert channels[IDS[1]].latitude == 11.0
+    assert len(archive.inventory[0]) == 2
+    archive.channels(listed)
+    assert [what for what, _ in service.asked] == ["station"]  # once
+
+
+def test_spans_are_fetched_when_they_are_read(service) -> None:
+    archive = open_archive(f"fdsn://{service.address}/")
+    archive.channels([StationPattern("XX", "*")])
+    spans = archive.spans(IDS, DAYS[:2])
+    assert len(spans) == 4
+    assert [what for what, _ in service.asked] == ["station"]
+    stream, skipped = read_span(spans[2])
+    assert not skipped
+    (trace,) = stream
+    assert trace.id == IDS[0]
+    assert trace.stats.starttime == DAY + 86400.003
+    np.testing.assert_array_equal(trace.data, np.arange(8640, 17280))
+    stream, skipped = read_span(spans[3])
+    assert not stream
+    assert [s.reason[:7] for s in skipped] == ["no data"]
+
+
+def test_without_a_list_nothing_is_asked(service) -> None:
+    archive = open_archive(f"fdsn://{service.address}")
+    assert archive.channels() == {}
+    assert service.asked == []
+    with pytest.raises(ParameterError, match="none of the 1 listed stations"):
+        select(archive, [StationPattern("YY", "ZZZ")])
+
+
+def test_a_service_that_is_busy_is_asked_again(service) -> None:
+    archive = open_archive(f"fdsn://{service.address}")
+    archive.channels([StationPattern("XX", "AAA")])
+    (span,) = archive.spans(IDS[:1], DAYS[:1])
+    service.failures[:] = [503, 429]
+    stream, skipped = read_span(span)
+    assert len(stream) == 1
+    assert not skipped
+    service.failures[:] = [503] * 3
+    stream, skipped = read_span(span)
+    assert not stream
+    assert "503" in skipped[0].reason or "unavailable" in skipped[0].reason.lower()
+    service.asked.clear()
+    service.failures[:] = [403, 403]
+    read_span(span)
+    assert len(service.asked) == 1  # no use in asking again
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("fdsn://NOSUCH", "NOSUCH: no data centre is known by this name"),
+        ("fdsn://127.0.0.1:1", "fdsn://127.0.0.1:1: "),
+        ("fdsn://", "not fdsn://PROVIDER"),
+        ("fdsn://a/b", "not fdsn://PROVIDER"),
+    ],
+)
+def test_mistakes_are_named(monkeypatch, url, reason) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with pytest.raises(ParameterError, match=reason):
+        open_archive(url)
+
+
+def test_routers_and_names_go_to_obspy(monkeypatch) -> None:
+    made = []
+    monkeypatch.setattr(datacentre, "RoutingClient", lambda name: made.append(name))
+    monkeypatch.setattr(datacentre, "Client", lambda name: made.append(name))
+    datacentre._client.cache_clear()
+    for provider in (*datacentre.ROUTERS, "IRIS", "https://host", "host:8080"):
+        datacentre.client(provider)
+    datacentre._client.cache_clear()
+    assert made == [*datacentre.ROUTERS, "IRIS", "https://host", "http://host:8080"]
+
+
+def test_what_a_router_returns_is_written_as_miniseed() -> None:
+    class Router:
+        def get_waveforms(self, network, station, location, channel, start, end):
+            assert (network, location) == ("XX", "--")
+            return recorded(station).slice(start, end)
+
+    content = datacentre.request_waveforms(Router(), IDS[0], *DAYS[0])
+    (trace,) = obspy.read(io.BytesIO(content))
+    assert trace.stats.npts in (8640, 8641)  # obspy's slice takes the nearest sample
+    assert datacentre.request_waveforms(Router(), "XX.NONE..LHZ", *DAYS[0]) == b""
+
+
+# -- the download -------------------------------------------------------------------
+
+
+def test_a_download_is_an_archive_on_disk(service, tmp_path) -> None:
+    done = download(service.address, IDS, DAYS[0][0], DAYS[2][1], tmp_path)
+    assert (done.n_fetched, done.n_present, done.n_empty) == (4, 0, 2)
+    assert not done.skipped
+    archive = open_archive(tmp_path)
+    assert isinstance(archive, SdsArchive)
+    spans = archive.spans(IDS[:1], DAYS)
+    data = [read_span(span)[0][0].data for span in spans]
+    np.testing.assert_array_equal(np.concatenate(data), recorded("AAA")[0].data)
+
+
+def test_a_download_goes_on_where_it_was(service, tmp_path) -> None:
+    limits = DAYS[0][0], DAYS[2][1]
+    service.failures[:] = [503] * 3  # the first request fails for good
+    first = download(service.address, IDS, *limits, tmp_path, requests=1)
+    assert len(first.skipped) == 1
+    assert first.skipped[0].what == IDS[0]
+    assert not list(tmp_path.rglob(".*.part"))
+    with (tmp_path / LEDGER).open("a") as ledger:
+        ledger.write('["XX.AAA..LHZ", 19')  # killed while it wrote
+    service.asked.clear()
+    second = download(service.address, IDS, *limits, tmp_path)
+    assert service.asked == [("AAA", "2024-05-01")]
+    assert (second.n_fetched, second.n_present, second.n_empty) == (1, 3, 2)
+    service.asked.clear()
+    third = download(service.address, IDS, *limits, tmp_path)
+    assert not service.asked
+    assert (third.n_fetched, third.n_present, third.n_empty) == (0, 4, 2)
+
+
+def test_a_day_that_was_not_over_is_fetched_again(service, tmp_path) -> None:
+    download(service.address, IDS, *DAYS[1], tmp_path)
+    (path,) = tmp_path.rglob("XX.AAA*")
+    then = DAYS[1][1] / 1e9 - 1000
+    os.utime(path, (then, then))
+    done = download(service.address, IDS[:1], *DAYS[1], tmp_path)
+    assert done.n_fetched == 1
+    today = time.time_ns() // DAY_NS * DAY_NS
+    for _ in range(2):  # nothing yet, which may change
+        service.asked.clear()
+        download(service.address, IDS[:1], today, today + DAY_NS, tmp_path)
+        assert len(service.asked) == 1
+
+
+def test_what_is_no_miniseed_is_not_kept(service, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(
+        datacentre, "request_waveforms", lambda *_: b"<html>sorry</html>" * 20
+    )
+    done = download(service.address, IDS[:1], *DAYS[0], tmp_path)
+    assert len(done.skipped) == 1
+    assert not list(tmp_path.rglob("*.D.*"))
+
+
+def test_a_time_that_is_none_is_refused(tmp_path) -> None:
+    with pytest.raises(ParameterError, match="not before its end"):
+        download("IRIS", IDS, DAYS[1][0], DAYS[0][0], tmp_path)
