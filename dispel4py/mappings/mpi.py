@@ -244,11 +244,14 @@ class World:
         is_first = self.local.rank == 0
         if self.watch is None:
             pids = self.local.gather((self.rank, os.getpid()))
-            folder = self.local.bcast(str(run_folder()) if is_first else None)
-            self.watch = Watch(Path(folder))
             if is_first:
+                self.watch = Watch(run_folder())
+                self.watch.note(plan)
                 self.watch.start(dict(pids))
-        if is_first:
+            folder = self.local.bcast(str(self.watch.folder) if self.watch else None)
+            self.watch = self.watch or Watch(Path(folder))
+            self.watch.join(self.rank)
+        elif is_first:
             self.watch.note(plan)
 
     def share(self, make: Callable[[], Shared]) -> Shared:
@@ -298,6 +301,8 @@ class World:
         """
         if not self.library.Is_finalized():
             self._wait_for_others()
+        elif self.watch is not None:
+            self.watch.explained()  # nothing keeps the ranks together any more
         if self.watch is not None:
             self.watch.stop()
 

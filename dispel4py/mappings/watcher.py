@@ -1,0 +1,115 @@
+"""A program that waits for one of several processes to die, and tells of it.
+
+`dispel4py.mappings.deaths` says what for. It is started for every MPI run, while the
+ranks wait: until somebody dies it imports next to nothing.
+"""
+
+import os
+import select
+import sys
+
+#: Files in the folder of the records.
+PLAN, EXPLAINED = "plan", "explained"
+GOODBYE = b"."
+
+
+def main(arguments: list[str]) -> None:
+    """Watch processes: the folder of their records, then ``process:pid`` of each."""
+    folder = arguments[0]
+    pairs = (pair.split(":") for pair in arguments[1:])
+    pids = {int(process): int(pid) for process, pid in pairs}
+    process = first_death(folder, pids)
+    if process is not None:
+        tell(folder, process, exit_code(pids[process]))
+
+
+def lifeline(folder: str, process: int) -> str:
+    """Return the path of the pipe that breaks when a process dies."""
+    return f"{folder}/alive-{process}"
+
+
+def first_death(folder: str, pids: dict[int, int]) -> int | None:
+    """Wait for the first of these processes to die.
+
+    Parameters
+    ----------
+    folder : str
+        Where their lifelines are.
+    pids : dict
+        Process of the plan to process id.
+
+    Returns
+    -------
+    int or None
+        The process. None if all ended well, as standard input says.
+    """
+    watching, watched = select.epoll(), {}
+    for process, pid in pids.items():
+        pipe = os.open(lifeline(folder, process), os.O_RDONLY | os.O_NONBLOCK)
+        watched[pipe] = process
+        watching.register(pipe, select.EPOLLHUP)
+        # a lifeline does not break while a child of the process holds it, too
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return process
+        watched[descriptor] = process
+        watching.register(descriptor, select.EPOLLIN)
+    watching.register(0, select.EPOLLIN)
+    os.write(1, b"r")
+    while True:
+        # one at a time: the kernel hands them out in the order in which they happened
+        ((descriptor, _),) = watching.poll(maxevents=1)
+        if descriptor:
+            return watched[descriptor]
+        if os.read(0, 1) == GOODBYE:
+            return None
+        watching.unregister(0)  # whoever started this is dying
+
+
+def exit_code(pid: int) -> int | None:
+    """Return how a dying process ended, as `subprocess` does.
+
+    None if its parent was quicker to clear it away.
+    """
+    try:
+        ending = select.poll()
+        ending.register(os.pidfd_open(pid), select.POLLIN)
+        ending.poll(1000)
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:  # it is gone
+        return None
+    state, status = fields[0], int(fields[-1])
+    return os.waitstatus_to_exitcode(status) if state == "Z" else None
+
+
+def tell(folder: str, process: int, exit_code: int | None) -> None:
+    """Say what a dead process was working on, unless it is known; clear up."""
+    import pickle
+    import site
+    from pathlib import Path
+
+    site.main()
+    sys.path.append(str(Path(__file__).parents[2]))
+    from dispel4py.mappings.deaths import remove_files
+    from dispel4py.mappings.recorder import cause_of_death, read_record, record_path
+    from dispel4py.mappings.segments import remove_folder
+
+    cause = "the process was killed, or left without a word"
+    if exit_code is not None:
+        cause = cause_of_death(exit_code)
+    plan, left_by_mpich = pickle.loads(Path(folder, PLAN).read_bytes())
+    try:
+        if not Path(folder, EXPLAINED).exists():
+            path = record_path(folder, process)
+            summary = read_record(path, plan, process, cause).summary
+            sys.stderr.write(f"{summary}\n")
+            sys.stderr.flush()
+    finally:
+        remove_folder(Path(folder))
+        remove_files(left_by_mpich)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
