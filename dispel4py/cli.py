@@ -42,6 +42,7 @@ Run a workflow graph.
   {PROG} draw GRAPH -o FILE         draw it
   {PROG} plan GRAPH -n N            say which process would run what
   {PROG} mappings                   list the mappings, and which can run here
+  {PROG} pes [PACKAGE ...]          list the processing elements of a package
 """
 
 EXAMPLES = f"""\
@@ -59,6 +60,7 @@ error. Exit status: 0 done, 1 failed, 2 a mistake in the call, 130 interrupted.
 LOOKING = ("draw", "plan")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 START_METHODS = ("fork", "spawn", "forkserver")
+ELEMENTS = "seismo_pes"
 SHOWN_ITEMS = 20
 SHOWN_FAILURES = 20
 LONGEST_ITEM = 200
@@ -94,6 +96,8 @@ def _dispatch(words: list[str]) -> int:
     command = words[0]
     if command == "mappings":
         return mappings_command(words[1:])
+    if command == "pes":
+        return pes_command(words[1:])
     if command in LOOKING:
         return look_command(command, words[1:])
     if not command.startswith("-"):
@@ -419,4 +423,23 @@ def mappings_command(words: list[str]) -> int:
         else:
             about = (type(mapping).__doc__ or "").strip().partition("\n")[0]
             print(f"{name:{wide}}  {about}")
+    return 0
+
+
+def pes_command(words: list[str]) -> int:
+    """``dispel4py pes``: list the PEs of packages, with ports and parameters."""
+    from dispel4py.catalog import as_json, as_text, find_pes
+
+    parser = _Parser(
+        prog=f"{PROG} pes",
+        description="List processing elements: what they do, ports, parameters.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "package", nargs="*", metavar="PACKAGE", help=f"(default: {ELEMENTS})"
+    )
+    parser.add_argument("--json", action="store_true", help="as a list of objects")
+    given = parser.parse_args(words)
+    found = [pe for name in given.package or [ELEMENTS] for pe in find_pes(name)]
+    print(as_json(found) if given.json else as_text(found))
     return 0

@@ -135,6 +135,7 @@ class CorrelateTiles(GenericPE):
     Parameters
     ----------
     settings : SpectraSettings
+        How windows became spectra.
     stretch_names : dict of int to str
         The stretches of the run; the names of their stacks.
     each_stretch : bool

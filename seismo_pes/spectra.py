@@ -239,6 +239,7 @@ class WindowSpectra(GenericPE):
     Parameters
     ----------
     settings : SpectraSettings
+        How windows become spectra.
     channels : mapping of str to int
         Channel id to its index in the run's channel table.
     """

@@ -6,15 +6,15 @@ Run as ``make docs``; a test fails while a page and the code disagree.
 import dataclasses
 import importlib
 import inspect
+import itertools
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-import seismo_pes
 import seismo_pes.signal
-from dispel4py.core import GenericPE
+from dispel4py.catalog import Entry, Parameter, find_pes
 from xcorr_app.config import TABLES, Config
 from xcorr_app.options import Option, default_text, flag, options_of
 
@@ -39,12 +39,42 @@ def option_tables() -> str:
 
 def element_table() -> str:
     """Return the table of processing elements."""
-    rows = []
-    for module in _modules(seismo_pes):
-        for name, element in _defined(module, inspect.isclass):
-            if issubclass(element, GenericPE):
-                rows.append((f"`{name}`", f"`{module.__name__}`", _says(element)))
+    rows = [
+        (f"[`{pe.name}`](pes.md#{pe.name.lower()})", f"`{pe.module}`", pe.summary)
+        for pe in find_pes("seismo_pes")
+    ]
     return _table(("element", "module", "what it does"), rows)
+
+
+def element_entries() -> str:
+    """Return an entry for each processing element: ports, parameters."""
+    parts = []
+    for module, group in itertools.groupby(find_pes("seismo_pes"), lambda e: e.module):
+        said = _says(importlib.import_module(module))
+        parts.append(f"## `{module}`\n\n{said}\n")
+        parts += [_entry(pe) for pe in group]
+    return "\n".join(parts)
+
+
+def _entry(pe: Entry) -> str:
+    ports = [
+        (f"`{port.name}`", port.direction, port.items, port.about) for port in pe.ports
+    ]
+    text = f"### {pe.name}\n\n{pe.summary}\n\n"
+    text += _table(("port", "", "items", ""), ports)
+    parameters = [
+        (f"`{p.name}`", p.type, _default_of(p), p.about) for p in pe.parameters
+    ]
+    if parameters:
+        head = ("parameter", "type", "default", "meaning")
+        text += f"\n{_table(head, parameters)}"
+    return text
+
+
+def _default_of(parameter: Parameter) -> str:
+    if parameter.default is None:
+        return "must be given"
+    return f"`{parameter.default}`" if parameter.default else ""
 
 
 def function_tables() -> str:
@@ -63,6 +93,7 @@ def function_tables() -> str:
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "xcorr-app.md": {"options": option_tables},
+    "pes.md": {"pes": element_entries},
     "elements.md": {"elements": element_table, "functions": function_tables},
 }
 

@@ -15,7 +15,13 @@ import pytest
 from xcorr_app import synthetic
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "docs/xcorr-app.md", "docs/engine.md", "docs/elements.md"]
+PAGES = [
+    "README.md",
+    "docs/xcorr-app.md",
+    "docs/engine.md",
+    "docs/elements.md",
+    "docs/write-a-pe.md",
+]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Said to a shell, or tested on their own: these are not run here.
 LEFT_OUT = ("make ", ". .venv/bin/activate", "xcorr-app demo")

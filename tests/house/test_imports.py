@@ -10,7 +10,7 @@ import pytest
 ENGINE_LAYERS = (
     ("errors",),
     ("core", "observe", "message"),
-    ("grouping", "nodes"),
+    ("catalog", "grouping", "nodes"),
     ("workflow_graph",),
     ("base", "plan", "loading"),
     ("instance",),

@@ -1,0 +1,254 @@
+"""What PEs a package has: their ports, parameters and documentation.
+
+Nothing is instantiated: ports are read off the source, what travels on them and the
+meaning of parameters off the docstrings (numpydoc, with a section ``Ports``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import logging
+import pkgutil
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from types import ModuleType
+from typing import Any
+
+from dispel4py.core import GenericPE
+from dispel4py.errors import ParameterError
+
+__all__ = [
+    "Entry",
+    "Parameter",
+    "Port",
+    "as_json",
+    "as_text",
+    "describe",
+    "find_pes",
+    "sections",
+]
+
+logger = logging.getLogger(__name__)
+
+_PORT = re.compile(r'_add_(input|output)\(\s*(?:"([^"]+)"|\'([^\']+)\'|self\.(\w+))')
+_HEADING = re.compile(r"^(\w[\w ]*)\n-{3,} *\n", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port: its name, ``input`` or ``output``, what travels, what is said of it."""
+
+    name: str
+    direction: str
+    items: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter: its name, type, default (None: it must be given) and meaning."""
+
+    name: str
+    type: str
+    default: str | None
+    about: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A PE class: where it is, what it does, its ports and parameters."""
+
+    name: str
+    module: str
+    summary: str
+    ports: tuple[Port, ...]
+    parameters: tuple[Parameter, ...]
+
+
+def find_pes(package: str) -> list[Entry]:
+    """Describe every public PE class of a package, module by module.
+
+    Parameters
+    ----------
+    package : str
+        Dotted name of a package or module. Modules that need something that is not
+        installed are left out, with a warning.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such package.
+
+    Examples
+    --------
+    >>> [entry.name for entry in find_pes("dispel4py.examples.statistics")]
+    ['RandomNumbers', 'PartialSums', 'Statistics']
+    """
+    found: dict[type, Entry] = {}
+    for module in _modules(package):
+        for name, member in vars(module).items():
+            public = inspect.isclass(member) and not name.startswith("_")
+            if public and _is_pe(member) and member.__module__ == module.__name__:
+                found.setdefault(member, describe(member))
+    return list(found.values())
+
+
+def _is_pe(member: type) -> bool:
+    return issubclass(member, GenericPE) and member is not GenericPE
+
+
+def _modules(package: str) -> Iterator[ModuleType]:
+    try:
+        top = importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name is None or not package.startswith(error.name):
+            raise
+        raise ParameterError(f"no package {package!r} is installed") from None
+    yield top
+    for entry in pkgutil.walk_packages(getattr(top, "__path__", []), f"{package}."):
+        if any(part.startswith("_") for part in entry.name.split(".")):
+            continue
+        try:
+            yield importlib.import_module(entry.name)
+        except ModuleNotFoundError as error:
+            logger.warning("%s is left out: it needs %s", entry.name, error.name)
+
+
+def describe(element: type) -> Entry:
+    """Describe one PE class.
+
+    Examples
+    --------
+    >>> from dispel4py.base import IterativePE
+    >>> describe(IterativePE).ports[0]
+    Port(name='input', direction='input', items='', about='')
+    """
+    doc = inspect.cleandoc(element.__doc__ or "")
+    summary = " ".join(doc.partition("\n\n")[0].split())
+    return Entry(
+        element.__name__,
+        element.__module__,
+        summary,
+        tuple(_ports(element)),
+        tuple(_parameters(element)),
+    )
+
+
+def sections(doc: str) -> dict[str, dict[str, tuple[str, str]]]:
+    """Take a numpydoc docstring apart: section, name, (type, text).
+
+    Examples
+    --------
+    >>> sections('''Sum.
+    ...
+    ... Parameters
+    ... ----------
+    ... a, b : float
+    ...     Metres.
+    ... ''')
+    {'Parameters': {'a': ('float', 'Metres.'), 'b': ('float', 'Metres.')}}
+    """
+    parts = _HEADING.split(inspect.cleandoc(doc))
+    return {
+        title: _definitions(text)
+        for title, text in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def _definitions(text: str) -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    names: list[str] = []
+    for line in text.splitlines():
+        if line and not line[0].isspace():
+            head, _, kind = line.partition(" : ")
+            names = [name.strip() for name in head.split(",")]
+            found |= {name: (kind.strip(), "") for name in names}
+        else:
+            for name in names:
+                kind, said = found[name]
+                found[name] = (kind, f"{said} {line.strip()}".strip())
+    return found
+
+
+def _said(element: type, section: str) -> dict[str, tuple[str, str]]:
+    """Collect a section over a class and its bases; the class itself counts first."""
+    found: dict[str, tuple[str, str]] = {}
+    for base in element.__mro__:
+        for doc in (base.__dict__.get("__doc__"), _own_init(base).__doc__):
+            for name, said in sections(doc or "").get(section, {}).items():
+                found.setdefault(name, said)
+    return found
+
+
+def _own_init(base: type) -> Any:
+    return base.__dict__.get("__init__")
+
+
+def _ports(element: type) -> Iterator[Port]:
+    said = _said(element, "Ports")
+    known: dict[str, str] = {}
+    for base in element.__mro__:
+        if base in (GenericPE, object):
+            continue
+        try:
+            source = inspect.getsource(base)
+        except (OSError, TypeError):  # made by a function: its base tells
+            continue
+        for direction, *names in _PORT.findall(source):
+            name = names[0] or names[1] or str(getattr(element, names[2], names[2]))
+            known.setdefault(name, direction)
+    for direction in ("input", "output"):
+        for name in known:
+            if known[name] == direction:
+                yield Port(name, direction, *said.get(name, ("", "")))
+
+
+def _parameters(element: type) -> Iterator[Parameter]:
+    said = _said(element, "Parameters")
+    for parameter in inspect.signature(element).parameters.values():
+        if parameter.name == "numprocesses":  # of every PE
+            continue
+        name = str(parameter).partition(":")[0].partition("=")[0].strip()
+        kind, about = said.get(name, said.get(parameter.name, ("", "")))
+        if not kind and parameter.annotation is not parameter.empty:
+            kind = inspect.formatannotation(parameter.annotation).strip("'")
+        default = None
+        if name.startswith("*"):
+            default = ""
+        elif parameter.default is not parameter.empty:
+            default = _spelled(parameter.default)
+        yield Parameter(name, kind, default, about)
+
+
+def _spelled(default: Any) -> str:
+    return f"{default:.6g}" if isinstance(default, float) else repr(default)
+
+
+# -- telling ------------------------------------------------------------------------
+
+
+def as_json(entries: Sequence[Entry]) -> str:
+    """Return the entries as a JSON list of objects."""
+    return json.dumps([asdict(entry) for entry in entries], indent=1)
+
+
+def as_text(entries: Sequence[Entry]) -> str:
+    """Return the entries as text for a terminal, by module."""
+    lines: list[str] = []
+    module = ""
+    for entry in entries:
+        if entry.module != module:
+            module = entry.module
+            lines += ["", module]
+        lines.append(f"  {entry.name}: {entry.summary}")
+        rows = [(f"{p.direction} {p.name}", p.items) for p in entry.ports]
+        rows += [(_with_default(p), p.about) for p in entry.parameters]
+        lines += [f"    {head:28}  {said}".rstrip() for head, said in rows]
+    return "\n".join(lines[1:])
+
+
+def _with_default(parameter: Parameter) -> str:
+    return parameter.name + (f" = {parameter.default}" if parameter.default else "")
