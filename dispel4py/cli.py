@@ -8,14 +8,12 @@ SIGTERM).
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import reprlib
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dispel4py import __version__
@@ -27,10 +25,16 @@ from dispel4py.errors import (
     UserError,
     suggest,
 )
+from dispel4py.terminal import (
+    Logs,
+    Terminated,
+    mpi_rank,
+    sigterm_unwinds,
+    start_logging,
+)
 
 if TYPE_CHECKING:
     from dispel4py.mappings.base import RunResult
-    from dispel4py.plan import Plan
     from dispel4py.workflow_graph import WorkflowGraph
 
 PROG = "dispel4py"
@@ -41,6 +45,7 @@ Run a workflow graph.
   {PROG} MAPPING GRAPH [options]    run GRAPH, a Python module or file
   {PROG} draw GRAPH -o FILE         draw it
   {PROG} plan GRAPH -n N            say which process would run what
+  {PROG} retry FILE GRAPH           run the items again that a run gave up
   {PROG} mappings                   list the mappings, and which can run here
   {PROG} pes [PACKAGE ...]          list the processing elements of a package
 """
@@ -58,13 +63,10 @@ error. Exit status: 0 done, 1 failed, 2 a mistake in the call, 130 interrupted.
 """
 
 LOOKING = ("draw", "plan")
+OTHERS = ("mappings", "pes", "retry")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 START_METHODS = ("fork", "spawn", "forkserver")
 ELEMENTS = "seismo_pes"
-SHOWN_ITEMS = 20
-SHOWN_FAILURES = 20
-LONGEST_ITEM = 200
-_RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(words)
     except SystemExit as done:  # of --help and --version
         return int(done.code or 0)
-    except _Terminated:
+    except Terminated:
         return _complain("terminated", 128 + signal.SIGTERM)
     except KeyboardInterrupt:
         return _complain("interrupted", 128 + signal.SIGINT)
@@ -98,6 +100,8 @@ def _dispatch(words: list[str]) -> int:
         return mappings_command(words[1:])
     if command == "pes":
         return pes_command(words[1:])
+    if command == "retry":
+        return retry_command(words[1:])
     if command in LOOKING:
         return look_command(command, words[1:])
     if not command.startswith("-"):
@@ -107,7 +111,7 @@ def _dispatch(words: list[str]) -> int:
         if command not in known:
             raise ParameterError(
                 f"unknown mapping {command!r}: "
-                f"{suggest(command, [*known, *LOOKING, 'mappings'])}"
+                f"{suggest(command, [*known, *LOOKING, *OTHERS])}"
             )
     return run_command(words)
 
@@ -137,6 +141,12 @@ def run_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--version", action="version", version=f"{PROG} {__version__}")
     add("mapping", metavar="MAPPING", help="simple, multi, mpi; where the graph runs")
+    _add_run_options(parser)
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("graph", metavar="GRAPH", help="Python module, or .py file, with the graph")
     add("-a", metavar="NAME", dest="attribute", help="variable that holds the graph")
     add("-f", metavar="FILE", dest="file", help="JSON file of inputs")
@@ -149,42 +159,101 @@ def run_parser() -> argparse.ArgumentParser:
         default="stop",
         help="when a PE fails on an item: stop (the default), skip it, or retry:K",
     )
+    add("--dead-letters", metavar="FILE", help="keep the items that are given up")
+    add(
+        "--item-timeout-s",
+        metavar="SECONDS",
+        type=float,
+        help="a PE that works longer on one item fails on it",
+    )
+    add(
+        "--restart-workers",
+        action="store_true",
+        help="multi: start killed workers again, if their PEs have no state; what "
+        "they had not finished is given again, so items may come twice",
+    )
+    add("--profile", metavar="FILE", help="lay out by the costs of an earlier run")
+    add("--summary", action="store_true", help="tell busy time, memory and bytes")
+    add("--summary-json", metavar="FILE", help="write the same; a --profile later")
+    add("--trace", metavar="FILE", help="write every call, for chrome://tracing")
     add("--start-method", choices=START_METHODS, help="how multi starts processes")
     add("--log-level", choices=LOG_LEVELS, default="warning", help="(default: warning)")
-    add("--quiet", action="store_true", help="no outputs and no summary")
-    return parser
+    add("--quiet", action="store_true", help="no outputs, progress or summary")
 
 
 def run_command(words: list[str]) -> int:
     """``dispel4py MAPPING GRAPH``: run a graph."""
     given = run_parser().parse_args(words)
-    logs = _Logs(given.log_level)
-    logs.start()
+    return _start(given, words)
+
+
+def retry_command(words: list[str]) -> int:
+    """``dispel4py retry``: run the items again that an earlier run gave up."""
+    parser = _Parser(
+        prog=f"{PROG} retry",
+        description="Run the items of a dead-letter file again, each through the PE "
+        "that failed on it and on from there. The file holds pickles: use only your "
+        "own.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("letters", metavar="FILE", help="a file of --dead-letters")
+    parser.add_argument("-m", metavar="MAPPING", dest="mapping", default="simple")
+    _add_run_options(parser)
+    given = parser.parse_args(words)
+    return _start(given, ["retry", *words])
+
+
+def _start(given: argparse.Namespace, words: list[str]) -> int:
+    start_logging(given.log_level)
     if given.mapping == "mpi":
         from dispel4py.mappings.launch import launched_by_mpi
 
         if not launched_by_mpi():
             return _launch(given, words)
-        return _run(given, logs)
-    with _sigterm_unwinds():
-        return _run(given, logs)
+        return _run(given)
+    with sigterm_unwinds():
+        return _run(given)
 
 
-def _run(given: argparse.Namespace, logs: _Logs) -> int:
+def _run(given: argparse.Namespace) -> int:
+    from dispel4py.cost import read_costs
+    from dispel4py.dead_letters import read_letters
+    from dispel4py.progress import Progress
     from dispel4py.run import run
+    from dispel4py.trace import Trace
 
-    result = run(
-        _load(given.graph, given.attribute),
-        read_inputs(given.file, given.data, given.iterations),
-        mapping=given.mapping,
-        processes=given.processes,
-        on_error=given.on_error,
-        observers=[] if given.mapping == "simple" else [logs],
-        start_method=given.start_method,
-    )
-    if result.complete and not given.quiet:
-        show_outputs(result)
-        show_summary(result)
+    graph = _load(given.graph, given.attribute)
+    inputs = read_inputs(given.file, given.data, given.iterations)
+    letters = getattr(given, "letters", None)
+    progress = None if given.quiet or mpi_rank() else Progress()
+    observers: list[Any] = [] if given.mapping == "simple" else [Logs(given.log_level)]
+    observers += [] if progress is None else [progress]
+    observers += [] if given.trace is None else [Trace(given.trace)]
+    try:
+        result = run(
+            graph,
+            inputs,
+            mapping=given.mapping,
+            processes=given.processes,
+            on_error=given.on_error,
+            observers=observers,
+            start_method=given.start_method,
+            dead_letters=given.dead_letters,
+            letters=None if letters is None else read_letters(letters),
+            item_timeout_s=given.item_timeout_s,
+            restart_workers=given.restart_workers,
+            measure=given.summary or given.summary_json is not None,
+            costs=None if given.profile is None else read_costs(given.profile),
+        )
+    except KeyboardInterrupt:
+        if progress is not None and progress.last:
+            print(f"{PROG}: so far: {progress.last}", file=sys.stderr)
+        raise
+    finally:
+        if progress is not None:
+            progress.close()
+    if result.complete:
+        _tell(result, given)
     return 0
 
 
@@ -201,7 +270,7 @@ def _launch(given: argparse.Namespace, words: list[str]) -> int:
     # mistakes are told here, once, and not by each of the processes
     plan = make_plan(_load(given.graph, given.attribute), given.processes)
     assign_inputs(plan, read_inputs(given.file, given.data, given.iterations))
-    with _sigterm_unwinds():
+    with sigterm_unwinds():
         return launch(given.processes, [sys.executable, "-m", "dispel4py", *words])
 
 
@@ -217,7 +286,7 @@ def _load(source: str, attribute: str | None) -> WorkflowGraph:
         frame = error.__traceback__
         while frame is not None and is_machinery(frame.tb_frame.f_code.co_filename):
             frame = frame.tb_next
-        if _rank() == 0:
+        if mpi_rank() == 0:
             traceback.print_exception(error.with_traceback(frame))
         kind = type(error).__name__
         raise Dispel4pyError(f"{source} cannot be imported: {kind}: {error}") from error
@@ -264,108 +333,36 @@ def _object(text: str, where: str) -> dict[str, Any]:
     return found
 
 
-class _Logs:
-    """Logging to standard error, in worker processes that were not forked as well."""
-
-    def __init__(self, level: str) -> None:
-        self.level = level
-
-    def start(self) -> None:
-        """Log from now on."""
-        import logging
-
-        logging.basicConfig(
-            level=self.level.upper(), format="%(levelname)s %(name)s: %(message)s"
-        )
-
-    def worker_started(self, plan: Plan, process: int) -> None:
-        """Be told, as an observer, that a worker begins."""
-        self.start()
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM: unwinds the stack as Ctrl-C does, so that nothing is left behind."""
-
-
-@contextlib.contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    def terminate(signum: int, frame: Any) -> NoReturn:
-        raise _Terminated
-
-    try:
-        before = signal.signal(signal.SIGTERM, terminate)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 # ------------------------------------------------------------------- telling
 
 
-def show_outputs(result: RunResult) -> None:
-    """Print the items of the outputs that lead nowhere, those of each in a list."""
-    for pe_id, ports in result.outputs.items():
-        for port, items in ports.items():
-            if not items:
-                continue
-            plural = "" if len(items) == 1 else "s"
-            print(f"{pe_id}.{port}: {len(items)} item{plural}")
-            for item in items[:SHOWN_ITEMS]:
-                print(f"  {short(item)}")
-            if len(items) > SHOWN_ITEMS:
-                print(f"  ... and {len(items) - SHOWN_ITEMS} more")
-    sys.stdout.flush()
+def _tell(result: RunResult, given: argparse.Namespace) -> None:
+    """Print what a run gave, and what it did."""
+    from dispel4py import summary
+    from dispel4py.outputs import outputs_text
 
-
-def show_summary(result: RunResult) -> None:
-    """Print what went in and out, how long it took, and what was given up."""
-    counts = result.counts
-    wide = max([len("PE"), *map(len, counts)])
-    lines = [f"{'PE':{wide}} {'in':>10} {'out':>10}"]
-    lines += [f"{pe:{wide}} {n:>10} {out:>10}" for pe, (n, out) in counts.items()]
-    processes = "process" if result.n_processes == 1 else "processes"
-    lines.append(f"{result.seconds:.2f} s, {result.n_processes} {processes}")
-    given_up = result.failures
-    if given_up:
-        lines.append(f"given up: {len(given_up)}")
-        lines += [f"  {failure.summary}" for failure in given_up[:SHOWN_FAILURES]]
-    if len(given_up) > SHOWN_FAILURES:
-        lines.append(f"  ... and {len(given_up) - SHOWN_FAILURES} more")
-    print("\n".join(lines), file=sys.stderr)
-
-
-class _Short(reprlib.Repr):
-    """Text of any item, bounded whatever its size; it never fails."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxstring = self.maxother = self.maxlong = LONGEST_ITEM
-        self.maxlist = self.maxtuple = self.maxdict = self.maxset = 10
-
-    def repr_ndarray(self, array: Any, level: int) -> str:
-        """Say type and shape of an array, and its first values."""
-        first = ", ".join(map(str, array.ravel()[:4].tolist()))
-        more = ", ..." if array.size > 4 else ""
-        return f"<{array.dtype} array {array.shape}: {first}{more}>"
-
-
-def short(item: Any) -> str:
-    """Return ``item`` as one line of bounded length.
-
-    >>> short(list(range(1000)))
-    '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...]'
-    """
-    text = " ".join(_Short().repr(item).split())
-    return text if len(text) <= LONGEST_ITEM else f"{text[: LONGEST_ITEM - 3]}..."
+    if given.summary_json is not None:
+        content = json.dumps(summary.as_dict(result), indent=2) + "\n"
+        with open(given.summary_json, "w", encoding="utf-8") as file:
+            file.write(content)
+    if given.quiet:
+        return
+    text = outputs_text(result)
+    if text:
+        print(text, flush=True)
+    tell = summary.as_text if given.summary else summary.brief
+    print(tell(result), file=sys.stderr)
+    if given.dead_letters is not None and result.n_failures:
+        print(
+            f"kept in {given.dead_letters}; when mended: "
+            f"{PROG} retry {given.dead_letters} {given.graph}",
+            file=sys.stderr,
+        )
 
 
 def _complain(text: str, status: int) -> int:
     """Say one line on standard error; of several MPI processes the first says it."""
-    if _rank() == 0:
+    if mpi_rank() == 0:
         print(f"{PROG}: {text}", file=sys.stderr)
     return status
 
@@ -377,12 +374,6 @@ def _complain_of_failures(error: RunError) -> int:
     for failure in error.failures:
         print(f"{PROG}: error: {failure.summary}", file=sys.stderr)
     return 1
-
-
-def _rank() -> int:
-    """Return which process of an MPI launcher this is; 0 without one."""
-    found = (os.environ.get(name, "") for name in _RANK_VARIABLES)
-    return next((int(text) for text in found if text.isdigit()), 0)
 
 
 # ------------------------------------------------------------ other commands

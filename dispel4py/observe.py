@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from dispel4py.instance import Failure
@@ -22,13 +22,22 @@ _log = logging.getLogger(__name__)
 WORKER_HOOKS = ("worker_started", "invoked", "emitted", "worker_finished")
 
 
+class Count(NamedTuple):
+    """How far a PE has come: items in and out, waiting for it, given up."""
+
+    n_in: int = 0
+    n_out: int = 0
+    n_waiting: int = 0
+    n_failed: int = 0
+
+
 class Observer:
     """What can be observed; every method is optional."""
 
     def started(self, plan: Plan) -> None:
         """See the run start, where `run` was called."""
 
-    def progress(self, counts: dict[str, tuple[int, int]]) -> None:
+    def progress(self, counts: dict[str, Count]) -> None:
         """See, a few times per second, items (in, out) per PE id so far."""
 
     def failed(self, failure: Failure) -> None:

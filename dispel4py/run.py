@@ -35,6 +35,7 @@ def run(
     item_timeout_s: float | None = None,
     restart_workers: bool = False,
     measure: bool = False,
+    costs: Mapping[str, float] | None = None,
 ) -> RunResult:
     """Run a workflow graph.
 
@@ -68,6 +69,9 @@ def run(
         it had not finished is given again, so what it had sent may come twice.
     measure : bool
         Measure how long each PE is busy (``processes[k].instances[m].busy_s``).
+    costs : mapping, optional
+        Seconds of work of each PE, by id or name, for the layout on processes (see
+        `dispel4py.cost.read_costs`).
 
     Returns
     -------
@@ -103,7 +107,7 @@ def run(
         measure,
     )
     chosen = get_mapping(mapping, options)
-    plan = make_plan(graph, chosen.processes(processes))
+    plan = make_plan(graph, chosen.processes(processes), costs)
     if letters is None:
         source_inputs = assign_inputs(plan, inputs)
     else:

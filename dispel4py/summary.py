@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dispel4py.mappings.base import RunResult
 
+SHOWN_FAILURES = 20
+
 
 @dataclass(frozen=True)
 class InstanceReport:
@@ -119,7 +121,26 @@ def as_text(result: RunResult) -> str:
         rows += [[edge, f"{n / 1e6:.3f}"] for edge, n in found["bytes_sent"].items()]
         text += "\n\n" + _table(rows)
     plural = "process" if result.n_processes == 1 else "processes"
-    return f"{text}\n\n{result.seconds:.2f} s, {result.n_processes} {plural}"
+    lines = [f"{text}\n\n{result.seconds:.2f} s, {result.n_processes} {plural}"]
+    return "\n".join([*lines, *_given_up(result)])
+
+
+def brief(result: RunResult) -> str:
+    """Return what went in and out, how long it took, and what was given up."""
+    rows = [["PE", "in", "out"]]
+    rows += [[pe, str(n), str(out)] for pe, (n, out) in result.counts.items()]
+    plural = "process" if result.n_processes == 1 else "processes"
+    lines = [_table(rows), f"{result.seconds:.2f} s, {result.n_processes} {plural}"]
+    return "\n".join([*lines, *_given_up(result)])
+
+
+def _given_up(result: RunResult) -> list[str]:
+    if not result.n_failures:
+        return []
+    lines = [f"given up: {result.n_failures}"]
+    lines += [f"  {failure.summary}" for failure in result.failures[:SHOWN_FAILURES]]
+    more = result.n_failures - min(len(result.failures), SHOWN_FAILURES)
+    return [*lines, f"  ... and {more} more"] if more else lines
 
 
 def _table(rows: list[list[str]]) -> str:

@@ -20,16 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from dispel4py import __version__
 from dispel4py.errors import DataError, ParameterError, RunError, UserError, suggest
+from dispel4py.terminal import Terminated, mpi_rank, sigterm_unwinds, start_logging
 from xcorr_app.config import TABLES, Config, resolve, template
 from xcorr_app.options import Parser, add_arguments
-from xcorr_app.terminal import (
-    Terminated,
-    launch_mpi,
-    mapping_here,
-    mpi_rank,
-    sigterm_unwinds,
-    start_logging,
-)
+from xcorr_app.terminal import launch_mpi, mapping_here
 
 if TYPE_CHECKING:
     from xcorr_app.progress import Progress

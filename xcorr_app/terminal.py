@@ -1,67 +1,12 @@
-"""Where the command meets its surroundings: logs, signals, an MPI launcher."""
+"""Where the command meets an MPI launcher."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn, TextIO
+from collections.abc import Sequence
 
 from dispel4py.errors import ParameterError
-
-_RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
-
-
-class _StandardError(logging.StreamHandler):
-    """Log to whatever standard error is now: a progress display may own it."""
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
-
-
-def start_logging(level: str) -> None:
-    """Log to standard error from this level on."""
-    root = logging.getLogger()
-    root.setLevel(level.upper())
-    if not any(isinstance(one, _StandardError) for one in root.handlers):
-        handler = _StandardError()
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-        root.addHandler(handler)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: unwinds the stack as Ctrl-C does, so that no process is left behind."""
-
-
-@contextlib.contextmanager
-def sigterm_unwinds() -> Iterator[None]:
-    """Turn SIGTERM into :class:`Terminated` for a while."""
-
-    def terminate(signum: int, frame: Any) -> NoReturn:
-        raise Terminated
-
-    try:
-        before = signal.signal(signal.SIGTERM, terminate)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def mpi_rank() -> int:
-    """Return which process of an MPI launcher this is; 0 without one."""
-    found = (os.environ.get(name, "") for name in _RANK_VARIABLES)
-    return next((int(text) for text in found if text.isdigit()), 0)
 
 
 def started_by_mpi() -> bool:

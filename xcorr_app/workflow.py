@@ -17,7 +17,7 @@ from typing import Any
 
 from dispel4py.base import CompositePE, IterativePE
 from dispel4py.core import GenericPE
-from dispel4py.observe import Observer
+from dispel4py.observe import Count, Observer
 from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
@@ -171,7 +171,7 @@ class _Follow(Observer):
     def started(self, plan: Any) -> None:
         self._ids = {pe.name: pe.id for pe in plan.pes}
 
-    def progress(self, counts: dict[str, tuple[int, int]]) -> None:
+    def progress(self, counts: dict[str, Count]) -> None:
         read = counts[self._ids["WindowSpectra"]][0]
         self._progress.update("read and transform", read, len(self._job.spans))
         tiles = counts[self._ids["Tiles"]][1]

@@ -19,7 +19,7 @@ from dispel4py.mappings.channel import (
     unpack_items,
 )
 from dispel4py.message import Frame
-from dispel4py.observe import Observers
+from dispel4py.observe import Count, Observers
 from dispel4py.plan import Plan
 from dispel4py.summary import ProcessReport
 
@@ -89,14 +89,20 @@ class Collector:
 
     def finish(self, seconds: float) -> RunResult:
         """Return the result, complete."""
-        self.result.counts = self._totals()
+        self.result.counts = {
+            pe: (count.n_in, count.n_out) for pe, count in self._totals().items()
+        }
         self.result.processes = [self._reports[k] for k in sorted(self._reports)]
         self.result.seconds = seconds
         return self.result
 
-    def _totals(self) -> dict[str, tuple[int, int]]:
-        total = RunResult(counts={pe.id: (0, 0) for pe in self._plan.pes})
+    def _totals(self) -> dict[str, Count]:
+        total = {pe.id: Count() for pe in self._plan.pes}
         for report in self._reports.values():
             for one in report.instances:
-                total.count(one.pe_id, one.n_in, one.n_out)
-        return total.counts
+                new = (one.n_in, one.n_out, one.n_waiting, one.n_failed)
+                old = total[one.pe_id]
+                total[one.pe_id] = Count(
+                    *(a + b for a, b in zip(old, new, strict=True))
+                )
+        return total

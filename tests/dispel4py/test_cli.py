@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from dispel4py import __version__
-from dispel4py.cli import main, read_inputs, short
+from dispel4py.cli import main, read_inputs
+from dispel4py.outputs import short
 from dispel4py.errors import InputError
 
 WORKFLOW = """
@@ -166,7 +167,7 @@ def test_inputs_that_cannot_be_read(given, said):
         ("simple some_workflow -i -1", "-i -1: use 0 or more"),
         ("simple some_workflow -n 0", "use 1 or more"),
         ("multi some_workflow -n 0", "use 1 or more"),
-        ("simple some_workflow --on-error stopp", "'stopp' is no policy"),
+        ("simple some_workflow --on-error stopp", "did you mean 'stop'"),
         ("multi some_workflow --start-method x", "invalid choice: 'x'"),
         ("simple some_workflow -d {", "-d: not JSON"),
         ("simple some_workflow -f none.json", "none.json: No such file"),

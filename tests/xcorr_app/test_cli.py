@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from dispel4py.errors import DataError, ParameterError, RunError
+from dispel4py.terminal import Terminated, sigterm_unwinds
 from seismo_pes.report import Skipped
 from xcorr_app import cli
 from xcorr_app.config import Config, resolve
 from xcorr_app.progress import Progress, duration
 from xcorr_app.summary import RunSummary
-from xcorr_app.terminal import Terminated, sigterm_unwinds
 
 RUN = ["--stations", "list.txt", "--data", "archive", "--out"]
 
@@ -107,7 +107,9 @@ def test_mistakes_are_one_line_and_exit_2(words, said, capsys):
 
 
 def test_failures_exit_1(workflow, out, capsys):
-    why = types.SimpleNamespace(summary="Merge failed on A: torn", traceback="")
+    why = types.SimpleNamespace(
+        summary="Merge failed on A: torn", cause="torn", traceback=""
+    )
     for problem in (DataError("bad.mseed: torn"), RunError([why])):
         workflow.raises = problem
         assert cli.main([*RUN, str(out)]) == 1

@@ -1,0 +1,52 @@
+"""What a run gave, as text of bounded length."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dispel4py.mappings.base import RunResult
+
+SHOWN_ITEMS = 20
+LONGEST_ITEM = 200
+
+
+def outputs_text(result: RunResult) -> str:
+    """Return the items of the outputs that lead nowhere, those of each in a list."""
+    lines = []
+    for pe_id, ports in result.outputs.items():
+        for port, items in ports.items():
+            if not items:
+                continue
+            plural = "" if len(items) == 1 else "s"
+            lines.append(f"{pe_id}.{port}: {len(items)} item{plural}")
+            lines += [f"  {short(item)}" for item in items[:SHOWN_ITEMS]]
+            if len(items) > SHOWN_ITEMS:
+                lines.append(f"  ... and {len(items) - SHOWN_ITEMS} more")
+    return "\n".join(lines)
+
+
+class _Short(reprlib.Repr):
+    """Text of any item, bounded whatever its size; it never fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = LONGEST_ITEM
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = 10
+
+    def repr_ndarray(self, array: Any, level: int) -> str:
+        """Say type and shape of an array, and its first values."""
+        first = ", ".join(map(str, array.ravel()[:4].tolist()))
+        more = ", ..." if array.size > 4 else ""
+        return f"<{array.dtype} array {array.shape}: {first}{more}>"
+
+
+def short(item: Any) -> str:
+    """Return ``item`` as one line of bounded length.
+
+    >>> short(list(range(1000)))
+    '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...]'
+    """
+    text = " ".join(_Short().repr(item).split())
+    return text if len(text) <= LONGEST_ITEM else f"{text[: LONGEST_ITEM - 3]}..."

@@ -1,0 +1,77 @@
+"""Where a command meets its surroundings: logs, signals, the rank of an MPI process."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any, NoReturn, TextIO
+
+_RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Log to whatever standard error is now: a progress display may own it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        pass
+
+
+def start_logging(level: str) -> None:
+    """Log to standard error from this level on."""
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    if not any(isinstance(one, _StandardError) for one in root.handlers):
+        handler = _StandardError()
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        root.addHandler(handler)
+
+
+class Logs:
+    """An observer that starts logging in workers, also those that were not forked."""
+
+    def __init__(self, level: str) -> None:
+        self.level = level
+
+    def worker_started(self, plan: Any, process: int) -> None:
+        """Log from now on."""
+        start_logging(self.level)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: unwinds the stack as Ctrl-C does, so that no process is left behind."""
+
+
+@contextlib.contextmanager
+def sigterm_unwinds() -> Iterator[None]:
+    """Turn SIGTERM into `Terminated` for a while."""
+
+    def terminate(signum: int, frame: Any) -> NoReturn:
+        raise Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def mpi_rank() -> int:
+    """Return which process of an MPI launcher this is; 0 without one."""
+    found = (os.environ.get(name, "") for name in _RANK_VARIABLES)
+    return next((int(text) for text in found if text.isdigit()), 0)
