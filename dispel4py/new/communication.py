@@ -1,0 +1,119 @@
+"""Where an item goes, as the mappings of dispel4py 1.x ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dispel4py.core import GROUPING, GenericPE
+from dispel4py.errors import PlanError
+from dispel4py.grouping import ALL, GLOBAL, GROUP_BY, Grouping
+
+
+class _Communication:
+    """Chooses destinations."""
+
+    name: Any = None
+
+    def __init__(self, destinations: Sequence[int]) -> None:
+        self.destinations = destinations
+
+    def get_destination(self, data: Any) -> Sequence[int]:
+        """Return where ``data``, a dict ``{input: item}``, goes."""
+        raise NotImplementedError
+
+    def getDestination(self, data: Any) -> Sequence[int]:
+        """Return what `get_destination` returns."""
+        return self.get_destination(data)
+
+
+class ShuffleCommunication(_Communication):
+    """Round robin, beginning at the place of ``rank`` among the sources."""
+
+    def __init__(
+        self, rank: int, sources: Sequence[int], destinations: Sequence[int]
+    ) -> None:
+        super().__init__(destinations)
+        self.currentIndex = list(sources).index(rank) % len(destinations) - 1
+
+    def get_destination(self, data: Any) -> Sequence[int]:
+        """Return the next destination."""
+        self.currentIndex = (self.currentIndex + 1) % len(self.destinations)
+        return [self.destinations[self.currentIndex]]
+
+
+class GroupByCommunication(_Communication):
+    """Items with equal parts go to the same destination."""
+
+    def __init__(
+        self, destinations: Sequence[int], input_name: str, groupby: Sequence[Any]
+    ) -> None:
+        super().__init__(destinations)
+        self.input_name = input_name
+        self.name = self.groupby = groupby
+        self._grouping = Grouping.of(list(groupby))
+
+    def get_destination(self, data: Any) -> Sequence[int]:
+        """Return the destination of the item's parts."""
+        (chosen,) = self._grouping.select(data[self.input_name], len(self.destinations))
+        return [self.destinations[chosen]]
+
+
+class AllToOneCommunication(_Communication):
+    """Everything goes to the first destination."""
+
+    name = "global"
+
+    def get_destination(self, data: Any) -> Sequence[int]:
+        """Return the first destination."""
+        return [self.destinations[0]]
+
+
+class OneToAllCommunication(_Communication):
+    """Everything goes to every destination."""
+
+    name = "all"
+
+    def get_destination(self, data: Any) -> Sequence[int]:
+        """Return all destinations."""
+        return self.destinations
+
+
+class CustomCommunication(_Communication):
+    """A function of the item chooses."""
+
+    def __init__(
+        self, destinations: Sequence[int], input_name: str, grouping: Grouping
+    ) -> None:
+        super().__init__(destinations)
+        self.input_name = input_name
+        self.name = grouping.function
+        self._grouping = grouping
+
+    def get_destination(self, data: Any) -> Sequence[int]:
+        """Return what the function chooses."""
+        chosen = self._grouping.select(data[self.input_name], len(self.destinations))
+        return [self.destinations[k] for k in chosen]
+
+
+def communication(
+    rank: int,
+    sources: Sequence[int],
+    pe: GenericPE,
+    input_name: str,
+    destinations: Sequence[int],
+) -> _Communication:
+    """Return how the process ``rank`` sends to an input of ``pe``."""
+    if input_name not in pe.inputconnections:
+        raise PlanError(f"{pe.id} has no input {input_name!r}")
+    declared = pe.inputconnections[input_name].get(GROUPING)
+    grouping = Grouping.of(declared, f"input {input_name!r} of {pe.id}")
+    if grouping.kind == GROUP_BY:
+        return GroupByCommunication(destinations, input_name, grouping.keys)
+    if grouping.kind == ALL:
+        return OneToAllCommunication(destinations)
+    if grouping.kind == GLOBAL:
+        return AllToOneCommunication(destinations)
+    if grouping.function is not None:
+        return CustomCommunication(destinations, input_name, grouping)
+    return ShuffleCommunication(rank, sources, destinations)

@@ -1,0 +1,105 @@
+"""Which process runs which PE, as the mappings of dispel4py 1.x ask for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dispel4py.core import GenericPE
+from dispel4py.new.communication import communication
+from dispel4py.nodes import WorkflowNode
+from dispel4py.plan import make_plan
+from dispel4py.workflow_graph import WorkflowGraph
+
+#: Process to input to the processes that feed it.
+Feeders = dict[int, dict[str, list[int]]]
+#: Process to output to the inputs that it feeds, and how.
+Targets = dict[int, dict[str, list[tuple[str, Any]]]]
+
+
+def get_inputs(pe: GenericPE, inputs: Any) -> Any:
+    """Return what ``inputs`` has for a PE, by itself, its name or id; else None."""
+    for key in (pe, pe.name, pe.id):
+        if key in inputs:
+            return inputs[key]
+    return None
+
+
+def _is_root(node: WorkflowNode, workflow: WorkflowGraph) -> bool:
+    """Tell whether nothing feeds a node."""
+    return all(edge.destination is not node.obj for edge in workflow.edges)
+
+
+def _assign_processes(
+    workflow: WorkflowGraph, size: int
+) -> tuple[bool, list[str], dict[str, range]]:
+    """Return whether there are enough processes, the sources, the processes of each PE.
+
+    Each PE has processes of its own.
+    """
+    sources = [pe.id for pe in workflow.roots()]
+    if size < len(workflow.pes):
+        return False, sources, {}
+    plan = make_plan(_undivided(workflow), size)
+    processes = {}
+    for k, pe in enumerate(plan.pes):
+        numbers = [instance.process for instance in plan.instances_of(k)]
+        processes[pe.id] = range(min(numbers), max(numbers) + 1)
+    return True, sources, processes
+
+
+def _undivided(workflow: WorkflowGraph) -> WorkflowGraph:
+    whole = WorkflowGraph()
+    whole.nodes, whole.edges = workflow.nodes, workflow.edges
+    return whole
+
+
+def _connect(
+    workflow: WorkflowGraph, processes: dict[str, range]
+) -> tuple[Feeders, Targets]:
+    """Return who feeds each process, and what each process feeds."""
+    feeders: Feeders = {p: {} for numbers in processes.values() for p in numbers}
+    targets: Targets = {p: {} for p in feeders}
+    for edge in workflow.connections:
+        sources = list(processes[edge.source.id])
+        destinations = list(processes[edge.destination.id])
+        for p in destinations:
+            feeders[p].setdefault(edge.input, []).extend(sources)
+        for p in sources:
+            how = communication(p, sources, edge.destination, edge.input, destinations)
+            targets[p].setdefault(edge.output, []).append((edge.input, how))
+    return feeders, targets
+
+
+def assign_and_connect(
+    workflow: WorkflowGraph, size: int
+) -> tuple[dict[str, range], Feeders, Targets] | None:
+    """Lay a graph out on ``size`` processes, each PE on processes of its own.
+
+    Returns
+    -------
+    processes : dict
+        PE id to a range of processes.
+    feeders : dict
+        ``{process: {input: [processes]}}``.
+    targets : dict
+        ``{process: {output: [(input, communication)]}}``.
+
+    None in place of all if there are fewer processes than PEs.
+    """
+    success, _, processes = _assign_processes(workflow, size)
+    if not success:
+        return None
+    feeders, targets = _connect(workflow, processes)
+    return processes, feeders, targets
+
+
+def get_partitions(workflow: WorkflowGraph) -> list[list[GenericPE]]:
+    """Return the declared partitions, and what they leave out as one more.
+
+    Without any, the sources are one partition and all others another.
+    """
+    pes, roots = workflow.pes, workflow.roots()
+    declared = workflow.partitions or [roots]
+    taken = {id(pe) for partition in declared for pe in partition}
+    rest = [pe for pe in pes if id(pe) not in taken]
+    return [list(p) for p in [*declared, rest] if p]

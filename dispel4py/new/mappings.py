@@ -1,0 +1,8 @@
+"""Which module runs a graph on which target."""
+
+#: Target to module; its ``process(graph, inputs, args)`` runs the graph.
+config = {
+    "simple": "dispel4py.new.simple_process",
+    "multi": "dispel4py.new.multi_process",
+    "mpi": "dispel4py.new.mpi_process",
+}

@@ -1,0 +1,255 @@
+"""What the mappings of dispel4py 1.x share: inputs, command line, layout, wrapper."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from dispel4py.core import WRITER, GenericPE
+from dispel4py.errors import InputError
+from dispel4py.new.communication import (
+    AllToOneCommunication,
+    GroupByCommunication,
+    OneToAllCommunication,
+    ShuffleCommunication,
+)
+from dispel4py.new.layout import (
+    _assign_processes,
+    _connect,
+    _is_root,
+    assign_and_connect,
+    get_inputs,
+    get_partitions,
+)
+from dispel4py.new.logger import simple_logger, tell
+from dispel4py.new.mappings import config
+from dispel4py.new.partitioned import (
+    SimpleProcessingPE,
+    create_partitioned,
+    map_inputs_to_partitions,
+)
+from dispel4py.utils import load_graph
+from dispel4py.workflow_graph import WorkflowGraph
+
+__all__ = [
+    "STATUS",
+    "STATUS_ACTIVE",
+    "STATUS_INACTIVE",
+    "STATUS_TERMINATED",
+    "AllToOneCommunication",
+    "GenericWrapper",
+    "GenericWriter",
+    "GroupByCommunication",
+    "OneToAllCommunication",
+    "ShuffleCommunication",
+    "SimpleProcessingPE",
+    "_assign_processes",
+    "_connect",
+    "_is_root",
+    "assign_and_connect",
+    "complete_inputs",
+    "create_arg_parser",
+    "create_inputs",
+    "create_partitioned",
+    "get_inputs",
+    "get_partitions",
+    "load_graph_and_inputs",
+    "main",
+    "map_inputs_to_partitions",
+    "parse_common_args",
+    "simpleLogger",
+    "simple_logger",
+]
+
+STATUS_ACTIVE = 10
+STATUS_INACTIVE = 11
+STATUS_TERMINATED = 12
+STATUS = {
+    STATUS_ACTIVE: "ACTIVE",
+    STATUS_INACTIVE: "INACTIVE",
+    STATUS_TERMINATED: "TERMINATED",
+}
+
+simpleLogger = simple_logger
+
+# --------------------------------------------------------------------- inputs
+
+
+def complete_inputs(workflow: WorkflowGraph, inputs: Any) -> Any:
+    """Return ``inputs`` with a number of calls for the sources that it does not name.
+
+    A source that has inputs is not called without them; one that has none is called
+    once.
+    """
+    completed = dict(inputs)
+    for root in workflow.roots():
+        if get_inputs(root, inputs) is None:
+            completed[root] = 0 if root.inputconnections else 1
+    return completed
+
+
+def create_inputs(args: Any, graph: WorkflowGraph) -> dict[Any, Any]:
+    """Return the inputs that a command line asks for, by PE id.
+
+    Parameters
+    ----------
+    args : object
+        ``file``, the path of a JSON file; else ``data``, JSON; else ``iter``, how often
+        to call each source.
+    graph : WorkflowGraph
+
+    Raises
+    ------
+    InputError
+        If they cannot be read.
+    """
+    if args.file:
+        try:
+            text = Path(args.file).read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"File '{args.file}': {error.strerror}") from None
+        given = _parse(text, args.file)
+    elif args.data:
+        given = _parse(args.data, "the inputs")
+    else:
+        given = {pe.id: args.iter for pe in graph.roots()}
+    inputs: dict[Any, Any] = dict(given)
+    for pe in graph.pes:
+        for key in (pe, pe.name):
+            if key in inputs:
+                inputs[pe.id] = inputs[key]
+    for pe in graph.pes:
+        inputs.pop(pe, None)
+        if pe.name != pe.id:
+            inputs.pop(pe.name, None)
+    return inputs
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{where}: an object of PE names is needed")
+    return found
+
+
+def load_graph_and_inputs(args: Any) -> tuple[WorkflowGraph, dict[Any, Any]]:
+    """Return the graph in ``args.module``, called ``args.attr``, and its inputs."""
+    graph = load_graph(args.module, args.attr)
+    graph.flatten()
+    return graph, create_inputs(args, graph)
+
+
+# --------------------------------------------------------------- command line
+
+
+def create_arg_parser() -> argparse.ArgumentParser:
+    """Return the parser of what is common to all mappings."""
+    parser = argparse.ArgumentParser(description="Run a dispel4py graph.")
+    add = parser.add_argument
+    add("target", help="mapping: simple, multi, mpi, or a module")
+    add("module", help="Python module or file with the graph")
+    add("-a", "--attr", metavar="NAME", help="variable of the module: the graph")
+    add("-f", "--file", metavar="FILE", help="JSON file of inputs")
+    add("-d", "--data", metavar="JSON", help="inputs of each PE")
+    add("-i", "--iter", metavar="N", type=int, default=1, help="calls of each source")
+    return parser
+
+
+def parse_common_args() -> tuple[argparse.Namespace, list[str]]:
+    """Return what is common to all mappings, and the rest of the command line."""
+    return create_arg_parser().parse_known_args()
+
+
+def main() -> None:
+    """Run the graph that the command line names, on the mapping that it names."""
+    args, remaining = parse_common_args()
+    graph, inputs = load_graph_and_inputs(args)
+    target = importlib.import_module(config.get(args.target, args.target))
+    if hasattr(target, "parse_args"):
+        args = target.parse_args(remaining, args)
+    message = target.process(graph, inputs=inputs, args=args)
+    if isinstance(message, str):
+        tell(message)
+
+
+# -------------------------------------------------------------------- wrapper
+
+
+class GenericWriter:
+    """Passes what a PE writes to an output on to its wrapper."""
+
+    def __init__(self, wrapper: GenericWrapper, name: str) -> None:
+        self.wrapper, self.name = wrapper, name
+
+    def write(self, data: Any) -> None:
+        """Pass one item on."""
+        self.wrapper._write(self.name, data)
+
+
+class GenericWrapper:
+    """Runs one PE, for mappings of one's own: override ``_read``, ``_write``.
+
+    Attributes
+    ----------
+    pe : GenericPE
+    provided_inputs : int, list or None
+        Calls of a source; None if others feed this PE.
+    targets, sources : dict
+        As `assign_and_connect` gives them for one process.
+    """
+
+    def __init__(self, pe: GenericPE) -> None:
+        self.pe = pe
+        self.provided_inputs: Any = None
+        self.targets: dict[str, Any] = {}
+        self._sources: dict[str, list[int]] = {}
+        self._num_sources = 0
+        pe.wrapper = self
+        for name, port in pe.outputconnections.items():
+            port[WRITER] = GenericWriter(self, name)
+
+    @property
+    def sources(self) -> dict[str, list[int]]:
+        """Processes that feed each input."""
+        return self._sources
+
+    @sources.setter
+    def sources(self, sources: dict[str, list[int]]) -> None:
+        self._sources = sources
+        self._num_sources = sum(map(len, sources.values()))
+
+    def process(self) -> None:
+        """Call the PE for everything that `_read` gives."""
+        self.pe.preprocess()
+        inputs, status = self._read()
+        while status != STATUS_TERMINATED:
+            if inputs is not None:
+                outputs: Any = self.pe.process(inputs) or {}
+                for name, data in outputs.items():
+                    self._write(name, data)
+            inputs, status = self._read()
+        self.pe.postprocess()
+        self._terminate()
+
+    def _read(self) -> Any:
+        """Return ``(inputs, status)``; None if others feed this PE."""
+        if self.provided_inputs is None:
+            return None
+        if isinstance(self.provided_inputs, int):
+            self.provided_inputs = range(self.provided_inputs)
+        if not self.provided_inputs:
+            return None, STATUS_TERMINATED
+        first, self.provided_inputs = self.provided_inputs[0], self.provided_inputs[1:]
+        return ({} if isinstance(first, int) else first), STATUS_ACTIVE
+
+    def _write(self, name: str, data: Any) -> None:
+        """Override: take one item of an output."""
+
+    def _terminate(self) -> None:
+        """Override: tell those that this PE feeds that it has ended."""
