@@ -1,0 +1,198 @@
+"""Spikes and transients, by the median absolute deviation (MAD).
+
+The MAD is scaled by 1.4826, so that of normal noise it is the standard deviation, and a
+few large samples do not move it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import rank_filter
+
+from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.gaps import interpolate_gaps
+
+__all__ = ["despike", "loud_windows", "mad", "spikes"]
+
+TO_SIGMA = 1.482602218505602  # 1 / quantile of the normal distribution at 3/4
+
+
+def mad(x: ArrayLike) -> FloatArray:
+    """Return 1.4826 times the median distance from the median, along the last axis.
+
+    NaN are left out; NaN where nothing is left. float64.
+
+    Examples
+    --------
+    >>> round(float(mad([1.0, 2.0, 3.0, 4.0, 1000.0])), 4)
+    1.4826
+    """
+    values = as_float(x).astype(np.float64, copy=False)
+    if values.shape[-1] == 0:
+        return np.full(values.shape[:-1], np.nan)
+    away = np.abs(values - _median(values)[..., None])
+    return np.asarray(_median(away) * TO_SIGMA)
+
+
+def spikes(x: ArrayLike, n_half: int, k: float) -> NDArray[np.bool_]:
+    """Find samples that stand out of their neighbourhood (Hampel filter).
+
+    A sample is a spike if it is further than ``k`` MAD from the median, both of the
+    ``2 n_half + 1`` samples around it. Where more than half of these are equal the MAD
+    is zero, and anything else among them is a spike.
+
+    Parameters
+    ----------
+    x
+        Records, shape ``(..., n)``. NaN are never spikes.
+    n_half
+        Half width of the neighbourhood, at least 1; beyond its ends the record is
+        mirrored.
+    k
+        Threshold, positive; 3 is Hampel's, 6 to 10 leaves earthquakes alone.
+
+    Returns
+    -------
+    Booleans of the same shape.
+
+    Raises
+    ------
+    ParameterError
+        If `n_half` or `k` is out of range.
+
+    References
+    ----------
+    Hampel (1974), The influence curve and its role in robust estimation,
+    doi:10.1080/01621459.1974.10482962.
+
+    Examples
+    --------
+    >>> x = np.sin(0.2 * np.arange(100))
+    >>> x[40] += 5.0
+    >>> spikes(x, 5, 5.0).nonzero()[0].tolist()
+    [40]
+    """
+    found, _ = _hampel(as_float(x), n_half, k)
+    return found
+
+
+def despike(x: ArrayLike, n_half: int, k: float) -> FloatArray:
+    """Replace spikes by the median of their neighbourhood; see `spikes`.
+
+    Examples
+    --------
+    >>> x = np.sin(0.2 * np.arange(100))
+    >>> x[40] += 5.0
+    >>> round(float(despike(x, 5, 5.0)[40] - np.sin(0.2 * 40)), 3)
+    -0.135
+    """
+    x = as_float(x)
+    found, median = _hampel(x, n_half, k)
+    return np.where(found, median, x).astype(x.dtype, copy=False)
+
+
+def loud_windows(x: ArrayLike, n_window: int, k: float) -> NDArray[np.bool_]:
+    """Find windows with a transient: a peak above ``k`` MAD of the whole record.
+
+    Parameters
+    ----------
+    x
+        One record, shape ``(n,)``. NaN are left out.
+    n_window
+        Samples of a window; they follow each other from the first sample, and the last
+        one may be shorter.
+    k
+        Threshold, positive. The largest of n normal samples is about sqrt(2 ln n) MAD:
+        4.6 of 36,000. If more than half of the record is one value, its MAD is zero and
+        no window is loud.
+
+    Returns
+    -------
+    Shape ``(ceil(n / n_window),)``.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is out of range or `x` is not one record.
+
+    Examples
+    --------
+    >>> loud_windows([1.0, -1.0, 1.0, 2.0, 90.0, 1.0, 0.0], 2, 10.0).tolist()
+    [False, False, True, False]
+    """
+    x = as_float(x)
+    n_window = require_count(n_window, "n_window", 1)
+    k = _threshold(k)
+    if x.ndim != 1:
+        raise ParameterError(f"x: {x.ndim} dimensions, but one record is needed")
+    if x.size == 0:
+        return np.zeros(0, dtype=np.bool_)
+    limit = k * float(mad(x))
+    away = np.abs(x - _median(x.astype(np.float64, copy=False)))
+    away[np.isnan(away)] = 0.0
+    peaks = np.maximum.reduceat(away, np.arange(0, x.size, n_window))
+    return peaks > limit if limit > 0 else np.zeros(peaks.size, dtype=np.bool_)
+
+
+def _hampel(
+    x: FloatArray, n_half: int, k: float
+) -> tuple[NDArray[np.bool_], FloatArray]:
+    n_half = require_count(n_half, "n_half", 1)
+    k = _threshold(k)
+    if x.size == 0:
+        return np.zeros(x.shape, dtype=np.bool_), x
+    filled = np.nan_to_num(interpolate_gaps(x, x.shape[-1]))
+    around = {"size": [1] * (x.ndim - 1) + [2 * n_half + 1], "mode": "mirror"}
+    median = rank_filter(filled, n_half, **around)
+    low = rank_filter(filled, n_half // 2, **around)
+    high = rank_filter(filled, 2 * n_half - n_half // 2, **around)
+    away = np.abs(filled - median)
+    # fewer than half of the samples are nearer than the nearer quartile, so the MAD is
+    # no smaller: only what passes this needs it
+    found = away > k * TO_SIGMA * np.minimum(high - median, median - low)
+    found &= ~np.isnan(x)
+    found[found] = away[found] > k * TO_SIGMA * _mad_around(
+        filled, median[found], np.nonzero(found), n_half
+    )
+    return found, median
+
+
+def _mad_around(
+    x: FloatArray, median: FloatArray, at: tuple[NDArray[np.int64], ...], n_half: int
+) -> FloatArray:
+    """Unscaled MAD of the samples around some samples."""
+    mads = np.empty(median.size, dtype=x.dtype)
+    last = x.shape[-1] - 1
+    offsets = np.arange(-n_half, n_half + 1)
+    chunk = max(1, 4_000_000 // offsets.size)
+    for begin in range(0, median.size, chunk):
+        part = slice(begin, begin + chunk)
+        columns = (at[-1][part, None] + offsets) % max(2 * last, 1)
+        columns = np.minimum(columns, 2 * last - columns)
+        rows = tuple(index[part, None] for index in at[:-1])
+        values = np.abs(x[(*rows, columns)] - median[part, None])
+        mads[part] = np.partition(values, n_half, axis=-1)[:, n_half]
+    return mads
+
+
+def _median(values: FloatArray) -> FloatArray:
+    bad = np.isnan(values)
+    if not bad.any():
+        return np.asarray(np.median(values, axis=-1))
+    # NaN sort to the end: the middle of what is before them
+    n = values.shape[-1] - bad.sum(axis=-1)
+    ordered = np.sort(values, axis=-1)
+    low, high = np.maximum(n - 1, 0) // 2, n // 2
+    high = np.minimum(high, values.shape[-1] - 1)
+    middle = [
+        np.take_along_axis(ordered, i[..., None], -1)[..., 0] for i in (low, high)
+    ]
+    return np.asarray(np.where(n > 0, (middle[0] + middle[1]) / 2, np.nan))
+
+
+def _threshold(k: float) -> float:
+    if not (np.isfinite(k) and k > 0):
+        raise ParameterError(f"k must be a positive number of MAD, not {k}")
+    return float(k)
