@@ -13,7 +13,7 @@ CORE := $(VENV)/.installed-core
 FULL := $(VENV)/.installed-full
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format docs clean distclean
+.PHONY: help install demo test bench-elements check format docs clean distclean
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -28,6 +28,9 @@ demo: $(CORE) ## correlate a synthetic network and draw its record section
 
 test: $(FULL) ## run the tests
 	$(BIN)/python -m pytest
+
+bench-elements: $(FULL) ## time the elements beside the plain obspy and numpy chain
+	$(BIN)/python -m benchmarks.elements
 
 check: $(FULL) ## lint, format check and types
 	$(BIN)/ruff check .

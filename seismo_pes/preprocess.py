@@ -178,6 +178,10 @@ def flat_runs(data: np.ndarray, shortest: int) -> Sequence[tuple[int, int]]:
     """
     if len(data) < shortest:
         return []
+    # such a run holds two neighbours of so coarse a grid: mostly there are none
+    probes = data[:: max(1, shortest // 2)]
+    if shortest > 1 and not (probes[1:] == probes[:-1]).any():
+        return []
     changes = np.flatnonzero(data[1:] != data[:-1]) + 1
     edges = np.concatenate([[0], changes, [len(data)]])
     long = np.flatnonzero(np.diff(edges) >= shortest)

@@ -14,7 +14,12 @@ from dispel4py.errors import DataError
 from seismo_pes.merge import Segment, merge_segments
 from seismo_pes.report import Skipped
 from seismo_pes.signal.detrend import detrend
-from seismo_pes.signal.spectra import energy_of_spectrum, fft_length, rfft_windows
+from seismo_pes.signal.spectra import (
+    energy,
+    energy_of_spectrum,
+    fft_length,
+    rfft_windows,
+)
 from seismo_pes.signal.whiten import band_weights, whiten
 from seismo_pes.signal.window import WindowGrid, cut, n_lags
 from seismo_pes.waveforms import Waveforms
@@ -151,7 +156,8 @@ def window_spectra(
         keep = piece.covered & ~_flat_windows(near, settings.grid, flat)
         if not keep.any():
             continue
-        data, alive = _detrended(piece.data[keep], piece.n_samples[keep], settings)
+        rows = slice(None) if keep.all() else keep
+        data, alive = _detrended(piece.data[rows], piece.n_samples[rows], settings)
         found, alive = _transformed(data, alive, settings)
         used.append(np.asarray(near, np.int64)[keep][alive])
         spectra.append(found)
@@ -183,7 +189,7 @@ def _detrended(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Detrend each window over its own samples; say which have energy."""
     data = data.astype(np.float64, copy=False)
-    largest = np.abs(data).max(axis=-1)
+    largest = _largest(data)
     for n in np.unique(n_samples):
         rows = n_samples == n
         if rows.all() and n == data.shape[-1]:
@@ -192,8 +198,13 @@ def _detrended(
             data[rows, :n] = detrend(data[rows, :n], settings.window_detrend)
     rounding = np.finfo(np.float64).eps * largest * 8
     with np.errstate(invalid="ignore"):
-        alive = np.sqrt(np.square(data).mean(axis=-1)) > rounding
+        alive = np.sqrt(energy(data) / data.shape[-1]) > rounding
     return data, alive
+
+
+def _largest(data: np.ndarray) -> np.ndarray:
+    """Return the largest absolute value of each row, without a copy of the rows."""
+    return np.maximum(data.max(axis=-1), -data.min(axis=-1))
 
 
 def _transformed(
@@ -201,26 +212,27 @@ def _transformed(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the spectra of the windows that are alive, whitened and scaled."""
     bins = settings.bins
-    data = data[alive]
+    data = data if alive.all() else data[alive]
     # a common scale keeps squares of float32 within range; it cancels or is put back
-    scale = np.abs(data).max(axis=-1, keepdims=True, initial=0.0)
+    scale = _largest(data)[:, None]
     scale[scale == 0] = 1.0
-    scaled = (data / scale).astype(settings.dtype)
+    scaled = np.empty(data.shape, settings.dtype)
+    np.divide(data, scale, out=scaled, casting="same_kind")
     spectra = rfft_windows(scaled, settings.n_fft, bins)
     if settings.whiten_hz is not None:
         spectra = whiten(spectra, settings.weights()[0][bins])
         scale = np.ones_like(scale)
-    energy = energy_of_spectrum(spectra, settings.n_fft, bins)
-    has_energy = energy > 0
+    power = energy_of_spectrum(spectra, settings.n_fft, bins)
+    has_energy = power > 0
     if not has_energy.all():
-        spectra, energy, scale = (
+        spectra, power, scale = (
             spectra[has_energy],
-            energy[has_energy],
+            power[has_energy],
             scale[has_energy],
         )
         alive = alive.copy()
         alive[np.flatnonzero(alive)[~has_energy]] = False
-    factor = 1 / np.sqrt(energy)[:, None] if settings.unit_energy else scale
+    factor = 1 / np.sqrt(power)[:, None] if settings.unit_energy else scale
     return spectra * factor.astype(settings.dtype), alive
 
 

@@ -1,0 +1,254 @@
+"""Time the elements on one station-day, beside the plain obspy and numpy chain.
+
+Run as ``python -m benchmarks.elements`` (or ``make bench-elements``). Both chains do
+the same: read a day of 20 Hz miniSEED, merge, demean, detrend, taper, band-pass,
+one-bit, cut into windows of half an hour, transform, whiten. They take turns, so that
+a busy machine is busy for both; the figures are medians of CPU time in one thread.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import obspy
+import scipy.fft
+from obspy import Stream, Trace, UTCDateTime, read_inventory
+
+from dispel4py.core import GenericPE
+from seismo_pes.filters import Bandpass
+from seismo_pes.holdings import ChannelSpan
+from seismo_pes.normalize import OneBit
+from seismo_pes.preprocess import Demean, Detrend, Merge, Taper
+from seismo_pes.read import ReadWaveforms
+from seismo_pes.response import RemoveResponse
+from seismo_pes.signal.whiten import band_weights
+from seismo_pes.signal.window import WindowGrid
+from seismo_pes.spectra import SpectraSettings, WindowSpectra
+
+RATE_HZ = 20.0
+DAY_NS = 86_400_000_000_000
+START = UTCDateTime(2005, 1, 1)
+WINDOW_S = 1800.0
+MAX_LAG_S = 120.0
+BAND_HZ = (0.1, 2.0)
+TAPER_S = 60.0
+CHANNEL = "BW.RJOB..EHZ"  # obspy's example inventory has its response
+
+
+def make_day(path: Path) -> None:
+    """Write one day as an archive has it: Steim2, 4096-byte records, one gap."""
+    rng = np.random.default_rng(2015)
+    n = round(86_400 * RATE_HZ)
+    data = np.cumsum(rng.standard_normal(n)) + 200 * rng.standard_normal(n) + 5000
+    network, station, location, channel = CHANNEL.split(".")
+    header = {
+        "network": network,
+        "station": station,
+        "location": location,
+        "channel": channel,
+        "sampling_rate": RATE_HZ,
+        "starttime": START,
+    }
+    day = Trace(data.astype(np.int32), header)
+    parts = Stream([day.slice(START, START + 49_999.95), day.slice(START + 50_020)])
+    parts.write(str(path), format="MSEED", encoding="STEIM2", reclen=4096)
+
+
+# -- the plain chain ----------------------------------------------------------------
+
+
+def plain(path: Path) -> tuple[np.ndarray, dict[str, float]]:
+    """Read and transform with obspy and numpy, as scripts do; time each step."""
+    clock = _Clock()
+    stream = obspy.read(path)
+    clock.lap("read")
+    stream.merge(method=1, fill_value="interpolate")
+    trace = stream[0]
+    clock.lap("merge")
+    trace.detrend("demean")
+    clock.lap("demean")
+    trace.detrend("linear")
+    clock.lap("detrend")
+    trace.taper(max_percentage=None, max_length=TAPER_S, type="hann")
+    clock.lap("taper")
+    low_hz, high_hz = BAND_HZ
+    trace.filter("bandpass", freqmin=low_hz, freqmax=high_hz, corners=4, zerophase=True)
+    clock.lap("bandpass")
+    data = np.sign(trace.data)
+    clock.lap("onebit")
+    size = round(WINDOW_S * RATE_HZ)
+    windows = data[: len(data) // size * size].reshape(-1, size)
+    windows = windows - windows.mean(axis=1, keepdims=True)
+    n_fft = scipy.fft.next_fast_len(size + round(MAX_LAG_S * RATE_HZ))
+    spectra = np.fft.rfft(windows, n_fft, axis=1)
+    weights, _ = band_weights(n_fft, RATE_HZ, *BAND_HZ)
+    amplitude = np.abs(spectra)
+    amplitude[amplitude == 0] = 1.0
+    spectra = spectra / amplitude * weights
+    clock.lap("windows, FFT, whiten")
+    return spectra, clock.laps
+
+
+# -- ours ---------------------------------------------------------------------------
+
+
+def elements(path: Path) -> list[tuple[str, GenericPE]]:
+    """Return the chain of elements that does the same."""
+    grid = WindowGrid(START.ns, round(WINDOW_S * 1e9), round(WINDOW_S * 1e9))
+    settings = SpectraSettings(grid, RATE_HZ, MAX_LAG_S, whiten_hz=BAND_HZ)
+    low_hz, high_hz = BAND_HZ
+    return [
+        ("read", ReadWaveforms()),
+        ("merge", Merge(START.ns, flat_s=WINDOW_S)),
+        ("demean", Demean()),
+        ("detrend", Detrend(kind="linear")),
+        ("taper", Taper(seconds=TAPER_S)),
+        ("bandpass", Bandpass(low_hz=low_hz, high_hz=high_hz)),
+        ("onebit", OneBit()),
+        ("windows, FFT, whiten", WindowSpectra(settings, {CHANNEL: 0})),
+    ]
+
+
+def ours(path: Path) -> tuple[np.ndarray, dict[str, float]]:
+    """Read and transform with the elements; time each."""
+    chain = elements(path)
+    item: Any = ChannelSpan(
+        CHANNEL, START.ns, START.ns + DAY_NS, (str(path),), 0, ("MSEED",)
+    )
+    clock = _Clock()
+    for name, pe in chain:
+        item = _output(pe, item)
+        clock.lap(name)
+    return item.data, clock.laps
+
+
+def _output(pe: GenericPE, item: Any) -> Any:
+    made: Any = pe.process({"input": item})
+    (found,) = [one["output"] for one in made if "output" in one]
+    return found
+
+
+class _Clock:
+    """CPU time from lap to lap, in seconds."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.process_time()
+
+    def lap(self, name: str) -> None:
+        now = time.process_time()
+        self.laps[name] = now - self._last
+        self._last = time.process_time()
+
+
+# -- response -----------------------------------------------------------------------
+
+
+def response_days(repeats: int) -> dict[str, list[float]]:
+    """Time the removal of the response from two days of a channel, and obspy's."""
+    inventory = read_inventory()
+    pre_filt = (0.005, 0.01, 8.0, 9.5)
+    rng = np.random.default_rng(1)
+    times: dict[str, list[float]] = {"first day": [], "second day": [], "obspy": []}
+    for _ in range(repeats):
+        pe = RemoveResponse(inventory, "VEL", pre_filt)
+        pe.preprocess()
+        for name, day in (("first day", 0), ("second day", 1)):
+            trace = _noise_day(rng, START + 86_400 * day)
+            times[name].append(cpu_s(lambda pe=pe, t=trace: _output(pe, t)))
+        trace = _noise_day(rng, START)
+        times["obspy"].append(
+            cpu_s(
+                lambda t=trace: t.remove_response(
+                    inventory, "VEL", 60.0, pre_filt, zero_mean=False, taper=False
+                )
+            )
+        )
+    return times
+
+
+def _noise_day(rng: np.random.Generator, start: UTCDateTime) -> Trace:
+    network, station, _, channel = CHANNEL.split(".")
+    header = {"network": network, "station": station, "channel": channel}
+    return Trace(
+        rng.standard_normal(round(86_400 * RATE_HZ)),
+        header | {"sampling_rate": RATE_HZ, "starttime": start},
+    )
+
+
+def cpu_s(function: Callable[[], object]) -> float:
+    """Return the CPU time of one call in seconds."""
+    begin = time.process_time()
+    function()
+    return time.process_time() - begin
+
+
+# -- telling ------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print both chains side by side, and the response."""
+    parser = argparse.ArgumentParser(prog="bench-elements")
+    parser.add_argument("--repeats", type=int, default=9, help="(default: 9)")
+    repeats = parser.parse_args(argv).repeats
+    rounds: dict[str, list[dict[str, float]]] = {"plain": [], "ours": []}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "day.mseed"
+        make_day(path)
+        for chain in (plain, ours):
+            chain(path)  # caches, imports
+        for _ in range(repeats):
+            rounds["plain"].append(plain(path)[1])
+            rounds["ours"].append(ours(path)[1])
+    print(
+        f"one station-day, 20 Hz, 1.73 M samples; {platform.processor() or '?'}, "
+        f"Python {platform.python_version()}, numpy {np.__version__}, "
+        f"obspy {obspy.__version__}; {repeats} rounds, medians of CPU time"
+    )
+    _show_chains(rounds)
+    _show_response(response_days(max(3, repeats // 2)))
+    return 0
+
+
+def _show_chains(rounds: dict[str, list[dict[str, float]]]) -> None:
+    print(f"{'':24}{'plain':>12}{'ours':>12}{'ours/plain':>12}")
+    for name in rounds["plain"][0]:
+        _show_row(name, *([r[name] for r in rounds[who]] for who in rounds))
+    _show_row("all", *([sum(r.values()) for r in rounds[who]] for who in rounds))
+    ratios = [
+        sum(one.values()) / sum(other.values())
+        for one, other in zip(rounds["ours"], rounds["plain"], strict=True)
+    ]
+    low, high = min(ratios), max(ratios)
+    print(f"ratio of each round: {low:.2f} to {high:.2f}, goal: at most 0.60")
+
+
+def _show_row(name: str, plain_s: list[float], ours_s: list[float]) -> None:
+    one, other = statistics.median(plain_s), statistics.median(ours_s)
+    ratio = f"{other / one:.2f}" if one > 1e-4 else "-"
+    print(f"{name:24}{1e3 * one:9.1f} ms{1e3 * other:9.1f} ms{ratio:>12}")
+
+
+def _show_response(times: dict[str, list[float]]) -> None:
+    print("\nresponse removal")
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    for name, value in medians.items():
+        print(f"{name:24}{1e3 * value:9.1f} ms")
+    ratio = medians["second day"] / medians["first day"]
+    print(f"second day / first day: {ratio:.2f}, goal: at most 0.50")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
