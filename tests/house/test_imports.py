@@ -9,14 +9,17 @@ import pytest
 # A new module takes its place here; `mappings`, `provenance` are whole packages.
 ENGINE_LAYERS = (
     ("errors",),
-    ("core", "observe", "message"),
-    ("catalog", "grouping", "nodes"),
+    ("core", "observe", "message", "types", "policy", "summary", "terminal", "clock"),
+    ("catalog", "grouping", "nodes", "cost", "layout", "outputs"),
     ("workflow_graph",),
     ("base", "plan", "loading"),
-    ("instance",),
+    ("instance", "draw", "progress", "trace"),
+    ("dead_letters",),
     ("mappings", "provenance", "registry", "utils", "visualisation"),
     ("run",),
-    ("cli", "new", "examples"),
+    ("testing",),
+    ("cli", "new"),
+    ("examples",),
     ("__main__",),
 )
 OURS = ("dispel4py", "seismo_pes", "xcorr_app", "misfit_app", "benchmarks")
@@ -43,8 +46,11 @@ SCIENCE = {"numpy", "scipy", "obspy", "h5py", "matplotlib", "geographiclib"}
 THIRD_PARTY = (
     ("dispel4py.mappings.mpi", {"numpy", "mpi4py"}),
     ("dispel4py.mappings", {"numpy", "threadpoolctl"}),
+    ("dispel4py.draw", {"matplotlib"}),
+    ("dispel4py.progress", {"rich"}),
     ("dispel4py", {"numpy"}),
     ("seismo_pes.signal", {"numpy", "scipy"}),
+    ("seismo_pes.correlate", {*SCIENCE, "threadpoolctl"}),
     ("seismo_pes", SCIENCE),
     ("xcorr_app", {*SCIENCE, "rich"}),
     ("misfit_app", {*SCIENCE, "rich"}),

@@ -1,0 +1,6 @@
+"""The graph of `group_by`, with two instances that count."""
+
+from dispel4py.examples.graph_testing.group_by import testGrouping
+
+graph = testGrouping()
+graph.pes[-1].numprocesses = 2

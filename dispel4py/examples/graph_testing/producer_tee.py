@@ -1,0 +1,12 @@
+"""A source with two consumers, one of which goes on."""
+
+from dispel4py.examples.graph_testing.testing_PEs import TestOneInOneOut, TestProducer
+from dispel4py.workflow_graph import WorkflowGraph
+
+prod = TestProducer()
+cons1a, cons1b, cons2 = TestOneInOneOut(), TestOneInOneOut(), TestOneInOneOut()
+
+graph = WorkflowGraph()
+graph.connect(prod, "output", cons1a, "input")
+graph.connect(prod, "output", cons1b, "input")
+graph.connect(cons1a, "output", cons2, "input")

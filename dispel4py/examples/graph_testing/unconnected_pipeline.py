@@ -1,0 +1,12 @@
+"""Two pipelines that have nothing to do with each other."""
+
+from dispel4py.examples.graph_testing.pipeline_test import testPipeline
+from dispel4py.workflow_graph import WorkflowGraph
+
+
+def testUnconnected() -> WorkflowGraph:
+    """Return a graph of two pipelines."""
+    return testPipeline(testPipeline(WorkflowGraph()))
+
+
+graph = testUnconnected()
