@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from dispel4py.observe import Observers
 from dispel4py.plan import Plan, make_plan
 from dispel4py.policy import Policy
 from dispel4py.workflow_graph import WorkflowGraph
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["RunResult", "run", "share"]
 
@@ -88,7 +91,7 @@ def run(
     --------
     >>> from dispel4py.base import SimpleFunctionPE
     >>> graph, double = WorkflowGraph(), SimpleFunctionPE(lambda x: 2 * x)
-    >>> graph.add(double)
+    >>> _ = graph.add(double)
     >>> run(graph, {double: [{"input": 1}, {"input": 2}]}).output(double.id)
     [2, 4]
     """
@@ -114,9 +117,13 @@ def run(
         source_inputs = assign_letters(plan, letters)
     chosen.check(plan)
     watching = Observers(observers)
-    watching.tell("started", plan)
+    if chosen.is_root:
+        for note in plan.notes:
+            _log.info("%s", note)
+        watching.tell("started", plan)
     result = chosen.execute(plan, source_inputs, watching)
-    watching.tell("finished", result)
+    if chosen.is_root:
+        watching.tell("finished", result)
     return result
 
 

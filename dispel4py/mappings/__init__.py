@@ -32,7 +32,7 @@ def get_mapping(name: str, options: Options) -> Mapping:
     MappingUnavailable
         If there is none of that name, or its module cannot be imported.
     """
-    known = available()
+    known = REGISTRY if name in REGISTRY else available()
     if name not in known:
         raise MappingUnavailable(f"unknown mapping {name!r}: {suggest(name, known)}")
     module, _, attribute = known[name].partition(":")

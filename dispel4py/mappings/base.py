@@ -125,6 +125,11 @@ class Mapping(ABC):
             If the mapping cannot run here.
         """
 
+    @property
+    def is_root(self) -> bool:
+        """Whether this process is the one that tells of the run."""
+        return True
+
     def share(self, make: Callable[[], Shared]) -> Shared:
         """Return ``make()``, called once however many processes run this program."""
         return make()

@@ -25,7 +25,7 @@ import resource
 import select
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,9 +109,3 @@ def mpich_files() -> list[str]:
     except OSError:  # not Linux
         return []
     return sorted(set(re.findall(r"/dev/shm/mpich_shm_\w+", maps)))
-
-
-def remove_files(paths: Iterable[str]) -> None:
-    """Remove files; whoever has them mapped keeps them to its end."""
-    for path in paths:
-        Path(path).unlink(missing_ok=True)

@@ -29,12 +29,12 @@ from dispel4py.instance import Failure, Stop, root_cause
 from dispel4py.mappings.base import Mapping, Options, RunResult, Shared, SourceInputs
 from dispel4py.mappings.channel import FAILED, pack
 from dispel4py.mappings.collector import Collector
-from dispel4py.mappings.deaths import Watch, can_watch, mpich_files, remove_files
+from dispel4py.mappings.deaths import Watch, can_watch, mpich_files
 from dispel4py.mappings.launch import launched_by_mpi, sizes_said_by_launcher
 from dispel4py.mappings.mpi_post import MPIPost, naps
 from dispel4py.mappings.process import limit_threads, raise_allocator_thresholds
 from dispel4py.mappings.recorder import FlightRecorder, record_path
-from dispel4py.mappings.segments import run_folder
+from dispel4py.mappings.segments import Arena, remove_files, run_folder
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
@@ -68,6 +68,11 @@ class MPI(Mapping):
             f"start it by 'mpiexec -n {wanted} ...'"
         )
 
+    @property
+    def is_root(self) -> bool:
+        """Whether this is rank 0."""
+        return bool(world().rank == _ROOT)
+
     def share(self, make: Callable[[], Shared]) -> Shared:
         """Return what ``make()`` gives on rank 0, where alone it is called."""
         return world().share(make)
@@ -80,7 +85,8 @@ class MPI(Mapping):
         comm = here.begin(plan)
         raise_allocator_thresholds()
         limit_threads(here.local.size)
-        post = MPIPost(here.library, comm)
+        arena = Arena(here.watch.folder, here.rank) if here.watch else None
+        post = MPIPost(here.library, comm, here.neighbours, arena)
         part = _Part(here, plan, post, observers, self.options)
         began = time.perf_counter()
         try:
@@ -94,6 +100,9 @@ class MPI(Mapping):
         except BaseException as error:  # noqa: BLE001 - told, and the ranks end
             part.fail(_failure_of(here.rank, error), error)
         comm.Free()
+        if arena is not None:
+            arena.remove()
+            arena.close()
         result.seconds = time.perf_counter() - began
         return result
 
@@ -205,6 +214,8 @@ class World:
     rank, size : int
     local : communicator
         Of the ranks on this host.
+    neighbours : frozenset of int
+        These ranks.
     watch : Watch or None
         Tells of ranks that are killed; None before the first run, or where nothing can.
     """
@@ -217,6 +228,7 @@ class World:
         self._exit = library.COMM_WORLD.Dup()
         self.rank, self.size = self._comm.rank, self._comm.size
         self.local = self._comm.Split_type(library.COMM_TYPE_SHARED, self.rank)
+        self.neighbours = frozenset(self.local.allgather(self.rank))
         self.watch: Watch | None = None
         self._has_run = False
         atexit.register(self._leave)

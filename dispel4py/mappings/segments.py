@@ -12,7 +12,8 @@ import contextlib
 import mmap
 import os
 import tempfile
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,12 @@ class Arena:
             segment = self._known[path] = Segment(path)
         return segment.empty(sizes)
 
+    def remove(self) -> None:
+        """Remove the files of this process's segments, once all were received."""
+        for segment in [s for segments in self._made.values() for s in segments]:
+            with contextlib.suppress(OSError):
+                os.unlink(segment.path)
+
     def close(self) -> None:
         """Unmap everything; the files go with the folder of the run."""
         for segments in [*self._made.values(), self._known.values()]:
@@ -122,7 +129,7 @@ class Arena:
 
     def _make(self, room: int) -> Segment:
         self._count += 1
-        name = f"segment-{self._process}-{self._count}"
+        name = f"segment-{self._process}-{self._count}-{uuid.uuid4().hex[:8]}"
         try:
             return Segment(str(self._folder / name), room)
         except OSError:  # no room in memory: a file on disk does the same, slower
@@ -150,3 +157,9 @@ def remove_folder(folder: Path) -> None:
             path.unlink()
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def remove_files(paths: Iterable[str]) -> None:
+    """Remove files; whoever has them mapped keeps them to its end."""
+    for path in paths:
+        Path(path).unlink(missing_ok=True)

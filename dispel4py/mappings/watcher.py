@@ -92,9 +92,8 @@ def tell(folder: str, process: int, exit_code: int | None) -> None:
 
     site.main()
     sys.path.append(str(Path(__file__).parents[2]))
-    from dispel4py.mappings.deaths import remove_files
     from dispel4py.mappings.recorder import cause_of_death, read_record, record_path
-    from dispel4py.mappings.segments import remove_folder
+    from dispel4py.mappings.segments import remove_files, remove_folder
 
     cause = "the process was killed, or left without a word"
     if exit_code is not None:

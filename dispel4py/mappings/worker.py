@@ -17,7 +17,6 @@ import copy
 import pickle
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from dispel4py.clock import Clock
@@ -43,7 +42,8 @@ from dispel4py.mappings.channel import (
 )
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.process import peak_memory_mb
-from dispel4py.message import Frame, private_copy
+from dispel4py.mappings.routing import Shuffle, copying, selecting
+from dispel4py.message import Frame
 from dispel4py.observe import Observers
 from dispel4py.plan import InstanceSpec, Plan, Route
 from dispel4py.summary import InstanceReport, ProcessReport
@@ -150,7 +150,7 @@ class Worker:
                 }
         for delivers in outputs.values():
             # all but the last of several receivers get a copy of their own
-            delivers[:-1] = [_copying(deliver) for deliver in delivers[:-1]]
+            delivers[:-1] = [copying(deliver) for deliver in delivers[:-1]]
             if self._wants_progress and not spec.depth:
                 delivers.insert(0, self._tick)
         instance.connect(outputs)
@@ -190,8 +190,8 @@ class Worker:
         if len(targets) == 1 and route.grouping.kind in (SHUFFLE, GLOBAL, ALL):
             return targets[0]
         if route.grouping.kind == SHUFFLE:
-            return _Shuffle(targets, channels, spec.number, self, spec.depth)
-        return _selecting(targets, route.grouping.select)
+            return Shuffle(targets, channels, spec.number, self, spec.depth)
+        return selecting(targets, route.grouping.select)
 
     def _local(self, index: int, port: str) -> Deliver:
         invoke = self.instances[index].inputs[port]
@@ -215,15 +215,15 @@ class Worker:
         for index in list(self.instances):
             self._finish_if_ended(self.instances[index], sources_too=False)
         while not self._done():
-            self._poll(0.0)
+            self.poll(0.0)
             if self._step(-1) or self._source_step():
                 continue
             self.flush()
             if not self._done():
-                self._poll(_IDLE_SECONDS)
+                self.poll(_IDLE_SECONDS)
         self.flush()
         while any(channel.under_way for channel in self._channels.values()):
-            self._poll(_IDLE_SECONDS)
+            self.poll(_IDLE_SECONDS)
         self._observers.tell("worker_finished", self.process)
         self._report(DONE, self.report())
 
@@ -231,7 +231,7 @@ class Worker:
         """Take in what comes for the collector until every process is done."""
         assert self.collector is not None
         while self.collector.still_running:
-            self._poll(_IDLE_SECONDS)
+            self.poll(_IDLE_SECONDS)
 
     def report(self) -> ProcessReport:
         """Return what this process has done so far."""
@@ -277,7 +277,7 @@ class Worker:
         """Work on something deeper than ``depth``, or wait for a frame."""
         with self.clock.paused():
             if not self._step(depth):
-                self._poll(_IDLE_SECONDS)
+                self.poll(_IDLE_SECONDS)
 
     def flush(self) -> None:
         """Send every unfinished batch that can be sent without waiting.
@@ -291,7 +291,7 @@ class Worker:
     def _done(self) -> bool:
         return all(i.finished for i in self.instances.values())
 
-    def _poll(self, timeout_s: float) -> None:
+    def poll(self, timeout_s: float) -> None:
         """Take in all frames that are there; wait for one if there is none."""
         if self._wants_progress:
             self._tell_progress()
@@ -433,63 +433,6 @@ class Worker:
             self.collector.take_report(self.process, kind, *content)
         elif self.post is not None:
             self.post.send(self.root, pack(kind, self.process, *content))
-
-
-class _Shuffle:
-    """Deals items out in turn, to whoever has room; to this process itself last."""
-
-    def __init__(
-        self,
-        targets: list[Deliver],
-        channels: list[Channel | None],
-        first: int,
-        worker: Worker,
-        depth: int,
-    ) -> None:
-        remote = [c for c in channels if c is not None]
-        start = first % len(remote)
-        self._remote = deque([*remote[start:], *remote[:start]])
-        self._local = next(
-            (t for t, c in zip(targets, channels, strict=True) if c is None), None
-        )
-        self._worker, self._depth = worker, depth
-
-    def __call__(self, item: Any) -> None:
-        remote = self._remote
-        while True:
-            for _ in range(len(remote)):
-                channel = remote[0]
-                remote.rotate(-1)
-                if channel.ready():
-                    channel.put(item)
-                    return
-            if self._local is not None:
-                self._worker._poll(0.0)
-                if not any(channel.ready() for channel in remote):
-                    self._local(item)
-                    return
-            else:
-                self._worker.serve(self._depth)
-
-
-def _selecting(targets: list[Deliver], select: Callable[[Any, int], Any]) -> Deliver:
-    """Send to the instances that a grouping selects."""
-    n = len(targets)
-
-    def deliver(item: Any) -> None:
-        chosen = select(item, n)
-        last = len(chosen) - 1
-        for k, index in enumerate(chosen):
-            targets[index](item if k == last else private_copy(item))
-
-    return deliver
-
-
-def _copying(deliver: Deliver) -> Deliver:
-    def deliver_copy(item: Any) -> None:
-        deliver(private_copy(item))
-
-    return deliver_copy
 
 
 def _own_pes(plan: Plan, process: int) -> dict[int, Any]:

@@ -144,7 +144,7 @@ def test_progress_is_told_while_a_run_lasts():
     for mapping in ("simple", "multi"):
         watch = Progress()
         run(graph(), mapping=mapping, processes=2, on_error="skip", observers=[watch])
-        assert watch.counts == {"Numbers0": (1, 5), "Reciprocal1": (5, 4)}
+        assert watch.counts == {"Numbers0": (1, 5, 0, 0), "Reciprocal1": (5, 4, 0, 1)}
 
 
 def test_what_nobody_listens_to_costs_nothing():
