@@ -20,13 +20,31 @@ from typing import Any
 _HEADER = 64
 _SMALLEST = 1 << 16
 _FREE, _FULL = 0, 1
+_PREFIX = "dispel4py-"
 
 
 def run_folder() -> Path:
-    """Make a folder for one run, in memory if the system has such a place."""
+    """Make a folder for one run, in memory if the system has such a place.
+
+    Folders of runs whose process was killed are removed.
+    """
     shm = Path("/dev/shm")
-    parent = shm if shm.is_dir() and os.access(shm, os.W_OK) else None
-    return Path(tempfile.mkdtemp(prefix="dispel4py-", dir=parent))
+    parent = shm if shm.is_dir() and os.access(shm, os.W_OK) else tempfile.gettempdir()
+    for folder in Path(parent).glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            remove_folder(folder)
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        pass
+    return True
 
 
 class Segment:

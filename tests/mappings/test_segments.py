@@ -1,0 +1,72 @@
+"""Memory shared between processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dispel4py.mappings.segments import Arena, remove_folder, run_folder
+
+
+@pytest.fixture
+def folder():
+    made = run_folder()
+    yield made
+    remove_folder(made)
+
+
+@pytest.mark.parametrize("size", [1, 70_000, 5_000_001])
+def test_buffers_arrive_and_the_segment_is_used_again(folder, size) -> None:
+    sender, receiver = Arena(folder, 0), Arena(folder, 1)
+    for k in range(5):
+        first, second = os.urandom(size), bytes([k]) * 3
+        path, sizes = sender.send([first, second])
+        assert [bytes(b) for b in receiver.receive(path, sizes)] == [first, second]
+    assert len(list(folder.iterdir())) == 1
+    sender.close()
+    receiver.close()
+
+
+def test_a_segment_in_use_is_not_written_to(folder) -> None:
+    sender, receiver = Arena(folder, 0), Arena(folder, 1)
+    sent = [sender.send([bytes([k]) * 100_000]) for k in range(3)]
+    for k, (path, sizes) in enumerate(sent):
+        assert bytes(receiver.receive(path, sizes)[0]) == bytes([k]) * 100_000
+    sender.close()
+    receiver.close()
+
+
+def test_without_room_in_memory_a_file_on_disk_does(folder, monkeypatch) -> None:
+    from dispel4py.mappings import segments
+
+    if folder.parent.name != "shm":
+        pytest.skip("this system has no /dev/shm")
+    original = segments.Segment.__init__
+
+    def refuse(self, path: str, size: int = 0) -> None:
+        if size and path.startswith("/dev/shm"):
+            raise OSError(28, "No space left on device")
+        original(self, path, size)
+
+    monkeypatch.setattr(segments.Segment, "__init__", refuse)
+    sender, receiver = Arena(folder, 0), Arena(folder, 1)
+    path, sizes = sender.send([b"x" * 100_000])
+    assert not path.startswith("/dev/shm")
+    assert bytes(receiver.receive(path, sizes)[0]) == b"x" * 100_000
+    sender.close()
+    receiver.close()
+    remove_folder(folder)
+    assert not os.path.exists(path)
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next() -> None:
+    code = "from dispel4py.mappings.segments import run_folder; print(run_folder())"
+    left = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    assert os.path.isdir(left)
+    remove_folder(run_folder())
+    assert not os.path.exists(left)
