@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from dispel4py.core import WRITER, GenericPE
-from dispel4py.errors import InputError
+from dispel4py.errors import InputError, RunError, UserError
 from dispel4py.new.communication import (
     AllToOneCommunication,
     GroupByCommunication,
@@ -166,16 +167,27 @@ def parse_common_args() -> tuple[argparse.Namespace, list[str]]:
     return create_arg_parser().parse_known_args()
 
 
-def main() -> None:
-    """Run the graph that the command line names, on the mapping that it names."""
+def main() -> int:
+    """Run the graph that the command line names, on the mapping that it names.
+
+    Returns
+    -------
+    int
+        The exit status: 0; 1 if the run failed; 2 for a mistake in the call.
+    """
     args, remaining = parse_common_args()
-    graph, inputs = load_graph_and_inputs(args)
-    target = importlib.import_module(config.get(args.target, args.target))
-    if hasattr(target, "parse_args"):
-        args = target.parse_args(remaining, args)
-    message = target.process(graph, inputs=inputs, args=args)
+    try:
+        graph, inputs = load_graph_and_inputs(args)
+        target = importlib.import_module(config.get(args.target, args.target))
+        if hasattr(target, "parse_args"):
+            args = target.parse_args(remaining, args)
+        message = target.process(graph, inputs=inputs, args=args)
+    except (UserError, RunError) as error:
+        sys.stderr.write(f"dispel4py: error: {error}\n")
+        return 2 if isinstance(error, UserError) else 1
     if isinstance(message, str):
         tell(message)
+    return 0
 
 
 # -------------------------------------------------------------------- wrapper
@@ -253,3 +265,7 @@ class GenericWrapper:
 
     def _terminate(self) -> None:
         """Override: tell those that this PE feeds that it has ended."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

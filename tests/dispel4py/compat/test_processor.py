@@ -226,9 +226,25 @@ def test_command_line(target, module, monkeypatch, capfd):
     words = [target, module, "--iter", "3"]
     words += ["-n", "2"] if target == "multi" else []
     monkeypatch.setattr(sys, "argv", ["dispel4py", *words])
-    processor.main()
+    assert processor.main() == 0
     out = capfd.readouterr().out
     assert target == "multi" or "[1, 2, 3]" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["simple", "no_such_module"], 2, "no_such_module"),
+        (["simple", "pipeline_of_users", "-d", '{"Countr": 1}'], 2, "did you mean"),
+        (["simple", "pipeline_of_users", "-d", "[1]"], 2, "object"),
+        (["multi", "pipeline_of_users", "-n", "1"], 0, "Not enough processes"),
+    ],
+)
+@pytest.mark.usefixtures("module")
+def test_mistakes_on_the_command_line(words, status, said, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["dispel4py", *words])
+    assert processor.main() == status
+    assert said in "".join(capfd.readouterr())
 
 
 def test_targets():
