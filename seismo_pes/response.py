@@ -28,6 +28,7 @@ from scipy.interpolate import CubicSpline
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element
 from seismo_pes.inventory import read_inventory
+from seismo_pes.signal.transfer import Transfer, apply, transfer
 
 __all__ = ["RemoveResponse", "ResponseCache", "remove_response"]
 
@@ -66,8 +67,8 @@ class ResponseCache:
         output: str,
         pre_filt: PreFilter | None,
         water_level_db: float | None,
-    ) -> np.ndarray:
-        """Return what to multiply a spectrum by; do not write into it."""
+    ) -> Transfer:
+        """Return what to multiply a spectrum of length ``n_fft`` by."""
         filt = None if pre_filt is None else tuple(pre_filt)
         key = (id(response), n_fft, rate_hz, output, filt, water_level_db)
         if (inverse := self._get(key)) is not None:
@@ -80,9 +81,9 @@ class ResponseCache:
         inverse = _inverted(curve.at(freqs_hz), water_level_db)
         if filt is not None:
             inverse *= cosine_sac_taper(freqs_hz, flimit=filt)
-        inverse.flags.writeable = False
-        self._keep(key, response, inverse, inverse.nbytes)
-        return inverse
+        made = transfer(inverse)
+        self._keep(key, response, made, made.nbytes)
+        return made
 
     def _get(self, key: tuple[Any, ...]) -> Any:
         if key not in self._kept:
@@ -355,11 +356,8 @@ def _deconvolved(
         raise DataError(
             f"{trace.id}: its response at {when} cannot be evaluated: {error}"
         ) from error
-    spectrum = scipy.fft.rfft(trace.data.astype(np.float64), n_fft)
-    spectrum *= inverse
-    # as obspy does, to give its values: a real signal has a real value at Nyquist
-    spectrum[-1] = abs(spectrum[-1])
-    return scipy.fft.irfft(spectrum, n_fft, overwrite_x=True)[: trace.stats.npts].copy()
+    data = trace.data.astype(np.float64, copy=False)
+    return apply(data, inverse, nyquist_modulus=True)
 
 
 def _inverted(spectrum: np.ndarray, water_level_db: float | None) -> np.ndarray:

@@ -32,6 +32,7 @@ from seismo_pes.signal import (
     stack_filters,
     stretching,
     taper,
+    transfer,
     warping,
     wavelet,
     whiten,
@@ -125,6 +126,9 @@ CASES = {name: Case(call, same=True) for name, call in RECORD.items()} | {
     ),
     "whiten.as_complex": Case(
         lambda x: whiten.as_complex(x, "x"), same=True, complex=True
+    ),
+    "transfer.apply": Case(
+        lambda x: transfer.apply(x, transfer.transfer(np.ones(PRIME + 6))), same=True
     ),
     "window.cut": Case(lambda x: window.cut(x, 3, GRID, RATE, range(8)).data),
     "correlate.correlate_direct": Case(
@@ -221,6 +225,7 @@ NOT_HERE = {
     "rotation": {"directions"},
     "spectra": {"fft_length"},
     "taper": {"cosine_edge"},
+    "transfer": {"transfer"},
     "wavelet": {"wavelet_velocity_change"},
     "whiten": {"band_weights"},
     "window": {"lag_axis_s", "n_lags"},
