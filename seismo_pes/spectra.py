@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -110,9 +111,17 @@ class SpectraSettings:
     def weights(self) -> tuple[np.ndarray, slice]:
         """Return the weights of the whitened band, over all bins, and its slice."""
         assert self.whiten_hz is not None
-        return band_weights(
-            self.n_fft, self.rate_hz, *self.whiten_hz, dtype=np.dtype(self.dtype)
-        )
+        low_hz, high_hz = self.whiten_hz
+        return _band(self.n_fft, self.rate_hz, (low_hz, high_hz), self.dtype)
+
+
+@lru_cache(maxsize=16)
+def _band(
+    n_fft: int, rate_hz: float, band_hz: tuple[float, float], dtype: str
+) -> tuple[np.ndarray, slice]:
+    weights, bins = band_weights(n_fft, rate_hz, *band_hz, dtype=np.dtype(dtype))
+    weights.flags.writeable = False
+    return weights, bins
 
 
 def window_spectra(
