@@ -1,7 +1,7 @@
 # What a person and the checks on every change run. `make` lists the targets.
 
 VENV   := .venv
-EXTRAS := mpi,dev
+EXTRAS := mpi,graph,dev
 PYTHON ?=
 OUT    ?= demo-out
 
@@ -13,7 +13,7 @@ CORE := $(VENV)/.installed-core
 FULL := $(VENV)/.installed-full
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench-elements check format docs clean distclean
+.PHONY: help install demo test bench-engine bench-elements check format docs clean distclean
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -31,6 +31,9 @@ test: $(FULL) ## run the tests
 
 bench-elements: $(FULL) ## time the elements beside the plain obspy and numpy chain
 	$(BIN)/python -m benchmarks.elements
+
+bench-engine: $(FULL) ## time the engine beside its predecessors (installs them)
+	$(BIN)/python -m benchmarks.engine
 
 check: $(FULL) ## lint, format check and types
 	$(BIN)/ruff check .

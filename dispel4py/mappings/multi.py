@@ -29,7 +29,7 @@ from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.process import (
     available_cores,
     die_with_parent,
-    limit_threads,
+    limited_threads,
     raise_allocator_thresholds,
 )
 from dispel4py.mappings.recorder import (
@@ -116,8 +116,9 @@ class _Crew:
 
     def start(self) -> None:
         """Start one worker per process of the plan."""
-        with _interrupts_ignored():
-            for process in range(self._plan.n_processes):
+        n = self._plan.n_processes
+        with _interrupts_ignored(), limited_threads(n):
+            for process in range(n):
                 self._workers.append(self._started(process))
 
     def gather(self) -> None:
@@ -214,7 +215,7 @@ class _Crew:
         for other in range(self._plan.n_processes):
             if other != process:
                 self._post.send(other, pack(RESTARTED, process))
-        with _interrupts_ignored():
+        with _interrupts_ignored(), limited_threads(self._plan.n_processes):
             self._workers[process] = self._started(process)
 
     def _end_the_hung(self, timeout_s: float) -> None:
@@ -251,7 +252,6 @@ def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) ->
     if os.getppid() != parent and multiprocessing.get_start_method() == "fork":
         os._exit(1)
     raise_allocator_thresholds()
-    limit_threads(n_processes)
     post = SocketPost(Path(folder), process)
     root = n_processes
     try:

@@ -8,6 +8,8 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BYTES = 32 * 1024 * 1024
@@ -41,15 +43,40 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def limit_threads(n_processes: int) -> None:
-    """Let processes x threads be the number of cores, for BLAS and OpenMP."""
-    n = str(max(1, available_cores() // n_processes))
-    for variable in _THREAD_VARIABLES:
-        os.environ.setdefault(variable, n)
-    with contextlib.suppress(ImportError):
-        from threadpoolctl import threadpool_limits
+@contextlib.contextmanager
+def limited_threads(n_processes: int) -> Iterator[None]:
+    """Let processes x threads be the number of cores, for BLAS and OpenMP.
 
-        threadpool_limits(int(os.environ["OMP_NUM_THREADS"]))
+    Processes that are started meanwhile keep the limit: forked ones inherit that of
+    the libraries, others read the variables.
+    """
+    n = str(max(1, available_cores() // n_processes))
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    for name, value in before.items():
+        os.environ[name] = value or n
+    try:
+        with _limited_libraries(int(n)):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+
+
+def _limited_libraries(n: int) -> contextlib.AbstractContextManager[Any]:
+    if "numpy" not in sys.modules:
+        return contextlib.nullcontext()
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return contextlib.nullcontext()
+    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(n)
+    return limits
+
+
+def limit_threads(n_processes: int) -> None:
+    """Limit the threads of this process for good, as `limited_threads` does."""
+    limited_threads(n_processes).__enter__()
 
 
 def peak_memory_mb() -> float:

@@ -1,0 +1,156 @@
+"""Compare the engine with its predecessors: ``python -m benchmarks.engine``.
+
+Every contender runs once per round, in turn, so that all of them meet the same machine;
+the table has medians, and ratios to the better of the two predecessors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+from benchmarks.machine import describe
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+PEERS = ROOT / ".peers"
+RESULT = HERE.parent / "results" / "engine.json"
+THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+#: Name to what pip installs; each in an environment of its own.
+PACKAGES = {
+    "dispel4py 1.2.1": ["dispel4py==1.2.1", "numpy", "mpi4py", "mpich"],
+    "stream-d4py": ["stream-d4py", "numpy", "mpi4py", "mpich"],
+    "others": ["joblib", "dask", "numpy"],
+}
+#: (mapping, kind, items): what is asked for, as ratio to the better predecessor.
+GOALS = {
+    ("simple", "small", 20_000): 4.0,
+    ("multi", "small", 20_000): 10.0,
+    ("multi", "array", 300): 10.0,
+    ("mpi", "small", 20_000): 3.0,
+    ("mpi", "array", 300): 5.0,
+    ("simple", "array", 1000): None,
+}
+OTHERS = ("loop", "pool", "joblib", "dask")
+
+
+def python_of(name: str) -> str:
+    """Return the interpreter of a contender, installing it first if need be."""
+    if name == "ours":
+        return sys.executable
+    folder = PEERS / name.replace(" ", "-")
+    python = folder / "bin" / "python"
+    if not (folder / "installed").exists():
+        print(f"installing {name} into {folder.relative_to(ROOT)}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        command = [str(python), "-m", "pip", "install", "--quiet", *PACKAGES[name]]
+        subprocess.run(command, check=True)
+        (folder / "installed").touch()
+    return str(python)
+
+
+def measure(command: list[str]) -> dict[str, float] | None:
+    """Run one contender; None if it fails or takes more than five minutes."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=os.environ | THREADS,
+            cwd="/",
+        )
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    except (subprocess.TimeoutExpired, IndexError, ValueError):
+        return None
+
+
+def contenders(mapping: str, kind: str, n: int) -> dict[str, list[str]]:
+    """Return the command of each contender of one case."""
+    found = {}
+    for name in ("ours", "dispel4py 1.2.1", "stream-d4py"):
+        python = python_of(name)
+        command = [python, str(HERE / "chain.py"), mapping, kind, str(n)]
+        if mapping == "mpi":
+            mpiexec = str(Path(python).with_name("mpiexec"))
+            command = [mpiexec, "-n", "4", *command]
+        found[name] = command
+    if mapping == "multi":
+        python = python_of("others")
+        for how in OTHERS:
+            found[how] = [python, str(HERE / "others.py"), how, kind, str(n)]
+    return found
+
+
+def run_case(case: tuple[str, str, int], rounds: int) -> dict[str, dict[str, float]]:
+    """Run one case; return median, extremes and peak memory of each contender."""
+    commands = contenders(*case)
+    seen: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            result = measure(command)
+            if result is not None:
+                seen[name].append(result)
+    found = {}
+    for name, results in seen.items():
+        if results:
+            micros = sorted(1e6 * r["seconds"] / case[2] for r in results)
+            found[name] = {
+                "us_per_item": median(micros),
+                "least": micros[0],
+                "most": micros[-1],
+                "peak_mb": max(r["peak_mb"] for r in results),
+            }
+    return found
+
+
+def show(case: tuple[str, str, int], found: dict[str, dict[str, float]]) -> None:
+    """Print the table of one case."""
+    mapping, kind, n = case
+    print(f"\n{mapping}, {n:,} items, {'ints' if kind == 'small' else '1 MB arrays'}")
+    ours = found.get("ours", {}).get("us_per_item")
+    print(f"  {'':18}{'us/item':>10}{'least':>10}{'most':>10}{'MB':>8}{'x ours':>9}")
+    for name, row in found.items():
+        ratio = f"{row['us_per_item'] / ours:.2f}" if ours else ""
+        cells = "".join(f"{row[k]:>10.2f}" for k in ("us_per_item", "least", "most"))
+        print(f"  {name:18}{cells}{row['peak_mb']:>8.0f}{ratio:>9}")
+    goal = GOALS[case]
+    old = [
+        found[name]["us_per_item"]
+        for name in ("dispel4py 1.2.1", "stream-d4py")
+        if name in found
+    ]
+    if ours and old and goal:
+        got = min(old) / ours
+        verdict = "met" if got >= goal else "NOT met"
+        print(f"  goal: {goal:g} times faster than the better predecessor; ", end="")
+        print(f"is {got:.1f} times: {verdict}")
+
+
+def main() -> None:
+    """Run all cases, print the tables, keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", help="mapping to measure")
+    given = parser.parse_args()
+    record: dict[str, object] = {"machine": describe(), "cases": {}}
+    print(json.dumps(record["machine"]))
+    for case in GOALS:
+        if given.only in (None, case[0]):
+            found = run_case(case, given.rounds)
+            record["cases"]["-".join(map(str, case))] = found  # type: ignore[index]
+            show(case, found)
+    if given.only is None:
+        RESULT.parent.mkdir(exist_ok=True)
+        RESULT.write_text(json.dumps(record, indent=1) + "\n")
+        print(f"\nkept in {RESULT.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
