@@ -85,12 +85,11 @@ def test_not_enough_processes():
 
 
 @pytest.mark.parametrize("grouping", [None, [0], "all", "global"])
-@pytest.mark.parametrize("n", [5, 7])
-def test_groupings(grouping, n):
+def test_groupings(grouping):
     graph, source, last = chain(4, Numbers(10))
     middle = graph.pes[2]
     middle.inputconnections["input"]["grouping"] = grouping
-    found = results(graph, {source: 1}, n)
+    found = results(graph, {source: 1}, 7)
     assert {(pe_id, port) for pe_id, port, _ in found} == {(last.id, "output")}
     times = Multiset(item for *_, (item,) in found)
     assert set(times) == set(range(10))
