@@ -14,7 +14,16 @@ OPEN_END = {"FunctionElement", "FunctionItemElement"}
 # Their docstrings tell ports or parameters in prose; to be taken off one by one.
 IN_PROSE = {
     f"seismo_pes.{name}"
-    for name in "clock draw files measures overlaps quality seedlink write".split()
+    for name in [
+        "clock",
+        "draw",
+        "files",
+        "measures",
+        "overlaps",
+        "quality",
+        "seedlink",
+        "write",
+    ]
 }
 IDS = [f"{entry.module}.{entry.name}" for entry in ENTRIES]
 
