@@ -20,7 +20,7 @@ from obspy.clients.fdsn.header import (
 )
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.remote import reason, tried
+from seismo_pes.retry import reason, tried
 
 __all__ = ["ROUTERS", "ask", "client", "request_waveforms"]
 

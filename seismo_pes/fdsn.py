@@ -27,7 +27,7 @@ from seismo_pes.report import Skipped
 from seismo_pes.scan import FileEntry
 from seismo_pes.stations import PatternIndex, StationPattern
 
-__all__ = ["Download", "FdsnArchive", "download", "open_fdsn"]
+__all__ = ["Download", "FdsnArchive", "download", "fetch_inventory", "open_fdsn"]
 
 logger = logging.getLogger(__name__)
 
@@ -162,6 +162,46 @@ def _epochs(inventory: Inventory) -> Iterator[FileEntry]:
                     float(channel.longitude),
                     float(channel.elevation),
                 )
+
+
+def fetch_inventory(
+    provider: str,
+    channel_ids: Sequence[str],
+    start_ns: int,
+    end_ns: int,
+    level: str = "response",
+) -> Inventory:
+    """Ask a data centre for the metadata of channels, with their responses.
+
+    Parameters
+    ----------
+    provider : str
+        See `datacentre.client`.
+    channel_ids : sequence of str
+        ``NET.STA.LOC.CHA``, wildcards allowed.
+    start_ns, end_ns : int
+        Epochs that overlap this time.
+    level : str
+        ``"response"``, ``"channel"`` or ``"station"``.
+
+    Raises
+    ------
+    DataError
+        If it has none of them or does not answer.
+    """
+    times = UTCDateTime(ns=int(start_ns)), UTCDateTime(ns=int(end_ns))
+    bulk = []
+    for channel_id in channel_ids:
+        network, station, location, channel = channel_id.split(".")
+        bulk.append((network, station, location or "--", channel, *times))
+    service = datacentre.client(provider)
+    what = f"metadata of {len(bulk)} channels from fdsn://{provider}"
+    inventory = datacentre.ask(
+        what, lambda: service.get_stations_bulk(bulk, level=level)
+    )
+    if inventory is None:
+        raise DataError(f"{what}: it has none")
+    return inventory
 
 
 # -- download -----------------------------------------------------------------------

@@ -16,6 +16,7 @@ from obspy.core.inventory import Channel as XmlChannel
 from obspy.core.inventory import Station as XmlStation
 
 from dispel4py.errors import ParameterError
+from seismo_pes.asdf import is_asdf, read_asdf_inventory
 from seismo_pes.report import Skipped
 
 __all__ = ["Position", "StationEpochs", "read_inventory"]
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 SUFFIXES = frozenset(
     {".xml", ".stationxml", ".dless", ".dataless", ".seed", ".xseed", ".resp"}
 )
+ASDF_SUFFIXES = frozenset({".h5", ".hdf5", ".asdf"})
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
     Parameters
     ----------
     source : str or Path
-        StationXML, or anything else that obspy reads (dataless SEED, RESP). In a folder
-        the files whose names look like it; event files there are passed over.
+        StationXML, also in ASDF files, or anything else that obspy reads (dataless
+        SEED, RESP). In a folder the files whose names look like it; event files there
+        are passed over.
 
     Returns
     -------
@@ -63,8 +66,7 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                # obspy takes a text for a pattern
-                inventory += read_one(glob.escape(str(path)))
+                inventory += _read(path)
         except Exception as error:  # noqa: BLE001 - obspy's readers raise anything
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             skipped.append(Skipped("inventory", str(path), reason))
@@ -78,6 +80,13 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
             + reason
         )
     return inventory, skipped
+
+
+def _read(path: Path) -> Inventory:
+    if is_asdf(path):
+        return read_asdf_inventory(path)
+    # obspy takes a text for a pattern
+    return read_one(glob.escape(str(path)))
 
 
 def _files(source: Path) -> list[Path]:
@@ -95,9 +104,11 @@ def _files(source: Path) -> list[Path]:
 
 
 def _is_metadata(path: Path) -> bool:
-    if path.suffix.lower() not in SUFFIXES and not path.name.startswith("RESP."):
-        return False
     if path.is_dir():
+        return False
+    if path.suffix.lower() in ASDF_SUFFIXES:
+        return is_asdf(path)
+    if path.suffix.lower() not in SUFFIXES and not path.name.startswith("RESP."):
         return False
     try:
         with path.open("rb") as file:

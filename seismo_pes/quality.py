@@ -241,11 +241,12 @@ def despike(trace: Trace, k: float, window_s: float) -> Checked:
     n_half = max(1, round(_n_samples(window_s, rate_hz, "window_s") / 2))
     stream, n_spikes = Stream(), 0
     for part in _whole(trace):
-        found = _spikes.spikes(part.data, n_half, k)
+        clean = _spikes.despike(part.data, n_half, k)
+        found = clean != part.data
         made = Trace(header=part.stats.copy())
         made.data = part.data.copy()
         if found.any():
-            clean = _spikes.despike(part.data, n_half, k)[found]
+            clean = clean[found]
             made.data[found] = np.rint(clean) if made.data.dtype.kind in "iu" else clean
         n_spikes += int(found.sum())
         stream.append(made)

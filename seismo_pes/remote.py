@@ -8,23 +8,16 @@ to the right one by ``fdsn://eida-routing`` and ``fdsn://iris-federator``.
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from dispel4py.errors import DataError, ParameterError
+from dispel4py.errors import ParameterError
 from seismo_pes.extras import optional
+from seismo_pes.retry import tried
 
-__all__ = ["fetch", "filesystem", "is_remote", "reason", "tried"]
+__all__ = ["fetch", "filesystem", "is_remote"]
 
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 # open to all, and refused if one comes with somebody else's key
 PUBLIC_BUCKETS = frozenset({"scedc-pds", "ncedc-pds", "earthscope-geophysical-data"})
-PASSING = (ConnectionError, TimeoutError)
-WAITS_S = (0.5, 2.0)
 
 
 def is_remote(path: str) -> bool:
@@ -87,35 +80,6 @@ def filesystem(url: str) -> tuple[Any, str]:
     except (ValueError, ImportError) as error:
         raise ParameterError(f"{url}: {error}") from error
     return files, path
-
-
-def tried(what: str, ask: Callable[[], T]) -> T:
-    """Call ``ask``, and again after a while where the reason may pass.
-
-    Raises
-    ------
-    DataError
-        In one line, for any `OSError`; at once if it is no matter of connection.
-    """
-    for wait_s in (*WAITS_S, None):
-        try:
-            return ask()
-        except PASSING as error:
-            if wait_s is None:
-                raise DataError(f"{what}: {reason(error)}") from error
-            logger.info("%s: %s; next try in %g s", what, reason(error), wait_s)
-            time.sleep(wait_s)
-        except FileNotFoundError as error:
-            raise DataError(f"{what}: no such file") from error
-        except OSError as error:
-            raise DataError(f"{what}: {reason(error)}") from error
-    raise AssertionError  # the last round returns or raises
-
-
-def reason(error: Exception) -> str:
-    """Return what an exception says, in one line."""
-    text = " ".join(str(error).split())
-    return text[:200] or type(error).__name__
 
 
 def _parsed(url: str) -> tuple[str, str, int, int]:

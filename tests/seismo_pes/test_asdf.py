@@ -14,6 +14,7 @@ from obspy.core.util.base import get_example_file
 from dispel4py.errors import DataError
 from seismo_pes.archive import open_archive
 from seismo_pes.asdf import is_asdf, read_asdf_inventory
+from seismo_pes.inventory import read_inventory
 from seismo_pes.read import read_file, read_span
 
 START = UTCDateTime("2011-03-11T05:46:23.5")
@@ -101,6 +102,10 @@ def test_versions_without_a_raw_one_are_refused(tmp_path) -> None:
 def test_station_metadata_is_read(file, tmp_path) -> None:
     inventory = read_asdf_inventory(file)
     assert [s.code for n in inventory for s in n] == ["RJOB"]
+    for source in (file, file.parent):
+        inventory, skipped = read_inventory(source)
+        assert [s.code for n in inventory for s in n] == ["RJOB"]
+        assert not skipped
     path = tmp_path / "bad.h5"
     write_asdf(path, [trace()], stationxml=b"<nonsense")
     with pytest.raises(DataError, match=r"StationXML of BW\.RJOB"):

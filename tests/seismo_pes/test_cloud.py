@@ -9,7 +9,7 @@ import pytest
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import cloud, extras, remote
+from seismo_pes import cloud, extras, remote, retry
 from seismo_pes.archive import open_archive, select
 from seismo_pes.cloud import CloudArchive
 from seismo_pes.holdings import DAY_NS
@@ -160,7 +160,7 @@ def test_public_buckets_are_asked_without_a_key(monkeypatch) -> None:
 
 
 def test_a_passing_failure_is_tried_again(monkeypatch) -> None:
-    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(retry, "WAITS_S", (0.0, 0.0))
     answers = [ConnectionError("reset"), TimeoutError(), "there"]
 
     def ask():
@@ -169,13 +169,13 @@ def test_a_passing_failure_is_tried_again(monkeypatch) -> None:
             raise answer
         return answer
 
-    assert remote.tried("it", ask) == "there"
+    assert retry.tried("it", ask) == "there"
     answers[:] = [ConnectionError("reset")] * 3
     with pytest.raises(DataError, match="it: reset"):
-        remote.tried("it", ask)
+        retry.tried("it", ask)
     answers[:] = [PermissionError("no"), "never asked"]
     with pytest.raises(DataError, match="it: no"):
-        remote.tried("it", ask)
+        retry.tried("it", ask)
     assert answers == ["never asked"]
 
 

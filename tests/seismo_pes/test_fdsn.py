@@ -16,10 +16,10 @@ import pytest
 from obspy import Inventory, Stream, Trace, UTCDateTime
 from obspy.core.inventory import Channel, Network, Station
 
-from dispel4py.errors import ParameterError
-from seismo_pes import datacentre, remote
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes import datacentre, retry
 from seismo_pes.archive import open_archive, select
-from seismo_pes.fdsn import LEDGER, download
+from seismo_pes.fdsn import LEDGER, download, fetch_inventory
 from seismo_pes.holdings import DAY_NS
 from seismo_pes.read import read_span
 from seismo_pes.sds import SdsArchive
@@ -122,7 +122,7 @@ def inventory(text: str) -> Inventory:
 @pytest.fixture
 def service(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(retry, "WAITS_S", (0.0, 0.0))
     with Service() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -229,6 +229,16 @@ def test_what_a_router_returns_is_written_as_miniseed() -> None:
     (trace,) = obspy.read(io.BytesIO(content))
     assert trace.stats.npts in (8640, 8641)  # obspy's slice takes the nearest sample
     assert datacentre.request_waveforms(Router(), "XX.NONE..LHZ", *DAYS[0]) == b""
+
+
+def test_metadata_are_fetched(service) -> None:
+    found = fetch_inventory(service.address, IDS, *DAYS[0])
+    assert [s.code for s in found[0]] == ["AAA", "BBB"]
+    (_, asked) = service.asked[0]
+    assert "level=response" in asked
+    assert "XX AAA -- LHZ 2024-05-01" in asked
+    with pytest.raises(DataError, match="it has none"):
+        fetch_inventory(service.address, ["YY.ZZZ..LHZ"], *DAYS[0])
 
 
 # -- the download -------------------------------------------------------------------
