@@ -7,7 +7,7 @@ red-blue for images: people with any kind of colour vision can tell them apart.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["heading", "image", "new_figure", "save", "style"]
+__all__ = [
+    "check_velocities",
+    "heading",
+    "image",
+    "legend",
+    "new_figure",
+    "save",
+    "style",
+]
 
 INK = "#22304a"
 SOFT = "#5b667a"
@@ -32,6 +40,8 @@ LINES = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 LINES_OVER_IMAGE = ("#000000", "#009e73", "#7b3294", "#7a5c00", "#555555")
 MARKS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 COLOUR_MAP = "RdBu_r"
+AMOUNT_MAP = "cividis"  # of what has no sign
+DASHES = (0, (5, 3))
 DPI = 160
 FEWEST_PIXELS = 900  # rows of an image, made so many by repetition
 STYLE = {
@@ -132,3 +142,23 @@ def image(
         interpolation_stage="rgba",
         extent=(lags_s[0] - half_s, lags_s[-1] + half_s, *edges),
     )
+
+
+def check_velocities(velocities_km_s: Sequence[float]) -> None:
+    """Refuse velocities that are not above 0."""
+    for velocity in velocities_km_s:
+        if not velocity > 0 or not np.isfinite(velocity):
+            raise ParameterError(f"velocity {velocity:g} km/s: must be above 0")
+
+
+def legend(axes: Axes, height: float = 1.02) -> None:
+    """Put the legend over the axes, right, where it covers nothing."""
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(
+            loc="lower right",
+            bbox_to_anchor=(1, height),
+            borderaxespad=0,
+            ncols=5,
+            handlelength=2.6,
+            columnspacing=1.4,
+        )

@@ -6,34 +6,29 @@ Exit status: 0 done; 1 the run failed, or ``--strict`` and something was skipped
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import shlex
 import sys
-import textwrap
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispel4py import __version__
 from dispel4py.errors import DataError, ParameterError, RunError, UserError, suggest
 from dispel4py.terminal import Terminated, mpi_rank, sigterm_unwinds, start_logging
+from xcorr_app import commands
+from xcorr_app.commands import PROG, command_parser, number, progress_shown, whole
 from xcorr_app.config import TABLES, Config, resolve, template
 from xcorr_app.options import Parser, add_arguments
 from xcorr_app.terminal import launch_mpi, mapping_here
 
 if TYPE_CHECKING:
-    from xcorr_app.progress import Progress
     from xcorr_app.summary import RunSummary
 
-PROG = "xcorr-app"
 DEFAULT_CONFIG = "xcorr-app.toml"
 
 RUN_USAGE = f"""{PROG} --stations FILE --data ARCHIVE --out OUT [options]
-       {PROG} COMMAND ... (init, demo, info, plot, export)"""
+       {PROG} COMMAND ... (init, demo, info, plot, report, export, scan)"""
 
 RUN_ABOUT = """\
 Cross-correlate the ambient noise of all pairs of stations.
@@ -43,8 +38,10 @@ commands:
   init [FILE]     write a commented file of all parameters, for --config
   demo            make a synthetic network, correlate it, draw the result
   info OUT        list pairs: distance, windows stacked, largest value and its lag
-  plot OUT        draw the record section, or one pair
-  export OUT DEST write the correlations as npz or SAC
+  plot OUT        draw the record section, one pair, a map and more
+  report OUT      write one HTML page about the run, pictures inside
+  export OUT DEST write the correlations as npz, SAC, ASDF, netCDF and more
+  scan            say and draw what an archive has of each channel and day
 """
 
 RUN_EXAMPLES = f"""\
@@ -127,33 +124,12 @@ def _dispatch(words: list[str]) -> int:
     return run_command(words)
 
 
-def _parser(
-    command: str, about: str, usage: str | None = None, epilog: str = ""
-) -> Parser:
-    return Parser(
-        prog=f"{PROG} {command}".strip(),
-        usage=usage,
-        description=about,
-        epilog=textwrap.dedent(epilog),
-        allow_abbrev=False,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=28, width=min(_columns(), 100)
-        ),
-    )
-
-
-def _columns() -> int:
-    import shutil
-
-    return shutil.get_terminal_size().columns
-
-
 # ----------------------------------------------------------------------- run
 
 
 def run_parser() -> Parser:
     """Return the parser of ``xcorr-app run``, the default command."""
-    parser = _parser("", RUN_ABOUT, RUN_USAGE, RUN_EXAMPLES)
+    parser = command_parser("", RUN_ABOUT, RUN_USAGE, RUN_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     parser.add_argument(
         "--config", metavar="FILE", help=f"TOML file of parameters (see {PROG} init)"
@@ -182,7 +158,7 @@ def correlate(config: Config) -> int:
     start_logging(config.log_level)
     from xcorr_app.workflow import run
 
-    with _progress(quiet=config.quiet) as progress:
+    with progress_shown(quiet=config.quiet) as progress:
         summary = run(config, progress)
     if summary is None:  # another process of an MPI run has it
         return 0
@@ -213,20 +189,14 @@ def _tell(summary: RunSummary, config: Config) -> int:
     return 0
 
 
-def _progress(quiet: bool) -> AbstractContextManager[Progress | None]:
-    if quiet:
-        return nullcontext()
-    from xcorr_app.progress import Progress
-
-    return Progress()
-
-
 # ------------------------------------------------------------ other commands
 
 
 def init_command(words: list[str]) -> int:
     """``xcorr-app init``: write a commented TOML file."""
-    parser = _parser("init", "Write a commented file of all parameters, for --config.")
+    parser = command_parser(
+        "init", "Write a commented file of all parameters, for --config."
+    )
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -255,7 +225,7 @@ def demo_command(words: list[str]) -> int:
     from xcorr_app.synthetic import Network
 
     usual = Network()
-    parser = _parser(
+    parser = command_parser(
         "demo",
         "Make a network of synthetic stations in noise from all around, correlate all\n"
         "pairs, draw the record section over the true moveout, and measure the fit.",
@@ -275,16 +245,16 @@ def demo_command(words: list[str]) -> int:
     add("--quiet", action="store_true", help="no progress")
     given = parser.parse(words)
     network = Network(
-        n_stations=_whole("--stations", given.stations),
-        hours=_number("--hours", given.hours),
-        seed=_whole("--seed", given.seed),
+        n_stations=whole("--stations", given.stations),
+        hours=number("--hours", given.hours),
+        seed=whole("--seed", given.seed),
     )
     from xcorr_app import demo, store
 
     if network.hours * 3600 < demo.WINDOW_S:
         raise ParameterError(f"--hours {network.hours:g}: must be 0.5 or more")
     folder = Path(given.out)
-    with _progress(given.quiet) as progress:
+    with progress_shown(given.quiet) as progress:
         demo.prepare(network, folder, progress)
     options = ["--mapping", given.mapping, "-n", str(given.processes)]
     options += ["--quiet"] if given.quiet else []
@@ -302,139 +272,23 @@ def demo_command(words: list[str]) -> int:
     return 0
 
 
-def _whole(name: str, text: Any) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ParameterError(f"{name}: {text!r} is not a whole number") from None
+def _said(command: Callable[[list[str]], str]) -> Callable[[list[str]], int]:
+    """Return a command that prints what another one found."""
 
+    def run(words: list[str]) -> int:
+        print(command(words))
+        return 0
 
-def _number(name: str, text: Any) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ParameterError(f"{name}: {text!r} is not a number") from None
-
-
-def info_command(words: list[str]) -> int:
-    """``xcorr-app info OUT``: list the pairs."""
-    parser = _parser(
-        "info", "List pairs: distance, windows stacked, largest value and its lag."
-    )
-    parser.add_argument("out", metavar="OUT", help="results of a run")
-    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
-    parser.add_argument("--all", action="store_true", help="every pair, however many")
-    _add_pair(parser)
-    _add_stack(parser)
-    given = parser.parse(words)
-    from xcorr_app import info, store
-
-    chosen = {"pair": given.pair, "stack": given.stack}
-    with store.open(given.out) as results:
-        if given.json:
-            print(json.dumps(info.info_json(results, **chosen), indent=1))
-        else:
-            print(info.info_text(results, all_pairs=given.all, **chosen))
-    return 0
-
-
-def plot_command(words: list[str]) -> int:
-    """``xcorr-app plot OUT``: draw the record section, or a pair."""
-    parser = _parser("plot", "Draw the record section of all pairs, or one pair.")
-    parser.add_argument("out", metavar="OUT", help="results of a run")
-    _add_pair(parser)
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        help="picture, PNG, PDF or SVG (default: record_section.png or A_B.png in OUT)",
-    )
-    parser.add_argument(
-        "--velocity",
-        metavar="KM_S",
-        nargs="+",
-        default=[],
-        help="velocities to draw as lines, km/s",
-    )
-    parser.add_argument(
-        "--max-lag-s", metavar="SECONDS", help="lags drawn (default: all)"
-    )
-    _add_stack(parser)
-    given = parser.parse(words)
-    velocities = [_number("--velocity", one) for one in given.velocity]
-    max_lag_s = None
-    if given.max_lag_s is not None:
-        max_lag_s = _number("--max-lag-s", given.max_lag_s)
-    from xcorr_app import plot, store
-
-    name = "_".join(given.pair) if given.pair else "record_section"
-    path = Path(given.output or Path(given.out) / f"{name}.png")
-    chosen: dict[str, Any] = {
-        "velocities_km_s": velocities,
-        "max_lag_s": max_lag_s,
-        "stack": given.stack,
-    }
-    with store.open(given.out) as results:
-        if given.pair:
-            first, second = given.pair
-            plot.pair_plot(results, first, second, path, **chosen)
-        else:
-            plot.record_section(results, path, **chosen)
-    print(path)
-    return 0
-
-
-def export_command(words: list[str]) -> int:
-    """``xcorr-app export OUT --format npz|sac DEST``."""
-    parser = _parser(
-        "export",
-        "Write the correlations as one npz file, lags_s and an array for each pair\n"
-        "(NET.STA.LOC.CHA_NET.STA.LOC.CHA), or as a folder of SAC files, one per pair.",
-    )
-    parser.add_argument("out", metavar="OUT", help="results of a run")
-    parser.add_argument("dest", metavar="DEST", help="file (npz) or folder (sac)")
-    parser.add_argument("--format", metavar="npz|sac", required=True)
-    parser.add_argument("--force", action="store_true", help="replace DEST")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    _add_stack(parser)
-    given = parser.parse(words)
-    if given.format not in ("npz", "sac"):
-        raise ParameterError(f"--format {given.format}: not one of npz, sac")
-    from xcorr_app import export, store
-
-    write = export.export_npz if given.format == "npz" else export.export_sac
-    with store.open(given.out) as results, _progress(given.quiet) as progress:
-        follow = None
-        if progress is not None:
-            follow = partial(progress.update, "pairs")
-        write(
-            results, given.dest, stack=given.stack, force=given.force, progress=follow
-        )
-    print(given.dest)
-    return 0
-
-
-def _add_pair(parser: Parser) -> None:
-    parser.add_argument(
-        "--pair",
-        nargs=2,
-        metavar=("A", "B"),
-        help="two channels (NET.STA.LOC.CHA), or stations where that is unambiguous",
-    )
-
-
-def _add_stack(parser: Parser) -> None:
-    parser.add_argument(
-        "--stack",
-        metavar="NAME",
-        help="all, or a day such as 2022-05-17 (default: all)",
-    )
+    return run
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run_command,
     "init": init_command,
     "demo": demo_command,
-    "info": info_command,
-    "plot": plot_command,
-    "export": export_command,
+    "info": _said(commands.info),
+    "plot": _said(commands.plot),
+    "report": _said(commands.report),
+    "export": _said(commands.export),
+    "scan": _said(commands.scan),
 }

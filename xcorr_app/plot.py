@@ -60,13 +60,13 @@ def record_section(
     pathlib.Path
         ``path``.
     """
-    lags = _lags_shown(store, max_lag_s)
+    lags = lags_shown(store, max_lag_s)
     pairs, n_windows = store.pairs, store.windows(stack)["n_windows"]
     usable = np.flatnonzero((n_windows > 0) & (pairs["first"] != pairs["second"]))
     known = usable[np.isfinite(pairs["distance_km"][usable])]
-    remarks = _remarks(store, stack)
+    notes = remarks(store, stack)
     if len(known) and len(known) < len(usable):
-        remarks.append(f"{len(usable) - len(known):,} pairs without distance left out")
+        notes.append(f"{len(usable) - len(known):,} pairs without distance left out")
     chosen = known if len(known) else usable
     distance_km = pairs["distance_km"] if len(known) else np.arange(len(pairs)) + 1.0
     if len(known) > MOST_TRACES:
@@ -82,17 +82,17 @@ def record_section(
         chosen = chosen[:MOST_TRACES]
         drawn = _rows(store, stack, chosen, lags)
     if len(chosen) < len(usable) and not len(known):
-        remarks.append(f"the first {len(chosen)} of {len(usable):,} pairs")
+        notes.append(f"the first {len(chosen)} of {len(usable):,} pairs")
     figure = record_section_figure(
         drawn,
         store.lags_s[lags],
         distance_km[chosen] if len(known) else None,
         velocities_km_s=velocities_km_s,
-        names=[_name(pair) for pair in pairs[chosen]]
+        names=[name_pair(pair) for pair in pairs[chosen]]
         if len(chosen) <= MOST_NAMES
         else (),
         title=f"Record section, {len(chosen):,} pairs",
-        note=", ".join(remarks),
+        note=", ".join(notes),
     )
     return save(figure, Path(path))
 
@@ -105,7 +105,7 @@ def _rows(
     return np.concatenate([empty, *blocks])
 
 
-def _lags_shown(store: Store, max_lag_s: float | None) -> slice:
+def lags_shown(store: Store, max_lag_s: float | None) -> slice:
     """Return which lags lie within ``max_lag_s``, at least one on either side."""
     half = len(store.lags_s) // 2
     wanted = half
@@ -115,7 +115,7 @@ def _lags_shown(store: Store, max_lag_s: float | None) -> slice:
     return slice(half - wanted, half + wanted + 1)
 
 
-def _remarks(store: Store, stack: str | None) -> list[str]:
+def remarks(store: Store, stack: str | None) -> list[str]:
     about = describe(store, stack)
     if not about["start"]:
         return ["no windows"]
@@ -125,7 +125,7 @@ def _remarks(store: Store, stack: str | None) -> list[str]:
     return [" to ".join(times), f"{count} windows a pair"]
 
 
-def _name(pair: np.void) -> str:
+def name_pair(pair: np.void) -> str:
     """Return station codes where they tell the pair, else more of the identifiers."""
     first, second = str(pair["first_id"]), str(pair["second_id"])
     one, other = first.split("."), second.split(".")
@@ -167,7 +167,7 @@ def pair_plot(
         ``path``.
     """
     found = store.get(first, second, stack)
-    lags = _lags_shown(store, max_lag_s)
+    lags = lags_shown(store, max_lag_s)
     if np.isfinite(found.distance_km):
         where = (
             f"{found.distance_km:.3f} km, azimuth {found.azimuth_deg:.1f}°, "
@@ -188,12 +188,12 @@ def pair_plot(
         title=f"{found.first} – {found.second}",
         note=f"{where}, peak {value:+.4g} at {lag_s:+.3f} s\n"
         f"{found.n_windows} windows, {start} to {end}",
-        substacks=_substacks(store, first, second, found.stack, lags),
+        substacks=substacks_of(store, first, second, found.stack, lags),
     )
     return save(figure, Path(path))
 
 
-def _substacks(
+def substacks_of(
     store: Store, first: str, second: str, whole: str, lags: slice
 ) -> Substacks | None:
     """Return the other stacks of a pair, days in their place in time."""

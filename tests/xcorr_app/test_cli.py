@@ -97,6 +97,12 @@ def test_options_outrank_the_file(workflow, out, tmp_path):
         (["demo", "--stations", "1"], "--stations 1: must be 2 to 99"),
         (["demo", "--hours", "0"], "--hours 0: must be above 0"),
         (["plot", "o", "--velocity", "c"], "--velocity: 'c' is not a number"),
+        (["plot", "o", "--kind", "maps"], "--kind maps: did you mean 'map'"),
+        (["plot", "o", "--kind", "time"], "--kind time: of which pair?"),
+        (["plot", "o", "--kind", "map", "--pair", "a", "b"], "leave --pair out"),
+        (["scan", "--data", "nowhere"], "nowhere: no such file or folder"),
+        (["scan", "--data", "x", "--start", "noon"], "--start: 'noon' is not a time"),
+        (["scan", "--data", "x", "--start", "2024-2-1"], "is not a time"),
         (["info"], "the following arguments are required: OUT"),
         (["info", "nowhere"], "nowhere"),
     ],
@@ -233,9 +239,7 @@ def test_init_to_standard_output(tmp_path, capsys):
     assert resolve(given, path) == Config(**given)
 
 
-@pytest.mark.parametrize(
-    "command", ["", "run", "init", "demo", "info", "plot", "export"]
-)
+@pytest.mark.parametrize("command", ["", *sorted(cli.COMMANDS)])
 def test_help(command, capsys):
     assert cli.main([*command.split(), "--help"]) == 0
     text = capsys.readouterr().out

@@ -1,0 +1,40 @@
+"""Figures of waveforms, of correlations and of networks, made of arrays and traces.
+
+They are matplotlib `Figure` objects without a window or global state; `save` writes
+them.
+"""
+
+from seismo_pes.figure import save
+from seismo_pes.plot.availability import availability_figure
+from seismo_pes.plot.direction import DirectionBins, azimuth_figure
+from seismo_pes.plot.network import map_figure
+from seismo_pes.plot.noise import snr_figure
+from seismo_pes.plot.pair import Substacks, pair_figure
+from seismo_pes.plot.section import (
+    MOST_NAMES,
+    DistanceBins,
+    normalised,
+    record_section_figure,
+)
+from seismo_pes.plot.stacks import matrix_figure, time_figure
+from seismo_pes.plot.waveform import psd_figure, spectrogram_figure, waveform_figure
+
+__all__ = [
+    "MOST_NAMES",
+    "DirectionBins",
+    "DistanceBins",
+    "Substacks",
+    "availability_figure",
+    "azimuth_figure",
+    "map_figure",
+    "matrix_figure",
+    "normalised",
+    "pair_figure",
+    "psd_figure",
+    "record_section_figure",
+    "save",
+    "snr_figure",
+    "spectrogram_figure",
+    "time_figure",
+    "waveform_figure",
+]

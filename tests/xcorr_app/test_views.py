@@ -1,0 +1,262 @@
+"""The views of results, the report, and what an archive has."""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from obspy import Stream, Trace, UTCDateTime
+
+from dispel4py.errors import ParameterError
+from seismo_pes.rows import CorrelationRows
+from seismo_pes.write import CorrelationWriter
+from xcorr_app import cli, commands, store, views
+from xcorr_app.export import FORMATS
+from xcorr_app.index import finalize
+from xcorr_app.layout import create_run
+from xcorr_app.report import write_report
+
+DAY_NS = 86_400 * 10**9
+DAYS = ("2022-05-17", "2022-05-18", "2022-05-20")
+VELOCITY_KM_S = 3.0
+KM = 111.195
+
+
+@dataclass(frozen=True)
+class Place:
+    id: str
+    latitude: float = math.nan
+    longitude: float = math.nan
+    elevation_m: float = math.nan
+
+
+def make(out, n=6, located=True, days=DAYS, one_way=False):
+    """Pulses at distance / 3 km/s, on both sides or only from west to east."""
+    degrees = 0.05 * np.arange(n) ** 1.3
+    channels = [
+        Place(f"XX.S{i:02d}..HHZ", *((0.0, float(x)) if located else ()))
+        for i, x in enumerate(degrees)
+    ]
+    create_run(out, config={"a": "<b>"}, channels=channels, sampling_rate_hz=10.0,
+               n_lags=401)  # fmt: skip
+    first, second = np.triu_indices(n, 1)
+    lags_s = (np.arange(401) - 200) / 10
+    arrival_s = (degrees[second] - degrees[first]) * KM / VELOCITY_KM_S
+    offset_s = (lags_s if one_way else np.abs(lags_s))[None] - arrival_s[:, None]
+    noise = np.random.default_rng(1).standard_normal((len(first), 401)) * 0.02
+    data = (np.exp(-((offset_s / 0.3) ** 2)) + noise).astype("f4")
+    pairs = np.stack([first, second], axis=1).astype("i4")
+    with CorrelationWriter(out) as writer:
+        for k, stack in enumerate(("all", *days)):
+            start_ns = np.full(len(first), 19_129 * DAY_NS)
+            n_windows = np.full(len(first), 24, "i4")
+            rows = (n_windows, start_ns, start_ns + DAY_NS, data, (0, 0, k), True)
+            writer.write(CorrelationRows(stack, pairs, *rows))
+    finalize(out)
+    return store.open(out)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were saved, and no waiting for the renderer."""
+    figures = []
+    monkeypatch.setattr(views, "save", lambda figure, path: figures.append(figure))
+    return figures
+
+
+def said(axes):
+    return " ".join([axes.get_title(loc="left"), *(t.get_text() for t in axes.texts)])
+
+
+# ------------------------------------------------------------------ views
+
+
+def test_matrix(tmp_path, drawn):
+    with make(tmp_path) as results:
+        views.matrix_view(results, "x.png", velocities_km_s=[3], max_lag_s=15)
+    axes, beside, _ = drawn[0].axes
+    (image,) = axes.images
+    assert image.get_extent() == [-15.05, 15.05, 14.5, -0.5]
+    assert len(axes.get_yticklabels()) == 15
+    km = beside.lines[0].get_xdata()
+    assert np.all(np.diff(km) >= 0)
+    # the arrivals stand where the lines of 3 km/s are, row by row
+    shown = image.get_array()[:: image.get_array().shape[0] // 15][:15][::-1]
+    peaks_s = (np.argmax(shown[:, 151:], axis=1) + 1) / 10
+    np.testing.assert_allclose(peaks_s, km / 3, atol=0.15)
+    assert axes.get_xlabel() == "lag (s)"
+    assert beside.get_xlabel() == "distance (km)"
+
+
+def test_matrix_of_many_pairs_and_without_places(tmp_path, drawn, monkeypatch):
+    monkeypatch.setattr(views, "MOST_ROWS", 4)
+    with make(tmp_path, located=False) as results:
+        views.matrix_view(results, "x.png")
+    axes = drawn[0].axes[0]
+    assert "4 of 15 pairs" in said(axes)
+    assert len(drawn[0].axes) == 2  # image and colours; no distances
+
+
+def test_map(tmp_path, drawn):
+    with make(tmp_path) as results:
+        views.map_view(results, "x.png")
+    axes, bar = drawn[0].axes
+    assert {"S00", "S05", "10 km"} <= {t.get_text() for t in axes.texts}
+    assert len(axes.collections[0].get_segments()) == 15
+    assert bar.get_ylabel() == "signal-to-noise ratio of the pair"
+    assert axes.get_aspect() == pytest.approx(1, abs=1e-3)  # on the equator
+
+
+def test_signal_to_noise(tmp_path, drawn):
+    with make(tmp_path) as results:
+        views.snr_view(results, "x.png")
+    left, right = drawn[0].axes
+    assert sum(patch.get_height() for patch in left.patches) == 15
+    assert right.get_xlabel() == "distance (km)"
+
+
+def test_azimuth_tells_from_where_the_noise_comes(tmp_path, drawn):
+    with make(tmp_path, one_way=True) as results:
+        views.azimuth_view(results, "x.png", velocities_km_s=[3.0])
+    left, right, *_ = drawn[0].axes
+    east, west = right.images[0].get_array()[[9, 27]]  # towards 90, 270 degrees
+    slowness = np.linspace(0, 1, len(east))
+    assert slowness[np.argmax(east)] == pytest.approx(1 / 3, abs=0.02)
+    assert east.max() > 5 * west.max()
+    assert left.images[0].get_array().mask[0].all(), "no pair lies to the north"
+
+
+def test_time(tmp_path, drawn):
+    with make(tmp_path) as results:
+        views.time_view(results, "S00", "S03", "x.png", max_lag_s=10)
+    top, below, likeness, counts = drawn[0].axes
+    names = [label.get_text() for label in below.get_yticklabels()]
+    assert names == ["2022-05-17", "2022-05-18", "2022-05-19", "2022-05-20"]
+    values = likeness.lines[0].get_xdata()
+    np.testing.assert_allclose(values[[0, 1, 3]], 1, rtol=1e-6)  # float32
+    assert np.isnan(values[2])
+    assert [patch.get_width() for patch in counts.patches] == [24, 24, 0, 24]
+    assert top.get_xlim() == (-10, 10)
+
+
+def test_what_cannot_be_drawn_is_said(tmp_path, drawn):
+    with make(tmp_path, located=False, days=()) as results:
+        for view, words in (
+            (views.map_view, "no coordinates are known"),
+            (views.azimuth_view, "no azimuths without coordinates"),
+        ):
+            with pytest.raises(ParameterError, match=words):
+                view(results, "x.png")
+        with pytest.raises(ParameterError, match="--substack day"):
+            views.time_view(results, "S00", "S01", "x.png")
+
+
+# ------------------------------------------------------------------ commands
+
+
+def test_the_command_knows_the_formats():
+    assert tuple(FORMATS) == commands.FORMATS
+
+
+@pytest.mark.parametrize("kind", commands.KINDS)
+def test_every_kind_is_drawn(tmp_path, kind, capsys, monkeypatch):
+    make(tmp_path, n=3).close()
+    saved = []
+    for place in ("xcorr_app.views.save", "xcorr_app.plot.save"):
+        monkeypatch.setattr(place, lambda figure, path: saved.append(path))
+    pair = ["--pair", "S00", "S02"] if kind in ("pair", "time") else []
+    assert cli.main(["plot", str(tmp_path), "--kind", kind, *pair]) == 0
+    assert capsys.readouterr().out.strip() == str(saved[0])
+    assert saved[0].parent == tmp_path
+
+
+# ------------------------------------------------------------------ report
+
+
+def test_report_is_one_file_that_needs_nothing_else(tmp_path):
+    with make(tmp_path / "out") as results:
+        (results.path / "skipped.tsv").write_text(
+            "stage\twhat\treason\tcount\nread\tXX.A\t<torn> & lost\t3\n"
+        )
+        path = write_report(results, tmp_path / "r.html", velocities_km_s=[3])
+        with pytest.raises(ParameterError, match="--force"):
+            write_report(results, path)
+    page = path.read_text()
+    assert page.count('src="data:image/png;base64,') == 6
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "http" not in re.sub(r"base64,[^\"]*", "", page)
+    assert "&lt;torn&gt; &amp; lost" in page
+    assert "&lt;b&gt;" in page
+    assert "dispel4py-seismo" in page
+    assert page.count("XX.S00..HHZ") >= 5
+    assert "15" in page
+
+
+def test_report_of_a_run_without_places(tmp_path):
+    with make(tmp_path / "out", located=False, days=()) as results:
+        page = write_report(results, tmp_path / "r.html").read_text()
+    assert "Not drawn: no coordinates are known." in page or "Not drawn: no map" in page
+    assert page.count('src="data:image/png;base64,') == 4
+
+
+def test_report_of_a_run_that_has_just_begun(tmp_path, capsys):
+    create_run(tmp_path, config={}, channels=[Place("X.A..Z")],
+               sampling_rate_hz=1.0, n_lags=3)  # fmt: skip
+    assert cli.main(["report", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "report.html")
+    assert "No correlations yet" in (tmp_path / "report.html").read_text()
+
+
+# ------------------------------------------------------------------ scan
+
+
+@pytest.fixture
+def archive(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+
+    def put(station, day, begin_h, hours):
+        header = {"network": "XX", "station": station, "channel": "LHZ"}
+        header["starttime"] = UTCDateTime(2024, 1, 1) + day * 86400 + begin_h * 3600
+        data = np.zeros(round(hours * 3600), "i4")
+        Stream([Trace(data, header)]).write(
+            str(folder / f"{station}.{day}.{begin_h}"), format="MSEED"
+        )
+
+    put("A", 0, 0, 24)
+    put("A", 1, 0, 6)
+    put("A", 1, 12, 12)
+    put("B", 2, 6, 12)
+    (folder / "torn").write_bytes(b"x" * 600)
+    return folder
+
+
+def test_scan(archive, tmp_path, capsys):
+    picture = tmp_path / "a.png"
+    words = ["scan", "--data", str(archive), "--output", str(picture), "--quiet"]
+    assert cli.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["XX.A..LHZ", "2024-01-01", "2024-01-02", "2", "58.3",
+                                "%", "1"]  # fmt: skip
+    assert lines[2].split()[3:] == ["1", "16.7", "%", "0"]
+    assert "torn" in lines[4]
+    assert lines[-1] == str(picture)
+    assert picture.stat().st_size > 5000
+    assert cli.main([*words, "--json", "--channels", "L?Z", "--end", "2024-01-02"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["days"] == ["2024-01-01"]
+    assert found["fraction"] == [[1.0]]
+
+
+def test_scan_of_listed_stations(archive, tmp_path, capsys):
+    stations = tmp_path / "list.txt"
+    stations.write_text("XX B\n")
+    words = ["scan", "--data", str(archive), "--stations", str(stations), "--quiet"]
+    words += ["--output", str(tmp_path / "a.png")]
+    assert cli.main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["channel"] for row in found["channels"]] == ["XX.B..LHZ"]
+    assert cli.main([*words, "--start", "2025-01-01"]) == 2
+    assert "no such channels" in capsys.readouterr().err

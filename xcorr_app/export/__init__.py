@@ -1,0 +1,82 @@
+"""Results in the forms that other programs read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from dispel4py.errors import ParameterError, suggest
+from xcorr_app.export.asdf import export_asdf
+from xcorr_app.export.mseed import export_mseed
+from xcorr_app.export.msnoise import export_msnoise
+from xcorr_app.export.netcdf import export_netcdf
+from xcorr_app.export.noisepy import export_noisepy
+from xcorr_app.export.npz import export_npz
+from xcorr_app.export.sac import export_sac
+from xcorr_app.export.target import Progress
+from xcorr_app.export.zarr import export_zarr
+from xcorr_app.store import Store
+
+__all__ = [
+    "FORMATS",
+    "export",
+    "export_asdf",
+    "export_mseed",
+    "export_msnoise",
+    "export_netcdf",
+    "export_noisepy",
+    "export_npz",
+    "export_sac",
+    "export_zarr",
+]
+
+# Name, writer, what DEST is.
+FORMATS: dict[str, tuple[Callable[..., Path], str]] = {
+    "npz": (export_npz, "a numpy file: lags_s, and an array for each pair"),
+    "sac": (export_sac, "a folder of SAC files, one for each pair"),
+    "mseed": (export_mseed, "a folder of miniSEED files, one for each pair"),
+    "asdf": (export_asdf, "an ASDF file, the pairs as auxiliary data"),
+    "netcdf": (export_netcdf, "a netCDF-4 file of dimensions pair and lag"),
+    "zarr": (export_zarr, "a Zarr folder of dimensions pair and lag"),
+    "noisepy": (export_noisepy, "a folder of NoisePy's stacks and daily correlations"),
+    "msnoise": (export_msnoise, "an output folder of MSNoise 2"),
+}
+
+
+def export(
+    store: Store,
+    dest: str | os.PathLike[str],
+    kind: str,
+    *,
+    stack: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Write correlations in one of the `FORMATS`.
+
+    Parameters
+    ----------
+    store
+        Open results.
+    dest
+        File or folder.
+    kind
+        Name of the format.
+    stack
+        Name of the stack; by default ``"all"``, or all that there are where the format
+        has a place for them.
+    force
+        Replace ``dest`` if it is there.
+    progress
+        Called with pairs done and pairs in all.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such format, or ``dest`` is there already.
+    """
+    if kind not in FORMATS:
+        raise ParameterError(f"no format {kind!r}: {suggest(kind, FORMATS)}")
+    write, _ = FORMATS[kind]
+    return write(store, dest, stack=stack, force=force, progress=progress)

@@ -1,0 +1,40 @@
+"""A folder of miniSEED files, one for each pair."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from xcorr_app.export.target import Progress, each, new_folder
+from xcorr_app.store import Store
+
+__all__ = ["export_mseed"]
+
+
+def export_mseed(
+    store: Store,
+    dest: str | os.PathLike[str],
+    *,
+    stack: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Write correlations to a folder of miniSEED files, one for each pair.
+
+    A file has the name of its pair; miniSEED knows one channel, and it has that of the
+    second. Lag 0 is 1970-01-01T00:00:00, so the first sample is in 1969.
+
+    Parameters
+    ----------
+    store, dest, stack, force, progress
+        As of `export_sac`.
+    """
+    folder = new_folder(dest, force, "mseed")
+    for correlation in each(store, stack, progress):
+        trace = correlation.to_trace()
+        encoding = "FLOAT64" if trace.data.dtype == np.float64 else "FLOAT32"
+        path = folder / f"{correlation.name}.mseed"
+        trace.write(str(path), format="MSEED", encoding=encoding)
+    return folder

@@ -1,0 +1,84 @@
+"""One netCDF file, as xarray, Matlab, Julia and GMT read it.
+
+netCDF-4 is HDF5 whose dimensions are scales with a number; h5py writes it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from xcorr_app.export.columns import CORRELATION, Column, pair_columns, pairs_of
+from xcorr_app.export.target import Progress, about, new_file
+from xcorr_app.store import Store
+
+__all__ = ["export_netcdf", "write_netcdf"]
+
+
+def export_netcdf(
+    store: Store,
+    dest: str | os.PathLike[str],
+    *,
+    stack: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Write correlations to one netCDF-4 file.
+
+    ``correlation`` has the dimensions ``pair`` and ``lag``; beside it stand names,
+    coordinates, geometry, windows and times of the pairs.
+
+    Parameters
+    ----------
+    store, dest, stack, force, progress
+        As of `export_npz`.
+    """
+    chosen = pairs_of(store, stack)
+    columns = pair_columns(store, stack, chosen)
+    shape = (len(chosen), len(store.lags_s))
+    with new_file(dest, force, "netcdf") as temporary:
+        write_netcdf(temporary, columns, about(store, stack))
+        with h5py.File(temporary, "r+") as file:
+            data = file.create_dataset(CORRELATION, shape, store.dtype)
+            _attach(file, data, ("pair", "lag"))
+            done = 0
+            for block, rows in store.blocks(stack, chosen):
+                data[done : done + len(block)] = rows
+                done += len(block)
+                if progress is not None:
+                    progress(done, len(chosen))
+    return Path(dest)
+
+
+def write_netcdf(
+    path: Path, columns: Iterable[Column], attributes: Mapping[str, str]
+) -> None:
+    """Write columns to a new netCDF-4 file; each dimension has a column of its name."""
+    columns = list(columns)
+    with h5py.File(path, "w", track_order=True) as file:
+        file.attrs.update(attributes)
+        for column in columns:
+            text = column.data.dtype.kind == "U"
+            dataset = file.create_dataset(
+                column.name,
+                data=column.data.astype(object) if text else column.data,
+                dtype=h5py.string_dtype() if text else column.data.dtype,
+            )
+            dataset.attrs.update(column.attributes)
+            if column.dims == (column.name,):
+                dataset.make_scale(column.name)
+        scales = [column.name for column in columns if column.dims == (column.name,)]
+        for number, name in enumerate(scales):
+            file[name].attrs["_Netcdf4Dimid"] = np.int32(number)
+        for column in columns:
+            if column.dims != (column.name,):
+                _attach(file, file[column.name], column.dims)
+
+
+def _attach(file: h5py.File, dataset: h5py.Dataset, dims: tuple[str, ...]) -> None:
+    for axis, name in enumerate(dims):
+        dataset.dims[axis].attach_scale(file[name])

@@ -1,0 +1,229 @@
+"""Views of the results of a run: all pairs as an image, map, noise, direction, time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dispel4py.errors import ParameterError
+from seismo_pes.plot import (
+    DirectionBins,
+    Substacks,
+    azimuth_figure,
+    map_figure,
+    matrix_figure,
+    save,
+    snr_figure,
+    time_figure,
+)
+from xcorr_app.correlation import signal_to_noise
+from xcorr_app.plot import lags_shown, name_pair, remarks, substacks_of
+from xcorr_app.store import Store
+
+__all__ = ["azimuth_view", "map_view", "matrix_view", "snr_view", "time_view"]
+
+MOST_ROWS = 3000
+MOST_LINES = 20_000
+
+
+def usable_pairs(store: Store, stack: str | None) -> np.ndarray:
+    """Return which pairs of two channels have windows."""
+    windows = store.windows(stack)
+    some = (windows["part"] >= 0) & (windows["n_windows"] > 0)
+    usable = np.flatnonzero(some & (store.pairs["first"] != store.pairs["second"]))
+    if not len(usable):
+        raise ParameterError(f"{store.path}: no pair of two channels has windows")
+    return usable
+
+
+def matrix_view(
+    store: Store,
+    path: str | os.PathLike[str],
+    *,
+    velocities_km_s: Sequence[float] = (),
+    max_lag_s: float | None = None,
+    stack: str | None = None,
+) -> Path:
+    """Draw all pairs as an image, the closest above, each row scaled by its peak.
+
+    Of more than 3000 pairs, 3000 are drawn, evenly chosen by distance.
+
+    Parameters
+    ----------
+    store, path, velocities_km_s, max_lag_s, stack
+        As of `plot.record_section`.
+    """
+    usable, notes = usable_pairs(store, stack), remarks(store, stack)
+    distance_km = store.pairs["distance_km"][usable]
+    located = bool(np.isfinite(distance_km).all())
+    if located:
+        usable = usable[np.argsort(distance_km, kind="stable")]
+    if len(usable) > MOST_ROWS:
+        notes.append(f"{MOST_ROWS:,} of {len(usable):,} pairs")
+        usable = usable[np.linspace(0, len(usable) - 1, MOST_ROWS).astype(int)]
+    lags = lags_shown(store, max_lag_s)
+    data = np.concatenate([rows[:, lags] for _, rows in store.blocks(stack, usable)])
+    figure = matrix_figure(
+        data,
+        store.lags_s[lags],
+        store.pairs["distance_km"][usable] if located else None,
+        names=[name_pair(store.pairs[index]) for index in usable],
+        velocities_km_s=velocities_km_s,
+        title=f"All pairs, {len(usable):,}",
+        note=", ".join(notes),
+    )
+    return save(figure, Path(path))
+
+
+def ratios(store: Store, stack: str | None, usable: np.ndarray) -> np.ndarray:
+    """Return the signal-to-noise ratio of each pair."""
+    blocks = [signal_to_noise(data) for _, data in store.blocks(stack, usable)]
+    return np.concatenate([np.zeros(0), *blocks])
+
+
+def map_view(
+    store: Store, path: str | os.PathLike[str], *, stack: str | None = None
+) -> Path:
+    """Draw the stations and their pairs, coloured by signal-to-noise ratio.
+
+    Parameters
+    ----------
+    store, path, stack
+        As of `plot.record_section`.
+
+    Raises
+    ------
+    ParameterError
+        If no coordinates are known.
+    """
+    usable, notes = usable_pairs(store, stack), []
+    if len(usable) > MOST_LINES:
+        notes.append(f"{MOST_LINES:,} of {len(usable):,} pairs drawn")
+        usable = usable[np.linspace(0, len(usable) - 1, MOST_LINES).astype(int)]
+    pairs = np.stack([store.pairs["first"], store.pairs["second"]], axis=1)[usable]
+    channels = store.channels
+    unknown = int(np.sum(~np.isfinite(channels["latitude"])))
+    if unknown:
+        notes.append(f"{unknown} channels without coordinates left out")
+    stations = [str(one).split(".")[1] for one in channels["id"]]
+    once = [
+        name if stations.index(name) == i else "" for i, name in enumerate(stations)
+    ]
+    figure = map_figure(
+        channels["latitude"],
+        channels["longitude"],
+        once,
+        pairs=pairs,
+        values=ratios(store, stack, usable),
+        values_label="signal-to-noise ratio of the pair",
+        title=f"{len(set(stations)):,} stations",
+        note=", ".join([f"pairs: {len(usable):,}", *notes]),
+    )
+    return save(figure, Path(path))
+
+
+def snr_view(
+    store: Store, path: str | os.PathLike[str], *, stack: str | None = None
+) -> Path:
+    """Draw the distribution of signal-to-noise ratios, and over distance.
+
+    Parameters
+    ----------
+    store, path, stack
+        As of `plot.record_section`.
+    """
+    usable = usable_pairs(store, stack)
+    figure = snr_figure(
+        ratios(store, stack, usable),
+        store.pairs["distance_km"][usable],
+        title=f"Signal to noise, {len(usable):,} pairs",
+        note="largest value over RMS of the outer half of the lags",
+    )
+    return save(figure, Path(path))
+
+
+def azimuth_view(
+    store: Store,
+    path: str | os.PathLike[str],
+    *,
+    velocities_km_s: Sequence[float] = (),
+    max_lag_s: float | None = None,
+    stack: str | None = None,
+) -> Path:
+    """Draw from where the noise comes: envelopes by direction of travel.
+
+    Parameters
+    ----------
+    store, path, velocities_km_s, max_lag_s, stack
+        As of `plot.record_section`.
+
+    Raises
+    ------
+    ParameterError
+        If no distances are known.
+    """
+    usable = usable_pairs(store, stack)
+    usable = usable[store.pairs["distance_km"][usable] > 0]
+    if not len(usable):
+        raise ParameterError(f"{store.path}: no azimuths without coordinates")
+    lags = lags_shown(store, max_lag_s)
+    bins = DirectionBins(store.lags_s[lags])
+    pairs = store.pairs
+    for chosen, data in store.blocks(stack, usable, max_bytes=16 << 20):
+        bins.add(
+            data[:, lags], pairs["azimuth_deg"][chosen], pairs["distance_km"][chosen]
+        )
+    figure = azimuth_figure(
+        bins,
+        velocities_km_s=velocities_km_s,
+        title=f"Direction of travel, {len(usable):,} pairs",
+        note=", ".join(remarks(store, stack)),
+    )
+    return save(figure, Path(path))
+
+
+def time_view(
+    store: Store,
+    first: str,
+    second: str,
+    path: str | os.PathLike[str],
+    *,
+    max_lag_s: float | None = None,
+    stack: str | None = None,
+) -> Path:
+    """Draw the substacks of a pair over time.
+
+    Parameters
+    ----------
+    store, path, max_lag_s, stack
+        As of `plot.record_section`; substacks are compared with ``stack``.
+    first, second
+        Two channels, as for `Store.get`.
+
+    Raises
+    ------
+    ParameterError
+        If the run kept no substacks.
+    """
+    whole = store.get(first, second, stack)
+    lags = lags_shown(store, max_lag_s)
+    found: Substacks | None = substacks_of(store, first, second, whole.stack, lags)
+    if found is None:
+        raise ParameterError(
+            f"{store.path}: keeps no stacks over time; correlate with --substack day"
+        )
+    where: dict[str, Any] = {"note": f"{whole.n_windows} windows in all"}
+    if np.isfinite(whole.distance_km):
+        where["note"] = f"{whole.distance_km:.3f} km, {where['note']}"
+    figure = time_figure(
+        found,
+        whole.lags_s[lags],
+        whole.data[lags],
+        title=f"{whole.first} – {whole.second} over time",
+        **where,
+    )
+    return save(figure, Path(path))

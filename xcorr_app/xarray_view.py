@@ -1,0 +1,85 @@
+"""Results as an xarray Dataset, whose correlations are read when they are looked at."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+from dispel4py.errors import ParameterError
+from xcorr_app.export.columns import CORRELATION, pair_columns, pairs_of
+from xcorr_app.export.target import about
+from xcorr_app.store import Store
+
+__all__ = ["to_dataset"]
+
+
+def to_dataset(store: Store, stack: str | None = None) -> Any:
+    """Return a stack as an `xarray.Dataset`.
+
+    Parameters
+    ----------
+    store
+        Open results; they must stay open while the dataset is used.
+    stack
+        Name of the stack; by default ``"all"``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``correlation`` of the dimensions ``pair`` (``FIRST_SECOND``) and ``lag``
+        (seconds), and geometry, windows and times as coordinates of ``pair``. Only the
+        rows that are asked for are read.
+
+    Raises
+    ------
+    ParameterError
+        If xarray is not installed.
+    """
+    try:
+        xarray = importlib.import_module("xarray")
+        indexing = importlib.import_module("xarray.core.indexing")
+    except ImportError as error:
+        raise ParameterError(
+            "the xarray view needs the package xarray: "
+            "pip install 'dispel4py-seismo[xarray]'"
+        ) from error
+    chosen = pairs_of(store, stack)
+    rows = _lazy_rows(xarray, indexing, store, stack, chosen)
+    data = xarray.Variable(("pair", "lag"), indexing.LazilyIndexedArray(rows))
+    coordinates = {
+        column.name: (column.dims, _decoded(column.name, column.data))
+        for column in pair_columns(store, stack, chosen)
+    }
+    return xarray.Dataset({CORRELATION: data}, coordinates, about(store, stack))
+
+
+def _decoded(name: str, data: np.ndarray) -> np.ndarray:
+    return data.astype("datetime64[ns]") if name in ("start", "end") else data
+
+
+def _lazy_rows(
+    xarray: Any, indexing: Any, store: Store, stack: str | None, chosen: np.ndarray
+) -> Any:
+    """Return an array of xarray's kind that reads rows of the store."""
+
+    class Rows(xarray.backends.BackendArray):
+        shape = (len(chosen), len(store.lags_s))
+        dtype = store.dtype
+
+        def __getitem__(self, key: Any) -> np.ndarray:
+            return indexing.explicit_indexing_adapter(
+                key, self.shape, indexing.IndexingSupport.OUTER, self._read
+            )
+
+        def _read(self, key: tuple[Any, Any]) -> np.ndarray:
+            rows, lags = key
+            one = isinstance(rows, int | np.integer)
+            indices = chosen[[rows] if one else rows]
+            blocks = [data[:, lags] for _, data in store.blocks(stack, indices)]
+            empty = np.empty((0, self.shape[1]), self.dtype)[:, lags]
+            found = np.concatenate([empty, *blocks])
+            return found[0] if one else found
+
+    return Rows()
