@@ -5,7 +5,7 @@ stays float32, everything else becomes float64; inputs are never changed; a para
 out of range raises `errors.ParameterError`, which names it.
 
 One record: `detrend`, `taper`, `filter`, `resample`, `normalize`.
-Windows and spectra: `window`, `spectra`, `whiten`.
+Windows and spectra: `window`, `spectra`, `whiten`, `transfer`. Components: `rotation`.
 Pairs: `correlate` (definition and kernels), `coherency` (coherency, deconvolution,
 phase, rotation of tensors).
 Stacks: `stack`, `stack_filters`, `folding` (two sides, signal to noise).
