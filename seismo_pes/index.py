@@ -7,6 +7,7 @@ versions of the readers start a new index.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import os
 import sqlite3
@@ -141,13 +142,13 @@ def _from_index(
         logger.info(
             "index %s: %d files known, %d to open", path, len(current), len(changed)
         )
+        scanned_ns = time.time_ns()
+        scanning = scan_many(changed, processes)
         # a few thousand at a time, so that an interrupted scan is not lost
-        for first in range(0, len(changed), CHUNK):
-            part = changed[first : first + CHUNK]
-            scanned_ns = time.time_ns()
+        while part := list(itertools.islice(scanning, CHUNK)):
             rows = [
                 (name, *_trusted(stamps[name], scanned_ns), encode(found))
-                for name, found in scan_many(part, processes)
+                for name, found in part
             ]
             with database:
                 database.executemany("REPLACE INTO file VALUES (?, ?, ?, ?)", rows)

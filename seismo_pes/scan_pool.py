@@ -14,6 +14,8 @@ import queue
 import subprocess
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import astuple
@@ -27,7 +29,8 @@ __all__ = ["Found", "decode", "encode", "processors", "scan_many", "serve"]
 logger = logging.getLogger(__name__)
 
 Found = tuple[list[FileEntry], list[Skipped]]
-WORTH_IT = 200  # files: a process takes about a second to start
+TRIAL_S = 1.0  # of scanning here, which tells how long the rest will take
+WORTH_IT_S = 5.0  # of what is left: processes take a second or two to start
 MOST = 8
 LIMIT_S = 120.0
 READY = "ready\n"
@@ -44,8 +47,8 @@ def scan_many(
     paths : sequence of str
         The files.
     processes : int, optional
-        How many; by default one for each processor, up to 8, if there are at least
-        200 files. 1: in this process.
+        How many; by default one for each processor, up to 8, where the first files
+        show that all will take more than some seconds. 1: in this process.
     limit_s : float
         A file that takes longer is given up.
 
@@ -54,15 +57,27 @@ def scan_many(
     path, found
         What `scan_file` returns, in any order.
     """
-    n_processes = processes or (processors() if len(paths) >= WORTH_IT else 1)
-    if n_processes == 1:
-        yield from ((path, scan_file(path)) for path in paths)
-        return
+    left = deque(paths)
+    began = time.perf_counter()
+    while left and processes in (None, 1):
+        path = left.popleft()
+        yield path, scan_file(path)
+        spent_s = time.perf_counter() - began
+        left_s = spent_s / (len(paths) - len(left)) * len(left)
+        if processes is None and spent_s > TRIAL_S and left_s > WORTH_IT_S:
+            processes = processors()
+    if left and processes is not None:
+        yield from _in_processes(list(left), min(processes, len(left)), limit_s)
+
+
+def _in_processes(
+    paths: Sequence[str], n_processes: int, limit_s: float
+) -> Iterator[tuple[str, Found]]:
     todo: queue.SimpleQueue[str] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[str, Found]] = queue.SimpleQueue()
     for path in paths:
         todo.put(path)
-    workers = [_Worker(limit_s) for _ in range(min(n_processes, len(paths)))]
+    workers = [_Worker(limit_s) for _ in range(n_processes)]
     threads = [
         threading.Thread(target=_drain, args=(worker, todo, done), daemon=True)
         for worker in workers

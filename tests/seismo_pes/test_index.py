@@ -188,6 +188,21 @@ scan_pool.serve()
     assert "more than 3 s" in slow.reason
 
 
+def test_slow_scans_move_to_processes(folder, monkeypatch) -> None:
+    monkeypatch.setattr("seismo_pes.scan_pool.TRIAL_S", 0.0)
+    monkeypatch.setattr("seismo_pes.scan_pool.WORTH_IT_S", 0.0)
+    monkeypatch.setattr("seismo_pes.scan_pool.processors", lambda: 2)
+    paths = [str(path) for path in sorted(folder.iterdir())]
+    here = []
+    monkeypatch.setattr(
+        "seismo_pes.scan_pool.scan_file", lambda path: here.append(path) or ([], [])
+    )
+    found = dict(scan_many(paths))
+    assert here == paths[:1]
+    assert found.keys() == set(paths)
+    assert sum(len(entries) for entries, _ in found.values()) >= 4
+
+
 def test_a_scan_can_be_broken_off(folder) -> None:
     paths = [str(path) for path in sorted(folder.iterdir())]
     scanning = scan_many(paths, processes=2)
