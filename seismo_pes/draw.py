@@ -62,8 +62,16 @@ class _Draw(GenericPE):
 class DrawWaveform(_Draw):
     """Draw the waveforms of each item: one picture of all its channels.
 
-    Input ``input``: traces, streams or Waveforms; output ``output``: the same. Output
-    ``drawn``: the path of the picture. Output ``skipped``: what could not be drawn.
+    Ports
+    -----
+    input : obspy.Trace, obspy.Stream or Waveforms
+        What is drawn.
+    output : the same type
+        What came, as it came.
+    drawn : str
+        The path of the picture.
+    skipped : Skipped
+        What could not be drawn.
 
     Parameters
     ----------
@@ -86,8 +94,16 @@ class DrawWaveform(_Draw):
 class DrawSpectrogram(_Draw):
     """Draw the spectrogram of each trace.
 
-    Input ``input``: traces, streams or Waveforms; output ``output``: the same. Output
-    ``drawn``: the path of each picture. Output ``skipped``: traces too short for it.
+    Ports
+    -----
+    input : obspy.Trace, obspy.Stream or Waveforms
+        What is drawn.
+    output : the same type
+        What came, as it came.
+    drawn : str
+        The path of each picture.
+    skipped : Skipped
+        Traces too short for it.
 
     Parameters
     ----------
@@ -105,8 +121,16 @@ class DrawSpectrogram(_Draw):
 class DrawPsd(_Draw):
     """Draw the power spectral densities of each trace: percentiles of segments.
 
-    Input ``input``: traces, streams or Waveforms; output ``output``: the same. Output
-    ``drawn``: the path of each picture. Output ``skipped``: traces too short for it.
+    Ports
+    -----
+    input : obspy.Trace, obspy.Stream or Waveforms
+        What is drawn.
+    output : the same type
+        What came, as it came.
+    drawn : str
+        The path of each picture.
+    skipped : Skipped
+        Traces too short for it.
 
     Parameters
     ----------
@@ -135,8 +159,16 @@ def _correlation_figure(trace: Any, **options: Any) -> Any:
 class DrawCorrelation(_Draw):
     """Draw each correlation: both sides, and the two branches folded.
 
-    Input ``input``: correlations; output ``output``: the same. Output ``drawn``: the
-    path of each picture. Output ``skipped``: what is no correlation.
+    Ports
+    -----
+    input : Correlation
+        What is drawn.
+    output : the same type
+        What came, as it came.
+    drawn : str
+        The path of each picture.
+    skipped : Skipped
+        What is no correlation.
 
     Parameters
     ----------

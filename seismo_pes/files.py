@@ -22,6 +22,8 @@ from seismo_pes.waveforms import Waveforms
 
 __all__ = ["WriteAsdf", "WriteMiniseed", "WriteNpz", "WriteSac", "as_stream", "name_of"]
 
+# What is known of a pair, and its name in the header of SAC.
+GEOMETRY = {"distance_km": "dist", "azimuth_deg": "az", "back_azimuth_deg": "baz"}
 MSEED_KINDS = {"i2": "i4", "u2": "i4", "u4": "f8", "i8": "f8", "f2": "f4"}
 
 
@@ -81,6 +83,10 @@ def _correlation_traces(item: Any) -> Iterator[Trace]:
         trace.stats.xcorr = {"first": item.first, "second": item.second} | {
             name: int(values[index]) for name, values in known.items()
         }
+        for name in GEOMETRY:
+            value = float(getattr(item, name, np.nan))
+            if np.isfinite(value):
+                trace.stats.xcorr[name] = value
         yield trace
 
 
@@ -147,8 +153,17 @@ class _Write(GenericPE):
 class WriteSac(_Write):
     """Write SAC files, one for each trace without gaps.
 
-    Input ``input``: traces, streams, Waveforms or correlations. Output ``written``: the
-    path of each file. Output ``skipped``: what SAC cannot hold.
+    Of a correlation, ``b`` is the first lag, ``kevnm`` the first channel, ``user0`` the
+    number of windows, and ``dist``, ``az``, ``baz`` are there where they are known.
+
+    Ports
+    -----
+    input : obspy.Trace, obspy.Stream, Waveforms or Correlation
+        What is written.
+    written : str
+        The path of each file.
+    skipped : Skipped
+        What SAC cannot hold.
 
     Parameters
     ----------
@@ -158,15 +173,51 @@ class WriteSac(_Write):
 
     def _write_file(self, name: str, traces: Stream) -> Path:
         draft, path = self._place(f"{name}.sac")
-        traces[0].write(str(draft), format="SAC")
+        known = traces[0].stats.get("xcorr")
+        if known is None:
+            traces[0].write(str(draft), format="SAC")
+        else:
+            _sac_of(traces[0], known).write(str(draft))
         return draft.rename(path)
+
+
+def _sac_of(trace: Trace, known: dict[str, Any]) -> Any:
+    """Return the SACTrace of a correlation: lags in ``b``, the first as the event."""
+    from obspy.io.sac import SACTrace
+
+    stats = trace.stats
+    header = {
+        "delta": stats.delta,
+        "b": float(stats.starttime),
+        "nzyear": 1970,
+        "nzjday": 1,
+        "nzhour": 0,
+        "nzmin": 0,
+        "nzsec": 0,
+        "nzmsec": 0,
+        "knetwk": stats.network,
+        "kstnm": stats.station,
+        "kcmpnm": stats.channel,
+        "kevnm": known["first"],
+        "user0": known["n_windows"],
+        "lcalda": False,  # SAC would compute dist on a sphere of its own
+    }
+    header |= {"khole": stats.location} if stats.location else {}
+    header |= {GEOMETRY[name]: known[name] for name in GEOMETRY if name in known}
+    return SACTrace(data=trace.data.astype(np.float32), **header)
 
 
 class WriteMiniseed(_Write):
     """Write miniSEED files, one for each channel of an item, with all its segments.
 
-    Input ``input``: traces, streams, Waveforms or correlations. Output ``written``: the
-    path of each file. Output ``skipped``: what miniSEED cannot hold.
+    Ports
+    -----
+    input : obspy.Trace, obspy.Stream, Waveforms or Correlation
+        What is written.
+    written : str
+        The path of each file.
+    skipped : Skipped
+        What miniSEED cannot hold.
 
     Parameters
     ----------
@@ -215,8 +266,14 @@ class WriteNpz(_Write):
     An array has the name of channel and start; of it there are also ``NAME.start_ns``
     and ``NAME.rate_hz``. Correlations have the names of both channels.
 
-    Input ``input``: traces, streams, Waveforms or correlations, all to one instance.
-    Output ``written``: the path, at the end. Output ``skipped``: names that came twice.
+    Ports
+    -----
+    input : obspy.Trace, obspy.Stream, Waveforms or Correlation
+        All items come to one instance.
+    written : str
+        The path, at the end.
+    skipped : Skipped
+        Names that came twice.
 
     Parameters
     ----------
@@ -261,8 +318,14 @@ class WriteNpz(_Write):
 class WriteAsdf(_Write):
     """Write all that comes to one ASDF file: waveforms, correlations as auxiliary data.
 
-    Input ``input``: traces, streams, Waveforms or correlations, all to one instance.
-    Output ``written``: the path, at the end. Output ``skipped``: what ASDF cannot hold.
+    Ports
+    -----
+    input : obspy.Trace, obspy.Stream, Waveforms or Correlation
+        All items come to one instance.
+    written : str
+        The path, at the end.
+    skipped : Skipped
+        What ASDF cannot hold.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from dispel4py.errors import ParameterError
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.archive import ChannelSpan
 from seismo_pes.asdf_writer import AsdfWriter
+from seismo_pes.correlations import Correlation
 from seismo_pes.files import WriteAsdf, WriteMiniseed, WriteNpz, WriteSac
 from seismo_pes.waveforms import Waveforms
 
@@ -81,6 +82,28 @@ def test_sac_of_a_correlation(tmp_path):
     np.testing.assert_array_equal(found.data, pair().data)
     assert found.stats.sampling_rate == 4
     assert found.stats.starttime == UTCDateTime(-0.5)
+    assert found.id == "XX.BBB.10.HHZ"
+    header = found.stats.sac
+    assert (header.b, header.user0, header.kevnm.strip()) == (-0.5, 24, "XX.AAA..HHZ")
+    assert "dist" not in header
+
+
+def test_correlations_of_windows_keep_their_geometry(tmp_path):
+    data = np.random.default_rng(2).standard_normal((2, 9))
+    item = Correlation.of(
+        *("XX.AAA..HHZ", "XX.BBB..HHZ", data),
+        rate_hz=2.0,
+        distance_km=12.5,
+        azimuth_deg=90.0,
+        start_ns=np.array([10**18, 10**18 + 60 * 10**9]),
+    )
+    paths = run(WriteSac(tmp_path), item)["written"]
+    assert len(paths) == 2
+    for path, row in zip(paths, data, strict=True):
+        (found,) = read(path)
+        np.testing.assert_array_equal(found.data, row.astype("f4"))
+        header = found.stats.sac
+        assert (header.dist, header.az, header.b) == (12.5, 90, -2)
 
 
 def test_miniseed_has_all_segments_of_a_channel(tmp_path, gappy):
