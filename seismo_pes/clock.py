@@ -146,6 +146,13 @@ def correct_clock(
     A constant offset moves the start. Where the clock drifts by more than a hundredth
     of a sample over the trace, the samples are interpolated to even true times
     (`signal.resample.interpolate_lanczos`). A trace is cut where offsets begin and end.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    table : tuple of ClockOffset
+        The offsets, of any channels; see `read_clock_table`.
     """
     offsets = [o for o in table if o.means(trace.id)]
     stream, remarks = Stream(), []

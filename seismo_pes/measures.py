@@ -168,6 +168,18 @@ class MeasureQuality(GenericPE):
         The item itself.
     measures : WindowQuality
         One for each gapless piece.
+
+    Parameters
+    ----------
+    window_s : float
+        Length of the windows, seconds.
+    step_s : float, optional
+        From one start to the next, seconds; by default windows follow each other.
+    segment_s : float, optional
+        Length of the segments of Welch's method, seconds; by default a quarter of a
+        window.
+    origin_ns : int
+        Windows start there plus multiples of the step, nanoseconds since 1970.
     """
 
     def __init__(

@@ -29,10 +29,17 @@ def resolve_overlaps(
 ) -> tuple[Stream, list[Skipped]]:
     """Join overlapping traces of a channel; where their samples differ, by a rule.
 
-    Equal samples are merged silently. ``first`` and ``last`` keep the samples of the
-    trace that starts earlier or later, ``mean`` takes the mean of all (integers become
-    floats where they differ), ``drop`` leaves a gap. Traces that only touch stay as
-    they are, and so do different sampling rates.
+    Equal samples are merged silently. Traces that only touch stay as they are, and so
+    do different sampling rates.
+
+    Parameters
+    ----------
+    stream : obspy.Stream
+        Any channels.
+    rule : str
+        ``first`` or ``last``: the samples of the trace that starts earlier or later;
+        ``mean``: the mean of all (integers become floats where they differ); ``drop``:
+        a gap.
     """
     if rule not in RULES:
         raise ParameterError(f"rule {rule!r}: not one of {', '.join(RULES)}")

@@ -129,9 +129,16 @@ def _n_samples(seconds: float, rate_hz: float, name: str) -> int:
 
 
 def fill_gaps(stream: Stream, max_gap_s: float) -> Checked:
-    """Join traces; fill gaps of at most ``max_gap_s`` by a straight line.
+    """Join traces; fill short gaps by straight lines.
 
     Also where samples are masked or NaN. Longer gaps stay, and are counted.
+
+    Parameters
+    ----------
+    stream : obspy.Stream
+        Any channels.
+    max_gap_s : float
+        Longest gap that is filled, seconds.
     """
     if not (math.isfinite(max_gap_s) and max_gap_s >= 0):
         raise ParameterError(f"max_gap_s must be at least 0 s, not {max_gap_s}")
@@ -186,9 +193,16 @@ def _counted(remarks: list[Skipped]) -> list[Skipped]:
 
 
 def drop_flat(trace: Trace, shortest_s: float, value: float | None = None) -> Checked:
-    """Take out runs of equal samples of at least ``shortest_s``.
+    """Take out runs of equal samples: a dead channel, or gaps filled with a constant.
 
-    With ``value`` only runs of that value: 0 for gaps filled with zeros.
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    shortest_s : float
+        Shorter runs are left alone, seconds.
+    value : float, optional
+        Only runs of this value: 0 for gaps filled with zeros.
     """
     rate_hz = trace.stats.sampling_rate
     shortest = max(2, _n_samples(shortest_s, rate_hz, "shortest_s"))
@@ -201,9 +215,21 @@ def drop_flat(trace: Trace, shortest_s: float, value: float | None = None) -> Ch
 def drop_clipped(
     trace: Trace, level: float | None = None, shortest: int = 3, pad_s: float = 0.0
 ) -> Checked:
-    """Take out what is clipped, and ``pad_s`` before and after it.
+    """Take out what is clipped, and some time before and after it.
 
     See `signal.gaps.clipped_runs`.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    level : float, optional
+        Limit of the recorder, in the unit of the data; by default the largest and the
+        smallest sample of the trace.
+    shortest : int
+        So many samples in a row at the limit are clipped.
+    pad_s : float
+        What is taken out with them on both sides, seconds.
     """
     if not (math.isfinite(pad_s) and pad_s >= 0):
         raise ParameterError(f"pad_s must be at least 0 s, not {pad_s}")
@@ -217,9 +243,18 @@ def drop_clipped(
 
 
 def drop_transients(trace: Trace, k: float, window_s: float) -> Checked:
-    """Take out windows with a peak above ``k`` MAD of the trace.
+    """Take out windows with a peak far above the median of the trace.
 
-    Windows of ``window_s`` from the first sample; see `signal.spikes.loud_windows`.
+    See `signal.spikes.loud_windows`.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    k : float
+        Threshold in MAD (of normal noise the standard deviation).
+    window_s : float
+        Length of the windows, counted from the first sample, seconds.
     """
     rate_hz = trace.stats.sampling_rate
     n_window = _n_samples(window_s, rate_hz, "window_s")
@@ -232,10 +267,18 @@ def drop_transients(trace: Trace, k: float, window_s: float) -> Checked:
 
 
 def despike(trace: Trace, k: float, window_s: float) -> Checked:
-    """Replace single samples beyond ``k`` MAD of those around them by their median.
+    """Replace samples that stand out of their neighbourhood by its median.
 
-    ``window_s`` is the width of the neighbourhood; see `signal.spikes.spikes`. Integers
-    stay integers.
+    See `signal.spikes.spikes`. Integers stay integers.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    k : float
+        Threshold in MAD of the neighbourhood.
+    window_s : float
+        Width of the neighbourhood, seconds; no spike is longer than half of it.
     """
     rate_hz = trace.stats.sampling_rate
     n_half = max(1, round(_n_samples(window_s, rate_hz, "window_s") / 2))
@@ -272,9 +315,18 @@ def _each(trace: Trace, find: Callable[[np.ndarray], np.ndarray], what: str) -> 
 def align_samples(trace: Trace, origin_ns: int = 0, tolerance: float = 1e-4) -> Checked:
     """Move samples that lie between those of the common grid onto it.
 
-    The grid is ``origin_ns`` plus multiples of the sampling interval. A trace that is
-    off by more than ``tolerance`` of a sample is evaluated at the nearest times of the
-    grid, by a shift of phase (`signal.shift.phase_shift`); its samples become floats.
+    The grid is an origin plus multiples of the sampling interval. A trace that is off
+    is evaluated at the nearest times of the grid, by a shift of phase
+    (`signal.shift.phase_shift`); its samples become floats.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    origin_ns : int
+        Time of a sample of the grid, nanoseconds since 1970.
+    tolerance : float
+        A trace that is off by no more stays as it is, samples.
     """
     rate_hz = trace.stats.sampling_rate
     start_ns = trace.stats.starttime.ns
@@ -294,12 +346,19 @@ def align_samples(trace: Trace, origin_ns: int = 0, tolerance: float = 1e-4) -> 
 
 
 def restore_rate(trace: Trace, rate_hz: float) -> Checked:
-    """Bring a trace of a wrong sampling rate to ``rate_hz``.
+    """Bring a trace of a wrong sampling rate to the right one.
 
     By a rational factor with an anti-alias filter (`signal.resample.resample`); a rate
     that is within 1 % but no ratio of small numbers, as of a clock that runs fast, by
     Lanczos interpolation. The first sample keeps its time. Nothing is done where the
     rates differ by less than half a sample over the trace.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    rate_hz : float
+        The right sampling rate, Hz.
 
     Raises
     ------

@@ -94,14 +94,38 @@ class ReadSeedLink(ProducerPE):
     -----
     output : obspy.Trace
         One for each packet.
+
+    Parameters
+    ----------
+    server : str
+        ``seedlink://host[:port]``.
+    channel_ids : sequence of str
+        ``NET.STA.LOC.CHA``; the wildcard ``?`` is allowed in location and channel.
+    start_ns, end_ns : int, optional
+        Ask for this time, nanoseconds since 1970; by default from now on.
+    idle_s : float
+        End when nothing has come for so long, seconds.
+    state_file : str, optional
+        Where the place in the stream is kept for another run.
     """
 
     def __init__(
-        self, server: str, channel_ids: Sequence[str], **parameters: Any
+        self,
+        server: str,
+        channel_ids: Sequence[str],
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        idle_s: float = 600.0,
+        state_file: str | None = None,
     ) -> None:
         super().__init__()
         self.server, self.channel_ids = server, tuple(channel_ids)
-        self.parameters = parameters
+        self.parameters: dict[str, Any] = {
+            "start_ns": start_ns,
+            "end_ns": end_ns,
+            "idle_s": idle_s,
+            "state_file": state_file,
+        }
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield packets until the stream ends."""
