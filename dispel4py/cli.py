@@ -148,11 +148,38 @@ def run_parser() -> argparse.ArgumentParser:
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("graph", metavar="GRAPH", help="Python module, or .py file, with the graph")
-    add("-a", metavar="NAME", dest="attribute", help="variable that holds the graph")
-    add("-f", metavar="FILE", dest="file", help="JSON file of inputs")
-    add("-d", metavar="JSON", dest="data", help="inputs of each PE: list of dicts")
-    add("-i", metavar="N", dest="iterations", type=int, help="call each source N times")
-    add("-n", metavar="N", dest="processes", type=int, help="number of processes")
+    add(
+        "-a",
+        "--attr",
+        metavar="NAME",
+        dest="attribute",
+        help="variable that holds the graph",
+    )
+    add("-f", "--file", metavar="FILE", dest="file", help="JSON file of inputs")
+    add(
+        "-d",
+        "--data",
+        metavar="JSON",
+        dest="data",
+        help="inputs of each PE: list of dicts",
+    )
+    add(
+        "-i",
+        "--iter",
+        metavar="N",
+        dest="iterations",
+        type=int,
+        help="call each source N times",
+    )
+    add(
+        "-n",
+        "--num",
+        metavar="N",
+        dest="processes",
+        type=int,
+        help="number of processes",
+    )
+    add("-s", "--simple", action="store_true", help="sources apart, the rest together")
     add(
         "--on-error",
         metavar="POLICY",
@@ -204,7 +231,7 @@ def retry_command(words: list[str]) -> int:
 
 
 def _start(given: argparse.Namespace, words: list[str]) -> int:
-    start_logging(given.log_level)
+    start_logging(given.log_level, pes=not given.quiet)
     if given.mapping == "mpi":
         from dispel4py.mappings.launch import launched_by_mpi
 
@@ -223,10 +250,16 @@ def _run(given: argparse.Namespace) -> int:
     from dispel4py.trace import Trace
 
     graph = _load(given.graph, given.attribute)
+    if given.simple and not graph.partitions:
+        roots = graph.roots()
+        rest = [pe for pe in graph.pes if pe not in roots]
+        graph.partitions = [part for part in (roots, rest) if part]
     inputs = read_inputs(given.file, given.data, given.iterations)
     letters = getattr(given, "letters", None)
     progress = None if given.quiet or mpi_rank() else Progress()
-    observers: list[Any] = [] if given.mapping == "simple" else [Logs(given.log_level)]
+    observers: list[Any] = (
+        [] if given.mapping == "simple" else [Logs(given.log_level, not given.quiet)]
+    )
     observers += [] if progress is None else [progress]
     observers += [] if given.trace is None else [Trace(given.trace)]
     try:

@@ -182,6 +182,13 @@ def _only_graph(module: ModuleType, source: str) -> WorkflowGraph:
             f"{source} has no workflow graph: assign a WorkflowGraph to a variable "
             "of the module, or name a function that makes one with -a"
         )
+    # one with outer ports is a part for other graphs, where there is one without
+    closed = [
+        (name, graph)
+        for name, graph in whole
+        if not (graph.inputmappings or graph.outputmappings)
+    ]
+    whole = closed or whole
     if len(whole) > 1:
         names = ", ".join(name for name, _ in whole)
         raise InputError(f"{source} has several graphs: choose one with -a ({names})")

@@ -48,7 +48,8 @@ def run(
     inputs : dict or int, optional
         For sources: the PE, or its id or name, to a list of dicts ``{port: item}``
         (each is one call of ``process``) or to a number of calls. A number alone
-        stands for every source. Default: every source is called once.
+        stands for every source. Default: every source is called once; in a dict, a
+        source with input ports that is not named is not called.
     mapping : str
         ``simple``, ``multi``, ``mpi``, or another that is installed.
     processes : int, optional
@@ -156,6 +157,10 @@ def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
         for name, value in inputs.items():
             for root in _roots_named(plan, roots, name):
                 given[root] = _checked(plan.pes[root], value)
+        for root in roots:
+            named = any(root in _roots_named(plan, roots, name) for name in inputs)
+            if not named and plan.pes[root].inputconnections:
+                given[root] = 0  # it works on items, and has none
     elif inputs is not None and not isinstance(inputs, int):
         raise InputError(
             f"inputs must be a dict or a number, not {type(inputs).__name__}"

@@ -28,9 +28,11 @@ class _StandardError(logging.StreamHandler[TextIO]):
         pass
 
 
-def start_logging(level: str) -> None:
-    """Log to standard error from this level on."""
+def start_logging(level: str, pes: bool = False) -> None:
+    """Log to standard error from this level on; what PEs log (`pe.log`) if wanted."""
     root = logging.getLogger()
+    told = min(logging.INFO, _number(level)) if pes else logging.NOTSET
+    logging.getLogger("dispel4py.pe").setLevel(told)
     root.setLevel(level.upper())
     if not any(isinstance(one, _StandardError) for one in root.handlers):
         handler = _StandardError()
@@ -38,15 +40,19 @@ def start_logging(level: str) -> None:
         root.addHandler(handler)
 
 
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
+
+
 class Logs:
     """An observer that starts logging in workers, also those that were not forked."""
 
-    def __init__(self, level: str) -> None:
-        self.level = level
+    def __init__(self, level: str, pes: bool = False) -> None:
+        self.level, self.pes = level, pes
 
     def worker_started(self, plan: Any, process: int) -> None:
         """Log from now on."""
-        start_logging(self.level)
+        start_logging(self.level, self.pes)
 
 
 class Terminated(KeyboardInterrupt):

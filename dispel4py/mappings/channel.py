@@ -8,7 +8,7 @@ length of the stream, and a batch grows only as long as its receiver is quick.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
@@ -83,6 +83,9 @@ class Channel:
         self._serial = worker.first_serial
         self._has_ended = False
         self.bytes_sent = 0
+        #: Channels of other edges between the same two instances: items of all of
+        #: them arrive in the order in which they were put.
+        self.siblings: tuple[Channel, ...] = ()
 
     @property
     def under_way(self) -> int:
@@ -101,6 +104,8 @@ class Channel:
         ItemError
             If the item cannot be pickled.
         """
+        for sibling in self.siblings:
+            sibling.flush()
         values = self._values
         if self._flags is None and type(item) in _NUMBERS:
             values.append(item)
@@ -168,6 +173,18 @@ class Channel:
             return  # of a worker whose place this one took
         fitting = int(BATCH_SECONDS * n_items / max(seconds, 1e-9))
         self._limit = max(1, min(fitting, 4 * self._limit, BATCH_ITEMS))
+
+
+def keep_order(channels: Iterable[Channel]) -> None:
+    """Let the channels between the same two instances know of each other."""
+    between: dict[tuple[int, int], list[Channel]] = {}
+    for channel in channels:
+        if channel.key.destination != COLLECTOR:
+            pair = (channel.key.source, channel.key.destination)
+            between.setdefault(pair, []).append(channel)
+    for group in between.values():
+        for channel in group:
+            channel.siblings = tuple(c for c in group if c is not channel)
 
 
 def unpack_items(

@@ -37,6 +37,7 @@ from dispel4py.mappings.channel import (
     Channel,
     Key,
     Post,
+    keep_order,
     pack,
     unpack_items,
 )
@@ -129,6 +130,7 @@ class Worker:
         self._wants_progress = collector is None or collector.wants_progress
         for instance in self.instances.values():
             self._connect(instance)
+        keep_order(self._channels.values())
         for instance, _ in self._sources:
             if instance.awaited:  # fed by others, and given items besides
                 instance.awaited.add(None)
