@@ -170,6 +170,10 @@ def azimuth_view(
     usable = usable[store.pairs["distance_km"][usable] > 0]
     if not len(usable):
         raise ParameterError(f"{store.path}: no azimuths without coordinates")
+    notes = remarks(store, stack)
+    if len(usable) > MOST_LINES:
+        notes.append(f"{MOST_LINES:,} of {len(usable):,} pairs")
+        usable = usable[np.linspace(0, len(usable) - 1, MOST_LINES).astype(int)]
     lags = lags_shown(store, max_lag_s)
     bins = DirectionBins(store.lags_s[lags])
     pairs = store.pairs
@@ -181,7 +185,7 @@ def azimuth_view(
         bins,
         velocities_km_s=velocities_km_s,
         title=f"Direction of travel, {len(usable):,} pairs",
-        note=", ".join(remarks(store, stack)),
+        note=", ".join(notes),
     )
     return save(figure, Path(path))
 

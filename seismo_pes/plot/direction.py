@@ -14,7 +14,7 @@ from seismo_pes.figure import (
     new_figure,
     style,
 )
-from seismo_pes.plot.section import normalised
+from seismo_pes.plot.section import add_rows, normalised
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ class DirectionBins:
             bins = ((azimuth_deg + turn) % 360 / 360 * len(self.count)).astype(int)
             bins = np.minimum(bins, len(self.count) - 1)
             np.add.at(self.count, bins, 1)
-            np.add.at(self._lag_sum, bins, branch)
+            add_rows(self._lag_sum, bins, branch)
             for row, place, km in zip(branch, bins, distance_km, strict=True):
                 values = np.interp(self.slowness * km, self.lag_s, row, right=np.nan)
                 there = np.isfinite(values)
