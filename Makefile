@@ -1,7 +1,7 @@
 # What a person and the checks on every change run. `make` lists the targets.
 
 VENV   := .venv
-EXTRAS := mpi,graph,dev
+EXTRAS := mpi,graph,mseed3,cloud,xarray,dev
 PYTHON ?=
 OUT    ?= demo-out
 

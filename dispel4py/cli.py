@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dispel4py import __version__
 from dispel4py.errors import (
     Dispel4pyError,
-    InputError,
     ParameterError,
     RunError,
     UserError,
     suggest,
 )
+from dispel4py.inputs import read_inputs
 from dispel4py.terminal import (
     Logs,
     Terminated,
@@ -323,47 +323,6 @@ def _load(source: str, attribute: str | None) -> WorkflowGraph:
             traceback.print_exception(error.with_traceback(frame))
         kind = type(error).__name__
         raise Dispel4pyError(f"{source} cannot be imported: {kind}: {error}") from error
-
-
-def read_inputs(
-    file: str | None, data: str | None, iterations: int | None
-) -> dict[str, Any] | int | None:
-    """Return the inputs of the sources: of ``file``, else ``data``, else a number.
-
-    >>> read_inputs(None, '{"Reader": [{"input": 1}]}', 5)
-    {'Reader': [{'input': 1}]}
-
-    Raises
-    ------
-    InputError
-        If they cannot be read.
-    """
-    if file is not None:
-        try:
-            with open(file, encoding="utf-8") as stream:
-                return _object(stream.read(), f"-f {file}")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise InputError(f"-f {file}: {reason}") from None
-    if data is not None:
-        return _object(data, "-d")
-    if iterations is not None and iterations < 0:
-        raise InputError(f"-i {iterations}: use 0 or more")
-    return iterations
-
-
-def _object(text: str, where: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        at = f"line {error.lineno}, column {error.colno}"
-        raise InputError(f"{where}: not JSON: {error.msg} ({at})") from None
-    if not isinstance(found, dict):
-        raise InputError(
-            f"{where}: give an object of PE names, each with a list of inputs or a "
-            f"number of calls, not {type(found).__name__}"
-        )
-    return found
 
 
 # ------------------------------------------------------------------- telling

@@ -87,7 +87,7 @@ def as_networkx(nodes: Iterable[WorkflowNode], edges: Iterable[Any]) -> Any:
         networkx = importlib.import_module("networkx")
     except ImportError as error:
         raise GraphError(
-            "graph.graph needs networkx: install it with 'pip install dispel4py-seismo[graph]', "
+            "graph.graph needs networkx: 'pip install dispel4py-seismo[graph]'; "
             "or use graph.pes and graph.connections"
         ) from error
     graph = networkx.Graph()

@@ -1,3 +1,5 @@
+# It runs in environments of its own.
+# mypy: ignore-errors
 """The same four steps without a workflow engine, timed as in `chain`.
 
     python others.py HOW KIND N

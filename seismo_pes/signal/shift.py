@@ -21,9 +21,9 @@ def phase_shift(x: ArrayLike, shift: float) -> FloatArray:
     ``y[n] = x(n + shift)`` of the band-limited record: each bin is turned by
     ``exp(2 pi i f shift)``, amplitudes stay. The line from the first to the last sample
     is taken off before and put back, moved, after; beyond its ends the record goes on
-    turned about its end points. So constants and lines are exact, and sines of up to 80 %
-    of the Nyquist frequency good to 3e-3 from the 20th sample off the ends, to 2e-4 from
-    the 100th; near the ends high frequencies are off by up to half.
+    turned about its end points. So constants and lines are exact, and sines of up to
+    80 % of the Nyquist frequency good to 3e-3 from the 20th sample off the ends, to
+    2e-4 from the 100th; near the ends high frequencies are off by up to half.
 
     Parameters
     ----------

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from dispel4py import __version__
-from dispel4py.cli import main, read_inputs
-from dispel4py.outputs import short
+from dispel4py.cli import main
 from dispel4py.errors import InputError
+from dispel4py.inputs import read_inputs
+from dispel4py.outputs import short
 
 WORKFLOW = """
     import logging

@@ -10,7 +10,7 @@ import pytest
 ENGINE_LAYERS = (
     ("errors",),
     ("core", "observe", "message", "types", "policy", "summary", "terminal", "clock"),
-    ("catalog", "grouping", "nodes", "cost", "layout", "outputs"),
+    ("catalog", "grouping", "nodes", "cost", "layout", "outputs", "inputs"),
     ("workflow_graph",),
     ("base", "plan", "loading"),
     ("instance", "draw", "progress", "trace"),
@@ -54,6 +54,7 @@ THIRD_PARTY = (
     ("seismo_pes", SCIENCE),
     ("xcorr_app", {*SCIENCE, "rich"}),
     ("misfit_app", {*SCIENCE, "rich"}),
+    ("benchmarks.engine", {"numpy", "mpi4py", "joblib", "dask"}),
     ("benchmarks", SCIENCE),
 )
 HEAVY = ("obspy", "mpi4py", "matplotlib", "h5py", "rich", "scipy", "seismo_pes")

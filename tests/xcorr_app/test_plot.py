@@ -1,4 +1,5 @@
 import math
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -257,3 +258,12 @@ def test_bins_take_blocks_of_any_size():
     one = DistanceBins(0.0, 2, 1)
     one.add(np.ones((1, 1)), np.zeros(1))
     assert one.mean()[0, 0] == 1
+
+
+def test_pictures_need_no_global_state():
+    """Neither pyplot nor a window, so that a run on a cluster can draw."""
+    code = "import sys, xcorr_app.plot, seismo_pes.plot; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "matplotlib.pyplot" not in done.stdout.split()

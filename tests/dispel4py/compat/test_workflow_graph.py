@@ -99,7 +99,7 @@ def test_without_networkx_the_message_says_what_to_do(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "networkx", None)
     graph, *_ = pipeline()
-    with pytest.raises(GraphError, match="pip install networkx"):
+    with pytest.raises(GraphError, match=r"dispel4py-seismo\[graph\]"):
         _ = graph.graph
 
 
