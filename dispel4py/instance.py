@@ -134,7 +134,8 @@ class Instance:
         self._give_up = give_up
         self._clock = clock
         self.n_in = 0
-        self.n_out = 0
+        self._n_out = 0
+        self._counting: list[Any] = []
         self.n_failed = 0
         self.busy_s = 0.0
         self._held: list[tuple[str, Any]] | None = None
@@ -145,7 +146,14 @@ class Instance:
         self._emitted = observers.listener("emitted")
         self._outputs: dict[str, Deliver] = {}
         self.inputs = {port: self._invoker(port) for port in pe.inputconnections}
+        #: The same for many items at once: the item's place is noted in cell 1.
+        self.batches = {port: self._batch_invoker(port) for port in self.inputs}
         self._source = self._invoker(None)
+
+    @property
+    def n_out(self) -> int:
+        """Items written so far."""
+        return self._n_out + sum(int(way.n_put) for way in self._counting)
 
     def connect(self, outputs: Mapping[str, list[Deliver]]) -> None:
         """Say where the items of each output port go."""
@@ -201,11 +209,9 @@ class Instance:
 
     def _plain_invoker(self, port: str | None) -> Deliver:
         """Make the usual function: the hot path of the engine."""
-        shortcut = getattr(self.pe, "shortcut", None)
-        if shortcut is not None and port is not None:
-            function, output = shortcut()
-            if function is not None:
-                return self._shortcut_invoker(port, function, output)
+        function, output = self._shortcut(port)
+        if function is not None and port is not None:
+            return self._shortcut_invoker(port, function, output)
         pe = self.pe
         pass_on = self._pass_on
 
@@ -219,6 +225,17 @@ class Instance:
                 self._judge(error, "process", port, item)
 
         return invoke
+
+    def _shortcut(self, port: str | None) -> tuple[Callable[[Any], Any] | None, str]:
+        shortcut = getattr(self.pe, "shortcut", None)
+        return (None, "") if shortcut is None or port is None else shortcut()
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether a call is a call: not tried again, bounded, measured or observed."""
+        clock = self._clock
+        watched = clock.bounds or clock.measures or self._invoked is not None
+        return self.policy.kind != RETRY and not watched
 
     def _shortcut_invoker(
         self, port: str, function: Callable[[Any], Any], output: str
@@ -236,6 +253,34 @@ class Instance:
                 self._judge(error, "process", port, item)
 
         return invoke
+
+    def _batch_invoker(self, port: str) -> Callable[[list[Any], Any, int], None]:
+        """Make the function that gives the PE a batch of items."""
+        function, output = self._shortcut(port)
+        invoke = self.inputs[port]
+        if function is None or not self._is_plain:
+
+            def each(items: list[Any], cells: Any, cell: int) -> None:
+                for k, item in enumerate(items):
+                    cells[cell] = k
+                    invoke(item)
+
+            return each
+        call, outputs = function, self._outputs
+
+        def all_at_once(items: list[Any], cells: Any, cell: int) -> None:
+            emit = outputs[output]
+            for k, item in enumerate(items):
+                cells[cell] = k
+                try:
+                    result = call(item)
+                    if result is not None:
+                        emit(result)
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - judged
+                    self._judge(error, "process", port, item)
+            self.n_in += len(items)
+
+        return all_at_once
 
     def _careful_invoker(self, port: str | None) -> Deliver:
         """Make the function that bounds each attempt, and tries again.
@@ -274,9 +319,13 @@ class Instance:
         listener = self._emitted
         if len(delivers) == 1 and listener is None and self.policy.kind != RETRY:
             (only,) = delivers
+            counting = getattr(only, "__self__", None)
+            if hasattr(counting, "n_put"):  # it counts itself
+                self._counting.append(counting)
+                return only
 
             def emit_one(item: Any) -> None:
-                self.n_out += 1
+                self._n_out += 1
                 only(item)
 
             return emit_one
@@ -285,7 +334,7 @@ class Instance:
             if self._held is not None:
                 self._held.append((port, item))
                 return
-            self.n_out += 1
+            self._n_out += 1
             if listener is not None:
                 listener(self.spec, port, item)
             for deliver in delivers:

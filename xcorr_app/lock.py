@@ -38,6 +38,10 @@ class Locked(ParameterError):
     """Another run writes to the folder."""
 
 
+#: How long a run waits for others that take over the same lock.
+_PATIENCE_S = 2.0
+
+
 @dataclass(frozen=True)
 class Holder:
     """Who holds a lock.
@@ -172,14 +176,17 @@ class RunLock:
 
     def _place(self, draft: Path) -> None:
         """Put the draft under the lock's name, over an abandoned lock if need be."""
-        for _ in range(3):
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
             if _link(draft, self.path):
                 return
             holder = _read(self.path)
             if self._is_held(holder, draft):
                 raise Locked(_refusal(self.folder, holder))
-            self._remove(holder, draft.name)
-        raise Locked(_refusal(self.folder, _read(self.path)))
+            if self._take_over(holder, draft):
+                return
+            if time.monotonic() > deadline:
+                raise Locked(_refusal(self.folder, holder))
 
     def _is_held(self, holder: Holder | None, draft: Path) -> bool:
         if holder is not None and holder.is_of_this_host:
@@ -191,22 +198,29 @@ class RunLock:
         os.utime(draft)  # now, by the clock of the file server
         return draft.stat().st_mtime - touched < self.stale_s
 
-    def _remove(self, holder: Holder | None, name: str) -> None:
-        """Remove the lock of a run that crashed, and no other."""
-        aside = self.folder / f"{name}.old"
+    def _take_over(self, holder: Holder | None, draft: Path) -> bool:
+        """Take the lock of a run that crashed; one at a time may try."""
+        guard = self.folder / f".{LOCK_FILE}.takeover"
+        if not _link(draft, guard):
+            other = _read(guard)
+            if other is not None and other.is_of_this_host and not other.is_alive():
+                guard.unlink(missing_ok=True)
+            time.sleep(0.02)
+            return False
         try:
-            self.path.rename(aside)
-        except FileNotFoundError:
-            return
-        if _read(aside) != holder:  # another run was faster: it is its lock
-            _link(aside, self.path)
-        else:
+            if _read(self.path) != holder:  # another run was faster
+                return False
+            self.path.unlink(missing_ok=True)
+            taken = _link(draft, self.path)
+        finally:
+            guard.unlink(missing_ok=True)
+        if taken:
             logger.warning(
                 "%s: took over the lock of a run that did not end%s",
                 self.folder,
                 "" if holder is None else f" (process {holder.pid} on {holder.host})",
             )
-        aside.unlink(missing_ok=True)
+        return taken
 
     def _beat(self) -> None:
         while not self._ended.wait(self.heartbeat_s):

@@ -82,10 +82,17 @@ class Channel:
         self._keeps_frames: bool = worker.keeps_frames
         self._serial = worker.first_serial
         self._has_ended = False
+        self._is_full = False
         self.bytes_sent = 0
+        self._n_flushed = 0
         #: Channels of other edges between the same two instances: items of all of
         #: them arrive in the order in which they were put.
         self.siblings: tuple[Channel, ...] = ()
+
+    @property
+    def n_put(self) -> int:
+        """Items that were put in so far."""
+        return self._n_flushed + len(self._values)
 
     @property
     def under_way(self) -> int:
@@ -116,7 +123,7 @@ class Channel:
             self.flush()
         elif n == 1:
             self._oldest = monotonic()
-        elif monotonic() - self._oldest > LINGER_SECONDS:
+        elif (n < 8 or not n & 15) and monotonic() - self._oldest > LINGER_SECONDS:
             self.flush()
 
     def _encode(self, item: Any) -> None:
@@ -144,7 +151,9 @@ class Channel:
         if not self._values:
             return
         self._serial += 1
+        self._is_full = len(self._values) >= self._limit
         head = pack(BATCH, self.key, self._serial, self._values, self._flags)
+        self._n_flushed += len(self._values)
         buffers = self._buffers
         self._values, self._flags, self._buffers, self._bytes = [], None, [], 0
         self.bytes_sent += len(head) + sum(len(buffer) for buffer in buffers)
@@ -172,7 +181,9 @@ class Channel:
         if self._unanswered.pop(serial, None) is None:
             return  # of a worker whose place this one took
         fitting = int(BATCH_SECONDS * n_items / max(seconds, 1e-9))
-        self._limit = max(1, min(fitting, 4 * self._limit, BATCH_ITEMS))
+        # a source that did not fill its batches in time gets no larger ones
+        wanted = 4 * self._limit if self._is_full else self._limit
+        self._limit = max(1, min(fitting, wanted, BATCH_ITEMS))
 
 
 def keep_order(channels: Iterable[Channel]) -> None:

@@ -54,8 +54,9 @@ def limited_threads(n_processes: int) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     for name, value in before.items():
         os.environ[name] = value or n
+    is_settled = any(before[name] for name in _THREAD_VARIABLES[:3])
     try:
-        with _limited_libraries(int(n)):
+        with _limited_libraries(int(n), is_settled):
             yield
     finally:
         for name, value in before.items():
@@ -63,8 +64,11 @@ def limited_threads(n_processes: int) -> Iterator[None]:
                 del os.environ[name]
 
 
-def _limited_libraries(n: int) -> contextlib.AbstractContextManager[Any]:
-    if "numpy" not in sys.modules:
+def _limited_libraries(
+    n: int, is_settled: bool
+) -> contextlib.AbstractContextManager[Any]:
+    """Limit the libraries that are there, unless the user did so by a variable."""
+    if "numpy" not in sys.modules or is_settled:
         return contextlib.nullcontext()
     try:
         from threadpoolctl import threadpool_limits

@@ -46,15 +46,17 @@ class FlightRecorder:
         self._note(instance, describe(inputs).encode(), is_source=True)
 
     def run_batch(
-        self, instance: int, frame: Frame, items: list[Any], invoke: Callable[..., None]
+        self,
+        instance: int,
+        frame: Frame,
+        items: list[Any],
+        invoke_all: Callable[[list[Any], Any, int], None],
     ) -> None:
-        """Give ``items`` to an instance one by one, noting each."""
+        """Give ``items`` to an instance, which notes the place of each."""
         cells = self._cells
         before = bytes(self._map[:_HEADER]), None
         self._note(instance, frame.head if not frame.buffers else b"", is_source=False)
-        for k, item in enumerate(items):
-            cells[_ITEM] = k
-            invoke(item)
+        invoke_all(items, cells, _ITEM)
         self._map[:_HEADER] = before[0]
         cells[_LENGTH] = 0
 

@@ -1,24 +1,28 @@
 """Memory shared between processes, as files that are mapped and used again.
 
-Each segment belongs to the process that made it. Its first bytes say whether a
-receiver still has to copy the content out; when it has, the owner uses the segment
-again. A run keeps all its segments in one folder, so that removing the folder removes
-them all, also after a process was killed.
+Each segment belongs to the process that made it. Its first byte says whether a receiver
+still uses the content: an array that arrived lies in the segment, without a copy. When
+the receiver has dropped it, the owner uses the segment again. A run keeps all its
+segments in one folder, so that removing the folder removes them all, also after a
+process was killed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import mmap
 import os
 import tempfile
 import uuid
+import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 _HEADER = 64
 _SMALLEST = 1 << 16
+_ALIGNED = 64
 _FREE, _FULL = 0, 1
 _PREFIX = "dispel4py-"
 
@@ -47,6 +51,10 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
+def _rounded(size: int) -> int:
+    return -(-size // _ALIGNED) * _ALIGNED
+
+
 class Segment:
     """One mapped file."""
 
@@ -66,29 +74,44 @@ class Segment:
         finally:
             os.close(descriptor)
         self.room = len(self._map) - _HEADER
+        self._lent: list[weakref.ref[Any]] = []
+        self._n_lent = 0
 
     @property
     def is_free(self) -> bool:
-        """Whether the content was copied out."""
+        """Whether nobody uses the content."""
         return self._map[0] == _FREE
 
     def fill(self, buffers: Sequence[Any]) -> None:
-        """Copy ``buffers`` in, one behind the other."""
+        """Copy ``buffers`` in, each at a multiple of `_ALIGNED` bytes."""
         self._map[0] = _FULL
         view = memoryview(self._map)
         at = _HEADER
         for buffer in buffers:
             view[at : at + len(buffer)] = buffer
-            at += len(buffer)
+            at += _rounded(len(buffer))
 
-    def empty(self, sizes: Sequence[int]) -> list[bytearray]:
-        """Copy buffers of these sizes out, and give the segment back to its owner."""
-        view, found, at = memoryview(self._map), [], _HEADER
+    def lend(self, sizes: Sequence[int]) -> list[memoryview]:
+        """Return the buffers of these sizes that are in the segment.
+
+        It goes back to its owner when nobody refers to any of them, or to what was
+        made of them, an array, say.
+        """
+        found, at = [], _HEADER
         for size in sizes:
-            found.append(bytearray(view[at : at + size]))
-            at += size
-        self._map[0] = _FREE
+            # Of a slice of a memoryview numpy would keep only the map; it keeps this.
+            lent = (ctypes.c_ubyte * size).from_buffer(self._map, at)
+            self._lent.append(weakref.ref(lent, self._returned))
+            found.append(memoryview(lent).cast("B"))
+            at += _rounded(size)
+        self._n_lent = len(found)
         return found
+
+    def _returned(self, reference: weakref.ref[Any]) -> None:
+        self._n_lent -= 1
+        if not self._n_lent:
+            self._lent.clear()
+            self._map[0] = _FREE
 
     def close(self) -> None:
         """Unmap."""
@@ -108,16 +131,16 @@ class Arena:
     def send(self, buffers: Sequence[Any]) -> tuple[str, list[int]]:
         """Copy ``buffers`` into a segment; return what the receiver needs to know."""
         sizes = [len(buffer) for buffer in buffers]
-        segment = self._take(sum(sizes))
+        segment = self._take(sum(map(_rounded, sizes)))
         segment.fill(buffers)
         return segment.path, sizes
 
-    def receive(self, path: str, sizes: list[int]) -> list[bytearray]:
-        """Copy out what another process's `send` put in."""
+    def receive(self, path: str, sizes: list[int]) -> list[memoryview]:
+        """Return what another process's `send` put in, see `Segment.lend`."""
         segment = self._known.get(path)
         if segment is None:
             segment = self._known[path] = Segment(path)
-        return segment.empty(sizes)
+        return segment.lend(sizes)
 
     def remove(self) -> None:
         """Remove the files of this process's segments, once all were received."""
@@ -137,9 +160,8 @@ class Arena:
             step = room >> 4
             room = -(-size // step) * step
         segments = self._made.setdefault(room, [])
-        for k, segment in enumerate(segments):
+        for segment in segments:  # the same few again and again: they stay in cache
             if segment.is_free:
-                segments.append(segments.pop(k))
                 return segment
         segment = self._make(room)
         segments.append(segment)

@@ -51,6 +51,7 @@ from dispel4py.summary import InstanceReport, ProcessReport
 
 PROGRESS_SECONDS = 0.2
 _IDLE_SECONDS = 1.0
+_NO_CELLS = [0]
 
 
 class Worker:
@@ -344,12 +345,11 @@ class Worker:
         began = time.perf_counter()
         serial, values, flags = content
         items = unpack_items(values, flags, frame.buffers)
-        invoke = instance.inputs[self.plan.routes[key.route].input]
+        invoke_all = instance.batches[self.plan.routes[key.route].input]
         if self.recorder is None:
-            for item in items:
-                invoke(item)
+            invoke_all(items, _NO_CELLS, 0)
         else:
-            self.recorder.run_batch(instance.spec.index, frame, items, invoke)
+            self.recorder.run_batch(instance.spec.index, frame, items, invoke_all)
         seconds = time.perf_counter() - began
         assert self.post is not None
         if self.keeps_frames:

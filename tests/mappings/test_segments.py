@@ -70,3 +70,32 @@ def test_what_a_killed_run_left_is_removed_by_the_next() -> None:
     assert os.path.isdir(left)
     remove_folder(run_folder())
     assert not os.path.exists(left)
+
+
+def test_an_array_keeps_its_segment(folder) -> None:
+    """However it was derived from what arrived."""
+    import numpy as np
+
+    from dispel4py.message import decode, encode
+
+    sender, receiver = Arena(folder, 0), Arena(folder, 1)
+    kept = []
+    for k in range(4):
+        head, large = encode({"x": np.full(20_000, k), "y": [np.full(9_000, -k)]})
+        path, sizes = sender.send([head, *large])
+        first, *rest = receiver.receive(path, sizes)
+        item = decode(bytes(first), rest)
+        del first, rest
+        kept.append((item["x"][::2][5:], item["y"][0].reshape(90, 100).T))
+        del item
+    for k, (x, y) in enumerate(kept):
+        assert (x == k).all()
+        assert (y == -k).all()
+        assert x.flags.writeable
+    assert len(list(folder.iterdir())) == 4
+    kept.clear()
+    del x, y
+    sender.send([head, *large])
+    assert len(list(folder.iterdir())) == 4
+    sender.close()
+    receiver.close()
