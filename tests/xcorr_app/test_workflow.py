@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -388,26 +390,71 @@ def test_impossible_jobs_are_one_line(
 # -- mappings ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n", [1, 2, 5])
-def test_multi_equals_simple(run, tmp_path: Path, write_trace, rng, n: int) -> None:
-    for station in ("AAA", "BBB", "CCC", "DDD", "EEE"):
-        for day in range(3):
-            write_trace(station, rng.standard_normal(1800), DAY + 86400 * day)
-    options = [*SHORT, "--bandpass-hz", "0.5", "2", "--time-norm", "onebit"]
-    options += ["--whiten", "band", "--whiten-hz", "0.5", "2", "--substack", "day"]
-    plain = run(tmp_path / "data", "XX *", *options)
-    expected = {s: list(plain.correlations(stack=s)) for s in plain.stacks}
-    plain.close()
-    options += ["--mapping", "multi", "-n", str(n), "--force"]
-    found = run(tmp_path / "data", "XX *", *options)
-    assert found.stacks == tuple(expected)
-    for stack, correlations in expected.items():
+def check_equal(plain: store.Store, found: store.Store) -> None:
+    """Assert that two runs gave the same: pairs, windows, correlations."""
+    assert found.stacks == plain.stacks == ("2024-03-01", "2024-03-02", "all")
+    for stack in plain.stacks:
         for one, other in zip(
-            correlations, found.correlations(stack=stack), strict=True
+            plain.correlations(stack=stack),
+            found.correlations(stack=stack),
+            strict=True,
         ):
             assert one.name == other.name
-            assert one.n_windows == other.n_windows == (9 if stack == "all" else 3)
+            assert one.n_windows == other.n_windows == (6 if stack == "all" else 3)
             np.testing.assert_allclose(one.data, other.data, rtol=0, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory) -> Path:
+    """A folder with five stations and two days, and what simple makes of them."""
+    folder = tmp_path_factory.mktemp("network")
+    (folder / "data").mkdir()
+    rng = np.random.default_rng(7)
+    for station in ("AAA", "BBB", "CCC", "DDD", "EEE"):
+        for day in range(2):
+            header = {"network": "XX", "station": station, "channel": "HHZ"}
+            header |= {"sampling_rate": 10.0, "starttime": DAY + 86400 * day}
+            trace = obspy.Trace(rng.standard_normal(1800), header)
+            trace.write(str(folder / "data" / f"{station}.{day}.mseed"), "MSEED")
+    (folder / "stations.txt").write_text("XX *")
+    assert cli.main(network_words(folder, "simple")) == 0
+    return folder
+
+
+def network_words(folder: Path, out: str) -> list[str]:
+    words = ["--stations", str(folder / "stations.txt"), "--out", str(folder / out)]
+    words += ["--data", str(folder / "data"), *SHORT, "--quiet", "--substack", "day"]
+    words += ["--bandpass-hz", "0.5", "2", "--time-norm", "onebit"]
+    return [*words, "--whiten", "band", "--whiten-hz", "0.5", "2"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_multi_equals_simple(network: Path, n: int) -> None:
+    out = f"multi-{n}"
+    words = [*network_words(network, out), "--mapping", "multi", "-n", str(n)]
+    assert cli.main(words) == 0
+    with store.open(network / "simple") as plain, store.open(network / out) as found:
+        check_equal(plain, found)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("start", ["mpiexec -n N", "--mapping mpi -n N"])
+def test_mpi_equals_simple(network: Path, n: int, start: str) -> None:
+    """Started by the user's mpiexec, or by the command itself."""
+    pytest.importorskip("mpi4py")
+    out = f"{start.split()[0]}-{n}"
+    command = [sys.executable, "-m", "xcorr_app", *network_words(network, out)]
+    if start.startswith("mpiexec"):
+        from dispel4py.mappings.launch import find_mpiexec
+
+        command = [find_mpiexec(), "-n", str(n), *command, "--mapping", "mpi"]
+    else:
+        command += ["--mapping", "mpi", "-n", str(n)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    with store.open(network / "simple") as plain, store.open(network / out) as found:
+        check_equal(plain, found)
 
 
 def test_times_of_the_run_can_be_chosen(run, tmp_path: Path, write_trace, rng) -> None:
