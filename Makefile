@@ -13,7 +13,7 @@ CORE := $(VENV)/.installed-core
 FULL := $(VENV)/.installed-full
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench-engine bench-elements check format docs clean distclean
+.PHONY: help install demo test bench-engine bench-elements soak check format docs clean distclean
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -34,6 +34,9 @@ bench-elements: $(FULL) ## time the elements beside the plain obspy and numpy ch
 
 bench-engine: $(FULL) ## time the engine beside its predecessors (installs them)
 	$(BIN)/python -m benchmarks.engine
+
+soak: $(FULL) ## a million items, and a hundred runs with a worker killed
+	$(BIN)/python -m benchmarks.engine.soak
 
 check: $(FULL) ## lint, format check and types
 	$(BIN)/ruff check .
