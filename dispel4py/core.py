@@ -188,7 +188,8 @@ class GenericPE:
     getOutputTypes = get_output_types
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_writer"} | {
+        running = ("_writer", "write")  # only while a mapping runs it
+        return {k: v for k, v in self.__dict__.items() if k not in running} | {
             "_writer": None
         }
 

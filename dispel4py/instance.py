@@ -164,6 +164,8 @@ class Instance:
         """Let the PE prepare."""
         self.pe.rank = self.spec.process
         self.pe._writer = self.emit
+        if type(self.pe).write is GenericPE.write:
+            vars(self.pe)["write"] = self.emit  # without a call between
         with self._judged("preprocess"):
             self.pe.preprocess()
 
@@ -171,14 +173,15 @@ class Instance:
         """Let the PE finish; it may still emit."""
         with self._judged("postprocess"):
             self.pe.postprocess()
+        vars(self.pe).pop("write", None)
         self.finished = True
 
     def source(self, inputs: dict[str, Any]) -> None:
         """Call a source once."""
         self._source(inputs)
 
-    def emit(self, port: str, item: Any) -> None:
-        """Pass one item on from an output port."""
+    def emit(self, port: str, item: Any, **options: Any) -> None:
+        """Pass one item on from an output port; options mean nothing."""
         try:
             deliver = self._outputs[port]
         except KeyError:

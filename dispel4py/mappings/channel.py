@@ -182,7 +182,7 @@ class Channel:
             return  # of a worker whose place this one took
         fitting = int(BATCH_SECONDS * n_items / max(seconds, 1e-9))
         # a source that did not fill its batches in time gets no larger ones
-        wanted = 4 * self._limit if self._is_full else self._limit
+        wanted = 16 * self._limit if self._is_full else self._limit
         self._limit = max(1, min(fitting, wanted, BATCH_ITEMS))
 
 
