@@ -46,6 +46,8 @@ _LONGEST_NAP = 0.005
 _GRACE_SECONDS = 1.0
 #: How long a rank that leaves without its run waits for the others to leave, too.
 _LEAVING_SECONDS = 5.0
+#: The launcher drops what a rank has just written if all end at once.
+_LAST_WORDS_SECONDS = 0.2
 
 
 class MPI(Mapping):
@@ -293,6 +295,7 @@ class World:
         if self.watch is not None:
             self.watch.explained()
         remove_files(mpich_files())
+        time.sleep(_LAST_WORDS_SECONDS)
         self.library.COMM_WORLD.Abort(status)
         os._exit(status)  # MPI has left no way to get here
 

@@ -65,7 +65,7 @@ def test_readme_begins_with_the_two_commands():
     first = blocks(ROOT / "README.md", "sh")[0]
     assert [line.split()[:2] for line in first.splitlines()] == [
         ["make", "demo"],
-        ["make", "install"],
+        ["make", "test"],
     ]
 
 
