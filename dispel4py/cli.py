@@ -180,6 +180,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="number of processes",
     )
     add("-s", "--simple", action="store_true", help="sources apart, the rest together")
+    _add_failure_options(parser)
+    _add_report_options(parser)
+
+
+def _add_failure_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--on-error",
         metavar="POLICY",
@@ -199,6 +205,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="multi: start killed workers again, if their PEs have no state; what "
         "they had not finished is given again, so items may come twice",
     )
+
+
+def _add_report_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--profile", metavar="FILE", help="lay out by the costs of an earlier run")
     add("--summary", action="store_true", help="tell busy time, memory and bytes")
     add("--summary-json", metavar="FILE", help="write the same; a --profile later")
