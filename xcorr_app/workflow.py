@@ -9,14 +9,11 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dispel4py.base import CompositePE, IterativePE
-from dispel4py.core import GenericPE
+from dispel4py.base import IterativePE
 from dispel4py.observe import Count, Observer
 from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
@@ -24,12 +21,11 @@ from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlate import CorrelateTiles
 from seismo_pes.disk import telling_full_disk
 from seismo_pes.pairs import Tiles, block_size
-from seismo_pes.preprocess import Bandpass, Detrend, Merge, Normalize, Resample, Taper
 from seismo_pes.read import ReadWaveforms
 from seismo_pes.report import Skipped
-from seismo_pes.response import RemoveResponse
 from seismo_pes.spectra import WindowSpectra
 from seismo_pes.write import STAYS, WriteCorrelations
+from xcorr_app.chain import Preprocess
 from xcorr_app.config import Config
 from xcorr_app.index import finalize
 from xcorr_app.job import Job, prepare
@@ -38,7 +34,7 @@ from xcorr_app.lock import RunLock
 from xcorr_app.progress import Progress
 from xcorr_app.summary import RunSummary
 
-__all__ = ["Preprocess", "build_graph", "run"]
+__all__ = ["build_graph", "run"]
 
 
 class Spans(IterativePE):
@@ -46,45 +42,6 @@ class Spans(IterativePE):
 
     def _process(self, data: Any) -> Any:
         return data
-
-
-class Preprocess(CompositePE):
-    """From raw traces to traces on the common grid and at the common rate.
-
-    Ports ``input`` and ``output``: Waveforms. Only the steps that the configuration
-    asks for are there.
-    """
-
-    def __init__(self, job: Job) -> None:
-        super().__init__()
-        steps = list(_steps(job))
-        for before, after in itertools.pairwise(steps):
-            self.connect(before, "output", after, "input")
-        self.add(steps[0])
-        self._map_input("input", steps[0], "input")
-        self._map_output("output", steps[-1], "output")
-
-
-def _steps(job: Job) -> Iterator[GenericPE]:
-    config, settings = job.config, job.settings
-    yield Merge(settings.sample_origin_ns, flat_s=config.window_s)
-    if config.detrend != "none":
-        yield Detrend(kind=config.detrend)
-    if config.taper_s > 0:
-        yield Taper(seconds=config.taper_s)
-    if config.response != "none":
-        yield RemoveResponse(job.inventory, config.response, config.pre_filt)
-    if config.bandpass_hz is not None:
-        low_hz, high_hz = config.bandpass_hz
-        yield Bandpass(low_hz=low_hz, high_hz=high_hz, corners=config.corners)
-    if config.sampling_rate_hz is not None:
-        yield Resample(rate_hz=settings.rate_hz, origin_ns=settings.sample_origin_ns)
-    if config.time_norm != "none":
-        yield Normalize(
-            kind=config.time_norm,
-            ram_window_s=config.ram_window_s,
-            clip_std=config.clip_std,
-        )
 
 
 def build_graph(job: Job) -> WorkflowGraph:
