@@ -17,10 +17,15 @@ for _variable in (
     os.environ[_variable] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
+import signal  # noqa: E402
 from collections import Counter  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
+
+# Whoever starts the tests in the background lets them ignore Ctrl-C, and so would
+# every program that they start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA_VARIABLE = "DISPEL4PY_SHARED_DATA"
