@@ -1,15 +1,28 @@
-"""Multiply the spectrum of a record, padded to twice its length, at half the price."""
+"""Multiply the spectrum of a record padded to twice its length, in short transforms.
 
+A padded record of 2 n samples is cyclic. Its bins at odd frequencies are those of the
+record mod X^n + 1, the even ones those of the record mod X^n - 1, which halve in the
+same way, until what remains is short. At odd frequencies a real record of h samples
+is a complex one of h / 2 that is turned by half a bin. Long ones become a matrix, with
+short transforms down its columns and along its rows that stay in the processor's cache
+(Bailey 1990, doi:10.1007/BF00162341); nothing is transposed, as the bins are only
+multiplied and go back the same way.
+"""
+
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from seismo_pes.signal._arrays import FloatArray, as_float
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.whiten import ComplexArray, as_complex
+
+_SHORT = 131_072  # samples, of which a plain transform is as fast
+_BLOCK = 32_768  # elements of the rows that are taken at a time
 
 
 class Transfer(NamedTuple):
@@ -19,21 +32,20 @@ class Transfer(NamedTuple):
     ----------
     n
         Longest record, half of the length of the transform.
-    even
-        Bins 0, 2, 4, ..., n; all bins if `n` is odd.
     odd
-        Bins 1, 5, 9, ... of the two-sided spectrum, shape ``(n // 2,)``; empty if `n`
-        is odd.
+        Bins at odd multiples of 1, 2, 4, ..., each a matrix.
+    rest
+        One-sided bins at the multiples of the next power of two.
     """
 
     n: int
-    even: ComplexArray
-    odd: ComplexArray
+    odd: tuple[ComplexArray, ...]
+    rest: ComplexArray
 
     @property
     def nbytes(self) -> int:
         """Memory that it takes."""
-        return self.even.nbytes + self.odd.nbytes
+        return self.rest.nbytes + sum(bins.nbytes for bins in self.odd)
 
 
 def transfer(bins: ComplexArray) -> Transfer:
@@ -52,27 +64,40 @@ def transfer(bins: ComplexArray) -> Transfer:
     Examples
     --------
     >>> import numpy as np
-    >>> transfer(np.arange(5.0)).odd
-    array([1.+0.j, 3.-0.j])
+    >>> transfer(np.ones(5)).rest.shape  # short, all of it at once
+    (5,)
     """
     bins = as_complex(bins, "bins")
     if bins.ndim != 1 or bins.size < 2:
         raise ParameterError(f"bins of shape {bins.shape}: needs (n + 1,), n >= 1")
-    n = bins.size - 1
-    if n % 2:
-        return Transfer(n, bins.copy(), np.empty(0, bins.dtype))
-    above = bins[3::4][: n // 2 - (n // 2 + 1) // 2]
-    odd = np.concatenate([bins[1::4], np.conj(above[::-1])])
-    return Transfer(n, bins[::2].copy(), odd)
+    n, odd = bins.size - 1, []
+    while bins.size > _SHORT // 2 and bins.size % 2 == 1:
+        odd.append(_odd_bins(bins))
+        bins = bins[::2]
+    return Transfer(n, tuple(odd), bins.copy())
+
+
+def _odd_bins(bins: ComplexArray) -> ComplexArray:
+    """Return bins 1, 5, 9, ... of the two-sided spectrum; the others are conjugate."""
+    half = (bins.size - 1) // 2
+    above = bins[3::4][: half - (half + 1) // 2]
+    picked = np.concatenate([bins[1::4], np.conj(above[::-1])])
+    n_rows = _n_rows(half)
+    return np.ascontiguousarray(picked.reshape(-1, n_rows).T)
+
+
+@lru_cache(maxsize=64)
+def _n_rows(n: int) -> int:
+    """Return the largest factor of n up to its root."""
+    return next(rows for rows in range(math.isqrt(n), 0, -1) if n % rows == 0)
 
 
 def apply(x: ArrayLike, t: Transfer, nyquist_modulus: bool = False) -> FloatArray:
     """Filter a record that is padded with zeros to ``2 n``.
 
-    The result is ``irfft(rfft(x, 2 n) * bins)[:len(x)]``, but the half of the padded
-    record that is zero is never transformed: the even bins are a real transform of
-    length n, the odd ones a complex one of length n / 2. That is exact, and on long
-    records takes little more than half of the time.
+    The result is ``irfft(rfft(x, 2 n) * bins)[:len(x)]``, exactly, but the half of the
+    padded record that is zero is never transformed, and long transforms are done in
+    short ones.
 
     Parameters
     ----------
@@ -105,51 +130,82 @@ def apply(x: ArrayLike, t: Transfer, nyquist_modulus: bool = False) -> FloatArra
         raise ParameterError(f"x of shape {x.shape} does not fit {t.n} samples")
     if x.size == 0:
         return x.copy()
-    if t.n % 2:
-        spectrum = scipy.fft.rfft(x, 2 * t.n)
-        spectrum *= t.even.astype(spectrum.dtype, copy=False)
-        if nyquist_modulus:
-            spectrum[-1] = abs(spectrum[-1])
-        return np.array(scipy.fft.irfft(spectrum, 2 * t.n)[: x.size])
-    out = _even_half(x, t, nyquist_modulus)
-    half = t.n // 2
-    turned = _odd_half(x, t)
-    out[:half] += turned.real
-    out[half:] -= turned.imag
+    if not t.odd:
+        return np.array(_plain(x, 2 * t.n, t.rest, nyquist_modulus)[: x.size])
+    padded = x
+    if x.size < t.n:
+        padded = np.zeros(t.n, x.dtype)
+        padded[: x.size] = x
+    out = _cyclic(padded, t.odd[1:], t.rest, nyquist_modulus)
+    out += _negacyclic(padded, t.odd[0])
     out *= 0.5
     return out if x.size == t.n else out[: x.size].copy()
 
 
-def _even_half(x: FloatArray, t: Transfer, nyquist_modulus: bool) -> FloatArray:
-    spectrum = scipy.fft.rfft(x, t.n)
-    spectrum *= t.even.astype(spectrum.dtype, copy=False)
-    if nyquist_modulus:
+def _plain(x: FloatArray, n: int, bins: ComplexArray, modulus: bool) -> FloatArray:
+    spectrum = scipy.fft.rfft(x, n)
+    spectrum *= bins.astype(spectrum.dtype, copy=False)
+    if modulus:
         spectrum[-1] = abs(spectrum[-1])
-    return np.asarray(scipy.fft.irfft(spectrum, t.n, overwrite_x=True))
+    return np.asarray(scipy.fft.irfft(spectrum, n, overwrite_x=True))
 
 
-def _odd_half(x: FloatArray, t: Transfer) -> ComplexArray:
-    """Transform at half-odd frequencies: x[m] - i x[m + n/2] turned by -pi m / n.
+def _cyclic(
+    x: FloatArray, odd: tuple[ComplexArray, ...], rest: ComplexArray, modulus: bool
+) -> FloatArray:
+    """Filter as one period: by halves, mod X^h - 1 and mod X^h + 1."""
+    if not odd:
+        return _plain(x, x.size, rest, modulus)
+    half = x.size // 2
+    low, high = x[:half], x[half:]
+    even = _cyclic(low + high, odd[1:], rest, modulus)
+    turned = _negacyclic(low - high, odd[0])
+    out = np.empty_like(x)
+    np.add(even, turned, out=out[:half])
+    np.subtract(even, turned, out=out[half:])
+    out *= 0.5
+    return out
 
-    The bins 2 k + 1/2 of a real record have all there is: the others are conjugate.
+
+def _negacyclic(x: FloatArray, bins: ComplexArray) -> FloatArray:
+    """Filter mod X^h + 1, where what leaves at one end comes in negative at the other.
+
+    x[m] - i x[m + h / 2], turned by -pi m / h, row by row.
     """
-    half = t.n // 2
-    turn = _turn(t.n, x.dtype.char)
-    z = np.zeros(half, dtype=turn.dtype)
-    z.real[: x.size] = x[:half]
-    if x.size > half:
-        np.negative(x[half:], out=z.imag[: x.size - half])
-    z *= turn
-    z = scipy.fft.fft(z, overwrite_x=True)
-    z *= t.odd.astype(z.dtype, copy=False)
-    z = scipy.fft.ifft(z, overwrite_x=True)
-    z *= np.conj(turn)
-    return z
+    n_rows, n_columns = bins.shape
+    half = bins.size
+    down, twist = _turns(n_rows, n_columns, x.dtype)
+    z = np.empty(bins.shape, dtype=twist.dtype)
+    z.real = x[:half].reshape(bins.shape)
+    np.negative(x[half:].reshape(bins.shape), out=z.imag)
+    z *= down
+    z = scipy.fft.fft(z, axis=0, overwrite_x=True)
+    step = max(1, _BLOCK // n_columns)
+    for first in range(0, n_rows, step):
+        rows = slice(first, first + step)
+        part = z[rows] * twist[rows]
+        part = scipy.fft.fft(part, axis=1, overwrite_x=True)
+        part *= bins[rows].astype(part.dtype, copy=False)
+        part = scipy.fft.ifft(part, axis=1, overwrite_x=True)
+        np.multiply(part, np.conj(twist[rows]), out=z[rows])
+    z = scipy.fft.ifft(z, axis=0, overwrite_x=True)
+    z *= np.conj(down)
+    out = np.empty_like(x)
+    out[:half] = z.real.reshape(-1)
+    np.negative(z.imag.reshape(-1), out=out[half:])
+    return out
 
 
-@lru_cache(maxsize=2)
-def _turn(n: int, kind: str) -> ComplexArray:
-    turn = np.exp(-1j * np.pi / n * np.arange(n // 2))
-    turn = turn.astype(np.result_type(kind, np.complex64), copy=False)
-    turn.setflags(write=False)
-    return turn
+@lru_cache(maxsize=16)
+def _turns(
+    n_rows: int, n_columns: int, kind: DTypeLike
+) -> tuple[ComplexArray, ComplexArray]:
+    """Return the turns of the rows before the columns' transforms, and all after."""
+    dtype = np.result_type(kind, np.complex64)
+    j, k = np.arange(n_rows)[:, None], np.arange(n_columns)
+    down = np.exp(-2j * np.pi * j / (4 * n_rows)).astype(dtype)
+    quarters = (4 * j + 1) * k  # exact, unlike a product of angles
+    twist = np.exp(-2j * np.pi / (4 * n_rows * n_columns) * quarters).astype(dtype)
+    for table in (down, twist):
+        table.setflags(write=False)
+    return down, twist

@@ -104,17 +104,27 @@ def test_response_list(bw):
     assert difference(ours, by_obspy(part, inventory, "VEL", None, 60.0)) < TOLERANCE
 
 
-def test_second_day_costs_at_most_half_of_obspys(cca):
-    part = noise("CI.CCA..BHN", "2022-01-02", 432000, 20.0)
+def test_second_day_costs_less_and_both_are_obspys(cca):
+    days = [
+        noise("CI.CCA..BHN", start, 432000, 20.0, seed)
+        for seed, start in enumerate(["2022-01-02", "2022-01-03"])
+    ]
+    pre_filt = (0.005, 0.01, 8.0, 9.5)
     cache = ResponseCache()
-    (first,) = remove_response([part], cca, cache=cache)
-    began = time.perf_counter()
-    by_obspy(part, cca, "VEL", None, 60.0)
-    theirs_s = time.perf_counter() - began
-    began = time.perf_counter()
-    (second,) = remove_response([part], cca, cache=cache)
-    assert time.perf_counter() - began < 0.5 * theirs_s
-    np.testing.assert_array_equal(first.data, second.data)
+    spent_s = []
+    for day in days:
+        began = time.process_time()
+        (ours,) = remove_response([day], cca, pre_filt=pre_filt, cache=cache)
+        spent_s.append(time.process_time() - began)
+        began = time.process_time()
+        theirs = by_obspy(day, cca, "VEL", pre_filt, 60.0)
+        obspys_s = time.process_time() - began
+        assert difference(ours, theirs) < TOLERANCE
+    # measured: 0.4 and 0.15; the machine may be busy
+    assert spent_s[1] < 0.7 * spent_s[0]
+    assert spent_s[1] < 0.5 * obspys_s
+    (again,) = remove_response([days[1]], cca, pre_filt=pre_filt)
+    np.testing.assert_array_equal(again.data, ours.data)
 
 
 def test_small_cache_gives_the_same(cca, bw):

@@ -1,9 +1,12 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 import scipy.fft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seismo_pes.signal import transfer as module
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.transfer import apply, transfer
 
@@ -18,14 +21,36 @@ def plain(x, bins, modulus):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 1000), st.booleans())
-def test_equals_the_padded_transform(n, n_samples, seed, modulus):
+@given(
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.sampled_from([1, 16, 200]),
+    st.integers(0, 1000),
+    st.booleans(),
+)
+def test_equals_the_padded_transform(n, n_samples, short, seed, modulus):
     rng = np.random.default_rng(seed)
     bins = rng.standard_normal(n + 1) + 1j * rng.standard_normal(n + 1)
     bins[0] = bins[0].real
     x = rng.standard_normal(min(n, n_samples))
-    found = apply(x, transfer(bins), modulus)
+    with mock.patch.object(module, "_SHORT", short):
+        found = apply(x, transfer(bins), modulus)
     assert np.allclose(found, plain(x, bins, modulus), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [172_800, 3**7 * 64, 2 * 65_537])
+def test_equals_the_padded_transform_of_long_records(n):
+    rng = np.random.default_rng(n)
+    bins = rng.standard_normal(n + 1) + 1j * rng.standard_normal(n + 1)
+    bins[0] = bins[0].real
+    made = transfer(bins)
+    assert made.odd
+    assert made.nbytes == pytest.approx(16 * n, rel=1e-3)
+    for n_samples in (n, n - 777):
+        x = rng.standard_normal(n_samples)
+        found = apply(x, made, nyquist_modulus=True)
+        expected = plain(x, bins, modulus=True)
+        assert np.allclose(found, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1000, 1001])
