@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,10 @@ from dispel4py.errors import DataError
 from seismo_pes.merge import Segment, merge_segments
 from seismo_pes.report import Skipped
 from seismo_pes.signal.detrend import detrend
-from seismo_pes.signal.spectra import (
-    energy,
-    energy_of_spectrum,
-    fft_length,
-    rfft_windows,
-)
-from seismo_pes.signal.whiten import band_weights, whiten
-from seismo_pes.signal.window import WindowGrid, cut, n_lags
+from seismo_pes.signal.spectra import energy, energy_of_spectrum, rfft_windows
+from seismo_pes.signal.whiten import whiten
+from seismo_pes.signal.window import WindowGrid, cut
+from seismo_pes.spectra_settings import SpectraSettings
 from seismo_pes.waveforms import Waveforms
 
 __all__ = ["Spectra", "SpectraSettings", "WindowSpectra", "window_spectra"]
@@ -41,87 +36,22 @@ class Spectra:
     windows : numpy.ndarray
         Shape (n,), int64: which windows of the grid, ascending.
     data : numpy.ndarray
-        Shape (n, n_bins), complex64 or complex128: the bins of `SpectraSettings.bins`.
+        Shape (n * rows, n_bins), complex64 or complex128, window after window: the
+        bins of `SpectraSettings.bins`, ``rows`` being its ``rows_per_window``.
+    factors : numpy.ndarray, optional
+        Shape (n_bands, n), real: what each window is multiplied by in each band,
+        besides the weights of the band; 0 where it has no energy there, so that it
+        must not enter. None with one band or none: all is applied in ``data``.
     """
 
     channel: int
     stretch: int
     windows: np.ndarray
     data: np.ndarray
+    factors: np.ndarray | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Spectra:
         return self  # nobody writes into it
-
-
-@dataclass(frozen=True)
-class SpectraSettings:
-    """How windows become spectra, equal for all channels of a run.
-
-    Parameters
-    ----------
-    grid : WindowGrid
-        The windows, on absolute time.
-    rate_hz : float
-        Sampling rate of the traces.
-    phase_ns : int
-        Time from the origin of the windows to sample 0; less than one sample.
-    max_lag_s : float
-        Longest lag that will be correlated: spectra are padded for it.
-    window_detrend : str
-        ``none``, ``demean`` or ``linear``.
-    whiten_hz : (float, float), optional
-        Band to whiten; None does not whiten.
-    unit_energy : bool
-        Divide each window by the root of its energy.
-    dtype : str
-        ``float32`` or ``float64``.
-    """
-
-    grid: WindowGrid
-    rate_hz: float
-    max_lag_s: float
-    phase_ns: int = 0
-    window_detrend: str = "demean"
-    whiten_hz: tuple[float, float] | None = None
-    unit_energy: bool = True
-    dtype: str = "float32"
-
-    @property
-    def sample_origin_ns(self) -> int:
-        """Time of sample 0 of the grid on which all traces lie."""
-        return self.grid.origin_ns + self.phase_ns
-
-    @property
-    def max_lag(self) -> int:
-        """Longest lag in samples."""
-        return n_lags(self.max_lag_s, self.rate_hz)
-
-    @property
-    def n_fft(self) -> int:
-        """Length of the transforms."""
-        return fft_length(self.grid.n_samples(self.rate_hz), self.max_lag)
-
-    @property
-    def bins(self) -> slice:
-        """The bins that are kept: those that whitening does not zero."""
-        if self.whiten_hz is None:
-            return slice(0, self.n_fft // 2 + 1)
-        return self.weights()[1]
-
-    def weights(self) -> tuple[np.ndarray, slice]:
-        """Return the weights of the whitened band, over all bins, and its slice."""
-        assert self.whiten_hz is not None
-        low_hz, high_hz = self.whiten_hz
-        return _band(self.n_fft, self.rate_hz, (low_hz, high_hz), self.dtype)
-
-
-@lru_cache(maxsize=16)
-def _band(
-    n_fft: int, rate_hz: float, band_hz: tuple[float, float], dtype: str
-) -> tuple[np.ndarray, slice]:
-    weights, bins = band_weights(n_fft, rate_hz, *band_hz, dtype=np.dtype(dtype))
-    weights.flags.writeable = False
-    return weights, bins
 
 
 def window_spectra(
@@ -229,7 +159,7 @@ def _transformed(
     np.divide(data, scale, out=scaled, casting="same_kind")
     spectra = rfft_windows(scaled, settings.n_fft, bins)
     if settings.whiten_hz is not None:
-        spectra = whiten(spectra, settings.weights()[0][bins])
+        spectra = whiten(spectra, settings.band(0)[1])
         scale = np.ones_like(scale)
     power = energy_of_spectrum(spectra, settings.n_fft, bins)
     has_energy = power > 0
