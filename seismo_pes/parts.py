@@ -1,12 +1,13 @@
 """Part files: where one writer puts rows of correlations, whole whatever happens.
 
-A part is an HDF5 file of fixed size with two contiguous datasets: ``index`` (one
-`RECORD` a row) and ``data`` (rows, n_lags). All of its HDF5 metadata stands in the
-file before the file gets its name and is never touched while rows arrive; rows are
-written straight to their places in the two datasets, data first, record after. Hence
-no moment exists at which a killed writer leaves an unreadable file, and nobody needs a
-lock to read a part that still grows. The first 4096 bytes are HDF5's user block and
-hold a `PartLayout` as JSON, so that a reader can do without the HDF5 library.
+A part is an HDF5 file of fixed size with three contiguous datasets: ``run`` (a text
+about the run, written once), ``index`` (one `RECORD` a row) and ``data`` (rows,
+n_lags). All of its HDF5 metadata stands in the file before the file gets its name and
+is never touched while rows arrive; rows are written straight to their places in the
+two datasets, data first, record after. Hence no moment exists at which a killed writer
+leaves an unreadable file, and nobody needs a lock to read a part that still grows. The
+first 4096 bytes are HDF5's user block and hold a `PartLayout` as JSON, so that a
+reader can do without the HDF5 library.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ import numpy as np
 
 from dispel4py.errors import DataError
 from seismo_pes.rows import CorrelationRows
+from seismo_pes.sink import write_all
 
 __all__ = [
+    "DAMAGED",
     "LAST",
     "MARKER",
     "RECORD",
     "PartLayout",
+    "close_abandoned",
     "create_part",
     "data_sums",
     "make_records",
@@ -36,14 +40,16 @@ __all__ = [
     "read_layout",
     "repair_length",
     "seal_part",
+    "whole_rows",
 ]
 
 PART_FORMAT = "seismo_pes part"
-PART_VERSION = 1
+PART_VERSION = 2
 PAGE = 4096
 SEAL = b"SEALED\r\n"
 LAST = 1  # flag: the last row of its tile
 MARKER = 2  # flag: no correlation, only says that its tile is finished
+DAMAGED = 4  # flag: the row of data was lost before it got to the disk
 
 # The check covers the record and, through data_sum, the row of data.
 RECORD = np.dtype(
@@ -83,6 +89,10 @@ class PartLayout:
         Bytes from the beginning of the file; size of the whole file.
     created_ns, host, pid
         When and by whom it was made.
+    session
+        Which start of the run, counted from 1, its writer belonged to; 0 outside runs.
+    about_bytes
+        Room of the dataset ``run``, whole pages.
     sealed
         True once its writer has closed it and everything is on the disk.
     """
@@ -96,6 +106,8 @@ class PartLayout:
     created_ns: int
     host: str
     pid: int
+    session: int = 0
+    about_bytes: int = PAGE
     sealed: bool = False
 
     @property
@@ -120,27 +132,51 @@ class PartLayout:
 # ------------------------------------------------------------------ making a part
 
 
-def create_part(path: Path, rows: int, n_lags: int, dtype: str) -> PartLayout:
+def create_part(
+    path: Path,
+    rows: int,
+    n_lags: int,
+    dtype: str,
+    about: str = "",
+    session: int = 0,
+) -> PartLayout:
     """Make an empty part with room for ``rows`` rows or some more, then name it.
 
     The file is sparse: room that is not used takes no disk.
+
+    Parameters
+    ----------
+    path
+        Its name.
+    rows, n_lags, dtype
+        Rows and their form.
+    about
+        Text of the dataset ``run``: where the rows come from.
+    session
+        See `PartLayout`.
     """
     rows = max(rows, _fewest(n_lags, dtype), -(-PAGE // RECORD.itemsize))
+    text = about.encode()
+    about_bytes = max(-(-len(text) // PAGE), 1) * PAGE
     temporary = path.with_name(f".{path.name}.tmp")
-    offsets = _make_hdf5(temporary, rows, rows, n_lags, dtype)
+    offsets = _make_hdf5(temporary, rows, rows, n_lags, dtype, about_bytes)
     layout = PartLayout(
         n_lags=n_lags,
         dtype=dtype,
         rows=rows,
-        index_offset=offsets[0],
-        data_offset=offsets[1],
+        index_offset=offsets[1],
+        data_offset=offsets[2],
         size=temporary.stat().st_size,
         created_ns=time.time_ns(),
         host=socket.gethostname()[:255],
         pid=os.getpid(),
+        session=session,
+        about_bytes=about_bytes,
     )
     with open(temporary, "r+b") as file:
         file.write(layout.user_block())
+        file.seek(offsets[0])
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(path)
@@ -153,9 +189,9 @@ def _fewest(n_lags: int, dtype: str) -> int:
 
 
 def _make_hdf5(
-    path: Path, index_rows: int, rows: int, n_lags: int, dtype: str
-) -> tuple[int, int]:
-    """Make the HDF5 file with its two datasets; return their offsets in the file."""
+    path: Path, index_rows: int, rows: int, n_lags: int, dtype: str, about_bytes: int
+) -> tuple[int, int, int]:
+    """Make the HDF5 file with its datasets; return their offsets in the file."""
     import h5py
 
     with h5py.File(
@@ -168,9 +204,10 @@ def _make_hdf5(
         alignment_interval=PAGE,
         meta_block_size=PAGE,  # all metadata in one page: seal_part replaces it whole
     ) as file:
+        about = _contiguous(file, b"run", (), np.dtype(f"S{about_bytes}"))
         index = _contiguous(file, b"index", (index_rows,), RECORD)
         data = _contiguous(file, b"data", (rows, n_lags), np.dtype(dtype))
-    return index, data
+    return about, index, data
 
 
 def _contiguous(file: Any, name: bytes, shape: tuple[int, ...], dtype: Any) -> int:
@@ -183,7 +220,7 @@ def _contiguous(file: Any, name: bytes, shape: tuple[int, ...], dtype: Any) -> i
     plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     plist.set_obj_track_times(False)
     kind = h5py.h5t.py_create(dtype, logical=True)
-    space = h5py.h5s.create_simple(shape)
+    space = h5py.h5s.create_simple(shape) if shape else h5py.h5s.create(h5py.h5s.SCALAR)
     return int(h5py.h5d.create(file.id, name, kind, space, plist).get_offset())
 
 
@@ -196,23 +233,70 @@ def seal_part(path: Path, layout: PartLayout, rows: int) -> PartLayout:
     rows = max(rows, _fewest(layout.n_lags, layout.dtype))
     shorter = path.with_name(f".{path.name}.seal")
     shorter.unlink(missing_ok=True)
+    form = layout.n_lags, layout.dtype, layout.about_bytes
     try:
-        offsets = _make_hdf5(shorter, layout.rows, rows, layout.n_lags, layout.dtype)
+        offsets = _make_hdf5(shorter, layout.rows, rows, *form)
         with open(shorter, "rb") as file:
-            metadata = file.read(layout.index_offset)[PAGE:]
+            metadata = file.read(offsets[0])[PAGE:]
         size = shorter.stat().st_size
     finally:
         shorter.unlink(missing_ok=True)
-    if offsets != (layout.index_offset, layout.data_offset) or len(metadata) != PAGE:
+    places = layout.index_offset - layout.about_bytes, layout.index_offset
+    if offsets != (*places, layout.data_offset) or len(metadata) != PAGE:
         raise DataError(f"{path}: made by another version of HDF5; it stays unsealed")
     sealed = replace(layout, size=size, sealed=True)
     with open(path, "r+b", buffering=0) as file:
         os.fsync(file.fileno())
-        os.pwrite(file.fileno(), metadata, PAGE)
-        os.pwrite(file.fileno(), sealed.user_block(), 0)
+        write_all(file.fileno(), metadata, PAGE, path)
+        write_all(file.fileno(), sealed.user_block(), 0, path)
         file.truncate(size)
         os.fsync(file.fileno())
     return sealed
+
+
+# ------------------------------------------------------------------ after a crash
+
+
+def close_abandoned(path: Path, layout: PartLayout) -> PartLayout:
+    """Finish a part in its writer's stead, when that is surely gone.
+
+    Rows of which a power failure lost the data are flagged as `DAMAGED`.
+
+    Raises
+    ------
+    DataError
+        If that cannot be done; what the part holds stays readable.
+    """
+    repair_length(path, layout)
+    records = read_index(path, layout)
+    lost = np.flatnonzero(~whole_rows(path, layout, records))
+    with open(path, "r+b", buffering=0) as file:
+        for row in lost.tolist():
+            one = records[row : row + 1].copy()
+            one["flags"] |= DAMAGED
+            offset = layout.index_offset + row * RECORD.itemsize
+            write_all(file.fileno(), stamp(one).tobytes(), offset, path)
+    return seal_part(path, layout, len(records))
+
+
+def whole_rows(path: Path, layout: PartLayout, records: np.ndarray) -> np.ndarray:
+    """Say of each record whether the row of data that it names is whole.
+
+    A part that its writer closed was on the disk before it was sealed, so only the
+    flags are looked at; else every row is read.
+    """
+    whole = (records["flags"] & DAMAGED) == 0
+    if layout.sealed:
+        return np.asarray(whole)
+    piece = max((16 << 20) // max(layout.row_bytes, 1), 1)
+    with open(path, "rb") as file:
+        file.seek(layout.data_offset)
+        for begin in range(0, len(records), piece):
+            chosen = records["data_sum"][begin : begin + piece]
+            data = np.fromfile(file, layout.dtype, len(chosen) * layout.n_lags)
+            sums = data_sums(data.reshape(len(chosen), layout.n_lags))
+            whole[begin : begin + piece] &= sums == chosen
+    return np.asarray(whole)
 
 
 # ------------------------------------------------------------------ records

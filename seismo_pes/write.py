@@ -61,6 +61,10 @@ class CorrelationWriter:
         Folder of the run; files go to its folder ``parts``.
     direct : bool, optional
         Write around the page cache. By default large files are written so.
+    about : str
+        Text about the run that every file carries, as its dataset ``run``.
+    session : int
+        Which start of the run this is; later ones outrank earlier ones.
 
     Attributes
     ----------
@@ -77,10 +81,17 @@ class CorrelationWriter:
         If the disk is full. Rows committed before stay readable.
     """
 
-    def __init__(self, out: str | Path, direct: bool | None = None) -> None:
+    def __init__(
+        self,
+        out: str | Path,
+        direct: bool | None = None,
+        about: str = "",
+        session: int = 0,
+    ) -> None:
         self.folder = parts_folder(out)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.direct = direct
+        self.about, self.session = about, session
         self.n_rows = 0
         self.n_bytes = 0
         self.paths: list[Path] = []
@@ -137,7 +148,7 @@ class CorrelationWriter:
         wanted = max(FIRST_PART_BYTES, 3 * self.n_bytes, n_wanted * cost)
         rows = max(min(wanted, LARGEST_PART_BYTES) // cost, 1)
         path = self.folder / f"part-{self._token}-{len(self.paths):03d}.h5"
-        self._layout = create_part(path, rows, *self._form)
+        self._layout = create_part(path, rows, *self._form, self.about, self.session)
         self.paths.append(path)
         direct = self.direct
         if direct is None:
@@ -218,19 +229,32 @@ class WriteCorrelations(GenericPE):
         Folder of the run.
     direct : bool, optional
         Write around the page cache; by default large files are.
+    about : str
+        Text about the run that every file carries, as its dataset ``run``.
+    session : int
+        Which start of the run this is; later ones outrank earlier ones.
     """
 
-    def __init__(self, out: str | Path, direct: bool | None = None) -> None:
+    def __init__(
+        self,
+        out: str | Path,
+        direct: bool | None = None,
+        about: str = "",
+        session: int = 0,
+    ) -> None:
         super().__init__()
         self._add_input("input")
         self._add_output("written")
         self.out = str(out)
         self.direct = direct
+        self.about, self.session = about, session
         self._writer_of_rows: CorrelationWriter | None = None
         self._open_tiles: dict[tuple[int, int, int], tuple[int, int]] = {}
 
     def _preprocess(self) -> None:
-        self._writer_of_rows = CorrelationWriter(self.out, self.direct)
+        self._writer_of_rows = CorrelationWriter(
+            self.out, self.direct, self.about, self.session
+        )
         self._open_tiles = {}
 
     def process(self, inputs: dict[str, Any]) -> dict[str, TileWritten] | None:

@@ -17,7 +17,17 @@ from hypothesis import strategies as st
 from dispel4py.errors import DataError
 from seismo_pes import sink as sinks
 from seismo_pes import write
-from seismo_pes.parts import LAST, MARKER, RECORD, data_sums, read_index, read_layout
+from seismo_pes.parts import (
+    DAMAGED,
+    LAST,
+    MARKER,
+    RECORD,
+    close_abandoned,
+    data_sums,
+    read_index,
+    read_layout,
+    whole_rows,
+)
 from seismo_pes.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter, TileWritten, WriteCorrelations
 
@@ -372,3 +382,52 @@ def test_writers_side_by_side_do_not_meet(tmp_path):
     records, data = read_all(tmp_path)
     assert len(records) == 120
     np.testing.assert_array_equal(data, expected(records))
+
+
+# ------------------------------------------------------------------ what a file tells
+
+
+@pytest.mark.parametrize("about", ["", "short", "ö" * 5000])
+def test_every_part_tells_where_it_comes_from(tmp_path, about):
+    with CorrelationWriter(tmp_path, about=about, session=3) as writer:
+        writer.write(rows())
+        assert text_of(writer.paths[0]) == about  # from the beginning
+    assert text_of(writer.paths[0]) == about
+    assert read_layout(writer.paths[0]).session == 3
+    np.testing.assert_array_equal(read_part(writer.paths[0])[1], rows().data)
+
+
+def text_of(path):
+    with h5py.File(path, "r", locking=False) as file:
+        return file["run"][()].decode()
+
+
+def test_the_part_of_a_dead_writer_is_finished_by_another(tmp_path):
+    writer = CorrelationWriter(tmp_path, about="x" * 9000)
+    writer.write(rows(0, 5))
+    writer.write(rows(1, 5))
+    (path,) = writer.paths
+    before = read_layout(path)
+    with open(path, "r+b") as file:  # two rows of data did not get to the disk
+        for row in (2, 7):
+            file.seek(before.data_offset + row * before.row_bytes + 8)
+            file.write(bytes(before.row_bytes - 8))
+    layout = close_abandoned(path, before)
+    assert layout.sealed
+    assert path.stat().st_size == layout.size
+    records, data = read_part(path)
+    lost = (records["flags"] & DAMAGED) != 0
+    assert np.flatnonzero(lost).tolist() == [2, 7]
+    np.testing.assert_array_equal(whole_rows(path, layout, records), ~lost)
+    np.testing.assert_array_equal(data[~lost], expected(records[~lost]))
+
+
+def test_the_part_of_a_dead_writer_lost_its_end(tmp_path):
+    writer = CorrelationWriter(tmp_path)
+    writer.write(rows(0, 5))
+    (path,) = writer.paths
+    os.truncate(path, read_layout(path).data_offset + 5 * N_LAGS * 4 - 1)
+    assert close_abandoned(path, read_layout(path)).sealed
+    records, data = read_part(path)
+    assert (records["flags"] & DAMAGED).tolist() == [0, 0, 0, 0, DAMAGED]
+    np.testing.assert_array_equal(data[:4], rows(0, 4).data)
