@@ -1,0 +1,153 @@
+"""Selection of pairs: each rule against a loop over all pairs."""
+
+from __future__ import annotations
+
+import pickle
+from fnmatch import fnmatchcase
+from itertools import combinations_with_replacement
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispel4py.errors import ParameterError
+from seismo_pes.geodesy import geodesic
+from seismo_pes.selection import PairSelection
+from seismo_pes.tensors import Rotation, turned
+
+IDS = [
+    *("CI.AAA..HHE", "CI.AAA..HHN", "CI.AAA..HHZ", "CI.BBB..HHZ", "CI.BBB.10.HHZ"),
+    *("AZ.CCC..HHN", "AZ.CCC..HHZ", "AZ.DDD..HHZ", "XX.EEE..HHZ"),
+]
+LATITUDES = [35.0, 35.0, 35.0, 35.1, 35.1, 34.5, 34.5, 36.0, np.nan]
+LONGITUDES = [-118.0, -118.0, -118.0, -118.0, -118.0, -117.0, -117.0, -119.5, np.nan]
+ALL = np.arange(len(IDS))
+
+
+def expected(
+    i: int,
+    j: int,
+    kinds=("cross", "single-station"),
+    components=None,
+    distance_km=None,
+    azimuth_deg=None,
+    listed=None,
+    networks=None,
+    members=None,
+) -> bool:
+    one, other = IDS[i].split("."), IDS[j].split(".")
+    same = one[:2] == other[:2]
+    kind = "auto" if i == j else "single-station" if same else "cross"
+    if kind not in kinds:
+        return False
+    if components is not None:
+        names = {one[3][-1] + other[3][-1]}
+        if same:
+            names |= {other[3][-1] + one[3][-1]}
+        if not names & set(components):
+            return False
+    if listed is not None and not {(i, j), (j, i)} & set(listed):
+        return False
+    if networks is not None and not any(
+        fnmatchcase(x[0], a) and fnmatchcase(y[0], b)
+        for a, b in networks
+        for x, y in ((one, other), (other, one))
+    ):
+        return False
+    if members is not None and not {i, j} & set(members):
+        return False
+    places = LATITUDES[i], LONGITUDES[i], LATITUDES[j], LONGITUDES[j]
+    distance, azimuth, back = (float(x) for x in geodesic(*places))
+    distance = 0.0 if same else distance
+    if distance_km is not None and not distance_km[0] <= distance <= distance_km[1]:
+        return False
+    if azimuth_deg is not None:
+        low, high = azimuth_deg
+        turned_over = low > high
+        inside = [
+            (low <= a or a <= high) if turned_over else low <= a <= high
+            for a in (azimuth, back)
+        ]
+        return distance > 0 and any(inside)
+    return True
+
+
+RULES = st.fixed_dictionaries(
+    {},
+    optional={
+        "kinds": st.sets(st.sampled_from(["cross", "single-station", "auto"])),
+        "components": st.sets(st.sampled_from(["ZZ", "NE", "EZ", "ZN"])),
+        "distance_km": st.sampled_from([(0, 50), (5, 200), (11.0954, 1e5), (0, 0)]),
+        "azimuth_deg": st.sampled_from([(0, 90), (350, 10), (180, 181), (0, 360)]),
+        "listed": st.frozensets(
+            st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=8
+        ),
+        "networks": st.sampled_from([(("CI", "AZ"),), (("*", "C?"), ("XX", "XX"))]),
+        "members": st.frozensets(st.integers(0, 8), max_size=3),
+    },
+)
+
+
+@given(RULES)
+@settings(max_examples=150, deadline=None)
+def test_rules_are_those_of_a_loop(rules) -> None:
+    selection = PairSelection(IDS, LATITUDES, LONGITUDES, **rules)
+    found = pickle.loads(pickle.dumps(selection)).allowed(ALL, ALL)
+    pairs = list(combinations_with_replacement(range(len(IDS)), 2))
+    wanted = [pair for pair in pairs if expected(*pair, **rules)]
+    assert [pair for pair in pairs if found[pair]] == wanted
+    assert selection.count() == len(wanted)
+    part = selection.allowed(ALL[2:5], ALL[3:])
+    assert np.array_equal(part, found[2:5, 3:])
+
+
+def test_large_tables_stay_small() -> None:
+    n = 10_000
+    ids = [f"XX.S{k:05d}..HHZ" for k in range(n)]
+    rng = np.random.default_rng(0)
+    places = rng.uniform(30, 40, n), rng.uniform(-120, -110, n)
+    selection = PairSelection(ids, *places, distance_km=(0, 200))
+    assert len(pickle.dumps(selection)) < 1_000_000
+    found = selection.allowed(np.arange(128), np.arange(128, 256))
+    assert 0 < found.sum() < found.size
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [{"kinds": {"crosss"}}, {"components": {"Z"}}, {"distance_km": (5.0, 1.0)}],
+)
+def test_rules_without_sense_are_refused(rules) -> None:
+    with pytest.raises(ParameterError):
+        PairSelection(IDS, LATITUDES, LONGITUDES, **rules)
+
+
+def test_instruments_in_pairs() -> None:
+    """Three components of A, C and of D at the place of C; only RR and ZT wanted."""
+    ids = [f"X.{s}..HH{c}" for s in "ACD" for c in "ENZ"]
+    ids += [f"X.{s}..HH{c}" for s in "ACD" for c in "RT"]
+    latitudes = tuple(np.repeat([0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [3, 3, 3, 2, 2, 2]))
+    longitudes = tuple(np.repeat([0.0, 1.0, 1.0, 0.0, 1.0, 1.0], [3, 3, 3, 2, 2, 2]))
+    triplets = {
+        3 * k + c: (3 * k + 2, 3 * k + 1, 3 * k) for k in range(3) for c in range(3)
+    }
+    turned_to = {
+        3 * k + c: (3 * k + 2, 9 + 2 * k, 10 + 2 * k)
+        for k in range(3)
+        for c in range(3)
+    }
+    rotation = Rotation(triplets, turned_to, latitudes, longitudes)
+    selection = PairSelection(ids, latitudes, longitudes, components={"RR", "ZT"})
+    channels = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8])
+    found = rotation.pairs(channels, channels, selection)
+    assert found.rotated.tolist() == [
+        [[2, 9, 10], [5, 11, 12]],
+        [[2, 9, 10], [8, 13, 14]],
+    ]
+    assert found.a.tolist() == [[2, 1, 0], [2, 1, 0]]
+    assert found.wanted[0].astype(int).tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert found.needed[0].astype(int).tolist() == [[0, 1, 1], [0, 1, 1], [0, 1, 1]]
+    east = np.zeros((1, 3, 3, 1))
+    east[0, 2, 2] = 1
+    assert turned(east, found.matrices[:1])[0, 1, 1, 0] == pytest.approx(1)
+    assert len(rotation.pairs(channels[:2], channels, selection)) == 0
