@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "beside",
     "check_velocities",
+    "colour_bar",
     "heading",
     "image",
     "legend",
@@ -142,6 +144,24 @@ def image(
         interpolation_stage="rgba",
         extent=(lags_s[0] - half_s, lags_s[-1] + half_s, *edges),
     )
+
+
+def colour_bar(
+    figure: Figure, drawn: Any, axes: Axes | Sequence[Axes], label: str, **layout: Any
+) -> None:
+    """Put the bar of the colours of what was drawn beside the axes."""
+    layout = {"pad": 0.02, "aspect": 30, "fraction": 0.04} | layout
+    bar = figure.colorbar(drawn, ax=axes, **layout)
+    bar.set_label(label, fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+
+
+def beside(axes: Axes, label: str) -> None:
+    """Give a narrow panel beside another, of the same rows, its plain look."""
+    axes.tick_params(labelleft=False, left=False, labelsize=8)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(label, fontsize=9)
 
 
 def check_velocities(velocities_km_s: Sequence[float]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from obspy import Trace
 
-__all__ = ["Correlation", "peaks", "signal_to_noise"]
+__all__ = ["Correlation", "branch_ratios", "peaks", "signal_to_noise"]
 
 Place = tuple[float, float, float]
 
@@ -159,3 +159,26 @@ def signal_to_noise(data: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = largest / rms
     return np.where(rms > 0, ratio, np.nan)
+
+
+def branch_ratios(data: np.ndarray) -> np.ndarray:
+    """Return `signal_to_noise` of each branch, shape (n, 2): positive, negative lags.
+
+    The largest absolute value of the inner half of a branch over the RMS of its outer
+    half.
+
+    >>> row = np.r_[np.ones(20), np.zeros(19), 0, np.zeros(19), 2 * np.ones(20)]
+    >>> row[[30, 48]] = 5, 6
+    >>> branch_ratios(row[None])
+    array([[3., 5.]])
+    """
+    half = data.shape[1] // 2
+    if half < 8:
+        return np.full((len(data), 2), np.nan)
+    ratios = []
+    for branch in (data[:, half:], data[:, half::-1]):
+        inner, outer = branch[:, : half // 2 + 1], branch[:, half // 2 + 1 :]
+        rms = np.sqrt(np.mean(np.square(outer, dtype=np.float64), axis=1))
+        ratio = np.abs(inner).max(axis=1) / np.where(rms > 0, rms, np.nan)
+        ratios.append(ratio)
+    return np.stack(ratios, axis=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +17,14 @@ from seismo_pes.plot import (
     save,
 )
 from xcorr_app.info import describe
+from xcorr_app.stacks import over_time, split, unit_of
 from xcorr_app.store import Store
 
 __all__ = ["pair_plot", "record_section"]
 
 MOST_TRACES = 300
 MOST_BINS = 200
-MOST_DAYS = 4000
+MOST_PERIODS = 4000
 MINUTE_NS = 60_000_000_000
 
 
@@ -69,18 +69,9 @@ def record_section(
         notes.append(f"{len(usable) - len(known):,} pairs without distance left out")
     chosen = known if len(known) else usable
     distance_km = pairs["distance_km"] if len(known) else np.arange(len(pairs)) + 1.0
-    if len(known) > MOST_TRACES:
-        bins = DistanceBins(
-            float(distance_km[chosen].max()),
-            min(len(chosen) // 4, MOST_BINS),
-            lags.stop - lags.start,
-        )
-        for block, data in store.blocks(stack, chosen):
-            bins.add(data[:, lags], distance_km[block])
-        drawn: np.ndarray | DistanceBins = bins
-    else:
+    if not len(known):
         chosen = chosen[:MOST_TRACES]
-        drawn = _rows(store, stack, chosen, lags)
+    drawn = rows_or_bins(store, stack, chosen, lags, distance_km)
     if len(chosen) < len(usable) and not len(known):
         notes.append(f"the first {len(chosen)} of {len(usable):,} pairs")
     figure = record_section_figure(
@@ -97,12 +88,32 @@ def record_section(
     return save(figure, Path(path))
 
 
-def _rows(
-    store: Store, stack: str | None, chosen: np.ndarray, lags: slice
-) -> np.ndarray:
-    blocks = [data[:, lags] for _, data in store.blocks(stack, chosen)]
-    empty = np.zeros((0, lags.stop - lags.start))
-    return np.concatenate([empty, *blocks])
+def rows_or_bins(
+    store: Store,
+    stack: str | None,
+    chosen: np.ndarray,
+    lags: slice,
+    place: np.ndarray,
+    largest: float | None = None,
+) -> np.ndarray | DistanceBins:
+    """Return the rows of chosen pairs, or means of very many by place.
+
+    Parameters
+    ----------
+    place
+        Distance or azimuth of all pairs of the store.
+    largest
+        End of the bins; by default the largest place.
+    """
+    n_lags = lags.stop - lags.start
+    if len(chosen) <= MOST_TRACES:
+        blocks = [data[:, lags] for _, data in store.blocks(stack, chosen)]
+        return np.concatenate([np.zeros((0, n_lags)), *blocks])
+    end = float(place[chosen].max()) if largest is None else largest
+    bins = DistanceBins(end, min(len(chosen) // 4, MOST_BINS), n_lags)
+    for block, data in store.blocks(stack, chosen):
+        bins.add(data[:, lags], place[block])
+    return bins
 
 
 def lags_shown(store: Store, max_lag_s: float | None) -> slice:
@@ -196,38 +207,45 @@ def pair_plot(
 def substacks_of(
     store: Store, first: str, second: str, whole: str, lags: slice
 ) -> Substacks | None:
-    """Return the other stacks of a pair, days in their place in time."""
-    index = store.pair_index(first, second)
-    found = {
-        name: store.get(first, second, name)
-        for name in store.stacks
-        if name != whole and store.windows(name)["part"][index] >= 0
-    }
-    if not found:
-        return None
-    names = _every_day(list(found))
-    data = np.full((len(names), lags.stop - lags.start), np.nan)
-    n_windows = np.zeros(len(names), np.int64)
-    for row, name in enumerate(names):
-        if name in found and found[name].n_windows:
-            data[row] = found[name].data[lags]
-            n_windows[row] = found[name].n_windows
-    return Substacks(names, data, n_windows)
+    """Return the stacks of a pair over time, each in its place, gaps as NaN.
 
-
-def _every_day(names: list[str]) -> list[str]:
-    """Return names of stacks; where they are days, with the days between them.
-
-    >>> _every_day(["2022-05-17", "2022-05-19"])
-    ['2022-05-17', '2022-05-18', '2022-05-19']
-    >>> _every_day(["2022-05-17", "winter"])
-    ['2022-05-17', 'winter']
+    Of more than 4000 neighbours are averaged.
     """
-    try:
-        days = sorted(date.fromisoformat(name) for name in names)
-    except ValueError:
-        return sorted(names)
-    n_days = (days[-1] - days[0]).days + 1
-    if n_days > MOST_DAYS:
-        return sorted(names)
-    return [(days[0] + timedelta(days=i)).isoformat() for i in range(n_days)]
+    index = store.pair_index(first, second)
+    there = {
+        name
+        for name in over_time(store.stacks, whole)
+        if store.windows(name)["n_windows"][index] > 0
+    }
+    if not there:
+        return None
+    names = _with_gaps(sorted(there))
+    at_once = -(-len(names) // MOST_PERIODS)
+    groups = [names[i : i + at_once] for i in range(0, len(names), at_once)]
+    data = np.full((len(groups), lags.stop - lags.start), np.nan)
+    n_windows = np.zeros(len(groups), np.int64)
+    for row, group in enumerate(groups):
+        found = [store.get(first, second, name) for name in group if name in there]
+        counts = [one.n_windows for one in found]
+        if found:
+            data[row] = np.average([one.data[lags] for one in found], 0, counts)
+            n_windows[row] = sum(counts)
+    return Substacks([split(group[0])[0] for group in groups], data, n_windows)
+
+
+def _with_gaps(names: list[str]) -> list[str]:
+    """Return names of stacks over time, sorted, with those between that are not there.
+
+    >>> _with_gaps(["2022-05-17", "2022-05-19"])
+    ['2022-05-17', '2022-05-18', '2022-05-19']
+    >>> _with_gaps(["2022-05-17T22@1-2Hz", "2022-05-18T00@1-2Hz"])
+    ['2022-05-17T22@1-2Hz', '2022-05-17T23@1-2Hz', '2022-05-18T00@1-2Hz']
+    """
+    unit = {"day": "D", "hour": "h"}.get(unit_of(names[0]))
+    if unit is None or len(names) < 2:
+        return names
+    band = names[0][len(split(names[0])[0]) :]
+    starts = np.array([split(name)[0] for name in names], f"datetime64[{unit}]")
+    every = np.arange(starts[0], starts[-1] + 1)
+    # stacks of a few days in several years are no series
+    return names if len(every) > 50 * len(names) else [f"{t}{band}" for t in every]

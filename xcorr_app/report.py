@@ -73,7 +73,15 @@ def write_report(
         ("Network", lambda p: views.map_view(store, p, stack=stack)),
         ("Signal to noise", lambda p: views.snr_view(store, p, stack=stack)),
         ("All pairs", lambda p: views.matrix_view(store, p, **lines, **lag)),
-        ("Direction", lambda p: views.azimuth_view(store, p, **lines, **lag)),
+        ("Azimuth", lambda p: views.azimuth_view(store, p, **lag)),
+        (
+            "Direction of travel",
+            lambda p: views.direction_view(store, p, **lines, **lag),
+        ),
+        (
+            "Signal to noise by direction",
+            lambda p: views.rose_view(store, p, stack=stack),
+        ),
     ]
     strongest = _strongest(store, stack) if store.stacks else None
     if strongest is not None:

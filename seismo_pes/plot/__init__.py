@@ -6,13 +6,16 @@ them.
 
 from seismo_pes.figure import save
 from seismo_pes.plot.availability import availability_figure
-from seismo_pes.plot.direction import DirectionBins, azimuth_figure
+from seismo_pes.plot.components import components_figure
+from seismo_pes.plot.direction import DirectionBins, direction_figure
 from seismo_pes.plot.network import map_figure
 from seismo_pes.plot.noise import snr_figure
 from seismo_pes.plot.pair import Substacks, pair_figure
+from seismo_pes.plot.rose import rose_figure
 from seismo_pes.plot.section import (
     MOST_NAMES,
     DistanceBins,
+    azimuth_section_figure,
     normalised,
     record_section_figure,
 )
@@ -25,13 +28,16 @@ __all__ = [
     "DistanceBins",
     "Substacks",
     "availability_figure",
-    "azimuth_figure",
+    "azimuth_section_figure",
+    "components_figure",
+    "direction_figure",
     "map_figure",
     "matrix_figure",
     "normalised",
     "pair_figure",
     "psd_figure",
     "record_section_figure",
+    "rose_figure",
     "save",
     "snr_figure",
     "spectrogram_figure",

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from seismo_pes.figure import FAINT, GROUND, heading, new_figure, style
+from seismo_pes.figure import (
+    FAINT,
+    GROUND,
+    beside,
+    colour_bar,
+    heading,
+    new_figure,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,10 +69,8 @@ def availability_figure(
         heading(axes, title, note)
         share = figure.add_subplot(grid[0, 1], sharey=axes)
         _draw_share(share, fraction)
-        bar = figure.colorbar(drawn, ax=[axes, share], pad=0.02, aspect=25, shrink=0.9)
-        bar.set_label("part of the day that there is", fontsize=9)
-        bar.ax.tick_params(labelsize=8)
-        bar.outline.set_visible(False)
+        label = "part of the day that there is"
+        colour_bar(figure, drawn, [axes, share], label, fraction=0.05, shrink=0.9)
         return figure
 
 
@@ -110,6 +116,4 @@ def _draw_share(axes: Axes, fraction: np.ndarray) -> None:
     percent = 100 * fraction.mean(axis=1) if fraction.shape[1] else fraction.sum(axis=1)
     axes.barh(range(len(percent)), percent, height=0.75, color=FAINT)
     axes.set_xlim(0, 100)
-    axes.tick_params(labelleft=False, left=False, labelsize=8)
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel("of all days, %", fontsize=9)
+    beside(axes, "of all days, %")

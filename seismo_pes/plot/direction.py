@@ -9,7 +9,11 @@ import numpy as np
 
 from seismo_pes.figure import (
     AMOUNT_MAP,
+    FAINT,
+    GROUND,
+    beside,
     check_velocities,
+    colour_bar,
     heading,
     new_figure,
     style,
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DirectionBins", "azimuth_figure"]
+__all__ = ["DirectionBins", "direction_figure"]
 
 BIN_DEG = 10.0
 N_SLOWNESS = 120
@@ -89,7 +93,7 @@ class DirectionBins:
             return self._slowness_sum / self._slowness_count
 
 
-def azimuth_figure(
+def direction_figure(
     bins: DirectionBins,
     *,
     velocities_km_s: Sequence[float] = (),
@@ -118,7 +122,7 @@ def azimuth_figure(
         grid = figure.add_gridspec(1, 3, width_ratios=[6, 6, 1.2])
         left = figure.add_subplot(grid[0, 0])
         right = figure.add_subplot(grid[0, 1], sharey=left)
-        beside = figure.add_subplot(grid[0, 2], sharey=left)
+        counts = figure.add_subplot(grid[0, 2], sharey=left)
         drawn = _draw(left, bins.over_lag(), float(bins.lag_s[-1]))
         left.set_xlabel("lag (s)")
         left.set_ylabel("waves travel towards (° from north)")
@@ -139,22 +143,17 @@ def azimuth_figure(
                 fontsize=9,
             )
         centres = (bins.edges_deg[:-1] + bins.edges_deg[1:]) / 2
-        beside.barh(centres, bins.count, height=0.85 * BIN_DEG, color="#8a94a6")
-        beside.tick_params(labelleft=False, left=False, labelsize=8)
-        beside.spines["left"].set_visible(False)
-        beside.set_xlabel("pairs", fontsize=9)
-        shown = [left, right, beside]
-        bar = figure.colorbar(drawn, ax=shown, pad=0.02, aspect=30, fraction=0.035)
-        bar.set_label("mean envelope, pairs scaled by their peaks", fontsize=9)
-        bar.ax.tick_params(labelsize=8)
-        bar.outline.set_visible(False)
+        counts.barh(centres, bins.count, height=0.85 * BIN_DEG, color=FAINT)
+        beside(counts, "pairs")
+        shown = [left, right, counts]
+        colour_bar(figure, drawn, shown, "mean envelope, pairs scaled by their peaks")
         return figure
 
 
 def _draw(axes: Axes, mean: np.ndarray, end: float) -> Any:
     finite = mean[np.isfinite(mean)]
     limit = float(np.percentile(finite, 99.5)) if len(finite) else 1.0
-    axes.set_facecolor("#e9ebef")
+    axes.set_facecolor(GROUND)
     return axes.imshow(
         np.ma.masked_invalid(mean),
         cmap=AMOUNT_MAP,

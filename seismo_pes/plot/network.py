@@ -15,6 +15,7 @@ from seismo_pes.figure import (
     INK,
     NEGATIVE,
     SOFT,
+    colour_bar,
     heading,
     new_figure,
     style,
@@ -99,10 +100,7 @@ def map_figure(
         _label_axes(axes)
         heading(axes, title, note)
         if drawn is not None:
-            bar = figure.colorbar(drawn, ax=axes, pad=0.02, shrink=0.8, aspect=28)
-            bar.set_label(values_label, fontsize=9)
-            bar.ax.tick_params(labelsize=8)
-            bar.outline.set_visible(False)
+            colour_bar(figure, drawn, axes, values_label, shrink=0.8)
         return figure
 
 

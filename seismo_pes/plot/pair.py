@@ -15,6 +15,7 @@ from seismo_pes.figure import (
     MARKS,
     NEGATIVE,
     POSITIVE,
+    beside,
     check_velocities,
     heading,
     image,
@@ -173,6 +174,4 @@ def draw_counts(axes: Axes, substacks: Substacks) -> None:
     """Draw how many windows each substack has."""
     counts = substacks.n_windows
     axes.barh(range(len(counts)), counts, height=0.85, color=FAINT)
-    axes.tick_params(labelleft=False, left=False, labelsize=8)
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel("windows", fontsize=9)
+    beside(axes, "windows")

@@ -9,11 +9,13 @@ import numpy as np
 
 from seismo_pes.figure import (
     DASHES,
+    FAINT,
     INK,
     LINES,
     LINES_OVER_IMAGE,
     SOFT,
     check_velocities,
+    colour_bar,
     heading,
     image,
     legend,
@@ -25,13 +27,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DistanceBins", "normalised", "record_section_figure"]
+__all__ = [
+    "DistanceBins",
+    "azimuth_section_figure",
+    "normalised",
+    "record_section_figure",
+]
 
 MOST_NAMES = 15
 
 
 class DistanceBins:
     """Means of normalised correlations in bins of distance, added block by block.
+
+    Or in bins of azimuth, or of whatever else correlations lie over.
 
     Parameters
     ----------
@@ -129,50 +138,103 @@ def record_section_figure(
     check_velocities(velocities_km_s)
     binned = isinstance(data, DistanceBins)
     with style():
-        figure = new_figure(8.6, 7.2)
-        axes = figure.add_subplot()
+        figure, axes = _frame(lags_s)
         if isinstance(data, DistanceBins):
-            top_km = _draw_bins(figure, axes, data, lags_s)
+            _draw_bins(figure, axes, data, lags_s)
         else:
-            top_km = _draw_traces(axes, data, lags_s, distance_km, names)
-        axes.set_xlim(lags_s[0], lags_s[-1])
-        axes.set_xlabel("lag (s)")
+            place = _places(data, distance_km)
+            _draw_traces(axes, data, lags_s, place, names)
+            near = len(place) > 0 and place.min() < 0.3 * place.max()
+            if distance_km is not None and near:
+                # the moveouts' origin belongs into the picture
+                axes.set_ylim(bottom=min(axes.get_ylim()[0], 0.0))
         heading(axes, title, note)
         if binned or distance_km is not None:
             axes.set_ylabel("distance (km)")
+            top_km = axes.get_ylim()[1]
             _draw_moveouts(axes, velocities_km_s, top_km, float(lags_s[-1]), binned)
         else:
             axes.set_ylabel("pair, in order: distances are not known")
         return figure
 
 
+def azimuth_section_figure(
+    data: np.ndarray | DistanceBins,
+    lags_s: np.ndarray,
+    azimuth_deg: np.ndarray | None = None,
+    *,
+    names: Sequence[str] = (),
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Draw correlations over lag and azimuth.
+
+    Parameters
+    ----------
+    data
+        Shape (n, n_lags): each row becomes a line, scaled by its peak. Or
+        `DistanceBins` of degrees: an image of their means.
+    lags_s
+        Shape (n_lags,), seconds.
+    azimuth_deg
+        Shape (n,), for rows: from the first station to the second.
+    names
+        Of the rows; written at their ends if there are no more than 15.
+    title, note
+        Over the picture, and smaller below the title.
+    """
+    with style():
+        figure, axes = _frame(lags_s)
+        if isinstance(data, DistanceBins):
+            _draw_bins(figure, axes, data, lags_s)
+        else:
+            _draw_traces(axes, data, lags_s, _places(data, azimuth_deg), names)
+            axes.axvline(0, color=FAINT, lw=0.5)
+        heading(axes, title, note)
+        low, high = axes.get_ylim()
+        span = high - low
+        step = next((s for s in (5, 10, 15, 30) if span <= 8 * s), 45)
+        axes.set_yticks(np.arange(np.ceil(low / step), high // step + 1) * step)
+        axes.set_ylim(low, high)
+        axes.set_ylabel("azimuth from first to second station (°)")
+        return figure
+
+
+def _frame(lags_s: np.ndarray) -> tuple[Figure, Axes]:
+    figure = new_figure(8.6, 7.2)
+    axes = figure.add_subplot()
+    axes.set_xlim(lags_s[0], lags_s[-1])
+    axes.set_xlabel("lag (s)")
+    return figure, axes
+
+
+def _places(data: np.ndarray, place: np.ndarray | None) -> np.ndarray:
+    return np.arange(len(data)) + 1.0 if place is None else np.asarray(place, float)
+
+
 def _draw_traces(
     axes: Axes,
     data: np.ndarray,
     lags_s: np.ndarray,
-    distance_km: np.ndarray | None,
+    place: np.ndarray,
     names: Sequence[str],
-) -> float:
-    """Draw rows as lines; return the upper end of the distance axis."""
+) -> None:
+    """Draw rows as lines, each at its place."""
     n = len(data)
-    place = np.arange(n) + 1.0 if distance_km is None else np.asarray(distance_km)
     if not n:
         axes.text(0.5, 0.5, "no correlations", transform=axes.transAxes, ha="center")
-        return 1.0
+        return
     span = float(np.ptp(place)) or max(float(place.max()), 1.0)
     height = span * float(np.clip(0.6 / np.sqrt(n), 0.02, 0.12))
     alpha = float(np.clip(12 / np.sqrt(n), 0.45, 0.95))
     width = float(np.clip(3 / np.sqrt(n), 0.55, 1.0))
     for at, row in zip(place, normalised(data), strict=True):
         axes.plot(lags_s, at + height * row, color=INK, lw=width, alpha=alpha)
-    lowest, highest = float(place.min()), float(place.max())
-    bottom, top = lowest - 1.4 * height, highest + 1.4 * height
-    if distance_km is not None and lowest < 0.3 * highest:
-        bottom = min(bottom, 0.0)  # the moveouts' origin belongs into the picture
+    bottom = float(place.min()) - 1.4 * height
+    top = float(place.max()) + 1.4 * height
     axes.set_ylim(bottom, top)
     if len(names) == n <= MOST_NAMES:
         _name_rows(axes, names, place, (top - bottom) * 0.035)
-    return top
 
 
 def _name_rows(
@@ -199,18 +261,15 @@ def _name_rows(
 
 def _draw_bins(
     figure: Figure, axes: Axes, bins: DistanceBins, lags_s: np.ndarray
-) -> float:
-    """Draw means in bins as an image; return the upper end of the distance axis."""
+) -> None:
+    """Draw means in bins as an image."""
     mean = bins.mean()
     finite = np.abs(mean[np.isfinite(mean)])
     limit = float(np.percentile(finite, 99.5)) if len(finite) else 1.0
-    low_km, high_km = float(bins.edges_km[0]), float(bins.edges_km[-1])
-    drawn = image(axes, mean, lags_s, (low_km, high_km), limit or 1.0)
-    bar = figure.colorbar(drawn, ax=axes, pad=0.015, fraction=0.035, aspect=32)
-    bar.set_label("mean of correlations, each scaled by its peak", fontsize=9)
-    bar.ax.tick_params(labelsize=8)
-    bar.outline.set_visible(False)
-    return high_km
+    edges = float(bins.edges_km[0]), float(bins.edges_km[-1])
+    drawn = image(axes, mean, lags_s, edges, limit or 1.0)
+    axes.set_xlim(lags_s[0], lags_s[-1])
+    colour_bar(figure, drawn, axes, "mean of correlations, each scaled by its peak")
 
 
 def _draw_moveouts(

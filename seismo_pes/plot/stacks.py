@@ -12,7 +12,9 @@ from seismo_pes.figure import (
     INK,
     LINES_OVER_IMAGE,
     POSITIVE,
+    beside,
     check_velocities,
+    colour_bar,
     heading,
     image,
     legend,
@@ -81,13 +83,10 @@ def matrix_figure(
         shown = [axes]
         if distance_km is not None:
             _draw_velocities(axes, velocities_km_s, distance_km)
-            beside = figure.add_subplot(grid[0, 1], sharey=axes)
-            _draw_distances(beside, distance_km)
-            shown.append(beside)
-        bar = figure.colorbar(drawn, ax=shown, pad=0.02, aspect=32, fraction=0.04)
-        bar.set_label("correlation, each scaled by its peak", fontsize=9)
-        bar.ax.tick_params(labelsize=8)
-        bar.outline.set_visible(False)
+            panel = figure.add_subplot(grid[0, 1], sharey=axes)
+            _draw_distances(panel, distance_km)
+            shown.append(panel)
+        colour_bar(figure, drawn, shown, "correlation, each scaled by its peak")
         return figure
 
 
@@ -114,9 +113,7 @@ def _draw_velocities(
 def _draw_distances(axes: Axes, distance_km: np.ndarray) -> None:
     axes.plot(distance_km, range(len(distance_km)), color=POSITIVE, lw=1.4)
     axes.set_xlim(left=0)
-    axes.tick_params(labelleft=False, left=False, labelsize=8)
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel("distance (km)", fontsize=9)
+    beside(axes, "distance (km)")
 
 
 # ------------------------------------------------------------------ over time
@@ -175,5 +172,4 @@ def _draw_likeness(axes: Axes, data: np.ndarray, reference: np.ndarray) -> None:
     low = float(np.nanmin(likeness, initial=0))
     axes.set_xlim(min(low - 0.05, -0.05), 1.05)
     axes.axvline(0, color=FAINT, lw=0.5)
-    axes.tick_params(labelleft=False, left=False, labelsize=8)
-    axes.set_xlabel("likeness to\nall of it", fontsize=9)
+    beside(axes, "likeness to\nall of it")

@@ -15,6 +15,7 @@ from seismo_pes.figure import (
     INK,
     POSITIVE,
     SOFT,
+    colour_bar,
     heading,
     new_figure,
     style,
@@ -236,10 +237,8 @@ def spectrogram_figure(
         _time_axis(below)
         top.tick_params(labelbottom=False)
         top.xaxis.get_offset_text().set_visible(False)
-        bar = figure.colorbar(drawn, ax=[top, below], pad=0.015, aspect=32)
-        bar.set_label(f"dB relative to 1 ({units})²/Hz", fontsize=9)
-        bar.ax.tick_params(labelsize=8)
-        bar.outline.set_visible(False)
+        label = f"dB relative to 1 ({units})²/Hz"
+        colour_bar(figure, drawn, [top, below], label, pad=0.015)
         return figure
 
 

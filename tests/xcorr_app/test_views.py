@@ -117,15 +117,66 @@ def test_signal_to_noise(tmp_path, drawn):
     assert right.get_xlabel() == "distance (km)"
 
 
-def test_azimuth_tells_from_where_the_noise_comes(tmp_path, drawn):
+def test_direction_tells_from_where_the_noise_comes(tmp_path, drawn):
     with make(tmp_path, one_way=True) as results:
-        views.azimuth_view(results, "x.png", velocities_km_s=[3.0])
+        views.direction_view(results, "x.png", velocities_km_s=[3.0])
     left, right, *_ = drawn[0].axes
     east, west = right.images[0].get_array()[[9, 27]]  # towards 90, 270 degrees
     slowness = np.linspace(0, 1, len(east))
     assert slowness[np.argmax(east)] == pytest.approx(1 / 3, abs=0.02)
     assert east.max() > 5 * west.max()
     assert left.images[0].get_array().mask[0].all(), "no pair lies to the north"
+
+
+def test_azimuth_section(tmp_path, drawn, monkeypatch):
+    with make(tmp_path) as results:
+        views.azimuth_view(results, "x.png", max_lag_s=15)
+        monkeypatch.setattr("xcorr_app.plot.MOST_TRACES", 14)
+        views.azimuth_view(results, "x.png")
+    lines, image = (figure.axes[0] for figure in drawn)
+    assert len(lines.lines) == 16  # pairs, and lag 0
+    assert lines.get_xlim() == (-15, 15)
+    assert all(80 < line.get_ydata().mean() < 100 for line in lines.lines[:-1])
+    assert image.images[0].get_extent()[2:] == [0, 360]
+
+
+def test_rose_points_where_waves_travel(tmp_path, drawn):
+    with make(tmp_path, one_way=True) as results:
+        views.rose_view(results, "x.png")
+    bars = drawn[0].axes[0].patches
+    towards = np.degrees([bar.get_x() + bar.get_width() / 2 for bar in bars])
+    ratio = np.array([bar.get_height() for bar in bars])
+    east, west = (ratio[np.abs(towards - at) < 8].max() for at in (90, 270))
+    assert east > 4 * west > 0
+    assert np.count_nonzero(ratio) == 2
+
+
+def test_components_of_two_stations(tmp_path, drawn):
+    ids = [f"XX.{station}..HH{c}" for station in "AB" for c in "ZNERT"]
+    channels = [Place(name, 0.0, 0.1 * (name[3] == "B")) for name in ids]
+    create_run(tmp_path, config={}, channels=channels, sampling_rate_hz=1.0, n_lags=5)
+    pairs = np.array([(0, 5), (0, 6), (3, 8), (4, 9), (3, 9)], "i4")
+    n = len(pairs)
+    data = np.arange(n)[:, None] + np.zeros((n, 5), "f4")
+    counts = (np.full(n, 3, "i4"), np.zeros(n, "i8"), np.ones(n, "i8"))
+    with CorrelationWriter(tmp_path) as writer:
+        rows = (*counts, data.astype("f4"), (0, 0, 0), True)
+        writer.write(CorrelationRows("all", pairs, *rows))
+    with store.open(tmp_path) as results:
+        views.components_view(results, "XX.A", "B", "x.png", velocities_km_s=[10])
+        views.components_view(results, "B", "XX.A..HH", "x.png")
+        with pytest.raises(ParameterError, match="no correlations of components"):
+            views.components_view(results, "A", "A", "x.png")
+    panels = drawn[0].axes
+    names = [a + b for a in "ZRT" for b in "ZRT"]
+    shown = {
+        name: len(axes.lines) > 4
+        for name, axes in zip(names, panels, strict=True)
+        if name in said(axes)
+    }
+    assert {name for name, there in shown.items() if there} == {"ZZ", "RR", "TT", "RT"}
+    assert list(shown) == names
+    assert "XX.B – XX.A" in said(drawn[1].axes[0])
 
 
 def test_time(tmp_path, drawn):
@@ -166,7 +217,8 @@ def test_every_kind_is_drawn(tmp_path, kind, capsys, monkeypatch):
     saved = []
     for place in ("xcorr_app.views.save", "xcorr_app.plot.save"):
         monkeypatch.setattr(place, lambda figure, path: saved.append(path))
-    pair = ["--pair", "S00", "S02"] if kind in ("pair", "time") else []
+    of_a_pair = kind in ("pair", "time", "components")
+    pair = ["--pair", "S00", "S02"] if of_a_pair else []
     assert cli.main(["plot", str(tmp_path), "--kind", kind, *pair]) == 0
     assert capsys.readouterr().out.strip() == str(saved[0])
     assert saved[0].parent == tmp_path
@@ -184,7 +236,7 @@ def test_report_is_one_file_that_needs_nothing_else(tmp_path):
         with pytest.raises(ParameterError, match="--force"):
             write_report(results, path)
     page = path.read_text()
-    assert page.count('src="data:image/png;base64,') == 6
+    assert page.count('src="data:image/png;base64,') == 8
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "http" not in re.sub(r"base64,[^\"]*", "", page)
     assert "&lt;torn&gt; &amp; lost" in page

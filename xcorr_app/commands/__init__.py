@@ -1,0 +1,27 @@
+"""The commands beside ``run``; each takes its words and returns the text to print."""
+
+from xcorr_app.commands.archives import scan
+from xcorr_app.commands.arguments import (
+    PROG,
+    command_parser,
+    number,
+    progress_shown,
+    whole,
+)
+from xcorr_app.commands.exporting import FORMATS, export
+from xcorr_app.commands.looking import KINDS, info, plot, report
+
+__all__ = [
+    "FORMATS",
+    "KINDS",
+    "PROG",
+    "command_parser",
+    "export",
+    "info",
+    "number",
+    "plot",
+    "progress_shown",
+    "report",
+    "scan",
+    "whole",
+]

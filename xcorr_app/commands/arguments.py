@@ -1,0 +1,134 @@
+"""What the parsers of the commands share: layout, numbers, options of several."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import textwrap
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from dispel4py.errors import ParameterError
+from xcorr_app.options import Parser
+
+if TYPE_CHECKING:
+    from xcorr_app.progress import Progress
+    from xcorr_app.store import Store
+
+PROG = "xcorr-app"
+WIDTH = 80
+
+
+def command_parser(
+    command: str, about: str, usage: str | None = None, epilog: str = ""
+) -> Parser:
+    """Return the parser of a command."""
+    width = min(shutil.get_terminal_size().columns, WIDTH)
+    return Parser(
+        prog=f"{PROG} {command}".strip(),
+        usage=usage,
+        description=about,
+        epilog=textwrap.dedent(epilog),
+        allow_abbrev=False,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=28, width=width
+        ),
+    )
+
+
+def whole(name: str, text: Any) -> int:
+    """Read a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ParameterError(f"{name}: {text!r} is not a whole number") from None
+
+
+def number(name: str, text: Any) -> float:
+    """Read a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ParameterError(f"{name}: {text!r} is not a number") from None
+
+
+def span(name: str, texts: Any) -> tuple[float, float] | None:
+    """Read two numbers, the second larger than the first; None where none are given."""
+    if texts is None:
+        return None
+    low, high = (number(name, text) for text in texts)
+    if not low < high:
+        raise ParameterError(f"{name} {low:g} {high:g}: the second must be larger")
+    return low, high
+
+
+def progress_shown(quiet: bool) -> AbstractContextManager[Progress | None]:
+    """Return a display of progress, or nothing."""
+    if quiet:
+        return nullcontext()
+    from xcorr_app.progress import Progress
+
+    return Progress()
+
+
+# ------------------------------------------------------- options of several
+
+
+def add_results(parser: Parser) -> None:
+    """Add the folder of a run."""
+    parser.add_argument("out", metavar="OUT", help="results of a run")
+
+
+def add_pair(parser: Parser, help: str = "") -> None:
+    """Add ``--pair``."""
+    parser.add_argument(
+        "--pair",
+        nargs=2,
+        metavar=("A", "B"),
+        help=help
+        or "two channels (NET.STA.LOC.CHA), or stations where that is unambiguous",
+    )
+
+
+def add_stack(parser: Parser, help: str = "") -> None:
+    """Add ``--stack`` and ``--band``."""
+    parser.add_argument(
+        "--stack",
+        metavar="NAME",
+        help=help or "all, or a period such as 2022-05-17 (default: all)",
+    )
+    parser.add_argument(
+        "--band",
+        nargs=2,
+        metavar=("LO", "HI"),
+        help="filter band of a run of several, Hz (default: the first)",
+    )
+
+
+def chosen_stack(store: Store, given: argparse.Namespace) -> str | None:
+    """Return the full name of the stack that is meant."""
+    from xcorr_app.stacks import full_name
+
+    return full_name(store, given.stack, span("--band", given.band))
+
+
+def add_drawing(parser: Parser) -> None:
+    """Add ``--velocity`` and ``--max-lag-s``."""
+    parser.add_argument(
+        "--velocity",
+        metavar="KM_S",
+        nargs="+",
+        default=[],
+        help="velocities to draw as lines, km/s",
+    )
+    parser.add_argument(
+        "--max-lag-s", metavar="SECONDS", help="lags drawn (default: all)"
+    )
+
+
+def drawing(given: argparse.Namespace) -> tuple[list[float], float | None]:
+    """Return velocities and the largest lag."""
+    velocities = [number("--velocity", one) for one in given.velocity]
+    if given.max_lag_s is None:
+        return velocities, None
+    return velocities, number("--max-lag-s", given.max_lag_s)

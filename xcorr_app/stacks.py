@@ -1,0 +1,151 @@
+"""Names of stacks: a period, and a filter band where a run has several.
+
+A period is ``all``, a day ``2022-05-17``, an hour ``2022-05-17T06``, a window
+``2022-05-17T06:30:00``, or a moving stack ``2022-05-17T00:00:00~432000s``: so many
+seconds from there. ``2022-05-17@0.1-0.5Hz`` is a day of one band.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from dispel4py.errors import ParameterError
+
+__all__ = ["UNITS", "band_name", "bands_of", "full_name", "over_time", "unit_of"]
+
+# Longest first: of several that a run keeps, the first there is the usual one.
+UNITS = ("moving", "day", "hour", "window")
+
+_DAY = r"\d{4}-\d\d-\d\d"
+_FORMS = {
+    "day": re.compile(_DAY),
+    "hour": re.compile(rf"{_DAY}T\d\d"),
+    "window": re.compile(rf"{_DAY}T\d\d:\d\d:\d\d(\.\d+)?"),
+    "moving": re.compile(rf"{_DAY}T\d\d:\d\d:\d\d(\.\d+)?~[\d.]+s"),
+}
+_NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]\d+)?)"
+_BAND = re.compile(f"{_NUMBER}-{_NUMBER}Hz")
+
+
+class _Stacked(Protocol):
+    """What has stacks: a `Store`."""
+
+    @property
+    def stacks(self) -> Sequence[str]: ...
+
+
+def split(name: str) -> tuple[str, str]:
+    """Return period and band; the band is "" where there is none.
+
+    >>> split("2022-05-17@0.1-0.5Hz"), split("all")
+    (('2022-05-17', '0.1-0.5Hz'), ('all', ''))
+    """
+    period, _, band = name.partition("@")
+    return period, band
+
+
+def unit_of(name: str) -> str:
+    """Return what the period of a stack is: one of `UNITS`, or "".
+
+    >>> [unit_of(name) for name in ("2022-05-17@1-2Hz", "2022-05-17T06", "all")]
+    ['day', 'hour', '']
+    """
+    period, _ = split(name)
+    return next((unit for unit in UNITS if _FORMS[unit].fullmatch(period)), "")
+
+
+def band_name(low_hz: float, high_hz: float) -> str:
+    """Return the name of a band.
+
+    >>> band_name(0.1, 2.0)
+    '0.1-2Hz'
+    """
+    return f"{low_hz:g}-{high_hz:g}Hz"
+
+
+def band_hz(name: str) -> tuple[float, float] | None:
+    """Return the band of a stack in Hz; None where its name has none.
+
+    >>> band_hz("all@0.1-2Hz")
+    (0.1, 2.0)
+    """
+    found = _BAND.fullmatch(split(name)[1])
+    return None if found is None else (float(found[1]), float(found[2]))
+
+
+def bands_of(stacks: Iterable[str]) -> list[str]:
+    """Return the bands of stacks, lowest first.
+
+    >>> bands_of(["all@1-2Hz", "all@0.5-1Hz", "2022-05-17@1-2Hz"])
+    ['0.5-1Hz', '1-2Hz']
+    """
+    named = {split(name)[1] for name in stacks}
+    return sorted(named - {""}, key=lambda band: band_hz(f"@{band}") or (0.0, 0.0))
+
+
+def full_name(
+    store: _Stacked,
+    stack: str | None = None,
+    band: tuple[float, float] | None = None,
+) -> str | None:
+    """Return the name of the stack that is meant by a period and a band.
+
+    Parameters
+    ----------
+    store
+        What has the stacks.
+    stack
+        Period, with or without its band; by default ``all``.
+    band
+        In Hz; by default the lowest, if there are several.
+
+    Returns
+    -------
+    str or None
+        None where it is the usual one.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such band, or two are named.
+    """
+    bands = bands_of(store.stacks)
+    named = band_name(*band) if band else ""
+    if named and named not in bands:
+        there = ", ".join(bands) or "one band only, without a name"
+        raise ParameterError(f"--band {band[0]:g} {band[1]:g}: there is {there}")  # type: ignore[index]
+    if stack is not None and "@" in stack:
+        if named and split(stack)[1] != named:
+            raise ParameterError(f"--stack {stack}: is not of --band {named}")
+        return stack
+    if not bands or stack in store.stacks or (not named and "all" in store.stacks):
+        return stack
+    return f"{stack or 'all'}@{named or bands[0]}"
+
+
+def over_time(stacks: Iterable[str], like: str, unit: str | None = None) -> list[str]:
+    """Return the stacks of one unit of time and the band of another, in their order.
+
+    Parameters
+    ----------
+    stacks
+        Names.
+    like
+        A stack of the band that is wanted.
+    unit
+        One of `UNITS`; by default the first of them that there is.
+
+    Examples
+    --------
+    >>> over_time(["all", "2022-05-18", "2022-05-17", "2022-05-17T06"], "all")
+    ['2022-05-17', '2022-05-18']
+    """
+    band = split(like)[1]
+    units: dict[str, list[str]] = {}
+    for name in stacks:
+        if split(name)[1] == band:
+            units.setdefault(unit_of(name), []).append(name)
+    chosen = unit or next((one for one in UNITS if one in units), "")
+    return sorted(units.get(chosen, [])) if chosen else []
