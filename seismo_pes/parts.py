@@ -62,7 +62,7 @@ RECORD = np.dtype(
         ("data_sum", "<u4"),
         ("start_ns", "<i8"),
         ("end_ns", "<i8"),
-        ("stack", "S36"),
+        ("stack", "S48"),
         ("check", "<u4"),
     ]
 )

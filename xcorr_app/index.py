@@ -26,7 +26,7 @@ from xcorr_app.layout import Part as PartOfRun
 __all__ = ["PAIR_GEOMETRY", "finalize", "is_current", "pair_table", "read_index_file"]
 
 INDEX_FORMAT = "xcorr-app correlations"
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 ABOUT = (
     "pairs[k] tells what row k is in /correlations/STACK/data and .../windows, for "
     "every stack; NaN rows with part -1 are pairs that the stack does not have; lags_s "
@@ -130,6 +130,7 @@ def _write_description(file: h5py.File, run: RunInfo) -> None:
     file.attrs["version"] = INDEX_VERSION
     file.attrs["about"] = ABOUT
     file.attrs["created"] = run.created
+    file.attrs["run_id"] = run.run_id
     file.attrs["sampling_rate_hz"] = run.sampling_rate_hz
     file.attrs["dtype"] = run.dtype
     # As datasets: an attribute may not be longer than 64 kB.
@@ -243,6 +244,7 @@ def _read_description(file: h5py.File, n_lags: int) -> RunInfo:
         sampling_rate_hz=float(file.attrs["sampling_rate_hz"]),
         n_lags=n_lags,
         dtype=file.attrs["dtype"],
+        run_id=file.attrs["run_id"],
     )
 
 
