@@ -1,10 +1,10 @@
 """Take the instrument out of the data: deconvolution by the channel's response.
 
 The same formulas as `obspy.Trace.remove_response` without its demeaning and taper, but
-each response is evaluated once. What evalresp takes a second for on the million
-frequencies of a day, it does in hundredths on `N_NODES` frequencies, between which a
-cubic spline in log frequency agrees with it to `TOLERANCE`, which is checked; where it
-does not, evalresp does all of them.
+each response is evaluated once, for all channels whose response it is. What evalresp
+takes a second for on the million frequencies of a day, it does in hundredths on
+`N_NODES` frequencies or fewer, between which a cubic spline in log frequency agrees
+with it to `TOLERANCE`, which is checked; where it does not, evalresp does all of them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,14 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element
 from seismo_pes.inventory import read_inventory
 from seismo_pes.signal.transfer import Transfer, apply, transfer
+from seismo_pes.traces import with_data
 
 __all__ = ["RemoveResponse", "ResponseCache", "remove_response"]
 
 OUTPUTS = ("DISP", "VEL", "ACC", "DEF")
 N_NODES = 2**15
+# of the spline for a record of few frequencies, if so many are enough
+FEWEST_NODES = 2**11
 # the lowest node, in sampling rates: below the lowest frequency of years of samples
 LOWEST_NODE = 1e-9
 TOLERANCE = 1e-8
@@ -55,9 +58,9 @@ class ResponseCache:
     def __init__(self, max_mb: float = 256.0) -> None:
         self._max_bytes = max_mb * 1e6
         self._bytes = 0
+        self._kept: OrderedDict[tuple[Any, ...], tuple[Any, int]] = OrderedDict()
         # with the response, so that no other can get the id of one that is a key
-        self._kept: OrderedDict[tuple[Any, ...], tuple[Response, Any, int]]
-        self._kept = OrderedDict()
+        self._contents: dict[int, tuple[Response, _Contents]] = {}
 
     def inverse(
         self,
@@ -70,35 +73,68 @@ class ResponseCache:
     ) -> Transfer:
         """Return what to multiply a spectrum of length ``n_fft`` by."""
         filt = None if pre_filt is None else tuple(pre_filt)
-        key = (id(response), n_fft, rate_hz, output, filt, water_level_db)
+        contents = self._contents_of(response)
+        key = (contents, n_fft, rate_hz, output, filt, water_level_db)
         if (inverse := self._get(key)) is not None:
             return inverse
-        curve_key = (id(response), rate_hz, output)
+        curve_key = (contents, rate_hz, output)
         if (curve := self._get(curve_key)) is None:
-            curve = _Curve.of(response, rate_hz, output)
-            self._keep(curve_key, response, curve, curve.nbytes)
+            curve = _Curve.of(response, rate_hz, output, n_fft // 2 + 1)
+            self._keep(curve_key, curve, curve.nbytes)
         freqs_hz = np.linspace(0.0, rate_hz / 2, n_fft // 2 + 1)
         inverse = _inverted(curve.at(freqs_hz), water_level_db)
         if filt is not None:
             inverse *= cosine_sac_taper(freqs_hz, flimit=filt)
         made = transfer(inverse)
-        self._keep(key, response, made, made.nbytes)
+        self._keep(key, made, made.nbytes)
         return made
+
+    def _contents_of(self, response: Response) -> _Contents:
+        if id(response) not in self._contents:
+            self._contents[id(response)] = (response, _Contents(response))
+        return self._contents[id(response)][1]
 
     def _get(self, key: tuple[Any, ...]) -> Any:
         if key not in self._kept:
             return None
         self._kept.move_to_end(key)
-        return self._kept[key][1]
+        return self._kept[key][0]
 
-    def _keep(
-        self, key: tuple[Any, ...], response: Response, value: Any, nbytes: int
-    ) -> None:
-        self._kept[key] = (response, value, nbytes)
+    def _keep(self, key: tuple[Any, ...], value: Any, nbytes: int) -> None:
+        self._kept[key] = (value, nbytes)
         self._bytes += nbytes
         while self._bytes > self._max_bytes and len(self._kept) > 1:
-            _, (_, _, freed) = self._kept.popitem(last=False)
+            _, (_, freed) = self._kept.popitem(last=False)
             self._bytes -= freed
+
+
+class _Contents:
+    """What a response says: equal for two channels with the same instrument."""
+
+    def __init__(self, response: Response) -> None:
+        self._values = _values_of(response)
+        self._hash = hash(self._values)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Contents) and self._values == other._values
+
+
+_PLAIN = (float, int, str, complex, type(None))
+
+
+def _values_of(thing: Any) -> Any:
+    """Return all numbers and texts in a response, nested as they are, hashable."""
+    if isinstance(thing, _PLAIN):
+        extra = getattr(thing, "__dict__", None)  # units, uncertainties
+        return (thing, _values_of(extra)) if extra else thing
+    if isinstance(thing, dict):
+        return tuple((name, _values_of(value)) for name, value in thing.items())
+    if isinstance(thing, Iterable):
+        return tuple(_values_of(value) for value in thing)
+    return (type(thing).__name__, _values_of(vars(thing)))
 
 
 @dataclass(frozen=True)
@@ -111,7 +147,10 @@ class _Curve:
     spline: CubicSpline | None
 
     @classmethod
-    def of(cls, response: Response, rate_hz: float, output: str) -> _Curve:
+    def of(
+        cls, response: Response, rate_hz: float, output: str, n_wanted: int
+    ) -> _Curve:
+        """Fit a spline whose nodes are worth it for ``n_wanted`` frequencies."""
         lowest_hz = LOWEST_NODE * rate_hz
         bare = cls(response, output, lowest_hz, None)
         if any(
@@ -120,17 +159,26 @@ class _Curve:
         ):
             # straight lines between its entries: no spline follows their corners
             return bare
-        nodes = _nodes(lowest_hz, rate_hz)
-        exact = bare.at(nodes)
+        n_nodes = max(FEWEST_NODES, 1 << (n_wanted // 4).bit_length())
+        while n_nodes < N_NODES:
+            if (spline := bare._fitted(_nodes(lowest_hz, rate_hz, n_nodes))) is None:
+                n_nodes *= 2
+                continue
+            return cls(response, output, lowest_hz, spline)
+        return cls(
+            response, output, lowest_hz, bare._fitted(_nodes(lowest_hz, rate_hz))
+        )
+
+    def _fitted(self, nodes: np.ndarray) -> CubicSpline | None:
+        """Return the spline through the nodes; None where it is not good enough."""
+        exact = self.at(nodes)
         if not np.isfinite(exact).all():
-            return bare
+            return None
         half = CubicSpline(np.log(nodes[::2]), exact[::2])(np.log(nodes[1::2]))
         error = np.abs(half - exact[1::2])
         # with all nodes the error is a sixteenth of that with every other one
         allowed = 16 * TOLERANCE * (np.abs(exact[1::2]) + 1e-6 * np.abs(exact).max())
-        if (error > allowed).any():
-            return bare
-        return cls(response, output, lowest_hz, CubicSpline(np.log(nodes), exact))
+        return None if (error > allowed).any() else CubicSpline(np.log(nodes), exact)
 
     @property
     def nbytes(self) -> int:
@@ -154,15 +202,15 @@ class _Curve:
         return curve
 
 
-def _nodes(lowest_hz: float, rate_hz: float) -> np.ndarray:
+def _nodes(lowest_hz: float, rate_hz: float, n: int = N_NODES) -> np.ndarray:
     """Frequencies, rising: even in log up to a fiftieth of the rate, then even.
 
     Seismometers are smooth in log frequency; the filters of digitisers have their
     ripples and their steep edge at even distances below Nyquist.
     """
     middle_hz = rate_hz / 50
-    low = np.geomspace(lowest_hz, middle_hz, N_NODES // 2, endpoint=False)
-    return np.concatenate((low, np.linspace(middle_hz, rate_hz / 2, N_NODES // 2 + 1)))
+    low = np.geomspace(lowest_hz, middle_hz, n // 2, endpoint=False)
+    return np.concatenate((low, np.linspace(middle_hz, rate_hz / 2, n // 2 + 1)))
 
 
 def remove_response(
@@ -211,11 +259,8 @@ def remove_response(
     for trace in stream:
         _check_pre_filt(pre_filt, trace.stats.sampling_rate)
         response = find_response(trace, inventory)
-        part = Trace(header=trace.stats.copy())
-        part.data = _deconvolved(
-            trace, response, cache, output, pre_filt, water_level_db
-        )
-        removed.append(part)
+        data = _deconvolved(trace, response, cache, output, pre_filt, water_level_db)
+        removed.append(with_data(trace, data))
     return removed
 
 

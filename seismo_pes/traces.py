@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from obspy import Stream, Trace, UTCDateTime
+from obspy.core import AttribDict
 
 from dispel4py.errors import DataError
 
@@ -40,10 +42,27 @@ def with_data(trace: Trace, data: np.ndarray, **changes: Any) -> Trace:
     >>> made.stats.npts, made.stats.delta
     (2, 0.2)
     """
-    made = Trace(header=trace.stats.copy())
+    made = Trace()
+    made.stats = _copied(trace.stats)
     made.data = data
     for name, value in changes.items():
         setattr(made.stats, name, value)
+    return made
+
+
+# what a header mostly holds; nobody can change these in place
+_CONSTANT = (str, int, float, bool, UTCDateTime, type(None))
+
+
+def _copied(stats: Any) -> Any:
+    """Copy a header, several times as fast as by ``stats.copy()``."""
+    made = object.__new__(type(stats))
+    for name, value in vars(stats).items():
+        if isinstance(value, AttribDict):
+            value = _copied(value)
+        elif not isinstance(value, _CONSTANT):
+            value = copy.deepcopy(value)
+        vars(made)[name] = value
     return made
 
 
