@@ -1,8 +1,8 @@
-"""Windows of a channel and their spectra."""
+"""Windows of a channel, or of the components of an instrument, and their spectra."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,20 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
 from seismo_pes.merge import Segment, merge_segments
 from seismo_pes.report import Skipped
-from seismo_pes.signal.detrend import detrend
-from seismo_pes.signal.spectra import energy, energy_of_spectrum, rfft_windows
-from seismo_pes.signal.whiten import whiten
-from seismo_pes.signal.window import WindowGrid, cut
 from seismo_pes.spectra_settings import SpectraSettings
-from seismo_pes.waveforms import Waveforms
+from seismo_pes.transform import transform
+from seismo_pes.waveforms import ChannelSpan, Waveforms
+from seismo_pes.windowing import cut_plan
 
-__all__ = ["Spectra", "SpectraSettings", "WindowSpectra", "window_spectra"]
+__all__ = [
+    "Spectra",
+    "SpectraSettings",
+    "WindowSpectra",
+    "instrument_spectra",
+    "window_spectra",
+]
+
+NOT_ASKED = "left out: not one of the channels that were asked for"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,152 +86,146 @@ def window_spectra(
     used : numpy.ndarray
         Shape (n,), int64: the windows used, ascending.
     spectra : numpy.ndarray
-        Shape (n, n_bins).
+        Shape (n * rows_per_window, n_bins), as in `Spectra`; `instrument_spectra`
+        gives the factors of several bands, too.
     """
-    complex_dtype = np.result_type(settings.dtype, np.complex64)
-    n_bins = settings.bins.stop - settings.bins.start
-    used, spectra = [], []
-    for segment in segments:
-        near = _windows_of(segment, windows, settings)
-        if not len(near):
-            continue
-        piece = cut(
-            segment.data, segment.first_sample, settings.grid, settings.rate_hz, near
-        )
-        keep = piece.covered & ~_flat_windows(near, settings.grid, flat)
-        if not keep.any():
-            continue
-        rows = slice(None) if keep.all() else keep
-        data, alive = _detrended(piece.data[rows], piece.n_samples[rows], settings)
-        found, alive = _transformed(data, alive, settings)
-        used.append(np.asarray(near, np.int64)[keep][alive])
-        spectra.append(found)
-    if not used:
-        return np.empty(0, np.int64), np.empty((0, n_bins), complex_dtype)
-    return np.concatenate(used), np.concatenate(spectra)
+    used, (spectra,), _ = instrument_spectra([segments], windows, settings, [flat])
+    return used, spectra
 
 
-def _windows_of(segment: Segment, windows: range, settings: SpectraSettings) -> range:
-    """Return the windows that can lie in a segment, one more at each end."""
-    step = settings.grid.step_ns * settings.rate_hz / 1e9
-    first = int(segment.first_sample // step)
-    last = int(segment.end_sample // step) + 1
-    return range(max(windows.start, first), max(first, min(windows.stop, last)))
+def instrument_spectra(
+    channels: Sequence[Sequence[Segment]],
+    windows: range,
+    settings: SpectraSettings,
+    flats: Sequence[Sequence[tuple[int, int]]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Transform the windows that all channels of an instrument have.
 
+    Parameters
+    ----------
+    channels : sequence of sequence of Segment
+        The segments of each channel; those of a channel do not overlap.
+    windows : range
+        The windows of the grid to look at.
+    settings : SpectraSettings
+    flats : sequence of sequence of (int, int)
+        For each channel, where its recorded data were flat, in nanoseconds.
 
-def _flat_windows(
-    windows: range, grid: WindowGrid, flat: tuple[tuple[int, int], ...]
-) -> np.ndarray:
-    start = grid.start_ns(np.asarray(windows, np.int64))
-    inside = np.zeros(len(windows), bool)
-    for begin, end in flat:
-        inside |= (start >= begin) & (start + grid.length_ns <= end)
-    return inside
-
-
-def _detrended(
-    data: np.ndarray, n_samples: np.ndarray, settings: SpectraSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Detrend each window over its own samples; say which have energy."""
-    data = data.astype(np.float64, copy=False)
-    largest = _largest(data)
-    for n in np.unique(n_samples):
-        rows = n_samples == n
-        if rows.all() and n == data.shape[-1]:
-            data = detrend(data, settings.window_detrend)
-        else:
-            data[rows, :n] = detrend(data[rows, :n], settings.window_detrend)
-    rounding = np.finfo(np.float64).eps * largest * 8
-    with np.errstate(invalid="ignore"):
-        alive = np.sqrt(energy(data) / data.shape[-1]) > rounding
-    return data, alive
-
-
-def _largest(data: np.ndarray) -> np.ndarray:
-    """Return the largest absolute value of each row, without a copy of the rows."""
-    return np.maximum(data.max(axis=-1), -data.min(axis=-1))
-
-
-def _transformed(
-    data: np.ndarray, alive: np.ndarray, settings: SpectraSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the spectra of the windows that are alive, whitened and scaled."""
-    bins = settings.bins
-    data = data if alive.all() else data[alive]
-    # a common scale keeps squares of float32 within range; it cancels or is put back
-    scale = _largest(data)[:, None]
-    scale[scale == 0] = 1.0
-    scaled = np.empty(data.shape, settings.dtype)
-    np.divide(data, scale, out=scaled, casting="same_kind")
-    spectra = rfft_windows(scaled, settings.n_fft, bins)
-    if settings.whiten_hz is not None:
-        spectra = whiten(spectra, settings.band(0)[1])
-        scale = np.ones_like(scale)
-    power = energy_of_spectrum(spectra, settings.n_fft, bins)
-    has_energy = power > 0
-    if not has_energy.all():
-        spectra, power, scale = (
-            spectra[has_energy],
-            power[has_energy],
-            scale[has_energy],
-        )
-        alive = alive.copy()
-        alive[np.flatnonzero(alive)[~has_energy]] = False
-    factor = 1 / np.sqrt(power)[:, None] if settings.unit_energy else scale
-    return spectra * factor.astype(settings.dtype), alive
+    Returns
+    -------
+    used : numpy.ndarray
+        Shape (n,), int64: the windows used, ascending.
+    spectra : numpy.ndarray
+        Shape (n_channels, n * rows_per_window, n_bins).
+    factors : numpy.ndarray or None
+        As in `Spectra`, for all channels.
+    """
+    plan = cut_plan(channels, windows, settings, flats)
+    made = transform(plan.chunks(settings), len(channels), len(plan.windows), settings)
+    return plan.windows[made.kept], made.data, made.factors
 
 
 class WindowSpectra(GenericPE):
-    """Cut the windows of one channel and span, and transform them.
+    """Cut the windows of a channel or an instrument and span, and transform them.
 
     Ports
     -----
     input : Waveforms
-        Traces of one channel.
+        Traces of one channel; or of all components of an instrument, as
+        `GatherComponents` makes them.
     output : Spectra
-        One for each input, also if no window is usable.
+        One for each channel of an input, also if no window is usable.
     skipped : Skipped
-        Traces at another sampling rate.
+        Traces at another sampling rate or of no channel that was asked for; channels
+        without a usable window.
 
     Parameters
     ----------
     settings : SpectraSettings
         How windows become spectra.
     channels : mapping of str to int
-        Channel id to its index in the run's channel table.
+        Channel id to its index in the run's channel table. Several ids may have one
+        index: that in the archive, and that of the component turned to north.
     """
 
     def __init__(self, settings: SpectraSettings, channels: Mapping[str, int]) -> None:
         super().__init__()
         self.settings, self.channels = settings, dict(channels)
-        self._add_input("input")
-        self._add_output("output")
-        self._add_output("skipped")
+        self._add_input("input", tuple_type=Waveforms)
+        self._add_output("output", tuple_type=Spectra)
+        self._add_output("skipped", tuple_type=Skipped)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Transform one span."""
         item: Waveforms = inputs["input"]
-        settings = self.settings
+        asked = item.spans or (item.span,)
+        numbers = [self._number(span.channel_id) for span in asked]
         segments, skipped = merge_segments(
-            _finite(item.stream), settings.sample_origin_ns, settings.rate_hz
+            _finite(item.stream), self.settings.sample_origin_ns, self.settings.rate_hz
         )
         yield from ({"skipped": one} for one in skipped)
-        span = item.span
-        windows = settings.grid.windows_between(span.start_ns, span.end_ns)
-        used, data = window_spectra(segments, windows, settings, item.flat)
-        if segments and not len(used):
-            yield {"skipped": _no_window(span.channel_id, item, segments)}
-        if span.channel_id not in self.channels:
-            raise DataError(f"{span.channel_id} is not in the table of channels")
-        number = self.channels[span.channel_id]
-        yield {"output": Spectra(number, span.stretch, used, data)}
+        found: dict[int, list[Segment]] = {number: [] for number in numbers}
+        for segment in segments:
+            number = numbers[0] if len(asked) == 1 else self._index(segment.channel_id)
+            if number in found:
+                found[number].append(segment)
+            else:
+                yield {"skipped": Skipped("windows", segment.channel_id, NOT_ASKED)}
+        channels = [found[number] for number in numbers]
+        flats = item.flats or (item.flat,) * len(asked)
+        together = [range(len(asked))] if self.settings.coherent else None
+        for part in together or [range(k, k + 1) for k in range(len(asked))]:
+            yield from self._transformed(
+                [asked[k] for k in part],
+                [channels[k] for k in part],
+                [flats[k] for k in part],
+            )
+
+    def _transformed(
+        self,
+        spans: list[ChannelSpan],
+        channels: list[list[Segment]],
+        flats: list[tuple[tuple[int, int], ...]],
+    ) -> Iterator[dict[str, Any]]:
+        """Transform channels that belong together."""
+        windows = self.settings.grid.windows_between(
+            min(span.start_ns for span in spans), max(span.end_ns for span in spans)
+        )
+        used, data, factors = instrument_spectra(
+            channels, windows, self.settings, flats
+        )
+        if any(channels) and not len(used):
+            yield {"skipped": _no_window(spans, channels)}
+        for span, rows in zip(spans, data, strict=True):
+            number = self._number(span.channel_id)
+            yield {"output": Spectra(number, span.stretch, used, rows, factors)}
+
+    def _number(self, channel_id: str) -> int:
+        number = self._index(channel_id)
+        if number is None:
+            raise DataError(f"{channel_id} is not in the table of channels")
+        return number
+
+    def _index(self, channel_id: str) -> int | None:
+        return self.channels.get(channel_id)
 
 
 def _finite(stream: Stream) -> Stream:
     return Stream([trace for trace in stream if trace.stats.npts])
 
 
-def _no_window(channel_id: str, item: Waveforms, segments: list[Segment]) -> Skipped:
-    longest = max(len(s.data) / s.rate_hz for s in segments)
-    reason = f"no window is usable (longest piece without a gap: {longest:g} s)"
-    return Skipped("windows", channel_id, reason)
+def _no_window(spans: list[ChannelSpan], channels: list[list[Segment]]) -> Skipped:
+    longest = [
+        max((len(s.data) / s.rate_hz for s in segments), default=0.0)
+        for segments in channels
+    ]
+    reason = f"no window is usable (longest piece without a gap: {min(longest):g} s)"
+    names = [span.channel_id for span in spans]
+    if len(names) > 1:
+        worst = names[int(np.argmin(longest))].rpartition(".")[2]
+        reason = (
+            "no window is usable that all components have (longest piece without a "
+            f"gap: {min(longest):g} s, of {worst})"
+        )
+        names = [f"{names[0][:-1]}?"]
+    return Skipped("windows", names[0], reason)

@@ -165,6 +165,11 @@ class SpectraSettings:
         return len(self.bands_hz)
 
     @property
+    def has_band(self) -> bool:
+        """Whether there is any band, be it that of ``whiten_hz``."""
+        return bool(self.bands_hz or self.whiten_hz)
+
+    @property
     def band_names(self) -> tuple[str, ...]:
         """Names of the bands, as in ``"0.1-0.5Hz"``."""
         return tuple(f"{low:g}-{high:g}Hz" for low, high in self.bands_hz)
