@@ -22,7 +22,8 @@ import numpy as np
 from obspy import Inventory, Stream, Trace, UTCDateTime, read_inventory
 
 from dispel4py.errors import DataError
-from seismo_pes.merge import NS, exact_rate
+from seismo_pes.merge import NS
+from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["MAGIC", "is_asdf", "read_asdf", "read_asdf_inventory"]
 

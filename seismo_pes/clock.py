@@ -19,9 +19,10 @@ import numpy as np
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
-from seismo_pes.merge import NS, exact_rate, merge_stream
-from seismo_pes.quality import with_remarks
+from seismo_pes.merge import NS, merge_stream
+from seismo_pes.quality import WithRemarks
 from seismo_pes.report import Skipped
+from seismo_pes.signal.rates import exact_rate
 from seismo_pes.signal.resample import interpolate_lanczos
 
 __all__ = [
@@ -208,4 +209,40 @@ def _corrected(trace: Trace, offset: ClockOffset) -> Trace:
     return made
 
 
-CorrectClock = with_remarks(correct_clock, "CorrectClock")
+class CorrectClock(WithRemarks):
+    """Give samples their true times: `correct_clock` as a processing element.
+
+    Parameters
+    ----------
+    table : str, Path or tuple of ClockOffset
+        The offsets, of any channels; a path is read when the run starts, by
+        `read_clock_table`.
+
+    Ports
+    -----
+    input : obspy.Stream, obspy.Trace or Waveforms
+        What comes in stays as it is.
+    output : the same type
+        New traces at true times.
+    skipped : Skipped
+        Remarks on what was corrected, stage ``"quality"``.
+    """
+
+    stage = "quality"
+
+    def __init__(self, table: str | Path | Iterable[ClockOffset]) -> None:
+        super().__init__()
+        self.table: str | Path | None = None
+        self._offsets: tuple[ClockOffset, ...] = ()
+        if isinstance(table, str | Path):
+            self.table = table
+        else:
+            self._offsets = tuple(table)
+
+    def _preprocess(self) -> None:
+        if self.table is not None:
+            self._offsets = read_clock_table(self.table)
+
+    def check(self, part: Trace) -> tuple[Stream, list[Skipped]]:
+        """Correct one trace."""
+        return correct_clock(part, self._offsets)

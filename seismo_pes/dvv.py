@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dispel4py.errors import DataError
 from seismo_pes.correlations import Correlation
@@ -98,8 +99,10 @@ def _reference(c: Correlation, reference: Correlation | None) -> np.ndarray:
 def _made(
     c: Correlation,
     method: str,
-    changes: Sequence[VelocityChange],
-    likeness: Sequence[float],
+    dvv: ArrayLike,
+    error: ArrayLike,
+    likeness: ArrayLike,
+    frequency_hz: ArrayLike | None = None,
 ) -> VelocityChanges:
     return VelocityChanges(
         c.first,
@@ -107,9 +110,29 @@ def _made(
         method,
         c.start_ns,
         c.end_ns,
-        np.array([change.dvv for change in changes]),
-        np.array([change.error for change in changes]),
-        np.array(likeness, dtype=np.float64),
+        np.asarray(dvv, np.float64),
+        np.asarray(error, np.float64),
+        np.asarray(likeness, np.float64),
+        None if frequency_hz is None else np.asarray(frequency_hz, np.float64),
+    )
+
+
+def _fitted(
+    c: Correlation,
+    method: str,
+    delays: Callable[[np.ndarray], Delays],
+    low_s: float,
+    high_s: float,
+) -> VelocityChanges:
+    """Fit lines to the delays of each row."""
+    found = [_fit(delays(row), low_s, high_s) for row in c.data]
+    changes = [change for change, _ in found]
+    return _made(
+        c,
+        method,
+        [change.dvv for change in changes],
+        [change.error for change in changes],
+        [likeness for _, likeness in found],
     )
 
 
@@ -159,17 +182,7 @@ def stretch_windows(
         side,
         band_hz,
     )
-    c = correlation
-    return VelocityChanges(
-        c.first,
-        c.second,
-        "stretching",
-        c.start_ns,
-        c.end_ns,
-        found.dvv,
-        found.error,
-        found.coefficient,
-    )
+    return _made(correlation, "stretching", found.dvv, found.error, found.coefficient)
 
 
 def mwcs(
@@ -199,25 +212,22 @@ def mwcs(
         The mean of the windows by default.
     """
     c, one = correlation, _reference(correlation, reference)
-    found = [
-        _fit(
-            mwcs_delays(
-                one,
-                row,
-                c.rate_hz,
-                low_hz,
-                high_hz,
-                window_s,
-                step_s,
-                c.first_lag / c.rate_hz,
-                smooth_bins,
-            ),
-            low_s,
-            high_s,
+    first_s = c.first_lag / c.rate_hz
+
+    def delays(row: np.ndarray) -> Delays:
+        return mwcs_delays(
+            one,
+            row,
+            c.rate_hz,
+            low_hz,
+            high_hz,
+            window_s,
+            step_s,
+            first_s,
+            smooth_bins,
         )
-        for row in c.data
-    ]
-    return _made(c, "mwcs", [f[0] for f in found], [f[1] for f in found])
+
+    return _fitted(c, "mwcs", delays, low_s, high_s)
 
 
 def cross_correlate_windows(
@@ -244,17 +254,13 @@ def cross_correlate_windows(
     """
     c, one = correlation, _reference(correlation, reference)
     first_s = c.first_lag / c.rate_hz
-    found = [
-        _fit(
-            windowed_delays(
-                one, row, c.rate_hz, window_s, step_s, max_delay_s, first_s
-            ),
-            low_s,
-            high_s,
+
+    def delays(row: np.ndarray) -> Delays:
+        return windowed_delays(
+            one, row, c.rate_hz, window_s, step_s, max_delay_s, first_s
         )
-        for row in c.data
-    ]
-    return _made(c, "wcc", [f[0] for f in found], [f[1] for f in found])
+
+    return _fitted(c, "wcc", delays, low_s, high_s)
 
 
 def warp(
@@ -292,7 +298,8 @@ def warp(
             one, row * size, c.rate_hz, max_delay_s, max_strain, oversample
         )
         changes.append(velocity_change(lag[use], delay[use]))
-    return _made(c, "dtw", changes, [np.nan] * len(changes))
+    dvv, error = [x.dvv for x in changes], [x.error for x in changes]
+    return _made(c, "dtw", dvv, error, [np.nan] * len(changes))
 
 
 def wavelet(
@@ -332,17 +339,9 @@ def wavelet(
         )
         rows.append(wavelet_velocity_change(found, lag, low_s, high_s, least_coherence))
         likeness.append(found.coherence[:, use].mean(axis=1))
-    return VelocityChanges(
-        c.first,
-        c.second,
-        "wcs",
-        c.start_ns,
-        c.end_ns,
-        np.array([[change.dvv for change in row] for row in rows]),
-        np.array([[change.error for change in row] for row in rows]),
-        np.array(likeness),
-        np.asarray(frequency_hz, dtype=np.float64),
-    )
+    dvv = [[change.dvv for change in row] for row in rows]
+    error = [[change.error for change in row] for row in rows]
+    return _made(c, "wcs", dvv, error, likeness, frequency_hz)
 
 
 def wavelet_stretch_windows(
@@ -376,17 +375,8 @@ def wavelet_stretch_windows(
         )
         for row in c.data
     ]
-    return VelocityChanges(
-        c.first,
-        c.second,
-        "wts",
-        c.start_ns,
-        c.end_ns,
-        np.array([f.dvv for f in found]),
-        np.array([f.error for f in found]),
-        np.array([f.coefficient for f in found]),
-        np.asarray(frequency_hz, dtype=np.float64),
-    )
+    dvv, error = [f.dvv for f in found], [f.error for f in found]
+    return _made(c, "wts", dvv, error, [f.coefficient for f in found], frequency_hz)
 
 
 _PORTS = "Correlation", "VelocityChanges"

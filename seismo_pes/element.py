@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import types
+import typing
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,7 +14,7 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError, suggest
 from seismo_pes.report import Skipped
 from seismo_pes.signal.errors import ParameterError as SignalError
-from seismo_pes.waveforms import Waveforms
+from seismo_pes.waveforms import RECORDS, AnyRecord, Waveforms
 
 __all__ = ["Element", "FunctionElement", "ItemElement", "element", "item_element"]
 
@@ -21,12 +23,14 @@ class _Refusing(GenericPE):
     """A PE with a port for what it cannot use."""
 
     stage: str = ""
+    takes: Any = None
+    gives: Any = None
 
     def __init__(self) -> None:
         super().__init__()
-        self._add_input("input")
-        self._add_output("output")
-        self._add_output("skipped")
+        self._add_input("input", tuple_type=self.takes)
+        self._add_output("output", tuple_type=self.gives)
+        self._add_output("skipped", tuple_type=Skipped)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -60,6 +64,8 @@ class Element(_Refusing):
     """
 
     per = "trace"
+    takes = RECORDS
+    gives = AnyRecord
 
     def transform(self, part: Any) -> Any:
         """Make a new trace (or stream) of one trace (or stream, with ``per``)."""
@@ -118,6 +124,11 @@ class ItemElement(_Refusing):
         What `transform` returns, each of them if it is a list; nothing for None.
     skipped : Skipped
         Items that `transform` refused by a `DataError`, with its reason.
+
+    Attributes
+    ----------
+    takes, gives : type, optional
+        Of the items at input and output; a connection that does not fit is refused.
     """
 
     def transform(self, item: Any) -> Any:
@@ -223,6 +234,8 @@ def item_element(
     ----------
     function : callable
         Takes an item and parameters; returns a new one, a list of new ones, or None.
+        The annotations of the item and of what is returned become the types of the
+        ports, so that a connection that does not fit is refused.
     name : str
         Of the class, and of the variable it is assigned to.
     given, made : str
@@ -238,7 +251,26 @@ def item_element(
     [{'output': 2.0}]
     """
     ports = ITEM_PORTS.format(given=given, made=made)
-    return _made_class(FunctionItemElement, function, name, ports)
+    takes, gives = _item_types(function)
+    return _made_class(
+        FunctionItemElement, function, name, ports, takes=takes, gives=gives
+    )
+
+
+def _item_types(function: Callable[..., Any]) -> tuple[Any, Any]:
+    """Return the types of a function's first parameter, and of one item it returns."""
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError:  # imported for type checkers only
+        return None, None
+    first = next(iter(inspect.signature(function).parameters))
+    made = hints.get("return")
+    if isinstance(made, types.UnionType):
+        members = [kind for kind in typing.get_args(made) if kind is not type(None)]
+        made = members[0] if len(members) == 1 else made
+    if typing.get_origin(made) is list:
+        (made,) = typing.get_args(made)
+    return hints.get(first), None if made is type(None) else made
 
 
 def _made_class(

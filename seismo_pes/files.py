@@ -16,14 +16,17 @@ from obspy import Stream, Trace, UTCDateTime
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.asdf_writer import AsdfWriter
+from seismo_pes.correlations import Correlation
 from seismo_pes.disk import telling_full_disk
 from seismo_pes.report import Skipped
-from seismo_pes.waveforms import Waveforms
+from seismo_pes.traces import with_data
+from seismo_pes.waveforms import RECORDS, Waveforms
 
 __all__ = ["WriteAsdf", "WriteMiniseed", "WriteNpz", "WriteSac", "as_stream", "name_of"]
 
 # What is known of a pair, and its name in the header of SAC.
 GEOMETRY = {"distance_km": "dist", "azimuth_deg": "az", "back_azimuth_deg": "baz"}
+ITEMS = RECORDS | Correlation
 MSEED_KINDS = {"i2": "i4", "u2": "i4", "u4": "f8", "i8": "f8", "f2": "f4"}
 
 
@@ -48,12 +51,12 @@ def as_stream(item: Any) -> Stream:
     >>> as_stream(Trace(np.arange(3)))[0].data
     array([0, 1, 2])
     """
-    if isinstance(item, Trace):
-        return Stream([item]).split()
     if isinstance(item, Waveforms):
-        return item.stream.split()
-    if isinstance(item, Stream):
-        return item.split()
+        item = item.stream
+    if isinstance(item, Trace | Stream):
+        traces = [item] if isinstance(item, Trace) else item
+        # split notes in the header that it was there: not in that of the input
+        return Stream([with_data(trace, trace.data) for trace in traces]).split()
     if all(hasattr(item, name) for name in ("first", "second", "data", "lags_s")):
         return Stream(list(_correlation_traces(item)))
     raise ParameterError(
@@ -118,9 +121,9 @@ class _Write(GenericPE):
 
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
-        self._add_input("input", grouping=self.grouping)
-        self._add_output("written")
-        self._add_output("skipped")
+        self._add_input("input", grouping=self.grouping, tuple_type=ITEMS)
+        self._add_output("written", tuple_type=str)
+        self._add_output("skipped", tuple_type=Skipped)
         self.folder = str(folder)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:

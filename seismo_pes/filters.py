@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 from obspy import Trace
 
 from seismo_pes.element import element
@@ -44,11 +47,7 @@ def bandpass(
     >>> bandpass(Trace(np.ones(9)), 0.1, 0.2).data.dtype
     dtype('float64')
     """
-    rate_hz = trace.stats.sampling_rate
-    data = _filter.bandpass(
-        samples(trace), rate_hz, low_hz, high_hz, corners, zero_phase
-    )
-    return with_data(trace, data)
+    return _filtered(_filter.bandpass, trace, low_hz, high_hz, corners, zero_phase)
 
 
 def bandstop(
@@ -69,11 +68,7 @@ def bandstop(
     zero_phase : bool
         Run forward and backward; else causal.
     """
-    rate_hz = trace.stats.sampling_rate
-    data = _filter.bandstop(
-        samples(trace), rate_hz, low_hz, high_hz, corners, zero_phase
-    )
-    return with_data(trace, data)
+    return _filtered(_filter.bandstop, trace, low_hz, high_hz, corners, zero_phase)
 
 
 def lowpass(
@@ -90,9 +85,7 @@ def lowpass(
     zero_phase : bool
         Run forward and backward; else causal.
     """
-    rate_hz = trace.stats.sampling_rate
-    data = _filter.lowpass(samples(trace), rate_hz, corner_hz, corners, zero_phase)
-    return with_data(trace, data)
+    return _filtered(_filter.lowpass, trace, corner_hz, corners, zero_phase)
 
 
 def highpass(
@@ -109,9 +102,14 @@ def highpass(
     zero_phase : bool
         Run forward and backward; else causal.
     """
+    return _filtered(_filter.highpass, trace, corner_hz, corners, zero_phase)
+
+
+def _filtered(
+    function: Callable[..., np.ndarray], trace: Trace, *options: float
+) -> Trace:
     rate_hz = trace.stats.sampling_rate
-    data = _filter.highpass(samples(trace), rate_hz, corner_hz, corners, zero_phase)
-    return with_data(trace, data)
+    return with_data(trace, function(samples(trace), rate_hz, *options))
 
 
 Bandpass = element(bandpass, "Bandpass")

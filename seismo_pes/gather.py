@@ -7,6 +7,7 @@ from typing import Any
 from obspy import Stream, Trace
 
 from dispel4py.core import GenericPE
+from seismo_pes.waveforms import RECORDS
 
 __all__ = ["Gather"]
 
@@ -31,8 +32,8 @@ class Gather(GenericPE):
         super().__init__()
         self.by_day = by_day
         self._days: dict[str, Stream] = {}
-        self._add_input("input", grouping="global")
-        self._add_output("output")
+        self._add_input("input", grouping="global", tuple_type=RECORDS)
+        self._add_output("output", tuple_type=Stream)
 
     def process(self, inputs: dict[str, Any]) -> None:
         """Take one item."""

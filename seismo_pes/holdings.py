@@ -13,45 +13,12 @@ from itertools import accumulate
 from seismo_pes.report import Skipped
 from seismo_pes.scan import FileEntry
 from seismo_pes.stations import PatternIndex, StationPattern, split_id
+from seismo_pes.waveforms import ChannelSpan
 
 __all__ = ["Archive", "ChannelInfo", "ChannelSpan", "Holding"]
 
 DAY_NS = 86_400_000_000_000
 EVER = (-(2**63), 2**63 - 1)
-
-
-@dataclass(frozen=True)
-class ChannelSpan:
-    """One unit of reading: a channel, a time, and the files that may hold it.
-
-    Attributes
-    ----------
-    channel_id : str
-        ``NET.STA.LOC.CHA``.
-    start_ns, end_ns : int
-        Samples with start <= t < end are meant.
-    files : tuple of str
-        All files that may hold some, in the order of time.
-    stretch : int
-        Number of the stretch of time, as given to `Archive.spans`.
-    formats : tuple of str
-        obspy's names of the files' formats, empty where unknown.
-    n_before, n_after : int
-        So many of the first and last files belong to neighbouring days. They are read
-        only if samples are missing at that end.
-    one_channel : bool
-        The files' names promise this channel and no other.
-    """
-
-    channel_id: str
-    start_ns: int
-    end_ns: int
-    files: tuple[str, ...]
-    stretch: int
-    formats: tuple[str, ...] = ()
-    n_before: int = 0
-    n_after: int = 0
-    one_channel: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dispel4py.errors import ParameterError
 from seismo_pes.merge import NS, merge_segments
 from seismo_pes.signal import psd as _psd
 from seismo_pes.signal.window import WindowGrid, cut
-from seismo_pes.waveforms import Waveforms
+from seismo_pes.waveforms import RECORDS, AnyRecord, Waveforms
 
 __all__ = ["MeasureQuality", "WindowQuality", "measure_quality", "psd_percentiles"]
 
@@ -164,7 +164,7 @@ class MeasureQuality(GenericPE):
     -----
     input : obspy.Stream, obspy.Trace or Waveforms
         What comes in stays as it is.
-    output : the same
+    output : the same type
         The item itself.
     measures : WindowQuality
         One for each gapless piece.
@@ -191,9 +191,9 @@ class MeasureQuality(GenericPE):
     ) -> None:
         super().__init__()
         self.parameters = (window_s, step_s, segment_s, origin_ns)
-        self._add_input("input")
-        self._add_output("output")
-        self._add_output("measures")
+        self._add_input("input", tuple_type=RECORDS)
+        self._add_output("output", tuple_type=AnyRecord)
+        self._add_output("measures", tuple_type=WindowQuality)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Measure one item."""

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 from obspy import Stream, Trace, UTCDateTime
 
-from dispel4py.errors import ParameterError
 from seismo_pes.report import Skipped
+from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["Segment", "exact_rate", "grid_index", "merge_segments", "merge_stream"]
 
@@ -102,25 +102,6 @@ class _Run:
 class _Conflicts:
     n_traces: int = 0
     n_samples: int = 0
-
-
-def exact_rate(rate_hz: float) -> Fraction:
-    """Return the sampling rate as the fraction that its decimals stand for.
-
-    Every stage that turns times into sample indices uses this, so that a rate of a
-    third of a hertz does not drift, and all agree.
-
-    >>> exact_rate(1 / 3), exact_rate(100.00000223)
-    (Fraction(1, 3), Fraction(100, 1))
-    """
-    if not (rate_hz > 0 and math.isfinite(rate_hz)):
-        raise ParameterError(f"a sampling rate of {rate_hz} Hz makes no sense")
-    if rate_hz < 1:
-        return 1 / exact_rate(1 / rate_hz)
-    if abs(rate_hz / round(rate_hz) - 1) < 1e-6:
-        # an interval in single precision, as SAC has it
-        return Fraction(round(rate_hz))
-    return Fraction(rate_hz).limit_denominator(100_000)
 
 
 def grid_index(t_ns: int, origin_ns: int, rate_hz: float) -> tuple[int, float]:

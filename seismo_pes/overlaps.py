@@ -9,10 +9,11 @@ import numpy as np
 from obspy import Stream, Trace
 
 from dispel4py.errors import ParameterError
-from seismo_pes.merge import NS, exact_rate, merge_stream
+from seismo_pes.merge import NS, merge_stream
 from seismo_pes.quality import with_remarks, without_runs
 from seismo_pes.report import Skipped
 from seismo_pes.signal.gaps import runs_of
+from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["RULES", "ResolveOverlaps", "resolve_overlaps"]
 

@@ -19,10 +19,11 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes.correlations import Correlation
 from seismo_pes.element import item_element
 from seismo_pes.geodesy import geodesic
-from seismo_pes.merge import NS, Segment, exact_rate, merge_segments
+from seismo_pes.merge import NS, Segment, merge_segments
 from seismo_pes.signal import coherency
 from seismo_pes.signal.correlate import lag_range, lags_from_spectra
 from seismo_pes.signal.detrend import detrend
+from seismo_pes.signal.rates import exact_rate
 from seismo_pes.signal.spectra import (
     energy,
     energy_of_spectrum,

@@ -9,20 +9,21 @@ in the first step and stay so until the spectra.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.core import GenericPE
 from seismo_pes.element import element
 from seismo_pes.filters import Bandpass, bandpass
-from seismo_pes.merge import NS, Segment, exact_rate, merge_segments
+from seismo_pes.merge import NS, Segment, merge_segments
 from seismo_pes.normalize import Normalize, normalize
+from seismo_pes.report import Skipped
 from seismo_pes.resampling import Resample, resample
 from seismo_pes.signal import detrend as _detrend
 from seismo_pes.signal import taper as _taper
+from seismo_pes.signal.gaps import flat_runs
+from seismo_pes.signal.rates import exact_rate
 from seismo_pes.traces import samples, with_data
 from seismo_pes.waveforms import Waveforms
 
@@ -41,7 +42,6 @@ __all__ = [
     "detrend",
     "detrend_polynomial",
     "detrend_spline",
-    "flat_runs",
     "normalize",
     "resample",
     "taper",
@@ -129,9 +129,9 @@ class Merge(GenericPE):
     def __init__(self, origin_ns: int, flat_s: float) -> None:
         super().__init__()
         self.origin_ns, self.flat_s = origin_ns, flat_s
-        self._add_input("input")
-        self._add_output("output")
-        self._add_output("skipped")
+        self._add_input("input", tuple_type=Waveforms)
+        self._add_output("output", tuple_type=Waveforms)
+        self._add_output("skipped", tuple_type=Skipped)
 
     def process(self, inputs: dict[str, Any]) -> Any:
         """Merge one span."""
@@ -161,28 +161,5 @@ class Merge(GenericPE):
         shortest = max(2, int(self.flat_s * segment.rate_hz))
         return [
             (self._time(segment, start), self._time(segment, stop))
-            for start, stop in flat_runs(segment.data, shortest)
+            for start, stop in flat_runs(segment.data, shortest).tolist()
         ]
-
-
-def flat_runs(data: np.ndarray, shortest: int) -> Sequence[tuple[int, int]]:
-    """Find runs of at least ``shortest`` equal samples.
-
-    Returns
-    -------
-    list of (int, int)
-        First sample, and the sample after the last.
-
-    >>> flat_runs(np.array([1, 0, 0, 0, 2, 2]), 3)
-    [(1, 4)]
-    """
-    if len(data) < shortest:
-        return []
-    # such a run holds two neighbours of so coarse a grid: mostly there are none
-    probes = data[:: max(1, shortest // 2)]
-    if shortest > 1 and not (probes[1:] == probes[:-1]).any():
-        return []
-    changes = np.flatnonzero(data[1:] != data[:-1]) + 1
-    edges = np.concatenate([[0], changes, [len(data)]])
-    long = np.flatnonzero(np.diff(edges) >= shortest)
-    return [(int(edges[k]), int(edges[k + 1])) for k in long]

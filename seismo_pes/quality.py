@@ -16,13 +16,14 @@ import numpy as np
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.element import FunctionElement, element
-from seismo_pes.merge import NS, exact_rate, grid_index, merge_stream
+from seismo_pes.element import Element, FunctionElement, element
+from seismo_pes.merge import NS, grid_index, merge_stream
 from seismo_pes.report import Skipped
 from seismo_pes.signal import gaps as _gaps
 from seismo_pes.signal import resample as _resample
 from seismo_pes.signal import shift as _shift
 from seismo_pes.signal import spikes as _spikes
+from seismo_pes.signal.rates import exact_rate
 
 __all__ = [
     "AlignSamples",
@@ -33,6 +34,7 @@ __all__ = [
     "DropTransients",
     "FillGaps",
     "RestoreRate",
+    "WithRemarks",
     "align_samples",
     "despike",
     "drop_clipped",
@@ -45,16 +47,24 @@ __all__ = [
     "without_runs",
 ]
 
-LARGEST_TERM = 200  # of the ratio of two rates: the filter's length grows with it
 Checked = tuple[Stream, list[Skipped]]
 
 
-class _WithRemarks(FunctionElement):
-    """An element whose function returns a stream and what it has to say."""
+class WithRemarks(Element):
+    """An element that also has something to say of what it hands on.
 
-    def transform(self, part: Any) -> Any:
-        """Call the function and keep its remarks."""
-        stream, remarks = super().transform(part)
+    Override `check`, which returns a stream and a list of `Skipped`.
+    """
+
+    stage = "quality"
+
+    def check(self, part: Any) -> Checked:
+        """Make new traces of one, and remarks."""
+        raise NotImplementedError
+
+    def transform(self, part: Any) -> Stream:
+        """Check, and keep the remarks."""
+        stream, remarks = self.check(part)
         self._remarks += remarks
         return stream
 
@@ -65,6 +75,12 @@ class _WithRemarks(FunctionElement):
         return found
 
 
+class _FunctionWithRemarks(WithRemarks, FunctionElement):
+    def check(self, part: Any) -> Checked:
+        made: Checked = type(self).function(part, **self.parameters)
+        return made
+
+
 def with_remarks(
     function: Callable[..., Checked], name: str, per: str = "trace"
 ) -> type[FunctionElement]:
@@ -72,9 +88,11 @@ def with_remarks(
 
     As `element`; the remarks leave on the port ``skipped``.
     """
-    base = element(function, name, per)
+    base: Any = element(function, name, per)
     members = {"__doc__": base.__doc__, "__module__": base.__module__}
-    return type(name, (_WithRemarks, base), {**members, "stage": "quality"})
+    return type(
+        name, (_FunctionWithRemarks, base), {**members, "stage": WithRemarks.stage}
+    )
 
 
 def without_runs(trace: Trace, runs: np.ndarray) -> Stream:
@@ -388,10 +406,11 @@ def _at_rate(trace: Trace, old_hz: float, rate_hz: float) -> np.ndarray:
         n_out = math.floor((trace.stats.npts - 1) / ratio + 1e-9) + 1
         return _resample.interpolate_lanczos(trace.data, 0.0, ratio, n_out)
     exact = exact_rate(rate_hz) / exact_rate(old_hz)
-    if max(exact.numerator, exact.denominator) > LARGEST_TERM:
+    if max(exact.numerator, exact.denominator) > _resample.LARGEST_TERM:
         raise DataError(
             f"{trace.id}: its rate of {old_hz:.9g} Hz is neither near {rate_hz:g} Hz "
-            f"nor a ratio to it of numbers up to {LARGEST_TERM}"
+            f"nor a ratio to it of numbers up to {_resample.LARGEST_TERM}; see "
+            "ResampleLanczos"
         )
     old_hz, rate_hz = float(exact_rate(old_hz)), float(exact_rate(rate_hz))
     return _resample.resample(trace.data, old_hz, rate_hz)

@@ -16,7 +16,7 @@ from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from obspy import Stream, Trace, UTCDateTime
@@ -25,12 +25,9 @@ from obspy.core.util.base import ENTRY_POINTS
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes import asdf, mseed3, remote
-from seismo_pes.merge import exact_rate
 from seismo_pes.report import Skipped
-from seismo_pes.waveforms import Waveforms
-
-if TYPE_CHECKING:
-    from seismo_pes.holdings import ChannelSpan
+from seismo_pes.signal.rates import exact_rate
+from seismo_pes.waveforms import ChannelSpan, Waveforms
 
 __all__ = ["ReadWaveforms", "read_content", "read_file", "read_span"]
 
@@ -173,9 +170,9 @@ class ReadWaveforms(GenericPE):
 
     def __init__(self) -> None:
         GenericPE.__init__(self)
-        self._add_input("input")
-        self._add_output("output")
-        self._add_output("skipped")
+        self._add_input("input", tuple_type=ChannelSpan)
+        self._add_output("output", tuple_type=Waveforms)
+        self._add_output("skipped", tuple_type=Skipped)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Read one span."""

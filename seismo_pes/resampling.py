@@ -8,8 +8,9 @@ from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import DataError
 from seismo_pes.element import element
-from seismo_pes.merge import NS, exact_rate
+from seismo_pes.merge import NS
 from seismo_pes.signal import resample as _resample
+from seismo_pes.signal.rates import exact_rate
 from seismo_pes.traces import samples, with_data
 
 __all__ = [

@@ -263,9 +263,9 @@ class RotateTensor(GenericPE):
     def __init__(self) -> None:
         super().__init__()
         self._waiting: dict[tuple[str, int], dict[str, Correlation]] = {}
-        self._add_input("input", grouping="global")
-        self._add_output("output")
-        self._add_output("skipped")
+        self._add_input("input", grouping="global", tuple_type=Correlation)
+        self._add_output("output", tuple_type=Correlation)
+        self._add_output("skipped", tuple_type=Skipped)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Take one correlation."""

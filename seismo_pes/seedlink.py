@@ -119,6 +119,7 @@ class ReadSeedLink(ProducerPE):
         state_file: str | None = None,
     ) -> None:
         super().__init__()
+        self._add_output(self.OUTPUT_NAME, tuple_type=Trace)
         self.server, self.channel_ids = server, tuple(channel_ids)
         self.parameters: dict[str, Any] = {
             "start_ns": start_ns,

@@ -280,8 +280,8 @@ class RunningStack(GenericPE):
         super().__init__()
         self.each = each
         self._sums: dict[str, tuple[np.ndarray, Correlation]] = {}
-        self._add_input("input", grouping=["id"])
-        self._add_output("output")
+        self._add_input("input", grouping=["id"], tuple_type=Correlation)
+        self._add_output("output", tuple_type=Correlation)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Add one item."""

@@ -120,6 +120,10 @@ def flat_runs(x: ArrayLike, shortest: int, value: float | None = None) -> Runs:
     shortest = require_count(shortest, "shortest", 2)
     if data.size < shortest:
         return np.empty((0, 2), dtype=np.int64)
+    # such a run holds two neighbours of so coarse a grid: mostly there are none
+    probes = data[:: shortest // 2]
+    if not (probes[1:] == probes[:-1]).any():
+        return np.empty((0, 2), dtype=np.int64)
     changes = np.flatnonzero(data[1:] != data[:-1]) + 1
     edges = np.concatenate(([0], changes, [data.size]))
     runs = np.column_stack((edges[:-1], edges[1:]))

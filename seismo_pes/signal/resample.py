@@ -6,19 +6,19 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
-from scipy.signal import firwin
+from scipy.signal import firwin, zoom_fft
 
 from seismo_pes.signal._arrays import (
     FloatArray,
     as_float,
     require_count,
-    require_rate,
 )
 from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.rates import exact_rate
 
 _KAISER_BETA = 10.06  # 100 dB: 0.1102 (100 - 8.7), Kaiser (1974)
 _HALF_LENGTH = 33  # samples at the lower rate; makes the transition 0.2 Nyquist wide
-_LARGEST_TERM = 10_000
+LARGEST_TERM = 10_000
 
 
 def rate_ratio(rate_in_hz: float, rate_out_hz: float) -> Fraction:
@@ -27,22 +27,22 @@ def rate_ratio(rate_in_hz: float, rate_out_hz: float) -> Fraction:
     Raises
     ------
     ParameterError
-        If no such fraction is within 1e-8: a record would drift by a sample.
-        `interpolate_lanczos` serves such rates.
+        If the rates, as `rates.exact_rate` has them, are no such fraction:
+        `interpolate_lanczos` serves them.
 
     Examples
     --------
     >>> rate_ratio(40.0, 25.0)
     Fraction(5, 8)
     """
-    exact = require_rate(rate_out_hz, "rate_out_hz") / require_rate(
+    ratio = exact_rate(rate_out_hz, "rate_out_hz") / exact_rate(
         rate_in_hz, "rate_in_hz"
     )
-    ratio = Fraction(exact).limit_denominator(_LARGEST_TERM)
-    if not 0 < ratio.numerator <= _LARGEST_TERM or abs(ratio / exact - 1) > 1e-8:
+    if max(ratio.numerator, ratio.denominator) > LARGEST_TERM:
         raise ParameterError(
-            f"rate_out_hz {rate_out_hz:g} is no ratio p/q of rate_in_hz "
-            f"{rate_in_hz:g} with p and q up to {_LARGEST_TERM}"
+            f"rate_out_hz {rate_out_hz:.9g} is no ratio p/q of rate_in_hz "
+            f"{rate_in_hz:.9g} with p and q up to {LARGEST_TERM}; interpolate it by "
+            "a Lanczos kernel"
         )
     return ratio
 
@@ -55,6 +55,7 @@ def resample(x: ArrayLike, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
     of that frequency, -6 dB at 90 %, and what would alias is below -90 dB. The
     first sample keeps its time. The record is taken as zero outside; the first and
     last 33 samples (of the lower rate) feel its ends, so demean or taper it before.
+    Time and memory grow with the longer of the two records, whatever the ratio.
 
     Parameters
     ----------
@@ -112,8 +113,8 @@ def decimate(x: ArrayLike, factor: int) -> FloatArray:
     (3,)
     """
     factor = require_count(factor, "factor", 1)
-    if factor > _LARGEST_TERM:
-        raise ParameterError(f"factor must be from 1 to {_LARGEST_TERM}, not {factor}")
+    if factor > LARGEST_TERM:
+        raise ParameterError(f"factor must be from 1 to {LARGEST_TERM}, not {factor}")
     return resample(x, float(factor), 1.0)
 
 
@@ -124,13 +125,11 @@ def _response(p: int, q: int, units: int) -> FloatArray:
     taps = firwin(
         2 * _HALF_LENGTH * stretch + 1, 0.9 / stretch, window=("kaiser", _KAISER_BETA)
     )
-    # Circular folding of the taps is exact at these frequencies.
-    folded = np.zeros(p * q * units)
-    np.add.at(
-        folded, np.arange(-(len(taps) // 2), len(taps) // 2 + 1) % folded.size, taps
-    )
-    n_bins = min(p, q) * units // 2 + 1
-    response: FloatArray = scipy.fft.rfft(folded).real[:n_bins] * (p / q)
+    # of the p q units bins at p times the input rate only the first are needed
+    n, n_bins = p * q * units, min(p, q) * units // 2 + 1
+    band = zoom_fft(taps, (0.0, n_bins / n), n_bins, fs=1.0)
+    centred = np.exp(2j * np.pi * (len(taps) // 2) / n * np.arange(n_bins))
+    response: FloatArray = (band * centred).real * (p / q)
     if min(p, q) * units % 2 == 0:
         response[-1] = 0.0
     response.setflags(write=False)

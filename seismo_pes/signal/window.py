@@ -1,8 +1,6 @@
 """Windows on one absolute grid of time, exact in integers."""
 
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -10,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_rate
 from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.rates import exact_rate
 
 _SECOND = 1_000_000_000
-_LARGEST_DENOMINATOR = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -21,8 +19,8 @@ class WindowGrid:
 
     A window holds the samples with ``start <= t < start + length``. Sample i of rate
     r lies at ``origin + i / r``; a sample within 1e-6 of its interval of a window's
-    edge counts as lying on it. Rates are taken as the nearest fraction with a
-    denominator up to a million, and all is integer arithmetic.
+    edge counts as lying on it. Rates are fractions (`rates.exact_rate`), and all is
+    integer arithmetic.
 
     Parameters
     ----------
@@ -87,7 +85,7 @@ class WindowGrid:
 
     def n_samples(self, rate_hz: float) -> int:
         """Return the largest number of samples that a window of the grid holds."""
-        p, q = _fraction(rate_hz)
+        p, q = exact_rate(rate_hz).as_integer_ratio()
         return -((-self.length_ns * p + q * 1000) // (q * _SECOND))
 
     def windows_between(self, start_ns: int, end_ns: int) -> range:
@@ -203,20 +201,12 @@ def n_lags(max_lag_s: float, rate_hz: float) -> int:
     return int(np.floor(max_lag_s * rate_hz + 1e-6))
 
 
-@lru_cache(maxsize=64)
-def _fraction(rate_hz: float) -> tuple[int, int]:
-    ratio = Fraction(require_rate(rate_hz)).limit_denominator(_LARGEST_DENOMINATOR)
-    if ratio == 0:
-        raise ParameterError(f"rate_hz must be at least 1e-6 Hz, not {rate_hz}")
-    return ratio.numerator, ratio.denominator
-
-
 def _sample_at(time_ns: Any, rate_hz: float) -> Any:
     """Ceiling of time x rate, forgiving 1e-6 of a sample; ints or int64 arrays.
 
     Seconds and their remainder go separately so that int64 never overflows.
     """
-    p, q = _fraction(rate_hz)
+    p, q = exact_rate(rate_hz).as_integer_ratio()
     seconds, rest_ns = time_ns // _SECOND, time_ns % _SECOND
     whole, part = seconds * p // q, seconds * p % q
     numerator = part * _SECOND + rest_ns * p

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
-from dispel4py.errors import ParameterError
-from seismo_pes.merge import exact_rate, grid_index, merge_segments, merge_stream
+from seismo_pes.merge import grid_index, merge_segments, merge_stream
 
 NS = 1_000_000_000
 T0 = UTCDateTime(2022, 1, 2)
@@ -201,13 +200,6 @@ def test_grid_index_of_thirds_does_not_drift():
     year_ns = 365 * 86400 * NS
     assert grid_index(T0.ns + year_ns, T0.ns, 1 / 3) == (365 * 28800, 0.0)
     assert grid_index(T0.ns + year_ns, T0.ns, 100 / 3)[0] == 365 * 2_880_000
-
-
-def test_exact_rate_refuses_nonsense():
-    for rate_hz in (0.0, -1.0, np.nan, np.inf):
-        with pytest.raises(ParameterError):
-            exact_rate(rate_hz)
-    assert float(exact_rate(1e-6)) == pytest.approx(1e-6)
 
 
 def test_merge_stream_fills_short_gaps_only():

@@ -117,23 +117,6 @@ def test_merge_notes_where_data_are_flat(span) -> None:
     assert made.flat == (((START + 10).ns, (START + 35).ns),)
 
 
-@given(
-    st.lists(st.integers(0, 2), max_size=40),
-    st.integers(1, 5),
-)
-def test_flat_runs(values: list[int], shortest: int) -> None:
-    data = np.array(values)
-    runs = preprocess.flat_runs(data, shortest)
-    inside = np.zeros(len(data), bool)
-    for start, stop in runs:
-        assert stop - start >= shortest
-        assert len(set(values[start:stop])) == 1
-        inside[start:stop] = True
-    for k in range(len(values) - shortest + 1):
-        if len(set(values[k : k + shortest])) == 1:
-            assert inside[k : k + shortest].all()
-
-
 @pytest.mark.parametrize("kind", ["none", "onebit", "ram", "clip"])
 def test_time_normalisation_by_name(kind: str) -> None:
     rng = np.random.default_rng(1)

@@ -39,7 +39,7 @@ def test_runs_are_those_counted_by_hand(mask) -> None:
 
 @given(hnp.arrays(np.int8, st.integers(0, 30), elements=st.integers(0, 2)))
 def test_flat_runs_are_those_counted_by_hand(x) -> None:
-    for shortest in (2, 3):
+    for shortest in (2, 3, 5, 8):
         expected, at = [], 0
         for value, group in itertools.groupby(x):
             n = len(list(group))

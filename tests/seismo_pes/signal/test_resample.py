@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -45,6 +47,26 @@ def test_agrees_with_polyphase_filtering():
     y = r.resample(x, 5, 2)
     # The spectrum is cut where the filter is at -100 dB; that is the difference.
     assert np.abs(y - wanted).max() < 3e-5
+
+
+@pytest.mark.parametrize(
+    ("rate_in", "rate_out"), [(99.99, 100.0), (100.0, 99.99), (100.0, 18.18)]
+)
+@pytest.mark.parametrize("n", [5, 200_003])
+def test_odd_ratios_cost_no_more_than_others(rate_in, rate_out, n):
+    w = 2 * np.pi * 3.0
+    x = np.cos(w * np.arange(n) / rate_in)
+    tracemalloc.start()
+    try:
+        y = r.resample(x, rate_in, rate_out)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    wanted = np.cos(w * np.arange(y.size) / rate_out)
+    assert y.size == -(-n * round(100 * rate_out) // round(100 * rate_in))
+    assert np.abs(y - wanted)[200:-200].max(initial=0.0) < 1e-4
+    # the filter at 10,000 times the lower rate, and a dozen copies of the record
+    assert peak < 100e6
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 997])

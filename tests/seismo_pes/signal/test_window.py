@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.rates import exact_rate
 from seismo_pes.signal.window import WindowGrid, cut, lag_axis_s, n_lags
 
 SECOND = 10**9
@@ -41,7 +42,7 @@ def test_windows_are_wholly_inside():
 )
 def test_samples_by_exact_fractions(k, length, step, rate):
     grid = WindowGrid(0, length, step)
-    exact = Fraction(rate).limit_denominator(10**6)
+    exact = exact_rate(rate)
     slack = Fraction(1, 10**6)
     first = ceil(Fraction(k * step, SECOND) * exact - slack)
     assert grid.first_sample(k, rate) == first

@@ -1,0 +1,47 @@
+"""Sampling rates as the fractions that they are meant to be."""
+
+from fractions import Fraction
+from functools import lru_cache
+
+from seismo_pes.signal._arrays import require_rate
+from seismo_pes.signal.errors import ParameterError
+
+_NEAR = 1e-6
+_LARGEST_DENOMINATOR = 100_000
+_LOWEST_HZ = 1e-6
+
+
+@lru_cache(maxsize=256)
+def exact_rate(rate_hz: float, name: str = "rate_hz") -> Fraction:
+    """Return the sampling rate as the fraction that its decimals stand for.
+
+    All that turns times into sample indices goes by it, so that a rate of a third of a
+    hertz does not drift. What lies within a millionth of a whole number of hertz, or,
+    below 1 Hz, of seconds, is that number: an interval in single precision, as SAC has
+    it. Others become the nearest fraction with a denominator of at most 100,000.
+
+    Parameters
+    ----------
+    rate_hz
+        Sampling rate.
+    name
+        What the parameter is called, for messages.
+
+    Raises
+    ------
+    ParameterError
+        If the rate is not a finite number of at least 1e-6 Hz.
+
+    Examples
+    --------
+    >>> exact_rate(1 / 3), exact_rate(100.00000223), exact_rate(31.25)
+    (Fraction(1, 3), Fraction(100, 1), Fraction(125, 4))
+    """
+    rate_hz = require_rate(rate_hz, name)
+    if rate_hz < _LOWEST_HZ * (1 - _NEAR):
+        raise ParameterError(f"{name} must be at least {_LOWEST_HZ} Hz, not {rate_hz}")
+    if rate_hz < 1:
+        return 1 / exact_rate(1 / rate_hz, name)
+    if abs(rate_hz / round(rate_hz) - 1) < _NEAR:
+        return Fraction(round(rate_hz))
+    return Fraction(rate_hz).limit_denominator(_LARGEST_DENOMINATOR)

@@ -1,0 +1,184 @@
+"""What holds for every element of the catalogue: ports, types, literal parameters."""
+
+import ast
+import importlib
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+from obspy import Stream, Trace, UTCDateTime, read_inventory
+
+from dispel4py.catalog import describe, find_pes
+from dispel4py.core import TYPE
+from dispel4py.errors import GraphError
+from dispel4py.workflow_graph import WorkflowGraph
+from seismo_pes.correlations import Correlation
+from seismo_pes.element import Element, element, item_element
+from seismo_pes.gather import Gather
+from seismo_pes.pairing import Correlate
+from seismo_pes.preprocess import Bandpass, Demean, Merge
+from seismo_pes.read import ReadWaveforms
+from seismo_pes.rotate import RotateTensor
+from seismo_pes.stack import Stack
+from seismo_pes.waveforms import ChannelSpan, Waveforms
+
+START = UTCDateTime(2024, 3, 1)
+CHANNEL = "XX.AAA..HHZ"
+BASES = {"Element", "FunctionElement", "WithRemarks"}
+# what must be given, as a user writes it in a text; the rest has defaults
+LITERALS = {
+    "table": "'clock.csv'",
+    "inventory": "'stations.xml'",
+    "folder": "'pictures'",
+    "kind": "'linear'",
+    "order": "2",
+    "knot_spacing_s": "10.0",
+    "seconds": "1.0",
+    "low_hz": "0.5",
+    "high_hz": "2.0",
+    "corner_hz": "2.0",
+    "rate_hz": "5.0",
+    "factor": "2",
+    "window_s": "2.0",
+    "bands_hz": "[(0.5, 1.0), (1.0, 2.0)]",
+    "radial_deg": "30.0",
+    "origin_ns": "0",
+    "flat_s": "5.0",
+    "max_gap_s": "1.0",
+    "shortest_s": "5.0",
+    "k": "6.0",
+}
+SPECIAL = {"Normalize": {"kind": "'onebit'"}}
+
+
+def classes():
+    for entry in find_pes("seismo_pes"):
+        if entry.name not in BASES:
+            yield getattr(importlib.import_module(entry.module), entry.name)
+
+
+def hands_on_waveforms(pe: type) -> bool:
+    ports = {(p.direction, p.name): p.items for p in describe(pe).ports}
+    takes, gives = ports.get(("input", "input"), ""), ports.get(("output", "output"))
+    return "Waveforms" in takes and gives in ("the same type", "Waveforms")
+
+
+HANDING_ON = [pe for pe in classes() if hands_on_waveforms(pe)]
+
+
+def built(pe: type):
+    """Make the element as from a text: from literals, and no others."""
+    known = LITERALS | SPECIAL.get(pe.__name__, {})
+    given = {
+        p.name: ast.literal_eval(known[p.name])
+        for p in inspect.signature(pe).parameters.values()
+        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    }
+    return pe(**given)
+
+
+@pytest.fixture
+def metadata(tmp_path, monkeypatch):
+    """The files that the literals name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clock.csv").write_text(
+        "channel,start,end,offset_s\nXX.AAA,2024-01-01,2025-01-01,0.5\n"
+    )
+    inventory = read_inventory().select(channel="EHZ")
+    inventory[0].code, inventory[0][0].code = "XX", "AAA"
+    inventory[0][0][0].code = "HHZ"
+    inventory.write("stations.xml", "STATIONXML")
+    return tmp_path
+
+
+def waveforms() -> Waveforms:
+    rng = np.random.default_rng(1)
+    header = {"network": "XX", "station": "AAA", "channel": "HHZ"}
+    header |= {"sampling_rate": 10.0, "starttime": START}
+    stream = Stream([Trace(rng.standard_normal(600), header)])
+    span = ChannelSpan(CHANNEL, START.ns, (START + 60).ns, (), 0)
+    return Waveforms(span, stream)
+
+
+def test_the_families_hand_on_waveforms() -> None:
+    names = {pe.__name__ for pe in HANDING_ON}
+    assert len(names) > 40
+    assert names >= {"Merge", "Detrend", "RemoveResponse", "Orient", "CorrectClock"}
+    assert names >= {"Despike", "ResolveOverlaps", "MeasureQuality", "Rotate"}
+
+
+@pytest.mark.parametrize("pe", HANDING_ON, ids=lambda pe: pe.__name__)
+def test_literals_make_an_element_that_hands_on_waveforms(pe, metadata) -> None:
+    made = pickle.loads(pickle.dumps(built(pe)))
+    made.preprocess()
+    item = waveforms()
+    found = list(made.process({"input": item}))
+    (output,) = [one["output"] for one in found if "output" in one]
+    assert isinstance(output, Waveforms)
+    assert output.span == item.span
+    (trace,) = item.stream
+    assert trace == waveforms().stream[0]  # as it was
+
+
+# -- types ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pe", HANDING_ON, ids=lambda pe: pe.__name__)
+def test_ports_declare_types(pe) -> None:
+    made = built(pe)
+    for ports in (made.inputconnections, made.outputconnections):
+        undeclared = [name for name, port in ports.items() if TYPE not in port]
+        assert pe.__module__ == "seismo_pes.draw" or not undeclared
+
+
+REFUSED = [
+    (lambda: Demean(), lambda: Stack(), "AnyRecord.*Correlation"),
+    (lambda: ReadWaveforms(), lambda: Stack(), "Waveforms.*Correlation"),
+    (lambda: ReadWaveforms(), lambda: Correlate(max_lag_s=1.0), "Waveforms.*Stream"),
+    (lambda: Stack(), lambda: Bandpass(low_hz=1.0, high_hz=2.0), "Correlation.*Trace"),
+    (lambda: Stack(), lambda: Merge(0, 1.0), "Correlation.*Waveforms"),
+    (lambda: Gather(), lambda: Merge(0, 1.0), "Stream.*Waveforms"),
+    (lambda: Merge(0, 1.0), lambda: RotateTensor(), "Waveforms.*Correlation"),
+]
+ACCEPTED = [
+    (lambda: ReadWaveforms(), lambda: Demean()),
+    (lambda: Demean(), lambda: Bandpass(low_hz=1.0, high_hz=2.0)),
+    (lambda: Demean(), lambda: Merge(0, 1.0)),
+    (lambda: Demean(), lambda: Gather()),
+    (lambda: Gather(), lambda: Correlate(max_lag_s=1.0)),
+    (lambda: Correlate(max_lag_s=1.0), lambda: Stack()),
+    (lambda: Stack(), lambda: RotateTensor()),
+]
+
+
+@pytest.mark.parametrize(("source", "destination", "said"), REFUSED)
+def test_wrong_connections_are_refused(source, destination, said) -> None:
+    with pytest.raises(GraphError, match=rf"\.input: it gives {said}"):
+        WorkflowGraph().connect(source(), "output", destination(), "input")
+
+
+@pytest.mark.parametrize(("source", "destination"), ACCEPTED)
+def test_right_connections_are_not(source, destination) -> None:
+    WorkflowGraph().connect(source(), "output", destination(), "input")
+
+
+def test_remarks_are_no_data() -> None:
+    with pytest.raises(GraphError, match=r"Demean\.skipped.*gives Skipped"):
+        WorkflowGraph().connect(Demean(), "skipped", Demean(), "input")
+
+
+def test_functions_of_users_get_types_from_their_annotations() -> None:
+    def loudness(correlation: Correlation) -> list[float]:
+        return [float(np.abs(correlation.data).max())]
+
+    def untyped(item):
+        return item
+
+    made = item_element(loudness, "Loudness", "Correlation", "float")()
+    assert made.inputconnections["input"][TYPE] is Correlation
+    assert made.outputconnections["output"][TYPE] is float
+    plain = item_element(untyped, "Untyped", "object", "object")()
+    assert TYPE not in plain.inputconnections["input"]
+    assert TYPE not in plain.outputconnections["output"]
+    assert issubclass(element(untyped, "Same"), Element)
