@@ -6,6 +6,7 @@ Exit status: 0 done; 1 the run failed, or ``--strict`` and something was skipped
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import sys
@@ -127,14 +128,23 @@ def _dispatch(words: list[str]) -> int:
 # ----------------------------------------------------------------------- run
 
 
-def run_parser() -> Parser:
-    """Return the parser of ``xcorr-app run``, the default command."""
+def run_parser(every: bool = False) -> Parser:
+    """Return the parser of ``xcorr-app run``, the default command.
+
+    Its help leaves out the rare options, unless it is to have ``every`` one.
+    """
     parser = command_parser("", RUN_ABOUT, RUN_USAGE, RUN_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     parser.add_argument(
+        "--help-all",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="this help with the rare options, too",
+    )
+    parser.add_argument(
         "--config", metavar="FILE", help=f"TOML file of parameters (see {PROG} init)"
     )
-    add_arguments(parser, Config, TABLES)
+    add_arguments(parser, Config, TABLES, every)
     return parser
 
 
@@ -142,6 +152,9 @@ def run_command(words: list[str]) -> int:
     """``xcorr-app [run]``: correlate."""
     from dispel4py.mappings.launch import launched_by_mpi
 
+    if "--help-all" in words:
+        run_parser(every=True).print_help()
+        return 0
     given = vars(run_parser().parse(words))
     mapping = mapping_here(given.get("mapping"))
     if mapping is not None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from seismo_pes.archive import open_archive, select
+from seismo_pes.archive import Archive, select
 from seismo_pes.holdings import ChannelInfo, ChannelSpan
-from seismo_pes.inventory import read_inventory
 from seismo_pes.merge import exact_rate
+from seismo_pes.periods import stretch_name
 from seismo_pes.report import Skipped
+from seismo_pes.selection import PairSelection
 from seismo_pes.signal.errors import ParameterError as SignalError
 from seismo_pes.signal.window import WindowGrid
 from seismo_pes.spectra import SpectraSettings
@@ -25,7 +25,18 @@ from seismo_pes.stations import (
     locate,
     read_station_list,
 )
+from seismo_pes.tensors import Rotation
+from xcorr_app.archives import open_archives, open_inventory
+from xcorr_app.choose import (
+    Choice,
+    choose,
+    needed_codes,
+    oriented_names,
+    rotated_channels,
+    rotation_of,
+)
 from xcorr_app.config import Config
+from xcorr_app.steps import parse_steps, rate_after
 
 __all__ = ["Job", "prepare"]
 
@@ -42,33 +53,64 @@ class Job:
     ----------
     config : Config
     channels : list of Channel
-        The channel table; pairs are indices into it.
+        The channel table; pairs are indices into it. Channels R and T, which are made
+        of others, are among them.
     settings : SpectraSettings
-    stretches : list of str
-        UTC days with windows, ``2022-05-17``.
+    stretches : dict of int to str
+        UTC days with windows: days since 1970 to ``2022-05-17``.
     spans : list of ChannelSpan
         What is to be read, stretch by stretch.
     inventory : obspy.Inventory or None
     skipped : list of Skipped
         What is left out already.
+    selection : PairSelection
+        Which pairs of the table are wanted.
+    rotation : Rotation or None
+        Where radial and transverse components are asked for.
+    names : dict of str to str
+        What a channel that is read is called in the table, where that is another name
+        (`--orient`).
+    recorded_hz : float
+        Sampling rate of the data.
+    n_pairs, n_possible_pairs : int
+        How many pairs are chosen, of how many.
     """
 
     config: Config
     channels: list[Channel]
     settings: SpectraSettings
-    stretches: list[str]
+    stretches: dict[int, str]
     spans: list[ChannelSpan]
     inventory: Any
     skipped: list[Skipped]
+    selection: PairSelection
+    rotation: Rotation | None
+    names: dict[str, str]
+    recorded_hz: float
+    n_pairs: int
+    n_possible_pairs: int
 
     @property
     def spans_per_stretch(self) -> dict[int, int]:
         """How many spans each stretch has."""
         return dict(Counter(span.stretch for span in self.spans))
 
+    @property
+    def spans_per_instrument(self) -> dict[tuple[str, int], int]:
+        """How many spans each instrument (id without last letter) and stretch have."""
+        return dict(
+            Counter((span.channel_id[:-1], span.stretch) for span in self.spans)
+        )
 
-def prepare(config: Config) -> Job:
+
+def prepare(config: Config, known: Sequence[str] = ()) -> Job:
     """Look at the station list, the archive and the inventory; lay out the windows.
+
+    Parameters
+    ----------
+    config : Config
+    known : sequence of str
+        Channels of an earlier run: the table begins with them, in this order.
 
     Raises
     ------
@@ -76,49 +118,81 @@ def prepare(config: Config) -> Job:
         If there is nothing to do, or an option does not fit the data.
     """
     patterns = read_station_list(config.stations)
-    if config.channels is None:
-        patterns = [_with_channel(pattern) for pattern in patterns]
-    archive = open_archive(config.data)
-    codes = ",".join(config.channels or ["*"])
-    infos, skipped = select(archive, patterns, codes, config.start_ns, config.end_ns)
+    archive = open_archives(config.data)
+    infos, skipped = _selected(config, archive, patterns)
+    grid, end_ns = window_grid(config, infos)
+    recorded_hz = _recorded_hz(config, infos)
+    settings = _settings(config, infos, grid, recorded_hz)
     inventory = None
     if config.inventory is not None:
-        inventory, unreadable = read_inventory(config.inventory)
-        skipped += unreadable
-    rate_hz = config.sampling_rate_hz or usual_rate_hz(infos)
-    _check_rate(config, rate_hz)
-    grid, end_ns = window_grid(config, infos)
-    settings = SpectraSettings(
-        grid,
-        rate_hz,
-        config.max_lag_s,
-        sample_phase_ns(infos, grid.origin_ns),
-        config.window_detrend,
-        config.whiten_hz,
-        config.normalize == "energy",
-        config.dtype,
-    )
-    _check_spectra(settings)
-    names, times = stretches(grid, end_ns)
-    ids = list(infos)
-    spans = archive.spans(ids, times)
-    located, unknown = locate(
-        ids, patterns, inventory, infos, config.start_ns, config.end_ns
-    )
-    if not spans:
-        raise ParameterError(
-            f"{config.data}: no window of --window-s {config.window_s:g} fits the data "
-            "of the listed stations; choose a shorter one or check --start and --end"
+        inventory, unreadable = open_inventory(
+            config.inventory, list(infos), grid.origin_ns, end_ns
         )
+        skipped += unreadable
+    names = {id_: id_ for id_ in infos}
+    if config.orients:
+        names = oriented_names(list(infos))
+    days, times = stretches(grid, end_ns)
+    if not days:
+        raise _no_window(config)
+    place = _Places(config, patterns, inventory, infos, names)
+    table, rotation, choice = _table(config, place, known)
+    used = {c.id for c, kept in zip(table, choice.used, strict=True) if kept}
+    ids = [id_ for id_ in infos if names[id_] in used or _shares(id_, names, used)]
+    spans = [
+        replace(span, stretch=days[span.stretch]) for span in archive.spans(ids, times)
+    ]
+    if not spans:
+        raise _no_window(config)
     return Job(
         config,
-        list(located.values()),
+        table,
         settings,
-        names,
+        {day: stretch_name(day) for day in days},
         spans,
         inventory,
-        [*archive.skipped, *skipped, *unknown],
+        [*archive.skipped, *skipped, *place.skipped, *choice.skipped],
+        choice.selection,
+        rotation,
+        {old: new for old, new in names.items() if old != new},
+        recorded_hz,
+        choice.n_pairs,
+        choice.n_possible,
     )
+
+
+def _no_window(config: Config) -> ParameterError:
+    return ParameterError(
+        f"{config.data_name}: no window of --window-s {config.window_s:g} fits the "
+        "data of the listed stations; choose a shorter one or check --start and --end"
+    )
+
+
+def _selected(
+    config: Config, archive: Archive, patterns: list[StationPattern]
+) -> tuple[dict[str, ChannelInfo], list[Skipped]]:
+    """Return the channels of the run, and the stations that have none."""
+    codes = config.channels or ("*",)
+    needed = needed_codes(config)
+    if config.channels is None:
+        if needed is None:
+            patterns = [_with_channel(pattern) for pattern in patterns]
+        else:
+            codes = tuple(needed)
+    infos, skipped = select(
+        archive, patterns, ",".join(codes), config.start_ns, config.end_ns
+    )
+    if needed is not None:
+        letters = {code[-1] for code in needed}
+        left = {id_: info for id_, info in infos.items() if id_[-1:] in letters}
+        if not left:
+            pairs = " ".join(config.components or ())
+            there = ", ".join(list(infos)[:5])
+            raise ParameterError(
+                f"--components {pairs}: no channel has any of these; there are {there}"
+            )
+        infos = left
+    return infos, skipped
 
 
 def _with_channel(pattern: StationPattern) -> StationPattern:
@@ -126,6 +200,116 @@ def _with_channel(pattern: StationPattern) -> StationPattern:
     if pattern.channel != "*":
         return pattern
     return replace(pattern, channel=USUAL_CHANNELS)
+
+
+def _settings(
+    config: Config,
+    infos: dict[str, ChannelInfo],
+    grid: WindowGrid,
+    recorded_hz: float,
+) -> SpectraSettings:
+    rate_hz = config.sampling_rate_hz or recorded_hz
+    if config.steps is not None:
+        rate_hz = rate_after(parse_steps(config.steps), recorded_hz)
+    _check_rate(config, rate_hz)
+    try:
+        settings = SpectraSettings(
+            grid,
+            rate_hz,
+            config.max_lag_s,
+            sample_phase_ns(infos, grid.origin_ns),
+            config.window_detrend,
+            whiten_hz=config.whiten_hz,
+            unit_energy=config.normalize == "energy",
+            dtype=config.dtype,
+            bands_hz=config.bands_hz or (),
+            whiten=config.whiten,
+            whiten_smooth_hz=config.whiten_smooth_hz or 0.01,
+            edge_octaves=config.edge_octaves,
+            kind=config.kind,
+            water_level=config.water_level or 0.01,
+            smooth_hz=config.smooth_hz or 0.0,
+            coherent=config.coherent,
+        )
+        _ = settings.n_fft, settings.bins
+    except SignalError as error:
+        raise ParameterError(str(error)) from error
+    return settings
+
+
+# -- the table ----------------------------------------------------------------------
+
+
+class _Places:
+    """Finds the coordinates of channels, and remembers those that have none."""
+
+    def __init__(
+        self,
+        config: Config,
+        patterns: list[StationPattern],
+        inventory: Any,
+        infos: dict[str, ChannelInfo],
+        names: dict[str, str],
+    ) -> None:
+        self._sources = patterns, inventory
+        self._times = config.start_ns, config.end_ns
+        self.infos = {names[id_]: info for id_, info in infos.items()}
+        self._originals = {new: old for old, new in names.items()}
+        self.skipped: list[Skipped] = []
+
+    def of(self, ids: Sequence[str]) -> dict[str, Channel]:
+        """Return the channels with their coordinates, in the order given."""
+        patterns, inventory = self._sources
+        asked = [self._originals.get(id_, id_) for id_ in ids]
+        headers = {self._originals[id_]: info for id_, info in self.infos.items()}
+        located, unknown = locate(asked, patterns, inventory, headers, *self._times)
+        self.skipped += unknown
+        return {
+            id_: replace(located[old], id=id_)
+            for id_, old in zip(ids, asked, strict=True)
+        }
+
+
+def _table(
+    config: Config, place: _Places, known: Sequence[str]
+) -> tuple[list[Channel], Rotation | None, Choice]:
+    """Return the channel table, how its channels are turned, and which pairs."""
+    located = place.of(sorted(place.infos))
+    made: list[Channel] = []
+    if config.rotates:
+        turned = rotated_channels(located)
+        made, place.skipped = turned.channels, place.skipped + turned.skipped
+    everything = {c.id: c for c in [*located.values(), *made]}
+    gone = [id_ for id_ in known if id_ not in everything]
+    everything |= place.of(gone)
+    first = choose(config, list(everything.values()), _rotation(config, everything))
+    kept = dict(zip(everything, first.used, strict=True))
+    order = [*known, *(id_ for id_ in everything if id_ not in set(known))]
+    order = [id_ for id_ in order if kept[id_] or id_ in set(known)]
+    table = [everything[id_] for id_ in order]
+    rotation = rotation_of(table) if config.rotates else None
+    return table, rotation, choose(config, table, rotation)
+
+
+def _rotation(config: Config, channels: dict[str, Channel]) -> Rotation | None:
+    return rotation_of(list(channels.values())) if config.rotates else None
+
+
+def _shares(channel_id: str, names: dict[str, str], used: set[str]) -> bool:
+    """Say whether a channel is read for the sake of others of its instrument."""
+    return names[channel_id] != channel_id and any(
+        other[:-1] == channel_id[:-1] for other in used
+    )
+
+
+def _recorded_hz(config: Config, infos: dict[str, ChannelInfo]) -> float:
+    try:
+        return config.recorded_hz or usual_rate_hz(infos)
+    except ParameterError:
+        # no header tells it, but what is asked for is known
+        if config.sampling_rate_hz is None:
+            raise
+        return config.sampling_rate_hz
 
 
 def usual_rate_hz(infos: dict[str, ChannelInfo]) -> float:
@@ -192,13 +376,13 @@ def window_grid(
     return WindowGrid(start_ns, length_ns, step_ns), end_ns
 
 
-def stretches(grid: WindowGrid, end_ns: int) -> tuple[list[str], list[tuple[int, int]]]:
+def stretches(grid: WindowGrid, end_ns: int) -> tuple[list[int], list[tuple[int, int]]]:
     """Divide the windows by the UTC day in which they start.
 
     Returns
     -------
-    names : list of str
-        The days.
+    numbers : list of int
+        The days, counted from 1970-01-01.
     times : list of (int, int)
         From the start of the first to the end of the last window of each.
     """
@@ -209,24 +393,21 @@ def stretches(grid: WindowGrid, end_ns: int) -> tuple[list[str], list[tuple[int,
     days = starts // DAY_NS
     firsts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
     lasts = [*(firsts[1:] - 1), len(days) - 1]
-    names = [_day(int(days[k])) for k in firsts]
+    numbers = [int(days[k]) for k in firsts]
     times = [
         (int(starts[a]), int(starts[b]) + grid.length_ns)
         for a, b in zip(firsts, lasts, strict=True)
     ]
-    return names, times
-
-
-def _day(number: int) -> str:
-    return datetime.fromtimestamp(number * 86_400, UTC).date().isoformat()
+    return numbers, times
 
 
 def _check_rate(config: Config, rate_hz: float) -> None:
     """Refuse frequencies that the data do not have."""
     nyquist = rate_hz / 2
-    bands: Sequence[tuple[str, Sequence[float] | None]] = [
+    bands: list[tuple[str, Sequence[float] | None]] = [
         ("--bandpass-hz", config.bandpass_hz),
         ("--whiten-hz", config.whiten_hz),
+        *(("--bands-hz", band) for band in config.bands_hz or ()),
     ]
     for option, band in bands:
         if band is not None and band[1] >= nyquist:
@@ -234,10 +415,3 @@ def _check_rate(config: Config, rate_hz: float) -> None:
                 f"{option} {band[0]:g} {band[1]:g}: {band[1]:g} Hz is not below "
                 f"{nyquist:g} Hz, the Nyquist frequency at {rate_hz:g} Hz"
             )
-
-
-def _check_spectra(settings: SpectraSettings) -> None:
-    try:
-        _ = settings.n_fft, settings.bins
-    except SignalError as error:
-        raise ParameterError(str(error)) from error

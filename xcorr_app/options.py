@@ -10,33 +10,33 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
-import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import ParameterError, suggest
+from xcorr_app.values import Option, convert, format_time, parse_time, time_ns
+
+__all__ = [
+    "Option",
+    "Parser",
+    "add_arguments",
+    "convert",
+    "default_text",
+    "flag",
+    "format_time",
+    "option",
+    "options_of",
+    "parse_time",
+    "read_toml",
+    "time_ns",
+    "write_toml",
+]
 
 Values = dict[str, Any]
-
-_NUMBER_WORDS = {2: "two numbers", 4: "four numbers"}
-
-
-@dataclass(frozen=True)
-class Option:
-    """What is known of one option beside its name, type and default."""
-
-    table: str
-    kind: str  # text, choice, number, count, numbers, texts, time, flag
-    help: str
-    metavar: str | tuple[str, ...] = "TEXT"
-    choices: tuple[str, ...] = ()
-    short: str = ""
-    otherwise: str = ""  # what an unset value means, where the default is None
-    example: str = ""  # TOML value shown where the default is None
+# kinds of options that take one or more words
+MANY = ("texts", "paths", "choices", "bands", "crosses", "settings")
+LONGEST_METAVAR = 40
 
 
 def option(table: str, kind: str, help: str, default: Any = None, **kw: Any) -> Any:
@@ -54,156 +54,6 @@ def options_of(cls: Any) -> dict[str, Option]:
 def flag(name: str) -> str:
     """Spell an option as on the command line: ``max_lag_s`` is ``--max-lag-s``."""
     return "--" + name.replace("_", "-")
-
-
-# ---------------------------------------------------------------- conversion
-
-
-def convert(opt: Option, value: Any, label: str) -> Any:
-    """Turn what a user wrote into the value of an option.
-
-    Parameters
-    ----------
-    opt
-        The option.
-    value
-        Text or list of texts (command line), or a TOML or Python value.
-    label
-        How to call the option in a message, e.g. ``--window-s``.
-
-    Raises
-    ------
-    ParameterError
-        If the value is not of the option's kind.
-    """
-    if value is None:
-        return None
-    converters = {
-        "text": _text,
-        "choice": _choice,
-        "number": _number,
-        "count": _count,
-        "numbers": _numbers,
-        "texts": _texts,
-        "time": _time,
-        "flag": _flag,
-    }
-    return converters[opt.kind](opt, value, label)
-
-
-def _text(opt: Option, value: Any, label: str) -> str:
-    if not isinstance(value, str | Path) or not str(value).strip():
-        raise ParameterError(f"{label}: {value!r} is not a {opt.metavar}")
-    return str(value)
-
-
-def _choice(opt: Option, value: Any, label: str) -> str:
-    known = {choice.lower(): choice for choice in opt.choices}
-    if not isinstance(value, str) or value.lower() not in known:
-        close = difflib.get_close_matches(str(value).lower(), known, n=1)
-        guess = f" (did you mean {known[close[0]]!r}?)" if close else ""
-        choices = ", ".join(opt.choices)
-        raise ParameterError(f"{label}: {value!r} is not one of {choices}{guess}")
-    return known[value.lower()]
-
-
-def _number(opt: Option, value: Any, label: str) -> float:
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ParameterError(f"{label}: {value!r} is not a number") from None
-    if not math.isfinite(number):
-        raise ParameterError(f"{label}: {value!r} is not a finite number")
-    return number
-
-
-def _count(opt: Option, value: Any, label: str) -> int:
-    number = _number(opt, value, label)
-    if number != int(number) or number < 1:
-        raise ParameterError(f"{label}: {value!r} is not a whole number, 1 or more")
-    return int(number)
-
-
-def _numbers(opt: Option, value: Any, label: str) -> tuple[float, ...]:
-    if isinstance(value, str):
-        value = value.replace(",", " ").split()
-    if not isinstance(value, list | tuple) or len(value) != len(opt.metavar):
-        what = _NUMBER_WORDS[len(opt.metavar)]
-        raise ParameterError(
-            f"{label}: {value!r} is not {what}: {' '.join(opt.metavar)}"
-        )
-    return tuple(_number(opt, one, label) for one in value)
-
-
-def _texts(opt: Option, value: Any, label: str) -> tuple[str, ...]:
-    many = [value] if isinstance(value, str) else value
-    if not isinstance(many, list | tuple) or not all(isinstance(v, str) for v in many):
-        raise ParameterError(f"{label}: {value!r} is not a list of {opt.metavar}")
-    words = [word for one in many for word in one.replace(",", " ").split()]
-    if not words:
-        raise ParameterError(f"{label}: the list is empty")
-    return tuple(words)
-
-
-def _flag(opt: Option, value: Any, label: str) -> bool:
-    if not isinstance(value, bool):
-        raise ParameterError(f"{label}: {value!r} is not true or false")
-    return value
-
-
-def _time(opt: Option, value: Any, label: str) -> str:
-    try:
-        return format_time(parse_time(value))
-    except ValueError as problem:
-        raise ParameterError(f"{label}: {problem}") from None
-
-
-def parse_time(value: Any) -> datetime:
-    """Read a time; without an offset it is UTC.
-
-    >>> parse_time("2022-01-02T12:00").isoformat()
-    '2022-01-02T12:00:00+00:00'
-    >>> parse_time("2022-137").date().isoformat()
-    '2022-05-17'
-    """
-    if isinstance(value, date):  # a TOML date or time
-        value = value.isoformat()
-    text = str(value).strip()
-    julian = re.fullmatch(r"(\d{4})-(\d{3})(?:[T ](.+))?", text)
-    try:
-        if julian:
-            year, day, clock = julian.groups()
-            moment = datetime.fromisoformat(f"{year}-01-01T{clock or '00:00'}")
-            moment += timedelta(days=int(day) - 1)
-            if int(day) < 1 or moment.year != int(year):
-                raise ValueError
-        else:
-            moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise ValueError(
-            f"{value!r} is not a time: write 2022-01-02, 2022-01-02T12:00 or "
-            "2022-137 (day of the year), in UTC"
-        ) from None
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
-
-
-def format_time(moment: datetime) -> str:
-    """Write a time in UTC as ISO 8601 with a final Z."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def time_ns(text: str) -> int:
-    """Return nanoseconds since 1970 UTC of a time.
-
-    >>> time_ns("1970-01-02")
-    86400000000000
-    """
-    since = parse_time(text) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since // timedelta(microseconds=1)) * 1000
 
 
 # -------------------------------------------------------------- command line
@@ -233,29 +83,44 @@ class Parser(argparse.ArgumentParser):
         return f"unknown option {word}: {hint}"
 
 
-def add_arguments(parser: argparse.ArgumentParser, cls: Any, titles: Values) -> None:
+def add_arguments(
+    parser: argparse.ArgumentParser, cls: Any, titles: Values, every: bool = True
+) -> None:
     """Add every option of a dataclass to a parser, one group per table.
 
     Only options that are given appear in the result: what is absent is left to the
-    file and to the default.
+    file and to the default. The help has the rare ones only if it is to have
+    ``every`` option.
     """
     groups = {table: parser.add_argument_group(t) for table, t in titles.items()}
     defaults = {f.name: f.default for f in dataclasses.fields(cls)}
     for name, opt in options_of(cls).items():
         names = [name_ for name_ in (opt.short, flag(name)) if name_]
+        said = _argument_help(opt, defaults[name])
+        if opt.choices and "|".join(opt.choices) not in str(_metavar(opt)):
+            said = f"{', '.join(opt.choices)}: {said}"
+        said = said.replace("%", "%%")
         kw: Values = {"dest": name, "default": argparse.SUPPRESS}
-        kw["help"] = _argument_help(opt, defaults[name]).replace("%", "%%")
-        if opt.kind == "flag":
-            kw["action"] = argparse.BooleanOptionalAction
-        elif opt.kind == "numbers":
-            kw |= {"nargs": len(opt.metavar), "metavar": opt.metavar}
-        elif opt.kind == "texts":
-            kw |= {"nargs": "+", "metavar": opt.metavar}
-        elif opt.kind == "choice":
-            kw["metavar"] = "|".join(opt.choices)
-        else:
-            kw["metavar"] = opt.metavar
-        groups[opt.table].add_argument(*names, **kw)
+        kw["help"] = said if every or not opt.rare else argparse.SUPPRESS
+        groups[opt.table].add_argument(*names, **kw, **_argument_values(opt))
+
+
+def _argument_values(opt: Option) -> Values:
+    if opt.kind == "flag":
+        return {"action": argparse.BooleanOptionalAction}
+    if opt.kind == "numbers":
+        return {"nargs": len(opt.metavar), "metavar": opt.metavar}
+    if opt.kind in MANY:
+        return {"nargs": "+", "metavar": opt.metavar}
+    return {"metavar": _metavar(opt)}
+
+
+def _metavar(opt: Option) -> str | tuple[str, ...]:
+    listed = "|".join(opt.choices)
+    # long lists are in the help, where they wrap
+    if opt.kind == "choice" and len(listed) <= LONGEST_METAVAR:
+        return listed
+    return opt.metavar
 
 
 def _argument_help(opt: Option, default: Any) -> str:
@@ -269,7 +134,7 @@ def default_text(opt: Option, default: Any) -> str:
         return f"default: {opt.otherwise}" if opt.otherwise else ""
     if opt.kind == "flag":
         return "default: on" if default else ""
-    if opt.kind in ("numbers", "texts"):
+    if opt.kind in MANY or opt.kind == "numbers":
         return f"default: {' '.join(str(one) for one in default)}"
     return f"default: {default:g}" if opt.kind == "number" else f"default: {default}"
 
@@ -366,5 +231,8 @@ def _toml_value(value: Any) -> str:
 
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml_value(one) for one in value)}]"
+    if isinstance(value, dict):
+        pairs = (f"{name} = {_toml_value(one)}" for name, one in value.items())
+        return f"{{ {', '.join(pairs)} }}"
     # JSON's strings, numbers and booleans are TOML's
     return json.dumps(value, ensure_ascii=False)

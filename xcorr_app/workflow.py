@@ -54,7 +54,7 @@ def build_graph(job: Job) -> WorkflowGraph:
     tiles = Tiles(size, job.spans_per_stretch)
     correlate = CorrelateTiles(
         job.settings,
-        dict(enumerate(job.stretches)),
+        job.stretches,
         config.substack == "day",
         config.autocorrelations,
         ids,

@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from dispel4py.terminal import Terminated, sigterm_unwinds
 from seismo_pes.report import Skipped
 from xcorr_app import cli
 from xcorr_app.config import Config, resolve
+from xcorr_app.options import options_of
 from xcorr_app.progress import Progress, duration
 from xcorr_app.summary import RunSummary
 
@@ -252,8 +254,12 @@ def test_help_names_every_option_and_command(capsys):
     text = capsys.readouterr().out
     for name in cli.COMMANDS:
         assert f"\n  {name} " in text
-    for name in Config.__dataclass_fields__:
-        assert f"--{name.replace('_', '-')} " in text or f"{name}," in text
+    cli.main(["--help-all"])
+    every = capsys.readouterr().out
+    for name, option in options_of(Config).items():
+        for told, here in ((every, True), (text, not option.rare)):
+            spelled = f"--{name.replace('_', '-')}"
+            assert bool(re.search(rf"{spelled}[ ,\n]", told)) == here, name
 
 
 def test_help_loads_nothing_heavy():

@@ -1,0 +1,168 @@
+"""A chain of elements written as text, ``Detrend(kind="linear"), Demean``."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from dispel4py.errors import ParameterError, suggest
+from seismo_pes.element import Element, FunctionElement
+
+__all__ = ["Step", "elements", "parse_steps", "rate_after"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """An element and its parameters.
+
+    Attributes
+    ----------
+    element : type
+        A subclass of `seismo_pes.element.Element`.
+    parameters : dict of str to object
+        By name; literals.
+    """
+
+    element: type[Element]
+    parameters: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The element's name."""
+        return self.element.__name__
+
+    def takes(self, parameter: str) -> bool:
+        """Say whether a parameter can still be set."""
+        known = inspect.signature(self.element).parameters
+        return parameter in known and parameter not in self.parameters
+
+    @property
+    def across_components(self) -> bool:
+        """Whether the element needs all components of an instrument."""
+        if self.element.per != "station":
+            return False
+        optional = "across_components" in inspect.signature(self.element).parameters
+        return bool(self.parameters.get("across_components")) or not optional
+
+    def made(self, **more: Any) -> Element:
+        """Make the element; ``more`` are parameters that the run knows."""
+        try:
+            return self.element(**self.parameters, **more)
+        except TypeError as error:
+            raise ParameterError(f"--steps: {self.name}: {error}") from None
+        except ParameterError as error:
+            raise ParameterError(f"--steps: {error}") from None
+
+
+@cache
+def elements() -> dict[str, type[Element]]:
+    """Return the elements that change traces, by name."""
+    import importlib
+
+    from dispel4py.catalog import find_pes
+
+    found = {}
+    for entry in find_pes("seismo_pes"):
+        member = getattr(importlib.import_module(entry.module), entry.name)
+        if issubclass(member, FunctionElement) and not hasattr(member, "function"):
+            continue  # has nothing to do yet
+        # turned traces are no channels of the table
+        if issubclass(member, Element) and entry.name not in ("Element", "Rotate"):
+            found[entry.name] = member
+    return found
+
+
+def parse_steps(text: str) -> list[Step]:
+    """Read a chain of elements.
+
+    Parameters
+    ----------
+    text : str
+        Calls with literal parameters, by name, separated by commas.
+
+    Raises
+    ------
+    ParameterError
+        If it is not that, or there is no such element or parameter.
+
+    Examples
+    --------
+    >>> [(s.name, s.parameters) for s in parse_steps("Demean, Taper(seconds=10)")]
+    [('Demean', {}), ('Taper', {'seconds': 10})]
+    """
+    try:
+        tree = ast.parse(f"[{text}\n]", mode="eval").body
+    except SyntaxError as error:
+        near = (error.text or text).strip().strip("[]").strip()
+        raise ParameterError(
+            f"--steps: {near!r} is not a chain of elements: {error.msg}; write "
+            "'Detrend(kind=\"linear\"), Taper(seconds=10)'"
+        ) from None
+    assert isinstance(tree, ast.List)
+    steps = [_step(node) for node in tree.elts]
+    if not steps:
+        raise ParameterError("--steps: the chain is empty")
+    return steps
+
+
+def _step(node: ast.expr) -> Step:
+    called = node.func if isinstance(node, ast.Call) else node
+    if not isinstance(called, ast.Name):
+        raise ParameterError(
+            f"--steps: {ast.unparse(node)} is not an element: write NAME(parameter=...)"
+        )
+    known = elements()
+    if called.id not in known:
+        raise ParameterError(
+            f"--steps: no element {called.id!r}: {suggest(called.id, known)}; see "
+            "`dispel4py pes`"
+        )
+    element = known[called.id]
+    parameters: dict[str, Any] = {}
+    if isinstance(node, ast.Call):
+        parameters = _parameters(element, node)
+    return Step(element, parameters)
+
+
+def _parameters(element: type[Element], node: ast.Call) -> dict[str, Any]:
+    names = list(inspect.signature(element).parameters)
+    if len(node.args) > len(names):
+        raise ParameterError(
+            f"--steps: {element.__name__} has {len(names)} parameters, not "
+            f"{len(node.args)}: {', '.join(names)}"
+        )
+    given = [*zip(names, node.args, strict=False)]
+    given += [(one.arg or "**", one.value) for one in node.keywords]
+    parameters: dict[str, Any] = {}
+    for name, value in given:
+        if name not in names:
+            raise ParameterError(
+                f"--steps: {element.__name__} has no parameter {name!r}: "
+                f"{suggest(name, names)}"
+            )
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except ValueError:
+            raise ParameterError(
+                f"--steps: {element.__name__}: {name}={ast.unparse(value)} is not a "
+                "number, text or list"
+            ) from None
+    return parameters
+
+
+def rate_after(steps: Sequence[Step], rate_hz: float) -> float:
+    """Return the sampling rate that traces of a rate have after a chain.
+
+    >>> rate_after(parse_steps("Decimate(factor=4), Resample(rate_hz=5)"), 40.0)
+    5.0
+    """
+    for step in steps:
+        if "rate_hz" in step.parameters:
+            rate_hz = float(step.parameters["rate_hz"])
+        elif step.name == "Decimate" and "factor" in step.parameters:
+            rate_hz /= float(step.parameters["factor"])
+    return rate_hz
