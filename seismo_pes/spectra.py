@@ -11,6 +11,7 @@ from obspy import Stream
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
+from seismo_pes.components import instrument
 from seismo_pes.merge import Segment, merge_segments
 from seismo_pes.report import Skipped
 from seismo_pes.spectra_settings import SpectraSettings
@@ -26,7 +27,7 @@ __all__ = [
     "window_spectra",
 ]
 
-NOT_ASKED = "left out: not one of the channels that were asked for"
+_Channel = tuple[ChannelSpan, list[Segment], tuple[tuple[int, int], ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +145,7 @@ class WindowSpectra(GenericPE):
     settings : SpectraSettings
         How windows become spectra.
     channels : mapping of str to int
-        Channel id to its index in the run's channel table. Several ids may have one
-        index: that in the archive, and that of the component turned to north.
+        Channel id to its index in the run's channel table.
     """
 
     def __init__(self, settings: SpectraSettings, channels: Mapping[str, int]) -> None:
@@ -158,74 +158,74 @@ class WindowSpectra(GenericPE):
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Transform one span."""
         item: Waveforms = inputs["input"]
-        asked = item.spans or (item.span,)
-        numbers = [self._number(span.channel_id) for span in asked]
+        spans = item.spans or (item.span,)
+        flats = item.flats or (item.flat,) * len(spans)
         segments, skipped = merge_segments(
             _finite(item.stream), self.settings.sample_origin_ns, self.settings.rate_hz
         )
+        skipped += _not_asked(spans, segments)
         yield from ({"skipped": one} for one in skipped)
-        found: dict[int, list[Segment]] = {number: [] for number in numbers}
-        for segment in segments:
-            number = numbers[0] if len(asked) == 1 else self._index(segment.channel_id)
-            if number in found:
-                found[number].append(segment)
-            else:
-                yield {"skipped": Skipped("windows", segment.channel_id, NOT_ASKED)}
-        channels = [found[number] for number in numbers]
-        flats = item.flats or (item.flat,) * len(asked)
-        together = [range(len(asked))] if self.settings.coherent else None
-        for part in together or [range(k, k + 1) for k in range(len(asked))]:
-            yield from self._transformed(
-                [asked[k] for k in part],
-                [channels[k] for k in part],
-                [flats[k] for k in part],
-            )
+        channels = [
+            (span, _of(span, spans, segments), flat)
+            for span, flat in zip(spans, flats, strict=True)
+        ]
+        if self.settings.coherent:
+            yield from self._transformed(channels)
+        else:
+            for channel in channels:
+                yield from self._transformed([channel])
 
-    def _transformed(
-        self,
-        spans: list[ChannelSpan],
-        channels: list[list[Segment]],
-        flats: list[tuple[tuple[int, int], ...]],
-    ) -> Iterator[dict[str, Any]]:
+    def _transformed(self, channels: list[_Channel]) -> Iterator[dict[str, Any]]:
         """Transform channels that belong together."""
+        spans, segments, flats = zip(*channels, strict=True)
         windows = self.settings.grid.windows_between(
             min(span.start_ns for span in spans), max(span.end_ns for span in spans)
         )
         used, data, factors = instrument_spectra(
-            channels, windows, self.settings, flats
+            segments, windows, self.settings, flats
         )
-        if any(channels) and not len(used):
-            yield {"skipped": _no_window(spans, channels)}
+        if any(segments) and not len(used):
+            yield {"skipped": _no_window(spans, segments)}
         for span, rows in zip(spans, data, strict=True):
-            number = self._number(span.channel_id)
+            if span.channel_id not in self.channels:
+                raise DataError(f"{span.channel_id} is not in the table of channels")
+            number = self.channels[span.channel_id]
             yield {"output": Spectra(number, span.stretch, used, rows, factors)}
 
-    def _number(self, channel_id: str) -> int:
-        number = self._index(channel_id)
-        if number is None:
-            raise DataError(f"{channel_id} is not in the table of channels")
-        return number
 
-    def _index(self, channel_id: str) -> int | None:
-        return self.channels.get(channel_id)
+def _of(
+    span: ChannelSpan, spans: Sequence[ChannelSpan], segments: list[Segment]
+) -> list[Segment]:
+    """Return the segments of a channel; of a single one they need not have its id."""
+    if len(spans) == 1:
+        return segments
+    return [s for s in segments if s.channel_id == span.channel_id]
+
+
+def _not_asked(spans: Sequence[ChannelSpan], segments: list[Segment]) -> list[Skipped]:
+    asked = {span.channel_id for span in spans}
+    others = {segment.channel_id for segment in segments} - asked
+    if len(asked) == 1:
+        return []
+    reason = "left out: not one of the channels that were asked for"
+    return [Skipped("windows", name, reason) for name in sorted(others)]
 
 
 def _finite(stream: Stream) -> Stream:
     return Stream([trace for trace in stream if trace.stats.npts])
 
 
-def _no_window(spans: list[ChannelSpan], channels: list[list[Segment]]) -> Skipped:
+def _no_window(
+    spans: Sequence[ChannelSpan], channels: Sequence[list[Segment]]
+) -> Skipped:
     longest = [
         max((len(s.data) / s.rate_hz for s in segments), default=0.0)
         for segments in channels
     ]
-    reason = f"no window is usable (longest piece without a gap: {min(longest):g} s)"
-    names = [span.channel_id for span in spans]
-    if len(names) > 1:
-        worst = names[int(np.argmin(longest))].rpartition(".")[2]
-        reason = (
-            "no window is usable that all components have (longest piece without a "
-            f"gap: {min(longest):g} s, of {worst})"
-        )
-        names = [f"{names[0][:-1]}?"]
-    return Skipped("windows", names[0], reason)
+    name, of = spans[0].channel_id, ""
+    common = ""
+    if len(spans) > 1:
+        of = f" of {spans[int(np.argmin(longest))].channel_id}"
+        name, common = f"{instrument(name)}?", " that all components have"
+    piece = f"longest piece without a gap{of}: {min(longest):g} s"
+    return Skipped("windows", name, f"no window is usable{common} ({piece})")

@@ -1,0 +1,95 @@
+"""Components of an instrument come together, and nothing waits for long."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from obspy import Stream, Trace
+
+from dispel4py.base import IterativePE
+from dispel4py.run import run
+from dispel4py.workflow_graph import WorkflowGraph
+from seismo_pes.components import GatherComponents, instrument
+from seismo_pes.waveforms import ChannelSpan, Waveforms
+
+
+def waveforms(channel_id: str, stretch: int = 0, flat=()) -> Waveforms:
+    network, station, location, channel = channel_id.split(".")
+    header = {"network": network, "station": station}
+    header |= {"location": location, "channel": channel}
+    span = ChannelSpan(channel_id, 0, 10, (), stretch)
+    return Waveforms(span, Stream([Trace(np.zeros(3), header)]), flat)
+
+
+EXPECTED = {("XX.AAA..HH", 0): 3, ("XX.AAA..HH", 1): 2, ("XX.BBB.00.BH", 0): 1}
+ARRIVING = [
+    waveforms("XX.AAA..HHZ", 0, ((5, 6),)),
+    waveforms("XX.AAA..HHN", 1),
+    waveforms("XX.AAA..HHE"),
+    waveforms("XX.BBB.00.BHZ"),
+    waveforms("XX.AAA..HHN", 0, ((1, 2),)),
+    waveforms("XX.AAA..HHZ", 1),
+]
+
+
+def test_components_leave_when_all_are_there() -> None:
+    pe = GatherComponents(EXPECTED)
+    made = [pe.process({"input": item}) for item in ARRIVING]
+    assert [m is not None for m in made] == [False, False, False, True, True, True]
+    three = made[4]["output"]
+    names = ["XX.AAA..HHE", "XX.AAA..HHN", "XX.AAA..HHZ"]
+    assert [span.channel_id for span in three.spans] == names
+    assert [trace.id for trace in three.stream] == names
+    assert three.span == three.spans[0]
+    assert three.flats == ((), ((1, 2),), ((5, 6),))
+    assert three.flat == ((1, 2), (5, 6))
+    assert len(ARRIVING[0].stream) == 1  # the input stays as it is
+    assert not pe._waiting
+
+
+def test_what_stays_incomplete_comes_at_the_end() -> None:
+    pe, written = GatherComponents(EXPECTED), []
+    pe._writer = lambda port, item: written.append(item)
+    assert pe.process({"input": ARRIVING[0]}) is None
+    pe.postprocess()
+    (one,) = written
+    assert [span.channel_id for span in one.spans] == ["XX.AAA..HHZ"]
+
+
+def test_instruments_differ_in_all_but_the_last_letter() -> None:
+    assert instrument("XX.AAA.00.BHZ") == instrument("XX.AAA.00.BH1")
+    assert instrument("XX.AAA.00.BHZ") != instrument("XX.AAA.10.BHZ")
+    assert instrument("XX.AAA.00.BHZ") != instrument("XX.AAA.00.HHZ")
+
+
+class Arriving(IterativePE):
+    """Deals out what comes."""
+
+    def _process(self, data: Waveforms) -> Waveforms:
+        return data
+
+
+class Names(IterativePE):
+    """Says what came."""
+
+    def _process(self, data: Waveforms) -> tuple[int, list[str]]:
+        return data.span.stretch, [span.channel_id for span in data.spans]
+
+
+@pytest.mark.parametrize(("mapping", "processes"), [("simple", None), ("multi", 5)])
+def test_components_meet_in_any_mapping(mapping, processes) -> None:
+    graph, gather, names = WorkflowGraph(), GatherComponents(EXPECTED), Names()
+    source, gather.numprocesses = Arriving(), 3
+    graph.connect(source, "output", gather, "input")
+    graph.connect(gather, "output", names, "input")
+    inputs = {source: [{"input": item} for item in ARRIVING]}
+    result = run(graph, inputs, mapping=mapping, processes=processes)
+    found = sorted(result.output(names.id))
+    assert found == [
+        (0, ["XX.AAA..HHE", "XX.AAA..HHN", "XX.AAA..HHZ"]),
+        (0, ["XX.BBB.00.BHZ"]),
+        (1, ["XX.AAA..HHN", "XX.AAA..HHZ"]),
+    ]
+    pickle.dumps(gather)
