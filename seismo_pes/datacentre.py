@@ -21,10 +21,11 @@ from obspy.clients.fdsn.header import (
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.retry import reason, tried
+from seismo_pes.warned import recorded_warnings
 
-__all__ = ["ROUTERS", "ask", "client", "request_waveforms"]
+__all__ = ["ROUTERS", "ask", "client", "is_router", "request_waveforms"]
 
-ROUTERS = ("eida-routing", "iris-federator")
+ROUTERS = ("eida-routing", "earthscope-federator", "iris-federator")
 PASSING = (
     FDSNBadGatewayException,
     FDSNInternalServerException,
@@ -59,6 +60,11 @@ def client(provider: str) -> Any:
 
 @lru_cache
 def _client(provider: str) -> Any:
+    if provider.endswith("-federator"):
+        try:
+            return RoutingClient("earthscope-federator")
+        except NotImplementedError:  # as obspy 1.4 calls it
+            return RoutingClient("iris-federator")
     if provider in ROUTERS:
         return RoutingClient(provider)
     if provider in URL_MAPPINGS or "://" in provider:
@@ -66,6 +72,14 @@ def _client(provider: str) -> Any:
     if "." not in provider and ":" not in provider and provider != "localhost":
         raise ValueError("no data centre is known by this name")
     return Client(f"http://{provider}")
+
+
+def is_router(service: Any) -> bool:
+    """Say whether a client asks other data centres: nothing from it may mean no answer.
+
+    obspy's routers leave out the data centres that do not answer.
+    """
+    return not isinstance(service, Client)
 
 
 def request_waveforms(
@@ -98,12 +112,21 @@ def request_waveforms(
 
     def waveforms() -> bytes:
         buffer = io.BytesIO()
-        if isinstance(service, Client):
+        if not is_router(service):
             service.get_waveforms(*codes, *times, filename=buffer)
-        else:  # a router joins the answers of several
-            stream = service.get_waveforms(*codes, *times)
-            if len(stream):
-                stream.write(buffer, format="MSEED")
+            return buffer.getvalue()
+        # a router joins the answers of several; of those that fail it warns
+        names = ("network", "station", "location", "channel")
+        named = dict(zip(names, codes, strict=True))
+        with recorded_warnings() as caught:
+            try:
+                stream = service.get_waveforms(times[0], times[1], **named)
+            except FDSNNoDataException:
+                stream = []
+        if len(stream):
+            stream.write(buffer, format="MSEED")
+        elif caught:
+            raise ConnectionError(str(caught[0].message).strip().splitlines()[-1])
         return buffer.getvalue()
 
     return ask(f"{channel_id} from {times[0]}", waveforms) or b""

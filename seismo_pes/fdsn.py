@@ -237,7 +237,8 @@ def download(
 
     A file appears whole or not at all, so a download that was killed goes on where it
     was: days that are there, and those long past of which the data centre said that it
-    has nothing (``no-data.jsonl`` in the folder), are not asked for again.
+    has nothing (``no-data.jsonl`` in the folder), are not asked for again. A router
+    says nothing also when a data centre does not answer: it is asked again.
 
     Parameters
     ----------
@@ -278,8 +279,8 @@ def download(
             for (channel_id, day), problem in zip(asked, answers, strict=True):
                 if problem is None:
                     n_empty += 1
-                    if day > settled_day:
-                        continue  # data may still come
+                    if day > settled_day or datacentre.is_router(service):
+                        continue  # data may still come, or a data centre was silent
                     log.write(json.dumps([channel_id, day]) + "\n")
                     log.flush()
                 elif problem:
@@ -304,7 +305,7 @@ def _fetch_day(service: Any, root: Path, channel_id: str, day: int) -> str | Non
         )
         if not content:
             return None
-        read_content(content, headonly=True)
+        read_content(content, headonly=True, name=f"what came of {channel_id}")
     except DataError as error:
         return str(error)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,6 @@ import logging
 import math
 import tarfile
 import tempfile
-import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes import asdf, mseed3, remote
 from seismo_pes.report import Skipped
 from seismo_pes.signal.rates import exact_rate
+from seismo_pes.warned import recorded_warnings
 from seismo_pes.waveforms import ChannelSpan, Waveforms
 
 __all__ = ["ReadWaveforms", "read_content", "read_file", "read_span"]
@@ -84,8 +84,7 @@ def read_file(
     """
     path = str(path)
     selection = {"start_ns": start_ns, "end_ns": end_ns, "channel_id": channel_id}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with recorded_warnings() as caught:
         try:
             stream = _read(path, file_format, headonly, selection)
         except DataError:
@@ -102,18 +101,30 @@ def read_file(
     return stream
 
 
-def read_content(content: bytes, *, headonly: bool = False) -> Stream:
+def read_content(
+    content: bytes, *, headonly: bool = False, name: str = "content"
+) -> Stream:
     """Read what `read_file` would if it stood in a file.
 
     Raises
     ------
     DataError
-        If it cannot be read.
+        If it cannot be read; its message begins with ``name``.
     """
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        return read_file(file.name, headonly=headonly)
+        try:
+            return read_file(file.name, headonly=headonly)
+        except DataError as error:
+            raise _named(error, file.name, name) from error
+
+
+def _named(error: Exception, temporary: str, name: str) -> DataError:
+    """Return the error of a file that nobody knows with the name of what it holds."""
+    said = str(error) if isinstance(error, DataError) else _one_line(error)
+    said = said.removeprefix(f"{temporary}: ").replace(temporary, name)
+    return DataError(f"{name}: {said}")
 
 
 def read_span(span: ChannelSpan) -> tuple[Stream, list[Skipped]]:
@@ -277,19 +288,20 @@ def _read(
         content = remote.fetch(path)  # empty: a data centre has nothing
         suffix = Path(path).suffix.lower()
         suffix = suffix if suffix in COMPRESSED else ""
-        how = (file_format, headonly, selection)
+        how = (path, file_format, headonly, selection)
         return _read_bytes(content, suffix, *how) if content else Stream()
     if Path(path).suffix.lower() not in COMPRESSED:
         return _read_plain(path, file_format, headonly, selection)
     stream = Stream()
     for content in _uncompressed(path):
-        stream += _read_bytes(content, "", file_format, headonly, selection)
+        stream += _read_bytes(content, "", path, file_format, headonly, selection)
     return stream
 
 
 def _read_bytes(
     content: bytes,
     suffix: str,
+    path: str,
     file_format: str,
     headonly: bool,
     selection: dict[str, Any],
@@ -297,7 +309,10 @@ def _read_bytes(
     with tempfile.NamedTemporaryFile(suffix=suffix) as file:
         file.write(content)
         file.flush()
-        return _read(file.name, file_format, headonly, selection)
+        try:
+            return _read(file.name, file_format, headonly, selection)
+        except Exception as error:  # obspy's readers raise anything
+            raise _named(error, file.name, path) from error
 
 
 def _uncompressed(path: str) -> Iterator[bytes]:

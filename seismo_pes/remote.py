@@ -3,7 +3,7 @@
 ``s3://bucket/path``, ``memory://``, ``file://``, ``https://`` ... go through fsspec.
 ``fdsn://PROVIDER/NET.STA.LOC.CHA/START_NS/END_NS`` asks a data centre: by obspy's name
 of it, by ``host[:port]`` (``fdsn+https://host`` where it wants encryption), or routed
-to the right one by ``fdsn://eida-routing`` and ``fdsn://iris-federator``.
+to the right one by ``fdsn://eida-routing`` and ``fdsn://earthscope-federator``.
 """
 
 from __future__ import annotations

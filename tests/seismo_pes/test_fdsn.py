@@ -6,6 +6,7 @@ import io
 import os
 import threading
 import time
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
@@ -14,6 +15,7 @@ import numpy as np
 import obspy
 import pytest
 from obspy import Inventory, Stream, Trace, UTCDateTime
+from obspy.clients.fdsn import RoutingClient as obspy_router
 from obspy.core.inventory import Channel, Network, Station
 
 from dispel4py.errors import DataError, ParameterError
@@ -47,6 +49,46 @@ class Service(ThreadingHTTPServer):
         return f"127.0.0.1:{self.server_port}"
 
 
+class Router(ThreadingHTTPServer):
+    """EIDA's routing service: which station is in which data centre."""
+
+    daemon_threads = True
+
+    def __init__(self, routes: dict[str, str]) -> None:
+        super().__init__(("127.0.0.1", 0), RouterHandler)
+        self.routes = routes
+        self.asked: list[str] = []
+
+
+class RouterHandler(BaseHTTPRequestHandler):
+    server: Router
+
+    def do_POST(self) -> None:
+        assert self.path == "/eidaws/routing/1/query"
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        lines = text.splitlines()
+        options = dict(line.split("=") for line in lines if "=" in line)
+        self.server.asked.append(options["service"])
+        assert options["format"] == "post"
+        found: dict[str, list[str]] = {}
+        for line in lines:
+            if "=" not in line and line.split()[1] in self.server.routes:
+                found.setdefault(self.server.routes[line.split()[1]], []).append(line)
+        parts = [
+            "\n".join([f"http://{at}/fdsnws/{options['service']}/1/query", *lines])
+            for at, lines in found.items()
+        ]
+        content = "\n\n".join(parts).encode()
+        self.send_response(200 if content else 204)
+        if content:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 class Handler(BaseHTTPRequestHandler):
     server: Service
 
@@ -64,6 +106,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if "dataselect" in self.path:
+            names = ("network", "station", "location", "channel", "starttime")
+            (line,) = (x for x in text.splitlines() if "=" not in x)
+            self.waveforms(dict(zip((*names, "endtime"), line.split(), strict=True)))
+            return
         self.server.asked.append(("station", text))
         found = io.BytesIO()
         inventory(text).write(found, "STATIONXML")
@@ -130,6 +177,29 @@ def service(monkeypatch):
         server.shutdown()
         thread.join()
     datacentre._client.cache_clear()
+
+
+@pytest.fixture
+def routed(service, monkeypatch):
+    """Two data centres, one station each, and obspy's router between them."""
+    with Service() as second, Router({}) as router:
+        servers = (second, router)
+        threads = [
+            threading.Thread(target=one.serve_forever, args=(0.05,)) for one in servers
+        ]
+        for thread in threads:
+            thread.start()
+        router.routes = {"AAA": service.address, "BBB": second.address}
+        url = f"http://127.0.0.1:{router.server_port}/eidaws/routing/1"
+        monkeypatch.setattr(
+            datacentre, "RoutingClient", partial(obspy_router, url=url, timeout=10)
+        )
+        datacentre._client.cache_clear()
+        yield service, second, router
+        for one in servers:
+            one.shutdown()
+        for thread in threads:
+            thread.join()
 
 
 # -- the archive --------------------------------------------------------------------
@@ -216,19 +286,49 @@ def test_routers_and_names_go_to_obspy(monkeypatch) -> None:
     for provider in (*datacentre.ROUTERS, "IRIS", "https://host", "host:8080"):
         datacentre.client(provider)
     datacentre._client.cache_clear()
-    assert made == [*datacentre.ROUTERS, "IRIS", "https://host", "http://host:8080"]
+    federator = "earthscope-federator"
+    routers = ["eida-routing", federator, federator]
+    assert made == [*routers, "IRIS", "https://host", "http://host:8080"]
 
 
-def test_what_a_router_returns_is_written_as_miniseed() -> None:
-    class Router:
-        def get_waveforms(self, network, station, location, channel, start, end):
-            assert (network, location) == ("XX", "--")
-            return recorded(station).slice(start, end)
+def test_requests_are_routed_to_the_data_centre_that_has_the_data(routed) -> None:
+    first, second, router = routed
+    archive = open_archive("fdsn://eida-routing")
+    listed = [StationPattern("XX", "AAA"), StationPattern("XX", "BBB")]
+    selected, skipped = select(archive, listed, "LHZ", *DAYS[0])
+    assert not skipped
+    assert list(selected) == IDS
+    for span in archive.spans(IDS, DAYS[:1]):
+        stream, skipped = read_span(span)
+        assert not skipped
+        (trace,) = stream
+        np.testing.assert_array_equal(trace.data, np.arange(8640))
+    for server, own, other in ((first, "AAA", "BBB"), (second, "BBB", "AAA")):
+        days = [what for what, _ in server.asked if what != "station"]
+        assert days == [own]
+        assert not any(f" {other} " in text for _, text in server.asked)
+    assert router.asked[-2:] == ["station", "dataselect"]
 
-    content = datacentre.request_waveforms(Router(), IDS[0], *DAYS[0])
-    (trace,) = obspy.read(io.BytesIO(content))
-    assert trace.stats.npts in (8640, 8641)  # obspy's slice takes the nearest sample
-    assert datacentre.request_waveforms(Router(), "XX.NONE..LHZ", *DAYS[0]) == b""
+
+def test_a_download_by_way_of_a_router(routed, tmp_path) -> None:
+    limits = DAYS[0][0], DAYS[2][1]
+    done = download("eida-routing", IDS, *limits, tmp_path)
+    assert not done.skipped
+    assert (done.n_fetched, done.n_present, done.n_empty) == (4, 0, 2)
+    # a router that finds nothing does not know whether somebody was silent
+    routed[1].asked.clear()
+    again = download("eida-routing", IDS, *limits, tmp_path)
+    assert (again.n_fetched, again.n_present, again.n_empty) == (0, 4, 2)
+    assert [what for what, _ in routed[1].asked].count("BBB") == 2
+
+
+def test_a_data_centre_that_is_down_is_no_day_without_data(routed, tmp_path) -> None:
+    _, _, router = routed
+    router.routes["BBB"] = "127.0.0.1:1"
+    done = download("eida-routing", IDS[1:], *DAYS[0], tmp_path)
+    assert (done.n_fetched, done.n_empty) == (0, 0)
+    assert "127.0.0.1:1" in done.skipped[0].reason
+    assert "\n" not in done.skipped[0].reason
 
 
 def test_metadata_are_fetched(service) -> None:

@@ -1,5 +1,6 @@
 """Reading spans of channels."""
 
+import gzip
 import pickle
 import warnings
 from dataclasses import replace
@@ -10,7 +11,7 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError
 from seismo_pes.archive import ChannelSpan, open_archive
-from seismo_pes.read import ReadWaveforms, cut, read_file, read_span
+from seismo_pes.read import ReadWaveforms, cut, read_content, read_file, read_span
 
 DAY = UTCDateTime(2022, 1, 2)
 DAY_S = 86400
@@ -257,3 +258,14 @@ def test_read_file_says_what_is_wrong_in_one_line(tmp_path):
         assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="may run code"):
         read_file(path, "PICKLE")
+
+
+def test_what_is_wrong_is_said_of_the_file_that_the_user_knows(tmp_path):
+    path = tmp_path / "bad.gz"
+    path.write_bytes(gzip.compress(b"no waveform" * 50))
+    with pytest.raises(DataError) as caught:
+        read_file(path)
+    assert str(caught.value) == f"{path}: not a waveform format that obspy knows"
+    with pytest.raises(DataError) as caught:
+        read_content(b"no waveform" * 50, name="the answer")
+    assert str(caught.value) == "the answer: not a waveform format that obspy knows"
