@@ -9,6 +9,7 @@ from dispel4py.base import CompositePE
 from dispel4py.core import GenericPE
 from dispel4py.errors import ParameterError
 from seismo_pes.clock import CorrectClock
+from seismo_pes.components import GatherComponents
 from seismo_pes.filters import Bandpass, Bandstop, Highpass, Lowpass
 from seismo_pes.normalize import (
     Agc,
@@ -265,6 +266,4 @@ def _needs_all(step: GenericPE) -> bool:
 
 
 def _gather(job: Job) -> GenericPE:
-    from seismo_pes.components import GatherComponents
-
     return GatherComponents(job.spans_per_instrument)

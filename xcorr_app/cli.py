@@ -42,6 +42,7 @@ commands:
   plot OUT        draw the record section, one pair, a map and more
   report OUT      write one HTML page about the run, pictures inside
   export OUT DEST write the correlations as npz, SAC, ASDF, netCDF and more
+  dvv OUT         measure velocity changes over time
   scan            say and draw what an archive has of each channel and day
 """
 
@@ -49,12 +50,17 @@ RUN_EXAMPLES = f"""\
 examples:
   {PROG} --stations list.txt --data SDS --out results --bandpass-hz 0.1 1
   {PROG} --config xcorr-app.toml --start 2022-01-02 --end 2022-01-09
+  {PROG} --config xcorr-app.toml --resume
+  {PROG} --stations list.txt --data fdsn://IRIS --inventory fdsn://IRIS \\
+      --start 2022-01-02 --end 2022-01-04 --response VEL --taper-s 60 \\
+      --components RR TT ZZ --bands-hz 0.05-0.1 0.1-0.2 0.2-0.4 --out results
   {PROG} --stations list.txt --data 'day*/*.sac' --out results --channels LHZ \\
       --window-s 1800 --step-s 900 --time-norm onebit --whiten band \\
       --whiten-hz 0.08 0.4 --mapping multi -n 8
   mpiexec -n 64 {PROG} --config xcorr-app.toml --mapping mpi
 
 Precedence: option, then key of the --config file, then default. Times are UTC.
+A switch is turned off by its opposite, --no-strict.
 Exit status: 0 done, 1 failed, 2 a mistake in the options, 130 interrupted.
 """
 
@@ -304,4 +310,5 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "report": _said(commands.report),
     "export": _said(commands.export),
     "scan": _said(commands.scan),
+    "dvv": _said(commands.dvv),
 }

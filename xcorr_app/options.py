@@ -97,17 +97,21 @@ def add_arguments(
     for name, opt in options_of(cls).items():
         names = [name_ for name_ in (opt.short, flag(name)) if name_]
         said = _argument_help(opt, defaults[name])
-        if opt.choices and "|".join(opt.choices) not in str(_metavar(opt)):
+        unsaid = [c for c in opt.choices if c not in opt.help]
+        if unsaid and "|".join(opt.choices) != _metavar(opt):
             said = f"{', '.join(opt.choices)}: {said}"
         said = said.replace("%", "%%")
         kw: Values = {"dest": name, "default": argparse.SUPPRESS}
         kw["help"] = said if every or not opt.rare else argparse.SUPPRESS
         groups[opt.table].add_argument(*names, **kw, **_argument_values(opt))
+        if opt.kind == "flag":  # its opposite goes without saying
+            no = {"help": argparse.SUPPRESS, "action": "store_false"}
+            groups[opt.table].add_argument(f"--no-{flag(name)[2:]}", **(kw | no))
 
 
 def _argument_values(opt: Option) -> Values:
     if opt.kind == "flag":
-        return {"action": argparse.BooleanOptionalAction}
+        return {"action": "store_true"}
     if opt.kind == "numbers":
         return {"nargs": len(opt.metavar), "metavar": opt.metavar}
     if opt.kind in MANY:

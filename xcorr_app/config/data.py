@@ -74,6 +74,7 @@ class QualityOptions:
         "starts first or last, their mean, or drop them",
         default="first",
         choices=("first", "last", "mean", "drop"),
+        rare=True,
     )
     max_gap_s: float = _quality(
         "number",
@@ -90,6 +91,7 @@ class QualityOptions:
         otherwise="not done",
         example="20.0",
         above=0,
+        rare=True,
     )
     despike_s: float | None = _quality(
         "number",
@@ -104,6 +106,7 @@ class QualityOptions:
         "flag",
         "take out runs of three samples or more at the recorder's limit",
         default=False,
+        rare=True,
     )
     clipped_level: float | None = _quality(
         "number",

@@ -110,17 +110,15 @@ class PairOptions:
     )
     components: tuple[str, ...] | None = _pairs(
         "texts",
-        "component pairs, ZZ RT; ZNE or ZRT are all nine; R and T are turned to the "
-        "great circle of each pair, which needs Z, N, E (see --orient) and coordinates",
+        "only these pairs of components: ZZ RT; ZNE or ZRT for all nine; R and T are "
+        "turned to the great circle of each pair, of Z, N, E (see --orient)",
         metavar="AB",
-        otherwise="all that there are",
         example='["ZZ", "RR", "TT"]',
     )
     distance_km: tuple[float, float] | None = _pairs(
         "numbers",
         "only pairs of stations so far apart, km",
         metavar=("LO", "HI"),
-        otherwise="all",
         example="[5.0, 500.0]",
     )
     azimuth_deg: tuple[float, float] | None = _pairs(
@@ -128,7 +126,6 @@ class PairOptions:
         "only pairs of which one station is in this direction of the other, degrees "
         "from north, clockwise from LO to HI; 350 10 is northward",
         metavar=("LO", "HI"),
-        otherwise="all",
         example="[350.0, 10.0]",
     )
     pair_list: str | None = _pairs(
@@ -136,14 +133,12 @@ class PairOptions:
         "only the pairs of this file: lines of two stations or channels, A B, "
         "wildcards allowed; # comments",
         metavar="FILE",
-        otherwise="all",
         example='"pairs.txt"',
     )
     networks: tuple[str, ...] | None = _pairs(
         "crosses",
         "only pairs of these networks: 'CI x AZ', wildcards allowed",
         metavar="'A x B'",
-        otherwise="all",
         example='["CI x AZ", "CI x CI"]',
     )
     new_stations: str | None = _pairs(
@@ -151,8 +146,8 @@ class PairOptions:
         "only pairs with one of the stations of this list (as for --stations): the "
         "new ones against all",
         metavar="FILE",
-        otherwise="all",
         example='"new.txt"',
+        rare=True,
     )
 
 
@@ -254,6 +249,7 @@ class StackOptions:
         otherwise="one day (--substack day), hour or window",
         example="86400.0",
         above=0,
+        rare=True,
     )
     uncertainty: bool = _stack(
         "flag",

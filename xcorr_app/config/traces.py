@@ -155,14 +155,6 @@ class TraceOptions:
         choices=("rational", "decimate", "lanczos", "fourier"),
         rare=True,
     )
-    steps: str | None = _preprocess(
-        "chain",
-        "the whole chain instead, by elements of `dispel4py pes`: "
-        "'DetrendPolynomial(order=3), Taper(seconds=10), Winsorize(n_rms=3)'",
-        metavar="CHAIN",
-        otherwise="the chain that the options of this group describe",
-        example='["DetrendPolynomial(order=3)", "Taper(seconds=10)"]',
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,10 +163,10 @@ class NormOptions:
 
     time_norm: str = _preprocess(
         "choice",
-        "normalise in time: signs only (onebit), cut off peaks (clip, winsorize), "
-        "divide by a running mean of absolute values (ram, in several bands "
-        "multiband-ram, by samples envelope), by a running RMS (agc), with triangular "
-        "weights (gain) or by the mean, or divide peaks down (water-level)",
+        "normalise in time: none, onebit (signs), clip or winsorize (cut off peaks), "
+        "ram (divide by the running mean of absolute values; multiband-ram: in several "
+        "bands; envelope: over some samples), agc (by the running RMS), gain (with "
+        "triangular weights), mean (of all), water-level (divide peaks down)",
         default="none",
         choices=TIME_NORMS,
         metavar="KIND",
@@ -217,4 +209,12 @@ class NormOptions:
         "one weight for all components of an instrument (--time-norm ram and agc; "
         "whitening), so that their ratios and the polarisation stay",
         default=False,
+    )
+    steps: str | None = _preprocess(
+        "chain",
+        "the whole chain instead, by elements of `dispel4py pes`: "
+        "'DetrendPolynomial(order=3), Taper(seconds=10), Winsorize(n_rms=3)'",
+        metavar="CHAIN",
+        otherwise="the chain that the options of this group describe",
+        example='["DetrendPolynomial(order=3)", "Taper(seconds=10)"]',
     )

@@ -1,0 +1,355 @@
+"""What the options and ``--steps`` make of traces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from obspy import Inventory, Trace, UTCDateTime
+from obspy.core.inventory import Channel, Network, Station
+
+from dispel4py.errors import ParameterError
+from dispel4py.run import run as run_graph
+from dispel4py.workflow_graph import WorkflowGraph
+from seismo_pes import normalize
+from seismo_pes.preprocess import detrend_polynomial, taper
+from seismo_pes.read import ReadWaveforms
+from seismo_pes.waveforms import Waveforms
+from tests.xcorr_app.conftest import DAY
+from xcorr_app.chain import Preprocess
+from xcorr_app.config import Config
+from xcorr_app.job import Job, prepare
+from xcorr_app.reject import bad_windows
+from xcorr_app.spans import TrimToGrid
+from xcorr_app.steps import elements, parse_steps, rate_after
+from xcorr_app.workflow import Spans
+
+RATE_HZ = 10.0
+N = 6000  # ten windows of a minute
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Callable[..., Job]:
+    """Prepare a run over the files in ``data``."""
+
+    def prepared(**options: object) -> Job:
+        (tmp_path / "list.txt").write_text(str(options.pop("stations", "XX *")))
+        short = {"window_s": 60, "max_lag_s": 5, "pairs": ["cross", "auto"]}
+        config = Config(
+            stations=str(tmp_path / "list.txt"),
+            data=str(tmp_path / "data"),
+            out=str(tmp_path / "out"),
+            **(short | options),
+        )
+        return prepare(config)
+
+    return prepared
+
+
+def processed(job: Job) -> tuple[list[Waveforms], list[object]]:
+    """Read and preprocess; return what leaves, and what was skipped."""
+    graph, spans, read = WorkflowGraph(), Spans(), ReadWaveforms()
+    graph.connect(spans, "output", read, "input")
+    graph.connect(read, "output", Preprocess(job), "input")
+    given = [{"input": span} for span in job.spans]
+    outputs = run_graph(graph, {"Spans": given}).outputs
+    made = [item for ports in outputs.values() for item in ports.get("output", [])]
+    skipped = [item for ports in outputs.values() for item in ports.get("skipped", [])]
+    return made, skipped
+
+
+def one_trace(job: Job) -> Trace:
+    ((item,), _) = processed(job)
+    (trace,) = item.stream
+    return trace
+
+
+@pytest.fixture
+def noise(write_trace, rng) -> Trace:
+    """Write a channel of noise with a slope; return it as it is read."""
+    data = rng.standard_normal(N) + np.linspace(0, 9, N)
+    write_trace("AAA", data, rate_hz=RATE_HZ)
+    header = {"sampling_rate": RATE_HZ, "starttime": DAY}
+    return Trace(data, header=header)
+
+
+# -- options ------------------------------------------------------------------------
+
+LEVELS = {
+    "onebit": ({}, normalize.onebit),
+    "clip": ({"clip_std": 2}, lambda t: normalize.clip(t, 2)),
+    "winsorize": ({}, normalize.winsorize),
+    "ram": (
+        {"ram_window_s": 3},
+        lambda t: normalize.normalize(t, "ram", ram_window_s=3.0),
+    ),
+    "multiband-ram": (
+        {"ram_window_s": 3, "norm_bands_hz": ["0.5-1", "1-2"]},
+        lambda t: normalize.multiband_ram(t, [(0.5, 1), (1, 2)], 3.0),
+    ),
+    "mean": ({}, normalize.mean_normalize),
+    "gain": ({"ram_window_s": 3}, lambda t: normalize.gain(t, 3.0)),
+    "envelope": ({"envelope_n": 7}, lambda t: normalize.envelope(t, 7)),
+    "agc": (
+        {"bandpass_hz": None, "ram_window_s": 3},
+        lambda t: normalize.agc([t], 3.0)[0],
+    ),
+    "water-level": ({"clip_std": 2}, lambda t: normalize.water_level(t, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", LEVELS)
+def test_each_normalisation_is_that_of_its_function(job, noise, kind) -> None:
+    options, function = LEVELS[kind]
+    made = one_trace(job(detrend="none", time_norm=kind, **options))
+    np.testing.assert_allclose(made.data, function(noise).data, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "degree"),
+    [
+        ({"detrend": "none"}, None),
+        ({"detrend": "demean"}, 0),
+        ({"detrend": "linear"}, 1),
+        ({"detrend": "polynomial", "detrend_order": 4}, 4),
+    ],
+)
+def test_trends(job, noise, options, degree) -> None:
+    made = one_trace(job(**options))
+    expected = noise
+    if degree is not None:
+        expected = detrend_polynomial(noise, degree)
+    np.testing.assert_allclose(made.data, expected.data, atol=1e-9)
+
+
+def test_splines_follow_what_is_slow(job, write_trace) -> None:
+    slow = np.sin(np.arange(N) * 2 * np.pi / 2000)
+    write_trace("AAA", slow, rate_hz=RATE_HZ)
+    made = one_trace(job(detrend="spline", detrend_knots_s=30))
+    # cubic pieces of 0.94 rad: 0.94**4 / 384 at most
+    assert np.abs(made.data).max() < 2.1e-3
+
+
+def test_filters_and_their_order_of_corners(job, noise) -> None:
+    options = {"highpass_hz": 0.2, "lowpass_hz": 2, "bandstop_hz": (0.5, 1)}
+    zero = one_trace(job(**options)).data
+    causal = one_trace(job(**options, causal=True, corners=2)).data
+    spectrum = np.abs(np.fft.rfft(zero))
+    hz = np.fft.rfftfreq(N, 1 / RATE_HZ)
+    inside = spectrum[(hz > 1.2) & (hz < 1.8)].mean()
+    for low, high in ((0, 0.1), (0.6, 0.9), (3, 5)):
+        assert spectrum[(hz > low) & (hz < high)].mean() < 0.05 * inside
+    assert not np.allclose(zero, causal)
+
+
+@pytest.mark.parametrize("kind", ["rational", "decimate", "lanczos", "fourier"])
+@pytest.mark.parametrize("late", [0, 1, 3])
+def test_resampled_traces_lie_on_one_grid(job, write_trace, kind, late) -> None:
+    # a wave that all of them keep, in a trace that begins between the new samples
+    t = np.arange(N) / RATE_HZ
+    data = np.sin(2 * np.pi * 0.31 * t)
+    write_trace("AAA", data[late:], DAY + late / RATE_HZ, RATE_HZ)
+    write_trace("BBB", data, DAY, RATE_HZ)
+    made, _ = processed(
+        job(sampling_rate_hz=2, resampling=kind, detrend="none", taper_s=0)
+    )
+    for item in made:
+        (trace,) = item.stream
+        assert trace.stats.sampling_rate == 2
+        since = (trace.stats.starttime - DAY) * 2
+        assert since == pytest.approx(round(since), abs=1e-6)
+        at = trace.times() + (trace.stats.starttime - DAY)
+        inner = slice(200, -200)
+        expected = np.sin(2 * np.pi * 0.31 * at)[inner]
+        np.testing.assert_allclose(trace.data[inner], expected, atol=5e-3)
+
+
+def test_decimation_needs_a_whole_factor(job, noise) -> None:
+    made = job(sampling_rate_hz=3, resampling="decimate")
+    with pytest.raises(ParameterError, match="10 Hz is not a multiple of"):
+        Preprocess(made)
+
+
+def test_trim_leaves_higher_rates_alone() -> None:
+    trace = Trace(np.ones(5), header={"sampling_rate": 1.0})
+    assert TrimToGrid(2.0, 0).transform(trace) is trace
+
+
+def test_quality_options(job, write_trace, rng) -> None:
+    data = rng.standard_normal(N)
+    data[100] = 1e4  # a spike
+    data[500:700] = 3.0  # dead
+    data[1000:1010] = 50.0  # at the recorder's limit
+    write_trace("AAA", data[:3000], DAY, RATE_HZ, name="a.mseed")
+    write_trace("AAA", data[3005:], DAY + 300.5, RATE_HZ, name="b.mseed")
+    made, skipped = processed(
+        job(
+            detrend="none",
+            despike_mad=50,
+            drop_clipped=True,
+            clipped_level=50,
+            drop_flat_s=10,
+            max_gap_s=2,
+        )
+    )
+    reasons = " ".join(one.reason for one in skipped)
+    for word in ("replaced by the median", "flat", "clipped", "filled by straight"):
+        assert word in reasons
+    starts = [round((t.stats.starttime - DAY) * RATE_HZ) for t in made[0].stream]
+    assert starts == [0, 700]  # the dead part is too long to be filled
+    assert max(np.abs(t.data).max() for t in made[0].stream) < 10
+
+
+def test_records_of_a_wrong_rate_and_between_samples(job, write_trace) -> None:
+    wave = np.sin(2 * np.pi * 0.2 * np.arange(N) / RATE_HZ)
+    write_trace("AAA", wave, DAY + 0.02, RATE_HZ)
+    fine = np.sin(2 * np.pi * 0.2 * np.arange(2 * N) / 20)
+    write_trace("BBB", fine, DAY, 20.0)
+    made, skipped = processed(
+        job(recorded_hz=10, align_samples=True, detrend="none", start=str(DAY))
+    )
+    assert {trace.stats.sampling_rate for item in made for trace in item.stream} == {10}
+    assert any("onto the grid" in one.reason for one in skipped)
+
+
+def test_loud_windows_are_rejected(job, write_trace, rng) -> None:
+    data = rng.standard_normal(N)
+    data[1250:1300] += 60  # in the third minute
+    data[3000:3600] *= 1e-3
+    write_trace("AAA", data, DAY, RATE_HZ)
+    loud, skipped = processed(job(reject_mad=20))
+    minute = 60 * 10**9
+    assert loud[0].flat == ((DAY.ns + 2 * minute, DAY.ns + 3 * minute),)
+    assert skipped[-1].stage == "reject"
+    assert skipped[-1].count == 1
+    quiet, _ = processed(job(reject_rms=(0.1, 5), reject_mad=None))
+    assert [s - DAY.ns for s, _ in quiet[0].flat] == [2 * minute, 5 * minute]
+    colour, _ = processed(job(reject_psd_db=(-40, 0), reject_psd_hz=(1, 4)))
+    assert [s - DAY.ns for s, _ in colour[0].flat] == [5 * minute]
+
+
+def test_psd_of_white_noise_is_its_variance_over_the_band(rng) -> None:
+    data = rng.standard_normal((3, 4000)) * np.array([[1], [10], [100]])
+    # 2 / rate times the variance: -7, 13 and 33 dB at 10 Hz
+    found = bad_windows(data, 10.0, psd_db=(10, 16))
+    assert found.tolist() == [True, False, True]
+
+
+def test_components_leave_together_where_they_must(job, write_trace, rng) -> None:
+    for code in ("HHZ", "HHN", "HHE"):
+        write_trace("AAA", rng.standard_normal(N), channel=code)
+    options = {"time_norm": "ram", "ram_window_s": 3, "components": ["ZNE"]}
+    alone, _ = processed(job(**options))
+    together, _ = processed(job(**options, across_components=True))
+    assert [len(item.stream) for item in alone] == [1, 1, 1]
+    (item,) = together
+    assert [span.channel_id[-1] for span in item.spans] == ["E", "N", "Z"]
+    ratio = item.stream[0].data / alone[0].stream[0].data
+    assert ratio.std() > 0.01  # another weight
+
+
+def tilted(codes_azimuths: dict[str, tuple[float, float]]) -> Inventory:
+    channels = [
+        Channel(code, "", 1, 2, 0, 0, azimuth=azimuth, dip=dip)
+        for code, (azimuth, dip) in codes_azimuths.items()
+    ]
+    station = Station("AAA", 1, 2, 0, channels=channels, creation_date=UTCDateTime(0))
+    return Inventory([Network("XX", [station])], source="test")
+
+
+def test_orient_makes_north_and_east(job, write_trace, tmp_path) -> None:
+    north = np.sin(np.arange(N) / 7)
+    east = np.cos(np.arange(N) / 11)
+    angle = np.radians(30)
+    first = np.cos(angle) * north + np.sin(angle) * east
+    second = -np.sin(angle) * north + np.cos(angle) * east
+    for code, data in (("BH1", first), ("BH2", second), ("BHZ", north * 0)):
+        write_trace("AAA", data, channel=code)
+    directions = {"BH1": (30, 0), "BH2": (120, 0), "BHZ": (0, -90)}
+    path = tmp_path / "station.xml"
+    tilted(directions).write(str(path), format="STATIONXML")
+    prepared = job(orient=True, inventory=str(path), components=["ZNE"], detrend="none")
+    ids = ["XX.AAA..BHE", "XX.AAA..BHN", "XX.AAA..BHZ"]
+    assert [channel.id for channel in prepared.channels] == ids
+    assert {channel.latitude for channel in prepared.channels} == {1}
+    ((item,), _) = processed(prepared)
+    assert {span.channel_id for span in item.spans} == set(ids)
+    made = {trace.id: trace.data for trace in item.stream}
+    np.testing.assert_allclose(made["XX.AAA..BHN"], north, atol=1e-9)
+    np.testing.assert_allclose(made["XX.AAA..BHE"], east, atol=1e-9)
+    steps = job(steps="Orient, OneBit", inventory=str(path), components=["ZNE"])
+    ((same,), _) = processed(steps)
+    assert {span.channel_id for span in same.spans} == set(ids)
+
+
+# -- steps --------------------------------------------------------------------------
+
+
+def test_steps_are_the_functions_one_after_the_other(job, noise) -> None:
+    chain = "DetrendPolynomial(order=3), Taper(seconds=10), Winsorize(n_rms=2)"
+    made = one_trace(job(steps=chain))
+    expected = normalize.winsorize(taper(detrend_polynomial(noise, 3), 10), 2)
+    np.testing.assert_allclose(made.data, expected.data, rtol=1e-12)
+    listed = one_trace(job(steps=chain.split(", ")))
+    np.testing.assert_array_equal(listed.data, made.data)
+
+
+def test_steps_are_the_options_where_these_say_the_same(job, noise) -> None:
+    by_option = one_trace(
+        job(taper_s=5, bandpass_hz=(0.1, 1), sampling_rate_hz=5, time_norm="onebit")
+    )
+    by_step = one_trace(
+        job(
+            steps="Detrend, Taper(5), Bandpass(0.1, 1), Resample(rate_hz=5), OneBit",
+        )
+    )
+    assert by_option.stats == by_step.stats
+    np.testing.assert_array_equal(by_option.data, by_step.data)
+
+
+def test_steps_know_grid_rate_and_rejection(job, write_trace, rng) -> None:
+    data = rng.standard_normal(N)
+    data[1250:1300] += 60
+    write_trace("AAA", data, DAY + 0.1, RATE_HZ)
+    prepared = job(steps="Demean, Decimate(factor=5), OneBit", reject_mad=10)
+    assert prepared.settings.rate_hz == 2
+    ((item,), _) = processed(prepared)
+    since = (item.stream[0].stats.starttime - DAY) * 2
+    assert since == pytest.approx(round(since))
+    assert len(item.flat) == 1  # seen before the signs were taken
+
+
+@pytest.mark.parametrize(
+    ("chain", "said"),
+    [
+        ("Detrendd", "no element 'Detrendd': did you mean 'Detrend'"),
+        ("Taper(secs=3)", "Taper has no parameter 'secs': did you mean 'seconds'"),
+        ("Taper(seconds=x)", "seconds=x is not a number, text or list"),
+        ("Taper(seconds=open('f'))", "is not a number, text or list"),
+        ("Taper(1, 2)", "Taper has 1 parameters, not 2: seconds"),
+        ("Taper(seconds=1", "is not a chain of elements"),
+        ("a.b()", "a.b() is not an element"),
+        ("Taper", "Taper: missing a required argument: 'seconds'"),
+        ("Rotate(radial_deg=3)", "no element 'Rotate'"),
+        ("RemoveResponse(output='VEL')", "needs station metadata: add --inventory"),
+    ],
+)
+def test_mistakes_in_chains_are_one_line(job, noise, chain, said) -> None:
+    with pytest.raises(ParameterError) as error:
+        Preprocess(job(steps=chain))
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith("--steps: ")
+
+
+def test_rates_after_chains() -> None:
+    assert rate_after(parse_steps("Demean, OneBit"), 20.0) == 20
+    assert rate_after(parse_steps("Decimate(4), ResampleLanczos(rate_hz=3)"), 20.0) == 3
+    assert rate_after(parse_steps("Decimate(4)"), 20.0) == 5
+
+
+def test_every_element_can_be_a_step() -> None:
+    assert {"Bandpass", "WhitenPsd", "RemoveResponse", "DropFlat"} <= set(elements())
+    assert "Element" not in elements()

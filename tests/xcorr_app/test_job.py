@@ -1,0 +1,283 @@
+"""From options to a channel table, the pairs in it and the spans to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dispel4py.errors import ParameterError
+from seismo_pes.stations import Channel
+from tests.xcorr_app.conftest import DAY
+from xcorr_app.choose import needed_codes, oriented_names, rotation_of
+from xcorr_app.config import Config
+from xcorr_app.job import Job, prepare
+
+# three stations on a meridian, one far to the east
+PLACES = {
+    ("XX", "AAA"): "10.0 20.0",
+    ("XX", "BBB"): "10.1 20.0",
+    ("YY", "CCC"): "10.5 20.0",
+    ("YY", "DDD"): "10.0 23.0",
+}
+
+
+@pytest.fixture
+def archive(tmp_path: Path, rng) -> Path:
+    """An SDS archive of two days, with all components of the first three stations."""
+    from obspy import Trace
+
+    root = tmp_path / "sds"
+    for network, station in PLACES:
+        for code in ("HHZ", "HHN", "HHE"):
+            if station == "DDD" and code == "HHE":
+                continue
+            for day in (0, 1):
+                start = DAY + day * 86400
+                header = {"network": network, "station": station, "channel": code}
+                header |= {"sampling_rate": 1.0, "starttime": start}
+                trace = Trace(rng.standard_normal(3600), header=header)
+                folder = root / f"{start.year}" / network / station / f"{code}.D"
+                folder.mkdir(parents=True, exist_ok=True)
+                name = f"{trace.id}.D.{start.year}.{start.julday:03d}"
+                trace.write(str(folder / name), format="MSEED")
+    return root
+
+
+@pytest.fixture
+def job(tmp_path: Path, archive: Path) -> Callable[..., Job]:
+    def prepared(known: tuple[str, ...] = (), **options: object) -> Job:
+        places = options.pop("places", PLACES)
+        listing = tmp_path / "list.txt"
+        lines = [" ".join([*codes, where]) for codes, where in places.items()]
+        listing.write_text("\n".join(lines))
+        fixed = {"stations": str(listing), "data": str(archive), "out": "out"}
+        usual = {"window_s": 600.0, "max_lag_s": 10.0}
+        return prepare(Config(**(fixed | usual | options)), known)
+
+    return prepared
+
+
+def pairs_of(made: Job) -> set[tuple[str, str]]:
+    """The pairs that a job chooses, first and second as in the table."""
+    index = np.arange(len(made.channels))
+    wanted = made.selection.allowed(index, index) & (index[:, None] <= index)
+    short = [f"{c.station[0]}{c.code[-1]}" for c in made.channels]
+    return {(short[i], short[j]) for i, j in zip(*np.nonzero(wanted), strict=True)}
+
+
+# -- channels and spans -------------------------------------------------------------
+
+
+def test_verticals_are_what_is_correlated(job) -> None:
+    made = job()
+    assert [c.id for c in made.channels] == [
+        "XX.AAA..HHZ",
+        "XX.BBB..HHZ",
+        "YY.CCC..HHZ",
+        "YY.DDD..HHZ",
+    ]
+    assert (made.n_pairs, made.n_possible_pairs) == (6, 6)
+
+
+def test_stretches_are_days_since_1970(job) -> None:
+    made = job()
+    first = DAY.ns // (86_400 * 10**9)
+    assert made.stretches == {first: "2024-03-01", first + 1: "2024-03-02"}
+    assert {span.stretch for span in made.spans} == {first, first + 1}
+    assert made.spans_per_stretch == {first: 4, first + 1: 4}
+    later = job(start="2024-03-02")
+    assert later.stretches == {first + 1: "2024-03-02"}
+
+
+def test_known_channels_keep_their_numbers(job) -> None:
+    known = ("XX.GONE..HHZ", "YY.CCC..HHZ", "XX.AAA..HHZ")
+    made = job(known)
+    assert [c.id for c in made.channels] == [*known, "XX.BBB..HHZ", "YY.DDD..HHZ"]
+    assert made.channels[1].latitude == 10.5
+    assert np.isnan(made.channels[0].latitude)
+    again = job(tuple(c.id for c in made.channels))
+    assert again.channels[1:] == made.channels[1:]
+
+
+def test_channels_of_no_pair_are_not_read(job, tmp_path) -> None:
+    (tmp_path / "pairs.txt").write_text("XX.AAA YY.CCC..HHZ # the far ones\n\n")
+    made = job(pair_list=str(tmp_path / "pairs.txt"))
+    assert {span.channel_id for span in made.spans} == {"XX.AAA..HHZ", "YY.CCC..HHZ"}
+    assert pairs_of(made) == {("AZ", "CZ")}
+    assert (made.n_pairs, made.n_possible_pairs) == (1, 1)
+
+
+# -- pairs --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"pairs": ["auto"]}, {("AZ", "AZ"), ("BZ", "BZ"), ("CZ", "CZ"), ("DZ", "DZ")}),
+        ({"distance_km": (0, 20)}, {("AZ", "BZ")}),
+        ({"distance_km": (40, 60)}, {("AZ", "CZ"), ("BZ", "CZ")}),
+        ({"azimuth_deg": (350, 10)}, {("AZ", "BZ"), ("AZ", "CZ"), ("BZ", "CZ")}),
+        ({"azimuth_deg": (80, 95)}, {("AZ", "DZ"), ("BZ", "DZ")}),
+        ({"networks": ["XX x XX"]}, {("AZ", "BZ")}),
+        (
+            {"networks": ["XX x Y?"]},
+            {("AZ", "CZ"), ("AZ", "DZ"), ("BZ", "CZ"), ("BZ", "DZ")},
+        ),
+        (
+            {"networks": "X* x XX, YY x YY"},
+            {("AZ", "BZ"), ("CZ", "DZ")},
+        ),
+        (
+            {"components": ["ZN"], "distance_km": (0, 20), "networks": ["XX x XX"]},
+            {("AZ", "BN"), ("AN", "AZ"), ("BN", "BZ")},
+        ),
+        (
+            {"components": ["ZN"], "distance_km": (0, 20), "pairs": ["cross"]},
+            {("AZ", "BN")},
+        ),
+        (
+            {"components": ["NZ"], "pairs": "single-station", "networks": "XX x XX"},
+            {("AN", "AZ"), ("BN", "BZ")},
+        ),
+    ],
+)
+def test_pairs_are_chosen(job, options, expected) -> None:
+    made = job(**options)
+    assert pairs_of(made) == expected
+    assert made.n_pairs == len(expected)
+
+
+def test_autocorrelations_is_another_word_for_auto(job) -> None:
+    both = [job(autocorrelations=True), job(pairs="cross single-station auto")]
+    assert pairs_of(both[0]) == pairs_of(both[1])
+    assert both[0].config == both[1].config
+
+
+def test_new_stations_are_paired_with_all(job, tmp_path) -> None:
+    (tmp_path / "new.txt").write_text("YY DDD\n")
+    made = job(new_stations=str(tmp_path / "new.txt"))
+    assert pairs_of(made) == {("AZ", "DZ"), ("BZ", "DZ"), ("CZ", "DZ")}
+
+
+def test_pair_lists_say_what_they_do_not_find(job, tmp_path) -> None:
+    listing = tmp_path / "pairs.txt"
+    listing.write_text("XX.* YY.CCC\nXX.AAA,ZZ.QQQ\n")
+    made = job(pair_list=str(listing))
+    assert pairs_of(made) == {("AZ", "CZ"), ("BZ", "CZ")}
+    assert [one.what for one in made.skipped] == ["ZZ.QQQ"]
+    listing.write_text("XX.AAA\n")
+    with pytest.raises(ParameterError, match=r"pairs.txt:1: .*not two stations"):
+        job(pair_list=str(listing))
+    with pytest.raises(ParameterError, match="--pair-list nowhere: No such file"):
+        job(pair_list="nowhere")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"distance_km": (1, 2), "networks": ["XX x YY"]},
+            "no pair is left of 6 by --distance-km 1 2, --networks XX x YY, --pairs",
+        ),
+        ({"components": ["QQ"]}, "none of the 4 listed stations"),
+        ({"places": {("XX", "AAA"): ""}}, "one channel (XX.AAA..HHZ) and no pair"),
+    ],
+)
+def test_nothing_left_is_one_line(job, options, said) -> None:
+    with pytest.raises(ParameterError) as error:
+        job(**options)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+# -- components ---------------------------------------------------------------------
+
+
+def test_radial_and_transverse_channels_are_appended(job) -> None:
+    made = job(components=["RR", "TT"])
+    ids = [c.id for c in made.channels]
+    assert ids[-6:] == [
+        f"{net}.{sta}..HH{letter}" for net, sta in list(PLACES)[:3] for letter in "RT"
+    ]
+    assert len(ids) == 15
+    assert made.channels[-1].latitude == 10.5
+    assert made.settings.coherent
+    assert (made.n_pairs, made.n_possible_pairs) == (6, 36)
+    assert made.rotation == rotation_of(made.channels)
+    assert made.rotation.triplets[0] == (2, 1, 0)
+    (lacking,) = [one for one in made.skipped if one.stage == "rotate"]
+    assert lacking.what == "YY.DDD..HH?"
+    assert "components N, Z, not Z, N, E" in lacking.reason
+    # what cannot be turned is not read either
+    assert {span.channel_id.split(".")[1] for span in made.spans} == {
+        "AAA",
+        "BBB",
+        "CCC",
+    }
+
+
+def test_all_nine_turned_components(job) -> None:
+    made = job(components=["ZRT"])
+    # of three instruments each with each; ZZ also of the fourth
+    assert made.n_pairs == 3 * 9 + 3
+
+
+def test_stations_without_coordinates_are_not_turned(job) -> None:
+    places = dict.fromkeys(PLACES, "")
+    places[("XX", "AAA")] = "10 20"
+    with pytest.raises(ParameterError, match="no pair is left"):
+        job(components=["RR"], places=places)
+
+
+def test_turned_names() -> None:
+    ids = [f"X.A..BH{letter}" for letter in "12Z"]
+    assert list(oriented_names(ids).values()) == [f"X.A..BH{c}" for c in "NEZ"]
+    for letters in ("ZNE", "Z", "NE", "ZN", "ABCD"):
+        same = [f"X.A..BH{letter}" for letter in letters]
+        assert oriented_names(same) == dict(zip(same, same, strict=True))
+    assert set(oriented_names([f"X.A..BH{c}" for c in "123"]).values()) == {
+        f"X.A..BH{c}" for c in "NEZ"
+    }
+    assert set(oriented_names(["X.A..BH1", "X.A..BH2"]).values()) == {
+        "X.A..BHN",
+        "X.A..BHE",
+    }
+
+
+def test_codes_that_components_need() -> None:
+    plain = {"stations": "a", "data": "b", "out": "c"}
+    turned = Config(**plain, components="RT", orient=True, inventory="i")
+    assert needed_codes(turned) == [f"??{c}" for c in "123ENZ"]
+    assert needed_codes(Config(**plain, components="NN")) == ["??N"]
+
+
+def test_rotation_needs_all_three() -> None:
+    channels = [Channel(f"X.A..HH{c}", 1, 2) for c in "ZNRT"]
+    assert not rotation_of(channels).triplets
+
+
+# -- settings -----------------------------------------------------------------------
+
+
+def test_settings_follow_the_options(job) -> None:
+    made = job(bands_hz=["0.1-0.2", "0.2-0.4"], whiten="psd", whiten_smooth_hz=0.05)
+    settings = made.settings
+    assert settings.band_names == ("0.1-0.2Hz", "0.2-0.4Hz")
+    assert (settings.whiten, settings.whiten_smooth_hz) == ("psd", 0.05)
+    assert settings.unit_energy
+    phase = job(kind="pcc2").settings
+    assert (phase.kind, phase.unit_energy) == ("pcc2", False)
+    divided = job(kind="deconvolution", water_level=0.1).settings
+    assert divided.water_level == 0.1
+
+
+def test_bands_above_nyquist_are_refused(job) -> None:
+    with pytest.raises(ParameterError, match=r"--bands-hz 0.4 0.6: 0.6 Hz is not belo"):
+        job(bands_hz=["0.1-0.2", "0.4-0.6"])
+
+
+def test_chains_set_the_rate(job) -> None:
+    assert job(steps="Decimate(factor=2)", max_lag_s=10).settings.rate_hz == 0.5
