@@ -29,6 +29,7 @@ __all__ = [
     "new_figure",
     "save",
     "style",
+    "time_axis",
 ]
 
 INK = "#22304a"
@@ -162,6 +163,16 @@ def beside(axes: Axes, label: str) -> None:
     axes.tick_params(labelleft=False, left=False, labelsize=8)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(label, fontsize=9)
+
+
+def time_axis(axes: Axes) -> None:
+    """Give an axis of dates few and short ticks."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=9)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.set_xlabel("time (UTC)")
 
 
 def check_velocities(velocities_km_s: Sequence[float]) -> None:

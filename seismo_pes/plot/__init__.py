@@ -20,6 +20,7 @@ from seismo_pes.plot.section import (
     record_section_figure,
 )
 from seismo_pes.plot.stacks import matrix_figure, time_figure
+from seismo_pes.plot.velocity import velocity_figure, velocity_image_figure
 from seismo_pes.plot.waveform import psd_figure, spectrogram_figure, waveform_figure
 
 __all__ = [
@@ -42,5 +43,7 @@ __all__ = [
     "snr_figure",
     "spectrogram_figure",
     "time_figure",
+    "velocity_figure",
+    "velocity_image_figure",
     "waveform_figure",
 ]

@@ -19,6 +19,7 @@ from seismo_pes.figure import (
     heading,
     new_figure,
     style,
+    time_axis,
 )
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def waveform_figure(
             )
             axes.margins(x=0, y=0.1)
         heading(panels[0], title, note)
-        _time_axis(panels[-1])
+        time_axis(panels[-1])
         return figure
 
 
@@ -105,15 +106,6 @@ def _drawable(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
     extremes = np.stack([np.fmin.reduce(columns, 1), np.fmax.reduce(columns, 1)], 1)
     at = (np.arange(n_columns)[:, None] + [[0.25, 0.75]]) * per_column * step_ns
     return start + at.ravel().astype("timedelta64[ns]"), extremes.ravel()
-
-
-def _time_axis(axes: Axes) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(minticks=3, maxticks=9)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_xlabel("time (UTC)")
 
 
 # ------------------------------------------------------------------ spectra
@@ -234,7 +226,7 @@ def spectrogram_figure(
         top.set_xlim(float(date2num(start)), float(date2num(end)))
         below.set_facecolor(GROUND)
         below.set_ylabel("frequency (Hz)")
-        _time_axis(below)
+        time_axis(below)
         top.tick_params(labelbottom=False)
         top.xaxis.get_offset_text().set_visible(False)
         label = f"dB relative to 1 ({units})²/Hz"

@@ -1,0 +1,252 @@
+"""Velocity changes of a made run whose truth is known."""
+
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from dispel4py.errors import ParameterError
+from seismo_pes.rows import CorrelationRows
+from seismo_pes.write import CorrelationWriter
+from xcorr_app import commands, store
+from xcorr_app.batches import tell_skipped
+from xcorr_app.changes import CHANGE, NetworkMean, read_table
+from xcorr_app.dvv import MeasureChanges, measure_dvv
+from xcorr_app.dvv_view import draw_changes, summary
+from xcorr_app.index import finalize
+from xcorr_app.layout import create_run
+from xcorr_app.velocity import METHODS, lag_range, plan
+
+DAY_NS = 86_400 * 10**9
+RATE_HZ, MAX_LAG_S = 20.0, 60.0
+BAND = (0.4, 1.6)
+# Relative changes of velocity, day by day; the fourth day is missing.
+TRUTH = {0: -0.003, 1: -0.001, 2: 0.0, 4: 0.002, 5: 0.004}
+DAYS = {day: f"2022-05-{17 + day}" for day in TRUTH}
+
+
+@dataclass(frozen=True)
+class Place:
+    id: str
+    latitude: float = math.nan
+    longitude: float = math.nan
+    elevation_m: float = math.nan
+
+
+def coda(lag_s, seed):
+    """A coda of 40 sines between 0.4 and 1.6 Hz, at any lag."""
+    rng = np.random.default_rng(seed)
+    f, p = rng.uniform(*BAND, 40), rng.uniform(0, 2 * np.pi, 40)
+    waves = np.cos(2 * np.pi * f[:, None] * np.abs(lag_s) + p[:, None]).sum(axis=0)
+    return waves * np.exp(-np.abs(lag_s) / 40)
+
+
+def make(out, n=4, noise=0.0, config=None, band="", located=True):
+    """Write a run of n stations 5 km apart with a reference and stacks of days."""
+    ids = [f"XX.S{k}..HHZ" for k in range(n)]
+    places = [(0.0, 0.045 * k) if located else () for k in range(n)]
+    channels = [Place(i, *place) for i, place in zip(ids, places, strict=True)]
+    n_lags = int(2 * MAX_LAG_S * RATE_HZ) + 1
+    lag_s = (np.arange(n_lags) - n_lags // 2) / RATE_HZ
+    config = {"bandpass_hz": BAND} if config is None else config
+    create_run(out, config=config, channels=channels, sampling_rate_hz=RATE_HZ,
+               n_lags=n_lags)  # fmt: skip
+    pairs = np.stack(np.triu_indices(n, 1), axis=1).astype("i4")
+    rng = np.random.default_rng(1)
+    with CorrelationWriter(out) as writer:
+        for k, (day, change) in enumerate([(None, 0.0), *TRUTH.items()]):
+            rows = np.array(
+                [coda(lag_s * (1 + change), 10 + p) for p in range(len(pairs))]
+            )
+            if day is not None:
+                rows = rows + noise * rng.standard_normal(rows.shape)
+            start = np.full(len(pairs), (19_129 + (day or 0)) * DAY_NS)
+            end = start + DAY_NS * (6 if day is None else 1)
+            count = np.full(len(pairs), 24, "i4")
+            name = "all" if day is None else DAYS[day]
+            rest = (count, start, end, rows.astype("f4"), (0, 0, k), True)
+            writer.write(CorrelationRows(name + band, pairs, *rest))
+    finalize(out)
+    return store.open(out)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    with make(out, noise=0.5) as results:
+        yield results
+
+
+TOLERANCE = {"stretching": 1e-4, "mwcs": 2e-4, "wcc": 2e-4, "dtw": 6e-4,
+             "wcs": 6e-4, "wts": 3e-4}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_known_changes_are_found(run, tmp_path, method):
+    settings = plan(run, method=method, lag_s=(8.0, 45.0))
+    slow = method in ("dtw", "wts")
+    chosen = [("S0", "S1"), ("S3", "S1")] if slow else []
+    table, n_pairs, skipped = measure_dvv(run, settings, tmp_path, pairs=chosen)
+    assert (n_pairs, skipped) == (2 if slow else 6, [])
+    network = read_table(table.paths[1])
+    days = network["time"].astype("datetime64[D]")
+    n = len(network.get("frequency_hz", np.zeros(5))) // 5
+    assert days[::n].astype(str).tolist() == list(DAYS.values())
+    truth = np.repeat(list(TRUTH.values()), n)
+    off = np.abs(network["dvv"] - truth)
+    assert np.median(off) < TOLERANCE[method]
+    assert (network["n_pairs"] > 0).all()
+    assert (network["error"] >= 0).all()
+    # the error bars tell about how large the errors are
+    ratio = off / np.maximum(network["error"], 1e-5)
+    assert np.median(ratio) < 4
+    pairs = read_table(table.paths[0])
+    assert len(pairs["dvv"]) == n_pairs * 5 * n
+    assert pairs["first"][0] == "XX.S0..HHZ"
+    assert pairs["stack"][::n][:5].tolist() == list(DAYS.values())
+    assert str(pairs["time"][0]) == "2022-05-17T12:00:00.000"
+    about = json.loads((tmp_path / "dvv.json").read_text())
+    assert about["settings"]["method"] == method
+    assert about["configuration"] == {"bandpass_hz": list(BAND)}
+
+
+def test_errors_of_stretching_are_those_of_the_noise(run, tmp_path):
+    settings = plan(run, lag_s=(8.0, 45.0))
+    table, *_ = measure_dvv(run, settings, tmp_path)
+    pairs = read_table(table.paths[0])
+    truth = np.tile(list(TRUTH.values()), 6)
+    normalised = (pairs["dvv"] - truth) / pairs["error"]
+    assert 0.2 < np.sqrt(np.mean(normalised**2)) < 2
+    assert (pairs["coherence"] > 0.8).all()
+
+
+@pytest.mark.parametrize("mapping", ["simple", "multi"])
+def test_every_mapping_and_batch_gives_the_same_files(
+    run, tmp_path, mapping, monkeypatch
+):
+    settings = plan(run)
+    usual = measure_dvv(run, settings, tmp_path / "usual")[0]
+    if mapping == "simple":  # two rows at a time: a series in parts
+        monkeypatch.setattr(MeasureChanges.__init__, "__defaults__", (2 * 4 * 2401,))
+    other = measure_dvv(
+        run, settings, tmp_path / "other", mapping=mapping, processes=3
+    )[0]
+    for one, two in zip(usual.paths, other.paths, strict=True):
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_bands_and_filters(tmp_path):
+    with make(tmp_path / "a", n=2, band="@0.4-1.6Hz", config={}) as results:
+        assert plan(results, reference="all@0.4-1.6Hz").band_hz == BAND
+        settings = plan(results, reference="all@0.4-1.6Hz", band=(0.5, 1.0))
+        table, *_ = measure_dvv(results, settings, tmp_path)
+        found = read_table(table.paths[1])["dvv"]
+        assert np.abs(found - list(TRUTH.values())).max() < 1e-4
+    with (
+        make(tmp_path / "b", n=2, config={}) as results,
+        pytest.raises(ParameterError, match="--filter-hz LO HI"),
+    ):
+        plan(results)
+
+
+def test_lags_begin_after_the_slowest_wave(run):
+    settings = plan(run, velocity_km_s=2.0, length_s=20.0)
+    low_s, high_s = lag_range(settings, 10.0, MAX_LAG_S)
+    assert (low_s, high_s) == (5.0 + 1 / 0.4, 27.5)
+
+
+def test_what_cannot_be_measured_is_said(tmp_path):
+    with make(tmp_path / "a", n=3, located=False) as results:
+        table, n_pairs, skipped = measure_dvv(results, plan(results), tmp_path)
+        assert "give --lag-s LO HI" in skipped[0].reason
+        assert skipped[0].what == "XX.S0..HHZ - XX.S1..HHZ"
+        with pytest.raises(ParameterError, match="on 3 pairs: the distance is not"):
+            tell_skipped(skipped, n_pairs)
+        assert len(read_table(table.paths[0])["dvv"]) == 0
+    lines = tell_skipped(skipped[:2], 6)
+    assert lines[0] == "2 of 6 pairs skipped:"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"method": "stretch"}, "stretching"),
+        ({"period": "week"}, "--period week"),
+        ({"period": "hour"}, "no stacks of each hour"),
+        ({"band": (1.0, 30.0)}, "half the sampling rate"),
+        ({"side": "left"}, "--side left"),
+        ({"side": "causal", "method": "mwcs"}, "both sides"),
+        ({"max_dvv": 2.0}, "--max-dvv"),
+        ({"velocity_km_s": 0.0}, "--velocity"),
+        ({"lag_s": (70.0, 80.0)}, "lags reach from 0 to 60 s"),
+        ({"frequencies_hz": (0.0,)}, "--frequencies-hz"),
+        ({"reference": "al"}, "no stack 'al'"),
+    ],
+)
+def test_mistakes_are_told(run, given, words):
+    with pytest.raises(ParameterError, match=words):
+        plan(run, **given)
+
+
+def test_mean_of_the_network():
+    mean = NetworkMean(2, 1, 0.5, weighted=True)
+    rows = np.zeros(5, CHANGE)
+    rows["current"] = 1
+    rows["dvv"] = [1e-3, 2e-3, np.nan, 5e-3, 1e-3]
+    rows["error"] = [1e-4, 2e-4, 1e-4, np.nan, 1e-4]
+    rows["coherence"] = [0.9, np.nan, 0.9, 0.9, 0.1]
+    mean.add(rows, np.zeros(5, int))
+    (made,) = mean.table([np.nan])
+    weight = 1 / (np.array([1e-4, 2e-4]) ** 2 + 1e-10)
+    expected = np.average([1e-3, 2e-3], weights=weight)
+    assert made["n_pairs"] == 2
+    assert made["dvv"] == pytest.approx(expected, rel=1e-12)
+    scatter = np.average((np.array([1e-3, 2e-3]) - expected) ** 2, weights=weight)
+    assert made["error"] == pytest.approx(np.sqrt(scatter), rel=1e-6)
+
+
+# ------------------------------------------------------------------ the command
+
+
+def test_the_command(run, tmp_path, capsys):
+    words = ["dvv", str(run.path), "--output", str(tmp_path), "--quiet"]
+    words += ["--pair", "S0", "S1", "--pair", "S2", "S1"]
+    said = commands.dvv(words[1:])
+    lines = said.splitlines()
+    assert lines[0].startswith("dv/v by stretching of 2 pairs at 5 times: -0.3")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "dvv.csv", "dvv_network.csv", "dvv.json", "dvv.png"
+    }  # fmt: skip
+    assert lines[-1] == str(tmp_path / "dvv.png")
+    with pytest.raises(ParameterError, match="--force"):
+        commands.dvv(words[1:])
+    more = ["--force", "--method", "wcs", "--frequencies-hz", "1", "0.7"]
+    commands.dvv([*words[1:], *more])
+    assert set(read_table(tmp_path / "dvv.csv")["frequency_hz"]) == {0.7, 1.0}
+
+
+def test_pictures(run, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr("xcorr_app.dvv_view.save", lambda f, path: figures.append(f))
+    settings = plan(run)
+    table, *_ = measure_dvv(run, settings, tmp_path)
+    draw_changes(table, settings, "x.png")
+    axes, below, _ = figures[0].axes
+    lines = {line.get_label(): line for line in axes.lines}
+    assert axes.get_ylabel() == "dv/v (%)"
+    assert len(axes.lines) == 8  # zero, six pairs, their mean
+    mean = axes.lines[-1].get_ydata()
+    assert np.isnan(mean[3])  # no line over the day that is missing
+    np.testing.assert_allclose(np.delete(mean, 3), 100 * np.array(list(TRUTH.values())),
+                               atol=0.01)  # fmt: skip
+    assert [bar.get_height() for bar in below.patches] == [6] * 5
+    assert "pairs" in lines
+    single, *_ = measure_dvv(run, settings, tmp_path, pairs=[("S0", "S1")])
+    draw_changes(single, settings, "x.png")
+    assert "XX.S0..HHZ" in figures[1].axes[0].get_title(loc="left")
+    none, *_ = measure_dvv(run, settings, tmp_path, min_coherence=1.0)
+    with pytest.raises(ParameterError, match="lower --min-coherence"):
+        draw_changes(none, settings, "x.png")
+    assert "lower --min-coherence" in summary(none, settings)[0]

@@ -1,0 +1,173 @@
+"""The commands that measure on results: ``dvv`` and ``disp``."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dispel4py.errors import ParameterError
+from xcorr_app.commands.arguments import (
+    PROG,
+    add_results,
+    chosen_stack,
+    command_parser,
+    number,
+    progress_shown,
+    span,
+    whole,
+)
+from xcorr_app.options import Parser
+
+__all__ = ["dvv"]
+
+DVV_ABOUT = f"""\
+Measure relative changes of velocity, dv/v: the stack of each period against a
+reference. Positive is faster: waves come earlier.
+
+examples:
+  {PROG} dvv results
+  {PROG} dvv results --method mwcs --lag-s 10 50 --filter-hz 0.5 1
+  {PROG} dvv results --pair CI.CCA CI.HEC --period hour --output hours/
+  {PROG} dvv results --mapping multi -n 8
+
+methods:
+  stretching  the reference stretched (the default)
+  mwcs        moving-window cross-spectra
+  wcc         cross-correlation of windows of lag
+  dtw         dynamic time warping
+  wcs         wavelet cross-spectra, at several frequencies
+  wts         stretching of wavelets, at several frequencies
+
+files, in OUT or the folder of --output:
+  dvv.csv          each pair and time: dvv, its standard error, coherence
+  dvv_network.csv  the mean over the pairs, weighted by 1 / error^2
+  dvv.png          the mean over time
+  dvv.json         how it was made
+"""
+
+
+def dvv(words: list[str]) -> str:
+    """``xcorr-app dvv OUT``: velocity changes over time."""
+    parser = _dvv_parser()
+    given = parser.parse(words)
+    settings: dict[str, Any] = {
+        "velocity_km_s": number("--velocity", given.velocity),
+        "max_dvv": number("--max-dvv", given.max_dvv) / 100,
+        "length_s": _maybe("--length-s", given.length_s),
+        "window_s": _maybe("--window-s", given.window_s),
+        "lag_s": span("--lag-s", given.lag_s),
+        "frequencies_hz": tuple(
+            sorted(number("--frequencies-hz", f) for f in given.frequencies_hz)
+        ),
+    }
+    least = number("--min-coherence", given.min_coherence)
+    folder = _new_folder(given, "dvv.csv")
+    from xcorr_app import dvv_view, store
+    from xcorr_app.batches import tell_skipped
+    from xcorr_app.dvv import measure_dvv
+    from xcorr_app.velocity import plan
+
+    with store.open(given.out) as results, progress_shown(given.quiet) as progress:
+        chosen = plan(
+            results,
+            method=given.method,
+            reference=chosen_stack(results, given),
+            period=given.period,
+            band=span("--filter-hz", given.filter_hz),
+            side=given.side,
+            **settings,
+        )
+        found = measure_dvv(
+            results,
+            chosen,
+            folder,
+            pairs=given.pair,
+            min_coherence=least,
+            mapping=given.mapping,
+            processes=_processes(given),
+            progress=None if progress is None else partial(progress.update, "pairs"),
+        )
+    if found is None:
+        return ""
+    table, n_pairs, skipped = found
+    lines = [*tell_skipped(skipped, n_pairs), *dvv_view.summary(table, chosen)]
+    picture = dvv_view.draw_changes(table, chosen, folder / "dvv.png")
+    return "\n".join([*lines, *map(str, table.paths), str(picture)])
+
+
+def _dvv_parser() -> Parser:
+    parser = command_parser("dvv", DVV_ABOUT)
+    add_results(parser)
+    add = parser.add_argument
+    add("--method", metavar="METHOD", default="stretching",
+        help="see above (default: stretching)")  # fmt: skip
+    add_pairs(parser)
+    add("--stack", metavar="NAME", help="the reference (default: all)")
+    add("--band", nargs=2, metavar=("LO", "HI"),
+        help="filter band of a run of several, Hz (default: the first)")  # fmt: skip
+    add("--period", metavar="moving|day|hour|window",
+        help="what is compared with it (default: the longest kept)")  # fmt: skip
+    add("--lag-s", nargs=2, metavar=("LO", "HI"),
+        help="range of absolute lag, s (default: from --velocity on)")  # fmt: skip
+    add("--velocity", metavar="KM_S", default="1",
+        help="lags begin a period after a wave so slow, km/s (default: 1)")  # fmt: skip
+    add("--length-s", metavar="SECONDS",
+        help="length of that range (default: to the longest lag)")  # fmt: skip
+    add("--filter-hz", nargs=2, metavar=("LO", "HI"),
+        help="filter correlations first (default: the band of the run)")  # fmt: skip
+    add("--side", metavar="both|causal|acausal", default="both",
+        help="lags that are stretched (default: both)")  # fmt: skip
+    add("--max-dvv", metavar="PERCENT", default="2",
+        help="largest change searched, %% (default: 2)")  # fmt: skip
+    add("--window-s", metavar="SECONDS",
+        help="windows of lag of mwcs and wcc (default: a few periods)")  # fmt: skip
+    add("--frequencies-hz", metavar="HZ", nargs="+", default=[],
+        help="of wcs and wts (default: eight in the band)")  # fmt: skip
+    add("--min-coherence", metavar="C", default="0.5",
+        help="changes below it are left out of the mean (default: 0.5)")  # fmt: skip
+    add_running(parser)
+    return parser
+
+
+# ------------------------------------------------------------------ of both
+
+
+def add_pairs(parser: Parser) -> None:
+    """Add ``--pair``, which may be given more than once."""
+    parser.add_argument(
+        "--pair",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("A", "B"),
+        help="only this pair; may be repeated (default: all)",
+    )
+
+
+def add_running(parser: Parser) -> None:
+    """Add where files go and how it runs."""
+    add = parser.add_argument
+    add("--output", metavar="FOLDER", help="where files go (default: OUT)")
+    add("--force", action="store_true", help="replace files that are there")
+    add("--mapping", metavar="simple|multi|mpi", default="simple",
+        help="where it runs (default: simple)")  # fmt: skip
+    add("-n", "--processes", metavar="N", help="of --mapping multi (default: cores)")
+    add("--quiet", action="store_true", help="no progress")
+
+
+def _new_folder(given: argparse.Namespace, first: str) -> Path:
+    """Return where files go, or refuse to replace them."""
+    folder = Path(given.output or given.out)
+    if (folder / first).exists() and not given.force:
+        raise ParameterError(f"{folder / first}: is there already; --force replaces it")
+    return folder
+
+
+def _processes(given: argparse.Namespace) -> int | None:
+    return None if given.processes is None else whole("--processes", given.processes)
+
+
+def _maybe(name: str, text: str | None) -> float | None:
+    return None if text is None else number(name, text)
