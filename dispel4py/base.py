@@ -82,7 +82,7 @@ class IterativePE(GenericPE):
         function : callable or None
             None if ``process`` is not that of this class.
         output : str
-            The port by which its results leave.
+            The port by which its results leave; "" if they mean nothing.
         """
         is_own = type(self).process is IterativePE.process
         if not is_own or "process" in vars(self):
@@ -117,6 +117,13 @@ class ConsumerPE(GenericPE):
     def process(self, inputs: dict[str, Any]) -> None:
         """Call ``_process`` with the item."""
         self._process(inputs[self.INPUT_NAME])
+
+    def shortcut(self) -> tuple[Callable[[Any], Any] | None, str]:
+        """Return a function of the item that does what `process` does."""
+        is_own = type(self).process is ConsumerPE.process
+        if not is_own or "process" in vars(self):
+            return None, ""
+        return self._process, ""
 
 
 class SimpleFunctionPE(IterativePE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -165,7 +166,7 @@ class Instance:
         self.pe.rank = self.spec.process
         self.pe._writer = self.emit
         if type(self.pe).write is GenericPE.write:
-            vars(self.pe)["write"] = self.emit  # without a call between
+            vars(self.pe)["write"] = self._writer()  # without a call between
         with self._judged("preprocess"):
             self.pe.preprocess()
 
@@ -190,6 +191,19 @@ class Instance:
                 f"{suggest(port, self.pe.outputconnections)}"
             ) from None
         deliver(item)
+
+    def _writer(self) -> Callable[..., None]:
+        """Make what `emit` is, for the many items of a source that writes them."""
+        outputs, emit = self._outputs, self.emit
+
+        def write(name: str, data: Any, **options: Any) -> None:
+            try:
+                deliver = outputs[name]
+            except KeyError:
+                deliver = functools.partial(emit, name)
+            deliver(data)
+
+        return write
 
     def _invoker(self, port: str | None) -> Deliver:
         """Make the function that gives the PE one item (or a source its inputs)."""
@@ -250,7 +264,7 @@ class Instance:
             self.n_in += 1
             try:
                 result = function(item)
-                if result is not None:
+                if result is not None and output:
                     outputs[output](result)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
                 self._judge(error, "process", port, item)
@@ -259,9 +273,8 @@ class Instance:
 
     def _batch_invoker(self, port: str) -> Callable[[list[Any], Any, int], None]:
         """Make the function that gives the PE a batch of items."""
-        function, output = self._shortcut(port)
         invoke = self.inputs[port]
-        if function is None or not self._is_plain:
+        if not self._is_plain:
 
             def each(items: list[Any], cells: Any, cell: int) -> None:
                 for k, item in enumerate(items):
@@ -269,16 +282,47 @@ class Instance:
                     invoke(item)
 
             return each
-        call, outputs = function, self._outputs
+        function, output = self._shortcut(port)
+        if function is not None and output:
+            return self._batch_of_results(port, function, output)
+        return self._batch_of_calls(port, function)
+
+    def _batch_of_results(
+        self, port: str, function: Callable[[Any], Any], output: str
+    ) -> Callable[[list[Any], Any, int], None]:
+        """Make the function for a PE that is one function."""
+        outputs = self._outputs
 
         def all_at_once(items: list[Any], cells: Any, cell: int) -> None:
             emit = outputs[output]
             for k, item in enumerate(items):
                 cells[cell] = k
                 try:
-                    result = call(item)
+                    result = function(item)
                     if result is not None:
                         emit(result)
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - judged
+                    self._judge(error, "process", port, item)
+            self.n_in += len(items)
+
+        return all_at_once
+
+    def _batch_of_calls(
+        self, port: str, function: Callable[[Any], Any] | None
+    ) -> Callable[[list[Any], Any, int], None]:
+        """Make the function for any PE, or one whose ``function`` gives nothing."""
+        pe, pass_on = self.pe, self._pass_on
+
+        def all_at_once(items: list[Any], cells: Any, cell: int) -> None:
+            for k, item in enumerate(items):
+                cells[cell] = k
+                try:
+                    if function is not None:
+                        function(item)
+                        continue
+                    result = pe.process({port: item})
+                    if result is not None:
+                        pass_on(result)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - judged
                     self._judge(error, "process", port, item)
             self.n_in += len(items)
@@ -346,7 +390,7 @@ class Instance:
         return emit
 
     def _pass_on(self, result: Any) -> None:
-        if isinstance(result, Mapping):
+        if type(result) is dict or isinstance(result, Mapping):
             for port, item in result.items():
                 self.emit(port, item)
             return

@@ -72,7 +72,7 @@ def main():
     """Time one run."""
     mapping, kind, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
     graph, source = chain(kind, n)
-    inputs = {source: [{}]}
+    inputs = {source.id: [{}]}
     args = argparse.Namespace(
         num=PROCESSES, num_processes=PROCESSES, simple=False, results=False
     )

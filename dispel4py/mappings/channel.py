@@ -77,7 +77,7 @@ class Channel:
         self._buffers: list[Any] = []
         self._bytes = 0
         self._oldest = 0.0
-        self._limit = 1
+        self._limit = self._look_at = 1
         self._unanswered: dict[int, Frame] = {}
         self._keeps_frames: bool = worker.keeps_frames
         self._serial = worker.first_serial
@@ -111,20 +111,29 @@ class Channel:
         ItemError
             If the item cannot be pickled.
         """
-        for sibling in self.siblings:
-            sibling.flush()
+        if self.siblings:
+            for sibling in self.siblings:
+                sibling.flush()
         values = self._values
-        if self._flags is None and type(item) in _NUMBERS:
+        if type(item) in _NUMBERS and self._flags is None:
             values.append(item)
         else:
             self._encode(item)
-        n = len(values)
+        if len(values) >= self._look_at:
+            self._look()
+
+    def _look(self) -> None:
+        """Send the batch if it is full or old; say at what size to look again."""
+        n = len(self._values)
         if n >= self._limit or self._bytes >= BATCH_BYTES:
             self.flush()
         elif n == 1:
             self._oldest = monotonic()
-        elif (n < 8 or not n & 15) and monotonic() - self._oldest > LINGER_SECONDS:
+            self._look_at = 2
+        elif monotonic() - self._oldest > LINGER_SECONDS:
             self.flush()
+        else:
+            self._look_at = min(self._limit, n + (1 if n < 8 else 16))
 
     def _encode(self, item: Any) -> None:
         if type(item) in ATOMS:
@@ -132,17 +141,22 @@ class Channel:
             if self._flags is not None:
                 self._flags.append(0)
             if type(item) in (str, bytes):
-                self._bytes += len(item)
+                self._grow(len(item))
             return
         head, large = encode(item)
         if self._flags is None:
             self._flags = [0] * len(self._values)
         self._values.append(head)
         self._flags.append(1 + len(large))
-        self._bytes += len(head)
+        self._grow(len(head))
         if large:  # they may change as soon as put returns
             self._buffers.extend(large)
-            self._bytes += BATCH_BYTES
+            self._grow(BATCH_BYTES)
+
+    def _grow(self, n_bytes: int) -> None:
+        self._bytes += n_bytes
+        if self._bytes >= BATCH_BYTES:
+            self._look_at = 0
 
     def flush(self) -> None:
         """Send what is waiting."""
@@ -156,6 +170,7 @@ class Channel:
         self._n_flushed += len(self._values)
         buffers = self._buffers
         self._values, self._flags, self._buffers, self._bytes = [], None, [], 0
+        self._look_at = 1
         self.bytes_sent += len(head) + sum(len(buffer) for buffer in buffers)
         kept = _NOTHING
         if self._keeps_frames:

@@ -6,19 +6,17 @@
 from __future__ import annotations
 
 import argparse
-import copy
 from typing import Any
 
 from dispel4py.mappings.mpi import world
-from dispel4py.new.logger import pe_logs, simple_logger, tell
+from dispel4py.new.logger import simple_logger
+from dispel4py.new.processes import in_partitions, option_parser, parsed, run_with_logs
 from dispel4py.new.processor import (
     STATUS_ACTIVE,
     STATUS_TERMINATED,
-    complete_inputs,
     get_partitions,
     main,
 )
-from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
 
 __all__ = [
@@ -44,14 +42,10 @@ def __getattr__(name: str) -> Any:
 
 def parse_args(args: list[str], namespace: Any) -> argparse.Namespace:
     """Add ``-s`` and ``-n`` to what is known of a command line."""
-    parser = argparse.ArgumentParser(
-        prog="dispel4py", description="Run a graph in the processes of an MPI launcher."
-    )
-    add = parser.add_argument
-    add("-s", "--simple", action="store_true", help="put PEs together into partitions")
-    add("-n", "--num_processes", metavar="N", type=int, help="as the launcher has it")
-    known: argparse.Namespace = parser.parse_args(args, namespace)
-    return known
+    parser = option_parser("the processes of an MPI launcher")
+    text = "as the launcher has it"
+    parser.add_argument("-n", "--num_processes", metavar="N", type=int, help=text)
+    return parsed(parser, args, namespace)
 
 
 def process(workflow: WorkflowGraph, inputs: Any, args: Any = None) -> None:
@@ -67,12 +61,7 @@ def process(workflow: WorkflowGraph, inputs: Any, args: Any = None) -> None:
         number of processes that the launcher started.
     """
     if getattr(args, "simple", False):
-        workflow, partitions = copy.copy(workflow), get_partitions(workflow)
-        workflow.partitions = partitions
-        if world().rank == 0:
-            for k, partition in enumerate(partitions):
-                tell(f"Partition {k}: {', '.join(pe.id for pe in partition)}")
-    given = complete_inputs(workflow, inputs)
+        is_root = world().rank == 0
+        workflow = in_partitions(workflow, get_partitions(workflow), is_root)
     wanted = getattr(args, "num_processes", None)
-    with pe_logs() as observers:
-        run(workflow, given, mapping="mpi", processes=wanted, observers=observers)
+    run_with_logs(workflow, inputs, "mpi", wanted)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import queue
 from typing import Any
 
-from dispel4py.new.logger import pe_logs, simple_logger, tell
+from dispel4py.mappings import multi as _multi  # imported before a run is timed
+from dispel4py.new.logger import simple_logger
+from dispel4py.new.processes import in_partitions, option_parser, parsed, run_with_logs
 from dispel4py.new.processor import (
     STATUS_ACTIVE,
     STATUS_TERMINATED,
-    complete_inputs,
     get_partitions,
     main,
 )
-from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
 
 __all__ = [
@@ -33,14 +32,11 @@ simpleLogger = simple_logger
 
 def parse_args(args: list[str], namespace: Any) -> argparse.Namespace:
     """Add ``-n`` and ``-s`` to what is known of a command line."""
-    parser = argparse.ArgumentParser(
-        prog="dispel4py", description="Run a graph in processes of this host."
+    parser = option_parser("processes of this host")
+    parser.add_argument(
+        "-n", "--num", metavar="N", type=int, required=True, help="processes"
     )
-    add = parser.add_argument
-    add("-s", "--simple", action="store_true", help="put PEs together into partitions")
-    add("-n", "--num", metavar="N", type=int, required=True, help="processes")
-    known: argparse.Namespace = parser.parse_args(args, namespace)
-    return known
+    return parsed(parser, args, namespace)
 
 
 def process(workflow: WorkflowGraph, inputs: Any, args: Any) -> Any:
@@ -69,16 +65,10 @@ def process(workflow: WorkflowGraph, inputs: Any, args: Any) -> Any:
         partitions = get_partitions(workflow)
         if args.num < len(partitions):
             return "dispel4py.multi_process: Not enough processes for this graph"
-        workflow = copy.copy(workflow)
-        workflow.partitions = partitions
+        workflow = in_partitions(workflow, partitions)
         for k, partition in enumerate(partitions):
-            tell(f"Partition {k}: {', '.join(pe.id for pe in partition)}")
             partition_of |= {pe.id: f"SimpleProcessingPE{k}" for pe in partition}
-    given = complete_inputs(workflow, inputs)
-    with pe_logs() as observers:
-        result = run(
-            workflow, given, mapping="multi", processes=args.num, observers=observers
-        )
+    result = run_with_logs(workflow, inputs, _multi.Multi.name, args.num)
     if not getattr(args, "results", False):
         return None
     found: queue.Queue[Any] = queue.Queue()

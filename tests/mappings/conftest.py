@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,39 +16,13 @@ from typing import Any
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-if str(HERE) not in sys.path:  # workers that are not forked look for `graphs` as well
-    sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # workers look there as well
 
-MARK = "DISPEL4PY_TESTED_BY"
+from programs import HERE, MARK, environment, require_mpi
+
 SHARED_MEMORY = Path("/dev/shm")
 #: For all cases in one go; a tenth of it is usual on an idle machine.
 LONGEST_SECONDS = 200
-
-
-def mpiexec() -> str | None:
-    """Path of an mpiexec: the one beside this Python, else the one on the path."""
-    beside = Path(sys.executable).with_name("mpiexec")
-    return str(beside) if beside.exists() else shutil.which("mpiexec")
-
-
-def require_mpi() -> str:
-    """Return the mpiexec, or skip the test with the reason."""
-    pytest.importorskip("mpi4py", reason="mpi4py is not installed")
-    found = mpiexec()
-    if found is None:
-        pytest.skip("there is no mpiexec")
-    return found
-
-
-def environment() -> dict[str, str]:
-    """Variables for programs that import our graphs, with a mark to know them by."""
-    paths = [str(HERE), str(HERE.parent.parent), os.environ.get("PYTHONPATH", "")]
-    marks = {
-        "PYTHONPATH": os.pathsep.join(p for p in paths if p),
-        MARK: str(os.getpid()),
-    }
-    return os.environ | marks
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import failing
 import pytest
-from conftest import HERE, environment, require_mpi
+from programs import HERE, environment, require_mpi
 
 from dispel4py.errors import RunError
 from dispel4py.run import run

@@ -16,7 +16,7 @@ from collections import Counter
 import failing
 import graphs
 import pytest
-from conftest import environment, require_mpi
+from programs import environment, require_mpi
 
 from dispel4py.errors import InputError, PlanError, PortError, RunError
 from dispel4py.run import run

@@ -1,6 +1,5 @@
 """What the tests of compatibility share: PEs as users write them, two mappings."""
 
-import queue
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -14,17 +13,7 @@ HERE = Path(__file__).resolve().parent
 if str(HERE) not in sys.path:  # workers that are not forked look for `users_pes` too
     sys.path.insert(0, str(HERE))
 
-
-def drained(results):
-    """Everything in a queue of results, its end marker left out."""
-    found = []
-    while True:
-        entry = results.get_nowait()
-        if entry == multi_process.STATUS_TERMINATED:
-            with pytest.raises(queue.Empty):
-                results.get_nowait()
-            return found
-        found.append(entry)
+from queues import drained  # noqa: E402 - found by that path
 
 
 def through_multi(graph, inputs, n=None):

@@ -6,7 +6,7 @@ from collections import defaultdict
 from types import SimpleNamespace
 
 import pytest
-from conftest import drained
+from queues import drained
 from users_pes import Counter, Matching, Same
 
 from dispel4py.base import (

@@ -5,7 +5,7 @@ from collections import defaultdict
 from types import SimpleNamespace
 
 import pytest
-from conftest import drained
+from queues import drained
 from users_pes import Counter, Either, Numbers, Same
 
 from dispel4py.new.multi_process import STATUS_TERMINATED, parse_args, process

@@ -1,0 +1,54 @@
+"""What the mappings of several processes, ``multi`` and ``mpi``, have in common."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from typing import Any
+
+from dispel4py.core import GenericPE
+from dispel4py.new.logger import pe_logs, tell
+from dispel4py.new.processor import complete_inputs
+from dispel4py.run import RunResult, run
+from dispel4py.workflow_graph import WorkflowGraph
+
+
+def option_parser(where: str) -> argparse.ArgumentParser:
+    """Return a parser that knows ``-s``."""
+    parser = argparse.ArgumentParser(
+        prog="dispel4py", description=f"Run a graph in {where}."
+    )
+    text = "put PEs together into partitions"
+    parser.add_argument("-s", "--simple", action="store_true", help=text)
+    return parser
+
+
+def parsed(
+    parser: argparse.ArgumentParser, args: list[str], namespace: Any
+) -> argparse.Namespace:
+    """Add to ``namespace`` what a command line says."""
+    known: argparse.Namespace = parser.parse_args(args, namespace)
+    return known
+
+
+def in_partitions(
+    workflow: WorkflowGraph, partitions: list[list[GenericPE]], is_root: bool = True
+) -> WorkflowGraph:
+    """Return the graph with its PEs put together; tell how."""
+    divided = copy.copy(workflow)
+    divided.partitions = partitions
+    for k, partition in enumerate(partitions):
+        if is_root:
+            tell(f"Partition {k}: {', '.join(pe.id for pe in partition)}")
+    return divided
+
+
+def run_with_logs(
+    workflow: WorkflowGraph, inputs: Any, mapping: str, processes: int | None
+) -> RunResult:
+    """Run a graph; what its PEs log is shown."""
+    given = complete_inputs(workflow, inputs)
+    with pe_logs() as observers:
+        return run(
+            workflow, given, mapping=mapping, processes=processes, observers=observers
+        )
