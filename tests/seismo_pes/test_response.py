@@ -154,23 +154,44 @@ def test_small_cache_gives_the_same(cca, bw):
     assert len(cache._kept) == 1
 
 
-def test_equal_responses_are_evaluated_once(bw, monkeypatch):
-    """Another channel with the same instrument costs nothing, another gain does."""
+def test_instruments_of_one_kind_are_evaluated_once(bw, monkeypatch):
+    """Other gains of the stages scale; a pole that differs asks evalresp again."""
     part = noise("BW.RJOB..EHZ", "2010-01-01", 3000, 100.0)
-    same, louder = copy.deepcopy(bw), copy.deepcopy(bw)
-    for epoch in louder.select(channel="EHZ")[0][0]:
-        epoch.response.response_stages[0].stage_gain *= 2
+
+    def changed(change):
+        inventory = copy.deepcopy(bw)
+        for epoch in inventory.select(channel="EHZ")[0][0]:
+            change(epoch.response.response_stages)
+        return inventory
+
+    def louder(stages):
+        stages[0].stage_gain *= 2
+        stages[1].stage_gain *= 1.7
+
+    def upside_down(stages):
+        stages[0].stage_gain *= -1
+
+    def other_pole(stages):
+        stages[0].poles = [pole * 1.01 for pole in stages[0].poles]
+
+    same, loud, turned, other = map(
+        changed, (lambda stages: None, louder, upside_down, other_pole)
+    )
+    exact = [by_obspy(part, i, "VEL", None, 60.0) for i in (bw, loud, turned, other)]
     asked = asked_of_evalresp(monkeypatch)
     cache = ResponseCache()
-    first = remove_response([part], bw, cache=cache)[0].data
+    first = remove_response([part], bw, cache=cache)[0]
     n_asked = len(asked)
     assert sum(asked) < 20_000  # few frequencies for a short record
-    second = remove_response([part], same, cache=cache)[0].data
+    again = remove_response([part], same, cache=cache)[0]
+    half = remove_response([part], loud, cache=cache)[0]
     assert len(asked) == n_asked
-    np.testing.assert_array_equal(first, second)
-    half = remove_response([part], louder, cache=cache)[0].data
+    np.testing.assert_array_equal(first.data, again.data)
+    negative = remove_response([part], turned, cache=cache)[0]
+    moved = remove_response([part], other, cache=cache)[0]
     assert len(asked) > n_asked
-    np.testing.assert_allclose(half, first / 2, rtol=1e-6, atol=1e-9 * first.max())
+    for ours, theirs in zip((first, half, negative, moved), exact, strict=True):
+        assert difference(ours, theirs) < 1e-9
 
 
 def test_input_is_left_alone(bw):
