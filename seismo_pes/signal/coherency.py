@@ -5,7 +5,7 @@ all pairs of a network and sums over windows go through the same kernels.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
 from seismo_pes.signal._lags import Lags, furthest, lag_range, lags_from_spectra
@@ -163,12 +163,20 @@ def phase_cross_correlate(
         return lags_from_spectra(
             total, n_fft, None, max_lag, dtype=dtype, scale=1 / a.size
         )
-    return _phase_sums(analytic_phase(a), analytic_phase(b), lags, power, dtype)
+    return phase_sums(analytic_phase(a), analytic_phase(b), lags, power, dtype)
 
 
-def _phase_sums(
-    u: ComplexArray, v: ComplexArray, lags: range, power: float, dtype: np.dtype
+def phase_sums(
+    u: ComplexArray, v: ComplexArray, lags: range, power: float, dtype: DTypeLike
 ) -> FloatArray:
+    """Return what `phase_cross_correlate` does, from the phasors of the two records.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> phase_sums(np.array([1, 1j]), np.array([1, 1j]), range(1), 1.0, "f8")
+    array([1.])
+    """
     n = u.size
     out = np.zeros(len(lags), dtype=dtype)
     for k in range(max(lags.start, 1 - n), min(lags.stop, n)):

@@ -9,6 +9,8 @@ and `correlate_block` does both for all pairs of two blocks of stations with lit
 memory.
 """
 
+from typing import Any
+
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -42,6 +44,8 @@ __all__ = [
 ]
 
 _CHUNK_BYTES = 1_000_000  # products on their way to another layout stay in cache
+_SPARSE = 0.2  # with fewer of the pairs wanted, rows are multiplied one by one
+_DENSE = 0.5  # with fewer of the columns wanted, these are copied together
 _TILE_BYTES = 64_000_000  # summed cross-spectra that `correlate_block` holds at once
 
 
@@ -243,6 +247,7 @@ def correlate_block(
     *,
     layout: str = "bins-last",
     diagonal: int | None = None,
+    wanted: NDArray[np.bool_] | None = None,
     out: FloatArray | None = None,
     dtype: DTypeLike | None = None,
     scale: FloatArray | float = 1.0,
@@ -262,6 +267,9 @@ def correlate_block(
     diagonal
         None for all pairs. Else only pairs (i, j) with ``j - i >= diagonal``: 0 or 1
         for a block with itself, with or without its autocorrelations.
+    wanted
+        Instead of ``diagonal``: only the pairs that are True, shape ``(n_a, n_b)``;
+        rows in the order of ``np.argwhere(wanted)``.
     out
         Written to and returned if given, shape ``(n_pairs, n_lags)``, contiguous.
     scale
@@ -287,17 +295,20 @@ def correlate_block(
     n_a, n_b = (a.shape[1], b.shape[1]) if first else (a.shape[0], b.shape[0])
     n_windows = a.shape[2] if first else a.shape[1]
     inside, lags = check_lags(a if not first else a.T, n_fft, bins, max_lag)
-    starts = _row_starts(n_a, n_b, diagonal)
-    shape = (int((n_b - starts).sum()), len(lags))
+    if wanted is None:
+        wanted = np.arange(n_b) >= _row_starts(n_a, n_b, diagonal)[:, None]
+    elif np.shape(wanted) != (n_a, n_b):
+        raise ParameterError(f"wanted of shape {np.shape(wanted)} is not {(n_a, n_b)}")
+    shape = (int(np.count_nonzero(wanted)), len(lags))
     out = check_out(out, shape, dtype or np.result_type(a, b).type(0).real.dtype)
     if n_windows == 1:
         if first:
             a, b = a[:, :, 0].T[:, None], b[:, :, 0].T[:, None]
-        _correlate_one_window(a[:, 0], b[:, 0], n_fft, inside, lags, starts, out)
+        _correlate_one_window(a[:, 0], b[:, 0], n_fft, inside, lags, wanted, out)
     else:
         if not first:
             a, b = bins_first(a), bins_first(b)
-        _correlate_windows(a, b, n_fft, inside, lags, starts, out)
+        _correlate_windows(a, b, n_fft, inside, lags, wanted, out)
     scales = np.asarray(scale)
     if scales.ndim or scales != 1:
         out *= scales[:, None] if scales.ndim else scales
@@ -313,8 +324,7 @@ def block_pairs(n_a: int, n_b: int, diagonal: int | None = None) -> NDArray[np.i
     [[0, 1], [0, 2], [1, 2]]
     """
     starts = _row_starts(n_a, n_b, diagonal)
-    rows = [(i, j) for i in range(n_a) for j in range(starts[i], n_b)]
-    return np.array(rows, dtype=np.int32).reshape(-1, 2)
+    return np.argwhere(np.arange(n_b) >= starts[:, None]).astype(np.int32)
 
 
 def _row_starts(n_a: int, n_b: int, diagonal: int | None) -> NDArray[np.int64]:
@@ -329,14 +339,15 @@ def _correlate_one_window(
     n_fft: int,
     inside: slice,
     lags: range,
-    starts: NDArray[np.int64],
+    wanted: NDArray[np.bool_],
     out: FloatArray,
 ) -> None:
     full = zero_spectra(n_fft, np.result_type(a, b))
     row = 0
-    for conj_a, start in zip(np.conj(a), starts.tolist(), strict=True):
-        for j, k in batches(start, len(b), len(full)):
-            np.multiply(conj_a, b[j : j + k], out=full[:k, inside])
+    for i, columns in enumerate(_columns(wanted)):
+        conj_a = np.conj(a[i])
+        for j, k in batches(0, len(columns), len(full)):
+            np.multiply(conj_a, b[_some(columns, j, k)], out=full[:k, inside])
             cut_lags(full[:k], n_fft, lags, out[row : row + k])
             row += k
 
@@ -347,21 +358,53 @@ def _correlate_windows(
     n_fft: int,
     inside: slice,
     lags: range,
-    starts: NDArray[np.int64],
+    wanted: NDArray[np.bool_],
     out: FloatArray,
 ) -> None:
     n_bins, n_a, _ = a.shape
     n_b = b.shape[1]
     full = zero_spectra(n_fft, np.result_type(a, b))
     n_rows = max(1, _TILE_BYTES // max(1, n_b * n_bins * full.itemsize))
+    if np.count_nonzero(wanted) < _SPARSE * wanted.size:
+        n_rows = 1
     row = 0
     for i, n in batches(0, n_a, n_rows):
-        first = int(starts[i])
-        tile = scratch("tile", (n, n_b - first, n_bins), full.dtype)
-        s = _products(a[:, i : i + n], b[:, first:], out=tile)
-        for k_row in range(n):
-            start = int(starts[i + k_row])
-            for j, k in batches(start, n_b, len(full)):
-                full[:k, inside] = s[k_row, j - first : j - first + k]
+        there, few = _narrow(b, wanted[i : i + n])
+        if few.shape[1] == 0:
+            continue
+        tile = scratch("tile", (n, few.shape[1], n_bins), full.dtype)
+        s = _products(a[:, i : i + n], few, out=tile)
+        for k_row, columns in enumerate(_columns(there)):
+            for j, k in batches(0, len(columns), len(full)):
+                full[:k, inside] = s[k_row, _some(columns, j, k)]
                 cut_lags(full[:k], n_fft, lags, out[row : row + k])
                 row += k
+
+
+def _columns(wanted: NDArray[np.bool_]) -> list[range | NDArray[np.int64]]:
+    """Return the columns of each row that are True, as a range if they are one."""
+    found: list[range | NDArray[np.int64]] = []
+    for row in wanted:
+        at = np.flatnonzero(row)
+        whole = at.size == 0 or at[-1] - at[0] + 1 == at.size
+        found.append(range(at[0], at[-1] + 1) if whole and at.size else at)
+    return found
+
+
+def _some(columns: range | NDArray[np.int64], j: int, k: int) -> Any:
+    """Return an index of k of the columns from the j-th on, a slice if possible."""
+    some = columns[j : j + k]
+    return slice(some.start, some.stop) if isinstance(some, range) else some
+
+
+def _narrow(
+    b: ComplexArray, wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], ComplexArray]:
+    """Leave out records of b that no row wants; copy only if that spares much."""
+    used = np.flatnonzero(wanted.any(axis=0))
+    if used.size == 0:
+        return wanted[:, :0], b[:, :0]
+    span = slice(int(used[0]), int(used[-1]) + 1)
+    if used.size > _DENSE * (span.stop - span.start):
+        return wanted[:, span], b[:, span]
+    return wanted[:, used], b[:, used]

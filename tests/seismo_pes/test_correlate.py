@@ -1,8 +1,10 @@
-"""From windows to correlations: spectra, tiles, sums; against the textbook."""
+"""From windows to correlations, against the textbook."""
 
 from __future__ import annotations
 
 import pickle
+from dataclasses import dataclass, field
+from itertools import combinations_with_replacement, product
 
 import numpy as np
 import pytest
@@ -10,15 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
+from dispel4py.errors import ParameterError
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.correlate import CorrelateTiles, PairWindows, pair_windows
+from seismo_pes import group_sums, tile_sums
+from seismo_pes.correlate import CorrelateTiles
 from seismo_pes.holdings import ChannelSpan
 from seismo_pes.merge import Segment
-from seismo_pes.pairs import Block, Tiles, block_size, gather
+from seismo_pes.pairs import Tiles
+from seismo_pes.periods import Periods
+from seismo_pes.selection import PairSelection
+from seismo_pes.signal.coherency import phase_cross_correlate, phase_records
 from seismo_pes.signal.correlate import correlate_direct
+from seismo_pes.signal.stack import phase_weighted, robust
 from seismo_pes.signal.window import WindowGrid
 from seismo_pes.spectra import Spectra, SpectraSettings, WindowSpectra, window_spectra
+from seismo_pes.tensors import Rotation
 from seismo_pes.waveforms import Waveforms
 
 NS = 10**9
@@ -132,137 +141,348 @@ def test_a_span_without_a_whole_window_is_reported() -> None:
     assert "5 s" in skipped["skipped"].reason
 
 
-# -- tiles -------------------------------------------------------------------------
+# -- correlations ------------------------------------------------------------------
+
+DAY = START.ns // (86_400 * NS)
+PER_DAY = 8640
+N_CHANNELS = 6
+IDS = ["X.A..HHE", "X.A..HHN", "X.A..HHZ", "X.B..HHZ", "Y.C..HHZ", "Y.D..HHZ"]
+# windows of each day: two in its first hour, two in the second, one in the third
+OF_DAY = np.array([0, 1, 360, 361, 720])
+# (channel, which window of which day) that has no data; channel 4 has none on day 1
+HOLES = {(1, 0, 0), (2, 0, 1), (2, 0, 4), (5, 1, 4), *((4, 1, k) for k in range(5))}
 
 
-@given(st.integers(1, 3000), st.integers(1, 300))
-def test_block_size_gives_every_process_tiles(n_channels: int, n: int) -> None:
-    size = block_size(n_channels, n)
-    n_blocks = -(-n_channels // size)
-    assert 1 <= size <= 128
-    assert size == 1 or n_blocks * (n_blocks + 1) // 2 >= n
+@dataclass
+class Network:
+    """Windows of channels, their spectra, and the textbook."""
+
+    settings: SpectraSettings
+    n_days: int = 2
+    of_day: np.ndarray = field(default_factory=lambda: OF_DAY)
+    holes: frozenset[tuple[int, int, int]] = frozenset(HOLES)
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(5)
+        shape = (N_CHANNELS, self.n_days, len(self.of_day), 100)
+        self.data = rng.normal(size=shape)
+        self.data += 0.8 * rng.normal(size=shape[1:])  # what all of them see
+        n = max(1, self.settings.n_bands)
+        self.factors = rng.uniform(0.5, 2, (n, *shape[:3]))
+        if n > 1:
+            self.factors[1, 3, 0, 2] = 0.0  # a window without energy in one band
+
+    def windows(self, day: int) -> np.ndarray:
+        return self.of_day + PER_DAY * day
+
+    def has(self, channel: int, day: int, k: int, band: int = 0) -> bool:
+        there = (channel, day, k) not in self.holes
+        return there and self.factors[band, channel, day, k] > 0
+
+    def spectra(self, channel: int, day: int) -> Spectra:
+        there = [
+            k for k in range(len(self.of_day)) if (channel, day, k) not in self.holes
+        ]
+        data = self.data[channel, day, there]
+        if self.settings.kind == "pcc2":
+            data = phase_records(data).reshape(-1, 100) / 10
+        made = np.fft.rfft(data, self.settings.n_fft)[:, self.settings.bins]
+        factors = None
+        if self.settings.n_bands > 1:
+            factors = self.factors[:, channel, day, there]
+        dtype = np.result_type(self.settings.dtype, np.complex64)
+        windows = self.windows(day)[there]
+        return Spectra(channel, DAY + day, windows, made.astype(dtype), factors)
+
+    def items(self) -> list[Spectra]:
+        return [
+            self.spectra(channel, day)
+            for day in range(self.n_days)
+            for channel in range(N_CHANNELS)
+        ]
+
+    def window(self, i: int, j: int, day: int, k: int, band: int) -> np.ndarray:
+        """Correlate one window of one pair as books have it."""
+        settings_, a, b = self.settings, self.data[i, day, k], self.data[j, day, k]
+        if settings_.kind.startswith("pcc"):
+            return phase_cross_correlate(a, b, 20, float(settings_.kind[-1]))
+        if settings_.n_bands < 2 and settings_.kind == "cc":
+            return correlate_direct(a, b, 20)
+        one, other = (np.fft.rfft(x, settings_.n_fft) for x in (a, b))
+        if settings_.n_bands > 1:
+            weights = np.zeros(len(one))
+            where, inside = settings_.band(band)
+            first = settings_.bins.start
+            weights[where.start + first : where.stop + first] = inside
+            one = one * weights * self.factors[band, i, day, k]
+            other = other * weights * self.factors[band, j, day, k]
+            if settings_.kind == "deconvolution":
+                used = slice(where.start + first, where.stop + first)
+                one[used] = _divided(one[used], settings_.water_level)
+        elif settings_.kind == "deconvolution":
+            one = _divided(one, settings_.water_level)
+        c = np.fft.irfft(np.conj(one) * other, settings_.n_fft)
+        return np.r_[c[-20:], c[:21]]
+
+    def stacks(self, unit: str, kind: str = "linear") -> dict:
+        """Stack as books have it: {(stack, i, j): (windows, data)}."""
+        rows: dict = {}
+        bands = self.settings.band_names if self.settings.n_bands > 1 else ("",)
+        for band, name in enumerate(bands):
+            for i, j in combinations_with_replacement(range(N_CHANNELS), 2):
+                for day, k in product(range(self.n_days), range(len(self.of_day))):
+                    if self.has(i, day, k, band) and self.has(j, day, k, band):
+                        period = self.period(unit, int(self.windows(day)[k]))
+                        stack = f"{period}@{name}" if name else period
+                        row = self.window(i, j, day, k, band)
+                        rows.setdefault((stack, i, j), []).append((day, row))
+        return {key: (len(found), _stacked(found, kind)) for key, found in rows.items()}
+
+    def period(self, unit: str, window: int) -> str:
+        time = str(START + 10 * window)
+        if unit == "group":
+            return "all"
+        return time[: {"day": 10, "hour": 13, "window": 19}[unit]]
 
 
-def spectra_of(channel: int, windows, stretch: int = 0, n_bins: int = 3) -> Spectra:
-    windows = np.asarray(windows, np.int64)
-    data = (1 + channel + 10 * windows)[:, None] * np.ones(n_bins, np.complex64)
-    return Spectra(channel, stretch, windows, data)
+def _divided(spectrum: np.ndarray, level: float) -> np.ndarray:
+    power = np.abs(spectrum) ** 2
+    return spectrum / np.maximum(power, level * power.mean())
 
 
-def test_every_pair_of_channels_is_in_one_tile() -> None:
-    tiles = Tiles(2, {0: 5})
-    made = []
-    for channel in (3, 0, 4, 1, 2):
-        made += list(tiles.process({"input": spectra_of(channel, [0, 1])}) or ())
-    pairs = [
-        (int(i), int(j))
-        for tile in (m["output"] for m in made)
-        for i in tile.a.channels
-        for j in tile.b.channels
-        if i < j
-    ]
-    assert sorted(pairs) == [(i, j) for i in range(5) for j in range(i + 1, 5)]
-    assert len({m["output"].number for m in made}) == len(made) == 6
+def _stacked(rows: list[tuple[int, np.ndarray]], kind: str) -> np.ndarray:
+    """Stack each day, and take the mean of the days by their windows."""
+    days: dict[int, list[np.ndarray]] = {}
+    for day, row in rows:
+        days.setdefault(day, []).append(row)
+    total = sum(len(x) * STACKS_OF_ROWS[kind](np.array(x)) for x in days.values())
+    return total / len(rows)
 
 
-def test_a_stretch_that_stays_incomplete_comes_at_the_end() -> None:
-    tiles, written = Tiles(2, {0: 3}), []
-    tiles._writer = lambda port, item: written.append(item)
-    assert tiles.process({"input": spectra_of(0, [0])}) is None
-    assert tiles.process({"input": spectra_of(1, [0])}) is None
-    tiles.postprocess()
-    assert [tile.a.channels.tolist() for tile in written] == [[0, 1]]
+STACKS_OF_ROWS = {
+    "linear": lambda x: x.mean(axis=0),
+    "phase-weighted": phase_weighted,
+    "robust": lambda x: robust(x)[0],
+}
 
 
-def test_channels_with_different_windows_share_one_axis() -> None:
-    block = gather([spectra_of(0, [1, 3]), spectra_of(1, [3])], np.array([1, 3]))
-    assert block.usable.tolist() == [[True, True], [False, True]]
-    assert block.data[0].tolist() == [[11, 31], [0, 32]]
-    assert block.bins_first
-    shared = pair_windows(block, block, 1)
-    assert shared.pairs.tolist() == [[0, 1]]
-    assert (shared.n_windows[0], shared.first[0], shared.last[0]) == (1, 3, 3)
+def periods_of(unit: str, n_days: int) -> Periods:
+    if unit == "group":
+        return Periods.of_groups([[DAY + k for k in range(n_days)]])
+    return Periods(unit)
 
 
-def test_blocks_and_tiles_are_shared_not_copied() -> None:
-    import copy
-
-    block = gather([spectra_of(0, [0])], np.array([0]))
-    assert copy.deepcopy(block) is block
-    assert isinstance(pickle.loads(pickle.dumps(block)), Block)
-
-
-# -- sums --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("n_stretches", [1, 3])
-@pytest.mark.parametrize("each_stretch", [False, True])
-@pytest.mark.parametrize("autocorrelations", [False, True])
-def test_stacks_equal_the_textbook(n_stretches, each_stretch, autocorrelations) -> None:
-    rng = np.random.default_rng(5)
-    n_channels, per_stretch = 5, 4
-    settings_ = make_settings(window_detrend="none", unit_energy=False)
-    data = rng.normal(size=(n_channels, n_stretches * per_stretch, 100))
-    missing = {(1, 0), (2, 1), (2, 2), (4, n_stretches * per_stretch - 1)}
-    items = []
-    for stretch in range(n_stretches):
-        for channel in range(n_channels):
-            windows = [
-                k
-                for k in range(stretch * per_stretch, (stretch + 1) * per_stretch)
-                if (channel, k) not in missing
-            ]
-            spectra = np.fft.rfft(data[channel, windows], settings_.n_fft)
-            items.append(Spectra(channel, stretch, np.array(windows), spectra))
-    tiles = Tiles(2, dict.fromkeys(range(n_stretches), n_channels))
-    names = {k: f"day {k}" for k in range(n_stretches)}
-    correlate = CorrelateTiles(settings_, names, each_stretch, autocorrelations)
+def correlated(network: Network, unit: str = "group", size: int = 2, **options):
+    """Run tiles and correlation; return the batches by tile, and what was skipped."""
+    blocks = [(k, min(k + size, N_CHANNELS)) for k in range(0, N_CHANNELS, size)]
+    expected = {DAY + day: N_CHANNELS for day in range(network.n_days)}
+    pairs = options.get("pairs")
+    tiles = Tiles(blocks, expected, pairs=pairs, rotate=options.get("rotate"))
+    periods = periods_of(unit, network.n_days)
+    correlate = CorrelateTiles(network.settings, periods, **options)
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
-    result = run(graph, {tiles: [{"input": item} for item in items]})
-    found = {
-        (rows.stack, *pair): (n, data)
-        for rows in result.output(correlate.id)
+    result = run(graph, {tiles: [{"input": item} for item in network.items()]})
+    return result.output(correlate.id), result.output(correlate.id, "skipped")
+
+
+def by_pair(batches) -> dict:
+    found: dict = {}
+    for rows in batches:
         for pair, n, data in zip(
             rows.pairs.tolist(), rows.n_windows.tolist(), rows.data, strict=True
-        )
-    }
-    stacks = {"all": range(n_stretches * per_stretch)}
-    if each_stretch:
-        for k in range(n_stretches):
-            stacks[names[k]] = range(k * per_stretch, (k + 1) * per_stretch)
-    expected = {}
-    for stack, windows in stacks.items():
-        for i in range(n_channels):
-            for j in range(i if autocorrelations else i + 1, n_channels):
-                both = [w for w in windows if not {(i, w), (j, w)} & missing]
-                total = sum(correlate_direct(data[i, w], data[j, w], 20) for w in both)
-                expected[stack, i, j] = len(both), total / len(both)
+        ):
+            key = (rows.stack, *pair)
+            assert key not in found
+            found[key] = n, data
+    return found
+
+
+def agrees(found: dict, expected: dict, atol: float = 1e-10) -> None:
     assert set(found) == set(expected)
-    for key, (n, mean) in expected.items():
-        assert found[key][0] == n
-        np.testing.assert_allclose(found[key][1], mean, rtol=0, atol=1e-10)
+    for key, (n, data) in expected.items():
+        assert found[key][0] == n, key
+        np.testing.assert_allclose(found[key][1], data, rtol=0, atol=atol)
 
 
-def test_pairs_without_common_windows_are_listed() -> None:
-    settings_ = make_settings()
-    n_bins = settings_.n_fft // 2 + 1
-    tiles = Tiles(2, {0: 2, 1: 2})
-    correlate = CorrelateTiles(settings_, {0: "a", 1: "b"}, channel_ids=["X", "Y"])
+BANDS = ((0.5, 1.0), (1.5, 3.0), (0.5, 3.0))
+EVERY = PairSelection(IDS, kinds=("cross", "single-station", "auto"))
+
+
+def kept(expected: dict, wanted) -> dict:
+    return {key: value for key, value in expected.items() if wanted(key[1], key[2])}
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 6])
+@pytest.mark.parametrize("unit", ["group", "day", "hour", "window"])
+def test_stacks_equal_the_textbook(unit, size) -> None:
+    network = Network(make_settings(unit_energy=False))
+    batches, _ = correlated(network, unit, size, pairs=EVERY)
+    agrees(by_pair(batches), network.stacks(unit))
+
+
+@pytest.mark.parametrize("unit", ["group", "hour", "window"])
+@pytest.mark.parametrize("kind", ["cc", "deconvolution"])
+def test_bands_equal_the_textbook(unit, kind) -> None:
+    settings_ = make_settings(unit_energy=False, bands_hz=BANDS, kind=kind)
+    network = Network(settings_)
+    batches, _ = correlated(network, unit, 4, pairs=EVERY)
+    agrees(by_pair(batches), network.stacks(unit))
+
+
+@pytest.mark.parametrize("unit", ["group", "hour", "window"])
+@pytest.mark.parametrize("kind", ["deconvolution", "pcc1", "pcc2"])
+def test_kinds_equal_the_textbook(unit, kind) -> None:
+    network = Network(make_settings(kind=kind))
+    batches, _ = correlated(network, unit, 4, pairs=EVERY)
+    agrees(by_pair(batches), network.stacks(unit), 1e-8)
+
+
+@pytest.mark.parametrize("unit", ["group", "hour", "window"])
+@pytest.mark.parametrize("window_stack", ["phase-weighted", "robust"])
+@pytest.mark.parametrize("kind", ["cc", "pcc1", "pcc2"])
+def test_stacks_that_are_no_means_equal_the_textbook(unit, window_stack, kind) -> None:
+    network = Network(make_settings(kind=kind))
+    batches, _ = correlated(network, unit, 4, pairs=EVERY, window_stack=window_stack)
+    agrees(by_pair(batches), network.stacks(unit, window_stack), 1e-8)
+
+
+@pytest.mark.parametrize("window_stack", ["linear", "phase-weighted"])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"kinds": {"auto"}},
+        {"kinds": {"cross"}, "components": {"ZZ"}},
+        {"members": {4}},
+        {"listed": {(0, 4), (5, 2), (3, 4)}},
+        {"listed": set()},
+    ],
+)
+@pytest.mark.parametrize("size", [2, 6])
+def test_selected_pairs_and_no_others_come(rules, size, window_stack) -> None:
+    network = Network(make_settings())
+    selection = PairSelection(IDS, **rules)
+    found, _ = correlated(
+        network, "day", size, pairs=selection, window_stack=window_stack
+    )
+    every = np.arange(N_CHANNELS)
+    wanted = selection.allowed(every, every)
+    expected = kept(network.stacks("day", window_stack), lambda i, j: wanted[i, j])
+    agrees(by_pair(found), expected, 1e-9)
+
+
+@pytest.mark.parametrize("unit", ["group", "day", "window"])
+def test_one_window_takes_the_short_way(unit) -> None:
+    """The case of one long window a run, as of the headline job."""
+    network = Network(
+        make_settings(), n_days=1, of_day=np.array([3]), holes=frozenset()
+    )
+    batches, _ = correlated(network, unit, 2)
+    expected = kept(network.stacks(unit), lambda i, j: i < j)
+    agrees(by_pair(batches), expected)
+
+
+def test_float32_is_as_good_as_it_can_be() -> None:
+    network = Network(make_settings(dtype="float32"))
+    batches, _ = correlated(network, "day", 4)
+    expected = kept(network.stacks("day"), lambda i, j: i < j)
+    assert {rows.data.dtype for rows in batches} == {np.dtype("float32")}
+    agrees(by_pair(batches), expected, 2e-5)
+
+
+@pytest.mark.parametrize("unit", ["group", "day", "hour"])
+def test_every_tile_is_marked_once_at_its_end(unit, monkeypatch) -> None:
+    monkeypatch.setattr(tile_sums, "BATCH_BYTES", 1)
+    monkeypatch.setattr(group_sums, "BATCH_BYTES", 1)
+    network = Network(make_settings())
+    batches, _ = correlated(network, unit, 2)
+    agrees(by_pair(batches), kept(network.stacks(unit), lambda i, j: i < j))
+    ends: dict = {}
+    for rows in batches:
+        assert not ends.get(rows.tile), "nothing comes after the last batch"
+        ends[rows.tile] = rows.last
+    n_keys = {"group": 6}.get(unit, 12)
+    assert list(ends.values()) == [True] * n_keys
+    # channel 4 has nothing on the second day, so 4 with 5 has no row there
+    assert len(batches) > n_keys
+
+
+def test_groups_end_when_their_last_stretch_has_come() -> None:
+    network = Network(make_settings(), n_days=3, holes=frozenset())
+    periods = Periods.of_groups([[DAY, DAY + 1], [DAY + 2]])
+    tiles = Tiles([(0, 6)], {DAY + k: 6 for k in range(3)})
+    correlate = CorrelateTiles(network.settings, periods)
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
-    items = [
-        spectra_of(0, [0], 0, n_bins),
-        spectra_of(1, [], 0, n_bins),
-        spectra_of(0, [1], 1, n_bins),
-        spectra_of(1, [2], 1, n_bins),
+    result = run(graph, {tiles: [{"input": item} for item in network.items()]})
+    found = result.output(correlate.id)
+    assert [(r.stack, r.tile) for r in found] == [
+        (".2024-03-01", (0, 0, DAY)),
+        (".2024-03-03", (0, 0, DAY + 2)),
     ]
-    result = run(graph, {tiles: [{"input": item} for item in items]})
-    (skipped,) = result.output(correlate.id, "skipped")
-    assert skipped.what == "X_Y"
-    assert sum(len(rows) for rows in result.output(correlate.id)) == 0
+    assert set(found[0].n_windows) == {10}
+    assert set(found[1].n_windows) == {5}
+    begin, end = START.ns, (START + 86_400 + 7200 + 10).ns
+    assert set(found[0].start_ns) == {begin}
+    assert set(found[0].end_ns) == {end}
 
 
-def test_tables_of_pairs() -> None:
-    table = PairWindows.of([((0, 1), 2, 5, 9), ((0, 2), 0, -1, -1)])
-    assert table.chosen(table.n_windows > 0).pairs.tolist() == [[0, 1]]
+def test_a_group_whose_last_stretch_never_came_ends_with_the_run() -> None:
+    network = Network(make_settings(), holes=frozenset())
+    periods = Periods.of_groups([[DAY, DAY + 1, DAY + 2]])
+    tiles = Tiles([(0, 6)], {DAY + k: 6 for k in range(2)})
+    correlate = CorrelateTiles(network.settings, periods)
+    graph = WorkflowGraph()
+    graph.connect(tiles, "output", correlate, "input")
+    result = run(graph, {tiles: [{"input": item} for item in network.items()]})
+    agrees(
+        by_pair(result.output(correlate.id)),
+        kept(network.stacks("group"), lambda i, j: i < j),
+    )
+
+
+@pytest.mark.parametrize("n_days", [1, 2])
+@pytest.mark.parametrize("bands", [(), BANDS])
+def test_pairs_without_common_windows_are_listed(n_days, bands) -> None:
+    holes = {(c, d, k) for d in range(2) for k in range(5) for c in (k % 2, 2)}
+    settings_ = make_settings(bands_hz=bands)
+    network = Network(settings_, n_days, holes=frozenset(holes))
+    batches, skipped = correlated(network, "group", 4, channel_ids=IDS)
+    assert [one.what for one in skipped] == [f"{IDS[0]}_{IDS[1]}"]
+    assert not any(2 in rows.pairs for rows in batches)
+
+
+def test_bytes_do_not_depend_on_what_else_was_done() -> None:
+    """A tile that is made again alone is what it was among all others."""
+    network = Network(make_settings(dtype="float32"))
+    whole, _ = correlated(network, "hour", 2)
+    tiles = Tiles(
+        [(0, 2), (2, 4), (4, 6)],
+        {DAY + 1: N_CHANNELS},
+        needed={DAY + 1: frozenset({(0, 2)})},
+    )
+    correlate = CorrelateTiles(network.settings, Periods("hour"))
+    graph = WorkflowGraph()
+    graph.connect(tiles, "output", correlate, "input")
+    items = [one for one in network.items() if one.stretch == DAY + 1]
+    result = run(graph, {tiles: [{"input": item} for item in reversed(items)]})
+    again = result.output(correlate.id)
+    same = [rows for rows in whole if rows.tile == (0, 2, DAY + 1)]
+    assert len(again) == len(same) > 0
+    for one, other in zip(again, same, strict=True):
+        assert one.stack == other.stack
+        assert np.array_equal(one.pairs, other.pairs)
+        assert one.data.tobytes() == other.data.tobytes()
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ParameterError, match="robust"):
+        CorrelateTiles(make_settings(), Periods("day"), window_stack="robus")
+    with pytest.raises(ParameterError, match="coherent"):
+        CorrelateTiles(make_settings(), Periods("day"), rotate=Rotation({}, {}, (), ()))
+
+
+def test_elements_travel() -> None:
+    made = CorrelateTiles(make_settings(), Periods("day"), EVERY, IDS)
+    assert pickle.loads(pickle.dumps(made)).channel_ids == IDS
