@@ -14,7 +14,7 @@ from xcorr_app import store as stores
 from xcorr_app.stacks import split
 from xcorr_app.store import Store
 
-__all__ = ["CHANGE", "NETWORK", "ChangeTable", "read_table"]
+__all__ = ["CHANGE", "NETWORK", "ChangeTable", "read_table", "temporary_name", "text"]
 
 CHANGE = np.dtype(
     [
@@ -155,7 +155,7 @@ class ChangeTable:
         path, _ = self.paths
         path.parent.mkdir(parents=True, exist_ok=True)
         self._store = stores.open(self.out)
-        self._file = _temporary(path).open("w", encoding="utf-8", newline="")
+        self._file = temporary_name(path).open("w", encoding="utf-8", newline="")
         columns = ["first", "second", "stack", "time", "dvv", "error", "coherence"]
         more = ["frequency_hz"] if self.frequencies_hz else []
         self._file.write(",".join([*columns, *more, "n_windows"]) + "\n")
@@ -193,14 +193,15 @@ class ChangeTable:
         self._file.close()
         self._store.close()
         table = self._mean.table(self.frequencies_hz or [np.nan])
-        with _temporary(network).open("w", encoding="utf-8", newline="") as file:
+        with temporary_name(network).open("w", encoding="utf-8", newline="") as file:
             file.writelines(_network_lines(table, bool(self.frequencies_hz)))
         for one in (path, network):
-            os.replace(_temporary(one), one)
+            os.replace(temporary_name(one), one)
         self._file = self._mean = self._store = None
 
 
-def _temporary(path: Path) -> Path:
+def temporary_name(path: Path) -> Path:
+    """Return the name of a file that is not whole yet."""
     return path.with_name(f".{path.name}.tmp")
 
 
@@ -233,14 +234,16 @@ def _network_lines(table: np.ndarray, several: bool) -> Iterable[str]:
         yield ",".join(cells) + "\n"
 
 
-def read_table(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Read a table of changes: an array for each column.
+def read_table(
+    path: str | os.PathLike[str], most_bytes: int | None = None
+) -> dict[str, np.ndarray]:
+    """Read a table: an array for each column, of about ``most_bytes`` of the file.
 
     Times are datetime64, names are text, the rest are numbers, NaN where there is
     none.
     """
     with Path(path).open(encoding="utf-8", newline="") as file:
-        head, *rows = csv.reader(file)
+        head, *rows = csv.reader(file.readlines(most_bytes or -1))
     found: dict[str, Any] = {}
     for name, cells in zip(head, zip(*rows, strict=True), strict=False):
         if name in ("time", "start", "end"):

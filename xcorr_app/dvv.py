@@ -153,6 +153,7 @@ def measure_dvv(
     folder: str | os.PathLike[str],
     *,
     pairs: Sequence[Sequence[str]] = (),
+    components: str | None = None,
     min_coherence: float = 0.5,
     mapping: str = "simple",
     processes: int | None = None,
@@ -171,6 +172,8 @@ def measure_dvv(
         ``dvv.json`` (how it was made) go.
     pairs
         Names of two channels each; by default all.
+    components
+        Only these, e.g. ``ZZ``; by default all.
     min_coherence
         Changes below it do not enter the mean.
     mapping, processes, progress
@@ -182,7 +185,7 @@ def measure_dvv(
         The table, how many pairs there were, and those that were skipped. None in
         processes of an MPI run that have nothing to tell.
     """
-    indices = chosen_pairs(store, pairs, settings.reference)
+    indices = chosen_pairs(store, pairs, settings.reference, components)
     table = ChangeTable(
         str(store.path),
         str(folder),

@@ -16,7 +16,15 @@ from seismo_pes.signal.taper import taper
 from xcorr_app.stacks import UNITS, band_hz, over_time
 from xcorr_app.store import Store
 
-__all__ = ["BY_FREQUENCY", "METHODS", "DvvSettings", "lag_range", "measure", "plan"]
+__all__ = [
+    "BY_FREQUENCY",
+    "METHODS",
+    "DvvSettings",
+    "band_of",
+    "lag_range",
+    "measure",
+    "plan",
+]
 
 METHODS = ("stretching", "mwcs", "wcc", "dtw", "wcs", "wts")
 BY_FREQUENCY = ("wcs", "wts")
@@ -116,7 +124,7 @@ def plan(
         raise ParameterError(
             f"{store.path}: keeps no {what}; correlate with --substack day"
         )
-    known = band or _band_of(store, name)
+    known = band or band_of(store, name)
     if known is None:
         raise ParameterError(
             f"{store.path}: the run has no filter band: give --filter-hz LO HI"
@@ -134,7 +142,7 @@ def plan(
     return made
 
 
-def _band_of(store: Store, stack: str) -> tuple[float, float] | None:
+def band_of(store: Store, stack: str) -> tuple[float, float] | None:
     """Return the band that a stack was made in, as far as it is known."""
     nyquist = store.sampling_rate_hz / 2
     for known in (

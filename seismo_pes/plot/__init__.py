@@ -8,6 +8,7 @@ from seismo_pes.figure import save
 from seismo_pes.plot.availability import availability_figure
 from seismo_pes.plot.components import components_figure
 from seismo_pes.plot.direction import DirectionBins, direction_figure
+from seismo_pes.plot.dispersion import curves_figure, ftan_figure
 from seismo_pes.plot.network import map_figure
 from seismo_pes.plot.noise import snr_figure
 from seismo_pes.plot.pair import Substacks, pair_figure
@@ -31,7 +32,9 @@ __all__ = [
     "availability_figure",
     "azimuth_section_figure",
     "components_figure",
+    "curves_figure",
     "direction_figure",
+    "ftan_figure",
     "map_figure",
     "matrix_figure",
     "normalised",

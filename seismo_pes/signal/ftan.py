@@ -115,7 +115,7 @@ def ftan(
         alpha = max(5.0, 20 * np.sqrt(distance_km / 1000))
     if not alpha > 0:
         raise ParameterError(f"alpha must be positive, not {alpha}")
-    signal = _gaussian_filters(x, rate_hz, 1 / periods, alpha)
+    signal = gaussian_filters(x, rate_hz, 1 / periods, alpha)
     first = int(np.ceil(distance_km / velocity_km_s[1] * rate_hz))
     last = int(np.floor(distance_km / velocity_km_s[0] * rate_hz))
     time, amplitude, phase, omega = _picks(signal, first, last, rate_hz)
@@ -163,7 +163,7 @@ def _check(
         raise ParameterError("fewer than 4 samples between the arrival times")
 
 
-def _gaussian_filters(
+def gaussian_filters(
     x: FloatArray, rate_hz: float, centre_hz: FloatArray, alpha: float
 ) -> ComplexArray:
     """Analytic filtered records, shape (n_filters, n)."""

@@ -10,13 +10,14 @@ from xcorr_app.commands.arguments import (
 )
 from xcorr_app.commands.exporting import FORMATS, export
 from xcorr_app.commands.looking import KINDS, info, plot, report
-from xcorr_app.commands.measuring import dvv
+from xcorr_app.commands.measuring import disp, dvv
 
 __all__ = [
     "FORMATS",
     "KINDS",
     "PROG",
     "command_parser",
+    "disp",
     "dvv",
     "export",
     "info",

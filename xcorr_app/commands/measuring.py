@@ -20,7 +20,7 @@ from xcorr_app.commands.arguments import (
 )
 from xcorr_app.options import Parser
 
-__all__ = ["dvv"]
+__all__ = ["disp", "dvv"]
 
 DVV_ABOUT = f"""\
 Measure relative changes of velocity, dv/v: the stack of each period against a
@@ -84,6 +84,7 @@ def dvv(words: list[str]) -> str:
             chosen,
             folder,
             pairs=given.pair,
+            components=given.components,
             min_coherence=least,
             mapping=given.mapping,
             processes=_processes(given),
@@ -104,6 +105,7 @@ def _dvv_parser() -> Parser:
     add("--method", metavar="METHOD", default="stretching",
         help="see above (default: stretching)")  # fmt: skip
     add_pairs(parser)
+    add("--components", metavar="ZZ|RR|TT|...", help="only these (default: all)")
     add("--stack", metavar="NAME", help="the reference (default: all)")
     add("--band", nargs=2, metavar=("LO", "HI"),
         help="filter band of a run of several, Hz (default: the first)")  # fmt: skip
@@ -127,6 +129,97 @@ def _dvv_parser() -> Parser:
         help="of wcs and wts (default: eight in the band)")  # fmt: skip
     add("--min-coherence", metavar="C", default="0.5",
         help="changes below it are left out of the mean (default: 0.5)")  # fmt: skip
+    add_running(parser)
+    return parser
+
+
+DISP_ABOUT = f"""\
+Measure the dispersion of surface waves, group and phase velocity over period,
+by frequency-time analysis.
+
+examples:
+  {PROG} disp results
+  {PROG} disp results --period-s 2 20 --velocity-km-s 1.5 4.5 --reference-km-s 3.8
+  {PROG} disp results --pair CI.CCA CI.HEC --side causal --output pair/
+  {PROG} disp results --components TT --mapping multi -n 8
+
+files, in OUT or the folder of --output:
+  disp.csv          each pair and period: velocities, signal-to-noise ratio, and
+                    whether the pick is accepted
+  disp_network.csv  median, 16th and 84th percentile over the pairs
+  disp.png          the curves of all pairs, and their median
+  disp_pair.png     the analysis of the clearest pair
+  disp.json         how it was made
+"""
+
+
+def disp(words: list[str]) -> str:
+    """``xcorr-app disp OUT``: dispersion of surface waves."""
+    given = _disp_parser().parse(words)
+    settings: dict[str, Any] = {
+        "velocity_km_s": span("--velocity-km-s", given.velocity_km_s),
+        "side": given.side,
+        "reference_km_s": _maybe("--reference-km-s", given.reference_km_s),
+        "alpha": _maybe("--alpha", given.alpha),
+        "min_snr": number("--min-snr", given.min_snr),
+        "min_wavelengths": number("--min-wavelengths", given.min_wavelengths),
+        "period_s": span("--period-s", given.period_s),
+        "n_periods": whole("--periods", given.periods),
+    }
+    folder = _new_folder(given, "disp.csv")
+    from xcorr_app import disp_view, store
+    from xcorr_app.batches import tell_skipped
+    from xcorr_app.disp import measure_disp, plan
+
+    with store.open(given.out) as results, progress_shown(given.quiet) as progress:
+        chosen = plan(results, stack=chosen_stack(results, given), **settings)
+        found = measure_disp(
+            results,
+            chosen,
+            folder,
+            pairs=given.pair,
+            components=given.components,
+            mapping=given.mapping,
+            processes=_processes(given),
+            progress=None if progress is None else partial(progress.update, "pairs"),
+        )
+        if found is None:
+            return ""
+        table, n_pairs, skipped = found
+        lines = [*tell_skipped(skipped, n_pairs), *disp_view.summary(table, n_pairs)]
+        pictures = [disp_view.draw_curves(table, folder / "disp.png")]
+        clearest = disp_view.clearest_pair(table)
+        if clearest is not None:
+            path = folder / "disp_pair.png"
+            pictures.append(disp_view.draw_ftan(results, chosen, clearest, path))
+    return "\n".join([*lines, *map(str, [*table.paths, *pictures])])
+
+
+def _disp_parser() -> Parser:
+    parser = command_parser("disp", DISP_ABOUT)
+    add_results(parser)
+    add = parser.add_argument
+    add_pairs(parser)
+    add("--components", metavar="ZZ|RR|TT|...",
+        help="only these (default: ZZ if there are any)")  # fmt: skip
+    add("--stack", metavar="NAME", help="which stack (default: all)")
+    add("--band", nargs=2, metavar=("LO", "HI"),
+        help="filter band of a run of several, Hz (default: the first)")  # fmt: skip
+    add("--period-s", nargs=2, metavar=("LO", "HI"),
+        help="shortest and longest period (default: the band of the run)")  # fmt: skip
+    add("--periods", metavar="N", default="30", help="how many (default: 30)")
+    add("--velocity-km-s", nargs=2, metavar=("LO", "HI"), default=["1", "5"],
+        help="slowest and fastest group velocity (default: 1 5)")  # fmt: skip
+    add("--side", metavar="symmetric|causal|acausal", default="symmetric",
+        help="lags that are used (default: symmetric, their mean)")  # fmt: skip
+    add("--reference-km-s", metavar="KM_S",
+        help="phase velocity nearly known at the longest period (default: none, "
+        "no phase velocities)")  # fmt: skip
+    add("--alpha", metavar="A", help="width of the filters (default: by the distance)")
+    add("--min-snr", metavar="R", default="5",
+        help="least signal-to-noise ratio of a pick (default: 5)")  # fmt: skip
+    add("--min-wavelengths", metavar="N", default="1.5",
+        help="least distance of the stations (default: 1.5)")  # fmt: skip
     add_running(parser)
     return parser
 
