@@ -165,11 +165,23 @@ class _Calling(_Refusing):
 
 
 class FunctionElement(_Calling, Element):
-    """An element that calls a function; made by `element`."""
+    """An element that calls a function; made by `element`.
+
+    Parameters
+    ----------
+    *values, **parameters : Any
+        Those of the function, but for the trace or stream.
+    """
 
 
 class FunctionItemElement(_Calling, ItemElement):
-    """An element on single items that calls a function; made by `item_element`."""
+    """An element on single items that calls a function; made by `item_element`.
+
+    Parameters
+    ----------
+    *values, **parameters : Any
+        Those of the function, but for the item.
+    """
 
 
 TRACE_PORTS = """

@@ -61,6 +61,9 @@ def _entry(pe: Entry) -> str:
         (f"`{port.name}`", port.direction, port.items, port.about) for port in pe.ports
     ]
     text = f"### {pe.name}\n\n{pe.summary}\n\n"
+    picture = f"pictures/{pe.name.lower()}.png"  # by tools/draw_pes.py
+    if (DOCS / picture).exists():
+        text += f"![{pe.name}]({picture})\n\n"
     text += _table(("port", "", "items", ""), ports)
     parameters = [
         (f"`{p.name}`", p.type, _default_of(p), p.about) for p in pe.parameters
