@@ -18,6 +18,7 @@ from dispel4py.errors import ParameterError, suggest
 from xcorr_app.values import Option, convert, format_time, parse_time, time_ns
 
 __all__ = [
+    "Formatter",
     "Option",
     "Parser",
     "add_arguments",
@@ -57,6 +58,15 @@ def flag(name: str) -> str:
 
 
 # -------------------------------------------------------------- command line
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help whose lines do not break within a word such as ``--max-lag-s``."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap
+
+        return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 class Parser(argparse.ArgumentParser):
@@ -223,7 +233,13 @@ def _toml_lines(
     about = _argument_help(opt, default)
     if opt.choices:
         about += f"; choices: {', '.join(opt.choices)}"
-    lines = textwrap.wrap(about, 78, initial_indent="# ", subsequent_indent="# ")
+    lines = textwrap.wrap(
+        about,
+        78,
+        initial_indent="# ",
+        subsequent_indent="# ",
+        break_on_hyphens=False,
+    )
     value = values.get(name, default)
     if value is None:
         return [*lines, f"# {name} = {opt.example}"]

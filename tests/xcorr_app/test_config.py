@@ -14,7 +14,7 @@ NEEDED = {"stations": "list.txt", "data": "archive", "out": "results"}
 
 
 def config(**values):
-    return Config(**NEEDED, **values)
+    return Config(**(NEEDED | values))
 
 
 def command_line(*argv):
@@ -218,10 +218,118 @@ def test_bad_times(text):
         ({"channels": []}, "--channels: the list is empty"),
         ({"channels": "B/Z"}, "--channels B/Z: not a channel code"),
         ({"start": "2022-01-02", "end": "2022-01-02"}, "is not before --end"),
+        ({"data": []}, "--data: the list is empty"),
+        ({"data": "fdsn://IRIS", "end": "2022-01-02"}, "add --start TIME"),
+        ({"max_gap_s": -1}, "--max-gap-s -1: must be 0 or more"),
+        ({"despike_s": 3}, "--despike-s has no effect without --despike-mad: add it"),
+        ({"clipped_level": 9}, "no effect without --drop-clipped"),
+        ({"reject_rms": (3, 2)}, "--reject-rms 3 2: must be LO < HI"),
+        ({"detrend_order": 3}, "add --detrend polynomial|spline"),
+        ({"detrend": "spline", "detrend_order": 6}, "at most 5 with --detrend spline"),
+        ({"orient": True}, "--orient needs azimuths and dips: add --inventory"),
+        ({"resampling": "fourier"}, "no effect without --sampling-rate-hz"),
+        (
+            {"highpass_hz": 3, "sampling_rate_hz": 4},
+            "--highpass-hz 3: must be below half of --sampling-rate-hz 4",
+        ),
+        ({"time_norm": "multiband-ram", "ram_window_s": 3}, "add --norm-bands-hz"),
+        ({"time_norm": "gain"}, "--time-norm gain needs --ram-window-s"),
+        ({"envelope_n": 0, "time_norm": "envelope"}, "not a whole number, 1 or more"),
+        ({"bands_hz": ["0.1"]}, "--bands-hz: '0.1' is not a band: write 0.1-0.5"),
+        ({"bands_hz": ["0.5-0.1"]}, "--bands-hz 0.5-0.1: must be 0 < LO < HI"),
+        (
+            {"bands_hz": "0.1-0.5", "whiten": "band", "whiten_hz": (1, 2)},
+            "--whiten-hz and --bands-hz: the one takes the place of the other",
+        ),
+        ({"whiten": "psd"}, "--whiten psd needs its band"),
+        ({"pairs": "crosses"}, "--pairs: 'crosses' is not one of cross"),
+        ({"components": "ZZZZ"}, "--components ZZZZ: not two components"),
+        ({"components": "RN"}, "R and T take the place of N and E"),
+        ({"components": "RR", "kind": "pcc2"}, "it is not linear in the components"),
+        ({"distance_km": (9, 3)}, "--distance-km 9 3: must be LO < HI"),
+        ({"distance_km": (-1, 3)}, "LO must be 0 or more"),
+        ({"azimuth_deg": (0, 400)}, "must be 0 to 360"),
+        ({"networks": "CI AZ"}, "--networks: 'CI AZ' is not of the form 'CI x AZ'"),
+        ({"kind": "coherency", "normalize": "energy"}, "leave --normalize out"),
+        (
+            {"kind": "coherency", "whiten": "band", "whiten_hz": (1, 2)},
+            "divides by the amplitude itself",
+        ),
+        ({"kind": "pcc2", "bands_hz": "1-2 2-3"}, "--kind pcc2 takes one band"),
+        ({"water_level": 0.1}, "--water-level has no effect with --kind cc"),
+        ({"stack": "robust"}, "--stack robust is made of the stacks of --substack"),
+        ({"uncertainty": True}, "add --substack"),
+        ({"moving_s": 3600}, "--moving-s has no effect with --substack none"),
+        ({"moving_step_s": 3600}, "no effect without --moving-s"),
+        ({"stack_options": "power=2"}, "no effect with linear stacks"),
+        ({"stack_options": "power"}, "'power' is not NAME=VALUE"),
+        ({"resume": True, "force": True}, "--resume and --force: give one of them"),
+        ({"memory_gb": 0}, "--memory-gb 0: must be above 0"),
+        (
+            {"steps": "OneBit", "bandpass_hz": (1, 2)},
+            "--bandpass-hz and --steps: the one takes the place of the other: put it",
+        ),
+        ({"steps": "OneBit", "sampling_rate_hz": 5}, "(Resample(rate_hz=...))"),
     ],
 )
 def test_mistakes_name_option_value_and_way_out(values, said):
     assert said in complaint(**values)
+
+
+def test_what_follows_from_other_options():
+    assert config(components=["zrt", "ZZ"]).components[:3] == ("ZZ", "ZR", "ZT")
+    assert len(config(components="ZNE").components) == 9
+    assert config(components="RR").rotates
+    assert config(components="RR").coherent
+    assert not config(components="NE").coherent
+    assert config(autocorrelations=True).pairs == ("cross", "single-station", "auto")
+    assert config(pairs="auto").autocorrelations
+    assert config().normalize == "energy"
+    assert config(kind="coherency").normalize == "none"
+    assert config(steps=["Demean()", "Orient,"]).steps == "Demean(), Orient"
+    assert config(steps="Orient").orients
+    assert config(networks="CI x AZ,CI x CI").networks == ("CI x AZ", "CI x CI")
+    assert config(data=["a b", "c,d"]).data == ("a b", "c,d")
+    moving = config(substack="hour", moving_s=7200)
+    assert moving.moving_step_s == 3600
+    several = config(time_norm="multiband-ram", ram_window_s=3, bands_hz="1-2 2-3")
+    assert several.norm_bands_hz == ((1, 2), (2, 3))
+
+
+def test_bands_are_written_in_several_ways(tmp_path):
+    bands = ((0.1, 0.2), (0.2, 1e-1 * 4))
+    for spelled in (
+        ["0.1-0.2", "0.2-0.4"],
+        "0.1-0.2 .2-4e-1",
+        "0.1-0.2, 0.2-0.4",
+        [[0.1, 0.2], [0.2, 0.4]],
+    ):
+        assert config(bands_hz=spelled).bands_hz == bands
+    toml = tmp_path / "run.toml"
+    toml.write_text(template(config(bands_hz=bands).to_dict()))
+    assert resolve({}, toml) == config(bands_hz=bands)
+
+
+def test_parameters_of_stacks_are_a_table(tmp_path):
+    given = {"substack": "day", "stack": "phase-weighted"}
+    made = config(**given, stack_options=["power=2", "n_smooth=3"])
+    assert made.stack_options == {"power": 2, "n_smooth": 3}
+    toml = tmp_path / "run.toml"
+    toml.write_text(template(made.to_dict()))
+    assert resolve({}, toml) == made
+
+
+def test_a_chain_sets_aside_what_it_replaces(tmp_path):
+    toml = tmp_path / "run.toml"
+    toml.write_text(
+        '[preprocess]\ndetrend = "demean"\nbandpass_hz = [1, 2]\n'
+        '[windows]\nwhiten = "band"\nwhiten_hz = [1, 2]\n'
+    )
+    made = resolve({**NEEDED, "steps": "OneBit"}, toml)
+    assert (made.detrend, made.bandpass_hz) == ("linear", None)
+    assert made.whiten_hz == (1, 2)
+    banded = resolve({**NEEDED, "bands_hz": "1-2 2-3"}, toml)
+    assert (banded.whiten, banded.whiten_hz) == ("band", None)
 
 
 def test_running_mean_follows_the_band():

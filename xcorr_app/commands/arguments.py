@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.errors import ParameterError
-from xcorr_app.options import Parser
+from xcorr_app.options import Formatter, Parser
 
 if TYPE_CHECKING:
     from xcorr_app.progress import Progress
@@ -30,9 +30,7 @@ def command_parser(
         description=about,
         epilog=textwrap.dedent(epilog),
         allow_abbrev=False,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=28, width=width
-        ),
+        formatter_class=lambda prog: Formatter(prog, max_help_position=28, width=width),
     )
 
 

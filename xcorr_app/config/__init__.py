@@ -109,6 +109,9 @@ class Config(
             meant = bool(wanted) if values is SET else wanted in values
             if meant and getattr(self, name) is None:
                 self._set(name, value)
+        if self.moving_s is not None and self.moving_step_s is None:
+            steps = {"day": 86_400.0, "hour": 3600.0, "window": self.step_s}
+            self._set("moving_step_s", steps[self.substack])
         averages = ("ram", "multiband-ram", "gain", "agc")
         if self.time_norm in averages and self.ram_window_s is None:
             if self.bandpass_hz is None:
@@ -179,7 +182,6 @@ FILLED: dict[str, tuple[str, tuple[str, ...], Any]] = {
     "whiten_smooth_hz": ("whiten", ("psd", "running-mean"), 0.01),
     "water_level": ("kind", ("deconvolution",), 0.01),
     "smooth_hz": ("kind", ("coherency", "deconvolution"), 0.0),
-    "moving_step_s": ("moving_s", SET, None),
 }
 
 

@@ -77,6 +77,7 @@ def check(config: Config) -> None:
     _check_replaced(config)
     _check_dependent(config)
     _check_times(config)
+    _check_services(config)
     _check_codes(config)
     _check_bands(config)
     _check_ranges(config)
@@ -138,6 +139,15 @@ def _check_times(config: Config) -> None:
             f"--start {config.start} is not before --end {config.end} (the end is "
             "the first instant no longer used)"
         )
+
+
+def _check_services(config: Config) -> None:
+    far = [one for one in config.data if one.startswith(("fdsn://", "fdsn+https://"))]
+    for name in ("start", "end"):
+        if far and getattr(config, name) is None:
+            raise ParameterError(
+                f"--data {far[0]}: a data centre has years: add {flag(name)} TIME"
+            )
 
 
 def _check_codes(config: Config) -> None:
