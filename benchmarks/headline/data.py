@@ -1,0 +1,304 @@
+"""The stations of the headline: one hour of BHZ of a network crossed by one wave.
+
+A stationary plane wave comes from the west; each station adds noise of its own, as
+strong as the wave, and records ground velocity through a broadband sensor, whose gain
+is calibrated and so a little different everywhere. The lag of the wave between two
+stations is exact: their distance from west to east over its velocity.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.signal
+
+N_PROCESSES = 2
+NETWORK_CODE, CHANNEL_CODE = "XA", "BHZ"
+CENTRE = (40.0, -100.0)  # latitude, longitude
+
+# A Streckeisen STS-2 (radians per second) behind a 24-bit digitiser whose last filter
+# is a symmetric one of 39 coefficients.
+ZEROS = [0j, 0j, -15.15 + 0j, -318.6 + 401.2j, -318.6 - 401.2j]
+POLES = [
+    -0.037 + 0.037j,
+    -0.037 - 0.037j,
+    -15.99 + 0j,
+    -100.9 + 401.9j,
+    -100.9 - 401.9j,
+    -187.2 + 0j,
+    -417.1 + 0j,
+]
+SENSOR_V_PER_M_S = 1500.0
+COUNTS_PER_V = 2**24 / 40
+FIR_COEFFICIENTS = 39
+
+
+@dataclass(frozen=True)
+class Hour:
+    """What the data are made of; equal ones make equal bytes.
+
+    Attributes
+    ----------
+    n_stations, seed
+        Stations, and the seed of all that is random.
+    rate_hz, seconds, start
+        The records.
+    velocity_km_s
+        Velocity of the wave, which travels east.
+    diameter_km
+        Of the disk over which the stations are scattered.
+    band_hz
+        Band of the wave and of the stations' own noise.
+    ground_rms_m_s
+        Root mean square of either.
+    """
+
+    n_stations: int = 1000
+    seed: int = 2015
+    rate_hz: float = 40.0
+    seconds: float = 3600.0
+    start: str = "2015-04-06T06:00:00"
+    velocity_km_s: float = 3.0
+    diameter_km: float = 600.0
+    band_hz: tuple[float, float] = (0.02, 1.2)
+    ground_rms_m_s: float = 1e-7
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of each record."""
+        return round(self.seconds * self.rate_hz)
+
+    def codes(self) -> list[str]:
+        """Return the station codes."""
+        return [f"S{k:04d}" for k in range(self.n_stations)]
+
+    def positions_km(self) -> np.ndarray:
+        """Return east and north of the centre, shape (n_stations, 2)."""
+        rng = np.random.default_rng([self.seed, 0])
+        radius = self.diameter_km / 2 * np.sqrt(rng.random(self.n_stations))
+        angle = 2 * np.pi * rng.random(self.n_stations)
+        return np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+
+    def gains(self) -> np.ndarray:
+        """Return the gain of each sensor over the nominal one."""
+        rng = np.random.default_rng([self.seed, 3])
+        return np.round(rng.uniform(0.98, 1.02, self.n_stations), 4)
+
+
+def instrument(frequency_hz: np.ndarray) -> np.ndarray:
+    """Return the response of sensor and digitiser, counts per m/s."""
+    s = 2j * np.pi * frequency_hz
+    _, shape = scipy.signal.freqs_zpk(ZEROS, POLES, 1.0, s.imag)
+    return shape / _shape_at_1_hz() * SENSOR_V_PER_M_S * COUNTS_PER_V
+
+
+def _shape_at_1_hz() -> float:
+    s = 2j * math.pi
+    return abs(math.prod(s - z for z in ZEROS) / math.prod(s - p for p in POLES))
+
+
+def records(hour: Hour, stations: list[int]) -> dict[str, np.ndarray]:
+    """Return the counts of some stations, int32, by station code."""
+    n = hour.n_samples
+    frequency = np.fft.rfftfreq(n, 1 / hour.rate_hz)
+    low, high = np.searchsorted(frequency, hour.band_hz)
+    inside = frequency[low:high]
+    shape = instrument(inside) * np.sin(np.linspace(0, np.pi, len(inside)))
+    # Parseval: bins of variance 2 each, and the mean of the squared sine is a half
+    shape *= hour.ground_rms_m_s * n / np.sqrt(2 * len(inside))
+    wave = _noise(np.random.default_rng([hour.seed, 1]), len(inside))
+    east, codes, gains = hour.positions_km()[:, 0], hour.codes(), hour.gains()
+    made = {}
+    for k in stations:
+        rng = np.random.default_rng([hour.seed, 2, k])
+        delay = np.exp(-2j * np.pi * inside * east[k] / hour.velocity_km_s)
+        spectrum = np.zeros(len(frequency), complex)
+        ground = wave * delay + _noise(rng, len(inside))
+        spectrum[low:high] = gains[k] * shape * ground
+        counts = np.fft.irfft(spectrum, n) + rng.normal(0, 2, n) + rng.normal(0, 500)
+        made[codes[k]] = np.rint(counts).astype(np.int32)
+    return made
+
+
+def _noise(rng: np.random.Generator, n: int) -> np.ndarray:
+    return rng.standard_normal(2 * n).view(complex)
+
+
+# -- files ---------------------------------------------------------------------------
+
+
+def make(hour: Hour, folder: Path, processes: int = N_PROCESSES) -> Path:
+    """Write the archive, the station list, the metadata and the truth, if not there.
+
+    Returns
+    -------
+    pathlib.Path
+        A folder in ``folder`` that holds ``archive/``, ``stations.txt``,
+        ``stations.xml`` and ``truth.json``.
+    """
+    place = folder / f"hour-{hour.n_stations}"
+    truth = place / "truth.json"
+    told = json.loads(json.dumps(asdict(hour)))
+    if truth.exists() and json.loads(truth.read_text())["hour"] == told:
+        return place
+    place.mkdir(parents=True, exist_ok=True)
+    truth.unlink(missing_ok=True)
+    size = max(1, math.ceil(hour.n_stations / (8 * processes)))
+    numbers = list(range(hour.n_stations))
+    chunks = [numbers[k : k + size] for k in range(0, hour.n_stations, size)]
+    with ProcessPoolExecutor(processes) as pool:
+        list(pool.map(partial(_write_records, hour, place / "archive"), chunks))
+    (place / "stations.txt").write_text(
+        "".join(f"{NETWORK_CODE} {code}\n" for code in hour.codes())
+    )
+    (place / "stations.xml").write_text(_metadata(hour))
+    # last, so that its presence says that all is there
+    east = hour.positions_km()[:, 0] / hour.velocity_km_s
+    arrivals = dict(zip(hour.codes(), east.tolist(), strict=True))
+    truth.write_text(json.dumps({"hour": told, "arrivals_s": arrivals}, indent=1))
+    return place
+
+
+def channel_id(code: str) -> str:
+    """Return the channel id of a station."""
+    return f"{NETWORK_CODE}.{code}..{CHANNEL_CODE}"
+
+
+def _write_records(hour: Hour, archive: Path, stations: list[int]) -> None:
+    from obspy import Trace, UTCDateTime
+
+    start = UTCDateTime(hour.start)
+    for code, counts in records(hour, stations).items():
+        header = {
+            "network": NETWORK_CODE,
+            "station": code,
+            "channel": CHANNEL_CODE,
+            "sampling_rate": hour.rate_hz,
+            "starttime": start,
+        }
+        folder = archive / str(start.year) / NETWORK_CODE / code / f"{CHANNEL_CODE}.D"
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{channel_id(code)}.D.{start.year}.{start.julday:03d}"
+        Trace(counts, header).write(
+            str(folder / name), format="MSEED", encoding="STEIM2", reclen=4096
+        )
+
+
+def _metadata(hour: Hour) -> str:
+    """Return the StationXML: obspy writes one station, the others are made of it."""
+    from io import BytesIO
+
+    from geographiclib.geodesic import Geodesic
+    from obspy import Inventory
+
+    # numbers that stand there until a station's own take their place
+    latitude, longitude = 12.345678, 123.456789
+    gain, total = (str(SENSOR_V_PER_M_S * over) for over in (1.0, COUNTS_PER_V))
+    network = _network(hour, "CODE", latitude, longitude)
+    buffer = BytesIO()
+    Inventory([network], source="headline benchmark").write(buffer, format="STATIONXML")
+    head, begin, rest = buffer.getvalue().decode().partition("    <Station ")
+    body, end, tail = rest.partition("</Station>\n")
+    pattern = begin + body + end
+    assert pattern.count(str(latitude)) == 2, "station and channel"
+    stations = []
+    for code, (east, north), over in zip(
+        hour.codes(), hour.positions_km(), hour.gains(), strict=True
+    ):
+        bearing, distance = (
+            math.degrees(math.atan2(east, north)),
+            math.hypot(east, north),
+        )
+        there = Geodesic.WGS84.Direct(*CENTRE, bearing, 1000 * distance)
+        stations.append(
+            pattern.replace("CODE", code)
+            .replace(str(latitude), f"{there['lat2']:.6f}")
+            .replace(str(longitude), f"{there['lon2']:.6f}")
+            .replace(f">{gain}<", f">{over * float(gain):.3f}<")
+            .replace(f">{total}<", f">{over * float(total):.1f}<")
+        )
+    return head + "".join(stations) + tail
+
+
+def _network(hour: Hour, code: str, latitude: float, longitude: float) -> Any:
+    from obspy import UTCDateTime
+    from obspy.core import inventory as inv
+
+    where = {"latitude": latitude, "longitude": longitude, "elevation": 0.0}
+    start = UTCDateTime(hour.start) - 365 * 86400
+    channel = inv.Channel(
+        CHANNEL_CODE,
+        "",
+        **where,
+        depth=0.0,
+        azimuth=0.0,
+        dip=-90.0,
+        sample_rate=hour.rate_hz,
+        start_date=start,
+        response=_response(hour.rate_hz),
+    )
+    station = inv.Station(code, **where, channels=[channel], start_date=start)
+    return inv.Network(NETWORK_CODE, stations=[station])
+
+
+def _response(rate_hz: float) -> Any:
+    from obspy.core.inventory import response as resp
+
+    sensor = resp.PolesZerosResponseStage(
+        1,
+        SENSOR_V_PER_M_S,
+        1.0,
+        "M/S",
+        "V",
+        "LAPLACE (RADIANS/SECOND)",
+        1.0,
+        ZEROS,
+        POLES,
+        normalization_factor=1 / _shape_at_1_hz(),
+    )
+    decimation = {
+        "decimation_input_sample_rate": rate_hz,
+        "decimation_factor": 1,
+        "decimation_offset": 0,
+    }
+    digitiser = resp.CoefficientsTypeResponseStage(
+        2,
+        COUNTS_PER_V,
+        1.0,
+        "V",
+        "COUNTS",
+        "DIGITAL",
+        numerator=[1.0],
+        denominator=[],
+        **decimation,
+        decimation_delay=0.0,
+        decimation_correction=0.0,
+    )
+    delay_s = (FIR_COEFFICIENTS - 1) / 2 / rate_hz
+    taps = scipy.signal.firwin(FIR_COEFFICIENTS, 0.8)
+    filter_ = resp.CoefficientsTypeResponseStage(
+        3,
+        1.0,
+        1.0,
+        "COUNTS",
+        "COUNTS",
+        "DIGITAL",
+        numerator=taps.tolist(),
+        denominator=[],
+        **decimation,
+        decimation_delay=delay_s,
+        decimation_correction=delay_s,
+    )
+    gain = SENSOR_V_PER_M_S * COUNTS_PER_V
+    sensitivity = resp.InstrumentSensitivity(gain, 1.0, "M/S", "COUNTS")
+    return resp.Response(
+        instrument_sensitivity=sensitivity,
+        response_stages=[sensor, digitiser, filter_],
+    )

@@ -1,0 +1,141 @@
+"""What a command costs: time, processor time and memory, children included."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+INTERVAL_S = 0.1
+CLIENTS = ("mpiexec", "hydra_pmi_proxy")  # start processes, do no work
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one command took.
+
+    Attributes
+    ----------
+    wall_s, user_s, system_s
+        Seconds; the processor's are those of all its processes.
+    peaks_mb
+        Largest resident memory of each of its processes, largest first.
+    """
+
+    wall_s: float
+    user_s: float
+    system_s: float
+    peaks_mb: tuple[float, ...]
+
+    @property
+    def peak_mb(self) -> float:
+        """Largest resident memory of one process."""
+        return max(self.peaks_mb, default=0.0)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the figures, ready for JSON."""
+        return {
+            "wall_s": round(self.wall_s, 2),
+            "user_s": round(self.user_s, 2),
+            "system_s": round(self.system_s, 2),
+            "peak_mb": round(self.peak_mb),
+            "peak_mb_of_all": round(sum(self.peaks_mb)),
+        }
+
+
+class CommandFailed(RuntimeError):
+    """A command that was to be measured failed; the message has its last words."""
+
+
+def measure(
+    command: Sequence[str],
+    folder: Path | None = None,
+    more_env: Mapping[str, str] | None = None,
+    timeout_s: float = 3600,
+) -> tuple[Cost, str]:
+    """Run a command; return what it cost and what it printed.
+
+    Raises
+    ------
+    CommandFailed
+        If its exit status is not 0, or it takes too long.
+    """
+    began = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **(more_env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        watch = _Watch(process.pid)
+        killer = threading.Timer(timeout_s, process.kill)
+        killer.start()
+        assert process.stdout is not None
+        said = process.stdout.read()
+        # reaped here, by the call that tells what it and its children used
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        killer.cancel()
+        peaks = watch.stop()
+    if process.returncode:
+        words = "\n".join(said.strip().splitlines()[-15:])
+        raise CommandFailed(
+            f"{' '.join(command)}: status {process.returncode}\n{words}"
+        )
+    seconds = time.perf_counter() - began
+    return Cost(seconds, usage.ru_utime, usage.ru_stime, peaks), said
+
+
+class _Watch(threading.Thread):
+    """Looks at the memory of a process and all that come of it, ten times a second."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._peaks: dict[int, int] = {}
+        self._end = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._end.wait(INTERVAL_S):
+            for pid in _family(self._pid):
+                if (peak_kb := _peak_kb(pid)) is not None:
+                    self._peaks[pid] = max(peak_kb, self._peaks.get(pid, 0))
+
+    def stop(self) -> tuple[float, ...]:
+        self._end.set()
+        self.join()
+        return tuple(sorted((kb / 1e3 for kb in self._peaks.values()), reverse=True))
+
+
+def _family(pid: int) -> list[int]:
+    found, waiting = [], [pid]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        for path in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                waiting += map(int, path.read_text().split())
+            except OSError:
+                continue
+    return found
+
+
+def _peak_kb(pid: int) -> int | None:
+    try:
+        if Path(f"/proc/{pid}/comm").read_text().strip() in CLIENTS:
+            return None
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return None
