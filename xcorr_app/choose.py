@@ -76,6 +76,8 @@ def needed_codes(config: Config) -> list[str] | None:
     letters = {letter for pair in config.components for letter in pair}
     if letters & {"R", "T"}:
         letters = letters - {"R", "T"} | set("ZNE")
+    if config.across_components:
+        letters |= set("ZNE12")
     if config.orients and letters & set("NE"):
         letters |= set("ZNE123")
     return [f"??{letter}" for letter in sorted(letters)]

@@ -137,8 +137,8 @@ def prepare(config: Config, known: Sequence[str] = ()) -> Job:
         raise _no_window(config)
     place = _Places(config, patterns, inventory, infos, names)
     table, rotation, choice = _table(config, place, known)
-    used = {c.id for c, kept in zip(table, choice.used, strict=True) if kept}
-    ids = [id_ for id_ in infos if names[id_] in used or _shares(id_, names, used)]
+    used = _used(config, table, choice.used)
+    ids = [id_ for id_ in infos if names[id_] in used]
     spans = [
         replace(span, stretch=days[span.stretch]) for span in archive.spans(ids, times)
     ]
@@ -283,9 +283,9 @@ def _table(
     gone = [id_ for id_ in known if id_ not in everything]
     everything |= place.of(gone)
     first = choose(config, list(everything.values()), _rotation(config, everything))
-    kept = dict(zip(everything, first.used, strict=True))
-    order = [*known, *(id_ for id_ in everything if id_ not in set(known))]
-    order = [id_ for id_ in order if kept[id_] or id_ in set(known)]
+    used = _used(config, list(everything.values()), first.used)
+    new = (id_ for id_ in everything if id_ in used and id_ not in set(known))
+    order = [*known, *new]
     table = [everything[id_] for id_ in order]
     rotation = rotation_of(table) if config.rotates else None
     return table, rotation, choose(config, table, rotation)
@@ -295,11 +295,13 @@ def _rotation(config: Config, channels: dict[str, Channel]) -> Rotation | None:
     return rotation_of(list(channels.values())) if config.rotates else None
 
 
-def _shares(channel_id: str, names: dict[str, str], used: set[str]) -> bool:
-    """Say whether a channel is read for the sake of others of its instrument."""
-    return names[channel_id] != channel_id and any(
-        other[:-1] == channel_id[:-1] for other in used
-    )
+def _used(config: Config, table: list[Channel], needed: np.ndarray) -> set[str]:
+    """Return the channels of pairs, and those that these are worked on with."""
+    used = {c.id for c, kept in zip(table, needed, strict=True) if kept}
+    if config.coherent or config.orients:
+        stems = {id_[:-1] for id_ in used}
+        used |= {c.id for c in table if c.id[:-1] in stems and c.id[-1:] not in "RT"}
+    return used
 
 
 def _recorded_hz(config: Config, infos: dict[str, ChannelInfo]) -> float:

@@ -254,6 +254,13 @@ def test_codes_that_components_need() -> None:
     assert needed_codes(Config(**plain, components="NN")) == ["??N"]
 
 
+def test_components_that_only_give_weight_are_read(job) -> None:
+    made = job(components=["ZZ"], across_components=True, networks=["XX x XX"])
+    assert made.n_pairs == 1
+    assert {span.channel_id[-1] for span in made.spans} == set("ZNE")
+    assert len(made.channels) == 6
+
+
 def test_rotation_needs_all_three() -> None:
     channels = [Channel(f"X.A..HH{c}", 1, 2) for c in "ZNRT"]
     assert not rotation_of(channels).triplets
