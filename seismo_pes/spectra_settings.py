@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -123,24 +123,24 @@ class SpectraSettings:
         """Time of sample 0 of the grid on which all traces lie."""
         return self.grid.origin_ns + self.phase_ns
 
-    @property
+    @cached_property
     def max_lag(self) -> int:
         """Longest lag in samples."""
         return n_lags(self.max_lag_s, self.rate_hz)
 
-    @property
+    @cached_property
     def n_samples(self) -> int:
         """Samples of a window."""
         return self.grid.n_samples(self.rate_hz)
 
-    @property
+    @cached_property
     def n_fft(self) -> int:
         """Length of the transforms."""
         return fft_length(self.n_samples, self.max_lag)
 
     # -- frequency -----------------------------------------------------------------
 
-    @property
+    @cached_property
     def bins(self) -> slice:
         """The bins that are kept: from the lowest to the highest of all bands.
 
@@ -151,7 +151,7 @@ class SpectraSettings:
             return slice(0, self.n_fft // 2 + 1)
         return self.band_bins
 
-    @property
+    @cached_property
     def band_bins(self) -> slice:
         """From the lowest to the highest bin of all bands; all if there is none."""
         found = self._bands()

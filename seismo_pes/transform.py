@@ -135,7 +135,7 @@ def _whitened_together(
     waiting = []
     for some in raw:
         part = some.data[..., wide]
-        total += np.square(some.scale) @ _power(part)
+        total += np.einsum("n,nf->f", np.square(some.scale), _power(part))
         waiting.append(replace(some, data=part[..., inside].copy()))
     n = sum(len(some.rows) for some in waiting)
     divisor = np.sqrt(running_mean(total / max(n, 1), n_smooth))[None, inside]
@@ -186,7 +186,7 @@ def _flat(some: _Some, divisor: np.ndarray | None, settings: SpectraSettings) ->
     weights = _single_weights(settings)
     if divisor is None:
         flat = some.data if weights is None else some.data * weights
-        energies = _power(flat) @ _measure(settings, weights is None)
+        energies = _energies(_power(flat), settings, weights is None)
         return replace(some, data=flat, energies=energies)
     quiet = _quiet(divisor, settings)
     some_quiet = bool(quiet.any())
@@ -195,11 +195,11 @@ def _flat(some: _Some, divisor: np.ndarray | None, settings: SpectraSettings) ->
     gain = np.divide(1 if weights is None else weights, divisor, dtype=divisor.dtype)
     flat = some.data * gain
     if settings.whiten != "band":
-        energies = _power(flat) @ _measure(settings, weights is None)
+        energies = _energies(_power(flat), settings, weights is None)
     elif some_quiet:
-        energies = (~quiet).astype(np.float64) @ _measure(settings, True)
+        energies = _energies((~quiet).astype(np.float64), settings, True)
     else:  # each bin has one, whatever it had
-        whole = _measure(settings, True).sum(axis=0)
+        whole = [counts.sum() for _, counts in _measures(settings, True)]
         energies = np.broadcast_to(whole, (len(some.rows), len(whole)))
     return replace(some, data=flat, energies=energies)
 
@@ -243,25 +243,39 @@ def _power(spectra: np.ndarray) -> np.ndarray:
     return np.asarray(power[0] if len(power) == 1 else power.mean(axis=0))
 
 
-@lru_cache(maxsize=16)
-def _measure(settings: SpectraSettings, weighted: bool) -> np.ndarray:
-    """Return what turns power into energies by Parseval's theorem, (n_bins, bands).
+def _energies(
+    power: np.ndarray, settings: SpectraSettings, weighted: bool
+) -> np.ndarray:
+    """Return the energy of each window in each band, shape (n, bands).
 
     With the bands' weights, if they are not in the power.
     """
+    # not by BLAS, whose threads would decide about the last digit
+    columns = [
+        np.einsum("nf,f->n", power[:, where], counts)
+        for where, counts in _measures(settings, weighted)
+    ]
+    return np.stack(columns, axis=-1)
+
+
+@lru_cache(maxsize=16)
+def _measures(
+    settings: SpectraSettings, weighted: bool
+) -> list[tuple[slice, np.ndarray]]:
+    """Return the bins of each band, and what each counts by Parseval's theorem."""
     n_fft, bins = settings.n_fft, settings.band_bins
-    count = np.full(n_fft // 2 + 1, 2.0)
-    count[0] = 1.0
+    counts = np.full(n_fft // 2 + 1, 2.0)
+    counts[0] = 1.0
     if n_fft % 2 == 0:
-        count[-1] = 1.0
-    count = count[bins] / n_fft
+        counts[-1] = 1.0
+    counts = counts[bins] / n_fft
     bands = _bands_inside(settings)
     if not (weighted and bands):
-        return count[:, None]
-    measure = np.zeros((len(count), len(bands)))
-    for column, (where, weights) in zip(measure.T, bands, strict=True):
-        column[where] = count[where] * np.square(weights, dtype=np.float64)
-    return measure
+        return [(slice(None), counts)]
+    return [
+        (where, counts[where] * np.square(weights, dtype=np.float64))
+        for where, weights in bands
+    ]
 
 
 def _factors(energies: np.ndarray, settings: SpectraSettings) -> np.ndarray:
