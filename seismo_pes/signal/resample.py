@@ -94,7 +94,8 @@ def resample(x: ArrayLike, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
     units = scipy.fft.next_fast_len(-(-(n * p + pad) // (p * q)), real=True)
     n_bins = min(p, q) * units // 2 + 1
     spectrum = scipy.fft.rfft(x, q * units, axis=-1)[..., :n_bins]
-    spectrum *= _response(p, q, units).astype(x.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite spreads
+        spectrum *= _response(p, q, units).astype(x.dtype)
     y = scipy.fft.irfft(spectrum, p * units, axis=-1)
     return np.ascontiguousarray(y[..., : -(-n * p // q)])
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
-from pathlib import Path
 
 import numpy as np
-import obspy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +23,6 @@ from seismo_pes.holdings import ChannelSpan
 from seismo_pes.measures import MeasureQuality, measure_quality, psd_percentiles
 from seismo_pes.merge import NS
 from seismo_pes.overlaps import RULES, ResolveOverlaps, resolve_overlaps
-from seismo_pes.read import read_file, unusable
 from seismo_pes.report import Skipped
 from seismo_pes.waveforms import Waveforms
 
@@ -427,29 +424,3 @@ def test_measuring_lets_the_item_pass() -> None:
     assert found["output"][0] is stream
     assert len(found["measures"][0].rms) == 4
     assert measure_quality(trace(noise(50)), 10.0) == []
-
-
-# -- whatever there is --------------------------------------------------------------
-
-
-def test_every_waveform_file_that_obspy_brings_passes() -> None:
-    """No crash and no hang; samples that cannot be used are reported."""
-    package = Path(obspy.__file__).parent
-    paths = sorted(p for p in package.rglob("tests/data/*") if p.is_file())
-    n_passed = 0
-    for path in paths:
-        try:
-            stream = read_file(path)
-        except DataError:
-            continue
-        some = Stream([t.copy() for t in stream[:1] if not unusable(t)])
-        for trace_ in some:
-            trace_.data = trace_.data[:500]
-        if not some:
-            continue
-        n_passed += 1
-        for pe in ELEMENTS:
-            if not isinstance(pe, quality.RestoreRate):
-                (some,) = outputs(pe, some)["output"]
-        measure_quality([t for t in some if t.stats.npts > 100], 20.0)
-    assert n_passed > 100

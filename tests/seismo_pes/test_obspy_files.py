@@ -1,0 +1,128 @@
+"""Every file that obspy is tested with goes through reading and the quality elements.
+
+No crash, no hang, and nothing is left out in silence: a file has channels or a reason,
+a channel has samples or a reason.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from functools import cache
+from pathlib import Path
+
+import obspy
+import pytest
+from obspy import Stream, Trace
+
+from dispel4py.core import GenericPE
+from seismo_pes import quality
+from seismo_pes.clock import CorrectClock
+from seismo_pes.measures import MeasureQuality
+from seismo_pes.overlaps import ResolveOverlaps
+from seismo_pes.preprocess import Merge
+from seismo_pes.read import ReadWaveforms
+from seismo_pes.report import Skipped
+from seismo_pes.scan import FileEntry, scan_file
+from seismo_pes.waveforms import ChannelSpan, Waveforms
+
+PACKAGE = Path(obspy.__file__).parent
+FILES = sorted(p for p in PACKAGE.rglob("tests/data/**/*") if p.is_file())
+LONGEST_S = 30.0  # for one file, of which the slowest takes two
+MOST_SAMPLES = 20_000  # of a trace: some have millions, which only takes time
+
+ELEMENTS = [
+    quality.FillGaps(max_gap_s=1.0),
+    quality.DropDuplicates(),
+    quality.DropFlat(shortest_s=1.0),
+    quality.DropClipped(),
+    quality.DropTransients(k=10.0, window_s=5.0),
+    quality.Despike(k=10.0, window_s=2.0),
+    quality.AlignSamples(),
+    quality.RestoreRate(rate_hz=10.0),
+    ResolveOverlaps(),
+    CorrectClock(table=()),
+    MeasureQuality(window_s=20.0),
+    Merge(origin_ns=0, flat_s=10.0),
+]
+
+
+@cache
+def scanned(path: Path) -> tuple[list[FileEntry], list[Skipped]]:
+    return scan_file(path)
+
+
+def made_by(pe: GenericPE, item: object) -> dict[str, list]:
+    found: dict[str, list] = {"output": [], "skipped": []}
+    for made in pe.process({"input": item}):
+        for port, value in made.items():
+            found.setdefault(port, []).append(value)
+    return found
+
+
+def check_reason(one: Skipped, path: Path) -> None:
+    """It is one line, and speaks of this file."""
+    assert one.reason
+    assert "\n" not in one.reason
+    assert len(one.reason) < 500, path
+    assert "/tmp/" not in one.reason
+
+
+def check_channel(entry: FileEntry, path: Path) -> bool:
+    """Read a channel and pass it on; return whether it has samples."""
+    files, formats = (entry.path,), (entry.file_format,)
+    span = ChannelSpan(
+        entry.channel_id, entry.start_ns, entry.end_ns, files, 0, formats
+    )
+    found = made_by(ReadWaveforms(), span)
+    (item,) = found["output"]
+    for one in found["skipped"]:
+        check_reason(one, path)
+    if not item.stream:
+        assert found["skipped"], f"{path}: {entry.channel_id} is gone in silence"
+        return False
+    short = [Trace(t.data[:MOST_SAMPLES], t.stats.copy()) for t in item.stream]
+    item = Waveforms(span, Stream(short))
+    before = [trace.copy() for trace in short]
+    for pe in ELEMENTS:
+        found = made_by(pe, item)
+        (output,) = found["output"]
+        assert output.span == span
+        assert output.stream or found["skipped"], (path, type(pe).__name__)
+        for one in found["skipped"]:
+            check_reason(one, path)
+    for a, b in zip(before, short, strict=True):
+        assert a.stats == b.stats
+        assert a.data.tobytes() == b.data.tobytes()  # also where they are NaN
+    return True
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_every_file_passes_or_is_reported(part: int) -> None:
+    n_read = 0
+    for path in FILES[part::4]:
+        began = time.monotonic()
+        entries, problems = scanned(path)
+        assert entries or problems, f"{path} is gone in silence"
+        for one in problems:
+            check_reason(one, path)
+        n_read += sum([check_channel(entry, path) for entry in entries])
+        assert time.monotonic() - began < LONGEST_S, path
+    assert n_read > 80  # 460 in all, with obspy 1.5
+
+
+def test_what_is_called_unreadable_obspy_cannot_read_either() -> None:
+    unreadable = [path for path in FILES if not scanned(path)[0]]
+    readable = set()
+    for path in unreadable:
+        if path.suffix == ".pickle":  # it runs what it holds
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                stream = obspy.read(str(path).replace("[", "[[]"))
+            except Exception:
+                continue
+        if any(t.stats.npts and t.stats.sampling_rate > 0 for t in stream):
+            readable.add(path.name)
+    assert readable == set()
