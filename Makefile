@@ -13,7 +13,7 @@ CORE := $(VENV)/.installed-core
 FULL := $(VENV)/.installed-full
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench-engine bench-elements soak check format docs clean distclean
+.PHONY: help install demo test bench-engine bench-elements bench-headline bench-peers soak check format docs clean distclean
 .NOTPARALLEL:
 .SUFFIXES:
 
@@ -34,6 +34,12 @@ bench-elements: $(FULL) ## time the elements beside the plain obspy and numpy ch
 
 bench-engine: $(FULL) ## time the engine beside its predecessors (installs them)
 	$(BIN)/python -m benchmarks.engine
+
+bench-headline: $(FULL) ## the correlation job of 2015 beside a bare kernel (20 GB; QUICK=1: small)
+	$(BIN)/python -m benchmarks.headline $(if $(QUICK),--quick)
+
+bench-peers: $(FULL) ## one job by MSNoise, NoisePy and us (installs them; QUICK=1: small)
+	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)
 
 soak: $(FULL) ## a million items, and a hundred runs with a worker killed
 	$(BIN)/python -m benchmarks.engine.soak
