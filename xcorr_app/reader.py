@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class RowReader:
         self.parts = parts
         self.n_lags = n_lags
         self.dtype = dtype
-        self._files: dict[int, BinaryIO] = {}
+        self._files: dict[int, int] = {}  # descriptors, kept for more rows
 
     def read(self, windows: np.ndarray) -> np.ndarray:
         """Return the rows, shape (n, n_lags).
@@ -64,10 +65,13 @@ class RowReader:
     def _read_run(self, window: Any, target: np.ndarray) -> None:
         file = self._file(int(window["part"]))
         layout = self.parts[int(window["part"])].layout
-        file.seek(layout.data_offset + int(window["row"]) * layout.row_bytes)
-        n_read = file.readinto(target.data.cast("B"))  # type: ignore[attr-defined]
-        if n_read < target.nbytes:
-            self._refuse(window)
+        offset = layout.data_offset + int(window["row"]) * layout.row_bytes
+        left = target.data.cast("B")
+        while len(left):
+            n_read = os.preadv(file, [left], offset)
+            if n_read == 0:
+                self._refuse(window)
+            left, offset = left[n_read:], offset + n_read
 
     def _refuse(self, window: Any) -> None:
         raise DataError(
@@ -75,13 +79,13 @@ class RowReader:
             "damaged (did the machine stop while it was written?): correlate again"
         )
 
-    def _file(self, part: int) -> BinaryIO:
+    def _file(self, part: int) -> int:
         if part not in self._files:
             if len(self._files) >= OPEN_FILES:
-                self._files.pop(next(iter(self._files))).close()
+                os.close(self._files.pop(next(iter(self._files))))
             path = self.folder / self.parts[part].name
             try:
-                self._files[part] = open(path, "rb")  # noqa: SIM115, kept for more rows
+                self._files[part] = os.open(path, os.O_RDONLY)
             except FileNotFoundError:
                 raise DataError(
                     f"{path}: missing; the folder of a run moves as a whole"
@@ -90,9 +94,11 @@ class RowReader:
 
     def close(self) -> None:
         """Close the files."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _end_of_run(windows: np.ndarray, begin: int) -> int:

@@ -55,6 +55,17 @@ class Derived:
     moving: tuple[Moving, ...] = ()
     uncertainty: bool = False
 
+    def check(self, n_lags: int) -> None:
+        """Try the kind of stack on noise.
+
+        Raises
+        ------
+        ParameterError
+            If its options are not its own, or not possible.
+        """
+        noise = np.random.default_rng(0).standard_normal((3, n_lags))
+        stack(Correlation.of("", "", noise, self.rate_hz), self.kind, **self.options)
+
     @property
     def streams(self) -> bool:
         """Whether one base row after the other will do, without holding them all."""

@@ -31,6 +31,11 @@ class RunSummary:
     failures
         What raised, where ``--on-error skip`` let the run go on; each has a
         ``summary``.
+    how
+        ``start``, ``resume`` or ``update``.
+    n_tiles, n_kept
+        Tiles (pairs of blocks of channels, of one day) that were made now, and that
+        were there before.
     """
 
     n_channels: int
@@ -41,6 +46,9 @@ class RunSummary:
     out: Path
     skipped: Sequence[Skipped] = field(default=())
     failures: Sequence[Any] = field(default=())
+    how: str = "start"
+    n_tiles: int = 0
+    n_kept: int = 0
 
     @property
     def n_skipped(self) -> int:
@@ -49,8 +57,11 @@ class RunSummary:
 
     def headline(self) -> str:
         """Return one line: what there is now, and where."""
+        made = ""
+        if self.how != "start":
+            made = f"{self.how}: {self.n_tiles:,} tiles made, {self.n_kept:,} kept; "
         return (
-            f"{self.n_pairs:,} pairs of {self.n_channels:,} channels, "
+            f"{made}{self.n_pairs:,} pairs of {self.n_channels:,} channels, "
             f"{self.n_windows:,} windows stacked, in {self.seconds:.1f} s: {self.out}"
         )
 

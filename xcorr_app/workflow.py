@@ -1,74 +1,122 @@
-"""The correlation workflow: one graph, run under any mapping.
+"""The correlation workflow: two graphs, run one after the other under any mapping.
 
-::
+The first makes the base rows, tile by tile, and the second, where it is needed, stacks
+of these::
 
     Spans -> ReadWaveforms -> Preprocess (Merge Detrend Taper RemoveResponse Bandpass
-          Resample Normalize) -> WindowSpectra -> Tiles -> CorrelateTiles
+          Resample Normalize ...) -> WindowSpectra -> Tiles -> CorrelateTiles
           -> WriteCorrelations
+
+    Spans -> RestackPairs -> WriteCorrelations
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dispel4py.base import IterativePE
-from dispel4py.observe import Count, Observer
 from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlate import CorrelateTiles
 from seismo_pes.disk import telling_full_disk
-from seismo_pes.pairs import Tiles, block_size
+from seismo_pes.holdings import ChannelSpan
+from seismo_pes.pairs import Tiles
 from seismo_pes.read import ReadWaveforms
 from seismo_pes.report import Skipped
 from seismo_pes.spectra import WindowSpectra
 from seismo_pes.write import STAYS, WriteCorrelations
 from xcorr_app.chain import Preprocess
 from xcorr_app.config import Config
+from xcorr_app.follow import Follow
+from xcorr_app.geometry import Needed
 from xcorr_app.index import finalize
-from xcorr_app.job import Job, prepare
-from xcorr_app.layout import create_run
 from xcorr_app.lock import RunLock
 from xcorr_app.progress import Progress
+from xcorr_app.restack import RestackPairs
+from xcorr_app.session import Restack, Todo, n_lags_of, open_session, restacking
 from xcorr_app.summary import RunSummary
 
-__all__ = ["build_graph", "run"]
+__all__ = ["build_graph", "build_restack_graph", "run"]
 
 
 class Spans(IterativePE):
-    """The source: deals out what is to be read."""
+    """The source: deals out what is to be worked on."""
 
     def _process(self, data: Any) -> Any:
         return data
 
 
-def build_graph(job: Job) -> WorkflowGraph:
-    """Connect the elements; all of them share all processes."""
+def build_graph(todo: Todo, needed: Needed) -> WorkflowGraph:
+    """Connect the elements of the first phase; all of them share all processes."""
+    job, geometry = todo.job, todo.geometry
     config, ids = job.config, [channel.id for channel in job.channels]
     spans, read = Spans(), ReadWaveforms()
     preprocess = Preprocess(job)
     spectra = WindowSpectra(job.settings, {id_: k for k, id_ in enumerate(ids)})
-    size = block_size(len(ids), config.processes or 1)
-    tiles = Tiles(size, job.spans_per_stretch)
+    tiles = Tiles(
+        geometry.blocks,
+        Counter(span.stretch for span in _spans(todo, needed)),
+        needed,
+        job.selection,
+        todo.shares.gather,
+        config.out,
+        job.rotation,
+    )
     correlate = CorrelateTiles(
         job.settings,
-        job.stretches,
-        config.substack == "day",
-        config.autocorrelations,
+        geometry.periods,
+        job.selection,
         ids,
+        job.rotation,
+        config.window_stack,
+        config.stack_options if config.window_stack != "linear" else None,
     )
-    write = WriteCorrelations(config.out)
     graph = WorkflowGraph()
     graph.connect(spans, "output", read, "input")
     graph.connect(read, "output", preprocess, "input")
     graph.connect(preprocess, "output", spectra, "input")
     graph.connect(spectra, "output", tiles, "input")
     graph.connect(tiles, "output", correlate, "input")
-    graph.connect(correlate, "output", write, "input")
+    graph.connect(correlate, "output", _writer(todo), "input")
     graph.partitions = [graph.pes]
     return graph
+
+
+def build_restack_graph(todo: Todo, restack: Restack) -> WorkflowGraph:
+    """Connect the elements of the second phase; all of them share all processes."""
+    job = todo.job
+    spans = Spans()
+    stack = RestackPairs(
+        job.config.out,
+        restack.parts,
+        restack.derived,
+        n_lags_of(job),
+        job.config.dtype,
+        todo.shares.restack,
+    )
+    graph = WorkflowGraph()
+    graph.connect(spans, "output", stack, "input")
+    graph.connect(stack, "output", _writer(todo), "input")
+    graph.partitions = [graph.pes]
+    return graph
+
+
+def _writer(todo: Todo) -> WriteCorrelations:
+    assert todo.run is not None
+    about, session = todo.run.about(), todo.run.session
+    return WriteCorrelations(todo.job.config.out, about=about, session=session)
+
+
+def _spans(todo: Todo, needed: Needed) -> list[ChannelSpan]:
+    return [span for span in todo.job.spans if span.stretch in needed]
+
+
+# ------------------------------------------------------------------ running
 
 
 def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
@@ -85,76 +133,75 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
         Before anything starts.
     RunError
         If the run failed.
+    KeyboardInterrupt
+        If it was interrupted; it says how to go on.
     """
     began = time.perf_counter()
     with RunLock(config.out) as lock, telling_full_disk(config.out, STAYS):
-        job = share(config.mapping, lambda: _prepared(config, lock))
-        result = run_graph(
-            build_graph(job),
-            {"Spans": [{"input": span} for span in job.spans]},
-            mapping=config.mapping,
-            processes=config.processes,
-            on_error=config.on_error,
-            observers=[] if progress is None else [_Follow(job, progress)],
-        )
-        if not result.complete:
+        todo = share(config.mapping, lambda: open_session(config, lock))
+        try:
+            results = _both_phases(todo, progress)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"{config.out}: --resume goes on with it") from stop
+        if not all(result.complete for result in results):
             return None
         finalize(config.out)
-        return _summary(job, result, time.perf_counter() - began)
+        return _summary(todo, results, time.perf_counter() - began)
 
 
-def _prepared(config: Config, lock: RunLock) -> Job:
-    job = prepare(config)
-    lock.take()
-    create_run(
-        config.out,
-        config=config.to_dict(),
-        channels=job.channels,
-        sampling_rate_hz=job.settings.rate_hz,
-        n_lags=2 * job.settings.max_lag + 1,
-        dtype=config.dtype,
-        overwrite=config.force,
+def _both_phases(todo: Todo, progress: Progress | None) -> list[RunResult]:
+    results = []
+    follow = None if progress is None else Follow(todo, progress)
+    for needed in todo.rounds:
+        spans = [{"input": span} for span in _spans(todo, needed)]
+        results.append(_run(todo, build_graph(todo, needed), spans, follow))
+    restack = share(todo.job.config.mapping, lambda: restacking(todo))
+    if restack is not None:
+        if follow is not None:
+            follow.restacking(len(restack.tiles))
+        tiles = [{"input": tile} for tile in restack.tiles]
+        graph = build_restack_graph(todo, restack)
+        results.append(_run(todo, graph, tiles, follow))
+    return results
+
+
+def _run(
+    todo: Todo, graph: WorkflowGraph, items: list[dict[str, Any]], follow: Follow | None
+) -> RunResult:
+    config = todo.job.config
+    return run_graph(
+        graph,
+        {"Spans": items},
+        mapping=config.mapping,
+        processes=config.processes,
+        on_error=config.on_error,
+        observers=[] if follow is None else [follow],
     )
-    return job
 
 
-class _Follow(Observer):
-    """Turns the counts of the PEs into the progress of the run."""
-
-    def __init__(self, job: Job, progress: Progress) -> None:
-        self._job, self._progress = job, progress
-        self._ids: dict[str, str] = {}
-
-    def started(self, plan: Any) -> None:
-        self._ids = {pe.name: pe.id for pe in plan.pes}
-
-    def progress(self, counts: dict[str, Count]) -> None:
-        read = counts[self._ids["WindowSpectra"]][0]
-        self._progress.update("read and transform", read, len(self._job.spans))
-        tiles = counts[self._ids["Tiles"]][1]
-        if tiles:
-            done = counts[self._ids["CorrelateTiles"]][0]
-            self._progress.update("correlate", done, tiles)
-
-
-def _summary(job: Job, result: RunResult, seconds: float) -> RunSummary:
+def _summary(todo: Todo, results: Sequence[RunResult], seconds: float) -> RunSummary:
     from xcorr_app import store
 
+    job = todo.job
     skipped = list(job.skipped)
-    for ports in result.outputs.values():
-        for item in ports.get("skipped", []):
-            assert isinstance(item, Skipped)
-            skipped.append(item)
-    with store.open(job.config.out) as results:
-        windows = {s: results.windows(s)["n_windows"] for s in results.stacks}
-        n_windows = windows[results.default_stack].sum() if windows else 0
+    for result in results:
+        for ports in result.outputs.values():
+            for item in ports.get("skipped", []):
+                assert isinstance(item, Skipped)
+                skipped.append(item)
+    with store.open(job.config.out) as found:
+        windows = {s: found.windows(s)["n_windows"] for s in found.stacks}
+        n_windows = windows[found.default_stack].sum() if windows else 0
         return RunSummary(
             n_channels=len(job.channels),
-            n_pairs=len(results),
+            n_pairs=len(found),
             n_rows=sum(int((n > 0).sum()) for n in windows.values()),
             n_windows=int(n_windows),
             seconds=seconds,
             out=Path(job.config.out),
             skipped=skipped,
-            failures=result.failures,
+            failures=[one for result in results for one in result.failures],
+            how=todo.how,
+            n_tiles=todo.n_tiles,
+            n_kept=todo.n_kept,
         )

@@ -61,7 +61,7 @@ def test_the_disk_fills_while_a_run_writes(
         return full_disk() if len(sizes) > 4 else pwrite(fd, data, offset)
 
     monkeypatch.setattr(sink.os, "pwrite", some_room)
-    monkeypatch.setattr("xcorr_app.workflow.block_size", lambda *_: 1)  # more tiles
+    monkeypatch.setattr("xcorr_app.geometry.block_size", lambda *_: 1)  # more tiles
     assert main([*words, "--on-error", policy]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     out = tmp_path / "out"
@@ -82,9 +82,9 @@ def test_the_disk_is_full_when_a_part_is_made(words, monkeypatch, capsys):
     assert "the disk is full" in line
 
 
-@pytest.mark.parametrize("name", ["create_run", "finalize"])
+@pytest.mark.parametrize("name", ["session.create_run", "workflow.finalize"])
 def test_the_disk_is_full_before_or_after(words, monkeypatch, capsys, name):
-    monkeypatch.setattr(f"xcorr_app.workflow.{name}", full_disk)
+    monkeypatch.setattr(f"xcorr_app.{name}", full_disk)
     assert main(words) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "the disk is full" in line
@@ -103,5 +103,6 @@ def test_two_runs_in_one_folder(words, tmp_path, monkeypatch, capsys):
     assert statuses == [2]
     refused, interrupted = capsys.readouterr().err.splitlines()
     assert refused.startswith(f"xcorr-app: error: {tmp_path / 'out'}: another run")
-    assert interrupted == "xcorr-app: interrupted"
+    out = tmp_path / "out"
+    assert interrupted == f"xcorr-app: interrupted: {out}: --resume goes on with it"
     assert main([*words, "--force"]) == 0
