@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 NS = 1_000_000_000
 # in samples: a sample so little before a limit lies on it
 JITTER = Fraction(1, 1000)
+LARGEST = 1e18  # of a sample: the square of more is no number in single precision
 # to tell whether a file is a pickle obspy loads it, which runs whatever code it holds
 REFUSED_FORMATS = frozenset({"PICKLE"})
 # formats that obspy does not know
@@ -235,6 +236,10 @@ def unusable(trace: Trace) -> str:
         np.issubdtype(data.dtype, np.integer) or np.issubdtype(data.dtype, np.floating)
     ):
         return f"left out: its samples are not numbers ({data.dtype})"
+    if data is not None and data.dtype.kind == "f" and len(data):
+        largest = np.abs(data[np.isfinite(data)]).max(initial=0.0)
+        if largest > LARGEST:
+            return f"left out: samples of up to {largest:.0e}; is its byte order right?"
     return ""
 
 

@@ -76,5 +76,6 @@ def _turned(x: FloatArray, shift: float) -> FloatArray:
     n_fft = scipy.fft.next_fast_len(x.shape[-1], real=True)
     spectrum = scipy.fft.rfft(x, n_fft, axis=-1)
     phase = 2 * np.pi * shift / n_fft * np.arange(spectrum.shape[-1])
-    spectrum *= np.exp(1j * phase).astype(spectrum.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite spreads
+        spectrum *= np.exp(1j * phase).astype(spectrum.dtype)
     return np.asarray(scipy.fft.irfft(spectrum, n_fft, axis=-1))[..., : x.shape[-1]]

@@ -11,7 +11,14 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError
 from seismo_pes.archive import ChannelSpan, open_archive
-from seismo_pes.read import ReadWaveforms, cut, read_content, read_file, read_span
+from seismo_pes.read import (
+    ReadWaveforms,
+    cut,
+    read_content,
+    read_file,
+    read_span,
+    unusable,
+)
 
 DAY = UTCDateTime(2022, 1, 2)
 DAY_S = 86400
@@ -269,3 +276,13 @@ def test_what_is_wrong_is_said_of_the_file_that_the_user_knows(tmp_path):
     with pytest.raises(DataError) as caught:
         read_content(b"no waveform" * 50, name="the answer")
     assert str(caught.value) == "the answer: not a waveform format that obspy knows"
+
+
+@pytest.mark.parametrize("extreme", [np.nan, np.inf, 1e17])
+def test_samples_that_no_instrument_gives_are_left_out(extreme):
+    one = trace()
+    one.data = one.data.astype("f4")
+    one.data[3] = extreme
+    assert unusable(one) == ""  # taken out later, or an honest number
+    one.data[4] = -2e30
+    assert unusable(one) == "left out: samples of up to 2e+30; is its byte order right?"
