@@ -17,6 +17,7 @@ from obspy.core.inventory import Station as XmlStation
 
 from dispel4py.errors import ParameterError
 from seismo_pes.asdf import is_asdf, read_asdf_inventory
+from seismo_pes.polezero import is_pole_zero, read_pole_zero
 from seismo_pes.report import Skipped
 
 __all__ = ["Position", "StationEpochs", "read_inventory"]
@@ -44,9 +45,9 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
     Parameters
     ----------
     source : str or Path
-        StationXML, also in ASDF files, or anything else that obspy reads (dataless
-        SEED, RESP). In a folder the files whose names look like it; event files there
-        are passed over.
+        StationXML, also in ASDF files, poles and zeros of SAC (`polezero`), or anything
+        else that obspy reads (dataless SEED, RESP). In a folder the files whose names
+        look like it; event files there are passed over.
 
     Returns
     -------
@@ -85,6 +86,8 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
 def _read(path: Path) -> Inventory:
     if is_asdf(path):
         return read_asdf_inventory(path)
+    if is_pole_zero(path):
+        return read_pole_zero(path)
     # obspy takes a text for a pattern
     return read_one(glob.escape(str(path)))
 
@@ -108,6 +111,8 @@ def _is_metadata(path: Path) -> bool:
         return False
     if path.suffix.lower() in ASDF_SUFFIXES:
         return is_asdf(path)
+    if is_pole_zero(path):
+        return True
     if path.suffix.lower() not in SUFFIXES and not path.name.startswith("RESP."):
         return False
     try:
