@@ -150,12 +150,11 @@ def n_processes(config: Config) -> int:
     if config.mapping == "simple":
         return 1
     from dispel4py.mappings.launch import sizes_said_by_launcher
-    from dispel4py.mappings.process import available_cores
 
     if config.mapping == "mpi":
         said = max(sizes_said_by_launcher().values(), default=1)
         return config.processes or said
-    return config.processes or available_cores()
+    return config.processes or len(os.sched_getaffinity(0))
 
 
 def available_bytes() -> int:

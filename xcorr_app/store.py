@@ -27,6 +27,7 @@ from xcorr_app.layout import (
     table_from_parts,
 )
 from xcorr_app.reader import RowReader
+from xcorr_app.stacks import bands_of
 
 if TYPE_CHECKING:
     from obspy import Stream
@@ -95,13 +96,18 @@ class Store:
         Configuration and versions.
     created : str
         When the run was started, ISO 8601, UTC.
+    run_id : str
+        Identity of the run for provenance, a UUID; the same after it was resumed or
+        updated.
     channels : numpy.ndarray
         Structured: id, latitude, longitude, elevation_m.
     pairs : numpy.ndarray
         Structured: first_id, second_id, first, second, first_latitude, ...,
         distance_km, azimuth_deg, back_azimuth_deg.
     stacks : tuple of str
-        Names of the stacks.
+        Names of the stacks: a period, and ``@`` with a band where there are several.
+    bands : tuple of str
+        Names of the bands, lowest first; none if a run has one only.
     lags_s : numpy.ndarray
         Lags in seconds; positive: the wave reaches the second channel later.
     sampling_rate_hz : float
@@ -120,9 +126,11 @@ class Store:
     ) -> None:
         self.path = path
         self.config, self.software, self.created = run.config, run.software, run.created
+        self.run_id = run.run_id
         self.channels = run.channels
         self.pairs = pairs
         self.stacks = tuple(sorted(table.stacks))
+        self.bands = tuple(bands_of(self.stacks))
         self.lags_s = run.lags_s
         self.sampling_rate_hz = run.sampling_rate_hz
         self.dtype = np.dtype(run.dtype)
@@ -158,10 +166,11 @@ class Store:
 
     @property
     def default_stack(self) -> str:
-        """``"all"`` if there is one, else the first stack by name."""
+        """``"all"`` if there is one, or that of the lowest band; else the first."""
         if not self.stacks:
             raise UnknownPair(f"{self.path}: no correlations yet")
-        return "all" if "all" in self.stacks else self.stacks[0]
+        usual = ("all", *(f"all@{band}" for band in self.bands))
+        return next((name for name in usual if name in self.stacks), self.stacks[0])
 
     def windows(self, stack: str | None = None) -> np.ndarray:
         """Return n_windows, start_ns, end_ns of each pair in a stack.
@@ -221,9 +230,11 @@ class Store:
         found = set()
         for one in ones:
             for other in others:
-                index = self._index_of(min(one, other), max(one, other))
-                if index >= 0:
-                    found.add((index, one > other))
+                # in the order of the table, but for components that are made of others
+                for pair, swapped in (((one, other), False), ((other, one), True)):
+                    index = self._index_of(*pair)
+                    if index >= 0:
+                        found.add((index, swapped and one != other))
         if len(found) == 1:
             return found.pop()
         if not found:

@@ -20,6 +20,7 @@ from xcorr_app import store
 from xcorr_app.correlation import peaks, signal_to_noise
 from xcorr_app.index import finalize
 from xcorr_app.layout import create_run, finished_tiles, read_run
+from xcorr_app.runfile import Redo, new_session, write_run
 
 N_LAGS = 21
 IDS = ("XX.AAA..BHZ", "XX.BBB..BHZ", "XX.CCC.00.BHZ", "XX.CCC.10.BHZ", "YY.DDD..BHZ")
@@ -489,3 +490,54 @@ def test_symmetric_part(out):
     lags_s, mean = found.symmetric()
     np.testing.assert_array_equal(lags_s, np.arange(11) / 2)
     np.testing.assert_array_equal(mean, 0.5 * (lags_s == 4))
+
+
+# ------------------------------------------------------------------ names of stacks
+
+
+def test_intermediate_stacks_are_hidden_and_bands_are_known(tmp_path):
+    begin(tmp_path)
+    with CorrelationWriter(tmp_path) as writer:
+        for k, band in enumerate(("1-2Hz", "0.5-1Hz")):
+            writer.write(batch([(0, 1)], f".2022-05-17@{band}", (0, 0, 19129)))
+            writer.write(batch([(0, 1)], f"all@{band}", (0, 0, -1), offset=k))
+    for _ in range(2):  # from the parts, then from the index
+        with store.open(tmp_path) as results:
+            assert results.stacks == ("all@0.5-1Hz", "all@1-2Hz")
+            assert results.bands == ("0.5-1Hz", "1-2Hz")
+            assert results.default_stack == "all@0.5-1Hz"
+            assert results[IDS[0], IDS[1]].peak()[1] == 2
+            assert results.run_id == read_run(tmp_path).run_id != ""
+        finalize(tmp_path)
+    with h5py.File(tmp_path / "correlations.h5", locking=False) as file:
+        assert sorted(file["correlations"]) == ["all@0.5-1Hz", "all@1-2Hz"]
+
+
+def test_pairs_of_components_that_are_made_of_others(tmp_path):
+    """Their channels stand behind in the table, whichever station comes first."""
+    begin(tmp_path)
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(batch([(3, 1), (0, 4)]))
+    with store.open(tmp_path) as results:
+        ahead = results[IDS[3], IDS[1]]
+        assert (ahead.first, ahead.second) == (IDS[3], IDS[1])
+        back = results[IDS[1], IDS[3]]
+    assert ahead.data.argmax() == 3 + 2 * 1
+    np.testing.assert_array_equal(back.data, ahead.data[::-1])
+
+
+def test_rows_whose_data_changed_do_not_count(tmp_path):
+    begin(tmp_path)
+    with CorrelationWriter(tmp_path, session=1) as writer:
+        writer.write(batch([(0, 1)], "2022-05-17", (0, 0, 7)))
+        writer.write(batch([(0, 4)], "2022-05-17", (0, 1, 7)))
+        writer.write(batch([(0, 1)], "2022-05-18", (0, 0, 8)))
+    run = new_session(read_run(tmp_path), "update", redo=(Redo(1, 7, 2),))
+    write_run(tmp_path, run)
+    assert finished_tiles(tmp_path) == {(0, 0, 7), (0, 0, 8)}
+    with store.open(tmp_path) as results:
+        assert len(results) == 1
+    with CorrelationWriter(tmp_path, session=2) as writer:
+        writer.write(batch([(0, 3)], "2022-05-17", (0, 1, 7)))
+    with store.open(tmp_path) as results:
+        assert [one.second for one in results] == [IDS[1], IDS[3]]
