@@ -12,7 +12,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
-import platform
+import json
 import statistics
 import sys
 import tempfile
@@ -27,16 +27,54 @@ import obspy
 import scipy.fft
 from obspy import Stream, Trace, UTCDateTime, read_inventory
 
+from benchmarks.machine import describe
 from dispel4py.core import GenericPE
-from seismo_pes.filters import Bandpass
+from seismo_pes.filters import Bandpass, Bandstop, Lowpass
 from seismo_pes.holdings import ChannelSpan
-from seismo_pes.normalize import OneBit
-from seismo_pes.preprocess import Demean, Detrend, Merge, Taper
+from seismo_pes.measures import MeasureQuality
+from seismo_pes.normalize import (
+    Agc,
+    Clip,
+    Envelope,
+    Gain,
+    MeanNormalize,
+    MultibandRam,
+    OneBit,
+    RunningAbsoluteMean,
+    WaterLevel,
+    Winsorize,
+)
+from seismo_pes.overlaps import ResolveOverlaps
+from seismo_pes.preprocess import (
+    Demean,
+    Detrend,
+    DetrendPolynomial,
+    DetrendSpline,
+    Merge,
+    Taper,
+)
+from seismo_pes.quality import (
+    AlignSamples,
+    Despike,
+    DropClipped,
+    DropDuplicates,
+    DropFlat,
+    DropTransients,
+    FillGaps,
+    RestoreRate,
+)
 from seismo_pes.read import ReadWaveforms
+from seismo_pes.resampling import (
+    Decimate,
+    Resample,
+    ResampleFourier,
+    ResampleLanczos,
+)
 from seismo_pes.response import RemoveResponse
 from seismo_pes.signal.whiten import band_weights
 from seismo_pes.signal.window import WindowGrid
 from seismo_pes.spectra import SpectraSettings, WindowSpectra
+from seismo_pes.whitening import Whiten, WhitenPsd
 
 RATE_HZ = 20.0
 DAY_NS = 86_400_000_000_000
@@ -197,14 +235,94 @@ def cpu_s(function: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
+# -- each element alone -------------------------------------------------------------
+
+
+def alone() -> list[GenericPE]:
+    """Return the elements on one record that are timed alone."""
+    low_hz, high_hz = BAND_HZ
+    band = {"low_hz": low_hz, "high_hz": high_hz}
+    return [
+        *(Demean(), Detrend(kind="linear"), DetrendPolynomial(order=3)),
+        *(DetrendSpline(knot_spacing_s=3600.0), Taper(seconds=TAPER_S)),
+        *(Bandpass(**band), Bandstop(**band), Lowpass(corner_hz=high_hz)),
+        Bandpass(**band, zero_phase=False),
+        *(Resample(rate_hz=5.0), Resample(rate_hz=18.18), Decimate(factor=4)),
+        *(ResampleLanczos(rate_hz=5.0), ResampleFourier(rate_hz=5.0)),
+        *(OneBit(), Clip(), Winsorize(), RunningAbsoluteMean(window_s=10.0)),
+        MultibandRam(bands_hz=[(0.1, 0.5), (0.5, 2.0)], window_s=10.0),
+        *(MeanNormalize(), Envelope(), Gain(window_s=10.0), Agc(window_s=10.0)),
+        *(WaterLevel(), Whiten(**band), WhitenPsd(**band, window_s=600.0)),
+        *(FillGaps(max_gap_s=1.0), DropDuplicates(), DropFlat(shortest_s=10.0)),
+        *(DropClipped(), DropTransients(k=10.0, window_s=60.0)),
+        *(Despike(k=10.0, window_s=1.0), AlignSamples(), ResolveOverlaps()),
+        *(RestoreRate(rate_hz=25.0), MeasureQuality(window_s=WINDOW_S)),
+    ]
+
+
+def element_times(repeats: int) -> dict[str, dict[str, float]]:
+    """Time each element on a day of noise: seconds of CPU, by kind of float."""
+    rng = np.random.default_rng(2)
+    times: dict[str, dict[str, float]] = {}
+    for pe in alone():
+        for kind in ("float32", "float64"):
+            day = _noise_day(rng, START + 0.013)
+            day.data = day.data.astype(kind)
+            spent = [cpu_s(partial(_run, pe, day)) for _ in range(repeats)]
+            times.setdefault(_spelled(pe), {})[kind] = statistics.median(spent)
+    return times
+
+
+def _run(pe: GenericPE, item: Any) -> list[Any]:
+    made: Any = pe.process({"input": item})
+    return list(made)
+
+
+def _spelled(pe: GenericPE) -> str:
+    parameters: Any = getattr(pe, "parameters", {})
+    if not isinstance(parameters, dict):
+        return type(pe).__name__
+    given = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+    return f"{type(pe).__name__}({given})"
+
+
 # -- telling ------------------------------------------------------------------------
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print both chains side by side, and the response."""
+    """Print both chains side by side, the response, and each element alone."""
     parser = argparse.ArgumentParser(prog="bench-elements")
     parser.add_argument("--repeats", type=int, default=9, help="(default: 9)")
-    repeats = parser.parse_args(argv).repeats
+    parser.add_argument("--out", type=Path, help="also write the table as JSON")
+    arguments = parser.parse_args(argv)
+    repeats, few = arguments.repeats, max(3, arguments.repeats // 2)
+    rounds = chain_rounds(repeats)
+    print(
+        "one station-day, 20 Hz, 1.73 M samples: medians of CPU time of "
+        f"{repeats} rounds\n{describe()}"
+    )
+    _show_chains(rounds)
+    days = response_days(few)
+    _show_response(days)
+    times = element_times(few)
+    _show_elements(times)
+    if arguments.out is not None:
+        table = {
+            "unit": "s of CPU",
+            "station_day_samples": round(86_400 * RATE_HZ),
+            "machine": describe(),
+            "chains": rounds,
+            "chain_ratios": _ratios(rounds),
+            "response": days,
+            "elements": times,
+        }
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps(table, indent=1) + "\n")
+    return 0
+
+
+def chain_rounds(repeats: int) -> dict[str, list[dict[str, float]]]:
+    """Time both chains by turns."""
     rounds: dict[str, list[dict[str, float]]] = {"plain": [], "ours": []}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "day.mseed"
@@ -214,14 +332,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         for _ in range(repeats):
             rounds["plain"].append(plain(path)[1])
             rounds["ours"].append(ours(path)[1])
-    print(
-        f"one station-day, 20 Hz, 1.73 M samples; {platform.processor() or '?'}, "
-        f"Python {platform.python_version()}, numpy {np.__version__}, "
-        f"obspy {obspy.__version__}; {repeats} rounds, medians of CPU time"
-    )
-    _show_chains(rounds)
-    _show_response(response_days(max(3, repeats // 2)))
-    return 0
+    return rounds
+
+
+def _ratios(rounds: dict[str, list[dict[str, float]]]) -> list[float]:
+    return [
+        sum(one.values()) / sum(other.values())
+        for one, other in zip(rounds["ours"], rounds["plain"], strict=True)
+    ]
 
 
 def _show_chains(rounds: dict[str, list[dict[str, float]]]) -> None:
@@ -229,12 +347,15 @@ def _show_chains(rounds: dict[str, list[dict[str, float]]]) -> None:
     for name in rounds["plain"][0]:
         _show_row(name, *([r[name] for r in rounds[who]] for who in rounds))
     _show_row("all", *([sum(r.values()) for r in rounds[who]] for who in rounds))
-    ratios = [
-        sum(one.values()) / sum(other.values())
-        for one, other in zip(rounds["ours"], rounds["plain"], strict=True)
-    ]
-    low, high = min(ratios), max(ratios)
+    low, high = min(_ratios(rounds)), max(_ratios(rounds))
     print(f"ratio of each round: {low:.2f} to {high:.2f}, goal: at most 0.60")
+
+
+def _show_elements(times: dict[str, dict[str, float]]) -> None:
+    print(f"\n{'each element alone':64}{'float32':>12}{'float64':>12}")
+    for name, spent in times.items():
+        told = "".join(f"{1e3 * one:9.1f} ms" for one in spent.values())
+        print(f"{name:64}{told}")
 
 
 def _show_row(name: str, plain_s: list[float], ours_s: list[float]) -> None:

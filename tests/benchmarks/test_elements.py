@@ -38,3 +38,14 @@ def test_the_table_is_printed(day, capsys):
     told = capsys.readouterr().out
     assert "windows, FFT, whiten" in told
     assert "goal: at most 0.60" in told
+
+
+def test_each_element_is_timed_alone(monkeypatch, capsys):
+    day = elements._noise_day(np.random.default_rng(1), elements.START)
+    short = day.slice(day.stats.starttime, day.stats.starttime + 1000)
+    monkeypatch.setattr(elements, "_noise_day", lambda *_: short.copy())
+    times = elements.element_times(1)
+    assert len(times) == len(elements.alone()) > 30
+    assert all(set(one) == {"float32", "float64"} for one in times.values())
+    elements._show_elements(times)
+    assert "Taper(seconds=60.0)" in capsys.readouterr().out
