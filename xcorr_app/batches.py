@@ -37,7 +37,6 @@ __all__ = [
     "MeasurePairs",
     "Measured",
     "Sink",
-    "chosen_pairs",
     "run_batches",
     "tell_skipped",
     "write_about",
@@ -161,49 +160,6 @@ class WriteInOrder(GenericPE):
 
     def _postprocess(self) -> None:
         self.sink.close()
-
-
-def chosen_pairs(
-    store: Store,
-    pairs: Sequence[Sequence[str]],
-    stack: str | None,
-    components: str | None = None,
-    usual: str = "",
-) -> np.ndarray:
-    """Return which pairs are meant: those named, or all that a stack has.
-
-    Parameters
-    ----------
-    store
-        Open results.
-    pairs
-        Names of two channels each.
-    stack
-        Name of the stack.
-    components
-        Of those that are not named only these, e.g. ``ZZ``.
-    usual
-        The components if none are given, where there are such.
-
-    Raises
-    ------
-    ParameterError
-        If there are none.
-    """
-    if pairs:
-        found = [store.pair_index(*pair) for pair in pairs]
-        return np.array(sorted(set(found)), np.int64)
-    chosen = np.flatnonzero(store.windows(stack)["n_windows"] > 0)
-    if not len(chosen):
-        raise ParameterError(f"{store.path}: no pair has windows")
-    last = np.array([name[-1:] for name in store.channels["id"].tolist()], "U1")
-    sides = (last[store.pairs[side][chosen]] for side in ("first", "second"))
-    there = np.char.add(*sides)
-    wanted = usual if components is None and usual in there else components
-    if wanted is not None and wanted not in there:
-        known = ", ".join(np.unique(there).tolist())
-        raise ParameterError(f"--components {wanted}: there are {known}")
-    return chosen if wanted is None else chosen[there == wanted]
 
 
 def run_batches(

@@ -20,11 +20,11 @@ from xcorr_app.batches import (
     BATCH_BYTES,
     MeasurePairs,
     Progress,
-    chosen_pairs,
     run_batches,
     write_about,
 )
 from xcorr_app.curves import PICK, CurveTable
+from xcorr_app.selecting import USUAL, chosen_pairs
 from xcorr_app.store import Store
 from xcorr_app.velocity import band_of
 
@@ -274,7 +274,7 @@ def measure_disp(
         The table, how many pairs there were, and those that were skipped. None in
         processes of an MPI run that have nothing to tell.
     """
-    indices = chosen_pairs(store, pairs, settings.stack, components, usual="ZZ")
+    indices = chosen_pairs(store, pairs, settings.stack, components, usual=USUAL)
     apart = store.pairs["distance_km"][indices] > 0
     if not apart.any():
         raise ParameterError(f"{store.path}: no velocities without distances")

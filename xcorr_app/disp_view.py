@@ -22,6 +22,7 @@ __all__ = ["clearest_pair", "draw_curves", "draw_ftan", "summary"]
 MOST_BYTES = 40 << 20  # of the file of the pairs, for their lines
 MOST_LINES = 300
 N_VELOCITIES = 300
+N_PERIODS = 120  # of the image
 
 Columns = dict[str, np.ndarray]
 
@@ -120,17 +121,18 @@ def draw_ftan(
     phase = picks["phase_km_s"][picks["accepted"] > 0]
     top = max([fast, *(1.05 * phase[np.isfinite(phase)]).tolist()])
     velocity = np.linspace(slow, top, N_VELOCITIES)
+    period = np.geomspace(settings.period_s[0], settings.period_s[-1], N_PERIODS)
     image = ftan_image(
         getattr(sides(one.data), settings.side),
         one.rate_hz,
         one.distance_km,
-        settings.period_s,
+        period,
         velocity,
         settings.alpha,
     )
     figure = ftan_figure(
         image,
-        np.array(settings.period_s),
+        period,
         velocity,
         picks,
         title=f"{first} – {second}",

@@ -19,11 +19,11 @@ from xcorr_app.batches import (
     BATCH_BYTES,
     MeasurePairs,
     Progress,
-    chosen_pairs,
     run_batches,
     write_about,
 )
 from xcorr_app.changes import CHANGE, ChangeTable
+from xcorr_app.selecting import chosen_pairs
 from xcorr_app.store import Store
 from xcorr_app.velocity import BY_FREQUENCY, DvvSettings, measure
 

@@ -17,6 +17,7 @@ from seismo_pes.plot import (
     save,
 )
 from xcorr_app.info import describe
+from xcorr_app.selecting import component_note, of_components
 from xcorr_app.stacks import over_time, split, unit_of
 from xcorr_app.store import Store
 
@@ -35,6 +36,7 @@ def record_section(
     velocities_km_s: Sequence[float] = (),
     max_lag_s: float | None = None,
     stack: str | None = None,
+    components: str | None = None,
 ) -> Path:
     """Draw all pairs over lag and distance.
 
@@ -54,6 +56,8 @@ def record_section(
         Lags that are drawn; by default all.
     stack
         Name of the stack; by default ``"all"``.
+    components
+        Only pairs of these, e.g. ``RR``; by default ``ZZ`` if there are any.
 
     Returns
     -------
@@ -63,8 +67,9 @@ def record_section(
     lags = lags_shown(store, max_lag_s)
     pairs, n_windows = store.pairs, store.windows(stack)["n_windows"]
     usable = np.flatnonzero((n_windows > 0) & (pairs["first"] != pairs["second"]))
+    usable = of_components(store, usable, components)
     known = usable[np.isfinite(pairs["distance_km"][usable])]
-    notes = remarks(store, stack)
+    notes = remarks(store, stack) + component_note(store, usable)
     if len(known) and len(known) < len(usable):
         notes.append(f"{len(usable) - len(known):,} pairs without distance left out")
     chosen = known if len(known) else usable
@@ -95,6 +100,7 @@ def rows_or_bins(
     lags: slice,
     place: np.ndarray,
     largest: float | None = None,
+    most: int = MOST_TRACES,
 ) -> np.ndarray | DistanceBins:
     """Return the rows of chosen pairs, or means of very many by place.
 
@@ -104,9 +110,11 @@ def rows_or_bins(
         Distance or azimuth of all pairs of the store.
     largest
         End of the bins; by default the largest place.
+    most
+        Pairs that are kept as rows.
     """
     n_lags = lags.stop - lags.start
-    if len(chosen) <= MOST_TRACES:
+    if len(chosen) <= most:
         blocks = [data[:, lags] for _, data in store.blocks(stack, chosen)]
         return np.concatenate([np.zeros((0, n_lags)), *blocks])
     end = float(place[chosen].max()) if largest is None else largest
@@ -230,7 +238,16 @@ def substacks_of(
         if found:
             data[row] = np.average([one.data[lags] for one in found], 0, counts)
             n_windows[row] = sum(counts)
-    return Substacks([split(group[0])[0] for group in groups], data, n_windows)
+    return Substacks([_label(group[0]) for group in groups], data, n_windows)
+
+
+def _label(name: str) -> str:
+    """Return what is written of the period of a stack.
+
+    >>> _label("2022-05-17T06:30:00@1-2Hz"), _label("2022-05-17T00:00:00~86400s")
+    ('2022-05-17 06:30', '2022-05-17 00:00')
+    """
+    return split(name)[0].partition("~")[0].replace("T", " ").removesuffix(":00")
 
 
 def _with_gaps(names: list[str]) -> list[str]:

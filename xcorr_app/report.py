@@ -9,8 +9,10 @@ import base64
 import html
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -21,6 +23,8 @@ from dispel4py.errors import ParameterError
 from xcorr_app import plot, views
 from xcorr_app.export.target import new_file
 from xcorr_app.info import describe, pair_rows
+from xcorr_app.selecting import usable_pairs
+from xcorr_app.stacks import summary_of
 from xcorr_app.store import Store
 from xcorr_app.summary import SKIPPED_FILE
 
@@ -28,7 +32,6 @@ __all__ = ["write_report"]
 
 MOST_PAIRS = 200
 MOST_SKIPPED = 500
-MOST_STACKS = 12
 
 Draw = Callable[[Path], Any]
 
@@ -40,6 +43,7 @@ def write_report(
     velocities_km_s: Sequence[float] = (),
     max_lag_s: float | None = None,
     stack: str | None = None,
+    components: str | None = None,
     force: bool = False,
 ) -> Path:
     """Write the report of a run.
@@ -50,7 +54,7 @@ def write_report(
         Open results.
     dest
         The file, ``.html``.
-    velocities_km_s, max_lag_s, stack
+    velocities_km_s, max_lag_s, stack, components
         Of the pictures, as for `plot.record_section`.
     force
         Replace ``dest`` if it is there.
@@ -66,37 +70,17 @@ def write_report(
         If ``dest`` is there already.
     """
     about = describe(store, stack)
-    lag: dict[str, Any] = {"stack": stack, "max_lag_s": max_lag_s}
-    lines: dict[str, Any] = {"velocities_km_s": velocities_km_s}
-    pictures: list[tuple[str, Draw]] = [
-        ("Record section", lambda p: plot.record_section(store, p, **lines, **lag)),
-        ("Network", lambda p: views.map_view(store, p, stack=stack)),
-        ("Signal to noise", lambda p: views.snr_view(store, p, stack=stack)),
-        ("All pairs", lambda p: views.matrix_view(store, p, **lines, **lag)),
-        ("Azimuth", lambda p: views.azimuth_view(store, p, **lag)),
-        (
-            "Direction of travel",
-            lambda p: views.direction_view(store, p, **lines, **lag),
-        ),
-        (
-            "Signal to noise by direction",
-            lambda p: views.rose_view(store, p, stack=stack),
-        ),
-    ]
-    strongest = _strongest(store, stack) if store.stacks else None
-    if strongest is not None:
-        first, second = strongest
-        draw = plot.pair_plot
-        pictures.append(
-            (
-                "Pair of the highest ratio",
-                lambda p: draw(store, first, second, p, **lines, **lag),
-            )
-        )
+    pictures: list[tuple[str, Draw]] = []
+    if store.stacks:
+        lines: dict[str, Any] = {"stack": stack, "velocities_km_s": velocities_km_s}
+        lines["max_lag_s"] = max_lag_s
+        pictures = _of_all(store, lines, components)
+        pictures += _of_strongest(store, lines, components)
+        pictures += _measured(store.path)
     page = PAGE.substitute(
         title=html.escape(f"Correlations in {about['path']}"),
-        facts=_facts(about),
-        pictures="\n".join(_figures(pictures)) if store.stacks else "",
+        facts=_facts(about, getattr(store, "run_id", None)),
+        pictures="\n".join(_figures(pictures)),
         pairs=_pairs(store, stack),
         skipped=_skipped(Path(about["path"])),
         settings=_settings(about["config"]),
@@ -107,16 +91,65 @@ def write_report(
     return Path(dest)
 
 
-def _strongest(store: Store, stack: str | None) -> tuple[str, str] | None:
+def _of_all(
+    store: Store, lines: dict[str, Any], components: str | None
+) -> list[tuple[str, Draw]]:
+    """Return the pictures of all pairs, each with its name."""
+    some = {"stack": lines["stack"], "components": components}
+    lags = some | {"max_lag_s": lines["max_lag_s"]}
+    lines = lags | lines
+    return [
+        ("Record section", lambda p: plot.record_section(store, p, **lines)),
+        ("Network", lambda p: views.map_view(store, p, **some)),
+        ("Signal to noise", lambda p: views.snr_view(store, p, **some)),
+        ("All pairs", lambda p: views.matrix_view(store, p, **lines)),
+        ("Azimuth", lambda p: views.azimuth_view(store, p, **lags)),
+        ("Direction of travel", lambda p: views.direction_view(store, p, **lines)),
+        ("Signal to noise by direction", lambda p: views.rose_view(store, p, **some)),
+    ]
+
+
+def _of_strongest(
+    store: Store, lines: dict[str, Any], components: str | None
+) -> list[tuple[str, Draw]]:
+    """Return the pictures of the pair of the highest signal-to-noise ratio."""
+    stack = lines["stack"]
     try:
-        usable = views.usable_pairs(store, stack)
+        usable = usable_pairs(store, stack, components)
     except ParameterError:
-        return None
+        return []
     ratio = views.ratios(store, stack, usable)
     if not np.isfinite(ratio).any():
-        return None
+        return []
     pair = store.pairs[usable[np.nanargmax(ratio)]]
-    return str(pair["first_id"]), str(pair["second_id"])
+    names = str(pair["first_id"]), str(pair["second_id"])
+    pictures: list[tuple[str, Draw]] = [
+        (
+            "Pair of the highest ratio",
+            lambda p: plot.pair_plot(store, *names, p, **lines),
+        )
+    ]
+    first, second = (name.rpartition(".")[0] for name in names)
+    if len(views.component_pairs(store, first, second, stack)) > 1:
+        draw = views.components_view
+        pictures.append(
+            ("Its components", lambda p: draw(store, first, second, p, **lines))
+        )
+    return pictures
+
+
+def _measured(out: Path) -> list[tuple[str, Draw]]:
+    """Return the pictures of what was measured on the run, where they are there."""
+    known = (
+        ("Velocity change", "dvv.png"),
+        ("Dispersion", "disp.png"),
+        ("Dispersion of the clearest pair", "disp_pair.png"),
+    )
+    return [
+        (title, partial(shutil.copyfile, out / name))
+        for title, name in known
+        if (out / name).is_file()
+    ]
 
 
 def _figures(pictures: Iterable[tuple[str, Draw]]) -> Iterable[str]:
@@ -133,14 +166,15 @@ def _figures(pictures: Iterable[tuple[str, Draw]]) -> Iterable[str]:
                 continue
             data = base64.b64encode(path.read_bytes()).decode("ascii")
             yield (
-                f'<h2>{title}</h2>\n<img alt="{title}" '
-                f'src="data:image/png;base64,{data}">'
+                f'<h2>{title}</h2>\n<div class="wide"><img alt="{title}" '
+                f'src="data:image/png;base64,{data}"></div>'
             )
 
 
-def _facts(about: dict[str, Any]) -> str:
+def _facts(about: dict[str, Any], run_id: str | None) -> str:
     rows: list[tuple[str, Any]] = [
         ("folder", about["path"]),
+        *([("run", run_id)] if run_id else []),
         ("started", about["created"].replace("T", " ").replace("+00:00", " UTC")),
         ("state", "complete" if about["complete"] else "not ended, or stopped"),
         ("channels", f"{about['n_channels']:,}"),
@@ -156,10 +190,7 @@ def _facts(about: dict[str, Any]) -> str:
     if about.get("distance_km"):
         near, far = about["distance_km"]
         rows.append(("distances", f"{near:.3f} to {far:.3f} km"))
-    names = about["stacks"]
-    shown = ", ".join(names[:MOST_STACKS])
-    more = len(names) - MOST_STACKS
-    rows.append(("stacks", shown + (f" and {more} more" if more > 0 else "")))
+    rows.append(("stacks", "; ".join(summary_of(about["stacks"])) or "none yet"))
     return _table(None, rows)
 
 
@@ -228,7 +259,9 @@ def _table(
 
     top = f"<thead>{line(head, 'th')}</thead>" if head else ""
     body = "\n".join(line(row, "td") for row in rows)
-    return f'<div class="wide"><table>{top}<tbody>\n{body}\n</tbody></table></div>'
+    kind = "data" if numbers_from < len(head or ()) else "text"
+    table = f'<table class="{kind}">{top}<tbody>\n{body}\n</tbody></table>'
+    return f'<div class="wide">{table}</div>'
 
 
 PAGE = Template("""\
@@ -247,8 +280,15 @@ img { max-width: 100%; height: auto; display: block; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; }
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top;
-  border-bottom: 1px solid #e9ebef; overflow-wrap: anywhere; }
+  border-bottom: 1px solid #e9ebef; }
 th { color: #5b667a; font-weight: 600; }
+th, .data td, td:first-child { white-space: nowrap; }
+.text td + td { min-width: 8rem; overflow-wrap: anywhere; }
+@media (max-width: 40rem) {
+  body { margin-top: 1rem; }
+  h1 { font-size: 1.3rem; overflow-wrap: anywhere; }
+  img { width: 42rem; max-width: none; } /* to be read, at the cost of scrolling */
+}
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 details { margin-top: 2rem; }
 summary { font-size: 1.2rem; font-weight: bold; cursor: pointer; }

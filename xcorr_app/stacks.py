@@ -85,6 +85,26 @@ def bands_of(stacks: Iterable[str]) -> list[str]:
     return sorted(named - {""}, key=lambda band: band_hz(f"@{band}") or (0.0, 0.0))
 
 
+def summary_of(stacks: Iterable[str]) -> list[str]:
+    """Return lines about many stacks: how many of each kind, and which bands.
+
+    >>> summary_of(["all@1-2Hz", "2022-05-17@1-2Hz", "2022-05-18@1-2Hz", "all@2-4Hz"])
+    ['all', '2 of days, 2022-05-17 to 2022-05-18', 'in the bands 1-2Hz, 2-4Hz']
+    """
+    names = list(stacks)
+    periods = sorted({split(name)[0] for name in names})
+    lines = [period for period in periods if not unit_of(period)]
+    for unit in UNITS:
+        found = [period for period in periods if unit_of(period) == unit]
+        if len(found) == 1:
+            lines.append(found[0])
+        elif found:
+            kind = "moving" if unit == "moving" else f"of {unit}s"
+            lines.append(f"{len(found):,} {kind}, {found[0]} to {found[-1]}")
+    bands = bands_of(names)
+    return [*lines, f"in the bands {', '.join(bands)}"] if bands else lines
+
+
 def full_name(
     store: _Stacked,
     stack: str | None = None,

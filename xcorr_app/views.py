@@ -27,6 +27,7 @@ from seismo_pes.plot import (
 )
 from xcorr_app.correlation import branch_ratios, signal_to_noise
 from xcorr_app.plot import lags_shown, name_pair, remarks, rows_or_bins, substacks_of
+from xcorr_app.selecting import component_note, usable_pairs
 from xcorr_app.store import Correlation, Store, UnknownPair
 
 __all__ = [
@@ -42,21 +43,14 @@ __all__ = [
 
 MOST_ROWS = 3000
 MOST_LINES = 20_000
+MOST_BESIDE = 80  # lines whose places have nothing to do with their lags
 
 
-def usable_pairs(store: Store, stack: str | None) -> np.ndarray:
-    """Return which pairs of two channels have windows."""
-    windows = store.windows(stack)
-    some = (windows["part"] >= 0) & (windows["n_windows"] > 0)
-    usable = np.flatnonzero(some & (store.pairs["first"] != store.pairs["second"]))
-    if not len(usable):
-        raise ParameterError(f"{store.path}: no pair of two channels has windows")
-    return usable
-
-
-def located_pairs(store: Store, stack: str | None) -> np.ndarray:
+def located_pairs(
+    store: Store, stack: str | None, components: str | None
+) -> np.ndarray:
     """Return which pairs of two places have windows."""
-    usable = usable_pairs(store, stack)
+    usable = usable_pairs(store, stack, components)
     usable = usable[store.pairs["distance_km"][usable] > 0]
     if not len(usable):
         raise ParameterError(f"{store.path}: no azimuths without coordinates")
@@ -70,6 +64,7 @@ def matrix_view(
     velocities_km_s: Sequence[float] = (),
     max_lag_s: float | None = None,
     stack: str | None = None,
+    components: str | None = None,
 ) -> Path:
     """Draw all pairs as an image, the closest above, each row scaled by its peak.
 
@@ -77,10 +72,11 @@ def matrix_view(
 
     Parameters
     ----------
-    store, path, velocities_km_s, max_lag_s, stack
+    store, path, velocities_km_s, max_lag_s, stack, components
         As of `plot.record_section`.
     """
-    usable, notes = usable_pairs(store, stack), remarks(store, stack)
+    usable, notes = usable_pairs(store, stack, components), remarks(store, stack)
+    notes += component_note(store, usable)
     distance_km = store.pairs["distance_km"][usable]
     located = bool(np.isfinite(distance_km).all())
     if located:
@@ -109,13 +105,17 @@ def ratios(store: Store, stack: str | None, usable: np.ndarray) -> np.ndarray:
 
 
 def map_view(
-    store: Store, path: str | os.PathLike[str], *, stack: str | None = None
+    store: Store,
+    path: str | os.PathLike[str],
+    *,
+    stack: str | None = None,
+    components: str | None = None,
 ) -> Path:
     """Draw the stations and their pairs, coloured by signal-to-noise ratio.
 
     Parameters
     ----------
-    store, path, stack
+    store, path, stack, components
         As of `plot.record_section`.
 
     Raises
@@ -123,7 +123,8 @@ def map_view(
     ParameterError
         If no coordinates are known.
     """
-    usable, notes = usable_pairs(store, stack), []
+    usable = usable_pairs(store, stack, components)
+    notes = component_note(store, usable)
     if len(usable) > MOST_LINES:
         notes.append(f"{MOST_LINES:,} of {len(usable):,} pairs drawn")
         usable = usable[np.linspace(0, len(usable) - 1, MOST_LINES).astype(int)]
@@ -150,16 +151,20 @@ def map_view(
 
 
 def snr_view(
-    store: Store, path: str | os.PathLike[str], *, stack: str | None = None
+    store: Store,
+    path: str | os.PathLike[str],
+    *,
+    stack: str | None = None,
+    components: str | None = None,
 ) -> Path:
     """Draw the distribution of signal-to-noise ratios, and over distance.
 
     Parameters
     ----------
-    store, path, stack
+    store, path, stack, components
         As of `plot.record_section`.
     """
-    usable = usable_pairs(store, stack)
+    usable = usable_pairs(store, stack, components)
     figure = snr_figure(
         ratios(store, stack, usable),
         store.pairs["distance_km"][usable],
@@ -176,12 +181,13 @@ def direction_view(
     velocities_km_s: Sequence[float] = (),
     max_lag_s: float | None = None,
     stack: str | None = None,
+    components: str | None = None,
 ) -> Path:
     """Draw from where the noise comes: envelopes by direction of travel.
 
     Parameters
     ----------
-    store, path, velocities_km_s, max_lag_s, stack
+    store, path, velocities_km_s, max_lag_s, stack, components
         As of `plot.record_section`.
 
     Raises
@@ -189,7 +195,8 @@ def direction_view(
     ParameterError
         If no distances are known.
     """
-    usable, notes = located_pairs(store, stack), remarks(store, stack)
+    usable, notes = located_pairs(store, stack, components), remarks(store, stack)
+    notes += component_note(store, usable)
     if len(usable) > MOST_LINES:
         notes.append(f"{MOST_LINES:,} of {len(usable):,} pairs")
         usable = usable[np.linspace(0, len(usable) - 1, MOST_LINES).astype(int)]
@@ -215,12 +222,13 @@ def azimuth_view(
     *,
     max_lag_s: float | None = None,
     stack: str | None = None,
+    components: str | None = None,
 ) -> Path:
     """Draw all pairs over lag and azimuth: lines, or means in bins of very many.
 
     Parameters
     ----------
-    store, path, max_lag_s, stack
+    store, path, max_lag_s, stack, components
         As of `plot.record_section`.
 
     Raises
@@ -228,11 +236,12 @@ def azimuth_view(
     ParameterError
         If no distances are known.
     """
-    usable, notes = located_pairs(store, stack), remarks(store, stack)
+    usable, notes = located_pairs(store, stack, components), remarks(store, stack)
+    notes += component_note(store, usable)
     lags, azimuth_deg = lags_shown(store, max_lag_s), store.pairs["azimuth_deg"]
     names = [name_pair(pair) for pair in store.pairs[usable[: MOST_NAMES + 1]]]
     figure = azimuth_section_figure(
-        rows_or_bins(store, stack, usable, lags, azimuth_deg, 360.0),
+        rows_or_bins(store, stack, usable, lags, azimuth_deg, 360.0, MOST_BESIDE),
         store.lags_s[lags],
         azimuth_deg[usable],
         names=names if len(names) == len(usable) else (),
@@ -243,13 +252,17 @@ def azimuth_view(
 
 
 def rose_view(
-    store: Store, path: str | os.PathLike[str], *, stack: str | None = None
+    store: Store,
+    path: str | os.PathLike[str],
+    *,
+    stack: str | None = None,
+    components: str | None = None,
 ) -> Path:
     """Draw signal-to-noise ratios by direction of travel.
 
     Parameters
     ----------
-    store, path, stack
+    store, path, stack, components
         As of `plot.record_section`.
 
     Raises
@@ -257,7 +270,7 @@ def rose_view(
     ParameterError
         If no distances are known.
     """
-    usable = located_pairs(store, stack)
+    usable = located_pairs(store, stack, components)
     blocks = store.blocks(stack, usable)
     branches = np.concatenate([branch_ratios(data) for _, data in blocks])
     azimuth_deg = store.pairs["azimuth_deg"][usable]

@@ -79,11 +79,15 @@ def components_figure(
         panels[0, 0].set_ylim(-1.15 * (largest or 1), 1.15 * (largest or 1))
         panels[0, 0].set_xlim(lags_s[0], lags_s[-1])
         heading(panels[0, 0], title, note)
-        if marks_s:
-            figure.legend(
-                *panels[0, 0].get_legend_handles_labels(),
-                loc="outside upper right",
-                ncols=5,
+        drawn = [axes for axes in panels.flat if axes.lines]
+        if marks_s and drawn:
+            handles = drawn[0].get_legend_handles_labels()
+            panels[0, -1].legend(
+                *handles,
+                loc="lower right",
+                bbox_to_anchor=(1, 1.02),
+                borderaxespad=0,
+                ncols=3,
                 handlelength=2.6,
             )
         return figure
@@ -96,10 +100,15 @@ def _draw_panel(
     marks_s: Sequence[tuple[float, float]],
     name: str,
 ) -> None:
-    axes.axvline(0, color=FAINT, lw=0.5)
-    axes.axhline(0, color=FAINT, lw=0.5)
-    axes.ticklabel_format(axis="y", scilimits=(-2, 3))
-    for i, (velocity, lag_s) in enumerate(marks_s):
+    axes.yaxis.set_major_formatter("{x:.2g}")
+    if data is not None:
+        axes.axvline(0, color=FAINT, lw=0.5)
+        axes.axhline(0, color=FAINT, lw=0.5)
+        axes.plot(lags_s, data, color=INK, lw=0.8)
+    else:
+        axes.set_facecolor(GROUND)
+        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", color=SOFT)
+    for i, (velocity, lag_s) in enumerate(marks_s if data is not None else ()):
         for side in (-1, 1):
             axes.axvline(
                 side * lag_s,
@@ -109,10 +118,5 @@ def _draw_panel(
                 zorder=1,
                 label=f"{velocity:g} km/s" if side > 0 else "",
             )
-    if data is None:
-        axes.set_facecolor(GROUND)
-        axes.text(0.5, 0.6, "none", transform=axes.transAxes, ha="center", color=SOFT)
-    else:
-        axes.plot(lags_s, data, color=INK, lw=0.8)
     axes.annotate(name, (0, 1), (5, -5), xycoords="axes fraction", va="top",
                   textcoords="offset points", fontweight="bold")  # fmt: skip

@@ -75,6 +75,7 @@ def _draw_histogram(axes: Axes, ratio: np.ndarray, n_unknown: int) -> None:
         fontsize=9,
     )
     axes.set_xlim(left=0)
+    axes.locator_params(axis="y", integer=True)
     axes.set_ylabel("pairs")
     unknown = f" ({n_unknown:,} pairs without one)" if n_unknown else ""
     axes.set_xlabel(f"signal-to-noise ratio{unknown}")

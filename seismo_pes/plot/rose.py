@@ -55,7 +55,8 @@ def rose_figure(
         axes.tick_params(labelsize=9)
         axes.grid(color=SOFT, alpha=0.25)
         figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold")
-        axes.set_title(note, fontsize=9, color=SOFT, fontweight="normal", pad=14)
+        axes.set_title(" ", pad=16)  # room for the note
+        figure.text(0.02, 0.943, note, fontsize=9, color=SOFT, va="top")
         colour_bar(figure, drawn, axes, "branches", pad=0.09, shrink=0.7)
         return figure
 

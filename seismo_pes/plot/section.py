@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 MOST_NAMES = 15
+STEPS_DEG = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
 
 
 class DistanceBins:
@@ -193,7 +194,7 @@ def azimuth_section_figure(
         heading(axes, title, note)
         low, high = axes.get_ylim()
         span = high - low
-        step = next((s for s in (5, 10, 15, 30) if span <= 8 * s), 45)
+        step = next((s for s in STEPS_DEG if span <= 7 * s), 45)
         axes.set_yticks(np.arange(np.ceil(low / step), high // step + 1) * step)
         axes.set_ylim(low, high)
         axes.set_ylabel("azimuth from first to second station (°)")

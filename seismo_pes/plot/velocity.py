@@ -64,6 +64,7 @@ def velocity_figure(
             axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
             below.bar(time, n_pairs, width=0.9 * _step(time), color=FAINT)
             below.set_ylabel("pairs")
+            below.locator_params(axis="y", integer=True, nbins=3)
             axes.tick_params(labelbottom=False)
         axes.axhline(0, color=FAINT, lw=0.6)
         strength = float(np.clip(3 / np.sqrt(len(lines) or 1), 0.08, 0.5))

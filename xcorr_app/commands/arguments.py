@@ -110,6 +110,15 @@ def chosen_stack(store: Store, given: argparse.Namespace) -> str | None:
     return full_name(store, given.stack, span("--band", given.band))
 
 
+def add_components(parser: Parser, otherwise: str = "ZZ if there are any") -> None:
+    """Add ``--components``."""
+    parser.add_argument(
+        "--components",
+        metavar="ZZ|RR|TT|...",
+        help=f"only pairs of these (default: {otherwise})",
+    )
+
+
 def add_drawing(parser: Parser) -> None:
     """Add ``--velocity`` and ``--max-lag-s``."""
     parser.add_argument(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dispel4py.errors import ParameterError, suggest
 from xcorr_app.commands.arguments import (
     PROG,
+    add_components,
     add_drawing,
     add_pair,
     add_results,
@@ -112,6 +113,7 @@ def plot(words: list[str]) -> str:
         help="picture, PNG, PDF or SVG (default: a PNG of the kind's name in OUT)",
     )
     add_drawing(parser)
+    add_components(parser)
     add_stack(parser)
     given = parser.parse(words)
     velocities, max_lag_s = drawing(given)
@@ -154,15 +156,16 @@ def _draw(
     stack: dict[str, Any] = {"stack": chosen_stack(results, given)}
     lags = stack | {"max_lag_s": max_lag_s}
     lines = lags | {"velocities_km_s": velocities}
+    some = {"components": given.components}
     draw: dict[str, Callable[[], Path]] = {
-        "section": lambda: plot.record_section(results, path, **lines),
+        "section": lambda: plot.record_section(results, path, **lines, **some),
+        "matrix": lambda: views.matrix_view(results, path, **lines, **some),
+        "azimuth": lambda: views.azimuth_view(results, path, **lags, **some),
+        "direction": lambda: views.direction_view(results, path, **lines, **some),
+        "map": lambda: views.map_view(results, path, **stack, **some),
+        "snr": lambda: views.snr_view(results, path, **stack, **some),
+        "rose": lambda: views.rose_view(results, path, **stack, **some),
         "pair": lambda: plot.pair_plot(results, *pair, path, **lines),
-        "matrix": lambda: views.matrix_view(results, path, **lines),
-        "map": lambda: views.map_view(results, path, **stack),
-        "snr": lambda: views.snr_view(results, path, **stack),
-        "azimuth": lambda: views.azimuth_view(results, path, **lags),
-        "direction": lambda: views.direction_view(results, path, **lines),
-        "rose": lambda: views.rose_view(results, path, **stack),
         "time": lambda: views.time_view(results, *pair, path, **lags),
         "components": lambda: views.components_view(results, *pair, path, **lines),
     }
@@ -178,6 +181,7 @@ def report(words: list[str]) -> str:
     )
     parser.add_argument("--force", action="store_true", help="replace the page")
     add_drawing(parser)
+    add_components(parser)
     add_stack(parser)
     given = parser.parse(words)
     velocities, max_lag_s = drawing(given)
@@ -192,6 +196,7 @@ def report(words: list[str]) -> str:
             velocities_km_s=velocities,
             max_lag_s=max_lag_s,
             stack=chosen_stack(results, given),
+            components=given.components,
             force=given.force,
         )
     return str(path)

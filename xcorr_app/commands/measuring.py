@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from dispel4py.errors import ParameterError
 from xcorr_app.commands.arguments import (
     PROG,
+    add_components,
     add_results,
     chosen_stack,
     command_parser,
@@ -94,8 +96,10 @@ def dvv(words: list[str]) -> str:
         return ""
     table, n_pairs, skipped = found
     lines = [*tell_skipped(skipped, n_pairs), *dvv_view.summary(table, chosen)]
-    picture = dvv_view.draw_changes(table, chosen, folder / "dvv.png")
-    return "\n".join([*lines, *map(str, table.paths), str(picture)])
+    pictures = []
+    with suppress(ParameterError):  # nothing for a picture: the summary has said so
+        pictures.append(dvv_view.draw_changes(table, chosen, folder / "dvv.png"))
+    return "\n".join([*lines, *map(str, [*table.paths, *pictures])])
 
 
 def _dvv_parser() -> Parser:
@@ -105,7 +109,7 @@ def _dvv_parser() -> Parser:
     add("--method", metavar="METHOD", default="stretching",
         help="see above (default: stretching)")  # fmt: skip
     add_pairs(parser)
-    add("--components", metavar="ZZ|RR|TT|...", help="only these (default: all)")
+    add_components(parser, "all")
     add("--stack", metavar="NAME", help="the reference (default: all)")
     add("--band", nargs=2, metavar=("LO", "HI"),
         help="filter band of a run of several, Hz (default: the first)")  # fmt: skip
@@ -187,7 +191,9 @@ def disp(words: list[str]) -> str:
             return ""
         table, n_pairs, skipped = found
         lines = [*tell_skipped(skipped, n_pairs), *disp_view.summary(table, n_pairs)]
-        pictures = [disp_view.draw_curves(table, folder / "disp.png")]
+        pictures = []
+        with suppress(ParameterError):  # as the summary has said
+            pictures.append(disp_view.draw_curves(table, folder / "disp.png"))
         clearest = disp_view.clearest_pair(table)
         if clearest is not None:
             path = folder / "disp_pair.png"
@@ -200,8 +206,7 @@ def _disp_parser() -> Parser:
     add_results(parser)
     add = parser.add_argument
     add_pairs(parser)
-    add("--components", metavar="ZZ|RR|TT|...",
-        help="only these (default: ZZ if there are any)")  # fmt: skip
+    add_components(parser)
     add("--stack", metavar="NAME", help="which stack (default: all)")
     add("--band", nargs=2, metavar=("LO", "HI"),
         help="filter band of a run of several, Hz (default: the first)")  # fmt: skip
