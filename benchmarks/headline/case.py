@@ -13,13 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.headline import reference
-from benchmarks.headline.data import N_PROCESSES, Hour, make
+from benchmarks.planewave import N_PROCESSES, PlaneWave, make
 from benchmarks.process import Cost, measure
 
 ROOT = Path(__file__).parent.parent.parent
 DTYPES = {"lean": "float32", "original": "float64"}
 DISK_BYTES = 2 << 30
 DISK_BLOCK = 16 << 20
+
+
+def hour(n_stations: int) -> PlaneWave:
+    """Return what the data are: an hour of the week before the talk of 2015."""
+    return PlaneWave(
+        n_stations,
+        channel="BHZ",
+        rate_hz=40.0,
+        seconds=3600.0,
+        start="2015-04-06T06:00:00",
+        diameter_km=600.0,
+        band_hz=(0.02, 1.2),
+    )
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,11 @@ class Case:
     n_stations: int
     form: str = "lean"
     mapping: str = "multi"
+
+    @property
+    def wave(self) -> PlaneWave:
+        """The data."""
+        return hour(self.n_stations)
 
     @property
     def dtype(self) -> str:
@@ -76,7 +94,7 @@ def run_application(case: Case, place: Path, out: Path) -> Cost:
 
 def run_kernel(case: Case, place: Path, out: Path) -> dict[str, float]:
     """Run the bare kernel; return what it took, and remove what it wrote."""
-    traces = reference.traces_file(place, Hour(case.n_stations).codes(), case.dtype)
+    traces = reference.traces_file(place, case.wave.codes(), case.dtype)
     command = [sys.executable, "-m", "benchmarks.headline.kernel", str(traces)]
     try:
         cost, said = measure([*command, str(out), str(reference.N_LAGS)], folder=ROOT)
@@ -116,7 +134,7 @@ def run_case(
 
     The kernel runs before and after, for disks have moods.
     """
-    place, out = make(Hour(case.n_stations), folder), folder / "out"
+    place, out = make(case.wave, folder), folder / "out"
     found: dict[str, Any] = {**asdict(case), "n_pairs": case.n_pairs}
     found["kernel"] = [run_kernel(case, place, folder / "kernel")]
     found["disk_gb_s"] = [round(disk_gb_s(folder, disk_bytes), 2)]
@@ -137,14 +155,14 @@ def run_case(
 
 def check(case: Case, place: Path, out: Path, n_pairs: int) -> dict[str, float]:
     """Compare sampled pairs with the textbook and with the truth."""
-    codes = Hour(case.n_stations).codes()
+    wave = case.wave
     truth = json.loads((place / "truth.json").read_text())["arrivals_s"]
     few = reference.sample_pairs(case.n_stations, n_pairs)
     many = reference.sample_pairs(case.n_stations, 50 * n_pairs, seed=2)
     return {
-        "largest_difference": reference.largest_difference(place, codes, few, out),
+        "largest_difference": reference.largest_difference(place, wave, few, out),
         "largest_lag_error_samples": round(
-            reference.largest_lag_error(codes, many, truth, out), 4
+            reference.largest_lag_error(wave, many, truth, out), 4
         ),
         "pairs_compared": len(few),
         "lags_compared": len(many),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import obspy
 
-from benchmarks.headline.data import N_PROCESSES, channel_id
+from benchmarks.planewave import N_PROCESSES, PlaneWave
 from seismo_pes.filters import bandpass
 from seismo_pes.normalize import envelope
 from seismo_pes.preprocess import demean, detrend
@@ -74,7 +74,7 @@ def sample_pairs(n_stations: int, n_pairs: int, seed: int = 1) -> list[tuple[int
 
 
 def largest_difference(
-    place: Path, codes: list[str], pairs: list[tuple[int, int]], results: Path
+    place: Path, wave: PlaneWave, pairs: list[tuple[int, int]], results: Path
 ) -> float:
     """Compare stored correlations with the textbook's sum in float64.
 
@@ -84,6 +84,7 @@ def largest_difference(
     """
     from xcorr_app import store
 
+    codes, ids = wave.codes(), wave.channel_ids()
     members = sorted({k for pair in pairs for k in pair})
     rows = prepared(place, [codes[k] for k in members])
     traces = dict(zip(members, rows, strict=True))
@@ -91,13 +92,13 @@ def largest_difference(
     with store.open(results) as found:
         for i, j in pairs:
             true = correlate_direct(traces[i], traces[j], N_LAGS // 2)
-            ours = found.get(channel_id(codes[i]), channel_id(codes[j])).data
+            ours = found.get(ids[i], ids[j]).data
             worst = max(worst, float(np.abs(ours - true).max() / np.abs(true).max()))
     return worst
 
 
 def largest_lag_error(
-    codes: list[str],
+    wave: PlaneWave,
     pairs: list[tuple[int, int]],
     arrivals_s: dict[str, float],
     results: Path,
@@ -105,10 +106,11 @@ def largest_lag_error(
     """Return the largest error of the wave's lag, in samples."""
     from xcorr_app import store
 
+    codes, ids = wave.codes(), wave.channel_ids()
     worst = 0.0
     with store.open(results) as found:
         for i, j in pairs:
-            data = found.get(channel_id(codes[i]), channel_id(codes[j])).data
+            data = found.get(ids[i], ids[j]).data
             true = (arrivals_s[codes[j]] - arrivals_s[codes[i]]) * RATE_HZ
             worst = max(worst, abs(peak_lag(data) - true))
     return worst

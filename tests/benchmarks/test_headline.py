@@ -9,8 +9,8 @@ import scipy.fft
 
 from benchmarks.headline import __main__ as command
 from benchmarks.headline import kernel, reference
-from benchmarks.headline.case import Case, disk_gb_s, run_case
-from benchmarks.headline.data import Hour, make, records
+from benchmarks.headline.case import Case, disk_gb_s, hour, run_case
+from benchmarks.planewave import make, records
 from benchmarks.process import CommandFailed, measure
 from seismo_pes.signal.correlate import correlate_direct
 
@@ -22,17 +22,17 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(folder):
-    return make(Hour(6), folder, processes=1)
+    return make(hour(6), folder, processes=1)
 
 
 def test_the_wave_arrives_when_the_truth_says(place):
-    hour = Hour(6)
+    codes = hour(6).codes()
     truth = json.loads((place / "truth.json").read_text())["arrivals_s"]
-    traces = reference.prepared(place, hour.codes())
+    traces = reference.prepared(place, codes)
     for i, j in [(0, 1), (2, 5)]:
         found = correlate_direct(traces[i], traces[j], 5000)
         lag_s = reference.peak_lag(found) / reference.RATE_HZ
-        true_s = truth[hour.codes()[j]] - truth[hour.codes()[i]]
+        true_s = truth[codes[j]] - truth[codes[i]]
         assert abs(lag_s - true_s) < 0.5 / reference.RATE_HZ
 
 
@@ -47,7 +47,7 @@ def test_the_data_are_what_an_archive_has(place):
     amplitude = abs(
         response.get_evalresp_response_for_frequencies([1.0], output="VEL")[0]
     )
-    gain = Hour(6).gains()[3] * 1500.0 * 2**24 / 40
+    gain = hour(6).gains()[3] * 1500.0 * 2**24 / 40
     # the last filter has ripples of some per mille
     assert amplitude == pytest.approx(gain, rel=0.01)
 
@@ -55,9 +55,9 @@ def test_the_data_are_what_an_archive_has(place):
 def test_data_that_are_there_are_left_alone(folder, place):
     (path,) = (place / "archive").glob("*/*/S0000/*/*")
     before = path.stat().st_mtime_ns
-    assert make(Hour(6), folder, processes=1) == place
+    assert make(hour(6), folder, processes=1) == place
     assert path.stat().st_mtime_ns == before
-    again = records(Hour(6), [0])["S0000"]
+    again = records(hour(6), [0])["S0000"]
     np.testing.assert_array_equal(again, obspy.read(path)[0].data)
 
 

@@ -1,4 +1,4 @@
-"""The stations of the headline: one hour of BHZ of a network crossed by one wave.
+"""Data with a known answer: the archive of a network that is crossed by one wave.
 
 A stationary plane wave comes from the west; each station adds noise of its own, as
 strong as the wave, and records ground velocity through a broadband sensor, whose gain
@@ -8,6 +8,7 @@ stations is exact: their distance from west to east over its velocity.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +21,7 @@ import numpy as np
 import scipy.signal
 
 N_PROCESSES = 2
-NETWORK_CODE, CHANNEL_CODE = "XA", "BHZ"
+NETWORK_CODE = "XA"
 CENTRE = (40.0, -100.0)  # latitude, longitude
 
 # A Streckeisen STS-2 (radians per second) behind a 24-bit digitiser whose last filter
@@ -41,15 +42,15 @@ FIR_COEFFICIENTS = 39
 
 
 @dataclass(frozen=True)
-class Hour:
+class PlaneWave:
     """What the data are made of; equal ones make equal bytes.
 
     Attributes
     ----------
     n_stations, seed
         Stations, and the seed of all that is random.
-    rate_hz, seconds, start
-        The records.
+    channel, rate_hz, seconds, start
+        The records; channel codes of three letters.
     velocity_km_s
         Velocity of the wave, which travels east.
     diameter_km
@@ -60,15 +61,21 @@ class Hour:
         Root mean square of either.
     """
 
-    n_stations: int = 1000
+    n_stations: int
+    channel: str
+    rate_hz: float
+    seconds: float
+    start: str
+    diameter_km: float
+    band_hz: tuple[float, float]
     seed: int = 2015
-    rate_hz: float = 40.0
-    seconds: float = 3600.0
-    start: str = "2015-04-06T06:00:00"
     velocity_km_s: float = 3.0
-    diameter_km: float = 600.0
-    band_hz: tuple[float, float] = (0.02, 1.2)
     ground_rms_m_s: float = 1e-7
+
+    @property
+    def name(self) -> str:
+        """What the folder of the data is called."""
+        return f"{self.n_stations}-{self.channel}-{self.seconds:g}s"
 
     @property
     def n_samples(self) -> int:
@@ -78,6 +85,10 @@ class Hour:
     def codes(self) -> list[str]:
         """Return the station codes."""
         return [f"S{k:04d}" for k in range(self.n_stations)]
+
+    def channel_ids(self) -> list[str]:
+        """Return the channel ids, NET.STA.LOC.CHA."""
+        return [f"{NETWORK_CODE}.{code}..{self.channel}" for code in self.codes()]
 
     def positions_km(self) -> np.ndarray:
         """Return east and north of the centre, shape (n_stations, 2)."""
@@ -104,23 +115,23 @@ def _shape_at_1_hz() -> float:
     return abs(math.prod(s - z for z in ZEROS) / math.prod(s - p for p in POLES))
 
 
-def records(hour: Hour, stations: list[int]) -> dict[str, np.ndarray]:
+def records(wave: PlaneWave, stations: list[int]) -> dict[str, np.ndarray]:
     """Return the counts of some stations, int32, by station code."""
-    n = hour.n_samples
-    frequency = np.fft.rfftfreq(n, 1 / hour.rate_hz)
-    low, high = np.searchsorted(frequency, hour.band_hz)
+    n = wave.n_samples
+    frequency = np.fft.rfftfreq(n, 1 / wave.rate_hz)
+    low, high = np.searchsorted(frequency, wave.band_hz)
     inside = frequency[low:high]
     shape = instrument(inside) * np.sin(np.linspace(0, np.pi, len(inside)))
     # Parseval: bins of variance 2 each, and the mean of the squared sine is a half
-    shape *= hour.ground_rms_m_s * n / np.sqrt(2 * len(inside))
-    wave = _noise(np.random.default_rng([hour.seed, 1]), len(inside))
-    east, codes, gains = hour.positions_km()[:, 0], hour.codes(), hour.gains()
+    shape *= wave.ground_rms_m_s * n / np.sqrt(2 * len(inside))
+    common = _noise(np.random.default_rng([wave.seed, 1]), len(inside))
+    east, codes, gains = wave.positions_km()[:, 0], wave.codes(), wave.gains()
     made = {}
     for k in stations:
-        rng = np.random.default_rng([hour.seed, 2, k])
-        delay = np.exp(-2j * np.pi * inside * east[k] / hour.velocity_km_s)
+        rng = np.random.default_rng([wave.seed, 2, k])
+        delay = np.exp(-2j * np.pi * inside * east[k] / wave.velocity_km_s)
         spectrum = np.zeros(len(frequency), complex)
-        ground = wave * delay + _noise(rng, len(inside))
+        ground = common * delay + _noise(rng, len(inside))
         spectrum[low:high] = gains[k] * shape * ground
         counts = np.fft.irfft(spectrum, n) + rng.normal(0, 2, n) + rng.normal(0, 500)
         made[codes[k]] = np.rint(counts).astype(np.int32)
@@ -134,7 +145,7 @@ def _noise(rng: np.random.Generator, n: int) -> np.ndarray:
 # -- files ---------------------------------------------------------------------------
 
 
-def make(hour: Hour, folder: Path, processes: int = N_PROCESSES) -> Path:
+def make(wave: PlaneWave, folder: Path, processes: int = N_PROCESSES) -> Path:
     """Write the archive, the station list, the metadata and the truth, if not there.
 
     Returns
@@ -143,55 +154,64 @@ def make(hour: Hour, folder: Path, processes: int = N_PROCESSES) -> Path:
         A folder in ``folder`` that holds ``archive/``, ``stations.txt``,
         ``stations.xml`` and ``truth.json``.
     """
-    place = folder / f"hour-{hour.n_stations}"
+    place = folder / wave.name
     truth = place / "truth.json"
-    told = json.loads(json.dumps(asdict(hour)))
-    if truth.exists() and json.loads(truth.read_text())["hour"] == told:
+    told = json.loads(json.dumps(asdict(wave)))
+    if truth.exists() and json.loads(truth.read_text())["wave"] == told:
         return place
     place.mkdir(parents=True, exist_ok=True)
     truth.unlink(missing_ok=True)
-    size = max(1, math.ceil(hour.n_stations / (8 * processes)))
-    numbers = list(range(hour.n_stations))
-    chunks = [numbers[k : k + size] for k in range(0, hour.n_stations, size)]
+    size = max(1, math.ceil(wave.n_stations / (8 * processes)))
+    numbers = list(range(wave.n_stations))
+    chunks = [numbers[k : k + size] for k in range(0, wave.n_stations, size)]
     with ProcessPoolExecutor(processes) as pool:
-        list(pool.map(partial(_write_records, hour, place / "archive"), chunks))
+        list(pool.map(partial(_write_records, wave, place / "archive"), chunks))
     (place / "stations.txt").write_text(
-        "".join(f"{NETWORK_CODE} {code}\n" for code in hour.codes())
+        "".join(f"{NETWORK_CODE} {code}\n" for code in wave.codes())
     )
-    (place / "stations.xml").write_text(_metadata(hour))
+    (place / "stations.xml").write_text(_metadata(wave))
     # last, so that its presence says that all is there
-    east = hour.positions_km()[:, 0] / hour.velocity_km_s
-    arrivals = dict(zip(hour.codes(), east.tolist(), strict=True))
-    truth.write_text(json.dumps({"hour": told, "arrivals_s": arrivals}, indent=1))
+    east = wave.positions_km()[:, 0] / wave.velocity_km_s
+    arrivals = dict(zip(wave.codes(), east.tolist(), strict=True))
+    truth.write_text(json.dumps({"wave": told, "arrivals_s": arrivals}, indent=1))
     return place
 
 
-def channel_id(code: str) -> str:
-    """Return the channel id of a station."""
-    return f"{NETWORK_CODE}.{code}..{CHANNEL_CODE}"
-
-
-def _write_records(hour: Hour, archive: Path, stations: list[int]) -> None:
+def _write_records(wave: PlaneWave, archive: Path, stations: list[int]) -> None:
     from obspy import Trace, UTCDateTime
 
-    start = UTCDateTime(hour.start)
-    for code, counts in records(hour, stations).items():
+    start = UTCDateTime(wave.start)
+    for code, counts in records(wave, stations).items():
         header = {
             "network": NETWORK_CODE,
             "station": code,
-            "channel": CHANNEL_CODE,
-            "sampling_rate": hour.rate_hz,
-            "starttime": start,
+            "channel": wave.channel,
+            "sampling_rate": wave.rate_hz,
         }
-        folder = archive / str(start.year) / NETWORK_CODE / code / f"{CHANNEL_CODE}.D"
-        folder.mkdir(parents=True, exist_ok=True)
-        name = f"{channel_id(code)}.D.{start.year}.{start.julday:03d}"
-        Trace(counts, header).write(
-            str(folder / name), format="MSEED", encoding="STEIM2", reclen=4096
-        )
+        for begin, end in _days(wave, start):
+            time = start + begin / wave.rate_hz
+            trace = Trace(counts[begin:end], {**header, "starttime": time})
+            folder = archive / str(time.year) / NETWORK_CODE / code
+            path = folder / f"{wave.channel}.D" / day_name(trace)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            trace.write(str(path), format="MSEED", encoding="STEIM2", reclen=4096)
 
 
-def _metadata(hour: Hour) -> str:
+def _days(wave: PlaneWave, start: Any) -> list[tuple[int, int]]:
+    """Return the samples of each UTC day, (first, one after the last)."""
+    per_day = round(86400 * wave.rate_hz)
+    into_day = round((start.ns % (86400 * 10**9)) / 1e9 * wave.rate_hz)
+    edges = [*range(-into_day, wave.n_samples, per_day), wave.n_samples]
+    return [(max(0, a), b) for a, b in itertools.pairwise(edges)]
+
+
+def day_name(trace: Any) -> str:
+    """Return the name that SDS has for the day of a trace."""
+    time = trace.stats.starttime
+    return f"{trace.id}.D.{time.year}.{time.julday:03d}"
+
+
+def _metadata(wave: PlaneWave) -> str:
     """Return the StationXML: obspy writes one station, the others are made of it."""
     from io import BytesIO
 
@@ -201,16 +221,16 @@ def _metadata(hour: Hour) -> str:
     # numbers that stand there until a station's own take their place
     latitude, longitude = 12.345678, 123.456789
     gain, total = (str(SENSOR_V_PER_M_S * over) for over in (1.0, COUNTS_PER_V))
-    network = _network(hour, "CODE", latitude, longitude)
+    network = _network(wave, "CODE", latitude, longitude)
     buffer = BytesIO()
-    Inventory([network], source="headline benchmark").write(buffer, format="STATIONXML")
+    Inventory([network], source="benchmarks").write(buffer, format="STATIONXML")
     head, begin, rest = buffer.getvalue().decode().partition("    <Station ")
     body, end, tail = rest.partition("</Station>\n")
     pattern = begin + body + end
     assert pattern.count(str(latitude)) == 2, "station and channel"
     stations = []
     for code, (east, north), over in zip(
-        hour.codes(), hour.positions_km(), hour.gains(), strict=True
+        wave.codes(), wave.positions_km(), wave.gains(), strict=True
     ):
         bearing, distance = (
             math.degrees(math.atan2(east, north)),
@@ -227,22 +247,22 @@ def _metadata(hour: Hour) -> str:
     return head + "".join(stations) + tail
 
 
-def _network(hour: Hour, code: str, latitude: float, longitude: float) -> Any:
+def _network(wave: PlaneWave, code: str, latitude: float, longitude: float) -> Any:
     from obspy import UTCDateTime
     from obspy.core import inventory as inv
 
     where = {"latitude": latitude, "longitude": longitude, "elevation": 0.0}
-    start = UTCDateTime(hour.start) - 365 * 86400
+    start = UTCDateTime(wave.start) - 365 * 86400
     channel = inv.Channel(
-        CHANNEL_CODE,
+        wave.channel,
         "",
         **where,
         depth=0.0,
         azimuth=0.0,
         dip=-90.0,
-        sample_rate=hour.rate_hz,
+        sample_rate=wave.rate_hz,
         start_date=start,
-        response=_response(hour.rate_hz),
+        response=_response(wave.rate_hz),
     )
     station = inv.Station(code, **where, channels=[channel], start_date=start)
     return inv.Network(NETWORK_CODE, stations=[station])
