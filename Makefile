@@ -19,7 +19,7 @@ FULL := $(VENV)/.installed-full
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | \
-	while IFS=@ read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
+	while IFS=@ read -r target text; do printf '%-21s %s\n' "$$target" "$$text"; done
 
 install: $(FULL) ## make .venv and install the suite with every extra
 
