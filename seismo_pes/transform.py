@@ -17,6 +17,8 @@ from seismo_pes.windowing import Chunk, largest
 
 __all__ = ["Transformed", "transform"]
 
+_POWER_BYTES = 1 << 19  # float64 powers that stay in cache
+
 
 @dataclass(frozen=True, eq=False)
 class Transformed:
@@ -186,7 +188,7 @@ def _flat(some: _Some, divisor: np.ndarray | None, settings: SpectraSettings) ->
     weights = _single_weights(settings)
     if divisor is None:
         flat = some.data if weights is None else some.data * weights
-        energies = _energies(_power(flat), settings, weights is None)
+        energies = _energies(flat, settings, weights is None)
         return replace(some, data=flat, energies=energies)
     quiet = _quiet(divisor, settings)
     some_quiet = bool(quiet.any())
@@ -195,9 +197,9 @@ def _flat(some: _Some, divisor: np.ndarray | None, settings: SpectraSettings) ->
     gain = np.divide(1 if weights is None else weights, divisor, dtype=divisor.dtype)
     flat = some.data * gain
     if settings.whiten != "band":
-        energies = _energies(_power(flat), settings, weights is None)
+        energies = _energies(flat, settings, weights is None)
     elif some_quiet:
-        energies = _energies((~quiet).astype(np.float64), settings, True)
+        energies = _energies_of_power((~quiet).astype(np.float64), settings, True)
     else:  # each bin has one, whatever it had
         whole = [counts.sum() for _, counts in _measures(settings, True)]
         energies = np.broadcast_to(whole, (len(some.rows), len(whole)))
@@ -244,12 +246,24 @@ def _power(spectra: np.ndarray) -> np.ndarray:
 
 
 def _energies(
-    power: np.ndarray, settings: SpectraSettings, weighted: bool
+    spectra: np.ndarray, settings: SpectraSettings, weighted: bool
 ) -> np.ndarray:
     """Return the energy of each window in each band, shape (n, bands).
 
-    With the bands' weights, if they are not in the power.
+    Mean over the channels; with the bands' weights, if the spectra are without them.
     """
+    _, n, n_bins = spectra.shape
+    step = max(1, _POWER_BYTES // (8 * n_bins))
+    parts = [
+        _energies_of_power(_power(spectra[:, i : i + step]), settings, weighted)
+        for i in range(0, n, step)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, 1))
+
+
+def _energies_of_power(
+    power: np.ndarray, settings: SpectraSettings, weighted: bool
+) -> np.ndarray:
     # not by BLAS, whose threads would decide about the last digit
     columns = [
         np.einsum("nf,f->n", power[:, where], counts)
