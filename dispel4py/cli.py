@@ -289,8 +289,9 @@ def _run(given: argparse.Namespace) -> int:
             costs=None if given.profile is None else read_costs(given.profile),
         )
     except KeyboardInterrupt:
-        if progress is not None and progress.last:
-            print(f"{PROG}: so far: {progress.last}", file=sys.stderr)
+        if progress is not None:
+            done = progress.last or "next to nothing"
+            print(f"{PROG}: so far: {done}", file=sys.stderr)
         raise
     finally:
         if progress is not None:

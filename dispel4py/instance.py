@@ -6,14 +6,14 @@ import contextlib
 import functools
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.clock import Clock, ItemTimeout
 from dispel4py.core import GenericPE
 from dispel4py.errors import PortError, suggest
-from dispel4py.message import private_copy
+from dispel4py.message import NUMBERS, private_copy
 from dispel4py.policy import RETRY, STOP, Policy
 
 if TYPE_CHECKING:
@@ -295,14 +295,24 @@ class Instance:
 
         def all_at_once(items: list[Any], cells: Any, cell: int) -> None:
             emit = outputs[output]
+            send = getattr(getattr(emit, "__self__", None), "put_numbers", None)
+            easy: Collection[type] = NUMBERS if send is not None else ()
+            made: list[Any] = []
             for k, item in enumerate(items):
                 cells[cell] = k
                 try:
                     result = function(item)
-                    if result is not None:
+                    if type(result) in easy:
+                        made.append(result)
+                    elif result is not None:
+                        if made and send is not None:
+                            send(made)
+                            made = []
                         emit(result)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - judged
                     self._judge(error, "process", port, item)
+            if made and send is not None:
+                send(made)
             self.n_in += len(items)
 
         return all_at_once

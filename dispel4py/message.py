@@ -13,6 +13,8 @@ from dispel4py.errors import ItemError
 #: Buffers of at least this many bytes travel beside the pickle, not within it.
 LARGE_BUFFER = 64 * 1024
 
+#: Items of these types are as small as their pickles.
+NUMBERS = frozenset({int, float, bool, complex})
 #: Items of these types cannot change, so they need no copy and no early encoding.
 ATOMS = frozenset({int, float, str, bytes, bool, complex, type(None), frozenset})
 

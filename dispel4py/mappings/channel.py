@@ -12,12 +12,17 @@ from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
-from dispel4py.message import ATOMS, Frame, decode, encode
+from dispel4py.message import ATOMS, NUMBERS, Frame, decode, encode
 
 #: Batches of one channel that may be under way.
 WINDOW = 3
+#: The same where a batch is a single item that takes long: of items that wait for an
+#: instance that works on a very long one, the other instances get nothing.
+SLOW_WINDOW = 2
 #: A batch is made so large that its receiver works on it about this long.
 BATCH_SECONDS = 0.003
+#: How long an item takes is the mean over about so many.
+MEMORY_ITEMS = 2000
 #: At most so many items and (about) so many bytes per batch.
 BATCH_ITEMS = 1024
 BATCH_BYTES = 256 * 1024
@@ -51,7 +56,6 @@ class Key(NamedTuple):
 
 COLLECTOR = -1
 
-_NUMBERS = frozenset({int, float, bool, complex, type(None)})
 _NOTHING = Frame(-1, b"")
 
 # What the first element of a frame's head says.
@@ -83,6 +87,8 @@ class Channel:
         self._serial = worker.first_serial
         self._has_ended = False
         self._is_full = False
+        self._n_answered = 0
+        self._seen = 0.0, 0.0  # items, and the time they took
         self.bytes_sent = 0
         self._n_flushed = 0
         #: Channels of other edges between the same two instances: items of all of
@@ -101,7 +107,8 @@ class Channel:
 
     def ready(self) -> bool:
         """Return whether one more item can be put without waiting."""
-        return len(self._unanswered) < WINDOW or len(self._values) + 1 < self._limit
+        window = WINDOW if self._limit > 1 else SLOW_WINDOW
+        return len(self._unanswered) < window or len(self._values) + 1 < self._limit
 
     def put(self, item: Any) -> None:
         """Send ``item``, in a batch; wait while too much is under way.
@@ -115,21 +122,35 @@ class Channel:
             for sibling in self.siblings:
                 sibling.flush()
         values = self._values
-        if type(item) in _NUMBERS and self._flags is None:
+        if type(item) in NUMBERS and self._flags is None:
             values.append(item)
         else:
             self._encode(item)
         if len(values) >= self._look_at:
             self._look()
 
+    def put_numbers(self, items: list[Any]) -> None:
+        """Do what `put` does for each of several items of the types `NUMBERS`."""
+        at = 0
+        while at < len(items):
+            if self.siblings or self._flags is not None:
+                self.put(items[at])
+                at += 1
+                continue
+            room = max(1, self._limit - len(self._values))
+            self._values += items[at : at + room]
+            at += room
+            if len(self._values) >= self._look_at:
+                self._look()
+
     def _look(self) -> None:
         """Send the batch if it is full or old; say at what size to look again."""
         n = len(self._values)
         if n >= self._limit or self._bytes >= BATCH_BYTES:
             self.flush()
-        elif n == 1:
+        elif not self._oldest:
             self._oldest = monotonic()
-            self._look_at = 2
+            self._look_at = n + 1
         elif monotonic() - self._oldest > LINGER_SECONDS:
             self.flush()
         else:
@@ -170,7 +191,7 @@ class Channel:
         self._n_flushed += len(self._values)
         buffers = self._buffers
         self._values, self._flags, self._buffers, self._bytes = [], None, [], 0
-        self._look_at = 1
+        self._look_at, self._oldest = 1, 0.0
         self.bytes_sent += len(head) + sum(len(buffer) for buffer in buffers)
         kept = _NOTHING
         if self._keeps_frames:
@@ -195,10 +216,25 @@ class Channel:
         """Learn that a batch was worked off, and how fast."""
         if self._unanswered.pop(serial, None) is None:
             return  # of a worker whose place this one took
-        fitting = int(BATCH_SECONDS * n_items / max(seconds, 1e-9))
-        # a source that did not fill its batches in time gets no larger ones
-        wanted = 16 * self._limit if self._is_full else self._limit
+        fitting = int(BATCH_SECONDS / max(self._mean_seconds(n_items, seconds), 1e-9))
+        # Nothing is known of items beyond those seen; and a source that did not fill
+        # its batches in time gets no larger ones.
+        wanted = 2 * int(self._seen[0]) if self._is_full else self._limit
         self._limit = max(1, min(fitting, wanted, BATCH_ITEMS))
+
+    def _mean_seconds(self, n_items: int, seconds: float) -> float:
+        """Return what an item takes, with one more batch seen.
+
+        It is the mean of many, not of one batch: a batch of items that are usually
+        cheap would be large, and the few that are not would pile up in it.
+        """
+        if self._n_answered == 1:  # the first pays for what is loaded at its time
+            self._seen = 0.0, 0.0
+        self._n_answered += 1
+        known, known_s = self._seen
+        kept = min(1.0, MEMORY_ITEMS / (known + 1))
+        self._seen = kept * known + n_items, kept * known_s + seconds
+        return self._seen[1] / self._seen[0]
 
 
 def keep_order(channels: Iterable[Channel]) -> None:

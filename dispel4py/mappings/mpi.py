@@ -18,6 +18,7 @@ import traceback
 import warnings
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -165,8 +166,12 @@ class _Part:
         if self._here.size == 1:
             raise RunError([failure]) from cause
         sys.stdout.flush()
-        sys.stderr.write(f"{failure.traceback}{failure.summary}\n")
-        sys.stderr.flush()
+        told = getattr(cause, "told", "")  # one line that says all, as of a full disk
+        if told:  # which many ranks meet at once: rank 0 says it for all
+            failure = replace(failure, cause=told, traceback="")
+        else:
+            sys.stderr.write(f"{failure.traceback}{failure.summary}\n")
+            sys.stderr.flush()
         if self._collector is not None:
             self._collector.take_report(_ROOT, FAILED, failure)
         else:
@@ -194,6 +199,8 @@ class _RootCollector(Collector):
         """Handle what a worker says of itself."""
         super().take_report(process, kind, *content)
         if kind == FAILED:
+            if not content[0].traceback:
+                sys.stderr.write(f"error: {content[0].cause}\n")
             self._abort(1)
 
 

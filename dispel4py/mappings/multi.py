@@ -84,8 +84,12 @@ class Multi(Mapping):
         try:
             crew = _Crew(folder, plan, inputs, observers, self.options, self._method)
             with contextlib.closing(crew):
-                crew.start()
-                crew.gather()
+                try:
+                    crew.start()
+                    crew.gather()
+                except KeyboardInterrupt:
+                    crew.take_in()
+                    raise
             return crew.collector.finish(time.perf_counter() - began)
         finally:
             remove_folder(folder)
@@ -134,7 +138,7 @@ class _Crew:
             alive = [w.sentinel for w in self._workers if w.is_alive()]
             wait([self._post.inbox, *alive], _LOOK_SECONDS)
             dead = [k for k, w in enumerate(self._workers) if not w.is_alive()]
-            self._take_in()
+            self.take_in()
             for process in dead:
                 if process in collector.still_running and collector.failure is None:
                     self._lost(process)
@@ -144,6 +148,13 @@ class _Crew:
             raise RunError([collector.failure])
         for worker in self._workers:
             worker.join(_GRACE_SECONDS)
+
+    def take_in(self) -> None:
+        """Take in what has come."""
+        frame = self._post.receive(0.0)
+        while frame is not None:
+            self.collector.take_in(frame, pickle.loads(frame.head))
+            frame = self._post.receive(0.0)
 
     def close(self) -> None:
         """End the workers that still run, first kindly."""
@@ -184,12 +195,6 @@ class _Crew:
                 f"{error}; define its classes and functions at module level"
             ) from error
         return str(path)
-
-    def _take_in(self) -> None:
-        frame = self._post.receive(0.0)
-        while frame is not None:
-            self.collector.take_in(frame, pickle.loads(frame.head))
-            frame = self._post.receive(0.0)
 
     def _lost(self, process: int) -> None:
         """Start a dead worker again, if that is wanted and can be; else fail."""

@@ -34,10 +34,10 @@ def run_folder() -> Path:
     """
     shm = Path("/dev/shm")
     parent = shm if shm.is_dir() and os.access(shm, os.W_OK) else tempfile.gettempdir()
-    for folder in Path(parent).glob(f"{_PREFIX}*-*"):
-        pid = folder.name.removeprefix(_PREFIX).split("-")[0]
+    for name in _names(parent, _PREFIX):
+        pid = name.removeprefix(_PREFIX).split("-")[0]
         if pid.isdigit() and not _is_alive(int(pid)):
-            remove_folder(folder)
+            remove_folder(Path(parent, name))
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
 
 
@@ -189,14 +189,22 @@ def _allocate(descriptor: int, size: int) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Remove the folder of a run and everything that its processes left."""
-    for path in [
-        *folder.glob("*"),
-        *Path(tempfile.gettempdir()).glob(f"{folder.name}-*"),
-    ]:
+    elsewhere = tempfile.gettempdir()
+    left = [os.path.join(elsewhere, n) for n in _names(elsewhere, f"{folder.name}-")]
+    left += [os.path.join(folder, name) for name in _names(folder)]
+    for path in left:
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path)
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def _names(folder: str | Path, prefix: str = "") -> list[str]:
+    """Return the names in a folder; of a large one `Path.glob` takes a while."""
+    try:
+        return [name for name in os.listdir(folder) if name.startswith(prefix)]
+    except OSError:
+        return []
 
 
 def remove_files(paths: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from dispel4py import cli
 
 GRAPH = """
-import time
+import pathlib, time
 from dispel4py.base import IterativePE, ProducerPE
 from dispel4py.workflow_graph import WorkflowGraph
 
@@ -29,6 +29,8 @@ class Picky(IterativePE):
         time.sleep({pause})
         if data in {bad}:
             raise ValueError(f"not {{data}}")
+        if data == 40:
+            pathlib.Path(__file__).with_name("begun").touch()
         return data
 
 graph = WorkflowGraph()
@@ -144,13 +146,15 @@ def test_a_terminal_gets_a_table(graph, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("mapping", ["simple", "multi"])
-def test_interrupted_runs_say_how_far_they_came(mapping, graph) -> None:
-    words = [sys.executable, "-m", "dispel4py", mapping, graph(1000, (), 0.02)]
+def test_interrupted_runs_say_how_far_they_came(mapping, graph, tmp_path) -> None:
+    """The signal comes after 0.8 s of work: progress was told by then."""
+    words = [sys.executable, "-m", "dispel4py", mapping, graph(100_000, (), 0.02)]
     words += ["-n", "3"] if mapping == "multi" else []
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    time.sleep(2.5)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
-    assert process.returncode == 130
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "begun").exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, told
     assert "so far" in told
     assert "Picky1" in told

@@ -1,0 +1,140 @@
+"""How much is sent ahead: batches, and what limits them."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+
+from dispel4py.mappings import channel as module
+from dispel4py.mappings.channel import SLOW_WINDOW, WINDOW, Channel, Key
+from dispel4py.mappings.routing import Shuffle
+
+
+class Post:
+    """Keeps what is sent."""
+
+    process = 0
+
+    def __init__(self) -> None:
+        self.sent: list[list[Any]] = []
+
+    def send(self, destination: int, head: bytes, buffers: Any = ()) -> None:
+        self.sent.append(pickle.loads(head))
+
+    def receive(self, timeout_s: float) -> None:
+        return None
+
+
+class Worker:
+    """Answers a batch whenever a channel waits: the oldest, or that of one channel."""
+
+    keeps_frames, first_serial = False, 0
+
+    def __init__(self, seconds_of: Any = lambda item: 0.0) -> None:
+        self.post, self.channels = Post(), {}
+        self.seconds_of, self.n_answered = seconds_of, 0
+
+    def channel(self, destination: int) -> Channel:
+        made = Channel(Key(0, 0, destination), destination, 0, self)
+        self.channels[made.key] = made
+        return made
+
+    def answer(self) -> None:
+        """Acknowledge the oldest batch."""
+        _, key, serial, values, _ = self.post.sent[self.n_answered]
+        self.n_answered += 1
+        seconds = sum(map(self.seconds_of, values))
+        self.channels[key].acknowledged(serial, len(values), seconds)
+
+    def poll(self, timeout_s: float) -> None:
+        """Take in nothing."""
+
+    def serve(self, depth: int) -> None:
+        """Wait until something is answered."""
+        self.answer()
+
+
+@pytest.fixture(autouse=True)
+def no_haste(monkeypatch):
+    """A slow machine changes no batch."""
+    monkeypatch.setattr(module, "LINGER_SECONDS", 1e9)
+
+
+def sizes(worker: Worker) -> list[int]:
+    return [len(batch[3]) for batch in worker.post.sent]
+
+
+def test_batches_of_cheap_items_grow() -> None:
+    worker = Worker(lambda item: 1e-7)
+    way = worker.channel(1)
+    for k in range(10_000):
+        way.put(k)
+    way.flush()
+    assert sizes(worker)[:3] == [1, 1, 1]
+    assert max(sizes(worker)) == module.BATCH_ITEMS
+    assert [v for batch in worker.post.sent for v in batch[3]] == list(range(10_000))
+
+
+def test_many_numbers_are_sent_as_one_by_one() -> None:
+    alone, together = Worker(), Worker()
+    one, many = alone.channel(1), together.channel(1)
+    for first in range(0, 5000, 100):
+        for k in range(first, first + 100):
+            one.put(k)
+        many.put_numbers(list(range(first, first + 100)))
+    assert one.n_put == many.n_put == 5000
+    assert sizes(alone) == sizes(together)
+
+
+def test_numbers_after_something_else_keep_their_order() -> None:
+    worker = Worker(lambda item: 1e-7)
+    way = worker.channel(1)
+    for _ in range(4):
+        way.put_numbers(list(range(500)))
+    way.put(("a", "tuple"))
+    way.put_numbers([1, 2])
+    assert way.n_put == 2003
+    way.flush()
+    *_, last = worker.post.sent
+    assert [v for batch in worker.post.sent for v in batch[3]][-2:] == [1, 2]
+    assert last[4] is None or last[4][-2:] == [0, 0]
+
+
+def test_a_batch_of_usually_cheap_items_stays_small() -> None:
+    """One item in fifty takes 0.1 s, so an item takes 2 ms: no more than 1 in 3 ms."""
+    worker = Worker(lambda item: 0.1 if item % 50 == 49 else 1e-6)
+    way = worker.channel(1)
+    for k in range(1000):
+        way.put(k)
+    seen = sizes(worker)
+    known = next(k for k in range(len(seen)) if sum(seen[:k]) >= 400)
+    assert max(seen) <= 200
+    assert max(seen[known:]) <= 3
+
+
+def test_a_slow_start_is_forgotten() -> None:
+    """The first item takes a second: it loads something."""
+    worker = Worker(lambda item: 1.0 if item == 0 else 1e-6)
+    way = worker.channel(1)
+    for k in range(5000):
+        way.put(k)
+    assert max(sizes(worker)) > 500
+
+
+def test_little_is_sent_ahead_to_slow_instances() -> None:
+    """Each has one item in hand and one waiting."""
+    worker = Worker()
+    ways = [worker.channel(k) for k in (1, 2, 3)]
+    deal = Shuffle([way.put for way in ways], list(ways), 0, worker, 0)
+    for k in range(3 * SLOW_WINDOW):
+        deal(k)
+    assert worker.n_answered == 0
+    assert [way.under_way for way in ways] == [SLOW_WINDOW] * 3
+    assert SLOW_WINDOW < WINDOW
+    worker.seconds_of = lambda item: 0.1
+    for k in range(60):
+        deal(k)
+        assert max(way.under_way for way in ways) <= SLOW_WINDOW
+    assert set(sizes(worker)) == {1}
