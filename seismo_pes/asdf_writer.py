@@ -140,6 +140,10 @@ class AsdfWriter:
         for key, value in parameters.items():
             dataset.attrs[key] = value
 
+    def tell(self, about: Mapping[str, str]) -> None:
+        """Say where all of it comes from, as attributes of the file."""
+        self._file.attrs.update(about)
+
     def close(self) -> None:
         """Finish the file; may be called twice."""
         self._file.close()

@@ -57,6 +57,11 @@ class Correlation:
         return f"{self.first}_{self.second}"
 
     @property
+    def components(self) -> str:
+        """Last letters of the two channels, e.g. ``ZZ``."""
+        return self.first[-1:] + self.second[-1:]
+
+    @property
     def sampling_rate_hz(self) -> float:
         """Rate of the lag axis; infinite for a single lag."""
         half = len(self.lags_s) // 2

@@ -64,7 +64,7 @@ def test_npz(results, tmp_path):
     )
     with np.load(path, allow_pickle=False) as file:
         assert sorted(file) == sorted(
-            ["lags_s", *(f"{NAMES[i]}_{NAMES[j]}" for i, j in PAIRS)]
+            ["about", "lags_s", *(f"{NAMES[i]}_{NAMES[j]}" for i, j in PAIRS)]
         )
         np.testing.assert_array_equal(file["lags_s"], results.lags_s)
         for one in results:
@@ -83,7 +83,7 @@ def test_npz_of_a_stack(results, tmp_path):
 
 def test_sac(results, tmp_path):
     folder = export_sac(results, tmp_path / "sac")
-    assert len(list(folder.iterdir())) == 3
+    assert len(list(folder.glob("*.sac"))) == 3
     one = results[NAMES[0], NAMES[1]]
     path = folder / f"{NAMES[0]}_{NAMES[1]}.sac"
     sac = SACTrace.read(str(path))

@@ -16,6 +16,7 @@ from seismo_pes.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.export import FORMATS, export, zarr
+from xcorr_app.export.target import ABOUT_FILE
 from xcorr_app.index import finalize
 from xcorr_app.layout import create_run
 from xcorr_app.xarray_view import to_dataset
@@ -99,6 +100,38 @@ def test_each_form_keeps_what_is_there_and_tells_how_far_it_is(single, tmp_path,
 def test_unknown_form(single, tmp_path):
     with pytest.raises(ParameterError, match=r"netcd.*did you mean 'netcdf'"):
         export(single, tmp_path / "x", "netcd")
+
+
+def attributes(path):
+    with h5py.File(path) as file:
+        return dict(file.attrs)
+
+
+TOLD = {
+    "npz": lambda d: json.loads(str(np.load(d)["about"])),
+    "sac": lambda d: json.loads((d / ABOUT_FILE).read_text()),
+    "mseed": lambda d: json.loads((d / ABOUT_FILE).read_text()),
+    "asdf": lambda d: dict(
+        h5py.File(d)["AuxiliaryData/Run/Configuration"].attrs  # closed with the test
+    ),
+    "netcdf": attributes,
+    "zarr": lambda d: json.loads((d / ".zattrs").read_text()),
+    "noisepy": lambda d: attributes(next(d.glob("CCF/*.h5"))),
+    "msnoise": lambda d: attributes(next(d.rglob("REF/ZZ/*.nc"))),
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_each_form_tells_of_its_run(single, tmp_path, kind):
+    single.run_id = "67dff9d6-7bde-4197-bc90-8e2bc068beb5"
+    told = TOLD[kind](export(single, tmp_path / "x", kind))
+    assert told["run_id"] == single.run_id
+    for name, known in (
+        ("configuration", single.config),
+        ("software", single.software),
+    ):
+        found = told[name]
+        assert (json.loads(found) if isinstance(found, str) else found) == known
 
 
 # ------------------------------------------------------------------ one by one
@@ -270,6 +303,50 @@ def test_msnoise(single, tmp_path):
     assert sorted(p.name for p in daily.iterdir()) == ["2022-05-17.nc", "2022-05-18.nc"]
     with open_netcdf(daily / "2022-05-18.nc") as found:
         np.testing.assert_array_equal(found["CCF"], 3 * one.data)
+
+
+def make_banded(out):
+    """A run of two bands, stacks of hours and days, and a deviation."""
+    channels = [Place(name) for name in NAMES[:2]]
+    create_run(out, config={}, channels=channels, sampling_rate_hz=1.0, n_lags=5)
+    periods = ("all", "all.std", "2022-05-17", "2022-05-17T06")
+    with CorrelationWriter(out) as writer:
+        for k, period in enumerate(periods):
+            for m, band in enumerate(("0.1-0.5Hz", "0.05-0.1Hz")):
+                start_ns = np.array([START_NS])
+                rows = (np.array([24], "i4"), start_ns, start_ns + DAY_NS,
+                        np.full((1, 5), 10 * k + m, "f4"), (0, 0, k), True)  # fmt: skip
+                stack = CorrelationRows(f"{period}@{band}", PAIRS[1:2], *rows)
+                writer.write(stack)
+    return store.open(out)
+
+
+def test_bands_have_places_of_their_own(tmp_path):
+    with make_banded(tmp_path / "out") as results:
+        noisepy = export(results, tmp_path / "np", "noisepy")
+        msnoise = export(results, tmp_path / "ms", "msnoise")
+    files = {p.relative_to(noisepy).as_posix() for p in noisepy.rglob("*.h5")}
+    day, hour = "00_00_00T2022_05_18_00_00_00", "06_00_00T2022_05_17_07_00_00"
+    assert files == {
+        f"{band}/{place}_{span}.h5"
+        for band in ("0.1-0.5Hz", "0.05-0.1Hz")
+        for place, span in (
+            ("CCF/2022_05_17", day),
+            ("CCF/2022_05_17", hour),
+            ("STACK/CI.CCA/CI.HEC/2022_05_17", day),
+        )
+    }
+    files = {
+        p.relative_to(msnoise / "preprocess_1/cc_1") for p in msnoise.rglob("*.nc")
+    }
+    assert {(path.parts[0], path.name) for path in files} == {
+        (filter_, name)
+        for filter_ in ("filter_1", "filter_2")
+        for name in ("CI.CCA.--_CI.HEC.00.nc", "2022-05-17.nc")
+    }
+    (low,) = (p for p in files if (p.parts[0], p.name[:2]) == ("filter_1", "20"))
+    with h5py.File(msnoise / "preprocess_1/cc_1" / low) as file:
+        assert file["CCF"][0] == 21  # of 0.05 to 0.1 Hz
 
 
 @pytest.mark.parametrize("kind", ["noisepy", "msnoise"])

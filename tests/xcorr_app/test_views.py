@@ -236,7 +236,7 @@ def test_report_is_one_file_that_needs_nothing_else(tmp_path):
         with pytest.raises(ParameterError, match="--force"):
             write_report(results, path)
     page = path.read_text()
-    assert page.count('src="data:image/png;base64,') == 9
+    assert page.count('src="data:image/png;base64,') == 8
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "http" not in re.sub(r"base64,[^\"]*", "", page)
     assert "&lt;torn&gt; &amp; lost" in page

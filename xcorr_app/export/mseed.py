@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xcorr_app.export.target import Progress, each, new_folder
+from xcorr_app.export.target import Progress, each, new_folder, write_about
 from xcorr_app.store import Store
 
 __all__ = ["export_mseed"]
@@ -24,7 +24,8 @@ def export_mseed(
     """Write correlations to a folder of miniSEED files, one for each pair.
 
     A file has the name of its pair; miniSEED knows one channel, and it has that of the
-    second. Lag 0 is 1970-01-01T00:00:00, so the first sample is in 1969.
+    second. Lag 0 is 1970-01-01T00:00:00, so the first sample is in 1969. Configuration
+    and versions are in ``xcorr-app.json``.
 
     Parameters
     ----------
@@ -37,4 +38,5 @@ def export_mseed(
         encoding = "FLOAT64" if trace.data.dtype == np.float64 else "FLOAT32"
         path = folder / f"{correlation.name}.mseed"
         trace.write(str(path), format="MSEED", encoding=encoding)
+    write_about(folder, store, stack)
     return folder

@@ -7,26 +7,26 @@
 
 with A and B as ``NET.STA.LOC`` (``--`` for no location) and the lag axis ``taxis``, as
 ``xr_get_ccf_daily`` and ``xr_get_ref`` of ``msnoise.core.io`` find them when DEST is
-MSNoise's output folder. The steps have the names of a project's first configuration.
+MSNoise's output folder. The steps have the names of a project's first configuration;
+a run of several bands has ``filter_2`` and so on, lowest first.
 """
 
 from __future__ import annotations
 
 import os
-from datetime import date
 from pathlib import Path
 
 from xcorr_app.correlation import Correlation
 from xcorr_app.export.columns import Column
 from xcorr_app.export.netcdf import write_netcdf
-from xcorr_app.export.target import Names, Progress, about, each, new_folder
+from xcorr_app.export.target import Progress, about, claimed, new_folder, stacks_for
 from xcorr_app.store import Store
 
 __all__ = ["export_msnoise"]
 
-FILTER = Path("preprocess_1", "cc_1", "filter_1")
-REFERENCE = FILTER / "stack_1" / "refstack_1" / "_output" / "REF"
-DAILY = FILTER / "_output" / "daily"
+PREPARED = Path("preprocess_1", "cc_1")
+REFERENCE = Path("stack_1", "refstack_1", "_output", "REF")
+DAILY = Path("_output", "daily")
 
 
 def export_msnoise(
@@ -47,7 +47,7 @@ def export_msnoise(
     store, dest, force, progress
         As of `export_sac`.
     stack
-        Name of one stack; by default all of them.
+        Name of one stack; by default that of all windows and those of days.
 
     Raises
     ------
@@ -56,32 +56,22 @@ def export_msnoise(
         component.
     """
     folder = new_folder(dest, force, "msnoise")
-    for name in store.stacks if stack is None else [stack]:
-        names = Names("MSNoise")
-        attributes = about(store, name)
-        for one in each(store, name, progress):
-            pair = names.claim(f"{_component(one)}/{_pair(one)}", one)
-            daily = _is_day(name)
-            path = DAILY / pair / f"{name}.nc" if daily else REFERENCE / f"{pair}.nc"
+    for one_stack in stacks_for(store, stack, ("day",)):
+        attributes = about(store, one_stack.name)
+        filtered = PREPARED / f"filter_{one_stack.band}"
+        daily = one_stack.unit == "day"
+        for one, label in claimed(store, one_stack, "MSNoise", _label, progress):
+            path = filtered / REFERENCE / f"{label}.nc"
+            if daily:
+                path = filtered / DAILY / label / f"{one_stack.period}.nc"
             _write(folder / path, "CCF" if daily else "REF", one, attributes)
     return folder
 
 
-def _is_day(name: str) -> bool:
-    try:
-        date.fromisoformat(name)
-    except ValueError:
-        return False
-    return True
-
-
-def _component(one: Correlation) -> str:
-    return one.first[-1] + one.second[-1]
-
-
-def _pair(one: Correlation) -> str:
+def _label(one: Correlation) -> str:
     codes = (channel.split(".")[:3] for channel in (one.first, one.second))
-    return "_".join(f"{net}.{sta}.{loc or '--'}" for net, sta, loc in codes)
+    pair = "_".join(f"{net}.{sta}.{loc or '--'}" for net, sta, loc in codes)
+    return f"{one.components}/{pair}"
 
 
 def _write(path: Path, name: str, one: Correlation, about: dict[str, str]) -> None:

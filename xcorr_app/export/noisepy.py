@@ -1,4 +1,4 @@
-"""A folder that NoisePy reads: its ASDF stores of stacks and of daily correlations.
+"""A folder that NoisePy reads: its ASDF stores of stacks and of correlations.
 
 ::
 
@@ -12,7 +12,6 @@ noisepy-seis-io 0.3 have it; TIMESPAN is ``2022_05_17_00_00_00T2022_05_18_00_00_
 from __future__ import annotations
 
 import os
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,16 @@ import numpy as np
 
 from seismo_pes.asdf_writer import AsdfWriter
 from xcorr_app.correlation import Correlation
-from xcorr_app.export.target import Names, Progress, each, new_folder
+from xcorr_app.export.target import (
+    Progress,
+    Stacked,
+    about,
+    claimed,
+    new_folder,
+    stacks_for,
+    write_about,
+)
+from xcorr_app.stacks import UNITS
 from xcorr_app.store import Store
 
 __all__ = ["export_noisepy"]
@@ -40,8 +48,9 @@ def export_noisepy(
 ) -> Path:
     """Write correlations as NoisePy does.
 
-    Stacks of days become its daily correlations, one file a day; the stack of all
-    windows becomes its stack, one file a pair.
+    Stacks of days (hours, windows) become its correlations, one file for each; the
+    stack of all windows becomes its stack, one file a pair. A run of several bands
+    gets a folder for each, ``0.1-0.5Hz/STACK``.
 
     Parameters
     ----------
@@ -57,60 +66,71 @@ def export_noisepy(
         component.
     """
     folder = new_folder(dest, force, "noisepy")
-    for name in store.stacks if stack is None else [stack]:
-        day = _day(name)
-        if day is None:
-            _write_stack(store, name, folder / "STACK", progress)
-        else:
-            _write_day(store, day, folder / "CCF", progress)
+    for one_stack in stacks_for(store, stack, UNITS):
+        place = folder / one_stack.band_name
+        write = _write_period if one_stack.unit else _write_stack
+        write(store, one_stack, place, progress)
+    write_about(folder, store, stack)
     return folder
 
 
-def _day(name: str) -> date | None:
-    try:
-        return date.fromisoformat(name)
-    except ValueError:
-        return None
-
-
 def _write_stack(
-    store: Store, name: str, folder: Path, progress: Progress | None
+    store: Store, stack: Stacked, folder: Path, progress: Progress | None
 ) -> None:
-    names = Names("NoisePy")
+    """Write the stack of all windows, a file for each pair of stations."""
     replaced: set[Path] = set()
-    for one in each(store, name, progress):
-        first, second = (".".join(c.split(".")[:2]) for c in (one.first, one.second))
+    told = about(store, stack.name)
+    for one, label in claimed(store, stack, "NoisePy", _stations, progress):
         span = _timespan(one.start_ns, one.end_ns)
-        path = folder / first / second / f"{span}.h5"
-        component = _component(one)
-        names.claim(f"{first}/{second}/{component}", one)
+        path = folder / "STACK" / Path(label).parent / f"{span}.h5"
         mode = "a" if path in replaced else "w"
         replaced.add(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with AsdfWriter(path, mode) as file:
-            file.add_auxiliary(one.data, STACK, component, _parameters(one))
+            file.add_auxiliary(one.data, STACK, one.components, _parameters(one))
+            file.tell(told)
 
 
-def _write_day(
-    store: Store, day: date, folder: Path, progress: Progress | None
+def _write_period(
+    store: Store, stack: Stacked, folder: Path, progress: Progress | None
 ) -> None:
-    names = Names("NoisePy")
-    folder.mkdir(exist_ok=True)
-    span = "T".join(f"{d:%Y_%m_%d}_00_00_00" for d in (day, day + timedelta(days=1)))
-    with AsdfWriter(folder / f"{span}.h5") as file:
-        for one in each(store, day.isoformat(), progress):
-            first, second = one.first.split("."), one.second.split(".")
-            pair = f"{'.'.join(first[:2])}_{'.'.join(second[:2])}"
-            channels = "_".join(
-                name.lower() + (f"_{location}" if location else "")
-                for _, _, location, name in (first, second)
-            )
-            names.claim(f"{pair}/{channels}", one)
-            file.add_auxiliary(one.data, pair, channels, _parameters(one))
+    """Write the stack of a period, a file for all pairs."""
+    (folder / "CCF").mkdir(parents=True, exist_ok=True)
+    path = folder / "CCF" / f"{_timespan(*_period_ns(store, stack))}.h5"
+    with AsdfWriter(path) as file:
+        file.tell(about(store, stack.name))
+        for one, label in claimed(store, stack, "NoisePy", _channels, progress):
+            stations, _, channels = label.partition("/")
+            file.add_auxiliary(one.data, stations, channels, _parameters(one))
 
 
-def _component(one: Correlation) -> str:
-    return one.first[-1] + one.second[-1]
+def _stations(one: Correlation) -> str:
+    """Name a pair as a folder of stacks does, and its components."""
+    first, second = (".".join(c.split(".")[:2]) for c in (one.first, one.second))
+    return f"{first}/{second}/{one.components}"
+
+
+def _channels(one: Correlation) -> str:
+    """Name a pair as a file of correlations does: stations/channels."""
+    sides = one.first.split("."), one.second.split(".")
+    stations = "_".join(".".join(side[:2]) for side in sides)
+    channels = "_".join(
+        name.lower() + (f"_{location}" if location else "")
+        for _, _, location, name in sides
+    )
+    return f"{stations}/{channels}"
+
+
+def _period_ns(store: Store, stack: Stacked) -> tuple[int, int]:
+    """Return start and end of a period."""
+    text, _, length = stack.period.partition("~")
+    start_ns = int(np.datetime64(text, "ns").astype(np.int64))
+    known = {"day": 86_400.0, "hour": 3600.0}
+    if stack.unit == "moving":
+        length_s = float(length.removesuffix("s"))
+    else:
+        length_s = known.get(stack.unit) or float(store.config.get("window_s", 0))
+    return start_ns, start_ns + round(length_s * SECOND_NS)
 
 
 def _timespan(start_ns: int, end_ns: int) -> str:
@@ -139,5 +159,5 @@ def _parameters(one: Correlation) -> dict[str, Any]:
         "cc_method": "xcorr",
         "time": one.start_ns / SECOND_NS,
         "substack": False,
-        "comp": _component(one),
+        "comp": one.components,
     }

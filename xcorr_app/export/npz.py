@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from xcorr_app.export.target import Progress, each, new_file
+from xcorr_app.export.target import Progress, about, each, new_file
 from xcorr_app.store import Store
 
 __all__ = ["export_npz"]
@@ -25,8 +26,8 @@ def export_npz(
     """Write correlations to one npz file.
 
     It holds ``lags_s`` and one array for each pair, named
-    ``NET.STA.LOC.CHA_NET.STA.LOC.CHA``. Pairs are written one after the other, so
-    memory is bounded whatever their number.
+    ``NET.STA.LOC.CHA_NET.STA.LOC.CHA``; ``about`` is JSON, what is known of the run.
+    Pairs are written one after the other, so memory is bounded whatever their number.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ def export_npz(
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
         _add_array(archive, "lags_s", store.lags_s)
+        _add_array(archive, "about", np.array(json.dumps(about(store, stack))))
         for correlation in each(store, stack, progress):
             _add_array(archive, correlation.name, correlation.data)
     return Path(dest)

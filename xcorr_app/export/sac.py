@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xcorr_app.correlation import Correlation
-from xcorr_app.export.target import Progress, each, new_folder
+from xcorr_app.export.target import Progress, about, each, new_folder, write_about
 from xcorr_app.store import Store
 
 __all__ = ["export_sac"]
@@ -37,7 +37,10 @@ def export_sac(
     ``user0``                  number of windows stacked
     ``user1``                  seconds from the first window's start to the last's end
     ``kuser0``                 name of the stack, eight letters, of a day YYYYMMDD
+    ``kuser1``                 the first eight letters of the id of the run
     ========================== =====================================================
+
+    Configuration and versions are in ``xcorr-app.json``.
 
     Parameters
     ----------
@@ -63,12 +66,15 @@ def export_sac(
         If ``dest`` is a file, or a folder with something in it.
     """
     folder = new_folder(dest, force, "sac")
+    run_id = about(store, stack)["run_id"]
     for correlation in each(store, stack, progress):
-        _sac_trace(correlation).write(str(folder / f"{correlation.name}.sac"))
+        trace = _sac_trace(correlation, run_id)
+        trace.write(str(folder / f"{correlation.name}.sac"))
+    write_about(folder, store, stack)
     return folder
 
 
-def _sac_trace(correlation: Correlation) -> Any:
+def _sac_trace(correlation: Correlation, run_id: str) -> Any:
     """Return the SACTrace of a correlation."""
     from obspy import UTCDateTime
     from obspy.io.sac import SACTrace
@@ -95,6 +101,7 @@ def _sac_trace(correlation: Correlation) -> Any:
         "user0": correlation.n_windows,
         "user1": (correlation.end_ns - correlation.start_ns) / 1e9,
         "kuser0": correlation.stack.replace("-", "")[:8],
+        "kuser1": run_id[:8] or None,
         "lcalda": False,  # SAC would compute dist on a sphere of its own
     }
     header |= zip(("stla", "stlo", "stel"), correlation.second_place, strict=True)

@@ -5,16 +5,32 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dispel4py.errors import ParameterError
 from xcorr_app.correlation import Correlation
+from xcorr_app.stacks import bands_of, split, unit_of
 from xcorr_app.store import Store
 
-__all__ = ["Names", "Progress", "about", "each", "new_file", "new_folder"]
+__all__ = [
+    "ABOUT_FILE",
+    "Progress",
+    "Stacked",
+    "about",
+    "claimed",
+    "each",
+    "new_file",
+    "new_folder",
+    "stacks_for",
+    "write_about",
+]
+
+ABOUT_FILE = "xcorr-app.json"
 
 Progress = Callable[[int, int], None]
 
@@ -76,30 +92,86 @@ def about(store: Store, stack: str | None) -> dict[str, str]:
         "title": "Cross-correlations of ambient noise",
         "lags": "positive: the wave reaches the second channel later",
         "stack": store.default_stack if stack is None else stack,
+        "run_id": getattr(store, "run_id", None) or "",
         "created": store.created,
         "configuration": json.dumps(store.config),
         "software": json.dumps(store.software),
     }
 
 
-class Names:
-    """Which pair has which name in the export; other programs know fewer than we do."""
+@dataclass(frozen=True)
+class Stacked:
+    """A stack that other programs have a place for.
 
-    def __init__(self, program: str) -> None:
-        self.program = program
-        self._taken: dict[str, str] = {}
+    Parameters
+    ----------
+    name
+        Name of the stack.
+    period
+        The same without its band.
+    unit
+        One of `stacks.UNITS`, or "" for what is of all the time.
+    band
+        Which of the run's bands, from 1; their name, "" if there is only one.
+    band_name
+        See ``band``.
+    """
 
-    def claim(self, name: str, correlation: Correlation) -> str:
-        """Return the name, or refuse it where it means another pair already.
+    name: str
+    period: str
+    unit: str
+    band: int
+    band_name: str
 
-        Raises
-        ------
-        ParameterError
-            If two pairs have one name.
-        """
-        if self._taken.setdefault(name, correlation.name) != correlation.name:
+
+def stacks_for(
+    store: Store, stack: str | None, units: Collection[str]
+) -> list[Stacked]:
+    """Return the stacks that are exported: the one that is named, or all of some units.
+
+    Of those of all the time only ``all`` itself is, and not its deviation.
+    """
+    bands = bands_of(store.stacks)
+    found = []
+    for name in store.stacks if stack is None else [stack]:
+        period, band = split(name)
+        unit = unit_of(name)
+        if stack is not None or unit in units or period == "all":
+            number = bands.index(band) + 1 if band in bands else 1
+            found.append(Stacked(name, period, unit, number, band))
+    return found
+
+
+def claimed(
+    store: Store,
+    stack: Stacked,
+    program: str,
+    label: Callable[[Correlation], str],
+    progress: Progress | None,
+) -> Iterator[tuple[Correlation, str]]:
+    """Yield the correlations of a stack, each with its name in another program.
+
+    Raises
+    ------
+    ParameterError
+        If two pairs have one name there: other programs know fewer than we do.
+    """
+    taken: dict[str, str] = {}
+    for one in each(store, stack.name, progress):
+        name = label(one)
+        if taken.setdefault(name, one.name) != one.name:
             raise ParameterError(
-                f"{self._taken[name]} and {correlation.name} are both {name} to "
-                f"{self.program}: correlate one kind of channel a run (--channels)"
+                f"{taken[name]} and {one.name} are both {name} to {program}: "
+                "correlate one kind of channel a run (--channels)"
             )
-        return name
+        yield one, name
+
+
+def write_about(folder: Path, store: Store, stack: str | None) -> Path:
+    """Write what the files of a folder have no place for: see `about`."""
+    path = folder / ABOUT_FILE
+    told: dict[str, Any] = about(store, stack)
+    for name in ("configuration", "software"):
+        told[name] = json.loads(told[name])
+    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    return path
