@@ -4,11 +4,13 @@ The last axis holds samples (or bins, or lags); axes before it are batches. floa
 stays float32, everything else becomes float64; inputs are never changed; a parameter
 out of range raises `errors.ParameterError`, which names it.
 
-One record: `detrend`, `taper`, `filter`, `resample`, `normalize`.
-Windows and spectra: `window`, `spectra`, `whiten`, `transfer`. Components: `rotation`.
+One record: `gaps`, `spikes`, `shift`, `rates`, `detrend`, `taper`, `filter`,
+`resample`, `normalize`.
+Windows and spectra: `window`, `spectra`, `psd`, `whiten`, `transfer`. Components:
+`rotation`.
 Pairs: `correlate` (definition and kernels), `coherency` (coherency, deconvolution,
 phase, rotation of tensors).
 Stacks: `stack`, `stack_filters`, `folding` (two sides, signal to noise).
-After: `stretching`, `delays`, `mwcs`, `warping`, `wavelet` (velocity change), `ftan`
-(dispersion).
+After: `stretching`, `delays`, `mwcs`, `warping`, `wavelet` (velocity change), `ftan`,
+`ftan_image` (dispersion).
 """

@@ -51,8 +51,11 @@ def ftan_image(
     periods = np.atleast_1d(np.asarray(period_s, dtype=np.float64))
     velocities = np.atleast_1d(np.asarray(velocity_km_s, dtype=np.float64))
     positive = distance_km > 0 and (periods > 0).all() and (velocities > 0).all()
-    if x.ndim != 1 or not positive:
-        raise ParameterError("one record, positive distance, periods and velocities")
+    if x.ndim != 1 or not x.size or not positive:
+        raise ParameterError(
+            "ftan_image needs one record that is not empty, and positive distance, "
+            "periods and velocities"
+        )
     if alpha is None:
         alpha = max(5.0, 20 * np.sqrt(distance_km / 1000))
     envelope = np.abs(gaussian_filters(x, rate_hz, 1 / periods, alpha))

@@ -11,7 +11,6 @@ _LARGEST_DENOMINATOR = 100_000
 _LOWEST_HZ = 1e-6
 
 
-@lru_cache(maxsize=256)
 def exact_rate(rate_hz: float, name: str = "rate_hz") -> Fraction:
     """Return the sampling rate as the fraction that its decimals stand for.
 
@@ -40,8 +39,13 @@ def exact_rate(rate_hz: float, name: str = "rate_hz") -> Fraction:
     rate_hz = require_rate(rate_hz, name)
     if rate_hz < _LOWEST_HZ * (1 - _NEAR):
         raise ParameterError(f"{name} must be at least {_LOWEST_HZ} Hz, not {rate_hz}")
+    return _fraction(rate_hz)
+
+
+@lru_cache(maxsize=256)
+def _fraction(rate_hz: float) -> Fraction:
     if rate_hz < 1:
-        return 1 / exact_rate(1 / rate_hz, name)
+        return 1 / _fraction(1 / rate_hz)
     if abs(rate_hz / round(rate_hz) - 1) < _NEAR:
         return Fraction(round(rate_hz))
     return Fraction(rate_hz).limit_denominator(_LARGEST_DENOMINATOR)

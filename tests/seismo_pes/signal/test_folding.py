@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.folding import sides, signal_to_noise
@@ -26,3 +29,23 @@ def test_signal_to_noise():
     assert np.isnan(signal_to_noise([0, np.nan, 1.0, 0, 1], 1, (0, 1), (2, 2)))
     with pytest.raises(ParameterError, match="noise_s"):
         signal_to_noise(c, 10, (0, 1), (6, 7))
+
+
+records = hnp.arrays(np.float64, (2, 21), elements=st.floats(-1e3, 1e3))
+
+
+@settings(deadline=None, max_examples=30)
+@given(records)
+def test_the_other_way_round_sides_change_places(c):
+    one, other = sides(c), sides(c[:, ::-1])
+    assert np.array_equal(one.causal, other.acausal)
+    assert np.array_equal(one.symmetric, other.symmetric)
+    assert np.allclose(one.causal + one.acausal, 2 * one.symmetric)
+
+
+@settings(deadline=None, max_examples=30)
+@given(records, st.floats(1e-3, 1e3))
+def test_signal_to_noise_does_not_depend_on_the_unit(c, factor):
+    c = c + 0.1 * np.cos(np.arange(21))  # no noise at all is another case
+    one, other = (signal_to_noise(x, 2.0, (0, 2), (3, 5)) for x in (c, factor * c))
+    assert np.allclose(one, other, rtol=1e-9, equal_nan=True)

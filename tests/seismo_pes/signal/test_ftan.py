@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.ftan import ftan
+from seismo_pes.signal.ftan_image import ftan_image
 
 RATE, DISTANCE = 10.0, 250.0
 PERIODS = np.geomspace(3, 30, 25)
@@ -86,3 +87,25 @@ def test_wrong_parameters_are_named():
     ]:
         with pytest.raises(ParameterError, match=name):
             call()
+
+
+def test_the_ridge_of_the_image_is_what_is_picked():
+    velocity = np.linspace(1.5, 4.5, 1201)
+    image = ftan_image(wave(), RATE, DISTANCE, PERIODS, velocity)
+    assert image.shape == (len(PERIODS), len(velocity))
+    ridge = velocity[np.nanargmax(image, axis=1)]
+    found = ftan(wave(), RATE, DISTANCE, PERIODS, (1.5, 4.5))
+    # samples of 0.1 s are 0.4 % of the time that the fastest waves take
+    assert np.abs(ridge / found.group_km_s[::-1] - 1).max() < 0.005
+    np.testing.assert_allclose(image.max(axis=1), found.amplitude[::-1], rtol=1e-3)
+    np.testing.assert_allclose(
+        ftan_image(7 * wave(), RATE, DISTANCE, PERIODS, velocity), 7 * image
+    )
+    short = ftan_image(wave()[:1000], RATE, DISTANCE, PERIODS, velocity)
+    assert np.isnan(short[:, velocity < DISTANCE / 99.95]).all()
+
+
+def test_an_image_of_nothing_is_refused():
+    for x, period in (([], 5.0), ([1.0, 2.0], 0.0), (np.ones((2, 3)), 5.0)):
+        with pytest.raises(ParameterError, match="ftan_image"):
+            ftan_image(x, RATE, DISTANCE, [period], [3.0])

@@ -23,6 +23,7 @@ from seismo_pes.signal import (
     filter,
     folding,
     ftan,
+    ftan_image,
     mwcs,
     normalize,
     resample,
@@ -215,12 +216,19 @@ CASES = {name: Case(call, same=True) for name, call in RECORD.items()} | {
         kept=False,
         gaps=True,
     ),
+    "ftan_image.ftan_image": Case(
+        lambda x: ftan_image.ftan_image(x, RATE, 30.0, [1.0, 2.0], [1.0, 2.0, 5.0]),
+        kept=False,
+        gaps=True,
+    ),
 }
 # These take no records, or are parts of those above.
 NOT_HERE = {
-    "coherency": set(),
-    "correlate": {"block_pairs"},
+    "coherency": {"phase_sums"},
+    "correlate": {"block_pairs", "fast_layout"},
     "delays": {"velocity_change", "window_starts", "pair_of_records", "parabolic_peak"},
+    "ftan": {"gaussian_filters"},
+    "rates": {"exact_rate"},
     "resample": {"rate_ratio"},
     "rotation": {"directions"},
     "spectra": {"fft_length"},
@@ -277,6 +285,12 @@ def test_every_public_function_is_here():
                 there.add(f"{entry.name}.{name}")
     known = {f"{m}.{name}" for m, names in NOT_HERE.items() for name in names}
     assert there == set(CASES) | known
+
+
+def test_the_page_of_the_package_names_every_room():
+    said = seismo_pes.signal.__doc__
+    rooms = [entry.name for entry in pkgutil.iter_modules(seismo_pes.signal.__path__)]
+    assert not [r for r in rooms if r[0] != "_" and f"`{r}" not in said]
 
 
 @every
