@@ -57,18 +57,28 @@ class Side:
         self.bins_first = usable.shape[1] * rows != 1
         self._turned: tuple[int, np.ndarray] | None = None
 
-    def of(self, windows: slice) -> np.ndarray:
-        """Return some windows, in the layout that is fast for so many."""
+    def of(self, windows: slice, layout: str) -> np.ndarray:
+        """Return some windows, in the layout asked for.
+
+        ``bins-last`` is for single spectra.
+        """
         start, stop = windows.start * self.rows, windows.stop * self.rows
-        if not self.bins_first or stop - start == self.data.shape[2]:
+        if not self.bins_first:
+            if layout == "bins-last":
+                return self.data
+            return np.ascontiguousarray(self.data.transpose(2, 0, 1))
+        if layout == "bins-last":
+            return self._single(start)
+        if stop - start == self.data.shape[2]:
             return self.data
-        if stop - start > 1:
-            return np.ascontiguousarray(self.data[:, :, start:stop])
-        first = start - start % _AT_ONCE
+        return np.ascontiguousarray(self.data[:, :, start:stop])
+
+    def _single(self, row: int) -> np.ndarray:
+        first = row - row % _AT_ONCE
         if self._turned is None or self._turned[0] != first:
             some = self.data[:, :, first : first + _AT_ONCE].transpose(2, 1, 0)
             self._turned = first, np.ascontiguousarray(some)
-        return self._turned[1][start - first][:, None]
+        return self._turned[1][row - first][:, None]
 
     def of_channel(self, channel: int, windows: np.ndarray) -> np.ndarray:
         """Return some windows of one channel, shape (n, rows, n_bins)."""

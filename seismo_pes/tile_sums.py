@@ -12,7 +12,7 @@ import numpy as np
 
 from seismo_pes.pairs import Tile
 from seismo_pes.periods import Periods
-from seismo_pes.signal.correlate import correlate_block
+from seismo_pes.signal.correlate import correlate_block, fast_layout
 from seismo_pes.spectra import SpectraSettings
 from seismo_pes.tensors import InstrumentPairs, turned
 from seismo_pes.tile_pairs import (
@@ -144,9 +144,15 @@ class _Period:
                 a, b, windows, self._bins, correlator.settings, kind, options
             )
             return
-        self._a = a.of(windows)
-        self._b = self._a if a is b else b.of(windows)
-        self._bins_first = (windows.stop - windows.start) * a.rows != 1
+        self._layout = fast_layout(
+            (windows.stop - windows.start) * a.rows,
+            self._settings.n_fft,
+            self._bins,
+            self._settings.max_lag,
+            a.data.dtype,
+        )
+        self._a = a.of(windows, self._layout)
+        self._b = self._a if a is b else b.of(windows, self._layout)
 
     def stacks(self, name: str, pairs: TilePairs, part: slice) -> Stacks:
         """Return the stacks of the pairs of some of the first channels."""
@@ -189,7 +195,7 @@ class _Period:
             return self._stacks.of_pairs(i, j)
         if not len(i):
             return np.empty((0, 2 * settings.max_lag + 1), settings.dtype)
-        first = self._bins_first
+        first = self._layout == "bins-first"
         with single_threaded():
             return correlate_block(
                 self._a[:, part] if first else self._a[part],
@@ -197,7 +203,7 @@ class _Period:
                 settings.n_fft,
                 self._bins,
                 settings.max_lag,
-                layout="bins-first" if first else "bins-last",
+                layout=self._layout,
                 wanted=computed,
                 dtype=np.dtype(settings.dtype),
             )

@@ -117,8 +117,14 @@ def zero_spectra(n_fft: int, dtype: Any) -> ComplexArray:
     return full
 
 
-def cut_lags(full: ComplexArray, n_fft: int, lags: range, out: FloatArray) -> None:
-    """Transform a batch and copy the lags into `out`."""
+def cut_lags(
+    full: ComplexArray,
+    n_fft: int,
+    lags: range,
+    out: FloatArray,
+    gain: FloatArray | None = None,
+) -> None:
+    """Transform a batch and copy the lags, each times its gain, into `out`."""
     if _NUMPY_FFT_HAS_OUT:
         c = scratch("c", (len(full), n_fft), full.real.dtype)
         np.fft.irfft(full, n_fft, axis=-1, out=c)
@@ -126,11 +132,15 @@ def cut_lags(full: ComplexArray, n_fft: int, lags: range, out: FloatArray) -> No
         c = scipy.fft.irfft(full, n_fft, axis=-1)
     # negative lags stand at the end of the circle
     n_negative = max(0, min(0, lags.stop) - lags.start)
-    if n_negative:
-        first = n_fft + lags.start
-        out[:, :n_negative] = c[:, first : first + n_negative]
+    first = n_fft + lags.start
+    pieces = [(slice(0, n_negative), slice(first, first + n_negative))]
     if lags.stop > 0:
-        out[:, n_negative:] = c[:, max(0, lags.start) : lags.stop]
+        pieces.append((slice(n_negative, None), slice(max(0, lags.start), lags.stop)))
+    for to, at in pieces:
+        if gain is None:
+            out[:, to] = c[:, at]
+        else:
+            np.multiply(c[:, at], gain[to], out=out[:, to])
 
 
 _NUMPY_FFT_HAS_OUT = int(np.__version__.split(".")[0]) >= 2

@@ -28,6 +28,7 @@ from seismo_pes.signal._lags import (
     scratch,
     zero_spectra,
 )
+from seismo_pes.signal._short_lags import ShortTransform, short_transform
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.spectra import energy, fft_length
 from seismo_pes.signal.whiten import ComplexArray, as_complex
@@ -38,6 +39,7 @@ __all__ = [
     "correlate_block",
     "correlate_direct",
     "cross_correlate",
+    "fast_layout",
     "lag_range",
     "lags_from_spectra",
     "stack_cross_spectra",
@@ -46,6 +48,7 @@ __all__ = [
 _CHUNK_BYTES = 1_000_000  # products on their way to another layout stay in cache
 _SPARSE = 0.2  # with fewer of the pairs wanted, rows are multiplied one by one
 _DENSE = 0.5  # with fewer of the columns wanted, these are copied together
+_PAIRS = 1000  # multiplied together where lags are few
 _TILE_BYTES = 64_000_000  # summed cross-spectra that `correlate_block` holds at once
 
 
@@ -260,8 +263,7 @@ def correlate_block(
     Parameters
     ----------
     a, b, layout
-        As in `stack_cross_spectra`. One window in layout ``"bins-last"`` and many in
-        ``"bins-first"`` are the fast ways.
+        As in `stack_cross_spectra`; `fast_layout` tells which is faster.
     n_fft, bins, max_lag, dtype
         As in `lags_from_spectra`.
     diagonal
@@ -301,18 +303,45 @@ def correlate_block(
         raise ParameterError(f"wanted of shape {np.shape(wanted)} is not {(n_a, n_b)}")
     shape = (int(np.count_nonzero(wanted)), len(lags))
     out = check_out(out, shape, dtype or np.result_type(a, b).type(0).real.dtype)
-    if n_windows == 1:
+    short = short_transform(n_fft, inside, lags, np.result_type(a, b))
+    if n_windows == 1 and short is None:
         if first:
             a, b = a[:, :, 0].T[:, None], b[:, :, 0].T[:, None]
         _correlate_one_window(a[:, 0], b[:, 0], n_fft, inside, lags, wanted, out)
     else:
         if not first:
             a, b = bins_first(a), bins_first(b)
-        _correlate_windows(a, b, n_fft, inside, lags, wanted, out)
+        if short is None:
+            _correlate_windows(a, b, n_fft, inside, lags, wanted, out)
+        else:
+            _correlate_few_lags(a, b, short, wanted, out)
     scales = np.asarray(scale)
     if scales.ndim or scales != 1:
         out *= scales[:, None] if scales.ndim else scales
     return out
+
+
+def fast_layout(
+    n_windows: int, n_fft: int, bins: slice, max_lag: Lags, dtype: DTypeLike
+) -> str:
+    """Return the layout that `correlate_block` is fastest with.
+
+    Parameters
+    ----------
+    n_windows, n_fft, bins, max_lag
+        As of the blocks.
+    dtype
+        Of the spectra.
+
+    Examples
+    --------
+    >>> fast_layout(1, 19_440, slice(0, 9721), 5000, "complex64")
+    'bins-last'
+    >>> fast_layout(1, 38_400, slice(200, 4000), 2400, "complex64")
+    'bins-first'
+    """
+    short = short_transform(n_fft, bins, lag_range(max_lag), dtype)
+    return "bins-last" if n_windows == 1 and short is None else "bins-first"
 
 
 def block_pairs(n_a: int, n_b: int, diagonal: int | None = None) -> NDArray[np.int32]:
@@ -379,6 +408,29 @@ def _correlate_windows(
                 full[:k, inside] = s[k_row, _some(columns, j, k)]
                 cut_lags(full[:k], n_fft, lags, out[row : row + k])
                 row += k
+
+
+def _correlate_few_lags(
+    a: ComplexArray,
+    b: ComplexArray,
+    short: ShortTransform,
+    wanted: NDArray[np.bool_],
+    out: FloatArray,
+) -> None:
+    n_rows = max(1, _PAIRS // max(1, b.shape[1]))
+    if np.count_nonzero(wanted) < _SPARSE * wanted.size:
+        n_rows = 1
+    row = 0
+    for i, n in batches(0, a.shape[1], n_rows):
+        there, few = _narrow(b, wanted[i : i + n])
+        columns = np.flatnonzero(there)
+        if columns.size == 0:
+            continue
+        conj_a = scratch("conj_a", a[:, i : i + n].shape, a.dtype)
+        np.conj(a[:, i : i + n], out=conj_a)
+        coarse = short.filtered(conj_a, few)
+        short.lags_of(coarse, columns, out[row : row + columns.size])
+        row += columns.size
 
 
 def _columns(wanted: NDArray[np.bool_]) -> list[range | NDArray[np.int64]]:

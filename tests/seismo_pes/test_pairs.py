@@ -195,14 +195,20 @@ def test_a_side_gives_windows_in_the_fast_layout(rows) -> None:
     block = gather(members, np.arange(20), (0, 3))
     side = Side(block.data, block.usable, block.rows)
     for k in (0, 7, 8, 19, 3):
-        found = side.of(slice(k, k + 1))
-        expected = np.stack([m.data[k * rows : (k + 1) * rows] for m in members])
-        if rows == 2:
-            expected = expected.transpose(2, 0, 1)
-        assert np.array_equal(found, expected)
-    some = side.of(slice(2, 5))
+        single = np.stack([m.data[k * rows : (k + 1) * rows] for m in members])
+        if rows == 1:
+            found = side.of(slice(k, k + 1), "bins-last")
+            assert np.array_equal(found, single)
+            alone = Side(single, block.usable[:, :1], 1)
+            assert alone.of(slice(0, 1), "bins-last") is single
+            turned = alone.of(slice(0, 1), "bins-first")
+            assert np.array_equal(turned, single.transpose(2, 0, 1))
+        found = side.of(slice(k, k + 1), "bins-first")
+        assert np.array_equal(found, single.transpose(2, 0, 1))
+    some = side.of(slice(2, 5), "bins-first")
     assert some.flags.c_contiguous
     assert np.array_equal(some[:, 1].T, members[1].data[2 * rows : 5 * rows])
+    assert side.of(slice(0, 20), "bins-first") is block.data
 
 
 def test_blocks_and_tiles_are_shared_not_copied() -> None:
