@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from seismo_pes.extras import optional
 
 __all__ = ["Correlation"]
 
@@ -113,6 +114,42 @@ class Correlation:
             end_ns=np.asarray(end, np.int64),
             n_windows=np.asarray(self.n_windows.sum(), np.int64),
             **changes,
+        )
+
+    def to_xarray(self) -> Any:
+        """Return the correlations as an `xarray.DataArray`, which shares their memory.
+
+        Its dimensions are ``window`` (times as coordinates), unless it is a stack, and
+        ``lag`` in seconds; what else is known are its attributes. xarray writes it to
+        netCDF and Zarr.
+
+        Raises
+        ------
+        ParameterError
+            If xarray is not installed.
+
+        Examples
+        --------
+        >>> c = Correlation.of("X.A..Z", "X.B..Z", np.eye(3), rate_hz=2.0)
+        >>> c.to_xarray().sel(lag=0.5).values
+        array([0., 0., 1.])
+        """
+        rows = ("window",) if self.data.ndim == 2 else ()
+        coordinates: dict[str, Any] = {"lag": ("lag", self.lags_s, {"units": "s"})}
+        for name in ("start", "end"):
+            times = getattr(self, f"{name}_ns").astype("datetime64[ns]")
+            coordinates[name] = (rows, times)
+        coordinates["n_windows"] = (rows, self.n_windows)
+        if self.deviation is not None:
+            coordinates["deviation"] = ((*rows, "lag"), self.deviation)
+        known = ("distance_km", "azimuth_deg", "back_azimuth_deg")
+        said = {name: float(getattr(self, name)) for name in known}
+        return optional("xarray").DataArray(
+            self.data,
+            coordinates,
+            (*rows, "lag"),
+            "correlation",
+            {"first": self.first, "second": self.second, "kind": self.kind} | said,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Correlation:

@@ -14,6 +14,7 @@ EXTRAS = {
     "pymseed": ("mseed3", "miniSEED 3"),
     "fsspec": ("cloud", "files behind a URL"),
     "s3fs": ("cloud", "files behind an s3:// URL"),
+    "xarray": ("xarray", "the view of correlations as labelled arrays"),
 }
 
 
@@ -33,7 +34,7 @@ def optional(module: str) -> Any:
     Examples
     --------
     >>> sorted(EXTRAS)
-    ['fsspec', 'pymseed', 's3fs']
+    ['fsspec', 'pymseed', 's3fs', 'xarray']
     """
     extra, purpose = EXTRAS[module]
     try:
