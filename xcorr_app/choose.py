@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from seismo_pes.correlations import Correlation
 from seismo_pes.report import Skipped
 from seismo_pes.selection import PairSelection
+from seismo_pes.signal.errors import ParameterError as SignalError
+from seismo_pes.stack import stack
 from seismo_pes.stations import Channel, PatternIndex, read_station_list
 from seismo_pes.tensors import Rotation
 from xcorr_app.config import Config
@@ -20,6 +23,7 @@ from xcorr_app.options import flag
 __all__ = [
     "Choice",
     "Turned",
+    "check_stacks",
     "choose",
     "needed_codes",
     "oriented_names",
@@ -164,6 +168,33 @@ def rotation_of(channels: Sequence[Channel]) -> Rotation:
         tuple(channel.latitude for channel in channels),
         tuple(channel.longitude for channel in channels),
     )
+
+
+# -- stacks -------------------------------------------------------------------------
+
+
+def check_stacks(config: Config, rate_hz: float) -> None:
+    """Try the ways of stacking that are asked for, with their parameters.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is unknown, missing or out of range.
+    """
+    noise = np.random.default_rng(0).standard_normal((5, 65))
+    trial = noise[0] + 0.1 * noise[1:]  # alike, so that none is refused for itself
+    for name in ("window_stack", "stack"):
+        kind = getattr(config, name)
+        if kind == "linear":
+            continue
+        windows = Correlation.of("X.A..Z", "X.B..Z", trial, rate_hz)
+        try:
+            stack(windows, kind, **(config.stack_options or {}))
+        except (ParameterError, SignalError) as error:
+            said = str(error).removeprefix(f"stack {kind!r}: ")
+            raise ParameterError(
+                f"--stack-options for {flag(name)} {kind}: {said}"
+            ) from None
 
 
 # -- pairs --------------------------------------------------------------------------

@@ -43,6 +43,7 @@ commands:
   report OUT      write one HTML page about the run, pictures inside
   export OUT DEST write the correlations as npz, SAC, ASDF, netCDF and more
   dvv OUT         measure velocity changes over time
+  disp OUT        measure the dispersion of surface waves
   scan            say and draw what an archive has of each channel and day
 """
 
@@ -50,7 +51,7 @@ RUN_EXAMPLES = f"""\
 examples:
   {PROG} --stations list.txt --data SDS --out results --bandpass-hz 0.1 1
   {PROG} --config xcorr-app.toml --start 2022-01-02 --end 2022-01-09
-  {PROG} --config xcorr-app.toml --resume
+  {PROG} --out results --resume
   {PROG} --stations list.txt --data fdsn://IRIS --inventory fdsn://IRIS \\
       --start 2022-01-02 --end 2022-01-04 --response VEL --taper-s 60 \\
       --components RR TT ZZ --bands-hz 0.05-0.1 0.1-0.2 0.2-0.4 --out results
@@ -74,8 +75,8 @@ def main(argv: list[str] | None = None) -> int:
         return int(done.code or 0)
     except Terminated:
         return _complain("terminated", 143)
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+    except KeyboardInterrupt as stop:  # of a run it says how to go on
+        return _complain(": ".join(["interrupted", *map(str, stop.args)]), 130)
     except BrokenPipeError:
         # the reader has had enough; nothing more may be flushed on the way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -165,11 +166,27 @@ def run_command(words: list[str]) -> int:
     mapping = mapping_here(given.get("mapping"))
     if mapping is not None:
         given["mapping"] = mapping
-    config = resolve(given, given.pop("config"))
+    config_file = given.pop("config")
+    config = resolve(given, config_file, _earlier(given, config_file))
     with sigterm_unwinds():
         if config.mapping == "mpi" and not launched_by_mpi():
             return launch_mpi(config.processes, words)
         return correlate(config)
+
+
+def _earlier(given: dict[str, Any], config_file: str | None) -> dict[str, Any]:
+    """Return the options of the run that is to go on; a file takes their place."""
+    goes_on = given.get("resume") or given.get("update")
+    if config_file is not None or not goes_on or "out" not in given:
+        return {}
+    from xcorr_app.layout import RUN_FILE
+    from xcorr_app.runfile import read_run
+
+    if not (Path(given["out"]) / RUN_FILE).exists():
+        raise ParameterError(f"--out {given['out']}: there is no run to go on with")
+    of_this_start = ("resume", "update", "force", "dry_run")
+    values = read_run(given["out"]).config
+    return {key: value for key, value in values.items() if key not in of_this_start}
 
 
 def correlate(config: Config) -> int:
@@ -311,4 +328,5 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "export": _said(commands.export),
     "scan": _said(commands.scan),
     "dvv": _said(commands.dvv),
+    "disp": _said(commands.disp),
 }

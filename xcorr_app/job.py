@@ -29,6 +29,7 @@ from seismo_pes.tensors import Rotation
 from xcorr_app.archives import open_archives, open_inventory
 from xcorr_app.choose import (
     Choice,
+    check_stacks,
     choose,
     needed_codes,
     oriented_names,
@@ -123,6 +124,7 @@ def prepare(config: Config, known: Sequence[str] = ()) -> Job:
     grid, end_ns = window_grid(config, infos)
     recorded_hz = _recorded_hz(config, infos)
     settings = _settings(config, infos, grid, recorded_hz)
+    check_stacks(config, settings.rate_hz)
     inventory = None
     if config.inventory is not None:
         inventory, unreadable = open_inventory(

@@ -86,7 +86,7 @@ def limit_processes(words):
 
 def run_command(words):
     assert words[0] in OURS, f"no such command: {shlex.join(words)}"
-    if "--out" in words:
+    if "--out" in words and not {"--resume", "--update"} & set(words):
         shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
     scripts = sysconfig.get_path("scripts")
     done = subprocess.run(

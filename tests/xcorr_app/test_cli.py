@@ -241,6 +241,23 @@ def test_init_to_standard_output(tmp_path, capsys):
     assert resolve(given, path) == Config(**given)
 
 
+def test_a_run_that_goes_on_knows_its_options(workflow, out, monkeypatch, capsys):
+    earlier = Config(stations="a", data="b", out=str(out), window_s=900, force=True)
+    stored = types.SimpleNamespace(config=earlier.to_dict())
+    monkeypatch.setattr("xcorr_app.runfile.read_run", lambda _: stored)
+    words = ["--out", str(out), "--resume"]
+    assert cli.main(words) == 2
+    assert "there is no run to go on with" in one_line(capsys)
+    (out / "run.json").touch()
+    assert cli.main([*words, "-n", "3"]) == 0
+    (made,) = workflow.configs
+    assert (made.stations, made.window_s, made.processes) == ("a", 900, 3)
+    assert (made.resume, made.force) == (True, False)
+    longer = ["--out", str(out), "--update", "--stations", "longer"]
+    assert cli.main(longer) == 0
+    assert workflow.configs[1].stations == "longer"
+
+
 @pytest.mark.parametrize("command", ["", *sorted(cli.COMMANDS)])
 def test_help(command, capsys):
     assert cli.main([*command.split(), "--help"]) == 0

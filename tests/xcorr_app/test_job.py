@@ -286,5 +286,29 @@ def test_bands_above_nyquist_are_refused(job) -> None:
         job(bands_hz=["0.1-0.2", "0.4-0.6"])
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("powr=2", "--stack-options for --stack nth-root: .*powr"),
+        ("power=0", "--stack-options for --stack nth-root: .*power"),
+        ("power=2", ""),
+        (None, ""),
+    ],
+)
+def test_parameters_of_stacks_are_tried_before(job, options, said) -> None:
+    asked = {"stack": "nth-root", "substack": "day", "stack_options": options}
+    if not said:
+        assert job(**asked).n_pairs == 6
+        return
+    with pytest.raises(ParameterError, match=said) as error:
+        job(**asked)
+    assert "\n" not in str(error.value)
+
+
+def test_selective_stacks_need_their_threshold(job) -> None:
+    with pytest.raises(ParameterError, match="window-stack selective: .*threshold"):
+        job(window_stack="selective")
+
+
 def test_chains_set_the_rate(job) -> None:
     assert job(steps="Decimate(factor=2)", max_lag_s=10).settings.rate_hz == 0.5

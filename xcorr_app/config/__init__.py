@@ -209,13 +209,28 @@ def _listed(value: Any) -> Any:
     return value
 
 
-def resolve(given: Mapping[str, Any], config_file: str | Path | None = None) -> Config:
+def resolve(
+    given: Mapping[str, Any],
+    config_file: str | Path | None = None,
+    earlier: Mapping[str, Any] | None = None,
+) -> Config:
     """Combine options, file and defaults, in this order of precedence.
 
     An option that makes a key of the file meaningless (``--whiten none`` over a
     file with ``whiten_hz``) sets that key aside.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+        Options of the command line.
+    config_file : str or Path, optional
+        A TOML file.
+    earlier : mapping of str to object, optional
+        Options of a run that goes on; they count as a file would.
     """
-    values = read_toml(Config, config_file) if config_file is not None else {}
+    values = dict(earlier or {})
+    if config_file is not None:
+        values |= read_toml(Config, config_file)
     for name, (other, meant) in DEPENDENT.items():
         if other in given and name not in given:
             useful = bool(given[other]) if meant is SET else given[other] in meant

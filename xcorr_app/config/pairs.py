@@ -227,8 +227,8 @@ class StackOptions:
     )
     stack_options: Mapping[str, Any] | None = _stack(
         "settings",
-        "parameters of --stack and --window-stack, see `xcorr_app` in the docs: "
-        "power=2 threshold=0.5",
+        "parameters of --stack and --window-stack, such as power=2 or threshold=0.5 "
+        "(see docs/xcorr-app.md)",
         metavar="NAME=VALUE",
         otherwise="those of the method",
         example="{ power = 2 }",
