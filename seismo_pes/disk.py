@@ -19,12 +19,12 @@ class DiskFull(DataError, OSError):
     """There is no room left in a folder; what was committed to it stays readable."""
 
     @property
-    def text(self) -> str:
-        """The line to tell."""
+    def told(self) -> str:
+        """The line that says all of it."""
         return str(self.args[0])
 
     def __str__(self) -> str:
-        return self.text
+        return self.told
 
 
 def is_full(error: BaseException | None) -> bool:

@@ -1,4 +1,6 @@
 import errno
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -106,3 +108,43 @@ def test_two_runs_in_one_folder(words, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     assert interrupted == f"xcorr-app: interrupted: {out}: --resume goes on with it"
     assert main([*words, "--force"]) == 0
+
+
+FULL_UNDER_MPI = """
+import errno, sys
+from seismo_pes import sink
+pwrite, sizes = sink.os.pwrite, []
+def some_room(fd, data, offset):
+    sizes.append(len(data))
+    if len(sizes) > 2:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return pwrite(fd, data, offset)
+sink.os.pwrite = some_room
+from xcorr_app.cli import main
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_full_disk_is_one_line_under_mpi(words, tmp_path):
+    pytest.importorskip("mpi4py")
+    from dispel4py.mappings.launch import find_mpiexec
+
+    script = tmp_path / "full.py"
+    script.write_text(FULL_UNDER_MPI)
+    command = [find_mpiexec(), "-n", "2", sys.executable, str(script), *words]
+    done = subprocess.run(
+        [*command, "--mapping", "mpi"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    out = tmp_path / "out"
+    said = [line for line in done.stderr.splitlines() if "MPI_Abort" not in line]
+    assert [line for line in said if line.strip()] == [
+        f"error: {out}: the disk is full; the correlations that were written before "
+        "stay readable"
+    ]
+    with store.open(out) as results:
+        assert len(results) < 3
+    assert main([*words, "--resume"]) == 0
+    with store.open(out) as results:
+        assert len(results) == 3
