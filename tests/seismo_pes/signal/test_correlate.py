@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seismo_pes.signal import _lags
+from seismo_pes.signal import _blocks, _lags
 from seismo_pes.signal import correlate as c
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.spectra import fft_length, rfft_windows
@@ -138,9 +138,9 @@ def test_small_tiles_give_the_same(monkeypatch):
     s = c.bins_first(rfft_windows(x, n_fft))
     options = {"layout": "bins-first", "diagonal": 1}
     wanted = c.correlate_block(s, s, n_fft, None, 30, **options)
-    monkeypatch.setattr(c, "_TILE_BYTES", 2 * 9 * s.shape[0] * 8)
+    monkeypatch.setattr(_blocks, "_TILE_BYTES", 2 * 9 * s.shape[0] * 8)
     monkeypatch.setattr(_lags, "TRANSFORM_BYTES", 3 * 4 * n_fft)
-    monkeypatch.setattr(c, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(_blocks, "_CHUNK_BYTES", 1)
     out = c.correlate_block(s, s, n_fft, None, 30, **options)
     assert np.allclose(out, wanted, rtol=0, atol=1e-5)
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seismo_pes.signal import _blocks, _lags, _short_lags
 from seismo_pes.signal._short_lags import short_transform
 from seismo_pes.signal.correlate import correlate_block, fast_layout
 from seismo_pes.signal.errors import ParameterError
@@ -50,6 +51,19 @@ def test_the_shorter_way_is_taken_where_lags_are_few() -> None:
     assert short_transform(*day, np.complex128) is None
     assert short_transform(19_440, slice(0, 9721), range(-5000, 5001), "c8") is None
     assert fast_layout(1, 38_400, day[1], 2400, "complex64") == "bins-first"
+
+
+@pytest.mark.parametrize("n_windows", [1, 3])
+def test_small_pieces_give_the_same(n_windows, monkeypatch) -> None:
+    bins = slice(3, 800)
+    a = spectra(0, 7, n_windows, bins, 3840).astype(np.complex64)
+    options = {"layout": "bins-first", "diagonal": 1}
+    whole = correlate_block(a, a, 3840, bins, 100, **options)
+    monkeypatch.setattr(_blocks, "_PAIRS", 15)
+    monkeypatch.setattr(_lags, "TRANSFORM_BYTES", 3 * 4 * 480)
+    monkeypatch.setattr(_short_lags, "_BUFFER_BYTES", 8 * 14 * 64 * 3)
+    some = correlate_block(a, a, 3840, bins, 100, **options)
+    assert np.abs(some - whole).max() < 1e-6 * np.abs(whole).max()
 
 
 @given(
