@@ -59,90 +59,51 @@ class _Draw(GenericPE):
             yield f"{name_of(trace)}.{type(self).__name__.lower()[4:]}", trace
 
 
-class DrawWaveform(_Draw):
-    """Draw the waveforms of each item: one picture of all its channels.
-
-    Ports
-    -----
-    input : obspy.Trace, obspy.Stream or Waveforms
-        What is drawn.
-    output : the same type
-        What came, as it came.
-    drawn : str
-        The path of the picture.
-    skipped : Skipped
-        What could not be drawn.
-
-    Parameters
-    ----------
-    folder : str or pathlib.Path
-        Where pictures go.
-    suffix : str
-        ``.png``, ``.pdf`` or ``.svg``.
-    options
-        As of `seismo_pes.plot.waveform_figure`: ``units``, ``title``, ``note``.
-    """
-
-    figure = staticmethod(waveform_figure)
+class _DrawStream(_Draw):
+    """What draws all traces of an item in one picture."""
 
     def _drawables(self, item: Any) -> Iterator[tuple[str, Any]]:
         stream = as_stream(item)
         if stream:
-            yield f"{name_of(stream[0])}.waveform", stream
+            yield f"{name_of(stream[0])}.{type(self).__name__.lower()[4:]}", stream
 
 
-class DrawSpectrogram(_Draw):
-    """Draw the spectrogram of each trace.
+WAVEFORMS = "obspy.Trace, obspy.Stream or Waveforms"
+ABOUT = """{does}
 
-    Ports
-    -----
-    input : obspy.Trace, obspy.Stream or Waveforms
-        What is drawn.
-    output : the same type
-        What came, as it came.
-    drawn : str
-        The path of each picture.
-    skipped : Skipped
-        Traces too short for it.
+Ports
+-----
+input : {given}
+    What is drawn.
+output : the same type
+    What came, as it came.
+drawn : str
+    The path of each picture.
+skipped : Skipped
+    {skipped}
 
-    Parameters
-    ----------
-    folder : str or pathlib.Path
-        Where pictures go.
-    suffix : str
-        ``.png``, ``.pdf`` or ``.svg``.
-    options
-        As of `seismo_pes.plot.spectrogram_figure`: ``segment_s``, ``units``, ...
-    """
-
-    figure = staticmethod(spectrogram_figure)
+Parameters
+----------
+folder : str or pathlib.Path
+    Where pictures go.
+suffix : str
+    ``.png``, ``.pdf`` or ``.svg``.
+options
+    As of `seismo_pes.plot.{function}`: {options}, ...
+"""
 
 
-class DrawPsd(_Draw):
-    """Draw the power spectral densities of each trace: percentiles of segments.
-
-    Ports
-    -----
-    input : obspy.Trace, obspy.Stream or Waveforms
-        What is drawn.
-    output : the same type
-        What came, as it came.
-    drawn : str
-        The path of each picture.
-    skipped : Skipped
-        Traces too short for it.
-
-    Parameters
-    ----------
-    folder : str or pathlib.Path
-        Where pictures go.
-    suffix : str
-        ``.png``, ``.pdf`` or ``.svg``.
-    options
-        As of `seismo_pes.plot.psd_figure`: ``segment_s``, ``units``, ...
-    """
-
-    figure = staticmethod(psd_figure)
+def _element(
+    name: str,
+    figure: Callable[..., Any],
+    base: type = _Draw,
+    given: str = WAVEFORMS,
+    **told: str,
+) -> Any:
+    """Make the class that draws by a function; ``told`` fills its docstring."""
+    said = ABOUT.format(given=given, **told)
+    members = {"__doc__": said, "__module__": __name__, "figure": staticmethod(figure)}
+    return type(name, (base,), members)
 
 
 def _correlation_figure(trace: Any, **options: Any) -> Any:
@@ -156,28 +117,37 @@ def _correlation_figure(trace: Any, **options: Any) -> Any:
     return pair_figure(np.asarray(trace.data), lags_s, **{"title": title} | options)
 
 
-class DrawCorrelation(_Draw):
-    """Draw each correlation: both sides, and the two branches folded.
-
-    Ports
-    -----
-    input : Correlation
-        What is drawn.
-    output : the same type
-        What came, as it came.
-    drawn : str
-        The path of each picture.
-    skipped : Skipped
-        What is no correlation.
-
-    Parameters
-    ----------
-    folder : str or pathlib.Path
-        Where pictures go.
-    suffix : str
-        ``.png``, ``.pdf`` or ``.svg``.
-    options
-        As of `seismo_pes.plot.pair_figure`: ``velocities_km_s``, ``distance_km``, ...
-    """
-
-    figure = staticmethod(_correlation_figure)
+DrawWaveform = _element(
+    "DrawWaveform",
+    waveform_figure,
+    _DrawStream,
+    does="Draw the waveforms of each item: one picture of all its channels.",
+    skipped="What could not be drawn.",
+    function="waveform_figure",
+    options="``units``, ``title``, ``note``",
+)
+DrawSpectrogram = _element(
+    "DrawSpectrogram",
+    spectrogram_figure,
+    does="Draw the spectrogram of each trace.",
+    skipped="Traces too short for it.",
+    function="spectrogram_figure",
+    options="``segment_s``, ``units``",
+)
+DrawPsd = _element(
+    "DrawPsd",
+    psd_figure,
+    does="Draw the power spectral densities of each trace: percentiles of segments.",
+    skipped="Traces too short for it.",
+    function="psd_figure",
+    options="``segment_s``, ``units``",
+)
+DrawCorrelation = _element(
+    "DrawCorrelation",
+    _correlation_figure,
+    given="Correlation",
+    does="Draw each correlation: both sides, and the two branches folded.",
+    skipped="What is no correlation.",
+    function="pair_figure",
+    options="``velocities_km_s``, ``distance_km``",
+)

@@ -99,7 +99,7 @@ def add_stack(parser: Parser, help: str = "") -> None:
         "--band",
         nargs=2,
         metavar=("LO", "HI"),
-        help="filter band of a run of several, Hz (default: the first)",
+        help="filter band of a run of several, Hz (default: the lowest)",
     )
 
 

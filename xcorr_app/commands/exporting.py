@@ -17,6 +17,7 @@ from xcorr_app.commands.arguments import (
 __all__ = ["FORMATS", "export"]
 
 FORMATS = ("npz", "sac", "mseed", "asdf", "netcdf", "zarr", "noisepy", "msnoise")
+OF_ALL_STACKS = ("noisepy", "msnoise")
 
 ABOUT = f"""\
 Write the correlations in a form that other programs read.
@@ -61,6 +62,7 @@ def export(words: list[str]) -> str:
     from xcorr_app import store
     from xcorr_app.export import export
 
+    every = given.format in OF_ALL_STACKS and not (given.stack or given.band)
     with (
         store.open(given.out) as results,
         progress_shown(given.quiet) as progress,
@@ -71,7 +73,7 @@ def export(words: list[str]) -> str:
             results,
             given.dest,
             given.format,
-            stack=chosen_stack(results, given),
+            stack=None if every else chosen_stack(results, given),
             force=given.force,
             progress=follow,
         )

@@ -112,7 +112,7 @@ def _dvv_parser() -> Parser:
     add_components(parser, "all")
     add("--stack", metavar="NAME", help="the reference (default: all)")
     add("--band", nargs=2, metavar=("LO", "HI"),
-        help="filter band of a run of several, Hz (default: the first)")  # fmt: skip
+        help="filter band of a run of several, Hz (default: the lowest)")  # fmt: skip
     add("--period", metavar="moving|day|hour|window",
         help="what is compared with it (default: the longest kept)")  # fmt: skip
     add("--lag-s", nargs=2, metavar=("LO", "HI"),
@@ -209,7 +209,7 @@ def _disp_parser() -> Parser:
     add_components(parser)
     add("--stack", metavar="NAME", help="which stack (default: all)")
     add("--band", nargs=2, metavar=("LO", "HI"),
-        help="filter band of a run of several, Hz (default: the first)")  # fmt: skip
+        help="filter band of a run of several, Hz (default: the lowest)")  # fmt: skip
     add("--period-s", nargs=2, metavar=("LO", "HI"),
         help="shortest and longest period (default: the band of the run)")  # fmt: skip
     add("--periods", metavar="N", default="30", help="how many (default: 30)")
