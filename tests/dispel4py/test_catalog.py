@@ -12,19 +12,7 @@ from dispel4py.errors import ParameterError
 ENTRIES = catalog.find_pes("seismo_pes")
 OPEN_END = {"FunctionElement", "FunctionItemElement"}
 # Their docstrings tell ports or parameters in prose; to be taken off one by one.
-IN_PROSE = {
-    f"seismo_pes.{name}"
-    for name in [
-        "clock",
-        "draw",
-        "files",
-        "measures",
-        "overlaps",
-        "quality",
-        "seedlink",
-        "write",
-    ]
-}
+IN_PROSE = {"seismo_pes.write"}
 IDS = [f"{entry.module}.{entry.name}" for entry in ENTRIES]
 
 
