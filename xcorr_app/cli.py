@@ -179,19 +179,22 @@ def _earlier(given: dict[str, Any], config_file: str | None) -> dict[str, Any]:
     goes_on = given.get("resume") or given.get("update")
     if config_file is not None or not goes_on or "out" not in given:
         return {}
-    from xcorr_app.layout import RUN_FILE
-    from xcorr_app.runfile import read_run
+    from xcorr_app.resume import read_started
 
-    if not (Path(given["out"]) / RUN_FILE).exists():
-        raise ParameterError(f"--out {given['out']}: there is no run to go on with")
     of_this_start = ("resume", "update", "force", "dry_run")
-    values = read_run(given["out"]).config
+    option = "--resume" if given.get("resume") else "--update"
+    values = read_started(Path(given["out"]), option).config
     return {key: value for key, value in values.items() if key not in of_this_start}
 
 
 def correlate(config: Config) -> int:
     """Run a configuration, tell its outcome, return the exit status."""
     start_logging(config.log_level)
+    if config.dry_run:
+        from xcorr_app.estimate import estimate
+
+        print(estimate(config).text())
+        return 0
     from xcorr_app.workflow import run
 
     with progress_shown(quiet=config.quiet) as progress:

@@ -244,10 +244,10 @@ def test_init_to_standard_output(tmp_path, capsys):
 def test_a_run_that_goes_on_knows_its_options(workflow, out, monkeypatch, capsys):
     earlier = Config(stations="a", data="b", out=str(out), window_s=900, force=True)
     stored = types.SimpleNamespace(config=earlier.to_dict())
-    monkeypatch.setattr("xcorr_app.runfile.read_run", lambda _: stored)
+    monkeypatch.setattr("xcorr_app.resume.read_run", lambda _: stored)
     words = ["--out", str(out), "--resume"]
     assert cli.main(words) == 2
-    assert "there is no run to go on with" in one_line(capsys)
+    assert "no run was started in" in one_line(capsys)
     (out / "run.json").touch()
     assert cli.main([*words, "-n", "3"]) == 0
     (made,) = workflow.configs
