@@ -26,6 +26,7 @@ from dispel4py.errors import DataError, ParameterError
 from dispel4py.observe import Count, Observer
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
+from seismo_pes.disk import telling_full_disk
 from seismo_pes.report import Skipped
 from seismo_pes.signal.errors import ParameterError as SignalError
 from xcorr_app import store as stores
@@ -64,7 +65,9 @@ class Measured:
 
 
 class Sink(Protocol):
-    """Where rows go, in order; it makes files when it is opened."""
+    """Where rows go, in order; it makes files in its folder when it is opened."""
+
+    folder: str
 
     def open(self) -> None:
         """Begin."""
@@ -148,18 +151,21 @@ class WriteInOrder(GenericPE):
 
     def _preprocess(self) -> None:
         self._waiting, self._next = {}, 0
-        self.sink.open()
+        with telling_full_disk(self.sink.folder):
+            self.sink.open()
 
     def process(self, inputs: dict[str, Any]) -> None:
         """Take a batch."""
         measured: Measured = inputs["input"]
         self._waiting[measured.number] = measured.rows
         while self._next in self._waiting:
-            self.sink.add(self._waiting.pop(self._next))
+            with telling_full_disk(self.sink.folder):
+                self.sink.add(self._waiting.pop(self._next))
             self._next += 1
 
     def _postprocess(self) -> None:
-        self.sink.close()
+        with telling_full_disk(self.sink.folder):
+            self.sink.close()
 
 
 def run_batches(

@@ -314,7 +314,9 @@ def test_scan_of_listed_stations(archive, tmp_path, capsys):
     assert "no such channels" in capsys.readouterr().err
 
 
-def test_report_shows_what_was_measured(tmp_path):
+def test_report_shows_what_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr("xcorr_app.report._of_all", lambda *given: [])
+    monkeypatch.setattr("xcorr_app.report._of_strongest", lambda *given: [])
     with make(tmp_path / "out") as results:
         plain = write_report(results, tmp_path / "r.html").read_text()
         (results.path / "dvv.png").write_bytes(b"velocity")

@@ -120,17 +120,17 @@ def _dvv_parser() -> Parser:
     add("--velocity", metavar="KM_S", default="1",
         help="lags begin a period after a wave so slow, km/s (default: 1)")  # fmt: skip
     add("--length-s", metavar="SECONDS",
-        help="length of that range (default: to the longest lag)")  # fmt: skip
+        help="length of that range, s (default: to the longest lag)")  # fmt: skip
     add("--filter-hz", nargs=2, metavar=("LO", "HI"),
-        help="filter correlations first (default: the band of the run)")  # fmt: skip
+        help="filter them first, Hz (default: the band of the run)")  # fmt: skip
     add("--side", metavar="both|causal|acausal", default="both",
         help="lags that are stretched (default: both)")  # fmt: skip
     add("--max-dvv", metavar="PERCENT", default="2",
         help="largest change searched, %% (default: 2)")  # fmt: skip
     add("--window-s", metavar="SECONDS",
-        help="windows of lag of mwcs and wcc (default: a few periods)")  # fmt: skip
+        help="windows of lag of mwcs and wcc, s (default: a few periods)")  # fmt: skip
     add("--frequencies-hz", metavar="HZ", nargs="+", default=[],
-        help="of wcs and wts (default: eight in the band)")  # fmt: skip
+        help="of wcs and wts, Hz (default: eight in the band)")  # fmt: skip
     add("--min-coherence", metavar="C", default="0.5",
         help="changes below it are left out of the mean (default: 0.5)")  # fmt: skip
     add_running(parser)
@@ -143,7 +143,8 @@ by frequency-time analysis.
 
 examples:
   {PROG} disp results
-  {PROG} disp results --period-s 2 20 --velocity-km-s 1.5 4.5 --reference-km-s 3.8
+  {PROG} disp results --period-s 2 20 --velocity-km-s 1.5 4.5
+  {PROG} disp results --reference-km-s 3.8 --output phase/
   {PROG} disp results --pair CI.CCA CI.HEC --side causal --output pair/
   {PROG} disp results --components TT --mapping multi -n 8
 
@@ -211,20 +212,20 @@ def _disp_parser() -> Parser:
     add("--band", nargs=2, metavar=("LO", "HI"),
         help="filter band of a run of several, Hz (default: the lowest)")  # fmt: skip
     add("--period-s", nargs=2, metavar=("LO", "HI"),
-        help="shortest and longest period (default: the band of the run)")  # fmt: skip
+        help="shortest and longest, s (default: the band of the run)")  # fmt: skip
     add("--periods", metavar="N", default="30", help="how many (default: 30)")
     add("--velocity-km-s", nargs=2, metavar=("LO", "HI"), default=["1", "5"],
-        help="slowest and fastest group velocity (default: 1 5)")  # fmt: skip
+        help="slowest and fastest group velocity, km/s (default: 1 5)")  # fmt: skip
     add("--side", metavar="symmetric|causal|acausal", default="symmetric",
         help="lags that are used (default: symmetric, their mean)")  # fmt: skip
     add("--reference-km-s", metavar="KM_S",
-        help="phase velocity nearly known at the longest period (default: none, "
+        help="phase velocity nearly known at the longest period, km/s (default: none, "
         "no phase velocities)")  # fmt: skip
     add("--alpha", metavar="A", help="width of the filters (default: by the distance)")
     add("--min-snr", metavar="R", default="5",
         help="least signal-to-noise ratio of a pick (default: 5)")  # fmt: skip
     add("--min-wavelengths", metavar="N", default="1.5",
-        help="least distance of the stations (default: 1.5)")  # fmt: skip
+        help="least distance of the stations, wavelengths (default: 1.5)")  # fmt: skip
     add_running(parser)
     return parser
 
