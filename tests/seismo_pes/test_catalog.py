@@ -48,6 +48,7 @@ LITERALS = {
     "max_gap_s": "1.0",
     "shortest_s": "5.0",
     "k": "6.0",
+    "expected": "{('XX.AAA..HH', 0): 1}",
 }
 SPECIAL = {"Normalize": {"kind": "'onebit'"}}
 
