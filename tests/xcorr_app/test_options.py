@@ -82,6 +82,16 @@ def test_radial_of_an_eastward_pair_is_east(ground, run) -> None:
         close(turned[name], sign * fixed[was])
 
 
+def test_components_meet_whatever_process_read_them(ground, run) -> None:
+    options = ["--components", "ZRT", "--time-norm", "ram", "--ram-window-s", "2"]
+    options += ["--across-components", "--whiten", "band", "--whiten-hz", "0.2", "3"]
+    plain = run(*options)
+    several = run(*options, "--mapping", "multi", "-n", "4")
+    assert set(several) == set(plain)
+    for name, data in plain.items():
+        close(several[name], data, 1e-6)
+
+
 def test_only_the_turned_components_asked_for(ground, run) -> None:
     assert set(run("--components", "RR", "TZ")) == {"ARBR", "ATBZ"}
 
