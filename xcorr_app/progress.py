@@ -70,6 +70,14 @@ class Progress:
             self.stream.write(self.line() + "\n")
             self.stream.flush()
 
+    def note(self, text: str) -> None:
+        """Write a line beside the bars."""
+        if self._bars is not None:
+            self._bars.console.print(text, highlight=False, soft_wrap=True)
+        else:
+            self.stream.write(text + "\n")
+            self.stream.flush()
+
     def line(self) -> str:
         """Return the state of all stages that have begun, in one line."""
         now = self.clock()

@@ -21,6 +21,7 @@ from typing import Any
 from dispel4py.base import IterativePE
 from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
+from dispel4py.terminal import mpi_rank
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlate import CorrelateTiles
 from seismo_pes.disk import telling_full_disk
@@ -32,6 +33,7 @@ from seismo_pes.spectra import WindowSpectra
 from seismo_pes.write import STAYS, WriteCorrelations
 from xcorr_app.chain import Preprocess
 from xcorr_app.config import Config
+from xcorr_app.estimate import estimate_of, roughly_s
 from xcorr_app.follow import Follow
 from xcorr_app.geometry import Needed
 from xcorr_app.index import finalize
@@ -42,6 +44,8 @@ from xcorr_app.session import Restack, Todo, n_lags_of, open_session, restacking
 from xcorr_app.summary import RunSummary
 
 __all__ = ["build_graph", "build_restack_graph", "run"]
+
+LONG_S = 20.0  # a run that takes longer is worth an estimate
 
 
 class Spans(IterativePE):
@@ -139,6 +143,8 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
     began = time.perf_counter()
     with RunLock(config.out) as lock, telling_full_disk(config.out, STAYS):
         todo = share(config.mapping, lambda: open_session(config, lock))
+        if progress is not None and mpi_rank() == 0 and roughly_s(todo) > LONG_S:
+            progress.note(estimate_of(todo).line())
         try:
             results = _both_phases(todo, progress)
         except KeyboardInterrupt as stop:
