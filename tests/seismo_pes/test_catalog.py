@@ -114,7 +114,8 @@ def test_literals_make_an_element_that_hands_on_waveforms(pe, metadata) -> None:
     made = pickle.loads(pickle.dumps(built(pe)))
     made.preprocess()
     item = waveforms()
-    found = list(made.process({"input": item}))
+    returned = made.process({"input": item})
+    found = [returned] if isinstance(returned, dict) else list(returned)
     (output,) = [one["output"] for one in found if "output" in one]
     assert isinstance(output, Waveforms)
     assert output.span == item.span
