@@ -36,6 +36,8 @@ class RunSummary:
     n_tiles, n_kept
         Tiles (pairs of blocks of channels, of one day) that were made now, and that
         were there before.
+    n_possible
+        Pairs that there would be without a choice of them; 0 if that is not known.
     """
 
     n_channels: int
@@ -49,6 +51,7 @@ class RunSummary:
     how: str = "start"
     n_tiles: int = 0
     n_kept: int = 0
+    n_possible: int = 0
 
     @property
     def n_skipped(self) -> int:
@@ -60,8 +63,10 @@ class RunSummary:
         made = ""
         if self.how != "start":
             made = f"{self.how}: {self.n_tiles:,} tiles made, {self.n_kept:,} kept; "
+        chosen = self.n_pairs < self.n_possible
+        of_all = f" (of {self.n_possible:,} possible)" if chosen else ""
         return (
-            f"{made}{self.n_pairs:,} pairs of {self.n_channels:,} channels, "
+            f"{made}{self.n_pairs:,} pairs{of_all} of {self.n_channels:,} channels, "
             f"{self.n_windows:,} windows stacked, in {self.seconds:.1f} s: {self.out}"
         )
 

@@ -210,4 +210,5 @@ def _summary(todo: Todo, results: Sequence[RunResult], seconds: float) -> RunSum
             how=todo.how,
             n_tiles=todo.n_tiles,
             n_kept=todo.n_kept,
+            n_possible=job.n_possible_pairs,
         )

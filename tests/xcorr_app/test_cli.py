@@ -205,6 +205,14 @@ def test_summary_without_skips_has_no_table(out):
     assert RunSummary(2, 1, 1, 24, 0.5, out).table() == ""
 
 
+def test_summary_says_of_how_many_pairs(out):
+    assert (
+        "1 pairs (of 3 possible) of"
+        in RunSummary(3, 1, 1, 24, 0.5, out, n_possible=3).headline()
+    )
+    assert "3 pairs of" in RunSummary(3, 3, 3, 24, 0.5, out, n_possible=3).headline()
+
+
 def test_summary_groups_by_stage_and_reason(out):
     skipped = [
         Skipped("merge", "XX.A..BHZ", "overlap", 3),
