@@ -36,6 +36,17 @@ def require_rate(rate_hz: float, name: str = "rate_hz") -> float:
     return float(rate_hz)
 
 
+def require_band(
+    low_hz: float, high_hz: float, rate_hz: float, name: str = "band"
+) -> None:
+    """Raise unless 0 < low < high <= Nyquist."""
+    if not 0 < low_hz < high_hz <= rate_hz / 2:
+        raise ParameterError(
+            f"{name} {low_hz:g} to {high_hz:g} Hz: needs 0 < low < high <= "
+            f"{rate_hz / 2:g} Hz, the Nyquist frequency of {rate_hz:g} Hz data"
+        )
+
+
 def require_count(value: int, name: str, least: int = 0) -> int:
     """Return `value` as an int, or raise unless it is whole and at least `least`."""
     if value != int(value) or value < least:

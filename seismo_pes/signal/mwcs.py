@@ -4,7 +4,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
 
-from seismo_pes.signal._arrays import FloatArray, require_count
+from seismo_pes.signal._arrays import FloatArray, require_band, require_count
 from seismo_pes.signal.delays import Delays, pair_of_records, window_starts
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.taper import taper
@@ -71,11 +71,7 @@ def mwcs_delays(
     one, other = pair_of_records(reference, current)
     size, starts = window_starts(len(one), rate_hz, window_s, step_s)
     smooth_bins = require_count(smooth_bins, "smooth_bins")
-    if not 0 < low_hz < high_hz <= rate_hz / 2:
-        raise ParameterError(
-            f"band {low_hz:g} to {high_hz:g} Hz: needs 0 < low < high <= Nyquist, "
-            f"{rate_hz / 2:g} Hz"
-        )
+    require_band(low_hz, high_hz, rate_hz)
     n_fft = scipy.fft.next_fast_len(2 * size, real=True)
     frequency = np.arange(n_fft // 2 + 1) * (rate_hz / n_fft)
     band = np.flatnonzero((frequency >= low_hz) & (frequency <= high_hz))

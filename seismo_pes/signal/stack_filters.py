@@ -10,7 +10,12 @@ import scipy.fft
 from numpy.typing import ArrayLike
 from scipy.ndimage import uniform_filter
 
-from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal._arrays import (
+    FloatArray,
+    as_float,
+    require_band,
+    require_count,
+)
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.stack import linear
 from seismo_pes.signal.whiten import ComplexArray
@@ -200,11 +205,7 @@ def time_frequency_phase_weighted(
     True
     """
     x = _two_axes(x)
-    if not 0 < low_hz < high_hz <= rate_hz / 2:
-        raise ParameterError(
-            f"band {low_hz:g} to {high_hz:g} Hz: needs 0 < low < high <= Nyquist, "
-            f"{rate_hz / 2:g} Hz"
-        )
+    require_band(low_hz, high_hz, rate_hz)
     if not power >= 0 or not width > 0:
         raise ParameterError(f"power {power} must be >= 0 and width {width} > 0")
     n_windows, n = x.shape
