@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -43,6 +45,7 @@ class Service(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str]] = []
         self.failures: list[int] = []
+        self.answer_after_s = 0.0
 
     @property
     def address(self) -> str:
@@ -118,6 +121,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def waveforms(self, query: dict[str, str]) -> None:
         self.server.asked.append((query["station"], query["starttime"][:10]))
+        time.sleep(self.server.answer_after_s)
         if self.server.failures:
             self.answer(self.server.failures.pop(0), b"try later")
             return
@@ -372,6 +376,31 @@ def test_a_download_goes_on_where_it_was(service, tmp_path) -> None:
     third = download(service.address, IDS, *limits, tmp_path)
     assert not service.asked
     assert (third.n_fetched, third.n_present, third.n_empty) == (0, 4, 2)
+
+
+def test_a_download_that_is_killed_goes_on(service, tmp_path) -> None:
+    limits = DAYS[0][0], DAYS[2][1]
+    arguments = f"{service.address!r}, {IDS!r}, {limits[0]}, {limits[1]}"
+    program = (
+        "from seismo_pes.fdsn import download;"
+        f"download({arguments}, {str(tmp_path)!r}, requests=1)"
+    )
+    service.answer_after_s = 0.3
+    process = subprocess.Popen([sys.executable, "-c", program])
+    end = time.monotonic() + 60
+    while not (there := list(tmp_path.rglob("XX.*.D.2024.*"))):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert len(there) < 4
+    service.answer_after_s = 0.0
+    done = download(service.address, IDS, *limits, tmp_path)
+    assert done.n_present >= 1
+    assert (done.n_fetched + done.n_present, done.n_empty) == (4, 2)
+    spans = open_archive(tmp_path).spans(IDS[:1], DAYS)
+    data = [read_span(span)[0][0].data for span in spans]
+    np.testing.assert_array_equal(np.concatenate(data), recorded("AAA")[0].data)
 
 
 def test_a_day_that_was_not_over_is_fetched_again(service, tmp_path) -> None:
