@@ -411,7 +411,7 @@ def mappings_command(words: list[str]) -> int:
     for name in names:
         try:
             mapping = get_mapping(name, Options())
-            mapping.processes(None)
+            mapping.require()
         except UserError as reason:
             print(f"{name:{wide}}  cannot run here: {reason}")
         else:

@@ -79,6 +79,9 @@ class Observers:
         if not hooks:
             return None
 
+        if len(hooks) == 1:
+            return _guarded(hooks[0])
+
         def tell(*args: Any) -> None:
             for hook in list(hooks):
                 try:
@@ -94,6 +97,22 @@ class Observers:
         listener = self.listener(event)
         if listener is not None:
             listener(*args)
+
+
+def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
+    """Return the function that calls ``hook`` until it fails."""
+    has_failed = False
+
+    def tell(*args: Any) -> None:
+        nonlocal has_failed
+        if not has_failed:
+            try:
+                hook(*args)
+            except Exception:  # noqa: BLE001 - an observer may fail alone
+                _log.exception("observer %r failed and is dropped", hook)
+                has_failed = True
+
+    return tell
 
 
 def _defines(observer: Any, event: str) -> bool:

@@ -115,6 +115,9 @@ class Mapping(ABC):
     def __init__(self, options: Options) -> None:
         self.options = options
 
+    def require(self) -> None:  # noqa: B027 - most run anywhere
+        """Raise `MappingUnavailable` if the mapping cannot run here; start nothing."""
+
     @abstractmethod
     def processes(self, wanted: int | None) -> int:
         """Return how many processes to plan for.

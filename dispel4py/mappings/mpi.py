@@ -56,6 +56,10 @@ class MPI(Mapping):
 
     name = "mpi"
 
+    def require(self) -> None:
+        """Raise if there is no MPI library; MPI is not started."""
+        _library()
+
     def processes(self, wanted: int | None) -> int:
         """Return the number of ranks; ``wanted`` must be the same if it is given."""
         size = int(world().size)
@@ -348,16 +352,9 @@ class World:
         )
 
 
-@cache
-def world() -> World:
-    """Return this process among all ranks; the first call initialises MPI.
-
-    Raises
-    ------
-    MappingUnavailable
-        If there is no MPI library, or the launcher is of another one.
-    """
-    # Initialised below, not by the import: one thread of each rank talks to MPI, which
+def _library() -> Any:
+    """Return ``mpi4py.MPI``, not initialised."""
+    # Initialised by `world`, not by the import: one thread of each rank talks to MPI, which
     # is faster than the default.
     mpi4py.rc.initialize = False
     mpi4py.rc.finalize = True
@@ -368,6 +365,19 @@ def world() -> World:
             f"the mapping 'mpi' finds no MPI library ({error}): install one with "
             "'pip install dispel4py-seismo[mpi]'"
         ) from error
+    return library
+
+
+@cache
+def world() -> World:
+    """Return this process among all ranks; the first call initialises MPI.
+
+    Raises
+    ------
+    MappingUnavailable
+        If there is no MPI library, or the launcher is of another one.
+    """
+    library = _library()
     if not library.Is_initialized():
         with warnings.catch_warnings():
             # the same is said below, as an error

@@ -67,12 +67,16 @@ class Multi(Mapping):
                 f"unknown start method {self._method!r}; there are {', '.join(methods)}"
             )
 
-    def processes(self, wanted: int | None) -> int:
-        """Return the wanted number, or one per core."""
+    def require(self) -> None:
+        """Raise if there are no Unix sockets."""
         if not hasattr(socket, "AF_UNIX"):
             raise MappingUnavailable(
                 "the mapping 'multi' needs Unix sockets; use 'simple' or 'mpi'"
             )
+
+    def processes(self, wanted: int | None) -> int:
+        """Return the wanted number, or one per core."""
+        self.require()
         return available_cores() if wanted is None else wanted
 
     def execute(

@@ -45,7 +45,10 @@ class MonitoringWrapper:
 
     def __init__(self, baseObject: Any) -> None:
         kind = type(baseObject)
-        self.__dict__ = baseObject.__dict__  # one state for both
+        # One state for both. It must not be the dict that Python makes on demand: of
+        # that, Python 3.13 loses the content.
+        baseObject.__dict__ = dict(baseObject.__dict__)
+        self.__dict__ = baseObject.__dict__
         self.baseObject = baseObject
         self.__class__ = type(kind.__name__, (type(self), kind), {})
 

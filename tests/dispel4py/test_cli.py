@@ -345,3 +345,14 @@ def test_a_small_run_is_over_soon():
     began = time.perf_counter()
     main(["multi", "dispel4py.examples.word_count", "-n", "4", "--quiet"])
     assert time.perf_counter() - began < 3.0  # a tenth of a second on an idle machine
+
+
+def test_mappings_starts_no_mpi():
+    pytest.importorskip("mpi4py", reason="mpi4py is not installed")
+    code = (
+        "import sys; from dispel4py import cli; cli.main(['mappings']); "
+        "sys.exit(sys.modules['mpi4py.MPI'].Is_initialized())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "mpi " in done.stdout

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from functools import cache
 from typing import Any
 
@@ -9,10 +12,8 @@ import graphs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from dispel4py.core import GenericPE
-from dispel4py.run import run
-from dispel4py.workflow_graph import WorkflowGraph
+from programs import HERE, environment, require_mpi
+from random_graphs import given_by, random_graphs
 
 SPAWNED = (
     "composite",
@@ -75,58 +76,6 @@ def test_workers_that_are_not_forked(name):
 # --------------------------------------------------------------- random graphs
 
 
-class Node(GenericPE):
-    """Sends each number on, changed, by an output that depends on it."""
-
-    N_OUTPUTS = 2
-
-    def __init__(self, number: int) -> None:
-        GenericPE.__init__(self)
-        self.number = number
-        self._add_input("input")
-        for k in range(self.N_OUTPUTS):
-            self._add_output(f"output{k}")
-
-    def process(self, inputs: dict[str, Any]) -> Any:
-        value, trail = inputs["input"]
-        item = (value * 31 + self.number) % 1009, f"{trail}/{self.number}"
-        if value % 3 == 0:
-            self.write("output0", item)
-        return {f"output{value % self.N_OUTPUTS}": item}
-
-
-@st.composite
-def random_graphs(draw: Any) -> Any:
-    """Edges of a graph without cycles, and how its PEs are laid out."""
-    n = draw(st.integers(1, 6))
-    pairs = [(a, b) for b in range(n) for a in range(b)]
-    edges = st.tuples(st.sampled_from(pairs or [(0, 0)]), st.integers(0, 1))
-    return {
-        "n": n,
-        "edges": draw(st.lists(edges, max_size=8)) if pairs else [],
-        "groupings": draw(
-            st.lists(
-                st.sampled_from([None, [0], [1], "global"]), min_size=n, max_size=n
-            )
-        ),
-        "wanted": draw(st.lists(st.integers(1, 3), min_size=n, max_size=n)),
-        "processes": draw(st.integers(1, 6)),
-        "values": draw(st.lists(st.integers(0, 1000), max_size=12)),
-    }
-
-
-def build(layout: dict[str, Any]) -> tuple[WorkflowGraph, dict[str, Any]]:
-    graph, nodes = WorkflowGraph(), [Node(k) for k in range(layout["n"])]
-    for k, node in enumerate(nodes):
-        node.numprocesses = layout["wanted"][k]
-        node._add_input("input", grouping=layout["groupings"][k])
-        graph.add(node)
-    for (a, b), port in layout["edges"]:
-        graph.connect(nodes[a], f"output{port}", nodes[b], "input")
-    given_items = [{"input": (value, "")} for value in layout["values"]]
-    return graph, {pe.id: given_items for pe in graph.roots()}
-
-
 @settings(
     max_examples=25,
     deadline=None,
@@ -134,8 +83,28 @@ def build(layout: dict[str, Any]) -> tuple[WorkflowGraph, dict[str, Any]]:
 )
 @given(random_graphs())
 def test_random_graphs(layout):
-    graph, inputs = build(layout)
-    expected = graphs.multisets(run(graph, inputs))
-    graph, inputs = build(layout)
-    found = run(graph, inputs, mapping="multi", processes=layout["processes"])
-    assert graphs.multisets(found) == expected
+    expected = given_by(layout)
+    found = given_by(layout, mapping="multi", processes=layout["processes"])
+    assert found == expected
+
+
+@settings(
+    max_examples=3,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(st.integers(2, 5), st.lists(random_graphs(), min_size=8, max_size=8))
+def test_random_graphs_under_mpi(tmp_path, n, layouts):
+    path = tmp_path / "layouts.json"
+    path.write_text(json.dumps(layouts))
+    program = str(HERE / "random_graphs.py")
+    done = subprocess.run(
+        [require_mpi(), "-n", str(n), sys.executable, program, str(path)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [given_by(layout) for layout in layouts]

@@ -1,0 +1,114 @@
+"""What only the engine itself is measured by: its end, its observers, its balance."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+from benchmarks.engine.chain import Increment, Source
+from benchmarks.engine.tails import measure as measure_tails
+from dispel4py.base import IterativePE
+from dispel4py.run import run
+from dispel4py.workflow_graph import WorkflowGraph
+
+#: What is asked for.
+LONGEST_END_S = 0.1
+LONGEST_WATCH_US = 1.0
+LARGEST_RATIO = 1.2
+
+
+class Stamp(IterativePE):
+    """Gives the time at which each item came."""
+
+    def _process(self, data: object) -> float:
+        return time.monotonic()
+
+
+class Counting:
+    """Counts calls."""
+
+    n = 0
+
+    def invoked(self, *call: object) -> None:
+        """See one call."""
+        self.n += 1
+
+
+class Telling:
+    """Is told of progress, as the command's table is."""
+
+    def progress(self, counts: object) -> None:
+        """See how far the run is."""
+
+
+def _chain(kind: str, n: int, last: IterativePE) -> WorkflowGraph:
+    graph, source = WorkflowGraph(), Source(kind, n)
+    first, second = Increment(), Increment()
+    graph.connect(source, "output", first, "input")
+    graph.connect(first, "output", second, "input")
+    graph.connect(second, "output", last, "input")
+    return graph
+
+
+def ends(rounds: int = 3) -> dict[str, float]:
+    """Return the largest time in seconds from the last item to the end of `run`."""
+    found = {}
+    for mapping, kind, n in (
+        ("simple", "small", 20_000),
+        ("multi", "small", 20_000),
+        ("multi", "array", 300),
+    ):
+        late = []
+        for _ in range(rounds):
+            last = Stamp()
+            graph = _chain(kind, n, last)
+            processes = None if mapping == "simple" else 4
+            result = run(graph, mapping=mapping, processes=processes)
+            late.append(time.monotonic() - max(result.output(last.id)))
+        found[f"{mapping}, {kind}: from the last item to the end, s"] = max(late)
+    return found
+
+
+def observers(rounds: int = 5, n: int = 100_000) -> dict[str, float]:
+    """Return what observers cost, in microseconds for each item and PE."""
+    seconds: dict[str, list[float]] = {"off": [], "progress": [], "every call": []}
+    watching: dict[str, list[object]] = {
+        "off": [],
+        "progress": [Telling()],
+        "every call": [Counting()],
+    }
+    n_calls = 3 * n + 1
+    for _ in range(rounds):
+        for how, members in watching.items():
+            graph = _chain("small", n, Stamp())
+            began = time.perf_counter()
+            run(graph, observers=members)
+            seconds[how].append(time.perf_counter() - began)
+    off = median(seconds["off"])
+    return {
+        f"observer of {how}: us per item and PE": 1e6
+        * (median(seconds[how]) - off)
+        / n_calls
+        for how in ("progress", "every call")
+    }
+
+
+def measure() -> dict[str, dict[str, float]]:
+    """Measure all."""
+    return {
+        "ends": ends(),
+        "observers": observers(),
+        "heavy-tailed costs, time over ideal time": measure_tails(),
+    }
+
+
+def show(found: dict[str, dict[str, float]]) -> None:
+    """Print it, beside what is asked for."""
+    goals = zip(found, (LONGEST_END_S, LONGEST_WATCH_US, LARGEST_RATIO), strict=True)
+    for name, goal in goals:
+        print(f"\n{name}")
+        for what, value in found[name].items():
+            print(f"  {what:55}{value:>8.3f}")
+        most = max(found[name].values())
+        verdict = "met" if most <= goal else "NOT met"
+        print(f"  goal: at most {goal:g}; is {most:.3f}: {verdict}")
