@@ -54,6 +54,7 @@ def rose_figure(
         axes.set_rlabel_position(22.5)  # type: ignore[attr-defined]
         axes.tick_params(labelsize=9)
         axes.grid(color=SOFT, alpha=0.25)
+        axes.set_axisbelow(False)  # values are written over the bars
         figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold")
         axes.set_title(" ", pad=16)  # room for the note
         figure.text(0.02, 0.943, note, fontsize=9, color=SOFT, va="top")
