@@ -82,7 +82,7 @@ def needed_codes(config: Config) -> list[str] | None:
         letters = letters - {"R", "T"} | set("ZNE")
     if config.across_components:
         letters |= set("ZNE12")
-    if config.orients and letters & set("NE"):
+    if config.orients:
         letters |= set("ZNE123")
     return [f"??{letter}" for letter in sorted(letters)]
 

@@ -278,13 +278,21 @@ def _table(
     """Return the channel table, how its channels are turned, and which pairs."""
     located = place.of(sorted(place.infos))
     made: list[Channel] = []
+    lacking: list[Skipped] = []
     if config.rotates:
         turned = rotated_channels(located)
-        made, place.skipped = turned.channels, place.skipped + turned.skipped
+        made, lacking = turned.channels, turned.skipped
+    place.skipped += lacking
     everything = {c.id: c for c in [*located.values(), *made]}
     gone = [id_ for id_ in known if id_ not in everything]
     everything |= place.of(gone)
-    first = choose(config, list(everything.values()), _rotation(config, everything))
+    try:
+        first = choose(config, list(everything.values()), _rotation(config, everything))
+    except ParameterError as error:
+        if not lacking:
+            raise
+        hint = f"{lacking[0].what} {lacking[0].reason}"
+        raise ParameterError(f"{error}; {hint}") from None
     used = _used(config, list(everything.values()), first.used)
     new = (id_ for id_ in everything if id_ in used and id_ not in set(known))
     order = [*known, *new]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from typing import Any
 
 from dispel4py.errors import ParameterError, suggest
 from seismo_pes.element import Element, FunctionElement
+from seismo_pes.quality import WithRemarks
 
 __all__ = ["Step", "elements", "parse_steps", "rate_after"]
+
+BASES = (Element, FunctionElement, WithRemarks)
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,12 @@ def elements() -> dict[str, type[Element]]:
     found = {}
     for entry in find_pes("seismo_pes"):
         member = getattr(importlib.import_module(entry.module), entry.name)
-        if issubclass(member, FunctionElement) and not hasattr(member, "function"):
-            continue  # has nothing to do yet
-        # turned traces are no channels of the table
-        if issubclass(member, Element) and entry.name not in ("Element", "Rotate"):
+        # bases have nothing to do; turned traces are no channels of the table
+        if (
+            issubclass(member, Element)
+            and member not in BASES
+            and entry.name != "Rotate"
+        ):
             found[entry.name] = member
     return found
 
@@ -117,9 +123,10 @@ def _step(node: ast.expr) -> Step:
         )
     known = elements()
     if called.id not in known:
+        close = difflib.get_close_matches(called.id, known, n=1)
+        guess = f"did you mean {close[0]!r}? All" if close else "all"
         raise ParameterError(
-            f"--steps: no element {called.id!r}: {suggest(called.id, known)}; see "
-            "`dispel4py pes`"
+            f"--steps: no element {called.id!r}: {guess} are listed by `dispel4py pes`"
         )
     element = known[called.id]
     parameters: dict[str, Any] = {}

@@ -226,6 +226,7 @@ def test_bad_times(text):
         ({"reject_rms": (3, 2)}, "--reject-rms 3 2: must be LO < HI"),
         ({"detrend_order": 3}, "add --detrend polynomial|spline"),
         ({"detrend": "spline", "detrend_order": 6}, "at most 5 with --detrend spline"),
+        ({"orient": True, "inventory": "x"}, "add --components ZNE"),
         ({"orient": True}, "--orient needs azimuths and dips: add --inventory"),
         ({"resampling": "fourier"}, "no effect without --sampling-rate-hz"),
         (
@@ -286,8 +287,8 @@ def test_what_follows_from_other_options():
     assert config(pairs="auto").autocorrelations
     assert config().normalize == "energy"
     assert config(kind="coherency").normalize == "none"
-    assert config(steps=["Demean()", "Orient,"]).steps == "Demean(), Orient"
-    assert config(steps="Orient").orients
+    assert config(steps=["Demean()", "OneBit,"]).steps == "Demean(), OneBit"
+    assert config(steps="Orient", components="ZZ").orients
     assert config(networks="CI x AZ,CI x CI").networks == ("CI x AZ", "CI x CI")
     assert config(data=["a b", "c,d"]).data == ("a b", "c,d")
     moving = config(substack="hour", moving_s=7200)

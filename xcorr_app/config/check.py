@@ -235,6 +235,11 @@ def _check_needs(config: Config) -> None:
         )
     if config.orient and config.inventory is None:
         raise ParameterError("--orient needs azimuths and dips: add --inventory PATH")
+    if config.orients and config.components is None and config.channels is None:
+        raise ParameterError(
+            "--orient turns three components, but only verticals are read: add "
+            "--components ZNE (or ZZ, or --channels 'BH?')"
+        )
     bands = config.norm_bands_hz or config.bands_hz
     if config.time_norm == "multiband-ram" and not bands:
         raise ParameterError(
