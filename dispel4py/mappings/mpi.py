@@ -354,8 +354,8 @@ class World:
 
 def _library() -> Any:
     """Return ``mpi4py.MPI``, not initialised."""
-    # Initialised by `world`, not by the import: one thread of each rank talks to MPI, which
-    # is faster than the default.
+    # Initialised by `world`, not by the import: that one thread of each rank talks to
+    # MPI is faster than the default.
     mpi4py.rc.initialize = False
     mpi4py.rc.finalize = True
     try:

@@ -44,6 +44,7 @@ from dispel4py.mappings.sockets import SocketPost, inbox_path
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
+from dispel4py.terminal import Terminated, sigterm_unwinds
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +84,12 @@ class Multi(Mapping):
         self, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> RunResult:
         """Start the workers, gather what they send, and end them whatever happens."""
+        with _clearing_up_at_sigterm():
+            return self._execute(plan, inputs, observers)
+
+    def _execute(
+        self, plan: Plan, inputs: SourceInputs, observers: Observers
+    ) -> RunResult:
         began = time.perf_counter()
         folder = run_folder()
         try:
@@ -237,6 +244,23 @@ class _Crew:
                 record = record_path(self._folder, process)
                 failure = read_record(record, self._plan, process, cause)
                 self.collector.take_report(process, FAILED, failure)
+
+
+@contextlib.contextmanager
+def _clearing_up_at_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this program after the run has cleared up, not before.
+
+    A program that handles the signal itself is left to do so.
+    """
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    try:
+        with sigterm_unwinds():
+            yield
+    except Terminated:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise
 
 
 @contextlib.contextmanager

@@ -219,6 +219,25 @@ def test_interrupt(words, number, status, nothing_left, tmp_path):
         assert output == ""
 
 
+def test_sigterm_of_a_program_leaves_nothing(nothing_left, tmp_path):
+    started = tmp_path / "started"
+    code = (
+        "import failing; from dispel4py.run import run; "
+        "run(failing.sleeper(), mapping='multi', processes=3)"
+    )
+    program = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment() | {"STARTED": str(started)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(started, program)
+    program.terminate()
+    error = program.communicate(timeout=SECONDS)[1]
+    assert (program.returncode, error) == (-signal.SIGTERM, "")
+    assert not list(Path("/dev/shm").glob(f"dispel4py-{program.pid}-*"))
+
+
 def wait_for(path: Path, program: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 30.0
     while not path.exists():

@@ -277,6 +277,24 @@ def test_a_waiting_rank_does_not_burn_a_core(program):
     assert [found for found in done.told if found["cpu"] > 0.4] == []
 
 
+def test_runs_follow_runs_and_all_ranks_get_the_result(program):
+    path = program("""
+        from dispel4py.run import share
+        n = 2
+        for _ in range(4):
+            graph = chain(Source(range(n)), Pass(), Pass())
+            result = run(graph, mapping="mpi")
+            found = share("mpi", lambda: sorted(result.output("Pass2")))
+            assert found == list(range(n)), found
+            n += 10 * len(found)
+        tell(n=n, whole=result.complete)
+    """)
+    done = mpiexec(4, path)
+    assert done.status == 0, done.stderr
+    assert [found["n"] for found in done.told] == [2 * 11**4] * 4
+    assert sum(found["whole"] for found in done.told) == 1
+
+
 def test_share_calls_once(program):
     path = program("""
         from dispel4py.mappings import get_mapping
