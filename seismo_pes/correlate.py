@@ -90,9 +90,9 @@ class CorrelateTiles(GenericPE):
         self.pairs, self.rotate = pairs, rotate
         self.channel_ids = list(channel_ids)
         self.window_stack, self.stack_options = window_stack, dict(stack_options or {})
-        self._add_input("input", grouping=["number"])
-        self._add_output("output")
-        self._add_output("skipped")
+        self._add_input("input", grouping=["number"], tuple_type=Tile)
+        self._add_output("output", tuple_type=CorrelationRows)
+        self._add_output("skipped", tuple_type=Skipped)
 
     def _preprocess(self) -> None:
         self._correlator = Correlator(

@@ -207,8 +207,8 @@ class Tiles(GenericPE):
         self.needed = None if needed is None else dict(needed)
         self.pairs, self.rotate = pairs, rotate
         self.memory_bytes, self.spool_folder = memory_bytes, spool_folder
-        self._add_input("input", grouping="global")
-        self._add_output("output")
+        self._add_input("input", grouping="global", tuple_type=Spectra)
+        self._add_output("output", tuple_type=Tile)
 
     def _preprocess(self) -> None:
         self._spool = Spool(self.spool_folder)
