@@ -227,7 +227,7 @@ def _settings(
             bands_hz=config.bands_hz or (),
             whiten=config.whiten,
             whiten_smooth_hz=config.whiten_smooth_hz or 0.01,
-            edge_octaves=config.edge_octaves,
+            edge_octaves=1 / 3 if config.edge_octaves is None else config.edge_octaves,
             kind=config.kind,
             water_level=config.water_level or 0.01,
             smooth_hz=config.smooth_hz or 0.0,
@@ -286,23 +286,22 @@ def _table(
     everything = {c.id: c for c in [*located.values(), *made]}
     gone = [id_ for id_ in known if id_ not in everything]
     everything |= place.of(gone)
+    start = list(everything.values())
+    rotation = rotation_of(start) if config.rotates else None
     try:
-        first = choose(config, list(everything.values()), _rotation(config, everything))
+        first = choose(config, start, rotation)
     except ParameterError as error:
         if not lacking:
             raise
         hint = f"{lacking[0].what} {lacking[0].reason}"
         raise ParameterError(f"{error}; {hint}") from None
-    used = _used(config, list(everything.values()), first.used)
-    new = (id_ for id_ in everything if id_ in used and id_ not in set(known))
-    order = [*known, *new]
+    used = _used(config, start, first.used)
+    order = dict.fromkeys([*known, *(id_ for id_ in everything if id_ in used)])
     table = [everything[id_] for id_ in order]
+    if table == start:
+        return table, rotation, first
     rotation = rotation_of(table) if config.rotates else None
     return table, rotation, choose(config, table, rotation)
-
-
-def _rotation(config: Config, channels: dict[str, Channel]) -> Rotation | None:
-    return rotation_of(list(channels.values())) if config.rotates else None
 
 
 def _used(config: Config, table: list[Channel], needed: np.ndarray) -> set[str]:

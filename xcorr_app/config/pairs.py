@@ -83,11 +83,12 @@ class WindowOptions:
         above=0,
         rare=True,
     )
-    edge_octaves: float = _windows(
+    edge_octaves: float | None = _windows(
         "number",
         "width of the cosine edges of --whiten-hz and --bands-hz, octaves",
-        default=1 / 3,
         metavar="OCTAVES",
+        otherwise="a third of an octave",
+        example="0.25",
         least=0,
         rare=True,
     )
