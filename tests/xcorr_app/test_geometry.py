@@ -1,0 +1,212 @@
+"""How a run is divided, and the bound of its memory: counted, and measured."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import obspy
+import pytest
+
+from dispel4py.errors import ParameterError
+from seismo_pes.holdings import ChannelSpan
+from seismo_pes.selection import PairSelection
+from seismo_pes.signal.window import WindowGrid
+from seismo_pes.spectra import SpectraSettings
+from seismo_pes.stations import Channel
+from tests.xcorr_app.conftest import DAY
+from xcorr_app import geometry, store
+from xcorr_app.geometry import (
+    Geometry,
+    Group,
+    divide,
+    extend,
+    pairs_of_tiles,
+    rounds_of,
+)
+from xcorr_app.memory import GB, MB, Load, available_bytes, shares
+from xcorr_app.resume import needed_tiles
+
+DAY_NS = 86_400 * 10**9
+
+
+def job(ids, n_days=1, substack="none", rotation=None, first_day=100, rate_hz=1.0):
+    """What dividing needs to know of a job."""
+    grid = WindowGrid(first_day * DAY_NS, 3600 * 10**9, 3600 * 10**9)
+    days = range(first_day, first_day + n_days)
+    made = {i for one in rotation.rotated.values() for i in one[1:]} if rotation else ()
+    spans = [
+        ChannelSpan(id_, day * DAY_NS, (day + 1) * DAY_NS, (f"{id_}.{day}",), day)
+        for day in days
+        for k, id_ in enumerate(ids)
+        if k not in made
+    ]
+    config = SimpleNamespace(substack=substack, mapping="multi", recorded_hz=None)
+    return SimpleNamespace(
+        config=config,
+        channels=[Channel(id_, 0.0, float(k), 0.0) for k, id_ in enumerate(ids)],
+        settings=SpectraSettings(grid, rate_hz, 100.0),
+        spans=spans,
+        selection=PairSelection(ids),
+        rotation=rotation,
+    )
+
+
+def stations(n, components="Z"):
+    return [f"XX.S{k:04d}..HH{c}" for k in range(n) for c in components]
+
+
+def test_blocks_are_ranges_that_hold_every_channel_once():
+    made = divide(job(stations(100)), 2, 8 * GB)
+    assert made.blocks[0][0] == 0
+    assert made.blocks[-1][1] == 100
+    for (_, stop), (first, _) in zip(made.blocks, made.blocks[1:], strict=False):
+        assert stop == first
+    assert Geometry.from_dict(made.to_dict()) == made
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 50])
+def test_instruments_are_not_cut(n):
+    ids = stations(n, "ENZ")
+    made = divide(job(ids), 2, 8 * GB)
+    assert all(first % 3 == stop % 3 == 0 for first, stop in made.blocks)
+    assert sum(stop - first for first, stop in made.blocks) == len(ids)
+
+
+def test_channels_that_are_made_of_others_are_in_no_block():
+    ids = [*stations(2, "ENZ"), "XX.S0000..HHR", "XX.S0000..HHT"]
+    rotation = SimpleNamespace(
+        rotated=dict.fromkeys((0, 1, 2), (2, 6, 7)),
+        pairs=lambda i, j, selection: SimpleNamespace(wanted=np.zeros((0, 3, 3))),
+    )
+    made = divide(job(ids, rotation=rotation), 1, 8 * GB)
+    assert made.block_of(5) >= 0
+    assert made.block_of(6) == made.block_of(7) == -1
+
+
+def test_less_memory_makes_smaller_blocks():
+    loads = [divide(job(stations(200), rate_hz=50.0), 2, m * GB) for m in (16, 2)]
+    sizes = [max(stop - first for first, stop in one.blocks) for one in loads]
+    assert sizes[1] < sizes[0]
+
+
+def test_one_group_if_its_sums_fit_else_days():
+    small = divide(job(stations(10), 30), 1, 4 * GB)
+    assert small.groups == (Group("all", tuple(range(100, 130))),)
+    assert not small.derives
+    assert small.sums_up
+    days = divide(job(stations(10), 3, substack="day"), 1, 4 * GB)
+    assert (days.unit, days.groups) == ("day", ())
+    assert days.derives
+    assert not days.sums_up
+
+
+def test_long_runs_leave_rows_now_and_then(monkeypatch):
+    monkeypatch.setattr(geometry, "CHECKPOINT_S", 5.0)
+    made = divide(job(stations(10), 300), 1, 4 * GB)
+    assert len(made.groups) > 3
+    assert [s for one in made.groups for s in one.stretches] == list(range(100, 400))
+    assert made.groups[0].name == ".1970-04-11"
+    assert made.periods.key(101) == 100
+
+
+def test_growing_only_adds():
+    ids = stations(20)
+    old = divide(job(ids, 5), 2, 4 * GB)
+    new = extend(old, job([*ids, *stations(25)[20:]], 8), 20, 2, 4 * GB)
+    assert new.blocks[: len(old.blocks)] == old.blocks
+    assert new.blocks[len(old.blocks)][0] == 20
+    assert new.blocks[-1][1] == 25
+    assert new.groups == (*old.groups, Group(".1970-04-16", (105, 106, 107)))
+    assert extend(old, job(ids, 5), 20, 2, 4 * GB) == old
+
+
+def test_what_is_needed():
+    one = job(stations(4), 4)
+    blocks = ((0, 2), (2, 4))
+    made = Geometry(blocks, "group", (Group(".a", (100, 101)), Group(".b", (102, 103))))
+    places = pairs_of_tiles(one, made)
+    assert places == {(0, 0): 1, (0, 1): 4, (1, 1): 1}
+    finished = {(0, 0, 100), (0, 1, 100), (1, 1, 100), (0, 1, 102)}
+    needed = needed_tiles(one, made, places, finished)
+    left = frozenset({(0, 0), (1, 1)})
+    assert needed == {102: left, 103: left}
+
+
+def test_rounds_hold_their_share_and_everything_once():
+    one = job(stations(60), 3)
+    made = divide(one, 1, 4 * GB)
+    pairs, load = pairs_of_tiles(one, made), Load.of(one)
+    needed = needed_tiles(one, made, pairs)
+    most = sum(pairs.values()) * load.sums // 4
+    rounds = rounds_of(needed, made, pairs, load, most)
+    assert 4 <= len(rounds) <= 6
+    seen = []
+    for part in rounds:
+        places = part[100]
+        assert part == dict.fromkeys((100, 101, 102), places)
+        assert sum(pairs[p] for p in places) * load.sums <= 1.3 * most
+        seen += places
+    assert sorted(seen) == sorted(pairs)
+    assert rounds_of({}, made, pairs, load, most) == []
+
+
+def test_shares_add_up_to_no_more_than_there_is():
+    load = Load(trace=7 * MB, spectrum=10 * MB, row=40_004, sums=80_008)
+    for processes in (1, 2, 8):
+        for sums in (0, GB, 100 * GB):
+            memory = 8 * GB
+            made = shares(memory, processes, load, sums)
+            under_way = 2 * 4 * processes * made.block
+            held = made.gather + made.sums + under_way + processes * load.process
+            assert held <= memory
+            assert processes * made.restack <= memory
+
+
+def test_too_little_memory_is_refused():
+    load = Load(trace=7 * MB, spectrum=10 * MB, row=40_004, sums=80_008)
+    with pytest.raises(ParameterError, match=r"--memory-gb 0.5: 4 processes .*fewer"):
+        shares(GB // 2, 4, load, 0)
+    assert 0 < available_bytes() < 2**50
+
+
+# -- measured ----------------------------------------------------------------------
+
+
+def peak_bytes(words: list[str]) -> int:
+    """Run the command in a process of its own; return the most memory that it had."""
+    command = [sys.executable, "-m", "xcorr_app", *words, "--quiet"]
+    pid = os.posix_spawn(sys.executable, command, os.environ)
+    _, status, usage = os.wait4(pid, 0)
+    assert status == 0
+    return usage.ru_maxrss * 1024
+
+
+def test_the_bound_is_kept(tmp_path):
+    """Spectra of 270 MB, and blocks made of them, in 130 MB beside the work itself."""
+    data = tmp_path / "data"
+    data.mkdir()
+    rng = np.random.default_rng(1)
+    noise = rng.integers(-999, 999, 432_000).astype("i4")
+    for k in range(40):
+        header = {"network": "XX", "station": f"S{k:02d}", "channel": "HHZ"}
+        header |= {"sampling_rate": 5.0, "starttime": DAY}
+        trace = obspy.Trace(np.roll(noise, 1000 * k), header)
+        trace.write(str(data / f"S{k:02d}.mseed"), "MSEED")
+    (tmp_path / "few.txt").write_text("XX S00\nXX S01\n")
+    (tmp_path / "all.txt").write_text("XX *\n")
+    words = ["--data", str(data), "--window-s", "3600", "--step-s", "900"]
+    words += ["--max-lag-s", "60", "--memory-gb", "0.36"]
+    peaks = []
+    for name in ("few", "all"):
+        more = ["--stations", str(tmp_path / f"{name}.txt")]
+        peaks.append(peak_bytes([*words, *more, "--out", str(tmp_path / name)]))
+    # what two channels take is the program and its work on one channel
+    assert peaks[1] - peaks[0] < 0.36 * GB - LOAD.process + 30 * MB
+    with store.open(tmp_path / "all") as results:
+        assert len(results) == 40 * 39 // 2
+
+
+LOAD = Load(trace=3_456_000, spectrum=93 * 9001 * 8, row=0, sums=0)
