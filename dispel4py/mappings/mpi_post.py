@@ -12,7 +12,6 @@ libraries do there costs several times as much.
 from __future__ import annotations
 
 import os
-import pickle
 import struct
 import time
 from collections import deque
@@ -87,7 +86,7 @@ class MPIPost:
             return
         if destination in self._neighbours:
             assert self._arena is not None
-            where = pickle.dumps(self._arena.send([head, *buffers]), 5)
+            where = self._arena.frame(head, buffers)
             self._isend(_COUNT.pack(_IN_SEGMENT) + where, destination, _SMALL)
             return
         large = [_kept(buffer) for buffer in buffers]
@@ -206,10 +205,9 @@ class MPIPost:
         return None
 
     def _from_segment(self, source: int, where: bytes) -> Frame | None:
-        """Copy a frame out of shared memory; None if others of its rank come first."""
+        """Open a frame in shared memory; None if others of its rank come first."""
         assert self._arena is not None
-        head, *buffers = self._arena.receive(*pickle.loads(where))
-        frame = Frame(source, bytes(head), buffers)
+        frame = Frame(source, *self._arena.framed(where))
         if source not in self._arriving:
             return frame
         self._arriving[source].append(_Arriving(frame, []))

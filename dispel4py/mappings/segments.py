@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import mmap
 import os
+import pickle
 import tempfile
 import uuid
 import weakref
@@ -23,6 +24,7 @@ from typing import Any
 _HEADER = 64
 _SMALLEST = 1 << 16
 _ALIGNED = 64
+_LONGEST_HEAD = 16 * 1024
 _FREE, _FULL = 0, 1
 _PREFIX = "dispel4py-"
 
@@ -127,6 +129,21 @@ class Arena:
         self._made: dict[int, list[Segment]] = {}
         self._count = 0
         self._known: dict[str, Segment] = {}
+
+    def frame(self, head: bytes, buffers: Sequence[Any]) -> bytes:
+        """Copy a frame into a segment; return what the receiver needs to know.
+
+        A head that is not long goes the other way, without a copy into the segment.
+        """
+        if buffers and len(head) <= _LONGEST_HEAD:
+            return pickle.dumps((*self.send(buffers), head), 5)
+        return pickle.dumps((*self.send([head, *buffers]), None), 5)
+
+    def framed(self, text: Any) -> tuple[bytes, list[memoryview]]:
+        """Return head and buffers of what another process's `frame` said."""
+        path, sizes, head = pickle.loads(text)
+        buffers = self.receive(path, sizes)
+        return (bytes(buffers.pop(0)), buffers) if head is None else (head, buffers)
 
     def send(self, buffers: Sequence[Any]) -> tuple[str, list[int]]:
         """Copy ``buffers`` into a segment; return what the receiver needs to know."""

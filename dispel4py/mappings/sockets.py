@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import pickle
 import select
 import socket
 import time
@@ -51,10 +50,10 @@ class SocketPost:
     def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
         """Send a frame; if the mailbox there is full, it is kept and sent later."""
         if buffers or len(head) > _DATAGRAM:
-            path, sizes = self._arena.send([head, *buffers])
-            datagram = b"S" + pickle.dumps((self.process, path, sizes), 5)
+            kind, content = b"S", self._arena.frame(head, buffers)
         else:
-            datagram = b"D" + self.process.to_bytes(4, "little") + head
+            kind, content = b"D", head
+        datagram = kind + self.process.to_bytes(4, "little") + content
         waiting = self._waiting.get(destination)
         if waiting:
             waiting.append(datagram)
@@ -75,11 +74,10 @@ class SocketPost:
             if self._waiting:
                 self._send_waiting()
             datagram = self._read()
+        source, content = int.from_bytes(datagram[1:5], "little"), datagram[5:]
         if datagram[:1] == b"D":
-            return Frame(int.from_bytes(datagram[1:5], "little"), datagram[5:])
-        source, path, sizes = pickle.loads(datagram[1:])
-        head, *buffers = self._arena.receive(path, sizes)
-        return Frame(source, bytes(head), buffers)
+            return Frame(source, content)
+        return Frame(source, *self._arena.framed(content))
 
     @property
     def is_idle(self) -> bool:
