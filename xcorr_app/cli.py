@@ -38,7 +38,7 @@ commands:
   run             the default: correlate; its options are below
   init [FILE]     write a commented file of all parameters, for --config
   demo            make a synthetic network, correlate it, draw the result
-  info OUT        list pairs: distance, windows stacked, largest value and its lag
+  info OUT        list pairs: distance, windows, largest value and its lag
   plot OUT        draw the record section, one pair, a map and more
   report OUT      write one HTML page about the run, pictures inside
   export OUT DEST write the correlations as npz, SAC, ASDF, netCDF and more
@@ -55,9 +55,9 @@ examples:
   {PROG} --stations list.txt --data fdsn://IRIS --inventory fdsn://IRIS \\
       --start 2022-01-02 --end 2022-01-04 --response VEL --taper-s 60 \\
       --components RR TT ZZ --bands-hz 0.05-0.1 0.1-0.2 0.2-0.4 --out results
-  {PROG} --stations list.txt --data 'day*/*.sac' --out results --channels LHZ \\
-      --window-s 1800 --step-s 900 --time-norm onebit --whiten band \\
-      --whiten-hz 0.08 0.4 --mapping multi -n 8
+  {PROG} --stations list.txt --data 'day*/*.sac' --out results \\
+      --channels LHZ --window-s 1800 --step-s 900 --time-norm onebit \\
+      --whiten band --whiten-hz 0.08 0.4 --mapping multi -n 8
   mpiexec -n 64 {PROG} --config xcorr-app.toml --mapping mpi
 
 Precedence: option, then key of the --config file, then default. Times are UTC.
@@ -315,7 +315,8 @@ def _said(command: Callable[[list[str]], str]) -> Callable[[list[str]], int]:
     """Return a command that prints what another one found."""
 
     def run(words: list[str]) -> int:
-        print(command(words))
+        if text := command(words):  # only one process of several has something to say
+            print(text)
         return 0
 
     return run

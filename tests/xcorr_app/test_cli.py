@@ -271,7 +271,7 @@ def test_help(command, capsys):
     assert cli.main([*command.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("usage: xcorr-app")
-    assert all(len(line) <= 100 for line in text.splitlines())
+    assert all(len(line) <= 80 for line in text.splitlines())
 
 
 def test_help_names_every_option_and_command(capsys):
