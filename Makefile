@@ -53,7 +53,8 @@ format: $(FULL) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(FULL) ## write the tables in docs/ from the code
+docs: $(FULL) ## write the tables and pictures in docs/ from the code
+	$(BIN)/python tools/draw_pes.py
 	$(BIN)/python tools/write_tables.py
 
 clean: ## remove what builds, tests and the demo leave
