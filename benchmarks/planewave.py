@@ -142,6 +142,24 @@ def _noise(rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.standard_normal(2 * n).view(complex)
 
 
+# -- answers --------------------------------------------------------------------------
+
+
+def peak_lag(correlation: np.ndarray) -> float:
+    """Return the lag of the largest value in samples, by a parabola through it.
+
+    Examples
+    --------
+    >>> peak_lag(np.array([0.0, 0.0, 0.0, 1.0, 2.0, 1.0, 0.0]))
+    1.0
+    """
+    half, at = len(correlation) // 2, int(np.argmax(correlation))
+    if not 0 < at < len(correlation) - 1:
+        return float(at - half)
+    before, peak, after = np.asarray(correlation[at - 1 : at + 2], float)
+    return at - half + 0.5 * (before - after) / (before - 2 * peak + after)
+
+
 # -- files ---------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import obspy
 
-from benchmarks.planewave import N_PROCESSES, PlaneWave
+from benchmarks.planewave import N_PROCESSES, PlaneWave, peak_lag
 from seismo_pes.filters import bandpass
 from seismo_pes.normalize import envelope
 from seismo_pes.preprocess import demean, detrend
@@ -114,13 +114,3 @@ def largest_lag_error(
             true = (arrivals_s[codes[j]] - arrivals_s[codes[i]]) * RATE_HZ
             worst = max(worst, abs(peak_lag(data) - true))
     return worst
-
-
-def peak_lag(correlation: np.ndarray) -> float:
-    """Return the lag of the largest value in samples, by a parabola through it."""
-    at = int(np.argmax(correlation))
-    if not 0 < at < len(correlation) - 1:
-        return float(at - len(correlation) // 2)
-    before, peak, after = correlation[at - 1 : at + 2].astype(float)
-    offset = 0.5 * (before - after) / (before - 2 * peak + after)
-    return at + offset - len(correlation) // 2

@@ -1,0 +1,1 @@
+"""The same job by MSNoise, by NoisePy and by this suite."""
