@@ -10,6 +10,7 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes.correlations import Correlation
 from seismo_pes.disk import telling_full_disk
 from seismo_pes.files import as_stream, name_of
 from seismo_pes.plot import (
@@ -20,6 +21,7 @@ from seismo_pes.plot import (
     waveform_figure,
 )
 from seismo_pes.report import Skipped
+from seismo_pes.waveforms import RECORDS, AnyRecord
 
 __all__ = ["DrawCorrelation", "DrawPsd", "DrawSpectrogram", "DrawWaveform"]
 
@@ -28,6 +30,8 @@ class _Draw(GenericPE):
     """What the elements that draw have in common."""
 
     figure: Callable[..., Any]
+    takes: Any = RECORDS
+    gives: Any = AnyRecord
 
     def __init__(
         self, folder: str | Path, suffix: str = ".png", **options: Any
@@ -35,10 +39,10 @@ class _Draw(GenericPE):
         super().__init__()
         if suffix not in (".png", ".pdf", ".svg"):
             raise ParameterError(f"suffix {suffix!r}: pictures are .png, .pdf or .svg")
-        self._add_input("input")
-        self._add_output("output")
-        self._add_output("drawn")
-        self._add_output("skipped")
+        self._add_input("input", tuple_type=self.takes)
+        self._add_output("output", tuple_type=self.gives)
+        self._add_output("drawn", tuple_type=str)
+        self._add_output("skipped", tuple_type=Skipped)
         self.folder, self.suffix, self.options = str(folder), suffix, options
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -142,9 +146,18 @@ DrawPsd = _element(
     function="psd_figure",
     options="``segment_s``, ``units``",
 )
+
+
+class _DrawCorrelation(_Draw):
+    """What draws correlations."""
+
+    takes = gives = Correlation
+
+
 DrawCorrelation = _element(
     "DrawCorrelation",
     _correlation_figure,
+    _DrawCorrelation,
     given="Correlation",
     does="Draw each correlation: both sides, and the two branches folded.",
     skipped="What is no correlation.",

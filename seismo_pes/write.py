@@ -220,8 +220,12 @@ class TileWritten:
 class WriteCorrelations(GenericPE):
     """Write the rows of correlations that arrive to part files of this instance.
 
-    Input ``input``: `CorrelationRows`. Output ``written``: a `TileWritten` for each
-    tile whose last batch came.
+    Ports
+    -----
+    input : CorrelationRows
+        Batches of rows.
+    written : TileWritten
+        One for each tile whose last batch came.
 
     Parameters
     ----------
@@ -243,8 +247,8 @@ class WriteCorrelations(GenericPE):
         session: int = 0,
     ) -> None:
         super().__init__()
-        self._add_input("input")
-        self._add_output("written")
+        self._add_input("input", tuple_type=CorrelationRows)
+        self._add_output("written", tuple_type=TileWritten)
         self.out = str(out)
         self.direct = direct
         self.about, self.session = about, session
