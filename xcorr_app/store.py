@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Correlation", "Store", "UnknownPair", "open"]
 
 BLOCK_BYTES = 64 << 20
+RADIAL = frozenset("RT")
 
 
 class UnknownPair(ParameterError, KeyError):
@@ -199,7 +201,8 @@ class Store:
         ----------
         first, second
             ``NET.STA.LOC.CHA``, or ``NET.STA`` or ``STA`` where that is unambiguous.
-            In the other order than stored, lags are reversed and azimuths exchanged.
+            In the other order than stored, lags are reversed and azimuths exchanged,
+            and a radial points from the one given first to the other.
         stack
             Name of the stack; by default ``"all"``.
 
@@ -219,7 +222,21 @@ class Store:
             )
         data = self._rows.read(windows[index : index + 1])[0]
         found = self._correlation(index, name, data)
-        return found.reversed() if swapped else found
+        return self._turned(found.reversed()) if swapped else found
+
+    def _turned(self, found: Correlation) -> Correlation:
+        """Let the radial of a reversed pair point to the new second one.
+
+        That and the transverse change their signs, which shows where the other
+        component is a vertical.
+        """
+        components = "".join(self.config.get("components") or ())
+        if not RADIAL & set(components):
+            return found
+        n_turned = len(
+            [one for one in (found.first, found.second) if one[-1] in RADIAL]
+        )
+        return replace(found, data=-found.data) if n_turned == 1 else found
 
     def pair_index(self, first: str, second: str) -> int:
         """Return which row of ``pairs`` two channels are, in either order."""

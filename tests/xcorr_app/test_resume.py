@@ -443,3 +443,45 @@ def test_stations_do_not_vanish(tmp_path, words, capsys):
     listing.write_text("XX AAA\nXX BBB\n")
     assert cli.main(words("out", *COMMON, "--update")) == 2
     assert "XX.CCC..HHZ" in one_line(capsys)
+
+
+# -- components, bands -------------------------------------------------------------
+
+
+def test_rotated_bands_go_on_and_grow(tmp_path, words, monkeypatch):
+    """Rotated components stand between channels of stations that came later."""
+    data = tmp_path / "data"
+    data.mkdir()
+
+    def write_instrument(station: str, day: int) -> None:
+        for component in "ENZ":
+            rng = np.random.default_rng([day, *station.encode(), ord(component)])
+            header = {"network": "XX", "station": station, "sampling_rate": RATE_HZ}
+            header |= {"channel": f"HH{component}", "starttime": DAY + 86400 * day}
+            trace = obspy.Trace(rng.standard_normal(4500).astype("f4"), header)
+            name = data / f"{station}.{component}.{day}.mseed"
+            trace.write(str(name), "MSEED")
+
+    for station in ("BBB", "CCC"):
+        for day in range(2):
+            write_instrument(station, day)
+    places = "XX AAA 10.0 20.0\nXX BBB 10.5 20.1\nXX CCC 10.1 20.9\n"
+    (tmp_path / "stations.txt").write_text(places)
+    options = [*COMMON, "--components", "ZRT", "--bands-hz", "0.2-0.5", "0.5-1"]
+    options += ["--substack", "day"]
+    assert cli.main(words("whole", *options, data=data)) == 0
+    with monkeypatch.context() as during:
+        break_off(during, 5, KeyboardInterrupt)
+        assert cli.main(words("out", *options, data=data)) == 130
+    assert cli.main(words("out", *options, "--resume", data=data)) == 0
+    check_same(tmp_path / "whole", tmp_path / "out")
+    for day in range(2):
+        write_instrument("AAA", day)
+    write_instrument("BBB", 2)
+    write_instrument("CCC", 2)
+    assert cli.main(words("out", *options, "--update", data=data)) == 0
+    assert cli.main(words("scratch", *options, data=data)) == 0
+    with store.open(tmp_path / "out") as results:
+        assert results.bands == ("0.2-0.5Hz", "0.5-1Hz")
+        assert len(results.get("XX.CCC..HHR", "XX.AAA..HHT").data) == 81
+    check_close(tmp_path / "scratch", tmp_path / "out")
