@@ -24,7 +24,7 @@ class Follow(Observer):
 
     def __init__(self, todo: Todo, progress: Progress) -> None:
         self._progress = progress
-        self._totals = {"WindowSpectra": todo.n_spans, "CorrelateTiles": todo.n_tiles}
+        self._totals = {"Tiles": todo.n_spans, "CorrelateTiles": todo.n_tiles}
         self._before = dict.fromkeys(self._totals, 0)
         self._now = dict(self._before)
         self._n_restack = 0
@@ -46,10 +46,10 @@ class Follow(Observer):
             self._progress.update("stack", done, self._n_restack)
             return
         for name, stage in (
-            ("WindowSpectra", "read and transform"),
+            ("Tiles", "read and transform"),
             ("CorrelateTiles", "correlate"),
         ):
             done = counts[self._ids[name]][0]
             self._now[name] = self._before[name] + done
-            if done or name == "WindowSpectra":
+            if done or name == "Tiles":
                 self._progress.update(stage, self._now[name], self._totals[name])

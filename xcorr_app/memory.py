@@ -19,6 +19,7 @@ MB = 10**6
 # What a process takes beside the modules it has loaded and what is counted below:
 # cross-spectra on their way to lags, a batch of rows, blocks of the writer.
 WORK_BYTES = 190 * MB
+USUAL_BYTES = 400 * MB  # of a process at work
 TRACE_COPIES = 6  # of a trace while it is prepared, as float64
 SPECTRUM_COPIES = 3
 TILES_UNDER_WAY = 4  # for each process: being correlated, and in its mailbox
@@ -157,9 +158,14 @@ def n_processes(config: Config) -> int:
     return config.processes or len(os.sched_getaffinity(0))
 
 
-def available_bytes() -> int:
-    """Return half of the memory that the machine, or its container, has left."""
-    return min(_machine_bytes(), _container_bytes()) // 2
+def available_bytes(processes: int = 1) -> int:
+    """Return what a run may take if nobody says: half of the memory that is left.
+
+    On a machine of many cores and little memory it is more, as much as the processes
+    need to work at all.
+    """
+    left = min(_machine_bytes(), _container_bytes())
+    return max(left // 2, min(round(0.8 * left), processes * USUAL_BYTES))
 
 
 def _machine_bytes() -> int:

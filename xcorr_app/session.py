@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,8 +91,8 @@ class Todo:
     @property
     def n_spans(self) -> int:
         """How many spans are read, in all rounds."""
-        stretches = [span.stretch for span in self.job.spans]
-        return sum(one in needed for needed in self.rounds for one in stretches)
+        counts = Counter(span.stretch for span in self.job.spans)
+        return sum(counts[stretch] for needed in self.rounds for stretch in needed)
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def to_do(
 def memory_bytes(config: Config) -> int:
     """Return what all processes together may take beside their modules."""
     if config.memory_gb is None:
-        return available_bytes()
+        return available_bytes(n_processes(config))
     return round(config.memory_gb * GB)
 
 
