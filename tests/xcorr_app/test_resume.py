@@ -198,7 +198,7 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("after", [3, 14, 22])
 @pytest.mark.parametrize("length", [0.0, 1e9], ids=["groups", "one group"])
 def test_without_substacks(tmp_path, words, monkeypatch, after, length):
-    """Groups of days, and several rounds because memory does not hold all sums."""
+    """Groups of days, or all days in one."""
     monkeypatch.setattr(geometry, "CHECKPOINT_S", length)
     monkeypatch.setattr(geometry, "CHECKPOINT_PART", 1e9)
     options = [*COMMON, "--pairs", "cross", "auto"]
@@ -212,6 +212,24 @@ def test_without_substacks(tmp_path, words, monkeypatch, after, length):
     with store.open(tmp_path / "out") as results:
         assert results.stacks == ("all",)
         assert len(results) == 10
+
+
+def test_sums_that_do_not_fit_are_made_in_rounds(tmp_path, words, monkeypatch):
+    from xcorr_app import session
+
+    assert cli.main(words("whole", *COMMON)) == 0
+
+    def tight(needed, made, pairs, load, sums):
+        return geometry.rounds_of(needed, made, pairs, load, 2 * load.sums)
+
+    monkeypatch.setattr(session, "rounds_of", tight)
+    with monkeypatch.context() as during:
+        break_off(during, 3, KeyboardInterrupt)
+        read = count_reads(during)
+        assert cli.main(words("out", *COMMON)) == 130
+    assert len(read) == 2 * len(STATIONS) * N_DAYS  # the second of three rounds
+    assert cli.main(words("out", *COMMON, "--resume")) == 0
+    check_same(tmp_path / "whole", tmp_path / "out")
 
 
 # -- real kills --------------------------------------------------------------------
