@@ -97,11 +97,17 @@ class RunSummary:
         return "\n".join(lines)
 
     def write(self, out: str | Path) -> Path:
-        """Write all that was skipped to ``OUT/skipped.tsv``; return its path."""
+        """Write all that was skipped to ``OUT/skipped.tsv``; return its path.
+
+        What earlier starts of a run that went on have skipped stays there.
+        """
         path = Path(out) / SKIPPED_FILE
         rows = [("stage", "what", "reason", "count")]
         rows += [(s.stage, s.what, s.reason, str(s.count)) for s in self.skipped]
-        lines = ("\t".join(" ".join(cell.split()) for cell in row) for row in rows)
+        lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in rows]
+        if self.how != "start" and path.is_file():
+            before = path.read_text(encoding="utf-8").splitlines()
+            lines = [lines[0], *dict.fromkeys([*before[1:], *lines[1:]])]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
 
