@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -72,14 +73,28 @@ def elements() -> dict[str, type[Element]]:
     found = {}
     for entry in find_pes("seismo_pes"):
         member = getattr(importlib.import_module(entry.module), entry.name)
-        # bases have nothing to do; turned traces are no channels of the table
-        if (
-            issubclass(member, Element)
-            and member not in BASES
-            and entry.name != "Rotate"
-        ):
+        if _is_step(member):
             found[entry.name] = member
     return found
+
+
+def _is_step(member: Any) -> bool:
+    # bases have nothing to do; turned traces are no channels of the table
+    return (
+        isinstance(member, type)
+        and issubclass(member, Element)
+        and member not in BASES
+        and member.__name__ != "Rotate"
+    )
+
+
+def _in_use(name: str) -> type[Element] | None:
+    """Return an element of a room that is open: to read the catalog takes a second."""
+    for room in [key for key in sys.modules if key.startswith("seismo_pes.")]:
+        member = getattr(sys.modules[room], name, None)
+        if _is_step(member):
+            return member
+    return None
 
 
 def parse_steps(text: str) -> list[Step]:
@@ -121,14 +136,14 @@ def _step(node: ast.expr) -> Step:
         raise ParameterError(
             f"--steps: {ast.unparse(node)} is not an element: write NAME(parameter=...)"
         )
-    known = elements()
-    if called.id not in known:
+    element = _in_use(called.id) or elements().get(called.id)
+    if element is None:
+        known = elements()
         close = difflib.get_close_matches(called.id, known, n=1)
         guess = f"did you mean {close[0]!r}? All" if close else "all"
         raise ParameterError(
             f"--steps: no element {called.id!r}: {guess} are listed by `dispel4py pes`"
         )
-    element = known[called.id]
     parameters: dict[str, Any] = {}
     if isinstance(node, ast.Call):
         parameters = _parameters(element, node)

@@ -112,9 +112,17 @@ def check_room(n_stations: int, form: str, folder: Path) -> None:
 
 
 def keep(form: str, all_found: list[dict[str, Any]]) -> None:
-    """Put the figures of one form beside those of the other."""
+    """Put the figures over those of the same cases, beside those of others."""
     kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    kept[form] = {"machine": describe(), "cases": all_found}
+    machine = describe()
+    cases = {
+        (one["n_stations"], one["mapping"]): one
+        for one in kept.get(form, {"cases": []})["cases"]
+    }
+    for found in all_found:
+        key = found["n_stations"], found["mapping"]
+        cases[key] = {**found, "date": machine["date"]}
+    kept[form] = {"machine": machine, "cases": [cases[key] for key in sorted(cases)]}
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(kept, indent=1) + "\n")
     print(f"kept in {RESULT.relative_to(ROOT)}")
@@ -153,7 +161,7 @@ def main(argv: list[str] | None = None) -> None:
     show(all_found)
     for goal, met in verdicts(all_found[-1]):
         print(f"goal: {goal}: {'met' if met else 'NOT met'}")
-    if n_stations == 1000 and given.mapping is None:
+    if not given.quick:
         keep(given.form, all_found)
 
 
