@@ -90,7 +90,7 @@ class CorrelateTiles(GenericPE):
         self.pairs, self.rotate = pairs, rotate
         self.channel_ids = list(channel_ids)
         self.window_stack, self.stack_options = window_stack, dict(stack_options or {})
-        self._add_input("input", grouping=["number"], tuple_type=Tile)
+        self._add_input("input", grouping=_owner, tuple_type=Tile)
         self._add_output("output", tuple_type=CorrelationRows)
         self._add_output("skipped", tuple_type=Skipped)
 
@@ -150,20 +150,16 @@ class CorrelateTiles(GenericPE):
     # -- rows ----------------------------------------------------------------------
 
     def _rows(self, found: Iterable[Stacks], tile: TileKey) -> Iterator[Made]:
-        """Yield batches of rows, the last one marked."""
-        silence = _Silence()
-        held = None
+        """Yield batches of rows as they are made; the last one is marked."""
+        silence, ended = _Silence(), False
         for stacks in found:
             yield from self._apart(stacks)
             silence.add(stacks)
-            if not len(stacks.shared):
-                continue
-            if held is not None:
-                yield held
-            held = self._batch(stacks, tile)
-        if held is None:
-            held = self._batch(self._nothing(tile), tile)
-        yield replace(held, last=True)
+            if len(stacks.shared):
+                ended = stacks.final
+                yield replace(self._batch(stacks, tile), last=ended)
+        if not ended:
+            yield replace(self._batch(self._nothing(tile), tile), last=True)
         if self._tells_silence(tile[2]):
             for pair in silence.pairs():
                 yield self._skipped("correlate", pair, "the two share no window")
@@ -198,6 +194,11 @@ class CorrelateTiles(GenericPE):
     def _skipped(self, stage: str, pair: Sequence[int], reason: str) -> Skipped:
         names = [self.channel_ids[k] if self.channel_ids else str(k) for k in pair]
         return Skipped(stage, "_".join(names), reason)
+
+
+def _owner(tile: Tile, n: int) -> int:
+    """Keep a tile in one place; neighbours in turn, as they cost the same."""
+    return tile.number % n
 
 
 class _Silence:

@@ -69,7 +69,8 @@ class GroupSums:
         for silent in self._silent:
             yield Stacks("", PairWindows.none(), empty, silent, nobody)
         batch = max(1, BATCH_BYTES // (self._n_lags * self._dtype.itemsize))
-        for name in list(self._sums):
+        names = list(self._sums)
+        for name in names:
             data, table = self._sums.pop(name)
             there = np.flatnonzero(table.n_windows > 0)
             for k in range(0, len(there), batch):
@@ -78,4 +79,5 @@ class GroupSums:
                 made = np.empty((len(rows), self._n_lags), self._dtype)
                 for line, row, n in zip(made, rows, shared.n_windows, strict=True):
                     np.divide(data[row], n, out=line, casting="same_kind")
-                yield Stacks(name, shared, made, nobody, nobody)
+                final = name == names[-1] and k + batch >= len(there)
+                yield Stacks(name, shared, made, nobody, nobody, final)

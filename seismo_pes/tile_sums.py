@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -47,6 +47,8 @@ class Stacks:
     apart : numpy.ndarray
         Shape (m, 2): vertical channels of instruments that cannot be rotated, as
         their components have not the same windows.
+    final : bool
+        Known to be the last of the tile.
     """
 
     stack: str
@@ -54,6 +56,7 @@ class Stacks:
     data: np.ndarray
     silent: np.ndarray
     apart: np.ndarray
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,11 @@ class Correlator:
             for period, windows in periods:
                 name = f"{period}@{band}" if band else period
                 work = _Period(self, k, one, other, windows, a.windows[windows])
+                at_end = band == names[-1] and windows == periods[-1][1]
                 for part in parts:
                     made = work.stacks(name, pairs, part)
+                    if at_end and part is parts[-1]:
+                        made = replace(made, final=True)
                     _scale(made, summed, not work.by_window)
                     yield made
                     del made

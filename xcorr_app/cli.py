@@ -181,7 +181,9 @@ def _earlier(given: dict[str, Any], config_file: str | None) -> dict[str, Any]:
         return {}
     from xcorr_app.resume import read_started
 
-    of_this_start = ("resume", "update", "force", "dry_run")
+    of_this_start = ["resume", "update", "force", "dry_run"]
+    if given.get("update"):
+        of_this_start.append("end")  # new days are what an update is for
     option = "--resume" if given.get("resume") else "--update"
     values = read_started(Path(given["out"]), option).config
     return {key: value for key, value in values.items() if key not in of_this_start}

@@ -43,8 +43,10 @@ class NameSpans(GenericPE):
         """Rename the spans of one item."""
         item: Waveforms = inputs["input"]
         changes: dict[str, Any] = {"span": self._named(item.span)}
-        if spans := getattr(item, "spans", ()):
+        if spans := item.spans:
             changes["spans"] = tuple(map(self._named, spans))
+            # turned components are all made of the one that was flat
+            changes["flats"] = (item.flat,) * len(spans)
         return {"output": replace(item, **changes)}
 
     def _named(self, span: Any) -> Any:

@@ -30,6 +30,7 @@ from dispel4py.mappings.process import (
     available_cores,
     die_with_parent,
     limited_threads,
+    objects_kept,
     raise_allocator_thresholds,
 )
 from dispel4py.mappings.recorder import (
@@ -132,7 +133,7 @@ class _Crew:
     def start(self) -> None:
         """Start one worker per process of the plan."""
         n = self._plan.n_processes
-        with _interrupts_ignored(), limited_threads(n):
+        with _interrupts_ignored(), limited_threads(n), objects_kept():
             for process in range(n):
                 self._workers.append(self._started(process))
 

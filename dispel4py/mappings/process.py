@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import resource
 import signal
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -70,12 +72,34 @@ def _limited_libraries(
     """Limit the libraries that are there, unless the user did so by a variable."""
     if "numpy" not in sys.modules or is_settled:
         return contextlib.nullcontext()
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
+    if (libraries := _libraries()) is None:
         return contextlib.nullcontext()
-    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(n)
+    limits: contextlib.AbstractContextManager[Any] = libraries.limit(limits=n)
     return limits
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> Any:
+    """Return what limits the libraries that are loaded; to look for them takes long."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    return ThreadpoolController()
+
+
+@contextlib.contextmanager
+def objects_kept() -> Iterator[None]:
+    """Keep the garbage collector from what is there, also in processes forked now.
+
+    It writes into every object that it looks at, and a forked process copies each page
+    that it writes to.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def limit_threads(n_processes: int) -> None:

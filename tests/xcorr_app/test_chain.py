@@ -7,22 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from obspy import Inventory, Trace, UTCDateTime
+from obspy import Inventory, Stream, Trace, UTCDateTime
 from obspy.core.inventory import Channel, Network, Station
 
 from dispel4py.errors import ParameterError
 from dispel4py.run import run as run_graph
+from dispel4py.testing import feed
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes import normalize
 from seismo_pes.preprocess import detrend_polynomial, taper
 from seismo_pes.read import ReadWaveforms
-from seismo_pes.waveforms import Waveforms
+from seismo_pes.waveforms import ChannelSpan, Waveforms
 from tests.xcorr_app.conftest import DAY
 from xcorr_app.chain import Preprocess
 from xcorr_app.config import Config
 from xcorr_app.job import Job, prepare
 from xcorr_app.reject import bad_windows
-from xcorr_app.spans import TrimToGrid
+from xcorr_app.spans import NameSpans, TrimToGrid
 from xcorr_app.steps import elements, parse_steps, rate_after
 from xcorr_app.workflow import Spans
 
@@ -353,3 +354,14 @@ def test_rates_after_chains() -> None:
 def test_every_element_can_be_a_step() -> None:
     assert {"Bandpass", "WhitenPsd", "RemoveResponse", "DropFlat"} <= set(elements())
     assert not {"Element", "FunctionElement", "WithRemarks"} & set(elements())
+
+
+def test_turned_components_are_flat_where_one_of_them_was():
+    spans = [ChannelSpan(f"XX.A..BH{c}", 0, 100, (), 0) for c in "12"]
+    item = Waveforms(
+        spans[0], Stream(), ((10, 20),), spans=tuple(spans), flats=(((10, 20),), ())
+    )
+    named = NameSpans({"XX.A..BH1": "XX.A..BHN", "XX.A..BH2": "XX.A..BHE"})
+    (made,) = feed(named, item)["output"]
+    assert [span.channel_id for span in made.spans] == ["XX.A..BHN", "XX.A..BHE"]
+    assert made.flats == (((10, 20),), ((10, 20),))

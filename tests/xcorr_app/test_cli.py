@@ -250,7 +250,9 @@ def test_init_to_standard_output(tmp_path, capsys):
 
 
 def test_a_run_that_goes_on_knows_its_options(workflow, out, monkeypatch, capsys):
-    earlier = Config(stations="a", data="b", out=str(out), window_s=900, force=True)
+    earlier = Config(
+        stations="a", data="b", out=str(out), window_s=900, force=True, end="2022-01-05"
+    )
     stored = types.SimpleNamespace(config=earlier.to_dict())
     monkeypatch.setattr("xcorr_app.resume.read_run", lambda _: stored)
     words = ["--out", str(out), "--resume"]
@@ -261,9 +263,11 @@ def test_a_run_that_goes_on_knows_its_options(workflow, out, monkeypatch, capsys
     (made,) = workflow.configs
     assert (made.stations, made.window_s, made.processes) == ("a", 900, 3)
     assert (made.resume, made.force) == (True, False)
+    assert made.end == earlier.end
     longer = ["--out", str(out), "--update", "--stations", "longer"]
     assert cli.main(longer) == 0
     assert workflow.configs[1].stations == "longer"
+    assert workflow.configs[1].end is None  # whatever has come
 
 
 @pytest.mark.parametrize("command", ["", *sorted(cli.COMMANDS)])

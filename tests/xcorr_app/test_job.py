@@ -228,7 +228,9 @@ def test_all_nine_turned_components(job) -> None:
 def test_stations_without_coordinates_are_not_turned(job) -> None:
     places = dict.fromkeys(PLACES, "")
     places[("XX", "AAA")] = "10 20"
-    with pytest.raises(ParameterError, match="no pair .*; XX.BBB..HH. not turned: its coor"):
+    with pytest.raises(
+        ParameterError, match=r"no pair .*; XX.BBB..HH. not turned: its coor"
+    ):
         job(components=["RR"], places=places)
 
 
@@ -306,7 +308,7 @@ def test_parameters_of_stacks_are_tried_before(job, options, said) -> None:
 
 
 def test_selective_stacks_need_their_threshold(job) -> None:
-    with pytest.raises(ParameterError, match="window-stack selective: .*threshold"):
+    with pytest.raises(ParameterError, match=r"window-stack selective: .*threshold"):
         job(window_stack="selective")
 
 

@@ -85,11 +85,11 @@ def restacked(out, derived, memory_bytes=1 << 20):
     return found, ended
 
 
-def rows_of(batches, pair, first=0, stop=len(DAYS)):
+def rows_of(batches, pair, first=0, stop=None):
     """Data, windows, start and end of a pair in the order of time."""
     found = {}
     for one in batches:
-        if DAYS.index(one.stack) not in range(first, stop):
+        if DAYS.index(one.stack) not in range(first, stop or len(DAYS)):
             continue
         for i, found_pair in enumerate(one.pairs.tolist()):
             if tuple(found_pair) == pair:
