@@ -133,5 +133,5 @@ def worst_lag_samples(found: Mapping[Pair, np.ndarray], wave: PlaneWave) -> floa
     worst = 0.0
     for (first, second), data in found.items():
         lag = peak_lag(data) - (arrivals[second] - arrivals[first]) * RATE_HZ
-        worst = max(worst, abs(lag))
+        worst = max(worst, abs(float(lag)))
     return worst
