@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,14 @@ from xcorr_app.layout import (
 )
 from xcorr_app.layout import Part as PartOfRun
 
-__all__ = ["PAIR_GEOMETRY", "finalize", "is_current", "pair_table", "read_index_file"]
+__all__ = [
+    "PAIR_GEOMETRY",
+    "StackTables",
+    "finalize",
+    "is_current",
+    "pair_table",
+    "read_index_file",
+]
 
 INDEX_FORMAT = "xcorr-app correlations"
 INDEX_VERSION = 2
@@ -45,7 +53,7 @@ def pair_table(channels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     channels
-        The channel table.
+        The channel table; identifiers may be bytes.
     pairs
         Shape (n, 2): indices into it.
 
@@ -73,9 +81,9 @@ def pair_table(channels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     )  # fmt: skip
     for side, indices in zip(("first", "second"), pairs.T, strict=True):
         table[side] = indices
-        table[f"{side}_id"] = channels["id"][indices]
+        table[f"{side}_id"] = np.ascontiguousarray(channels["id"])[indices]
         for name in PLACES:
-            table[f"{side}_{name}"] = channels[name][indices]
+            table[f"{side}_{name}"] = np.ascontiguousarray(channels[name])[indices]
     if len(pairs):
         places = [
             table[f"{side}_{name}"] for side in ("first", "second") for name in PLACES
@@ -113,7 +121,8 @@ def finalize(out: str | Path) -> Path:
         temporary, "w", libver=("v110", "v110"), locking=False, track_order=False
     ) as file:
         _write_description(file, run)
-        _write_table(file, "pairs", pair_table(run.channels, table.pairs))
+        pairs = pair_table(_as_bytes(run.channels), table.pairs)
+        _write_table(file, "pairs", pairs)
         _write_table(file, "parts", _part_table(table.parts))
         group = file.create_group("correlations")
         for name, windows in table.stacks.items():
@@ -141,12 +150,16 @@ def _write_description(file: h5py.File, run: RunInfo) -> None:
 
 
 def _write_table(group: h5py.Group, name: str, table: np.ndarray) -> None:
-    """Write a structured array, its text as bytes, which all of HDF5 can read."""
+    group.create_dataset(name, data=_as_bytes(table))
+
+
+def _as_bytes(table: np.ndarray) -> np.ndarray:
+    """Return a structured array with its text as bytes, which all of HDF5 can read."""
     fields = [
         (field, f"S{max(kind.itemsize // 4, 1)}" if kind.kind == "U" else kind)
         for field, (kind, *_) in (table.dtype.fields or {}).items()
     ]
-    group.create_dataset(name, data=table.astype(np.dtype(fields)))
+    return table.astype(np.dtype(fields), copy=False)
 
 
 def _part_table(parts: tuple[PartOfRun, ...]) -> np.ndarray:
@@ -208,6 +221,8 @@ def _runs(windows: np.ndarray) -> np.ndarray:
 def read_index_file(path: Path) -> tuple[RunInfo, Table, np.ndarray]:
     """Read an index file: the run, where its rows are, and the pairs' table.
 
+    The tables of the stacks are read later, see `StackTables`.
+
     Raises
     ------
     DataError
@@ -217,21 +232,65 @@ def read_index_file(path: Path) -> tuple[RunInfo, Table, np.ndarray]:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
         raise DataError(f"{path}: not readable as HDF5 ({error})") from error
-    with file:
-        if file.attrs.get("format") != INDEX_FORMAT:
-            raise DataError(f"{path}: HDF5, but not the result of xcorr-app")
-        if file.attrs["version"] != INDEX_VERSION:
-            raise DataError(
-                f"{path}: version {file.attrs['version']} is not known here"
-            )
-        pairs = _read_table(file["pairs"])
-        run = _read_description(file, len(file["lags_s"]))
-        parts = tuple(_read_part(path.parent, row) for row in file["parts"][()])
-        stacks = {
-            name: group["windows"][()] for name, group in file["correlations"].items()
-        }
+    try:
+        return _read_all_but_stacks(file, path)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _read_all_but_stacks(
+    file: h5py.File, path: Path
+) -> tuple[RunInfo, Table, np.ndarray]:
+    if file.attrs.get("format") != INDEX_FORMAT:
+        raise DataError(f"{path}: HDF5, but not the result of xcorr-app")
+    if file.attrs["version"] != INDEX_VERSION:
+        raise DataError(f"{path}: version {file.attrs['version']} is not known here")
+    run = _read_description(file, len(file["lags_s"]))
+    pairs = _read_table(file["pairs"])
+    parts = tuple(_read_part(path.parent, row) for row in file["parts"][()])
     indices = np.stack([pairs["first"], pairs["second"]], axis=1)
-    return run, Table(parts, indices, stacks), pairs
+    return run, Table(parts, indices, StackTables(path, file)), pairs
+
+
+class StackTables(Mapping[str, np.ndarray]):
+    """The tables of stacks in an index file, each read when it is asked for.
+
+    The file stays open until `close`, so that all of them are of one moment.
+
+    Parameters
+    ----------
+    path
+        Of the file, for messages.
+    file
+        The file.
+    """
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self._path, self._file = path, file
+        self._tables: dict[str, np.ndarray | None] = dict.fromkeys(file["correlations"])
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        table = self._tables[name]
+        if table is None:
+            if not self._file:
+                raise DataError(f"{self._path}: closed before stack {name!r} was read")
+            table = self._file["correlations"][name]["windows"][()]
+            self._tables[name] = table
+        return table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tables
+
+    def close(self) -> None:
+        """Close the file; what was read of it stays."""
+        self._file.close()
 
 
 def _read_description(file: h5py.File, n_lags: int) -> RunInfo:

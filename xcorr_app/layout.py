@@ -12,7 +12,7 @@ See ``docs/decisions/0002-output-layout.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +97,7 @@ class Table:
 
     parts: tuple[Part, ...]
     pairs: np.ndarray
-    stacks: dict[str, np.ndarray]
+    stacks: Mapping[str, np.ndarray]
 
 
 def is_hidden(stack: str) -> bool:
@@ -165,73 +165,98 @@ def table_from_parts(out: str | Path, verify: bool = False) -> Table:
     """
     out = Path(out)
     redo = redo_rules(out)
-    parts, keys, names = [], [np.zeros(0, np.int64)], set()
+    parts, found, names = [], [np.zeros(0, np.int64)], set()
     for part, records in iterate_parts(out):
-        shown = records[_shown(records, part, redo)]
+        shown = np.flatnonzero(_shown(records, part, redo))
         parts.append(part)
-        keys.append(np.unique(_keys(shown)))
-        names.update(np.unique(shown["stack"]).tolist())
-    unique = np.unique(np.concatenate(keys))
-    stacks = {name: np.zeros(len(unique), WINDOWS) for name in sorted(names)}
-    for windows in stacks.values():
-        windows["part"] = -1
+        found.append(_distinct(_keys(records, shown)))
+        names.update(_stack_runs(records, shown)[0])
+    keys, order = _distinct(np.concatenate(found)), sorted(names)
+    stacks = np.zeros((len(order), len(keys)), WINDOWS)
+    stacks["part"] = -1
+    numbers = {name: k for k, name in enumerate(order)}
     for number, part in enumerate(parts):
         records = read_index(out / part.name, part.layout)[: part.n_rows]
         kept = _shown(records, part, redo)
         if verify:
             kept &= whole_rows(out / part.name, part.layout, records)
-        _enter(stacks, unique, records, np.flatnonzero(kept), number)
-    if verify:  # a pair of which every row is damaged is none
-        unique, stacks = _without_empty(unique, stacks)
-    pairs = np.stack([unique >> 32, unique & 0xFFFFFFFF], axis=1).astype(np.int32)
-    return Table(
-        tuple(parts), pairs, {name.decode(): rows for name, rows in stacks.items()}
-    )
+        _enter(stacks, numbers, keys, records, np.flatnonzero(kept), number)
+    if verify:  # a pair of which every row is damaged is none, and so is a stack
+        there = stacks["part"] >= 0
+        of_stack, of_pair = (np.asarray(there.any(axis=k)) for k in (1, 0))
+        if not (of_stack.all() and of_pair.all()):
+            stacks, keys = stacks[np.ix_(of_stack, of_pair)], keys[of_pair]
+            order = [name for name, some in zip(order, of_stack, strict=True) if some]
+    pairs = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
+    tables = {name.decode(): rows for name, rows in zip(order, stacks, strict=True)}
+    return Table(tuple(parts), pairs, tables)
 
 
 def _shown(records: np.ndarray, part: Part, redo: Sequence[Redo]) -> np.ndarray:
     """Say which records are of correlations that a user may see."""
     kept = counted(records, part.layout.session, redo)
     kept &= (records["flags"] & MARKER) == 0
-    hidden = records["stack"].astype("S1") == b"."
-    return np.asarray(kept & ~hidden)
+    letters = records.view(np.uint8).reshape(len(records), RECORD.itemsize)
+    assert RECORD.fields is not None
+    kept &= letters[:, RECORD.fields["stack"][1]] != ord(".")  # see is_hidden
+    return np.asarray(kept)
 
 
-def _keys(records: np.ndarray) -> np.ndarray:
-    return (records["first"].astype(np.int64) << 32) | records["second"]
+def _keys(records: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return one number for each pair, in the order of the pairs."""
+    first = records["first"][rows].astype(np.int64)
+    return np.asarray((first << 32) | records["second"][rows])
+
+
+def _distinct(keys: np.ndarray) -> np.ndarray:
+    """Return keys sorted, each once; for many this is faster than `numpy.unique`."""
+    keys = np.sort(keys)
+    new = np.ones(len(keys), bool)
+    new[1:] = keys[1:] != keys[:-1]
+    return keys[new]
+
+
+def _stack_runs(
+    records: np.ndarray, rows: np.ndarray
+) -> tuple[list[bytes], np.ndarray]:
+    """Return the stacks of rows, one for all that follow each other, and how many."""
+    names = records["stack"][rows]
+    if not len(names):
+        return [], np.zeros(0, np.int64)
+    words = names.view(np.uint64).reshape(len(names), -1)
+    new = np.flatnonzero((words[1:] != words[:-1]).any(axis=1)) + 1
+    begins = np.append(0, new)
+    return names[begins].tolist(), np.diff(np.append(begins, len(names)))
 
 
 def _enter(
-    stacks: dict[bytes, np.ndarray],
-    unique: np.ndarray,
+    stacks: np.ndarray,
+    numbers: dict[bytes, int],
+    keys: np.ndarray,
     records: np.ndarray,
     rows: np.ndarray,
     part: int,
 ) -> None:
-    """Enter rows of a part into the table; of several of a pair the last one stays."""
-    names, of_stack = np.unique(records["stack"][rows], return_inverse=True)
-    for i, name in enumerate(names.tolist()):
-        chosen = rows[of_stack == i]
-        entry = np.zeros(len(chosen), WINDOWS)
-        for field in ("n_windows", "start_ns", "end_ns", "data_sum"):
-            entry[field] = records[field][chosen]
-        entry["part"], entry["row"] = part, chosen
-        at = np.searchsorted(unique, _keys(records[chosen]))
-        stacks[name][at] = entry
+    """Enter rows of a part into the table; of several of a pair the last one stays.
 
-
-def _without_empty(
-    unique: np.ndarray, stacks: dict[bytes, np.ndarray]
-) -> tuple[np.ndarray, dict[bytes, np.ndarray]]:
-    there = np.zeros(len(unique), bool)
-    for windows in stacks.values():
-        there |= windows["part"] >= 0
-    if there.all():
-        return unique, stacks
-    kept = {name: rows[there] for name, rows in stacks.items()}
-    return unique[there], {
-        name: rows for name, rows in kept.items() if (rows["part"] >= 0).any()
-    }
+    Parameters
+    ----------
+    stacks
+        Shape (n_stacks, n_pairs), written to.
+    numbers, keys
+        What its rows and columns mean.
+    records, rows
+        Records of the part, and which of them to enter.
+    part
+        Number of the part.
+    """
+    names, lengths = _stack_runs(records, rows)
+    of_row = np.repeat([numbers[name] for name in names], lengths).astype(np.intp)
+    entries = np.empty(len(rows), WINDOWS)
+    for field in ("n_windows", "start_ns", "end_ns", "data_sum"):
+        entries[field] = records[field][rows]
+    entries["part"], entries["row"] = part, rows
+    stacks[of_row, np.searchsorted(keys, _keys(records, rows))] = entries
 
 
 # ------------------------------------------------------------------ what is done

@@ -19,7 +19,13 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from xcorr_app.correlation import Correlation
-from xcorr_app.index import INDEX_FILE, is_current, pair_table, read_index_file
+from xcorr_app.index import (
+    INDEX_FILE,
+    StackTables,
+    is_current,
+    pair_table,
+    read_index_file,
+)
 from xcorr_app.layout import (
     RUN_FILE,
     RunInfo,
@@ -163,8 +169,10 @@ class Store:
         return f"<Store {self.path}: {len(self)} pairs{state}>"
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files; stacks that were not asked for cannot be read any more."""
         self._rows.close()
+        if isinstance(self._table.stacks, StackTables):
+            self._table.stacks.close()
 
     @property
     def default_stack(self) -> str:

@@ -172,6 +172,20 @@ def test_stacks(out):
         assert len(windows) == len(results)
 
 
+def test_tables_of_stacks_are_read_when_they_are_asked_for(out):
+    with store.open(out) as results:
+        usual = results.windows()
+        with CorrelationWriter(out) as writer:
+            writer.write(batch([(0, 2)], "2022-05-17", (0, 0, 4)))
+        finalize(out)  # what is open stays what it was
+        assert np.count_nonzero(results.windows("2022-05-17")["part"] >= 0) == 2
+    np.testing.assert_array_equal(results.windows(), usual)
+    with store.open(out) as results:
+        assert results.stacks == ("2022-05-17", "all")
+    with pytest.raises(DataError, match="closed before stack 'all' was read"):
+        results.windows()
+
+
 def test_blocks_are_bounded(out):
     with store.open(out) as results:
         sizes, rows = [], []
