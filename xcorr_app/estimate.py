@@ -1,36 +1,32 @@
 """What a run will take: time, memory and disk, before it starts.
 
-One span goes through the real chain, and one tile of noise through the real
-correlation; the rest is counting. Nothing is written.
+A small tile of noise goes through the real correlation, and where there is time for it
+(``--dry-run``) some spans go through the real chain; the rest is counting. Nothing is
+written.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from dispel4py.base import IterativePE
-from dispel4py.errors import RunError
-from dispel4py.run import run as run_graph
-from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.correlate import CorrelateTiles
 from seismo_pes.holdings import ChannelSpan
-from seismo_pes.pairs import Tile, gather
 from seismo_pes.parts import RECORD
-from seismo_pes.periods import Periods
-from seismo_pes.read import ReadWaveforms
-from seismo_pes.spectra import Spectra, WindowSpectra
-from xcorr_app.chain import Preprocess
+from xcorr_app.calibrate import (
+    held_by,
+    pair_seconds,
+    span_seconds,
+    usual_span_seconds,
+)
 from xcorr_app.config import Config
 from xcorr_app.geometry import (
-    BYTES_PER_S,
     PAIR_S,
-    SPAN_S,
     Geometry,
     divide,
     extend,
@@ -38,7 +34,7 @@ from xcorr_app.geometry import (
 )
 from xcorr_app.job import Job, prepare
 from xcorr_app.layout import finished_tiles
-from xcorr_app.memory import MB, Load, n_processes
+from xcorr_app.memory import MB, TILES_UNDER_WAY, Load, n_processes
 from xcorr_app.progress import duration
 from xcorr_app.restack import BATCH_BYTES, Derived
 from xcorr_app.resume import check_config, read_started
@@ -46,11 +42,12 @@ from xcorr_app.session import Todo, derived, memory_bytes, n_lags_of, to_do
 
 __all__ = ["Estimate", "estimate", "estimate_of", "roughly_s"]
 
-DISK_BYTES_PER_S = 400 * MB
-ROW_S = 3e-6  # an entry of the index
+DISK_BYTES_PER_S = 1000 * MB
+COPY_BYTES_PER_S = 3000 * MB  # rows on their way to the disk, for the processor
+ROW_S = 2e-6  # an entry of the index
+SHARING = 1.25  # cores that work at the same time share their memory's bandwidth
+MODULES_BYTES = 160 * MB  # of a process
 START_S = {"simple": 0.3, "multi": 1.0, "mpi": 1.5}
-PATIENCE_S = 0.7  # for each of the two measurements
-TILE_BYTES = 48 * MB
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,8 @@ class Estimate:
         Bound of the memory of all processes beside their modules.
     seconds
         For each phase.
+    probable_bytes
+        Memory that all processes will probably take, with their modules.
     """
 
     n_channels: int
@@ -81,6 +80,7 @@ class Estimate:
     memory_bytes: int
     processes: int
     seconds: dict[str, float] = field(default_factory=dict)
+    probable_bytes: int = 0
 
     @property
     def total_s(self) -> float:
@@ -92,8 +92,7 @@ class Estimate:
         return (
             f"{self.n_pairs:,} pairs, {self.n_days:,} days, {_size(self.input_bytes)} "
             f"to read: about {duration(max(self.total_s, 1))}, "
-            f"{_size(self.disk_bytes)} on disk, up to {_size(self.memory_bytes)} of "
-            "memory"
+            f"{_size(self.disk_bytes)} on disk, {_size(self.probable_bytes)} of memory"
         )
 
     def text(self) -> str:
@@ -109,8 +108,9 @@ class Estimate:
             ("disk", _size(self.disk_bytes)),
             (
                 "memory",
-                f"up to {_size(self.memory_bytes)} in {n} process"
-                f"{'es' if n > 1 else ''}, beside the program itself",
+                f"about {_size(self.probable_bytes)} in {n} process"
+                f"{'es' if n > 1 else ''}; at most {_size(self.memory_bytes)} beside "
+                "the program itself",
             ),
             *((f"time: {name}", duration(s)) for name, s in self.seconds.items()),
             ("time", f"about {duration(max(self.total_s, 1))}"),
@@ -150,7 +150,7 @@ def estimate(config: Config) -> Estimate:
     if not (config.resume or config.update):
         job = prepare(config)
         geometry = divide(job, processes, memory)
-        return estimate_of(to_do(job, geometry, processes, memory))
+        return estimate_of(to_do(job, geometry, processes, memory), True)
     out = Path(config.out)
     run = read_started(out, "--update" if config.update else "--resume")
     check_config(run, config, config.update)
@@ -158,36 +158,48 @@ def estimate(config: Config) -> Estimate:
     geometry = Geometry.from_dict(run.geometry)
     if config.update:
         geometry = extend(geometry, job, len(run.channels), processes, memory)
-    return estimate_of(to_do(job, geometry, processes, memory, finished_tiles(out)))
+    todo = to_do(job, geometry, processes, memory, finished_tiles(out))
+    return estimate_of(todo, True)
 
 
-def estimate_of(todo: Todo) -> Estimate:
-    """Say what will be taken by what is to be done."""
+def estimate_of(todo: Todo, reads: bool = False) -> Estimate:
+    """Say what will be taken by what is to be done.
+
+    Parameters
+    ----------
+    todo
+        What is to be done.
+    reads
+        Read and prepare some spans to know how long that takes: it may take seconds.
+    """
     job, config = todo.job, todo.job.config
-    processes, load = n_processes(config), Load.of(job)
+    processes = n_processes(config)
     pairs = pairs_of_tiles(job, todo.geometry)
     n_pairs = sum(pairs.values())
     stretches = {s for needed in todo.rounds for s in needed}
     n_correlated = sum(
         pairs[place] for one in todo.rounds for v in one.values() for place in v
     )
-    n_base = n_correlated * _periods_per_stretch(job, todo.geometry)
-    n_derived = _derived_rows(job, todo.geometry, n_pairs) if n_base else 0
     n_bands = max(job.settings.n_bands, 1)
-    n_rows = round(n_base + n_derived) * n_bands
-    disk = n_rows * (load.row + RECORD.itemsize)
-    at_once = max(min(processes, len(os.sched_getaffinity(0))), 1)
+    n_base = n_correlated * _periods_per_stretch(job, todo.geometry) * n_bands
+    n_derived = _derived_rows(job, todo.geometry, n_pairs) * n_bands if n_base else 0
+    n_rows = round(n_base + n_derived)
     spans = [span for span in job.spans if span.stretch in stretches]
+    n_windows, load = held_by(job, spans)
+    at_once = max(min(processes, len(os.sched_getaffinity(0))), 1)
+    speed = at_once / (SHARING if at_once > 1 else 1)
     seconds = {"start": START_S.get(config.mapping, 1.0)}
     if spans:
-        seconds["read and prepare"] = todo.n_spans * _span_s(job, spans) / at_once
-        seconds["correlate"] = n_correlated * _pair_s(job, load, todo) / at_once
+        span_s = span_seconds(job, spans) if reads else usual_span_seconds(load)
+        seconds["read and prepare"] = todo.n_spans * span_s / speed
+        correlating = n_correlated * pair_seconds(todo, n_windows, load)
+        seconds["correlate and write"] = _writing(n_base, load, correlating, speed)
     if n_derived:
-        made = derived(job)
-        stacked = _stack_s(job, made, n_base * n_bands, n_derived * n_bands)
-        reading = n_base * n_bands * load.row / DISK_BYTES_PER_S
-        seconds["stack"] = reading + stacked / at_once
-    seconds["write"] = disk / DISK_BYTES_PER_S + n_rows * ROW_S
+        stacking = _stack_s(job, derived(job), n_base, n_derived)
+        reading = n_base * load.row / DISK_BYTES_PER_S
+        writing = _writing(n_derived, load, stacking, speed)
+        seconds["stack and write"] = reading + writing
+    seconds["index"] = n_rows * ROW_S
     return Estimate(
         len(job.channels),
         n_pairs,
@@ -195,10 +207,34 @@ def estimate_of(todo: Todo) -> Estimate:
         todo.n_tiles,
         n_rows,
         _input_bytes(spans),
-        disk,
+        n_rows * (load.row + RECORD.itemsize),
         memory_bytes(config),
         processes,
         seconds,
+        _probable_bytes(todo, load, processes, sum(pairs.values())),
+    )
+
+
+def _writing(n_rows: float, load: Load, computing_s: float, speed: float) -> float:
+    """Return the time of making rows, while the disk writes those made before."""
+    n_bytes = n_rows * (load.row + RECORD.itemsize)
+    busy = (computing_s + n_bytes / COPY_BYTES_PER_S) / speed
+    return max(busy, n_bytes / DISK_BYTES_PER_S)
+
+
+def _probable_bytes(todo: Todo, load: Load, processes: int, n_pairs: int) -> int:
+    """Return the memory that the first phase fills; its shares are bounds only."""
+    job = todo.job
+    counts = Counter(span.stretch for span in job.spans)
+    spectra = 2 * max(counts.values(), default=0) * load.spectrum  # and their blocks
+    size = max((stop - first for first, stop in todo.geometry.blocks), default=0)
+    under_way = 2 * TILES_UNDER_WAY * size * load.spectrum
+    each = load.process + under_way + MODULES_BYTES
+    sums = n_pairs * load.sums if todo.geometry.sums_up else 0
+    return (
+        processes * each
+        + min(spectra, todo.shares.gather)
+        + min(sums, todo.shares.sums)
     )
 
 
@@ -207,7 +243,7 @@ def roughly_s(todo: Todo) -> float:
     load, pairs = Load.of(todo.job), pairs_of_tiles(todo.job, todo.geometry)
     places = [p for one in todo.rounds for chosen in one.values() for p in chosen]
     correlating = sum(pairs[place] for place in places) * PAIR_S
-    return todo.n_spans * (SPAN_S + load.trace / BYTES_PER_S) + correlating
+    return todo.n_spans * usual_span_seconds(load) + correlating
 
 
 def _input_bytes(spans: Iterable[ChannelSpan]) -> int:
@@ -242,95 +278,7 @@ def _derived_rows(job: Job, geometry: Geometry, n_pairs: int) -> int:
     return n_pairs * (1 + made.uncertainty + len(made.moving))
 
 
-# ------------------------------------------------------------------ measuring
-
-
-class _Pass(IterativePE):
-    def _process(self, data: object) -> object:
-        return data
-
-
-def _span_s(job: Job, spans: list[ChannelSpan]) -> float:
-    """Return the time that a span takes, by some of them in the real chain.
-
-    The first is not counted if there is time for more: it loads modules, and what is
-    the same for all.
-    """
-    middle = spans[len(spans) // 2].stretch
-    instruments: dict[str, list[ChannelSpan]] = {}
-    for span in spans:
-        if span.stretch == middle:
-            instruments.setdefault(span.channel_id[:-1], []).append(span)
-    taken, began = 0.0, time.perf_counter()
-    for k, members in enumerate(list(instruments.values())[:4]):
-        before = time.perf_counter()
-        try:
-            run_graph(_chain(job), {"_Pass": [{"input": one} for one in members]})
-        except RunError:
-            continue  # the run will tell of it
-        taken = (time.perf_counter() - before) / len(members)
-        if k and time.perf_counter() - began > PATIENCE_S / 2:
-            break
-        if time.perf_counter() - began > PATIENCE_S:
-            break
-    return taken
-
-
-def _chain(job: Job) -> WorkflowGraph:
-    start, read, chain = _Pass(), ReadWaveforms(), Preprocess(job)
-    ids = {channel.id: k for k, channel in enumerate(job.channels)}
-    spectra = WindowSpectra(job.settings, ids)
-    graph = WorkflowGraph()
-    graph.connect(start, "output", read, "input")
-    graph.connect(read, "output", chain, "input")
-    graph.connect(chain, "output", spectra, "input")
-    return graph
-
-
-def _pair_s(job: Job, load: Load, todo: Todo) -> float:
-    """Return the time that a pair takes in a stretch, by a tile of noise."""
-    settings, config = job.settings, job.config
-    windows = np.arange(_n_windows(job), dtype=np.int64)
-    size = max(stop - first for first, stop in todo.geometry.blocks)
-    n = max(min(size, TILE_BYTES // max(load.spectrum, 1) // 2), 1)
-    shape = (
-        len(windows) * settings.rows_per_window,
-        settings.bins.stop - settings.bins.start,
-    )
-    rng = np.random.default_rng(0)
-    kind = np.result_type(settings.dtype, np.complex64)
-    data = (rng.standard_normal(shape) + 1j).astype(kind)
-    factors = (
-        np.ones((settings.n_bands, len(windows))) if settings.n_bands > 1 else None
-    )
-    blocks = []
-    for first in (0, n):
-        members = [Spectra(first + k, 0, windows, data, factors) for k in range(n)]
-        blocks.append(gather(members, windows, (first, first + n)))
-    unit = todo.geometry.unit if todo.geometry.unit != "group" else "day"
-    element = CorrelateTiles(
-        settings,
-        Periods(unit),
-        window_stack=config.window_stack,
-        stack_options=(
-            config.stack_options if config.window_stack != "linear" else None
-        ),
-    )
-    element.preprocess()
-    stretch = min(span.stretch for span in job.spans)
-    tile = Tile(1, 0, 1, stretch, blocks[0], blocks[1])
-    best, began = np.inf, time.perf_counter()
-    while time.perf_counter() - began < PATIENCE_S / 2:
-        before = time.perf_counter()
-        for _ in element.process({"input": tile}):
-            pass
-        best = min(best, time.perf_counter() - before)
-    return best / n**2
-
-
-def _n_windows(job: Job) -> int:
-    times = {(span.start_ns, span.end_ns) for span in job.spans}
-    return max(len(job.settings.grid.windows_between(*one)) for one in times)
+# ------------------------------------------------------------------ stacking
 
 
 def _stack_s(job: Job, made: Derived, n_base: float, n_derived: float) -> float:

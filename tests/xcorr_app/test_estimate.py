@@ -59,6 +59,7 @@ def test_counts_are_those_of_the_run(words, tmp_path, capsys, options):
         assert at_most == n_rows
     assert found["days"] == "2"
     assert re.fullmatch(r"about \d+ s", found["time"])
+    assert re.match(r"about \d+ MB in \d process", found["memory"])
 
 
 def test_what_is_left_of_a_run(words, tmp_path, capsys):
