@@ -21,7 +21,6 @@ from seismo_pes.periods import Periods
 from seismo_pes.read import ReadWaveforms, read_file
 from seismo_pes.spectra import Spectra, WindowSpectra
 from xcorr_app.chain import Preprocess
-from xcorr_app.geometry import BYTES_PER_S
 from xcorr_app.job import Job
 from xcorr_app.memory import MB, Load
 from xcorr_app.session import Todo
@@ -29,6 +28,7 @@ from xcorr_app.session import Todo
 __all__ = ["held_by", "pair_seconds", "span_seconds", "usual_span_seconds"]
 
 READ_S = 0.004  # a span, beside what its samples take
+PREPARE_BYTES_PER_S = 160 * MB  # its samples, as float64
 PATIENCE_S = 1.0  # if the first span takes longer, it is not followed by many
 SOME_SPANS = 6
 SOME_HEADERS = 3
@@ -39,7 +39,7 @@ TILE_CHANNELS = 16
 
 def usual_span_seconds(load: Load) -> float:
     """Return about how long a span is read and prepared, without measuring."""
-    return READ_S + load.trace / BYTES_PER_S
+    return READ_S + load.trace / PREPARE_BYTES_PER_S
 
 
 def held_by(job: Job, spans: list[ChannelSpan]) -> tuple[int, Load]:
