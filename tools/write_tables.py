@@ -16,7 +16,7 @@ from types import ModuleType
 import seismo_pes.signal
 from dispel4py.catalog import Entry, Parameter, find_pes
 from xcorr_app.config import TABLES, Config
-from xcorr_app.options import Option, default_text, flag, options_of
+from xcorr_app.config.options import Option, default_text, flag, options_of
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 REQUIRED = ("stations", "data", "out")

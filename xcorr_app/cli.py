@@ -20,11 +20,11 @@ from dispel4py.terminal import Terminated, mpi_rank, sigterm_unwinds, start_logg
 from xcorr_app import commands
 from xcorr_app.commands import PROG, command_parser, number, progress_shown, whole
 from xcorr_app.config import TABLES, Config, resolve, template
-from xcorr_app.options import Parser, add_arguments
+from xcorr_app.config.options import Parser, add_arguments
 from xcorr_app.terminal import launch_mpi, mapping_here
 
 if TYPE_CHECKING:
-    from xcorr_app.summary import RunSummary
+    from xcorr_app.running.summary import RunSummary
 
 DEFAULT_CONFIG = "xcorr-app.toml"
 
@@ -179,7 +179,7 @@ def _earlier(given: dict[str, Any], config_file: str | None) -> dict[str, Any]:
     goes_on = given.get("resume") or given.get("update")
     if config_file is not None or not goes_on or "out" not in given:
         return {}
-    from xcorr_app.resume import read_started
+    from xcorr_app.running.resume import read_started
 
     of_this_start = ["resume", "update", "force", "dry_run"]
     if given.get("update"):
@@ -193,7 +193,7 @@ def correlate(config: Config) -> int:
     """Run a configuration, tell its outcome, return the exit status."""
     start_logging(config.log_level)
     if config.dry_run:
-        from xcorr_app.estimate import estimate
+        from xcorr_app.planning.estimate import estimate
 
         print(estimate(config).text())
         return 0

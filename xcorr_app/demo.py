@@ -134,7 +134,7 @@ def measure(results: Store, truth: Path) -> Fit:
 
 def draw(results: Store, network: Network, path: Path) -> Path:
     """Draw the record section with the true moveout over it."""
-    from xcorr_app.plot import record_section
+    from xcorr_app.looking.plot import record_section
 
     record_section(
         results,

@@ -18,23 +18,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from xcorr_app.correlation import Correlation
-from xcorr_app.index import (
+from xcorr_app.results.correlation import Correlation
+from xcorr_app.results.index import (
     INDEX_FILE,
     StackTables,
     is_current,
     pair_table,
     read_index_file,
 )
-from xcorr_app.layout import (
+from xcorr_app.results.layout import (
     RUN_FILE,
     RunInfo,
     Table,
     read_run,
     table_from_parts,
 )
-from xcorr_app.reader import RowReader
-from xcorr_app.stacks import bands_of
+from xcorr_app.results.reader import RowReader
+from xcorr_app.results.stacks import bands_of
 
 if TYPE_CHECKING:
     from obspy import Stream

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from xcorr_app.options import format_time, parse_time
+from xcorr_app.config.options import format_time, parse_time
 
 if TYPE_CHECKING:
     from obspy import Inventory

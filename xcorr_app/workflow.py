@@ -31,17 +31,17 @@ from seismo_pes.read import ReadWaveforms
 from seismo_pes.report import Skipped
 from seismo_pes.spectra import WindowSpectra
 from seismo_pes.write import STAYS, WriteCorrelations
-from xcorr_app.chain import Preprocess
 from xcorr_app.config import Config
-from xcorr_app.estimate import estimate_of, roughly_s
-from xcorr_app.follow import Follow
-from xcorr_app.geometry import Needed
-from xcorr_app.index import finalize
-from xcorr_app.lock import RunLock
+from xcorr_app.planning.chain import Preprocess
+from xcorr_app.planning.estimate import estimate_of, roughly_s
+from xcorr_app.planning.geometry import Needed
 from xcorr_app.progress import Progress
-from xcorr_app.restack import RestackPairs
-from xcorr_app.session import Restack, Todo, n_lags_of, open_session, restacking
-from xcorr_app.summary import RunSummary
+from xcorr_app.results.index import finalize
+from xcorr_app.running.follow import Follow
+from xcorr_app.running.lock import RunLock
+from xcorr_app.running.restack import RestackPairs
+from xcorr_app.running.session import Restack, Todo, n_lags_of, open_session, restacking
+from xcorr_app.running.summary import RunSummary
 
 __all__ = ["build_graph", "build_restack_graph", "run"]
 

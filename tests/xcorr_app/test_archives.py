@@ -20,7 +20,7 @@ from seismo_pes import datacentre
 from seismo_pes.asdf_writer import AsdfWriter
 from seismo_pes.holdings import ChannelSpan
 from xcorr_app import cli, store
-from xcorr_app.archives import _both, open_archives, open_inventory
+from xcorr_app.planning.archives import _both, open_archives, open_inventory
 from xcorr_app.synthetic import Network, make_archive
 
 WADL = Path(obspy.__file__).parent / "clients" / "fdsn" / "tests" / "data"

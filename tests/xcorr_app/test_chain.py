@@ -19,12 +19,12 @@ from seismo_pes.preprocess import detrend_polynomial, taper
 from seismo_pes.read import ReadWaveforms
 from seismo_pes.waveforms import ChannelSpan, Waveforms
 from tests.xcorr_app.conftest import DAY
-from xcorr_app.chain import Preprocess
 from xcorr_app.config import Config
-from xcorr_app.job import Job, prepare
-from xcorr_app.reject import bad_windows
-from xcorr_app.spans import NameSpans, TrimToGrid
-from xcorr_app.steps import elements, parse_steps, rate_after
+from xcorr_app.planning.chain import Preprocess
+from xcorr_app.planning.job import Job, prepare
+from xcorr_app.planning.reject import bad_windows
+from xcorr_app.planning.spans import NameSpans, TrimToGrid
+from xcorr_app.planning.steps import elements, parse_steps, rate_after
 from xcorr_app.workflow import Spans
 
 RATE_HZ = 10.0

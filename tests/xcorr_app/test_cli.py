@@ -14,9 +14,9 @@ from dispel4py.terminal import Terminated, sigterm_unwinds
 from seismo_pes.report import Skipped
 from xcorr_app import cli
 from xcorr_app.config import Config, resolve
-from xcorr_app.options import options_of
+from xcorr_app.config.options import options_of
 from xcorr_app.progress import Progress, duration
-from xcorr_app.summary import RunSummary
+from xcorr_app.running.summary import RunSummary
 
 RUN = ["--stations", "list.txt", "--data", "archive", "--out"]
 
@@ -254,7 +254,7 @@ def test_a_run_that_goes_on_knows_its_options(workflow, out, monkeypatch, capsys
         stations="a", data="b", out=str(out), window_s=900, force=True, end="2022-01-05"
     )
     stored = types.SimpleNamespace(config=earlier.to_dict())
-    monkeypatch.setattr("xcorr_app.resume.read_run", lambda _: stored)
+    monkeypatch.setattr("xcorr_app.running.resume.read_run", lambda _: stored)
     words = ["--out", str(out), "--resume"]
     assert cli.main(words) == 2
     assert "no run was started in" in one_line(capsys)

@@ -11,12 +11,12 @@ from dispel4py.errors import ParameterError
 from seismo_pes.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
 from xcorr_app import commands, store
-from xcorr_app.changes import read_table
-from xcorr_app.curves import Medians
-from xcorr_app.disp import measure_disp, plan
-from xcorr_app.disp_view import clearest_pair, draw_curves, summary
-from xcorr_app.index import finalize
-from xcorr_app.layout import create_run
+from xcorr_app.looking.disp_view import clearest_pair, draw_curves, summary
+from xcorr_app.measuring.changes import read_table
+from xcorr_app.measuring.curves import Medians
+from xcorr_app.measuring.disp import measure_disp, plan
+from xcorr_app.results.index import finalize
+from xcorr_app.results.layout import create_run
 
 RATE_HZ, MAX_LAG_S = 5.0, 200.0
 BAND = (0.07, 0.4)
@@ -186,7 +186,9 @@ def test_the_command(run, tmp_path):
 
 def test_pictures(run, tmp_path, monkeypatch):
     figures = []
-    monkeypatch.setattr("xcorr_app.disp_view.save", lambda f, path: figures.append(f))
+    monkeypatch.setattr(
+        "xcorr_app.looking.disp_view.save", lambda f, path: figures.append(f)
+    )
     settings = plan(run, reference_km_s=3.7)
     table, n_pairs, _ = measure_disp(run, settings, tmp_path)
     draw_curves(table, "x.png")

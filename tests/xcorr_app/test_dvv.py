@@ -11,13 +11,13 @@ from dispel4py.errors import ParameterError
 from seismo_pes.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
 from xcorr_app import commands, store
-from xcorr_app.batches import tell_skipped
-from xcorr_app.changes import CHANGE, NetworkMean, read_table
-from xcorr_app.dvv import MeasureChanges, measure_dvv
-from xcorr_app.dvv_view import draw_changes, summary
-from xcorr_app.index import finalize
-from xcorr_app.layout import create_run
-from xcorr_app.velocity import METHODS, lag_range, plan
+from xcorr_app.looking.dvv_view import draw_changes, summary
+from xcorr_app.measuring.batches import tell_skipped
+from xcorr_app.measuring.changes import CHANGE, NetworkMean, read_table
+from xcorr_app.measuring.dvv import MeasureChanges, measure_dvv
+from xcorr_app.measuring.velocity import METHODS, lag_range, plan
+from xcorr_app.results.index import finalize
+from xcorr_app.results.layout import create_run
 
 DAY_NS = 86_400 * 10**9
 RATE_HZ, MAX_LAG_S = 20.0, 60.0
@@ -229,7 +229,9 @@ def test_the_command(run, tmp_path, capsys):
 
 def test_pictures(run, tmp_path, monkeypatch):
     figures = []
-    monkeypatch.setattr("xcorr_app.dvv_view.save", lambda f, path: figures.append(f))
+    monkeypatch.setattr(
+        "xcorr_app.looking.dvv_view.save", lambda f, path: figures.append(f)
+    )
     settings = plan(run)
     table, *_ = measure_dvv(run, settings, tmp_path)
     draw_changes(table, settings, "x.png")

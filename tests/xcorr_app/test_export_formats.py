@@ -17,9 +17,9 @@ from seismo_pes.write import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.export import FORMATS, export, zarr
 from xcorr_app.export.target import ABOUT_FILE
-from xcorr_app.index import finalize
-from xcorr_app.layout import create_run
-from xcorr_app.xarray_view import to_dataset
+from xcorr_app.results.index import finalize
+from xcorr_app.results.layout import create_run
+from xcorr_app.results.xarray_view import to_dataset
 
 START_NS = UTCDateTime(2022, 5, 17).ns
 DAY_NS = 86_400 * 10**9
@@ -386,7 +386,9 @@ def test_without_xarray_the_extra_is_named(single, monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr("xcorr_app.xarray_view.importlib.import_module", missing)
+    monkeypatch.setattr(
+        "xcorr_app.results.xarray_view.importlib.import_module", missing
+    )
     with pytest.raises(
         ParameterError, match=r"pip install 'dispel4py-seismo\[xarray\]'"
     ):

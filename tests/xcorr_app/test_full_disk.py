@@ -10,7 +10,7 @@ from seismo_pes import sink, write
 from seismo_pes.disk import DiskFull, is_full, telling_full_disk
 from xcorr_app import store
 from xcorr_app.cli import main
-from xcorr_app.lock import LOCK_FILE
+from xcorr_app.running.lock import LOCK_FILE
 
 
 def full_disk(*_, **__):
@@ -63,7 +63,9 @@ def test_the_disk_fills_while_a_run_writes(
         return full_disk() if len(sizes) > 4 else pwrite(fd, data, offset)
 
     monkeypatch.setattr(sink.os, "pwrite", some_room)
-    monkeypatch.setattr("xcorr_app.geometry.block_size", lambda *_: 1)  # more tiles
+    monkeypatch.setattr(
+        "xcorr_app.planning.geometry.block_size", lambda *_: 1
+    )  # more tiles
     assert main([*words, "--on-error", policy]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     out = tmp_path / "out"
@@ -84,7 +86,7 @@ def test_the_disk_is_full_when_a_part_is_made(words, monkeypatch, capsys):
     assert "the disk is full" in line
 
 
-@pytest.mark.parametrize("name", ["session.create_run", "workflow.finalize"])
+@pytest.mark.parametrize("name", ["running.session.create_run", "workflow.finalize"])
 def test_the_disk_is_full_before_or_after(words, monkeypatch, capsys, name):
     monkeypatch.setattr(f"xcorr_app.{name}", full_disk)
     assert main(words) == 1

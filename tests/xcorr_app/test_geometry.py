@@ -17,8 +17,9 @@ from seismo_pes.signal.window import WindowGrid
 from seismo_pes.spectra import SpectraSettings
 from seismo_pes.stations import Channel
 from tests.xcorr_app.conftest import DAY
-from xcorr_app import geometry, store
-from xcorr_app.geometry import (
+from xcorr_app import store
+from xcorr_app.planning import geometry
+from xcorr_app.planning.geometry import (
     Geometry,
     Group,
     divide,
@@ -26,8 +27,8 @@ from xcorr_app.geometry import (
     pairs_of_tiles,
     rounds_of,
 )
-from xcorr_app.memory import GB, MB, Load, available_bytes, shares
-from xcorr_app.resume import needed_tiles
+from xcorr_app.planning.memory import GB, MB, Load, available_bytes, shares
+from xcorr_app.running.resume import needed_tiles
 
 DAY_NS = 86_400 * 10**9
 

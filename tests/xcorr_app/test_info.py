@@ -8,9 +8,9 @@ import pytest
 from seismo_pes.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
 from xcorr_app import store
-from xcorr_app.index import finalize
-from xcorr_app.info import describe, info_json, info_text, pair_rows
-from xcorr_app.layout import create_run
+from xcorr_app.looking.info import describe, info_json, info_text, pair_rows
+from xcorr_app.results.index import finalize
+from xcorr_app.results.layout import create_run
 
 DAY_NS = 86_400_000_000_000
 

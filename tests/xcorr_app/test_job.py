@@ -11,9 +11,9 @@ import pytest
 from dispel4py.errors import ParameterError
 from seismo_pes.stations import Channel
 from tests.xcorr_app.conftest import DAY
-from xcorr_app.choose import needed_codes, oriented_names, rotation_of
 from xcorr_app.config import Config
-from xcorr_app.job import Job, prepare
+from xcorr_app.planning.choose import needed_codes, oriented_names, rotation_of
+from xcorr_app.planning.job import Job, prepare
 
 # three stations on a meridian, one far to the east
 PLACES = {

@@ -17,9 +17,10 @@ from seismo_pes.plot import (
 )
 from seismo_pes.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
-from xcorr_app import plot, store
-from xcorr_app.index import finalize
-from xcorr_app.layout import create_run
+from xcorr_app import store
+from xcorr_app.looking import plot
+from xcorr_app.results.index import finalize
+from xcorr_app.results.layout import create_run
 
 DAY_NS = 86_400 * 10**9
 VELOCITY_KM_S = 3.0
@@ -262,7 +263,7 @@ def test_bins_take_blocks_of_any_size():
 
 def test_pictures_need_no_global_state():
     """Neither pyplot nor a window, so that a run on a cluster can draw."""
-    code = "import sys, xcorr_app.plot, seismo_pes.plot; print(*sys.modules)"
+    code = "import sys, xcorr_app.looking.plot, seismo_pes.plot; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -12,10 +12,10 @@ from seismo_pes.rows import CorrelationRows
 from seismo_pes.stack import bootstrap, stack
 from seismo_pes.stations import Channel
 from seismo_pes.write import CorrelationWriter
-from xcorr_app.baserows import base_rows, moving_stacks
-from xcorr_app.layout import create_run
-from xcorr_app.restack import Derived, RestackPairs
-from xcorr_app.runfile import Redo, new_session, read_run, write_run
+from xcorr_app.results.layout import create_run
+from xcorr_app.results.runfile import Redo, new_session, read_run, write_run
+from xcorr_app.running.baserows import base_rows, moving_stacks
+from xcorr_app.running.restack import Derived, RestackPairs
 
 DAY_NS = 86_400 * 10**9
 N_LAGS = 15

@@ -19,9 +19,10 @@ import pytest
 from seismo_pes import write
 from seismo_pes.parts import read_layout
 from tests.xcorr_app.conftest import DAY
-from xcorr_app import cli, geometry, store
-from xcorr_app.layout import finished_tiles
-from xcorr_app.runfile import read_run
+from xcorr_app import cli, store
+from xcorr_app.planning import geometry
+from xcorr_app.results.layout import finished_tiles
+from xcorr_app.results.runfile import read_run
 
 STATIONS = ("AAA", "BBB", "CCC", "DDD")
 N_DAYS = 3
@@ -215,7 +216,7 @@ def test_without_substacks(tmp_path, words, monkeypatch, after, length):
 
 
 def test_sums_that_do_not_fit_are_made_in_rounds(tmp_path, words, monkeypatch):
-    from xcorr_app import session
+    from xcorr_app.running import session
 
     assert cli.main(words("whole", *COMMON)) == 0
 

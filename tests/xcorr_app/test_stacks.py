@@ -5,7 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from dispel4py.errors import ParameterError
-from xcorr_app.stacks import band_hz, band_name, bands_of, full_name, over_time, unit_of
+from xcorr_app.results.stacks import (
+    band_hz,
+    band_name,
+    bands_of,
+    full_name,
+    over_time,
+    unit_of,
+)
 
 NAMES = [
     f"{period}@{band}"

@@ -17,10 +17,10 @@ from seismo_pes.parts import read_layout
 from seismo_pes.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
 from xcorr_app import store
-from xcorr_app.correlation import peaks, signal_to_noise
-from xcorr_app.index import finalize
-from xcorr_app.layout import create_run, finished_tiles, read_run
-from xcorr_app.runfile import Redo, new_session, write_run
+from xcorr_app.results.correlation import peaks, signal_to_noise
+from xcorr_app.results.index import finalize
+from xcorr_app.results.layout import create_run, finished_tiles, read_run
+from xcorr_app.results.runfile import Redo, new_session, write_run
 
 N_LAGS = 21
 IDS = ("XX.AAA..BHZ", "XX.BBB..BHZ", "XX.CCC.00.BHZ", "XX.CCC.10.BHZ", "YY.DDD..BHZ")

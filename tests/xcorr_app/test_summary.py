@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seismo_pes.report import Skipped
-from xcorr_app.summary import RunSummary
+from xcorr_app.running.summary import RunSummary
 
 
 def summary(out, *skipped, **more):

@@ -12,11 +12,12 @@ from obspy import Stream, Trace, UTCDateTime
 from dispel4py.errors import ParameterError
 from seismo_pes.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
-from xcorr_app import cli, commands, store, views
+from xcorr_app import cli, commands, store
 from xcorr_app.export import FORMATS
-from xcorr_app.index import finalize
-from xcorr_app.layout import create_run
-from xcorr_app.report import write_report
+from xcorr_app.looking import views
+from xcorr_app.looking.report import write_report
+from xcorr_app.results.index import finalize
+from xcorr_app.results.layout import create_run
 
 DAY_NS = 86_400 * 10**9
 DAYS = ("2022-05-17", "2022-05-18", "2022-05-20")
@@ -215,7 +216,7 @@ def test_the_command_knows_the_formats():
 def test_every_kind_is_drawn(tmp_path, kind, capsys, monkeypatch):
     make(tmp_path, n=3).close()
     saved = []
-    for place in ("xcorr_app.views.save", "xcorr_app.plot.save"):
+    for place in ("xcorr_app.looking.views.save", "xcorr_app.looking.plot.save"):
         monkeypatch.setattr(place, lambda figure, path: saved.append(path))
     of_a_pair = kind in ("pair", "time", "components")
     pair = ["--pair", "S00", "S02"] if of_a_pair else []
@@ -315,8 +316,8 @@ def test_scan_of_listed_stations(archive, tmp_path, capsys):
 
 
 def test_report_shows_what_was_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr("xcorr_app.report._of_all", lambda *given: [])
-    monkeypatch.setattr("xcorr_app.report._of_strongest", lambda *given: [])
+    monkeypatch.setattr("xcorr_app.looking.report._of_all", lambda *given: [])
+    monkeypatch.setattr("xcorr_app.looking.report._of_strongest", lambda *given: [])
     with make(tmp_path / "out") as results:
         plain = write_report(results, tmp_path / "r.html").read_text()
         (results.path / "dvv.png").write_bytes(b"velocity")

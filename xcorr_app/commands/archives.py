@@ -7,7 +7,7 @@ from functools import partial
 
 from dispel4py.errors import ParameterError
 from xcorr_app.commands.arguments import PROG, command_parser, progress_shown
-from xcorr_app.options import parse_time, time_ns
+from xcorr_app.config.options import parse_time, time_ns
 
 __all__ = ["scan"]
 
@@ -41,7 +41,7 @@ def scan(words: list[str]) -> str:
     from seismo_pes.archive import open_archive
     from seismo_pes.availability import find_availability
     from seismo_pes.stations import read_station_list
-    from xcorr_app import scan
+    from xcorr_app.looking import scan
 
     patterns = None if given.stations is None else read_station_list(given.stations)
     codes = ",".join(given.channels or ["*"]).split(",")

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.errors import ParameterError
-from xcorr_app.options import Formatter, Parser
+from xcorr_app.config.options import Formatter, Parser
 
 if TYPE_CHECKING:
     from xcorr_app.progress import Progress
@@ -105,7 +105,7 @@ def add_stack(parser: Parser, help: str = "") -> None:
 
 def chosen_stack(store: Store, given: argparse.Namespace) -> str | None:
     """Return the full name of the stack that is meant."""
-    from xcorr_app.stacks import full_name
+    from xcorr_app.results.stacks import full_name
 
     return full_name(store, given.stack, span("--band", given.band))
 

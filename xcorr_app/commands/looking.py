@@ -88,7 +88,8 @@ def info(words: list[str]) -> str:
     add_pair(parser)
     add_stack(parser)
     given = parser.parse(words)
-    from xcorr_app import info, store
+    from xcorr_app import store
+    from xcorr_app.looking import info
 
     with store.open(given.out) as results:
         chosen = {"pair": given.pair, "stack": chosen_stack(results, given)}
@@ -150,7 +151,7 @@ def _draw(
     velocities: list[float],
     max_lag_s: float | None,
 ) -> None:
-    from xcorr_app import plot, views
+    from xcorr_app.looking import plot, views
 
     pair: tuple[str, str] = tuple(given.pair or ("", ""))
     stack: dict[str, Any] = {"stack": chosen_stack(results, given)}
@@ -186,7 +187,7 @@ def report(words: list[str]) -> str:
     given = parser.parse(words)
     velocities, max_lag_s = drawing(given)
     from xcorr_app import store
-    from xcorr_app.report import write_report
+    from xcorr_app.looking.report import write_report
 
     path = Path(given.output or Path(given.out) / "report.html")
     with store.open(given.out) as results:

@@ -20,7 +20,7 @@ from xcorr_app.commands.arguments import (
     span,
     whole,
 )
-from xcorr_app.options import Parser
+from xcorr_app.config.options import Parser
 
 __all__ = ["disp", "dvv"]
 
@@ -66,10 +66,11 @@ def dvv(words: list[str]) -> str:
     }
     least = number("--min-coherence", given.min_coherence)
     folder = _new_folder(given, "dvv.csv")
-    from xcorr_app import dvv_view, store
-    from xcorr_app.batches import tell_skipped
-    from xcorr_app.dvv import measure_dvv
-    from xcorr_app.velocity import plan
+    from xcorr_app import store
+    from xcorr_app.looking import dvv_view
+    from xcorr_app.measuring.batches import tell_skipped
+    from xcorr_app.measuring.dvv import measure_dvv
+    from xcorr_app.measuring.velocity import plan
 
     with store.open(given.out) as results, progress_shown(given.quiet) as progress:
         chosen = plan(
@@ -172,9 +173,10 @@ def disp(words: list[str]) -> str:
         "n_periods": whole("--periods", given.periods),
     }
     folder = _new_folder(given, "disp.csv")
-    from xcorr_app import disp_view, store
-    from xcorr_app.batches import tell_skipped
-    from xcorr_app.disp import measure_disp, plan
+    from xcorr_app import store
+    from xcorr_app.looking import disp_view
+    from xcorr_app.measuring.batches import tell_skipped
+    from xcorr_app.measuring.disp import measure_disp, plan
 
     with store.open(given.out) as results, progress_shown(given.quiet) as progress:
         chosen = plan(results, stack=chosen_stack(results, given), **settings)

@@ -16,15 +16,7 @@ from typing import Any
 from dispel4py.errors import ParameterError, suggest
 from xcorr_app.config.check import DEPENDENT, REPLACED, SET, check
 from xcorr_app.config.data import InputOptions, QualityOptions
-from xcorr_app.config.pairs import (
-    CorrelateOptions,
-    PairOptions,
-    StackOptions,
-    WindowOptions,
-)
-from xcorr_app.config.run import OutputOptions, RunOptions
-from xcorr_app.config.traces import NormOptions, TraceOptions
-from xcorr_app.options import (
+from xcorr_app.config.options import (
     Values,
     convert,
     flag,
@@ -33,6 +25,14 @@ from xcorr_app.options import (
     time_ns,
     write_toml,
 )
+from xcorr_app.config.pairs import (
+    CorrelateOptions,
+    PairOptions,
+    StackOptions,
+    WindowOptions,
+)
+from xcorr_app.config.run import OutputOptions, RunOptions
+from xcorr_app.config.traces import NormOptions, TraceOptions
 
 __all__ = ["DEPENDENT", "TABLES", "Config", "resolve", "template"]
 

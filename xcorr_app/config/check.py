@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.errors import ParameterError
-from xcorr_app.options import flag, time_ns
+from xcorr_app.config.options import flag, time_ns
 
 if TYPE_CHECKING:
     from xcorr_app.config import Config

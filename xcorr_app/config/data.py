@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from xcorr_app.options import option
+from xcorr_app.config.options import option
 
 _input = partial(option, "input")
 _quality = partial(option, "quality")

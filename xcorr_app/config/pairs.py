@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from xcorr_app.options import option
+from xcorr_app.config.options import option
 
 _windows = partial(option, "windows")
 _pairs = partial(option, "pairs")

@@ -16,10 +16,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from xcorr_app.correlation import Correlation
 from xcorr_app.export.columns import Column
 from xcorr_app.export.netcdf import write_netcdf
 from xcorr_app.export.target import Progress, about, claimed, new_folder, stacks_for
+from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store
 
 __all__ = ["export_msnoise"]

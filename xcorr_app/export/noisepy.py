@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from seismo_pes.asdf_writer import AsdfWriter
-from xcorr_app.correlation import Correlation
 from xcorr_app.export.target import (
     Progress,
     Stacked,
@@ -28,7 +27,8 @@ from xcorr_app.export.target import (
     stacks_for,
     write_about,
 )
-from xcorr_app.stacks import UNITS
+from xcorr_app.results.correlation import Correlation
+from xcorr_app.results.stacks import UNITS
 from xcorr_app.store import Store
 
 __all__ = ["export_noisepy"]

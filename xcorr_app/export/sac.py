@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from xcorr_app.correlation import Correlation
 from xcorr_app.export.target import Progress, about, each, new_folder, write_about
+from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store
 
 __all__ = ["export_sac"]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from xcorr_app.correlation import Correlation
-from xcorr_app.stacks import bands_of, split, unit_of
+from xcorr_app.results.correlation import Correlation
+from xcorr_app.results.stacks import bands_of, split, unit_of
 from xcorr_app.store import Store
 
 __all__ = [

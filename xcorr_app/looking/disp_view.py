@@ -1,0 +1,163 @@
+"""The pictures and the summary of dispersion."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from dispel4py.errors import ParameterError
+from seismo_pes.plot import curves_figure, ftan_figure, save
+from seismo_pes.signal.folding import sides
+from seismo_pes.signal.ftan_image import ftan_image
+from xcorr_app.measuring.changes import read_table
+from xcorr_app.measuring.curves import CurveTable
+from xcorr_app.measuring.disp import DispSettings, as_item
+from xcorr_app.store import Store
+
+__all__ = ["clearest_pair", "draw_curves", "draw_ftan", "summary"]
+
+MOST_BYTES = 40 << 20  # of the file of the pairs, for their lines
+MOST_LINES = 300
+N_VELOCITIES = 300
+N_PERIODS = 120  # of the image
+
+Columns = dict[str, np.ndarray]
+
+
+def draw_curves(table: CurveTable, path: str | os.PathLike[str]) -> Path:
+    """Draw the curves of the pairs, and the medians of the network.
+
+    Raises
+    ------
+    ParameterError
+        If no pick was accepted.
+    """
+    pairs_file, network_file = table.paths
+    network = read_table(network_file)
+    if not network["n_group"].any():
+        raise ParameterError(
+            f"{pairs_file}: no pick is clear enough; lower --min-snr or "
+            "--min-wavelengths"
+        )
+    names = [name for name in ("group", "phase") if network[f"n_{name}"].any()]
+    curves = []
+    if pairs_file.stat().st_size < MOST_BYTES:
+        curves = _by_pair(read_table(pairs_file))
+    shown = curves[:: -(-len(curves) // MOST_LINES) or 1]
+    lines = {name: [_line(curve, f"{name}_km_s") for curve in shown] for name in names}
+    medians = {
+        name: np.stack(
+            [network[key] for key in _columns_of(name)],
+            axis=1,
+        )
+        for name in names
+    }
+    n_pairs = int(network["n_group"].max())
+    figure = curves_figure(
+        network["period_s"],
+        medians,
+        lines=lines,
+        title=f"Dispersion, up to {n_pairs:,} pair{'' if n_pairs == 1 else 's'}"
+        " at a period",
+        note="accepted picks, at the period that the waves had",
+    )
+    return save(figure, Path(path))
+
+
+def _columns_of(name: str) -> tuple[str, ...]:
+    return f"{name}_p16", f"{name}_km_s", f"{name}_p84", f"n_{name}"
+
+
+def _by_pair(columns: Mapping[str, np.ndarray]) -> list[Columns]:
+    """Return the columns of each pair."""
+    names = np.char.add(np.char.add(columns["first"], " "), columns["second"])
+    if not len(names):
+        return []
+    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
+    ends = np.r_[starts[1:], len(names)]
+    return [
+        {name: column[begin:end] for name, column in columns.items()}
+        for begin, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _line(curve: Columns, name: str) -> tuple[np.ndarray, np.ndarray]:
+    good = curve["accepted"] > 0
+    return curve["instantaneous_period_s"], np.where(good, curve[name], np.nan)
+
+
+def clearest_pair(table: CurveTable) -> Columns | None:
+    """Return the picks of the pair that has the most, and the clearest; None if none.
+
+    Of very many pairs only the first are looked at.
+    """
+    pairs_file, _ = table.paths
+    curves = _by_pair(read_table(pairs_file, most_bytes=MOST_BYTES))
+    if not curves:
+        return None
+
+    def clear(curve: Columns) -> tuple[float, float]:
+        good = curve["accepted"] > 0
+        return float(good.sum()), float(np.nansum(curve["snr"][good]))
+
+    return max(curves, key=clear)
+
+
+def draw_ftan(
+    store: Store,
+    settings: DispSettings,
+    picks: Columns,
+    path: str | os.PathLike[str],
+) -> Path:
+    """Draw the frequency-time analysis of one pair, with its picks."""
+    first, second = str(picks["first"][0]), str(picks["second"][0])
+    index = store.pair_index(first, second)
+    ((_, data),) = store.blocks(settings.stack, [index])
+    one = as_item(store, index, data[0])
+    slow, fast = settings.velocity_km_s
+    phase = picks["phase_km_s"][picks["accepted"] > 0]
+    top = max([fast, *(1.05 * phase[np.isfinite(phase)]).tolist()])
+    velocity = np.linspace(slow, top, N_VELOCITIES)
+    period = np.geomspace(settings.period_s[0], settings.period_s[-1], N_PERIODS)
+    image = ftan_image(
+        getattr(sides(one.data), settings.side),
+        one.rate_hz,
+        one.distance_km,
+        period,
+        velocity,
+        settings.alpha,
+    )
+    figure = ftan_figure(
+        image,
+        period,
+        velocity,
+        picks,
+        title=f"{first} – {second}",
+        note=f"{one.distance_km:.3f} km, {settings.side} lags of {settings.stack!r}",
+    )
+    return save(figure, Path(path))
+
+
+def summary(table: CurveTable, n_pairs: int) -> list[str]:
+    """Return lines about the medians of the network."""
+    network = read_table(table.paths[1])
+    known = network["n_group"] > 0
+    if not known.any():
+        return ["no pick is clear enough: lower --min-snr or --min-wavelengths"]
+    lines = []
+    for name in ("group", "phase"):
+        there = network[f"n_{name}"] > 0
+        if there.any():
+            period, velocity = (
+                network["period_s"][there],
+                network[f"{name}_km_s"][there],
+            )
+            lines.append(
+                f"median {name} velocity {velocity[0]:.3f} km/s at {period[0]:.3g} s "
+                f"to {velocity[-1]:.3f} km/s at {period[-1]:.3g} s, "
+                f"up to {int(network[f'n_{name}'].max()):,} of {n_pairs:,} pairs"
+            )
+    return lines

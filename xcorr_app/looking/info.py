@@ -1,0 +1,270 @@
+"""What is in the results of a run, as text for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from xcorr_app.results.correlation import peaks, signal_to_noise
+from xcorr_app.store import Store
+
+__all__ = ["describe", "info_json", "info_text", "pair_rows"]
+
+FIRST_ROWS = 40
+SECOND_NS = 1_000_000_000
+
+
+def pair_rows(
+    store: Store, stack: str | None = None, indices: Iterable[int] | None = None
+) -> list[dict[str, Any]]:
+    """Return one dict for each pair: geometry, what was stacked, the largest value.
+
+    Parameters
+    ----------
+    store
+        Open results.
+    stack
+        Name of the stack; by default ``"all"``.
+    indices
+        Which rows of ``store.pairs``; by default all.
+
+    Returns
+    -------
+    list of dict
+        first, second, distance_km, azimuth_deg, back_azimuth_deg, n_windows, start,
+        end (ISO 8601), peak_lag_s, peak_value (largest absolute value, with its sign),
+        zero_lag_value, signal_to_noise (see `correlation.signal_to_noise`). None where
+        a value is not known.
+    """
+    rows: list[dict[str, Any]] = []
+    if not store.stacks:
+        return rows
+    windows = store.windows(stack)
+    half = len(store.lags_s) // 2
+    for chosen, data in store.blocks(stack, indices):
+        columns = (*peaks(data, store.lags_s), data[:, half], signal_to_noise(data))
+        for index, lag_s, value, at_zero, ratio in zip(chosen, *columns, strict=True):
+            some = windows[index]["n_windows"] > 0
+            rows.append(
+                _pair_entry(store.pairs[index], windows[index])
+                | {
+                    "peak_lag_s": _number(lag_s if some else math.nan),
+                    "peak_value": _number(value if some else math.nan),
+                    "zero_lag_value": _number(at_zero if some else math.nan),
+                    "signal_to_noise": _number(ratio),
+                }
+            )
+    return rows
+
+
+def _pair_entry(pair: Any, windows: Any) -> dict[str, Any]:
+    some = windows["n_windows"] > 0
+    return {
+        "first": str(pair["first_id"]),
+        "second": str(pair["second_id"]),
+        "distance_km": _number(pair["distance_km"]),
+        "azimuth_deg": _number(pair["azimuth_deg"]),
+        "back_azimuth_deg": _number(pair["back_azimuth_deg"]),
+        "n_windows": int(windows["n_windows"]),
+        "start": _iso(int(windows["start_ns"])) if some else None,
+        "end": _iso(int(windows["end_ns"])) if some else None,
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _iso(time_ns: int) -> str:
+    """Return a time in ISO 8601, without a fraction where there is none.
+
+    >>> _iso(1_500_000_000), _iso(2_000_000_000)
+    ('1970-01-01T00:00:01.500000Z', '1970-01-01T00:00:02Z')
+    """
+    seconds, rest_ns = divmod(time_ns, SECOND_NS)
+    time = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest_ns // 1000)
+    return time.isoformat().replace("+00:00", "Z")
+
+
+# ------------------------------------------------------------------ for programs
+
+
+def describe(store: Store, stack: str | None = None) -> dict[str, Any]:
+    """Return what is known of a run without reading its correlations; JSON-ready."""
+    lags_s = store.lags_s
+    description: dict[str, Any] = {
+        "path": str(store.path),
+        "complete": store.complete,
+        "created": store.created,
+        "software": store.software,
+        "config": store.config,
+        "n_channels": len(store.channels),
+        "n_pairs": len(store),
+        "stacks": list(store.stacks),
+        "sampling_rate_hz": store.sampling_rate_hz,
+        "n_lags": len(lags_s),
+        "max_lag_s": float(lags_s[-1]),
+        "dtype": str(store.dtype),
+    }
+    if store.stacks:
+        windows = store.windows(stack)
+        there = windows[windows["n_windows"] > 0]
+        description |= {
+            "stack": store.default_stack if stack is None else stack,
+            "n_pairs_stacked": len(there),
+            "n_windows": _range(there["n_windows"]),
+            "distance_km": _range(store.pairs["distance_km"]),
+            "start": _iso(int(there["start_ns"].min())) if len(there) else None,
+            "end": _iso(int(there["end_ns"].max())) if len(there) else None,
+        }
+    return description
+
+
+def _range(values: np.ndarray) -> list[float] | None:
+    """Return [least, largest] of what is finite; whole numbers stay whole."""
+    finite = values[np.isfinite(values)]
+    return [finite.min().item(), finite.max().item()] if len(finite) else None
+
+
+def info_json(
+    store: Store,
+    *,
+    pair: Sequence[str] | None = None,
+    stack: str | None = None,
+) -> dict[str, Any]:
+    """Return the description of a run and the rows of its pairs, ready for JSON.
+
+    Parameters
+    ----------
+    store
+        Open results.
+    pair
+        Two channels: only this pair. By default all pairs; all correlations are read.
+    stack
+        Name of the stack; by default ``"all"``.
+
+    Returns
+    -------
+    dict
+        As of `describe`, and ``pairs``: the list of `pair_rows`.
+    """
+    indices = None if pair is None else [store.pair_index(*pair)]
+    return describe(store, stack) | {"pairs": pair_rows(store, stack, indices)}
+
+
+# ------------------------------------------------------------------ for people
+
+
+def info_text(
+    store: Store,
+    *,
+    pair: Sequence[str] | None = None,
+    all_pairs: bool = False,
+    stack: str | None = None,
+) -> str:
+    """Return a summary of a run and a table of its pairs.
+
+    Parameters
+    ----------
+    store
+        Open results.
+    pair
+        Two channels: only this pair, with each of its stacks.
+    all_pairs
+        List every pair; by default the first 40.
+    stack
+        Name of the stack; by default ``"all"``.
+    """
+    if pair is not None:
+        return _pair_text(store, *pair)
+    lines = _summary(describe(store, stack))
+    if not len(store):
+        return "\n".join(lines)
+    shown = len(store) if all_pairs else min(len(store), FIRST_ROWS)
+    lines += ["", *_table(pair_rows(store, stack, range(shown)), (*GEOMETRY, *RESULT))]
+    if shown < len(store):
+        lines.append(f"... and {len(store) - shown:,} more pairs; --all lists them")
+    return "\n".join(lines)
+
+
+def _summary(about: dict[str, Any]) -> list[str]:
+    state = "" if about["complete"] else " (the run has not ended, or was stopped)"
+    lines = [
+        f"{about['path']}{state}",
+        f"{about['n_pairs']:,} pairs of {about['n_channels']:,} channels, lags "
+        f"±{about['max_lag_s']:g} s at {about['sampling_rate_hz']:g} Hz",
+    ]
+    if not about["stacks"]:
+        return [*lines, "no correlations yet"]
+    stacks = about["stacks"]
+    if len(stacks) > 1:
+        named = stacks if len(stacks) <= 4 else [*stacks[:2], "...", *stacks[-2:]]
+        lines.append(f"{len(stacks)} stacks: {', '.join(named)}")
+    if about["start"]:
+        least, most = about["n_windows"]
+        lines.append(
+            f"stack {about['stack']!r}: {about['start']} to {about['end']}, "
+            f"{least if least == most else f'{least} to {most}'} windows a pair"
+        )
+    missing = about["n_pairs"] - about["n_pairs_stacked"]
+    if missing:
+        lines.append(f"pairs without a window in it: {missing:,}")
+    return lines
+
+
+GEOMETRY = (
+    ("first", "first", "<", "{}"),
+    ("second", "second", "<", "{}"),
+    ("distance_km", "distance km", ">", "{:.3f}"),
+    ("azimuth_deg", "azimuth", ">", "{:.1f}"),
+)
+RESULT = (
+    ("n_windows", "windows", ">", "{}"),
+    ("peak_lag_s", "peak lag s", ">", "{:+.3f}"),
+    ("peak_value", "peak value", ">", "{:+.6g}"),
+    ("signal_to_noise", "SNR", ">", "{:.1f}"),
+)
+
+
+STACK = ("stack", "stack", "<", "{}")
+
+
+def _table(
+    rows: list[dict[str, Any]], form_of_columns: Sequence[tuple[str, str, str, str]]
+) -> list[str]:
+    """Lay out rows in columns; what is not known is a dash."""
+    columns = []
+    for key, title, side, form in form_of_columns:
+        cells = ["-" if row[key] is None else form.format(row[key]) for row in rows]
+        width = max(map(len, [title, *cells]))
+        columns.append([f"{cell:{side}{width}}" for cell in [title, *cells]])
+    return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+
+
+def _pair_text(store: Store, first: str, second: str) -> str:
+    index = store.pair_index(first, second)
+    rows = [
+        row | {"stack": stack}
+        for stack in store.stacks
+        for row in pair_rows(store, stack, [index])
+    ]
+    one = rows[0]
+    km = one["distance_km"]
+    return "\n".join(
+        [
+            f"{one['first']} - {one['second']}",
+            f"distance  {'unknown' if km is None else f'{km:.3f} km'}",
+            f"azimuth   {_degrees(one['azimuth_deg'])} at the first, "
+            f"{_degrees(one['back_azimuth_deg'])} at the second",
+            "",
+            *_table(rows, (STACK, *RESULT)),
+        ]
+    )
+
+
+def _degrees(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1f}°"

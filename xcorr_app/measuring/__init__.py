@@ -1,0 +1,1 @@
+"""What is measured on correlations: velocity change and dispersion, in batches."""

@@ -1,0 +1,301 @@
+"""Dispersion of surface waves: group and phase velocity of each pair."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dispel4py.errors import DataError, ParameterError, suggest
+from seismo_pes.correlations import Correlation
+from seismo_pes.dispersion import SIDES, measure_dispersion
+from seismo_pes.report import Skipped
+from seismo_pes.signal.ftan import Dispersion
+from xcorr_app.measuring.batches import (
+    BATCH_BYTES,
+    MeasurePairs,
+    Progress,
+    run_batches,
+    write_about,
+)
+from xcorr_app.measuring.curves import PICK, CurveTable
+from xcorr_app.measuring.velocity import band_of
+from xcorr_app.results.selecting import USUAL, chosen_pairs
+from xcorr_app.store import Store
+
+__all__ = ["DispSettings", "MeasureCurves", "measure_curve", "measure_disp", "plan"]
+
+ABOUT_FILE = "disp.json"
+N_PERIODS = 30
+SPARE = 0.98  # of the longest lag
+
+
+@dataclass(frozen=True)
+class DispSettings:
+    """How dispersion is measured.
+
+    Parameters
+    ----------
+    stack
+        Name of the stack.
+    period_s
+        Centre periods, rising.
+    velocity_km_s
+        Slowest and fastest group velocity.
+    side
+        ``symmetric``, ``causal`` or ``acausal``.
+    reference_km_s
+        Phase velocity nearly known at the longest period; None: no phase velocity.
+    alpha
+        Width of the filters; None: by the distance.
+    min_snr
+        A pick is accepted from this signal-to-noise ratio on.
+    min_wavelengths
+        And if the stations are so many wavelengths apart.
+    """
+
+    stack: str
+    period_s: tuple[float, ...]
+    velocity_km_s: tuple[float, float] = (1.0, 5.0)
+    side: str = "symmetric"
+    reference_km_s: float | None = None
+    alpha: float | None = None
+    min_snr: float = 5.0
+    min_wavelengths: float = 1.5
+
+
+def plan(
+    store: Store,
+    *,
+    stack: str | None = None,
+    period_s: tuple[float, float] | None = None,
+    n_periods: int = N_PERIODS,
+    **settings: Any,
+) -> DispSettings:
+    """Return the settings for a run, what is not given taken from the run.
+
+    Parameters
+    ----------
+    store
+        Open results.
+    stack
+        Name of the stack; by default the usual one.
+    period_s
+        Shortest and longest period; by default of the band of the run.
+    n_periods
+        How many, equally spaced in logarithm.
+    settings
+        As of `DispSettings`.
+
+    Raises
+    ------
+    ParameterError
+        If periods, velocities or stack cannot be.
+    """
+    name = store.default_stack if stack is None else stack
+    store.windows(name)  # it is there
+    if period_s is None:
+        band = band_of(store, name)
+        if band is None:
+            raise ParameterError(
+                f"{store.path}: the run has no filter band: give --period-s LO HI"
+            )
+        period_s = (1 / band[1], 1 / band[0])
+    shortest_s = 2 / store.sampling_rate_hz
+    if not shortest_s < period_s[0] < period_s[1]:
+        raise ParameterError(
+            f"--period-s {period_s[0]:g} {period_s[1]:g}: needs {shortest_s:g} < LO "
+            "< HI, two samples"
+        )
+    if n_periods < 2:
+        raise ParameterError(f"--periods {n_periods}: 2 or more")
+    periods = np.geomspace(*period_s, n_periods)
+    made = DispSettings(name, tuple(float(f"{p:.5g}") for p in periods), **settings)
+    _check(made)
+    return made
+
+
+def _check(settings: DispSettings) -> None:
+    slow, fast = settings.velocity_km_s
+    if not 0 < slow < fast:
+        raise ParameterError(f"--velocity-km-s {slow:g} {fast:g}: needs 0 < LO < HI")
+    if settings.side not in SIDES:
+        raise ParameterError(f"--side {settings.side}: {suggest(settings.side, SIDES)}")
+    for name in ("reference_km_s", "alpha"):
+        value = getattr(settings, name)
+        if value is not None and not value > 0:
+            raise ParameterError(
+                f"--{name.replace('_', '-')} {value:g}: must be above 0"
+            )
+
+
+def measure_curve(correlation: Correlation, settings: DispSettings) -> np.ndarray:
+    """Measure the dispersion of one pair.
+
+    Parameters
+    ----------
+    correlation
+        Lags -K..K, with its distance.
+    settings
+        How.
+
+    Returns
+    -------
+    numpy.ndarray
+        Rows of `PICK`, from the shortest period to the longest; ``pair`` is 0.
+
+    Raises
+    ------
+    DataError
+        If the lags end before the waves arrive.
+    """
+    slow, fast = settings.velocity_km_s
+    distance_km = correlation.distance_km
+    last_s = SPARE * float(correlation.lags_s[-1])
+    slowest = max(slow, distance_km / last_s)
+    if slowest > 0.8 * fast:
+        raise DataError(
+            f"the lags end before a wave of {0.8 * fast:g} km/s has passed: correlate "
+            "with longer lags"
+        )
+    found = measure_dispersion(
+        correlation,
+        settings.period_s,
+        (slowest, fast),
+        settings.side,
+        reference_km_s=settings.reference_km_s,
+        alpha=settings.alpha,
+    )
+    return _picks(found.picks, distance_km, settings)
+
+
+def _picks(found: Dispersion, distance_km: float, settings: DispSettings) -> np.ndarray:
+    rows = np.zeros(len(found.period_s), PICK)
+    rows["distance_km"] = distance_km
+    for name in found._fields:
+        rows[name] = getattr(found, name)[::-1]
+    wavelength_km = rows["group_km_s"] * rows["instantaneous_period_s"]
+    with np.errstate(invalid="ignore"):
+        rows["accepted"] = (
+            np.isfinite(rows["group_km_s"])
+            & ~(rows["snr"] < settings.min_snr)  # not known where the record ends
+            & (distance_km >= settings.min_wavelengths * wavelength_km)
+        )
+    return rows
+
+
+# ----------------------------------------------------------------- the workflow
+
+
+class MeasureCurves(MeasurePairs):
+    """Measures the dispersion of each pair of a batch.
+
+    Parameters
+    ----------
+    out
+        Folder of the run.
+    settings
+        How.
+    """
+
+    stage = "disp"
+    no_rows = np.zeros(0, PICK)
+
+    def __init__(self, out: str, settings: DispSettings) -> None:
+        super().__init__(out)
+        self.settings = settings
+
+    def measurements(
+        self, store: Store, indices: np.ndarray
+    ) -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
+        """Yield for each pair a call that gives its picks."""
+        for block, data in store.blocks(self.settings.stack, indices):
+            for index, row in zip(block.tolist(), data, strict=True):
+                yield index, partial(self._curve, store, index, row)
+
+    def _curve(self, store: Store, index: int, row: np.ndarray) -> np.ndarray:
+        correlation = as_item(store, index, row)
+        if not np.isfinite(correlation.data).all() or not correlation.data.any():
+            raise DataError(f"has nothing in stack {self.settings.stack!r}")
+        rows = measure_curve(correlation, self.settings)
+        rows["pair"] = index
+        return rows
+
+
+def as_item(store: Store, index: int, row: np.ndarray) -> Correlation:
+    """Return a row of a store as an item of workflows."""
+    pair = store.pairs[index]
+    return Correlation.of(
+        str(pair["first_id"]),
+        str(pair["second_id"]),
+        row.astype(np.float64),
+        store.sampling_rate_hz,
+        distance_km=float(pair["distance_km"]),
+    )
+
+
+def measure_disp(
+    store: Store,
+    settings: DispSettings,
+    folder: str | os.PathLike[str],
+    *,
+    pairs: Sequence[Sequence[str]] = (),
+    components: str | None = None,
+    mapping: str = "simple",
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[CurveTable, int, list[Skipped]] | None:
+    """Measure the dispersion of pairs, and the median of the network.
+
+    Parameters
+    ----------
+    store
+        Open results.
+    settings
+        From `plan`.
+    folder
+        Where ``disp.csv`` (each pair), ``disp_network.csv`` (the median of all) and
+        ``disp.json`` (how it was made) go.
+    pairs
+        Names of two channels each; by default all that are apart.
+    components
+        Only these, e.g. ``ZZ``; by default those, if there are any.
+    mapping, processes, progress
+        As of `run_batches`.
+
+    Returns
+    -------
+    tuple or None
+        The table, how many pairs there were, and those that were skipped. None in
+        processes of an MPI run that have nothing to tell.
+    """
+    indices = chosen_pairs(store, pairs, settings.stack, components, usual=USUAL)
+    apart = store.pairs["distance_km"][indices] > 0
+    if not apart.any():
+        raise ParameterError(f"{store.path}: no velocities without distances")
+    indices = indices[apart]
+    table = CurveTable(
+        str(store.path), str(folder), settings.period_s, settings.velocity_km_s
+    )
+    skipped = run_batches(
+        MeasureCurves(str(store.path), settings),
+        table,
+        indices,
+        BATCH_BYTES // (len(store.lags_s) * store.dtype.itemsize),
+        mapping=mapping,
+        processes=processes,
+        progress=progress,
+    )
+    if skipped is None:
+        return None
+    made: dict[str, Any] = asdict(settings) | {
+        "n_pairs": len(indices),
+        "skipped": [[one.what, one.reason] for one in skipped],
+    }
+    write_about(store, Path(folder, ABOUT_FILE), made)
+    return table, len(indices), skipped

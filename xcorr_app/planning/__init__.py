@@ -1,0 +1,1 @@
+"""What a run will do, settled before it starts: data, pairs, elements, shares."""

@@ -1,0 +1,269 @@
+"""The preprocessing of a run: which elements each trace goes through, in order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from dispel4py.base import CompositePE
+from dispel4py.core import GenericPE
+from dispel4py.errors import ParameterError
+from seismo_pes.clock import CorrectClock
+from seismo_pes.components import GatherComponents
+from seismo_pes.filters import Bandpass, Bandstop, Highpass, Lowpass
+from seismo_pes.normalize import (
+    Agc,
+    Clip,
+    Envelope,
+    Gain,
+    MeanNormalize,
+    MultibandRam,
+    OneBit,
+    RunningAbsoluteMean,
+    WaterLevel,
+    Winsorize,
+)
+from seismo_pes.overlaps import ResolveOverlaps
+from seismo_pes.preprocess import (
+    Demean,
+    Detrend,
+    DetrendPolynomial,
+    DetrendSpline,
+    Merge,
+    Taper,
+)
+from seismo_pes.quality import (
+    AlignSamples,
+    Despike,
+    DropClipped,
+    DropFlat,
+    FillGaps,
+    RestoreRate,
+)
+from seismo_pes.resampling import Decimate, Resample, ResampleFourier, ResampleLanczos
+from seismo_pes.response import RemoveResponse
+from seismo_pes.rotate import Orient
+from xcorr_app.planning.job import Job
+from xcorr_app.planning.reject import RejectWindows
+from xcorr_app.planning.spans import NameSpans, TrimToGrid
+from xcorr_app.planning.steps import Step, parse_steps
+
+__all__ = ["Preprocess"]
+
+# modules of elements after which amplitudes say nothing any more
+LEVELLING = ("seismo_pes.normalize", "seismo_pes.whitening")
+
+
+class Preprocess(CompositePE):
+    """From raw traces to traces on the common grid and at the common rate.
+
+    Ports ``input`` and ``output``: Waveforms. Only the steps that the configuration
+    asks for are there. Where a later step needs all components of an instrument, they
+    leave together.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        steps = list(_gathered(job, [*_checks(job), *_chain(job)]))
+        for before, after in itertools.pairwise(steps):
+            self.connect(before, "output", after, "input")
+        self.add(steps[0])
+        self._map_input("input", steps[0], "input")
+        self._map_output("output", steps[-1], "output")
+
+
+def _checks(job: Job) -> Iterator[GenericPE]:
+    """Yield what is done to the records as they are, and joins them."""
+    config, origin_ns = job.config, job.settings.sample_origin_ns
+    if config.clock is not None:
+        yield CorrectClock(config.clock)
+    if config.recorded_hz is not None:
+        yield RestoreRate(rate_hz=config.recorded_hz)
+    if config.align_samples:
+        yield AlignSamples(origin_ns=origin_ns)
+    if config.overlaps != "first":
+        yield ResolveOverlaps(rule=config.overlaps)
+    if config.drop_flat_s is not None:
+        yield DropFlat(shortest_s=config.drop_flat_s)
+    if config.drop_clipped:
+        yield DropClipped(level=config.clipped_level)
+    if config.despike_mad is not None:
+        assert config.despike_s is not None
+        yield Despike(k=config.despike_mad, window_s=config.despike_s)
+    if config.max_gap_s > 0:
+        yield FillGaps(max_gap_s=config.max_gap_s)
+    yield Merge(origin_ns, flat_s=config.window_s)
+
+
+def _chain(job: Job) -> Iterator[GenericPE]:
+    """Yield what is done to continuous traces."""
+    if job.config.steps is not None:
+        yield from _written(job, parse_steps(job.config.steps))
+        return
+    yield from _trend(job)
+    yield from _instrument(job)
+    yield from _filters(job)
+    yield from _resampled(job)
+    yield from _rejecting(job)
+    yield from _levelled(job)
+
+
+# -- of options ---------------------------------------------------------------------
+
+
+def _trend(job: Job) -> Iterator[GenericPE]:
+    config = job.config
+    order = config.detrend_order or 3
+    if config.detrend == "polynomial":
+        yield DetrendPolynomial(order=order)
+    elif config.detrend == "spline":
+        assert config.detrend_knots_s is not None
+        yield DetrendSpline(knot_spacing_s=config.detrend_knots_s, order=order)
+    elif config.detrend == "linear":
+        yield Detrend(kind="linear")
+    elif config.detrend == "demean":
+        yield Demean()
+    if config.taper_s > 0:
+        yield Taper(seconds=config.taper_s)
+
+
+def _instrument(job: Job) -> Iterator[GenericPE]:
+    config = job.config
+    if config.response != "none":
+        level_db = config.response_level_db
+        yield RemoveResponse(job.inventory, config.response, config.pre_filt, level_db)
+    if config.orient:
+        yield Orient(job.inventory)
+
+
+def _filters(job: Job) -> Iterator[GenericPE]:
+    config = job.config
+    how = {"corners": config.corners, "zero_phase": not config.causal}
+    if config.highpass_hz is not None:
+        yield Highpass(corner_hz=config.highpass_hz, **how)
+    if config.bandpass_hz is not None:
+        low_hz, high_hz = config.bandpass_hz
+        yield Bandpass(low_hz=low_hz, high_hz=high_hz, **how)
+    if config.bandstop_hz is not None:
+        low_hz, high_hz = config.bandstop_hz
+        yield Bandstop(low_hz=low_hz, high_hz=high_hz, **how)
+    if config.lowpass_hz is not None:
+        yield Lowpass(corner_hz=config.lowpass_hz, **how)
+
+
+def _resampled(job: Job) -> Iterator[GenericPE]:
+    if job.config.sampling_rate_hz is None:
+        return
+    rate_hz, origin_ns = job.settings.rate_hz, job.settings.sample_origin_ns
+    kind = job.config.resampling
+    if kind == "rational":
+        yield Resample(rate_hz=rate_hz, origin_ns=origin_ns)
+    elif kind == "lanczos":
+        yield ResampleLanczos(rate_hz=rate_hz, origin_ns=origin_ns)
+    elif kind == "fourier":
+        yield TrimToGrid(rate_hz, origin_ns, both_ends=True)
+        yield ResampleFourier(rate_hz=rate_hz)
+    else:
+        factor = round(job.recorded_hz / rate_hz)
+        if factor < 1 or abs(job.recorded_hz / rate_hz - factor) > 1e-6:
+            raise ParameterError(
+                f"--resampling decimate: {job.recorded_hz:g} Hz is not a multiple of "
+                f"--sampling-rate-hz {rate_hz:g}: use --resampling rational"
+            )
+        yield TrimToGrid(rate_hz, origin_ns)
+        yield Decimate(factor=factor)
+
+
+def _rejecting(job: Job) -> Iterator[GenericPE]:
+    config = job.config
+    rules = config.reject_mad, config.reject_rms, config.reject_psd_db
+    if any(rule is not None for rule in rules):
+        grid, origin_ns = job.settings.grid, job.settings.sample_origin_ns
+        yield RejectWindows(grid, origin_ns, *rules, config.reject_psd_hz)
+
+
+def _levelled(job: Job) -> Iterator[GenericPE]:
+    config = job.config
+    kind, across = config.time_norm, config.across_components
+    window_s, level = config.ram_window_s, config.clip_std
+    if kind == "onebit":
+        yield OneBit()
+    elif kind == "clip":
+        yield Clip(n_std=level)
+    elif kind == "winsorize":
+        yield Winsorize(n_rms=level)
+    elif kind == "ram":
+        yield RunningAbsoluteMean(window_s=window_s, across_components=across)
+    elif kind == "multiband-ram":
+        bands_hz, corners = config.norm_bands_hz, config.corners
+        yield MultibandRam(bands_hz=bands_hz, window_s=window_s, corners=corners)
+    elif kind == "mean":
+        yield MeanNormalize()
+    elif kind == "gain":
+        yield Gain(window_s=window_s)
+    elif kind == "envelope":
+        yield Envelope(n=config.envelope_n)
+    elif kind == "agc":
+        yield Agc(window_s=window_s, across_components=across)
+    elif kind == "water-level":
+        yield WaterLevel(level=level)
+
+
+# -- of text ------------------------------------------------------------------------
+
+
+def _written(job: Job, steps: list[Step]) -> Iterator[GenericPE]:
+    """Yield the elements of ``--steps``, with what only the run knows."""
+    rejecting = list(_rejecting(job))
+    for step in steps:
+        if step.element.__module__ in LEVELLING:
+            yield from rejecting
+            rejecting = []
+        more: dict[str, object] = {}
+        origin_ns = job.settings.sample_origin_ns
+        if step.takes("origin_ns"):
+            more["origin_ns"] = origin_ns
+        if step.takes("inventory"):
+            if job.inventory is None:
+                raise ParameterError(
+                    f"--steps: {step.name} needs station metadata: add --inventory PATH"
+                )
+            more["inventory"] = job.inventory
+        made = step.made(**more)
+        if isinstance(made, ResampleFourier):
+            yield TrimToGrid(step.parameters["rate_hz"], origin_ns, both_ends=True)
+        elif isinstance(made, Decimate):
+            yield TrimToGrid(None, origin_ns, factor=step.parameters["factor"])
+        yield made
+    yield from rejecting
+
+
+# -- components together ------------------------------------------------------------
+
+
+def _gathered(job: Job, steps: list[GenericPE]) -> Iterator[GenericPE]:
+    """Put components together before the first step that needs all of them."""
+    waiting = True
+    for step in steps:
+        if waiting and _needs_all(step):
+            yield _gather(job)
+            waiting = False
+        yield step
+        if isinstance(step, Orient):
+            yield NameSpans(job.names)
+    if waiting and job.config.coherent:
+        yield _gather(job)
+
+
+def _needs_all(step: GenericPE) -> bool:
+    if getattr(step, "per", "") != "station":
+        return False
+    parameters = getattr(step, "parameters", {})
+    optional = isinstance(step, RunningAbsoluteMean | Agc) or (
+        "across_components" in parameters
+    )
+    return bool(parameters.get("across_components")) if optional else True
+
+
+def _gather(job: Job) -> GenericPE:
+    return GatherComponents(job.spans_per_instrument)

@@ -1,0 +1,307 @@
+"""What a run will take: time, memory and disk, before it starts.
+
+A small tile of noise goes through the real correlation, and where there is time for it
+(``--dry-run``) some spans go through the real chain; the rest is counting. Nothing is
+written.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from seismo_pes.holdings import ChannelSpan
+from seismo_pes.parts import RECORD
+from xcorr_app.config import Config
+from xcorr_app.planning.calibrate import (
+    held_by,
+    pair_seconds,
+    span_seconds,
+    usual_span_seconds,
+)
+from xcorr_app.planning.geometry import (
+    PAIR_S,
+    Geometry,
+    divide,
+    extend,
+    pairs_of_tiles,
+)
+from xcorr_app.planning.job import Job, prepare
+from xcorr_app.planning.memory import MB, TILES_UNDER_WAY, Load, n_processes
+from xcorr_app.progress import duration
+from xcorr_app.results.layout import finished_tiles
+from xcorr_app.running.restack import BATCH_BYTES, Derived
+from xcorr_app.running.resume import check_config, read_started
+from xcorr_app.running.session import Todo, derived, memory_bytes, n_lags_of, to_do
+
+__all__ = ["Estimate", "estimate", "estimate_of", "roughly_s"]
+
+DISK_BYTES_PER_S = 1000 * MB
+COPY_BYTES_PER_S = 3000 * MB  # rows on their way to the disk, for the processor
+ROW_S = 2e-6  # an entry of the index
+SHARING = 1.25  # cores that work at the same time share their memory's bandwidth
+MODULES_BYTES = 160 * MB  # of a process
+START_S = {"simple": 0.3, "multi": 1.0, "mpi": 1.5}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take.
+
+    Parameters
+    ----------
+    n_channels, n_pairs, n_days
+        What is correlated.
+    n_tiles, n_rows
+        Tiles to make, a day at a time, and rows to write.
+    input_bytes, disk_bytes
+        Files that are read, and what the results take.
+    memory_bytes, processes
+        Bound of the memory of all processes beside their modules.
+    seconds
+        For each phase.
+    probable_bytes
+        Memory that all processes will probably take, with their modules.
+    """
+
+    n_channels: int
+    n_pairs: int
+    n_days: int
+    n_tiles: int
+    n_rows: int
+    input_bytes: int
+    disk_bytes: int
+    memory_bytes: int
+    processes: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    probable_bytes: int = 0
+
+    @property
+    def total_s(self) -> float:
+        """Time in seconds."""
+        return sum(self.seconds.values())
+
+    def line(self) -> str:
+        """Return it in one line."""
+        return (
+            f"{self.n_pairs:,} pairs, {self.n_days:,} days, {_size(self.input_bytes)} "
+            f"to read: about {duration(max(self.total_s, 1))}, "
+            f"{_size(self.disk_bytes)} on disk, {_size(self.probable_bytes)} of memory"
+        )
+
+    def text(self) -> str:
+        """Return it as a table."""
+        n = self.processes
+        rows = [
+            ("channels", f"{self.n_channels:,}"),
+            ("pairs", f"{self.n_pairs:,}"),
+            ("days", f"{self.n_days:,}"),
+            ("to read", _size(self.input_bytes)),
+            ("tiles", f"{self.n_tiles:,} (two blocks of channels, one day)"),
+            ("rows", f"{self.n_rows:,}"),
+            ("disk", _size(self.disk_bytes)),
+            (
+                "memory",
+                f"about {_size(self.probable_bytes)} in {n} process"
+                f"{'es' if n > 1 else ''}; at most {_size(self.memory_bytes)} beside "
+                "the program itself",
+            ),
+            *((f"time: {name}", duration(s)) for name, s in self.seconds.items()),
+            ("time", f"about {duration(max(self.total_s, 1))}"),
+        ]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+
+
+def _size(n_bytes: float) -> str:
+    """Write a number of bytes.
+
+    >>> _size(2_340_000_000), _size(12_000), _size(0)
+    ('2.3 GB', '12 kB', '0 kB')
+    """
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= size:
+            return (
+                f"{n_bytes / size:.2g} {unit}"
+                if n_bytes < 10 * size
+                else (f"{n_bytes / size:,.0f} {unit}")
+            )
+    return f"{n_bytes / 1e3:.0f} kB"
+
+
+# ------------------------------------------------------------------ the estimate
+
+
+def estimate(config: Config) -> Estimate:
+    """Say what a run will take, without writing anything.
+
+    Raises
+    ------
+    ParameterError
+        As the run itself would.
+    """
+    processes, memory = n_processes(config), memory_bytes(config)
+    if not (config.resume or config.update):
+        job = prepare(config)
+        geometry = divide(job, processes, memory)
+        return estimate_of(to_do(job, geometry, processes, memory), True)
+    out = Path(config.out)
+    run = read_started(out, "--update" if config.update else "--resume")
+    check_config(run, config, config.update)
+    job = prepare(config, run.channels["id"].tolist())
+    geometry = Geometry.from_dict(run.geometry)
+    if config.update:
+        geometry = extend(geometry, job, len(run.channels), processes, memory)
+    todo = to_do(job, geometry, processes, memory, finished_tiles(out))
+    return estimate_of(todo, True)
+
+
+def estimate_of(todo: Todo, reads: bool = False) -> Estimate:
+    """Say what will be taken by what is to be done.
+
+    Parameters
+    ----------
+    todo
+        What is to be done.
+    reads
+        Read and prepare some spans to know how long that takes: it may take seconds.
+    """
+    job, config = todo.job, todo.job.config
+    processes = n_processes(config)
+    pairs = pairs_of_tiles(job, todo.geometry)
+    n_pairs = sum(pairs.values())
+    stretches = {s for needed in todo.rounds for s in needed}
+    n_correlated = sum(
+        pairs[place] for one in todo.rounds for v in one.values() for place in v
+    )
+    n_bands = max(job.settings.n_bands, 1)
+    n_base = n_correlated * _periods_per_stretch(job, todo.geometry) * n_bands
+    n_derived = _derived_rows(job, todo.geometry, n_pairs) * n_bands if n_base else 0
+    n_rows = round(n_base + n_derived)
+    spans = [span for span in job.spans if span.stretch in stretches]
+    n_windows, load = held_by(job, spans)
+    at_once = max(min(processes, len(os.sched_getaffinity(0))), 1)
+    speed = at_once / (SHARING if at_once > 1 else 1)
+    seconds = {"start": START_S.get(config.mapping, 1.0)}
+    if spans:
+        span_s = span_seconds(job, spans) if reads else usual_span_seconds(load)
+        seconds["read and prepare"] = todo.n_spans * span_s / speed
+        correlating = n_correlated * pair_seconds(todo, n_windows, load)
+        seconds["correlate and write"] = _writing(n_base, load, correlating, speed)
+    if n_derived:
+        stacking = _stack_s(job, derived(job), n_base, n_derived)
+        reading = n_base * load.row / DISK_BYTES_PER_S
+        writing = _writing(n_derived, load, stacking, speed)
+        seconds["stack and write"] = reading + writing
+    seconds["index"] = n_rows * ROW_S
+    return Estimate(
+        len(job.channels),
+        n_pairs,
+        len(stretches),
+        todo.n_tiles,
+        n_rows,
+        _input_bytes(spans),
+        n_rows * (load.row + RECORD.itemsize),
+        memory_bytes(config),
+        processes,
+        seconds,
+        _probable_bytes(todo, load, processes, sum(pairs.values())),
+    )
+
+
+def _writing(n_rows: float, load: Load, computing_s: float, speed: float) -> float:
+    """Return the time of making rows, while the disk writes those made before."""
+    n_bytes = n_rows * (load.row + RECORD.itemsize)
+    busy = (computing_s + n_bytes / COPY_BYTES_PER_S) / speed
+    return max(busy, n_bytes / DISK_BYTES_PER_S)
+
+
+def _probable_bytes(todo: Todo, load: Load, processes: int, n_pairs: int) -> int:
+    """Return the memory that the first phase fills; its shares are bounds only."""
+    job = todo.job
+    counts = Counter(span.stretch for span in job.spans)
+    spectra = 2 * max(counts.values(), default=0) * load.spectrum  # and their blocks
+    size = max((stop - first for first, stop in todo.geometry.blocks), default=0)
+    under_way = 2 * TILES_UNDER_WAY * size * load.spectrum
+    each = load.process + under_way + MODULES_BYTES
+    sums = n_pairs * load.sums if todo.geometry.sums_up else 0
+    return (
+        processes * each
+        + min(spectra, todo.shares.gather)
+        + min(sums, todo.shares.sums)
+    )
+
+
+def roughly_s(todo: Todo) -> float:
+    """Return about how long a run takes, without measuring anything."""
+    load, pairs = Load.of(todo.job), pairs_of_tiles(todo.job, todo.geometry)
+    places = [p for one in todo.rounds for chosen in one.values() for p in chosen]
+    correlating = sum(pairs[place] for place in places) * PAIR_S
+    return todo.n_spans * usual_span_seconds(load) + correlating
+
+
+def _input_bytes(spans: Iterable[ChannelSpan]) -> int:
+    total = 0
+    for path in {path for span in spans for path in span.files}:
+        try:
+            total += os.stat(path).st_size
+        except OSError:  # not on a disk
+            continue
+    return total
+
+
+def _periods_per_stretch(job: Job, geometry: Geometry) -> float:
+    """Return how many base rows a pair has in a stretch, at most."""
+    grid = job.settings.grid
+    times = {(span.start_ns, span.end_ns) for span in job.spans}
+    n_windows = max(len(grid.windows_between(*one)) for one in times)
+    if geometry.unit == "window":
+        return n_windows
+    if geometry.unit == "hour":
+        hours = n_windows * grid.step_ns / 3.6e12
+        return min(n_windows, max(hours, 1))
+    if geometry.unit == "day":
+        return 1
+    return len(geometry.groups) / sum(len(one.stretches) for one in geometry.groups)
+
+
+def _derived_rows(job: Job, geometry: Geometry, n_pairs: int) -> int:
+    if not geometry.derives:
+        return 0
+    made = derived(job)
+    return n_pairs * (1 + made.uncertainty + len(made.moving))
+
+
+# ------------------------------------------------------------------ stacking
+
+
+def _stack_s(job: Job, made: Derived, n_base: float, n_derived: float) -> float:
+    """Return the time of stacking, without reading and writing."""
+    n_lags = n_lags_of(job)
+    if made.kind == "linear" and not made.uncertainty:
+        rows = max(min(BATCH_BYTES // (8 * n_lags), 500), 1)
+        data, total = np.ones((rows, n_lags), "f4"), np.zeros((rows, n_lags))
+        before = time.perf_counter()
+        total += np.ones((rows, 1)) * data
+        n_added = n_base
+        if made.moving:
+            length_ns = made.moving[0].end_ns - made.moving[0].start_ns
+            n_added += n_base * length_ns / max(_step_ns(made), 1)
+        return n_added * (time.perf_counter() - before) / rows
+    before = time.perf_counter()
+    made.check(n_lags)
+    each = (time.perf_counter() - before) / 3  # three rows
+    draws = 20 if made.uncertainty else 1
+    return n_base * each * draws
+
+
+def _step_ns(made: Derived) -> int:
+    if len(made.moving) < 2:
+        return made.moving[0].end_ns - made.moving[0].start_ns
+    return made.moving[1].start_ns - made.moving[0].start_ns

@@ -1,0 +1,376 @@
+"""The description of a run: ``OUT/run.json``, rewritten whole at each start of it.
+
+A run may be started several times: to go on after it was broken off, or to add new
+days and stations. It keeps its identity, its channel table only grows, and each start
+is a *session*, counted from 1. Parts tell the session in which they were written.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes.write import parts_folder
+
+__all__ = [
+    "INDEX_FILE",
+    "INPUTS_FILE",
+    "RUN_FILE",
+    "Redo",
+    "RunInfo",
+    "Session",
+    "channel_table",
+    "create_run",
+    "new_session",
+    "read_run",
+    "software_versions",
+    "write_run",
+]
+
+RUN_FILE = "run.json"
+INDEX_FILE = "correlations.h5"
+INPUTS_FILE = "inputs.json"
+RUN_FORMAT = "xcorr-app run"
+RUN_VERSION = 2
+SOFTWARE = ("dispel4py-seismo", "numpy", "scipy", "obspy", "h5py")
+
+
+class Located(Protocol):
+    """What a channel must tell: `seismo_pes.stations.Channel` does."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def latitude(self) -> float: ...
+    @property
+    def longitude(self) -> float: ...
+    @property
+    def elevation_m(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Session:
+    """One start of a run.
+
+    Parameters
+    ----------
+    number
+        Counted from 1.
+    how
+        ``start``, ``resume`` or ``update``.
+    started
+        ISO 8601, UTC.
+    software
+        Names and versions.
+    """
+
+    number: int
+    how: str
+    started: str
+    software: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Redo:
+    """Rows that no longer count: their inputs changed after they were written.
+
+    Parameters
+    ----------
+    block
+        Tiles with this row or column; -1: all tiles.
+    key
+        Third element of the tiles' keys.
+    session
+        Rows of sessions before this one do not count.
+    """
+
+    block: int
+    key: int
+    session: int
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is the same for all rows of a run: the contents of ``run.json``.
+
+    Parameters
+    ----------
+    config
+        The configuration, as the application gave it.
+    software
+        Names and versions, of the last session.
+    created
+        ISO 8601, UTC.
+    channels
+        Structured array (id, latitude, longitude, elevation_m), the channel table.
+    sampling_rate_hz, n_lags, dtype
+        The lag axis, -max to +max, and the type of the rows.
+    run_id
+        The run's identity for provenance, a UUID.
+    geometry
+        How the run is divided, see `xcorr_app.planning.geometry.Geometry.to_dict`.
+    sessions
+        Every start of the run.
+    redo
+        Rows that no longer count.
+    """
+
+    config: dict[str, Any]
+    software: dict[str, str]
+    created: str
+    channels: np.ndarray
+    sampling_rate_hz: float
+    n_lags: int
+    dtype: str
+    run_id: str = ""
+    geometry: dict[str, Any] = field(default_factory=dict)
+    sessions: tuple[Session, ...] = ()
+    redo: tuple[Redo, ...] = ()
+
+    @property
+    def lags_s(self) -> np.ndarray:
+        """Lags in seconds; positive: the wave reaches the second channel later."""
+        return (np.arange(self.n_lags) - self.n_lags // 2) / self.sampling_rate_hz
+
+    @property
+    def session(self) -> int:
+        """Number of the last session."""
+        return self.sessions[-1].number if self.sessions else 0
+
+    def about(self) -> str:
+        """Return what every file of the run tells of it, as JSON."""
+        told = {
+            "run_id": self.run_id,
+            "created": self.created,
+            "software": self.software,
+            "config": self.config,
+            "lag_axis": _lag_axis(self),
+        }
+        return json.dumps(told)
+
+
+# ------------------------------------------------------------------ making a run
+
+
+def create_run(
+    out: str | Path,
+    *,
+    config: Mapping[str, Any],
+    channels: Iterable[Located],
+    sampling_rate_hz: float,
+    n_lags: int,
+    dtype: str = "float32",
+    geometry: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> RunInfo:
+    """Make the folder of a run and describe the run in it, before any row is written.
+
+    Parameters
+    ----------
+    out
+        The folder; made if it is not there.
+    config
+        Anything that JSON can hold.
+    channels
+        The channel table, in the order that pair indices mean.
+    sampling_rate_hz, n_lags
+        The lag axis; ``n_lags`` is odd.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    geometry
+        How the run is divided; anything that JSON can hold.
+    overwrite
+        Remove the results that the folder holds already.
+
+    Raises
+    ------
+    ParameterError
+        If ``out`` holds results already, cannot be a folder, or the lag axis is
+        impossible.
+    """
+    if n_lags < 1 or n_lags % 2 == 0 or not sampling_rate_hz > 0:
+        raise ParameterError(
+            f"{n_lags} lags at {sampling_rate_hz} Hz: an odd number of lags and a "
+            "positive rate are needed"
+        )
+    out = Path(out)
+    _make_room(out, overwrite)
+    first = _session(1, "start")
+    run = RunInfo(
+        config=json.loads(json.dumps(dict(config))),
+        software=first.software,
+        created=first.started,
+        channels=channel_table(channels),
+        sampling_rate_hz=float(sampling_rate_hz),
+        n_lags=n_lags,
+        dtype=str(np.dtype(dtype)),
+        run_id=str(uuid.uuid4()),
+        geometry=dict(geometry or {}),
+        sessions=(first,),
+    )
+    write_run(out, run)
+    return read_run(out)
+
+
+def new_session(run: RunInfo, how: str, **changes: Any) -> RunInfo:
+    """Return a run that is started once more, ``how`` being ``resume`` or ``update``.
+
+    The rest are fields that change with it.
+    """
+    added = _session(run.session + 1, how)
+    sessions = (*run.sessions, added)
+    return replace(run, software=added.software, sessions=sessions, **changes)
+
+
+def _session(number: int, how: str) -> Session:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Session(number, how, now, software_versions())
+
+
+def _make_room(out: Path, overwrite: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise ParameterError(f"{out}: is a file; results need a folder")
+    files = [out / RUN_FILE, out / INDEX_FILE, out / INPUTS_FILE]
+    if not overwrite and any(path.exists() for path in [*files, parts_folder(out)]):
+        raise ParameterError(
+            f"{out}: holds results already: --resume goes on with a run that was "
+            "broken off, --update adds new days and stations, --force replaces it; or "
+            "choose another folder"
+        )
+    for path in files:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(parts_folder(out), ignore_errors=True)
+    parts_folder(out).mkdir(parents=True, exist_ok=True)
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of Python and of what the numbers depend on."""
+    versions = {"python": platform.python_version()}
+    for name in SOFTWARE:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+# ------------------------------------------------------------------ the file
+
+
+def write_run(out: str | Path, run: RunInfo) -> None:
+    """Write ``run.json``, whole or not at all."""
+    text = {
+        "format": RUN_FORMAT,
+        "version": RUN_VERSION,
+        "run_id": run.run_id,
+        "created": run.created,
+        "software": run.software,
+        "config": run.config,
+        "lag_axis": _lag_axis(run),
+        "dtype": run.dtype,
+        "geometry": run.geometry,
+        "sessions": [asdict(one) for one in run.sessions],
+        "redo": [[one.block, one.key, one.session] for one in run.redo],
+        "channels": [_channel_entry(row) for row in run.channels],
+    }
+    write_whole(Path(out) / RUN_FILE, json.dumps(text, indent=1, allow_nan=False))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is never seen half written, even after a power failure."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+
+
+def read_run(out: str | Path) -> RunInfo:
+    """Read ``run.json``.
+
+    Raises
+    ------
+    DataError
+        If it is not what `write_run` wrote.
+    """
+    path = Path(out) / RUN_FILE
+    try:
+        text = json.loads(path.read_text(encoding="utf-8"))
+        if (text["format"], text["version"]) != (RUN_FORMAT, RUN_VERSION):
+            raise DataError(f"{path}: of a kind or version that is not known here")
+        return RunInfo(
+            config=text["config"],
+            software=text["software"],
+            created=text["created"],
+            channels=_channels_of(text["channels"]),
+            sampling_rate_hz=text["lag_axis"]["sampling_rate_hz"],
+            n_lags=text["lag_axis"]["n_lags"],
+            dtype=text["dtype"],
+            run_id=text["run_id"],
+            geometry=text["geometry"],
+            sessions=tuple(Session(**one) for one in text["sessions"]),
+            redo=tuple(Redo(*one) for one in text["redo"]),
+        )
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: not a description of a run ({error!r})") from error
+
+
+def _lag_axis(run: RunInfo) -> dict[str, Any]:
+    return {"sampling_rate_hz": run.sampling_rate_hz, "n_lags": run.n_lags}
+
+
+def channel_table(channels: Iterable[Located]) -> np.ndarray:
+    """Return channels as a structured array (id, latitude, longitude, elevation_m)."""
+    listed = list(channels)
+    width = max([len(channel.id) for channel in listed] + [1])
+    table = np.zeros(len(listed), channel_dtype(width))
+    for row, channel in zip(table, listed, strict=True):
+        row["id"] = channel.id
+        for name in ("latitude", "longitude", "elevation_m"):
+            row[name] = getattr(channel, name)
+    return table
+
+
+def _channel_entry(row: Any) -> dict[str, Any]:
+    places = {
+        name: float(row[name]) for name in ("latitude", "longitude", "elevation_m")
+    }
+    return {"id": str(row["id"])} | {
+        name: value if math.isfinite(value) else None for name, value in places.items()
+    }
+
+
+def _channels_of(entries: list[dict[str, Any]]) -> np.ndarray:
+    width = max([len(entry["id"]) for entry in entries] + [1])
+    table = np.zeros(len(entries), channel_dtype(width))
+    for row, entry in zip(table, entries, strict=True):
+        row["id"] = entry["id"]
+        for name in ("latitude", "longitude", "elevation_m"):
+            row[name] = math.nan if entry[name] is None else entry[name]
+    return table
+
+
+def channel_dtype(width: int) -> np.dtype:
+    """Return the type of a channel table whose identifiers take ``width`` letters."""
+    return np.dtype(
+        [
+            ("id", f"U{width}"),
+            ("latitude", "<f8"),
+            ("longitude", "<f8"),
+            ("elevation_m", "<f8"),
+        ]
+    )

@@ -1,0 +1,273 @@
+"""Going on with a run: what is done, what is not, what no longer counts."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes.parts import close_abandoned, read_layout
+from seismo_pes.write import parts_folder
+from xcorr_app.config import Config
+from xcorr_app.config.options import flag, options_of
+from xcorr_app.planning.geometry import Geometry, Needed, Place
+from xcorr_app.planning.job import Job
+from xcorr_app.results.layout import Tile, counted, iterate_parts
+from xcorr_app.results.runfile import RUN_FILE, Redo, RunInfo, read_run
+from xcorr_app.running.inputs import Inputs, changed
+
+__all__ = [
+    "check_config",
+    "check_job",
+    "close_parts",
+    "finished_derived",
+    "needed_tiles",
+    "outdated",
+    "read_started",
+    "with_rules",
+]
+
+DERIVED = -1
+OWN = frozenset({"out", "force", "resume", "update"})
+GROWING = frozenset({"stations", "new_stations", "data", "inventory", "end"})
+
+logger = logging.getLogger(__name__)
+
+
+# ------------------------------------------------------------------ may it go on?
+
+
+def read_started(out: Path, option: str) -> RunInfo:
+    """Return the run that was started in a folder.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    if not (out / RUN_FILE).is_file():
+        raise ParameterError(
+            f"{option}: no run was started in {out} ({RUN_FILE} is missing): leave "
+            f"{option} out to start one"
+        )
+    return read_run(out)
+
+
+def check_config(run: RunInfo, config: Config, growing: bool) -> None:
+    """Refuse options that would make other results than those that are there.
+
+    Parameters
+    ----------
+    run
+        What was started.
+    config
+        What is asked for now.
+    growing
+        More stations and days are welcome.
+
+    Raises
+    ------
+    ParameterError
+        If an option differs, naming it.
+    """
+    known = options_of(type(config))
+    free = OWN | {name for name, opt in known.items() if opt.table == "run"}
+    free |= GROWING if growing else frozenset()
+    asked = json.loads(json.dumps(config.to_dict()))
+    for name in [*known, *(set(run.config) - set(known))]:
+        before, now = run.config.get(name), asked.get(name)
+        if name not in free and before != now:
+            where = f"{config.out}: {'--update' if growing else '--resume'} with"
+            raise ParameterError(
+                f"{where} {flag(name)} {_said(now)}, but the results there are of "
+                f"{flag(name)} {_said(before)}: give the same, or another --out"
+            )
+    if growing:
+        _check_end(run, config, asked)
+
+
+def _check_end(run: RunInfo, config: Config, asked: dict[str, Any]) -> None:
+    before = run.config.get("end")
+    old_ns = Config.from_dict({**asked, "start": None, "end": before}).end_ns
+    if config.end_ns is not None and (old_ns is None or config.end_ns < old_ns):
+        raise ParameterError(
+            f"{config.out}: --update with --end {config.end}, but the results there go "
+            f"to {before or 'the end of the data then'}: give a later one or leave "
+            "--end out"
+        )
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "left out"
+    if isinstance(value, list):
+        return " ".join(str(one) for one in value)
+    return str(value)
+
+
+def check_job(run: RunInfo, job: Job, inputs: Inputs, growing: bool) -> None:
+    """Refuse data that would make other results than those that are there.
+
+    Raises
+    ------
+    ParameterError
+        If channels are missing, or new where they may not be, or the lag axis or the
+        windows would be others.
+    """
+    out, option = job.config.out, "--update" if growing else "--resume"
+    known = run.channels["id"].tolist()
+    ids = [channel.id for channel in job.channels]
+    if not growing and len(ids) > len(known):
+        raise ParameterError(
+            f"{out}: --resume, but there are stations that the run did not have "
+            f"({_few(ids[len(known) :])}): use --update"
+        )
+    gone = inputs.channels - {span.channel_id for span in job.spans}
+    if gone or ids[: len(known)] != known:
+        lost = sorted(gone) or sorted(set(known) - set(ids))
+        raise ParameterError(
+            f"{out}: {option}, but of {_few(lost)} there are no data any more: put "
+            "them back into the list and the archive, or choose another --out"
+        )
+    axis = run.sampling_rate_hz, run.n_lags
+    asked = job.settings.rate_hz, 2 * job.settings.max_lag + 1
+    if axis != asked:
+        raise ParameterError(
+            f"{out}: {option}, but most data have {asked[0]:g} Hz now, and the results "
+            f"there {axis[0]:g} Hz: give --sampling-rate-hz {axis[0]:g}"
+        )
+    grid, origin_ns = job.settings.grid, run.geometry.get("origin_ns")
+    if origin_ns is not None and (grid.origin_ns - origin_ns) % grid.step_ns:
+        raise ParameterError(
+            f"{out}: {option}, but there are earlier data now, from which the windows "
+            "of --step-s do not meet those of before: give --start as the first data "
+            "had it"
+        )
+    _check_instruments(job, len(known))
+
+
+def _check_instruments(job: Job, n_known: int) -> None:
+    """Refuse new components of instruments that are known, where they belong together.
+
+    Their block is settled, and an instrument may not be cut in two.
+    """
+    if not job.config.coherent:
+        return
+    made = {"R", "T"} if job.rotation is not None else set()
+    stems = {channel.id[:-1] for channel in job.channels[:n_known]}
+    new = [channel.id for channel in job.channels[n_known:]]
+    torn = [id_ for id_ in new if id_[:-1] in stems and id_[-1:] not in made]
+    if torn:
+        raise ParameterError(
+            f"{job.config.out}: --update, but {_few(torn)} are new components of "
+            "instruments that are there: choose another --out"
+        )
+
+
+def _few(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return ", ".join(listed[:3]) + more
+
+
+# ------------------------------------------------------------------ what is there
+
+
+def close_parts(out: Path) -> None:
+    """Finish the parts of writers that were killed, and remove what they left.
+
+    The caller holds the lock of the folder.
+    """
+    folder = parts_folder(out)
+    for left in folder.glob(".part-*"):
+        left.unlink(missing_ok=True)
+    for path in sorted(folder.glob("part-*.h5")):
+        layout = read_layout(path)
+        if not layout.sealed:
+            try:
+                close_abandoned(path, layout)
+            except DataError as error:  # stays as it is, and is checked at each start
+                logger.warning("%s", error)
+
+
+def outdated(
+    inputs: Inputs, job: Job, new: Inputs, geometry: Geometry, session: int
+) -> list[Redo]:
+    """Return the rules by which rows no longer count whose data have changed."""
+    blocks = block_finder(job, geometry)
+    where = changed(inputs, new, job.spans, blocks)
+    keys = geometry.keys({stretch for stretch, _ in where})
+    rules = {Redo(block, keys[stretch], session) for stretch, block in where}
+    return sorted(rules, key=lambda rule: (rule.key, rule.block))
+
+
+def block_finder(job: Job, geometry: Geometry) -> Any:
+    """Return a function from the id of a channel that is read to its block."""
+    table = {}
+    for k, channel in enumerate(job.channels):
+        block = geometry.block_of(k)
+        if block >= 0:
+            table[channel.id] = table[channel.id[:-1]] = block
+
+    def block_of(channel_id: str) -> int:
+        name = job.names.get(channel_id, channel_id)
+        return table[name] if name in table else table[name[:-1]]
+
+    return block_of
+
+
+def with_rules(old: Iterable[Redo], new: Iterable[Redo]) -> tuple[Redo, ...]:
+    """Add rules; of several about the same tiles the last counts."""
+    table = {(rule.block, rule.key): rule for rule in (*old, *new)}
+    return tuple(table.values())
+
+
+def needed_tiles(
+    job: Job,
+    geometry: Geometry,
+    places: Iterable[Place],
+    finished: set[Tile] | frozenset[Tile] = frozenset(),
+) -> Needed:
+    """Return which tiles of which stretches are still to be made.
+
+    Parameters
+    ----------
+    job
+        The stretches that have data are those of its spans.
+    geometry
+        A group of stretches is made whole.
+    places
+        Tiles (row, column) that have pairs.
+    finished
+        Tiles that are done.
+    """
+    listed = list(places)
+    keys = geometry.keys(sorted({span.stretch for span in job.spans}))
+    left = {
+        key: frozenset(place for place in listed if (*place, key) not in finished)
+        for key in set(keys.values())
+    }
+    return {stretch: left[key] for stretch, key in keys.items() if left[key]}
+
+
+def finished_derived(out: Path, finished: set[Tile]) -> set[Place] | None:
+    """Return the tiles whose stacks of stacks are done and up to date.
+
+    None if base rows were written since: then none is.
+    """
+    last_base = last_derived = 0
+    redo = read_run(out).redo
+    for part, records in iterate_parts(out):
+        session = part.layout.session
+        kept = records[counted(records, session, redo)]
+        derived = kept["tile"][:, 2] == DERIVED
+        if not derived.all():
+            last_base = max(last_base, session)
+        if derived.any():
+            last_derived = max(last_derived, session)
+    if last_base > last_derived:
+        return None
+    return {(row, column) for row, column, key in finished if key == DERIVED}

@@ -1,0 +1,282 @@
+"""One start of a run: what is asked for, what is there, what is left to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dispel4py.errors import ParameterError
+from seismo_pes.periods import stretch_name
+from xcorr_app.config import Config
+from xcorr_app.planning.geometry import (
+    Geometry,
+    Needed,
+    divide,
+    extend,
+    pairs_of_tiles,
+    rounds_of,
+)
+from xcorr_app.planning.job import Job, prepare
+from xcorr_app.planning.memory import (
+    GB,
+    Load,
+    Shares,
+    available_bytes,
+    n_processes,
+    shares,
+)
+from xcorr_app.results.layout import Part, Tile, finished_tiles
+from xcorr_app.results.runfile import (
+    Redo,
+    RunInfo,
+    channel_table,
+    create_run,
+    new_session,
+    read_run,
+    write_run,
+)
+from xcorr_app.running.baserows import Moving, RestackTile, base_rows, moving_stacks
+from xcorr_app.running.inputs import Inputs, fingerprints
+from xcorr_app.running.lock import RunLock
+from xcorr_app.running.restack import Derived
+from xcorr_app.running.resume import (
+    DERIVED,
+    block_finder,
+    check_config,
+    check_job,
+    close_parts,
+    finished_derived,
+    needed_tiles,
+    outdated,
+    read_started,
+    with_rules,
+)
+
+__all__ = ["Restack", "Todo", "open_session", "restacking", "to_do"]
+
+DAY_NS = 86_400_000_000_000
+STEPS_S = {"hour": 3600.0, "day": 86400.0}
+
+
+@dataclass(frozen=True)
+class Todo:
+    """What a start of a run does in its first phase.
+
+    Parameters
+    ----------
+    job
+        What is asked for.
+    geometry
+        How it is divided.
+    shares
+        Who may take how much memory.
+    rounds
+        Tiles to make, by stretch; one round after the other.
+    n_kept
+        Tiles that earlier starts have made, counted for each stretch.
+    run
+        What is told of the run in its folder.
+    how
+        ``start``, ``resume`` or ``update``.
+    """
+
+    job: Job
+    geometry: Geometry
+    shares: Shares
+    rounds: Sequence[Needed]
+    n_kept: int = 0
+    run: RunInfo | None = None
+    how: str = "start"
+
+    @property
+    def n_tiles(self) -> int:
+        """How many tiles are made, counted for each stretch."""
+        return sum(len(places) for one in self.rounds for places in one.values())
+
+    @property
+    def n_spans(self) -> int:
+        """How many spans are read, in all rounds."""
+        counts = Counter(span.stretch for span in self.job.spans)
+        return sum(counts[stretch] for needed in self.rounds for stretch in needed)
+
+
+@dataclass(frozen=True)
+class Restack:
+    """What a start of a run does in its second phase."""
+
+    parts: tuple[Part, ...]
+    derived: Derived
+    tiles: tuple[RestackTile, ...]
+
+
+# ------------------------------------------------------------------ opening
+
+
+def open_session(config: Config, lock: RunLock) -> Todo:
+    """Settle what there is to do; describe the start of the run in its folder.
+
+    Raises
+    ------
+    ParameterError
+        If an option does not fit the data, or what is there already.
+    """
+    if config.resume or config.update:
+        return _continued(config, lock, "update" if config.update else "resume")
+    job = prepare(config)
+    derived(job).check(n_lags_of(job))
+    processes, memory = n_processes(config), memory_bytes(config)
+    geometry = divide(job, processes, memory)
+    todo = to_do(job, geometry, processes, memory)
+    lock.take()
+    run = create_run(
+        config.out,
+        config=config.to_dict(),
+        channels=job.channels,
+        sampling_rate_hz=job.settings.rate_hz,
+        n_lags=n_lags_of(job),
+        dtype=config.dtype,
+        geometry=_told(geometry, job),
+        overwrite=config.force,
+    )
+    fingerprints(job.spans, block_finder(job, geometry)).write(Path(config.out))
+    return replace(todo, run=run)
+
+
+def _continued(config: Config, lock: RunLock, how: str) -> Todo:
+    out, growing = Path(config.out), how == "update"
+    read_started(out, f"--{how}")
+    lock.take()
+    run, inputs = read_run(out), Inputs.read(out)
+    check_config(run, config, growing)
+    job = prepare(config, run.channels["id"].tolist())
+    check_job(run, job, inputs, growing)
+    close_parts(out)
+    processes, memory = n_processes(config), memory_bytes(config)
+    geometry = Geometry.from_dict(run.geometry)
+    if growing:
+        n_known = len(run.channels)
+        geometry = extend(geometry, job, n_known, processes, memory)
+    now = fingerprints(job.spans, block_finder(job, geometry))
+    if not growing:
+        _check_stretches(config, inputs, now)
+    rules = outdated(inputs, job, now, geometry, run.session + 1)
+    if rules and not growing:
+        raise ParameterError(
+            f"{config.out}: --resume, but the data of {stretch_name(rules[0].key)} "
+            "changed since the run was started: use --update"
+        )
+    run = new_session(run, how, redo=with_rules(run.redo, rules))
+    if growing:
+        run = replace(
+            run,
+            config=config.to_dict(),
+            channels=channel_table(job.channels),
+            geometry=_told(geometry, job),
+        )
+    write_run(out, run)
+    now.write(out)  # after the rules: else what changed could be forgotten
+    todo = to_do(job, geometry, processes, memory, finished_tiles(out))
+    return replace(todo, run=run, how=how)
+
+
+def _check_stretches(config: Config, inputs: Inputs, now: Inputs) -> None:
+    new = {stretch for stretch, _ in now.files} - {s for s, _ in inputs.files}
+    if new and inputs.files:
+        raise ParameterError(
+            f"{config.out}: --resume, but there are data of {stretch_name(min(new))} "
+            "now that the run did not have: use --update"
+        )
+
+
+def to_do(
+    job: Job,
+    geometry: Geometry,
+    processes: int,
+    memory: int,
+    finished: Collection[Tile] = frozenset(),
+) -> Todo:
+    """Return what is left to do.
+
+    Parameters
+    ----------
+    job, geometry
+        What is asked for, and how it is divided.
+    processes, memory
+        How many, and how many bytes for all of them.
+    finished
+        Tiles that are there.
+    """
+    load, pairs = Load.of(job), pairs_of_tiles(job, geometry)
+    everything = needed_tiles(job, geometry, pairs)
+    needed = needed_tiles(job, geometry, pairs, frozenset(finished))
+    places = set().union(*needed.values()) if needed else set()
+    sums = 0
+    if geometry.sums_up:
+        sums = load.sums * sum(pairs[place] for place in places)
+    simple = job.config.mapping == "simple"
+    share = shares(memory, processes, load, sums, simple)
+    rounds = rounds_of(needed, geometry, pairs, load, share.sums)
+    todo = Todo(job, geometry, share, rounds)
+    return replace(todo, n_kept=sum(map(len, everything.values())) - todo.n_tiles)
+
+
+def memory_bytes(config: Config) -> int:
+    """Return what all processes together may take beside their modules."""
+    if config.memory_gb is None:
+        return available_bytes(n_processes(config))
+    return round(config.memory_gb * GB)
+
+
+def n_lags_of(job: Job) -> int:
+    """Return the length of a correlation."""
+    return 2 * job.settings.max_lag + 1
+
+
+def _told(geometry: Geometry, job: Job) -> dict[str, object]:
+    return geometry.to_dict() | {"origin_ns": job.settings.grid.origin_ns}
+
+
+# ------------------------------------------------------------------ the second phase
+
+
+def restacking(todo: Todo) -> Restack | None:
+    """Look at what the first phase has left; return what to make of it, if anything."""
+    if not todo.geometry.derives:
+        return None
+    assert todo.run is not None
+    out = Path(todo.job.config.out)
+    done = finished_derived(out, finished_tiles(out))
+    if done is None:
+        run = read_run(out)
+        rule = Redo(-1, DERIVED, todo.run.session)
+        write_run(out, replace(run, redo=with_rules(run.redo, [rule])))
+        done = set()
+    parts, tiles = base_rows(out)
+    left = tuple(tile for place, tile in tiles.items() if place not in done)
+    return Restack(parts, derived(todo.job), left) if left else None
+
+
+def derived(job: Job) -> Derived:
+    """Return what is made of the base rows of a job."""
+    config = job.config
+    options = config.stack_options if config.stack != "linear" else None
+    return Derived(
+        job.settings.rate_hz,
+        config.stack,
+        dict(options or {}),
+        _moving(job),
+        config.uncertainty,
+    )
+
+
+def _moving(job: Job) -> tuple[Moving, ...]:
+    config = job.config
+    if config.moving_s is None:
+        return ()
+    days = {span.stretch for span in job.spans}
+    step_s = config.moving_step_s or STEPS_S.get(config.substack, config.step_s)
+    return moving_stacks(
+        min(days) * DAY_NS, (max(days) + 1) * DAY_NS, config.moving_s, step_s
+    )
