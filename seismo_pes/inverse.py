@@ -13,7 +13,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from obspy.core.inventory import Response
@@ -21,9 +21,11 @@ from obspy.core.inventory.response import (
     PolynomialResponseStage,
     ResponseListResponseStage,
 )
-from scipy.interpolate import CubicSpline
 
 from seismo_pes.signal.transfer import Transfer, transfer
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 __all__ = ["PreFilter", "ResponseCache"]
 
@@ -200,6 +202,8 @@ class _Curve:
         exact = self.at(nodes)
         if not np.isfinite(exact).all():
             return None
+        from scipy.interpolate import CubicSpline  # here, as its import takes long
+
         half = CubicSpline(np.log(nodes[::2]), exact[::2])(np.log(nodes[1::2]))
         error = np.abs(half - exact[1::2])
         # with all nodes the error is a sixteenth of that with every other one

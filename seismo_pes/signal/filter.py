@@ -4,7 +4,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.signal import butter, sosfilt
 
 from seismo_pes.signal._arrays import (
     FloatArray,
@@ -134,6 +133,8 @@ def _apply(
     sos = _sections(kind, corner_hz, require_rate(rate_hz), corners)
     if x.size == 0:
         return x.copy()
+    from scipy.signal import sosfilt  # here, as its import takes long
+
     y = sosfilt(sos, x.astype(np.float64, copy=False), axis=-1)
     if zero_phase:
         y = sosfilt(sos, y[..., ::-1], axis=-1)[..., ::-1]
@@ -159,4 +160,6 @@ def _sections(
             f"{kind} low_hz {corner_hz[0]:g} must be below high_hz {corner_hz[1]:g}"
         )
     band = corner_hz if len(corner_hz) == 2 else corner_hz[0]
+    from scipy.signal import butter
+
     return np.asarray(butter(corners, band, kind, fs=rate_hz, output="sos"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import scipy.signal
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
@@ -82,7 +81,9 @@ def welch_psd(
     bad = np.asarray(~np.isfinite(x).all(axis=-1))
     if bad.any():
         x = np.where(bad[..., None], x.dtype.type(0), x)
-    frequency, density = scipy.signal.welch(
+    from scipy.signal import welch  # here, as its import takes long
+
+    frequency, density = welch(
         x,
         rate_hz,
         "hann",

@@ -6,7 +6,6 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
-from scipy.signal import firwin, zoom_fft
 
 from seismo_pes.signal._arrays import (
     FloatArray,
@@ -123,6 +122,8 @@ def decimate(x: ArrayLike, factor: int) -> FloatArray:
 def _response(p: int, q: int, units: int) -> FloatArray:
     """Response of the anti-alias filter, times p/q, from 0 to the lower Nyquist."""
     stretch = max(p, q)
+    from scipy.signal import firwin, zoom_fft  # here, as its import takes long
+
     taps = firwin(
         2 * _HALF_LENGTH * stretch + 1, 0.9 / stretch, window=("kaiser", _KAISER_BETA)
     )

@@ -366,7 +366,7 @@ def test_two_pairs_of_one_name_are_refused(tmp_path, kind):
 
 def test_xarray_view_reads_what_is_looked_at(results, monkeypatch):
     pytest.importorskip("xarray")
-    found = to_dataset(results)
+    found = results.to_xarray()
     check_dataset(found, results)
     assert found.sizes == {"pair": 4, "lag": 101}
     read_rows, blocks = [], results.blocks
