@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -371,12 +371,6 @@ class Store:
         if pairs is None:
             return Stream([one.to_trace() for one in self.correlations(stack)])
         return Stream([self.get(*pair, stack=stack).to_trace() for pair in pairs])
-
-    def to_xarray(self, stack: str | None = None) -> Any:
-        """Return a stack as an `xarray.Dataset`, see `results.xarray_view`."""
-        from xcorr_app.results.xarray_view import to_dataset
-
-        return to_dataset(self, stack)
 
 
 def _pair_keys(pairs: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from xcorr_app.export import FORMATS, export, zarr
 from xcorr_app.export.target import ABOUT_FILE
 from xcorr_app.results.index import finalize
 from xcorr_app.results.layout import create_run
-from xcorr_app.results.xarray_view import to_dataset
+from xcorr_app.xarray_view import to_dataset
 
 START_NS = UTCDateTime(2022, 5, 17).ns
 DAY_NS = 86_400 * 10**9
@@ -366,7 +366,7 @@ def test_two_pairs_of_one_name_are_refused(tmp_path, kind):
 
 def test_xarray_view_reads_what_is_looked_at(results, monkeypatch):
     pytest.importorskip("xarray")
-    found = results.to_xarray()
+    found = to_dataset(results)
     check_dataset(found, results)
     assert found.sizes == {"pair": 4, "lag": 101}
     read_rows, blocks = [], results.blocks
@@ -386,9 +386,7 @@ def test_without_xarray_the_extra_is_named(single, monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(
-        "xcorr_app.results.xarray_view.importlib.import_module", missing
-    )
+    monkeypatch.setattr("xcorr_app.xarray_view.importlib.import_module", missing)
     with pytest.raises(
         ParameterError, match=r"pip install 'dispel4py-seismo\[xarray\]'"
     ):
