@@ -156,3 +156,14 @@ def test_a_file_system_without_links(tmp_path, monkeypatch):
     with RunLock(tmp_path) as lock:
         lock.take()
         assert not is_taken_over(tmp_path)
+
+
+def test_one_may_wait_for_a_run_that_is_about_to_end(tmp_path):
+    first, second = RunLock(tmp_path), RunLock(tmp_path)
+    first.take()
+    ending = threading.Timer(0.2, first.release)
+    ending.start()
+    second.take(wait_s=20)
+    ending.join()
+    assert second.path.is_file()
+    second.release()

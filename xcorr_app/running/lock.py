@@ -149,8 +149,13 @@ class RunLock:
     def __exit__(self, *exc: object) -> None:
         self.release()
 
-    def take(self) -> None:
+    def take(self, wait_s: float = 0.0) -> None:
         """Take the lock.
+
+        Parameters
+        ----------
+        wait_s
+            How long to wait for another run, which may be about to end.
 
         Raises
         ------
@@ -164,7 +169,7 @@ class RunLock:
         draft = self.folder / f".{LOCK_FILE}.{mine.token}"
         try:
             draft.write_text(json.dumps(asdict(mine), indent=1), encoding="utf-8")
-            self._place(draft)
+            self._place(draft, time.monotonic() + wait_s)
         finally:
             draft.unlink(missing_ok=True)
         self._mine = mine
@@ -174,14 +179,17 @@ class RunLock:
         )
         self._thread.start()
 
-    def _place(self, draft: Path) -> None:
+    def _place(self, draft: Path, held_until: float) -> None:
         """Put the draft under the lock's name, over an abandoned lock if need be."""
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = held_until + _PATIENCE_S
         while True:
             if _link(draft, self.path):
                 return
             holder = _read(self.path)
             if self._is_held(holder, draft):
+                if time.monotonic() < held_until:
+                    time.sleep(0.05)
+                    continue
                 raise Locked(_refusal(self.folder, holder))
             if self._take_over(holder, draft):
                 return

@@ -57,6 +57,8 @@ from xcorr_app.running.resume import (
 __all__ = ["Restack", "Todo", "open_session", "restacking", "to_do"]
 
 DAY_NS = 86_400_000_000_000
+# a run that was killed a moment ago may take so long to be gone
+ENDING_S = 3.0
 STEPS_S = {"hour": 3600.0, "day": 86400.0}
 
 
@@ -147,7 +149,7 @@ def open_session(config: Config, lock: RunLock) -> Todo:
 def _continued(config: Config, lock: RunLock, how: str) -> Todo:
     out, growing = Path(config.out), how == "update"
     read_started(out, f"--{how}")
-    lock.take()
+    lock.take(wait_s=ENDING_S)
     run, inputs = read_run(out), Inputs.read(out)
     check_config(run, config, growing)
     job = prepare(config, run.channels["id"].tolist())
