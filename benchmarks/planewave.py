@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import scipy.signal
 
+from xcorr_app.instrument import COUNTS_PER_V, SENSOR_V_PER_M_S, metadata
+
 N_PROCESSES = 2
 NETWORK_CODE = "XA"
 CENTRE = (40.0, -100.0)  # latitude, longitude
@@ -36,8 +38,6 @@ POLES = [
     -187.2 + 0j,
     -417.1 + 0j,
 ]
-SENSOR_V_PER_M_S = 1500.0
-COUNTS_PER_V = 2**24 / 40
 FIR_COEFFICIENTS = 39
 
 
@@ -287,56 +287,5 @@ def _network(wave: PlaneWave, code: str, latitude: float, longitude: float) -> A
 
 
 def _response(rate_hz: float) -> Any:
-    from obspy.core.inventory import response as resp
-
-    sensor = resp.PolesZerosResponseStage(
-        1,
-        SENSOR_V_PER_M_S,
-        1.0,
-        "M/S",
-        "V",
-        "LAPLACE (RADIANS/SECOND)",
-        1.0,
-        ZEROS,
-        POLES,
-        normalization_factor=1 / _shape_at_1_hz(),
-    )
-    decimation = {
-        "decimation_input_sample_rate": rate_hz,
-        "decimation_factor": 1,
-        "decimation_offset": 0,
-    }
-    digitiser = resp.CoefficientsTypeResponseStage(
-        2,
-        COUNTS_PER_V,
-        1.0,
-        "V",
-        "COUNTS",
-        "DIGITAL",
-        numerator=[1.0],
-        denominator=[],
-        **decimation,
-        decimation_delay=0.0,
-        decimation_correction=0.0,
-    )
-    delay_s = (FIR_COEFFICIENTS - 1) / 2 / rate_hz
     taps = scipy.signal.firwin(FIR_COEFFICIENTS, 0.8)
-    filter_ = resp.CoefficientsTypeResponseStage(
-        3,
-        1.0,
-        1.0,
-        "COUNTS",
-        "COUNTS",
-        "DIGITAL",
-        numerator=taps.tolist(),
-        denominator=[],
-        **decimation,
-        decimation_delay=delay_s,
-        decimation_correction=delay_s,
-    )
-    gain = SENSOR_V_PER_M_S * COUNTS_PER_V
-    sensitivity = resp.InstrumentSensitivity(gain, 1.0, "M/S", "COUNTS")
-    return resp.Response(
-        instrument_sensitivity=sensitivity,
-        response_stages=[sensor, digitiser, filter_],
-    )
+    return metadata(rate_hz, ZEROS, POLES, 1 / _shape_at_1_hz(), taps.tolist())

@@ -39,6 +39,7 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from xcorr_app.config.options import format_time, parse_time
+from xcorr_app.instrument import COUNTS_PER_V, SENSOR_V_PER_M_S, metadata
 
 if TYPE_CHECKING:
     from obspy import Inventory
@@ -53,8 +54,6 @@ CENTRE = (47.0, 8.5)  # latitude, longitude
 CORNER_RAD_S = 2 * math.pi / 120
 POLES = [complex(-CORNER_RAD_S, s * CORNER_RAD_S) / math.sqrt(2) for s in (1, -1)]
 ZEROS = [0j, 0j]
-SENSOR_V_PER_M_S = 1500.0
-COUNTS_PER_V = 2**24 / 40
 
 GROUND_RMS_M_S = 1e-6  # a quiet continental site in the microseism band
 EARTH_RADIUS_KM = 6371.0
@@ -391,37 +390,4 @@ def inventory(network: Network) -> Inventory:
 
 
 def _response(rate_hz: float) -> Any:
-    from obspy.core.inventory import response as resp
-
-    sensor = resp.PolesZerosResponseStage(
-        1,
-        SENSOR_V_PER_M_S,
-        1.0,
-        "M/S",
-        "V",
-        "LAPLACE (RADIANS/SECOND)",
-        1.0,
-        ZEROS,
-        POLES,
-        normalization_factor=_normalisation(),
-    )
-    digitiser = resp.CoefficientsTypeResponseStage(
-        2,
-        COUNTS_PER_V,
-        1.0,
-        "V",
-        "COUNTS",
-        "DIGITAL",
-        numerator=[1.0],
-        denominator=[],
-        decimation_input_sample_rate=rate_hz,
-        decimation_factor=1,
-        decimation_offset=0,
-        decimation_delay=0.0,
-        decimation_correction=0.0,
-    )
-    gain = SENSOR_V_PER_M_S * COUNTS_PER_V
-    sensitivity = resp.InstrumentSensitivity(gain, 1.0, "M/S", "COUNTS")
-    return resp.Response(
-        instrument_sensitivity=sensitivity, response_stages=[sensor, digitiser]
-    )
+    return metadata(rate_hz, ZEROS, POLES, _normalisation())

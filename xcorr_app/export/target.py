@@ -92,7 +92,7 @@ def about(store: Store, stack: str | None) -> dict[str, str]:
         "title": "Cross-correlations of ambient noise",
         "lags": "positive: the wave reaches the second channel later",
         "stack": store.default_stack if stack is None else stack,
-        "run_id": getattr(store, "run_id", None) or "",
+        "run_id": store.run_id or "",
         "created": store.created,
         "configuration": json.dumps(store.config),
         "software": json.dumps(store.software),

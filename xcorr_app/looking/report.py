@@ -79,7 +79,7 @@ def write_report(
         pictures += _measured(store.path)
     page = PAGE.substitute(
         title=html.escape(f"Correlations in {about['path']}"),
-        facts=_facts(about, getattr(store, "run_id", None)),
+        facts=_facts(about, store.run_id),
         pictures="\n".join(_figures(pictures)),
         pairs=_pairs(store, stack),
         skipped=_skipped(Path(about["path"])),

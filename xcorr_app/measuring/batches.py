@@ -38,6 +38,7 @@ __all__ = [
     "MeasurePairs",
     "Measured",
     "Sink",
+    "run_and_tell",
     "run_batches",
     "tell_skipped",
     "write_about",
@@ -240,11 +241,40 @@ class _Follow(Observer):
             self.show(round(share * self.n_pairs), self.n_pairs)
 
 
+def run_and_tell(
+    store: Store,
+    path: Path,
+    settings: Mapping[str, Any],
+    measure: MeasurePairs,
+    sink: Sink,
+    indices: np.ndarray,
+    row_bytes: int,
+    **how: Any,
+) -> list[Skipped] | None:
+    """Measure as `run_batches` does, and write to ``path`` how it was done.
+
+    Parameters
+    ----------
+    settings
+        What is told, beside the number of pairs and those that were skipped.
+    row_bytes
+        What is read of a pair; a batch is of `BATCH_BYTES`.
+    """
+    skipped = run_batches(measure, sink, indices, BATCH_BYTES // row_bytes, **how)
+    if skipped is not None:
+        told = {
+            "n_pairs": len(indices),
+            "skipped": [[one.what, one.reason] for one in skipped],
+        }
+        write_about(store, path, {**settings, **told})
+    return skipped
+
+
 def write_about(store: Store, path: Path, settings: Mapping[str, Any]) -> Path:
     """Write how results were made: settings, and the run that they were made of."""
     known = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "run_id": getattr(store, "run_id", None),
+        "run_id": store.run_id,
         "software": store.software,
         "settings": dict(settings),
         "configuration": store.config,

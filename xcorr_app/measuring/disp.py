@@ -17,11 +17,9 @@ from seismo_pes.dispersion import SIDES, measure_dispersion
 from seismo_pes.report import Skipped
 from seismo_pes.signal.ftan import Dispersion
 from xcorr_app.measuring.batches import (
-    BATCH_BYTES,
     MeasurePairs,
     Progress,
-    run_batches,
-    write_about,
+    run_and_tell,
 )
 from xcorr_app.measuring.curves import PICK, CurveTable
 from xcorr_app.measuring.velocity import band_of
@@ -282,20 +280,16 @@ def measure_disp(
     table = CurveTable(
         str(store.path), str(folder), settings.period_s, settings.velocity_km_s
     )
-    skipped = run_batches(
+    skipped = run_and_tell(
+        store,
+        Path(folder, ABOUT_FILE),
+        asdict(settings),
         MeasureCurves(str(store.path), settings),
         table,
         indices,
-        BATCH_BYTES // (len(store.lags_s) * store.dtype.itemsize),
+        len(store.lags_s) * store.dtype.itemsize,
         mapping=mapping,
         processes=processes,
         progress=progress,
     )
-    if skipped is None:
-        return None
-    made: dict[str, Any] = asdict(settings) | {
-        "n_pairs": len(indices),
-        "skipped": [[one.what, one.reason] for one in skipped],
-    }
-    write_about(store, Path(folder, ABOUT_FILE), made)
-    return table, len(indices), skipped
+    return None if skipped is None else (table, len(indices), skipped)

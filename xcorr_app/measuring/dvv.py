@@ -19,8 +19,7 @@ from xcorr_app.measuring.batches import (
     BATCH_BYTES,
     MeasurePairs,
     Progress,
-    run_batches,
-    write_about,
+    run_and_tell,
 )
 from xcorr_app.measuring.changes import CHANGE, ChangeTable
 from xcorr_app.measuring.velocity import BY_FREQUENCY, DvvSettings, measure
@@ -194,22 +193,16 @@ def measure_dvv(
         min_coherence,
         weighted=settings.method != "wts",  # which gives no errors
     )
-    row_bytes = len(store.lags_s) * store.dtype.itemsize * len(settings.current)
-    skipped = run_batches(
+    skipped = run_and_tell(
+        store,
+        Path(folder, ABOUT_FILE),
+        asdict(settings) | {"min_coherence": min_coherence},
         MeasureChanges(str(store.path), settings),
         table,
         indices,
-        BATCH_BYTES // row_bytes,
+        len(store.lags_s) * store.dtype.itemsize * len(settings.current),
         mapping=mapping,
         processes=processes,
         progress=progress,
     )
-    if skipped is None:
-        return None
-    made: dict[str, Any] = asdict(settings) | {
-        "min_coherence": min_coherence,
-        "n_pairs": len(indices),
-        "skipped": [[one.what, one.reason] for one in skipped],
-    }
-    write_about(store, Path(folder, ABOUT_FILE), made)
-    return table, len(indices), skipped
+    return None if skipped is None else (table, len(indices), skipped)
