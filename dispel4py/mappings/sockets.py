@@ -30,6 +30,18 @@ def inbox_path(folder: Path, process: int) -> Path:
     return folder / f"inbox-{process}"
 
 
+def _bind(inbox: socket.socket, path: Path) -> None:
+    """Let ``path`` be the mailbox, all at once.
+
+    The system makes the file before it binds the socket to it. Who connects in between
+    is refused, as if the receiver had ended, so the file gets its name afterwards.
+    """
+    unnamed = path.with_name(f".{path.name}")
+    unnamed.unlink(missing_ok=True)  # of one that was killed right here
+    inbox.bind(str(unnamed))
+    unnamed.replace(path)
+
+
 class SocketPost:
     """A mailbox for frames: one datagram socket, and one way to each other process."""
 
@@ -41,7 +53,7 @@ class SocketPost:
         self.inbox.setblocking(False)
         with contextlib.suppress(OSError):
             self.inbox.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
-        self.inbox.bind(str(inbox_path(folder, process)))
+        _bind(self.inbox, inbox_path(folder, process))
         self._ways: dict[int, socket.socket] = {}
         self._waiting: dict[int, deque[bytes]] = {}
         self._poll = select.poll()

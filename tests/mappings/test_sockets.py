@@ -1,0 +1,69 @@
+"""Mailboxes: what is sent to one that is just being made arrives."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+
+import pytest
+
+from dispel4py.mappings.sockets import SocketPost, inbox_path
+
+
+@pytest.fixture
+def sender(tmp_path):
+    post = SocketPost(tmp_path, 0)
+    yield post
+    post.close()
+
+
+def test_nobody_is_refused_while_a_mailbox_is_made(tmp_path, sender, monkeypatch):
+    # as the system does it: first there is a file, then a socket that is bound to it
+    class Slow(socket.socket):
+        def bind(self, path):
+            os.mknod(path, stat.S_IFSOCK | 0o600)
+            sender.send(1, b"early")
+            os.unlink(path)
+            super().bind(path)
+
+    monkeypatch.setattr(socket, "socket", Slow)
+    opened = SocketPost(tmp_path, 1)
+    try:
+        sender.deliver(1.0)
+        frame = opened.receive(1.0)
+    finally:
+        opened.close()
+    assert frame is not None, "the frame was dropped, as if its receiver had ended"
+    assert (frame.source, frame.head) == (0, b"early")
+
+
+def test_what_is_sent_before_there_is_a_mailbox_waits(tmp_path, sender):
+    sender.send(1, b"early")
+    assert not sender.is_idle
+    opened = SocketPost(tmp_path, 1)
+    try:
+        sender.deliver(1.0)
+        assert opened.receive(1.0).head == b"early"
+    finally:
+        opened.close()
+
+
+def test_nothing_waits_for_a_receiver_that_has_ended(tmp_path, sender):
+    SocketPost(tmp_path, 1).close()
+    assert inbox_path(tmp_path, 1).exists()
+    sender.send(1, b"late")
+    assert sender.is_idle
+
+
+def test_the_place_of_one_killed_while_it_started_can_be_taken(tmp_path, sender):
+    left = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    left.bind(str(inbox_path(tmp_path, 1).with_name(".inbox-1")))
+    left.close()
+    sender.send(1, b"early")
+    opened = SocketPost(tmp_path, 1)
+    try:
+        sender.deliver(1.0)
+        assert opened.receive(1.0).head == b"early"
+    finally:
+        opened.close()
