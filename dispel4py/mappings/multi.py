@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import multiprocessing
 import os
 import pickle
@@ -304,7 +305,8 @@ def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) ->
         failure = Failure("", 0, process, "worker", None, "", root_cause(error))
         post.send(root, pack(FAILED, process, failure))
     finally:
-        post.deliver(_GRACE_SECONDS)
+        # however long a receiver is busy: without its last frames it waits for ever
+        post.deliver(math.inf)
         post.close()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -104,10 +104,11 @@ class SocketPost:
             way.close()
 
     def deliver(self, timeout_s: float) -> None:
-        """Wait until all that was sent has left."""
+        """Wait until all that was sent has left; what comes meanwhile is dropped."""
         deadline = time.monotonic() + timeout_s
         while self._waiting and time.monotonic() < deadline:
             self._send_waiting()
+            self._read()  # who sends to this mailbox could wait in the same way
             time.sleep(_RETRY_SECONDS)
 
     def close(self) -> None:
