@@ -11,17 +11,17 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import ParameterError
-from seismo_pes.group_sums import GroupSums
+from seismo_pes.correlator.group_sums import GroupSums
+from seismo_pes.correlator.periods import Periods
+from seismo_pes.correlator.selection import PairSelection
+from seismo_pes.correlator.tensors import Rotation
+from seismo_pes.correlator.tile_pairs import PairWindows, TilePairs, pair_keys
+from seismo_pes.correlator.tile_stacks import check_stack
+from seismo_pes.correlator.tile_sums import Correlator, Stacks
 from seismo_pes.pairs import Tile
-from seismo_pes.periods import Periods
 from seismo_pes.report import Skipped
 from seismo_pes.rows import CorrelationRows
-from seismo_pes.selection import PairSelection
 from seismo_pes.spectra import SpectraSettings
-from seismo_pes.tensors import Rotation
-from seismo_pes.tile_pairs import PairWindows, TilePairs, pair_keys
-from seismo_pes.tile_stacks import check_stack
-from seismo_pes.tile_sums import Correlator, Stacks
 
 __all__ = ["CorrelateTiles"]
 

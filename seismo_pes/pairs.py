@@ -12,10 +12,10 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
-from seismo_pes.selection import PairSelection
+from seismo_pes.correlator.selection import PairSelection
+from seismo_pes.correlator.spool import Slot, Spool
+from seismo_pes.correlator.tensors import Rotation
 from seismo_pes.spectra import Spectra
-from seismo_pes.spool import Slot, Spool
-from seismo_pes.tensors import Rotation
 
 __all__ = ["Block", "Tile", "Tiles", "block_size", "gather", "wanted_tiles"]
 

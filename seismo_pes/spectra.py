@@ -12,12 +12,12 @@ from obspy import Stream
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
 from seismo_pes.components import instrument
+from seismo_pes.correlator.spectra_settings import SpectraSettings
+from seismo_pes.correlator.transform import transform
+from seismo_pes.correlator.windowing import cut_plan
 from seismo_pes.merge import Segment, merge_segments
 from seismo_pes.report import Skipped
-from seismo_pes.spectra_settings import SpectraSettings
-from seismo_pes.transform import transform
 from seismo_pes.waveforms import ChannelSpan, Waveforms
-from seismo_pes.windowing import cut_plan
 
 __all__ = [
     "Spectra",

@@ -50,7 +50,7 @@ THIRD_PARTY = (
     ("dispel4py.progress", {"rich"}),
     ("dispel4py", {"numpy"}),
     ("seismo_pes.signal", {"numpy", "scipy"}),
-    ("seismo_pes.tile_sums", {*SCIENCE, "threadpoolctl"}),
+    ("seismo_pes.correlator.tile_sums", {*SCIENCE, "threadpoolctl"}),
     ("seismo_pes", SCIENCE),
     ("xcorr_app", {*SCIENCE, "rich"}),
     ("misfit_app", {*SCIENCE, "rich"}),

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import DataError
-from seismo_pes import spool as spool_module
+from seismo_pes.correlator import spool as spool_module
+from seismo_pes.correlator.selection import PairSelection
+from seismo_pes.correlator.spool import Spool
+from seismo_pes.correlator.tensors import Rotation
+from seismo_pes.correlator.tile_spectra import Side, on_shared_windows
 from seismo_pes.disk import DiskFull
 from seismo_pes.pairs import Block, Tiles, block_size, gather, wanted_tiles
-from seismo_pes.selection import PairSelection
 from seismo_pes.spectra import Spectra
-from seismo_pes.spool import Spool
-from seismo_pes.tensors import Rotation
-from seismo_pes.tile_spectra import Side, on_shared_windows
 
 FIVE = [(0, 2), (2, 4), (4, 5)]
 

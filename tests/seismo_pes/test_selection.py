@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import ParameterError
+from seismo_pes.correlator.selection import PairSelection
+from seismo_pes.correlator.tensors import Rotation, turned
 from seismo_pes.geodesy import geodesic
-from seismo_pes.selection import PairSelection
-from seismo_pes.tensors import Rotation, turned
 
 IDS = [
     *("CI.AAA..HHE", "CI.AAA..HHN", "CI.AAA..HHZ", "CI.BBB..HHZ", "CI.BBB.10.HHZ"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import windowing
+from seismo_pes.correlator import windowing
 from seismo_pes.merge import Segment
 from seismo_pes.signal.coherency import coherency_spectra, phase_cross_correlate
 from seismo_pes.signal.correlate import lags_from_spectra

@@ -10,18 +10,18 @@ from obspy import Stream, Trace
 
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes import tile_sums
 from seismo_pes.correlate import CorrelateTiles
+from seismo_pes.correlator import tile_sums
+from seismo_pes.correlator.periods import Periods
+from seismo_pes.correlator.selection import PairSelection
+from seismo_pes.correlator.tensors import Rotation
 from seismo_pes.geodesy import geodesic
 from seismo_pes.pairs import Tiles
-from seismo_pes.periods import Periods
 from seismo_pes.rotate import rotate_pair
-from seismo_pes.selection import PairSelection
 from seismo_pes.signal.correlate import correlate_direct
 from seismo_pes.signal.stack import phase_weighted
 from seismo_pes.signal.window import WindowGrid
 from seismo_pes.spectra import Spectra, SpectraSettings
-from seismo_pes.tensors import Rotation
 
 NS = 10**9
 STATIONS = "ABC"

@@ -11,11 +11,12 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from seismo_pes.archive import Archive, select
+from seismo_pes.correlator.periods import stretch_name
+from seismo_pes.correlator.selection import PairSelection
+from seismo_pes.correlator.tensors import Rotation
 from seismo_pes.holdings import ChannelInfo, ChannelSpan
 from seismo_pes.merge import exact_rate
-from seismo_pes.periods import stretch_name
 from seismo_pes.report import Skipped
-from seismo_pes.selection import PairSelection
 from seismo_pes.signal.errors import ParameterError as SignalError
 from seismo_pes.signal.window import WindowGrid
 from seismo_pes.spectra import SpectraSettings
@@ -25,7 +26,6 @@ from seismo_pes.stations import (
     locate,
     read_station_list,
 )
-from seismo_pes.tensors import Rotation
 from xcorr_app.config import Config
 from xcorr_app.planning.archives import open_archives, open_inventory
 from xcorr_app.planning.choose import (

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seismo_pes.correlator.spectra_settings import SpectraSettings
 from seismo_pes.merge import Segment
 from seismo_pes.signal.detrend import detrend
 from seismo_pes.signal.spectra import energy
 from seismo_pes.signal.window import WindowGrid
-from seismo_pes.spectra_settings import SpectraSettings
 
 __all__ = ["Chunk", "CutPlan", "cut_plan", "largest"]
 

@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from seismo_pes.pairs import Tile
-from seismo_pes.periods import Periods
-from seismo_pes.signal.correlate import correlate_block, fast_layout
-from seismo_pes.spectra import SpectraSettings
-from seismo_pes.tensors import InstrumentPairs, turned
-from seismo_pes.tile_pairs import (
+from seismo_pes.correlator.periods import Periods
+from seismo_pes.correlator.tensors import InstrumentPairs, turned
+from seismo_pes.correlator.tile_pairs import (
     PairWindows,
     TilePairs,
     rotated_pairs,
     shared_windows,
 )
-from seismo_pes.tile_spectra import Side, in_band, on_shared_windows
-from seismo_pes.tile_stacks import WindowStacks
+from seismo_pes.correlator.tile_spectra import Side, in_band, on_shared_windows
+from seismo_pes.correlator.tile_stacks import WindowStacks
+from seismo_pes.pairs import Tile
+from seismo_pes.signal.correlate import correlate_block, fast_layout
+from seismo_pes.spectra import SpectraSettings
 
 __all__ = ["BATCH_BYTES", "Correlator", "Stacks"]
 

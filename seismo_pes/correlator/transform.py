@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 
+from seismo_pes.correlator.spectra_settings import SpectraSettings
+from seismo_pes.correlator.windowing import Chunk, largest
 from seismo_pes.signal.coherency import phase_records
 from seismo_pes.signal.normalize import running_mean
 from seismo_pes.signal.spectra import rfft_windows
-from seismo_pes.spectra_settings import SpectraSettings
-from seismo_pes.windowing import Chunk, largest
 
 __all__ = ["Transformed", "transform"]
 

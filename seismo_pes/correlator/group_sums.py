@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from seismo_pes.tile_pairs import PairWindows, TilePairs, pair_keys
-from seismo_pes.tile_sums import BATCH_BYTES, Stacks
+from seismo_pes.correlator.tile_pairs import PairWindows, TilePairs, pair_keys
+from seismo_pes.correlator.tile_sums import BATCH_BYTES, Stacks
 
 __all__ = ["GroupSums"]
 

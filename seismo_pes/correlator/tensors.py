@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seismo_pes.correlator.selection import PairSelection
 from seismo_pes.geodesy import geodesic
-from seismo_pes.selection import PairSelection
 
 __all__ = ["InstrumentPairs", "Rotation", "turned"]
 

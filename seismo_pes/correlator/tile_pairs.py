@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from seismo_pes.selection import PairSelection
-from seismo_pes.tensors import InstrumentPairs, Rotation
+from seismo_pes.correlator.selection import PairSelection
+from seismo_pes.correlator.tensors import InstrumentPairs, Rotation
 
 __all__ = ["PairWindows", "TilePairs"]
 
