@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from seismo_pes.pairs import Block
+from seismo_pes.correlator.blocks import Block
+from seismo_pes.correlator.spectra_settings import SpectraSettings
 from seismo_pes.signal.coherency import deconvolution_spectra
-from seismo_pes.spectra import SpectraSettings
 
 __all__ = ["Side", "in_band", "on_shared_windows"]
 

@@ -15,12 +15,12 @@ import scipy.fft
 
 from dispel4py.errors import ParameterError, suggest
 from seismo_pes.correlations import Correlation
+from seismo_pes.correlator.spectra_settings import SpectraSettings
 from seismo_pes.correlator.tensors import InstrumentPairs, turned
 from seismo_pes.correlator.tile_spectra import Side
 from seismo_pes.signal.coherency import phase_sums
 from seismo_pes.signal.correlate import lag_range, lags_from_spectra
 from seismo_pes.signal.stack import analytic_phase
-from seismo_pes.spectra import SpectraSettings
 from seismo_pes.stack import STACKS
 
 __all__ = ["WindowStacks", "check_stack"]

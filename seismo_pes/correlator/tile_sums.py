@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from seismo_pes.correlator.blocks import Tile
 from seismo_pes.correlator.periods import Periods
+from seismo_pes.correlator.spectra_settings import SpectraSettings
 from seismo_pes.correlator.tensors import InstrumentPairs, turned
 from seismo_pes.correlator.tile_pairs import (
     PairWindows,
@@ -20,9 +22,7 @@ from seismo_pes.correlator.tile_pairs import (
 )
 from seismo_pes.correlator.tile_spectra import Side, in_band, on_shared_windows
 from seismo_pes.correlator.tile_stacks import WindowStacks
-from seismo_pes.pairs import Tile
 from seismo_pes.signal.correlate import correlate_block, fast_layout
-from seismo_pes.spectra import SpectraSettings
 
 __all__ = ["BATCH_BYTES", "Correlator", "Stacks"]
 

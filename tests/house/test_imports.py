@@ -28,6 +28,21 @@ ALLOWED = (
     ("dispel4py", ("dispel4py",)),
     ("seismo_pes.signal", ("seismo_pes.signal",)),
     (
+        # nothing of the elements that it is the inside of: spectra, pairs, correlate
+        "seismo_pes.correlator",
+        (
+            "seismo_pes.correlator",
+            "seismo_pes.signal",
+            "seismo_pes.correlations",
+            "seismo_pes.disk",
+            "seismo_pes.geodesy",
+            "seismo_pes.merge",
+            "seismo_pes.stack",
+            "seismo_pes.stations",
+            "dispel4py.errors",
+        ),
+    ),
+    (
         "seismo_pes",
         ("seismo_pes", "dispel4py.core", "dispel4py.base", "dispel4py.errors"),
     ),
