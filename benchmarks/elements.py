@@ -29,8 +29,8 @@ from obspy import Stream, Trace, UTCDateTime, read_inventory
 
 from benchmarks.machine import describe
 from dispel4py.core import GenericPE
+from seismo_pes.archives.holdings import ChannelSpan
 from seismo_pes.filters import Bandpass, Bandstop, Lowpass
-from seismo_pes.holdings import ChannelSpan
 from seismo_pes.measures import MeasureQuality
 from seismo_pes.normalize import (
     Agc,

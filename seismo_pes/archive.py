@@ -3,10 +3,10 @@
 A folder in the SeisComP Data Structure (SDS),
 ``YEAR/NET/STA/CHAN.D/NET.STA.LOC.CHAN.D.YEAR.DAY``, or in that of a BUD
 (``NET/STA/STA.NET.LOC.CHAN.YEAR.DAY``) is recognised by its layout, and so is what a
-pattern with placeholders (`pattern`) describes; of each channel one file is opened to
-learn its rate. Of anything else - a folder with all below it, a pattern, a single file,
-formats mixed - the header of each file is read, once if there is an index (`index`).
-What lies behind URLs is in `cloud` and `fdsn`.
+pattern with placeholders (`archives.pattern`) describes; of each channel one file is
+opened to learn its rate. Of anything else - a folder with all below it, a pattern, a
+single file, formats mixed - the header of each file is read, once if there is an index
+(`archives.index`). What lies behind URLs is in `archives.cloud` and `archives.fdsn`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from dispel4py.errors import ParameterError
-from seismo_pes.holdings import Archive, ChannelInfo, ChannelSpan, Holding
-from seismo_pes.index import index_file, scan_indexed
-from seismo_pes.pattern import (
+from seismo_pes.archives.holdings import Archive, ChannelInfo, ChannelSpan, Holding
+from seismo_pes.archives.index import index_file, scan_indexed
+from seismo_pes.archives.pattern import (
     LAYOUTS,
     PathPattern,
     PatternArchive,
     files_of,
     is_bud,
 )
-from seismo_pes.remote import is_remote
+from seismo_pes.archives.remote import is_remote
+from seismo_pes.archives.scan import FileEntry, find_files, may_be_waveform
+from seismo_pes.archives.sds import SdsArchive, is_sds
 from seismo_pes.report import Skipped
-from seismo_pes.scan import FileEntry, find_files, may_be_waveform
-from seismo_pes.sds import SdsArchive, is_sds
 from seismo_pes.stations import PatternIndex, StationPattern, split_id
 
 __all__ = ["Archive", "ChannelInfo", "ChannelSpan", "open_archive", "select"]
@@ -70,9 +70,9 @@ def open_archive(
     data : str or Path
         The root of an archive; or any folder, which is searched with all below it;
         or a pattern (``"/data/2022/*/*.sac"``, ``**`` allowed; or with placeholders,
-        ``"/data/{year}/{station}.{channel}.{julday}"``, see `pattern`); or a single
-        file; or a URL, ``fdsn://PROVIDER`` (see `fdsn`) or of any file system that
-        fsspec knows (see `cloud`).
+        ``"/data/{year}/{station}.{channel}.{julday}"``, see `archives.pattern`); or a
+        single file; or a URL, ``fdsn://PROVIDER`` (see `archives.fdsn`) or of any file
+        system that fsspec knows (see `archives.cloud`).
     layout : str
         How a folder is laid out: ``"SDS"``, a name of `pattern.LAYOUTS` (``"BUD"``,
         ``"SCEDC"`` ...), ``"any"`` (all headers are read), or found out.
@@ -113,10 +113,11 @@ def open_archive(
 
 def _open_remote(name: str, layout: str) -> Archive:
     if name.startswith(("fdsn://", "fdsn+https://")):
-        from seismo_pes.fdsn import open_fdsn  # here because its import takes time
+        # here because its import takes time
+        from seismo_pes.archives.fdsn import open_fdsn
 
         return open_fdsn(name)
-    from seismo_pes.cloud import open_cloud
+    from seismo_pes.archives.cloud import open_cloud
 
     return open_cloud(name, layout)
 

@@ -23,7 +23,8 @@ from obspy.core.util.base import ENTRY_POINTS
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import asdf, mseed3, remote
+from seismo_pes import asdf, mseed3
+from seismo_pes.archives import remote
 from seismo_pes.report import Skipped
 from seismo_pes.signal.rates import exact_rate
 from seismo_pes.warned import recorded_warnings
@@ -61,7 +62,7 @@ def read_file(
     Parameters
     ----------
     path : str or Path
-        The file; may be compressed (gz, bz2, zip, tar), or a URL (see `remote`).
+        The file; may be compressed (gz, bz2, zip, tar), or a URL: `archives.remote`.
     file_format : str
         obspy's name of the format, e.g. ``"MSEED"``, or ``"MSEED3"``, ``"ASDF"``;
         empty: found out.

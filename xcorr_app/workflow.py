@@ -23,9 +23,9 @@ from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
 from dispel4py.terminal import mpi_rank
 from dispel4py.workflow_graph import WorkflowGraph
+from seismo_pes.archives.holdings import ChannelSpan
 from seismo_pes.correlate import CorrelateTiles
 from seismo_pes.disk import telling_full_disk
-from seismo_pes.holdings import ChannelSpan
 from seismo_pes.pairs import Tiles
 from seismo_pes.read import ReadWaveforms
 from seismo_pes.report import Skipped

@@ -15,9 +15,9 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
 from seismo_pes.archive import open_archive, select
-from seismo_pes.holdings import DAY_NS
-from seismo_pes.scan import id_in_name, scan_file
-from seismo_pes.sds import SdsArchive
+from seismo_pes.archives.holdings import DAY_NS
+from seismo_pes.archives.scan import id_in_name, scan_file
+from seismo_pes.archives.sds import SdsArchive
 from seismo_pes.stations import StationPattern, parse_station_list
 
 DAY = UTCDateTime(2022, 1, 2)
@@ -68,7 +68,7 @@ def test_sds_opens_one_file_of_each_channel(sds, monkeypatch):
         opened.append(path)
         return scan_file(path)
 
-    monkeypatch.setattr("seismo_pes.sds.scan_file", counting)
+    monkeypatch.setattr("seismo_pes.archives.sds.scan_file", counting)
     archive = open_archive(sds)
     archive.channels(ANY)
     archive.channels(ANY)

@@ -9,11 +9,12 @@ import pytest
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import cloud, extras, remote, retry
+from seismo_pes import extras
 from seismo_pes.archive import open_archive, select
-from seismo_pes.cloud import CloudArchive
-from seismo_pes.holdings import DAY_NS
-from seismo_pes.pattern import LAYOUTS
+from seismo_pes.archives import cloud, remote, retry
+from seismo_pes.archives.cloud import CloudArchive
+from seismo_pes.archives.holdings import DAY_NS
+from seismo_pes.archives.pattern import LAYOUTS
 from seismo_pes.read import read_file, read_span
 from seismo_pes.stations import StationPattern
 

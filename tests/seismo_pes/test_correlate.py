@@ -15,12 +15,12 @@ from obspy import Stream, Trace, UTCDateTime
 from dispel4py.errors import ParameterError
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
+from seismo_pes.archives.holdings import ChannelSpan
 from seismo_pes.correlate import CorrelateTiles
 from seismo_pes.correlator import group_sums, tile_sums
 from seismo_pes.correlator.periods import Periods
 from seismo_pes.correlator.selection import PairSelection
 from seismo_pes.correlator.tensors import Rotation
-from seismo_pes.holdings import ChannelSpan
 from seismo_pes.merge import Segment
 from seismo_pes.pairs import Tiles
 from seismo_pes.signal.coherency import phase_cross_correlate, phase_records

@@ -10,7 +10,7 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes import draw
-from seismo_pes.availability import DAY_NS, covered
+from seismo_pes.archives.availability import DAY_NS, covered
 from seismo_pes.draw import DrawCorrelation, DrawPsd, DrawSpectrogram, DrawWaveform
 from seismo_pes.plot import (
     DirectionBins,

@@ -21,12 +21,12 @@ from obspy.clients.fdsn import RoutingClient as obspy_router
 from obspy.core.inventory import Channel, Network, Station
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import datacentre, retry
 from seismo_pes.archive import open_archive, select
-from seismo_pes.fdsn import LEDGER, download, fetch_inventory
-from seismo_pes.holdings import DAY_NS
+from seismo_pes.archives import datacentre, retry
+from seismo_pes.archives.fdsn import LEDGER, download, fetch_inventory
+from seismo_pes.archives.holdings import DAY_NS
+from seismo_pes.archives.sds import SdsArchive
 from seismo_pes.read import read_span
-from seismo_pes.sds import SdsArchive
 from seismo_pes.stations import StationPattern, locate
 
 WADL = Path(obspy.__file__).parent / "clients" / "fdsn" / "tests" / "data"
@@ -382,7 +382,7 @@ def test_a_download_that_is_killed_goes_on(service, tmp_path) -> None:
     limits = DAYS[0][0], DAYS[2][1]
     arguments = f"{service.address!r}, {IDS!r}, {limits[0]}, {limits[1]}"
     program = (
-        "from seismo_pes.fdsn import download;"
+        "from seismo_pes.archives.fdsn import download;"
         f"download({arguments}, {str(tmp_path)!r}, requests=1)"
     )
     service.answer_after_s = 0.3

@@ -17,13 +17,13 @@ from obspy import Stream, Trace
 
 from dispel4py.core import GenericPE
 from seismo_pes import quality
+from seismo_pes.archives.scan import FileEntry, may_be_waveform, scan_file
 from seismo_pes.clock import CorrectClock
 from seismo_pes.measures import MeasureQuality
 from seismo_pes.overlaps import ResolveOverlaps
 from seismo_pes.preprocess import Merge
 from seismo_pes.read import ReadWaveforms
 from seismo_pes.report import Skipped
-from seismo_pes.scan import FileEntry, may_be_waveform, scan_file
 from seismo_pes.waveforms import ChannelSpan, Waveforms
 
 PACKAGE = Path(obspy.__file__).parent

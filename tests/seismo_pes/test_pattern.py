@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
-from seismo_pes import pattern as pattern_module
 from seismo_pes.archive import FolderArchive, open_archive
-from seismo_pes.holdings import DAY_NS, EVER
-from seismo_pes.pattern import (
+from seismo_pes.archives import pattern as pattern_module
+from seismo_pes.archives.holdings import DAY_NS, EVER
+from seismo_pes.archives.pattern import (
     LAYOUTS,
     PathPattern,
     PatternArchive,

@@ -12,7 +12,7 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes import preprocess
-from seismo_pes.holdings import ChannelSpan
+from seismo_pes.archives.holdings import ChannelSpan
 from seismo_pes.waveforms import Waveforms
 
 START = UTCDateTime(2024, 3, 1)

@@ -13,13 +13,13 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes import quality
+from seismo_pes.archives.holdings import ChannelSpan
 from seismo_pes.clock import (
     CorrectClock,
     correct_clock,
     parse_clock_table,
     read_clock_table,
 )
-from seismo_pes.holdings import ChannelSpan
 from seismo_pes.measures import MeasureQuality, measure_quality, psd_percentiles
 from seismo_pes.merge import NS
 from seismo_pes.overlaps import RULES, ResolveOverlaps, resolve_overlaps

@@ -12,10 +12,10 @@ import pytest
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import DataError
-from seismo_pes import remote, retry
 from seismo_pes.archive import open_archive, select
-from seismo_pes.cloud import CloudArchive
-from seismo_pes.holdings import DAY_NS, Archive
+from seismo_pes.archives import remote, retry
+from seismo_pes.archives.cloud import CloudArchive
+from seismo_pes.archives.holdings import DAY_NS, Archive
 from seismo_pes.read import read_file, read_span
 from seismo_pes.stations import StationPattern
 
@@ -127,7 +127,7 @@ def test_only_the_beginning_of_a_file_is_fetched_for_its_header(
         asked.append(n_bytes)
         return original(url, n_bytes)
 
-    monkeypatch.setattr("seismo_pes.cloud.fetch", counting)
+    monkeypatch.setattr("seismo_pes.archives.cloud.fetch", counting)
     archive = open_archive(bucket)
     select(archive, [StationPattern("CI", "THIS")], "LHZ", *DAYS[0])
     assert asked

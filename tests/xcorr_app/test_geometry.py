@@ -11,8 +11,8 @@ import obspy
 import pytest
 
 from dispel4py.errors import ParameterError
+from seismo_pes.archives.holdings import ChannelSpan
 from seismo_pes.correlator.selection import PairSelection
-from seismo_pes.holdings import ChannelSpan
 from seismo_pes.signal.window import WindowGrid
 from seismo_pes.spectra import SpectraSettings
 from seismo_pes.stations import Channel

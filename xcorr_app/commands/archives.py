@@ -39,7 +39,7 @@ def scan(words: list[str]) -> str:
     if None not in edges and edges[0] >= edges[1]:  # type: ignore[operator]
         raise ParameterError("--end must be later than --start")
     from seismo_pes.archive import open_archive
-    from seismo_pes.availability import find_availability
+    from seismo_pes.archives.availability import find_availability
     from seismo_pes.stations import read_station_list
     from xcorr_app.looking import scan
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seismo_pes.availability import Availability
+from seismo_pes.archives.availability import Availability
 from seismo_pes.plot import availability_figure, save
 from seismo_pes.report import Skipped
 

@@ -145,7 +145,7 @@ def open_inventory(
     """
     if not source.startswith(FDSN):
         return read_inventory(source)
-    from seismo_pes.fdsn import fetch_inventory
+    from seismo_pes.archives.fdsn import fetch_inventory
 
     scheme, _, provider = source.partition("://")
     provider = provider.rstrip("/")

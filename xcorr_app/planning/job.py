@@ -11,10 +11,10 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from seismo_pes.archive import Archive, select
+from seismo_pes.archives.holdings import ChannelInfo, ChannelSpan
 from seismo_pes.correlator.periods import stretch_name
 from seismo_pes.correlator.selection import PairSelection
 from seismo_pes.correlator.tensors import Rotation
-from seismo_pes.holdings import ChannelInfo, ChannelSpan
 from seismo_pes.merge import exact_rate
 from seismo_pes.report import Skipped
 from seismo_pes.signal.errors import ParameterError as SignalError

@@ -18,9 +18,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dispel4py.errors import ParameterError
+from seismo_pes.archives.scan import FileEntry
+from seismo_pes.archives.scan_pool import decode, encode, scan_many
 from seismo_pes.report import Skipped
-from seismo_pes.scan import FileEntry
-from seismo_pes.scan_pool import decode, encode, scan_many
 
 __all__ = ["index_file", "scan_indexed"]
 

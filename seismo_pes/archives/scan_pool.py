@@ -21,8 +21,8 @@ from contextlib import closing
 from dataclasses import astuple
 from typing import Any
 
+from seismo_pes.archives.scan import FileEntry, scan_file
 from seismo_pes.report import Skipped
-from seismo_pes.scan import FileEntry, scan_file
 
 __all__ = ["Found", "decode", "encode", "processors", "scan_many", "serve"]
 
@@ -34,7 +34,7 @@ WORTH_IT_S = 5.0  # of what is left: processes take a second or two to start
 MOST = 8
 LIMIT_S = 120.0
 READY = "ready\n"
-PROGRAM = "from seismo_pes.scan_pool import serve; serve()"
+PROGRAM = "from seismo_pes.archives.scan_pool import serve; serve()"
 
 
 def scan_many(

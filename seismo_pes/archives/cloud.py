@@ -13,10 +13,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.pattern import LAYOUTS, PathPattern, PatternArchive
+from seismo_pes.archives.pattern import LAYOUTS, PathPattern, PatternArchive
+from seismo_pes.archives.remote import fetch, filesystem
+from seismo_pes.archives.scan import FileEntry, entry_of
 from seismo_pes.read import read_content
-from seismo_pes.remote import fetch, filesystem
-from seismo_pes.scan import FileEntry, entry_of
 
 __all__ = ["CloudArchive", "open_cloud"]
 

@@ -16,9 +16,9 @@ from datetime import date
 from pathlib import Path
 
 from dispel4py.errors import ParameterError, suggest
-from seismo_pes.holdings import DAY_NS, EVER
-from seismo_pes.scan import FileEntry
-from seismo_pes.sds import NamedArchive
+from seismo_pes.archives.holdings import DAY_NS, EVER
+from seismo_pes.archives.scan import FileEntry
+from seismo_pes.archives.sds import NamedArchive
 from seismo_pes.stations import PatternIndex
 
 __all__ = [

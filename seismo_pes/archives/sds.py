@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from seismo_pes.holdings import DAY_NS, Archive, Holding
-from seismo_pes.scan import FileEntry, scan_file
+from seismo_pes.archives.holdings import DAY_NS, Archive, Holding
+from seismo_pes.archives.scan import FileEntry, scan_file
 from seismo_pes.stations import PatternIndex
 
 __all__ = ["NamedArchive", "SdsArchive", "is_sds"]

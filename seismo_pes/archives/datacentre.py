@@ -20,7 +20,7 @@ from obspy.clients.fdsn.header import (
 )
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.retry import reason, tried
+from seismo_pes.archives.retry import reason, tried
 from seismo_pes.warned import recorded_warnings
 
 __all__ = ["ROUTERS", "ask", "client", "is_router", "request_waveforms"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import accumulate
 
+from seismo_pes.archives.scan import FileEntry
 from seismo_pes.report import Skipped
-from seismo_pes.scan import FileEntry
 from seismo_pes.stations import PatternIndex, StationPattern, split_id
 from seismo_pes.waveforms import ChannelSpan
 

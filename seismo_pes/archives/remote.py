@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from dispel4py.errors import ParameterError
+from seismo_pes.archives.retry import tried
 from seismo_pes.extras import optional
-from seismo_pes.retry import tried
 
 __all__ = ["fetch", "filesystem", "is_remote"]
 
@@ -53,7 +53,7 @@ def fetch(url: str, n_bytes: int | None = None) -> bytes:
         If the package for the protocol is missing or the address makes no sense.
     """
     if url.startswith(("fdsn://", "fdsn+https://")):
-        from seismo_pes import datacentre  # here because its import takes time
+        from seismo_pes.archives import datacentre  # here because its import takes time
 
         provider, channel_id, start_ns, end_ns = _parsed(url)
         service = datacentre.client(provider)
