@@ -15,9 +15,9 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.asdf_writer import AsdfWriter
 from seismo_pes.correlations import Correlation
 from seismo_pes.disk import telling_full_disk
+from seismo_pes.formats.asdf_writer import AsdfWriter
 from seismo_pes.report import Skipped
 from seismo_pes.traces import with_data
 from seismo_pes.waveforms import RECORDS, Waveforms

@@ -18,8 +18,8 @@ from obspy.core.inventory import Channel as XmlChannel
 from obspy.core.inventory import Station as XmlStation
 
 from dispel4py.errors import ParameterError
-from seismo_pes.asdf import is_asdf, read_asdf_inventory
-from seismo_pes.polezero import is_pole_zero, read_pole_zero
+from seismo_pes.formats.asdf import is_asdf, read_asdf_inventory
+from seismo_pes.formats.polezero import is_pole_zero, read_pole_zero
 from seismo_pes.report import Skipped
 
 __all__ = ["Position", "StationEpochs", "read_inventory"]
@@ -47,9 +47,9 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
     Parameters
     ----------
     source : str or Path
-        StationXML, also in ASDF files, poles and zeros of SAC (`polezero`), or anything
-        else that obspy reads (dataless SEED, RESP). In a folder the files whose names
-        look like it; event files there are passed over.
+        StationXML, also in ASDF files, poles and zeros of SAC (`formats.polezero`), or
+        anything else that obspy reads (dataless SEED, RESP). In a folder the files
+        whose names look like it; event files there are passed over.
 
     Returns
     -------

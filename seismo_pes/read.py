@@ -23,8 +23,8 @@ from obspy.core.util.base import ENTRY_POINTS
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import asdf, mseed3
 from seismo_pes.archives import remote
+from seismo_pes.formats import asdf, mseed3
 from seismo_pes.report import Skipped
 from seismo_pes.signal.rates import exact_rate
 from seismo_pes.warned import recorded_warnings

@@ -14,7 +14,7 @@ from obspy import Stream, Trace
 from obspy.core.trace import Stats
 
 from dispel4py.errors import DataError
-from seismo_pes.asdf import is_asdf
+from seismo_pes.formats.asdf import is_asdf
 from seismo_pes.read import read_file, unusable
 from seismo_pes.report import Skipped
 
