@@ -29,8 +29,8 @@ from seismo_pes.archives.pattern import (
 from seismo_pes.archives.remote import is_remote
 from seismo_pes.archives.scan import FileEntry, find_files, may_be_waveform
 from seismo_pes.archives.sds import SdsArchive, is_sds
+from seismo_pes.metadata.stations import PatternIndex, StationPattern, split_id
 from seismo_pes.report import Skipped
-from seismo_pes.stations import PatternIndex, StationPattern, split_id
 
 __all__ = ["Archive", "ChannelInfo", "ChannelSpan", "open_archive", "select"]
 

@@ -18,8 +18,8 @@ from obspy import Stream, Trace
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.correlations import Correlation
 from seismo_pes.element import item_element
-from seismo_pes.geodesy import geodesic
 from seismo_pes.merge import NS, Segment, merge_segments
+from seismo_pes.metadata.geodesy import geodesic
 from seismo_pes.signal import coherency
 from seismo_pes.signal.correlate import lag_range, lags_from_spectra
 from seismo_pes.signal.detrend import detrend

@@ -1,7 +1,7 @@
 """Take the instrument out of the data: deconvolution by the channel's response.
 
 The same formulas as `obspy.Trace.remove_response` without its demeaning and taper; the
-inverse of each response is made once, in `inverse`.
+inverse of each response is made once, in `metadata.inverse`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from obspy.core.inventory import Response
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element
-from seismo_pes.inventory import read_inventory
-from seismo_pes.inverse import PreFilter, ResponseCache
+from seismo_pes.metadata.inventory import read_inventory
+from seismo_pes.metadata.inverse import PreFilter, ResponseCache
 from seismo_pes.signal.transfer import apply
 from seismo_pes.traces import with_data
 

@@ -15,7 +15,7 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.correlations import Correlation
 from seismo_pes.element import Element, element
-from seismo_pes.inventory import read_inventory
+from seismo_pes.metadata.inventory import read_inventory
 from seismo_pes.report import Skipped
 from seismo_pes.signal.coherency import rotate_tensor
 from seismo_pes.signal.rotation import to_rt, to_zne

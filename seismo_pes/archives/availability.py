@@ -9,9 +9,9 @@ import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.archive import Archive
+from seismo_pes.metadata.stations import StationPattern
 from seismo_pes.read import read_file
 from seismo_pes.report import Skipped
-from seismo_pes.stations import StationPattern
 
 __all__ = ["Availability", "covered", "find_availability"]
 

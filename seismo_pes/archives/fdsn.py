@@ -23,9 +23,9 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes.archives import datacentre
 from seismo_pes.archives.holdings import DAY_NS, EVER, Archive, ChannelSpan, Holding
 from seismo_pes.archives.scan import FileEntry
+from seismo_pes.metadata.stations import PatternIndex, StationPattern
 from seismo_pes.read import read_content
 from seismo_pes.report import Skipped
-from seismo_pes.stations import PatternIndex, StationPattern
 
 __all__ = ["Download", "FdsnArchive", "download", "fetch_inventory", "open_fdsn"]
 

@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from itertools import accumulate
 
 from seismo_pes.archives.scan import FileEntry
+from seismo_pes.metadata.stations import PatternIndex, StationPattern, split_id
 from seismo_pes.report import Skipped
-from seismo_pes.stations import PatternIndex, StationPattern, split_id
 from seismo_pes.waveforms import ChannelSpan
 
 __all__ = ["Archive", "ChannelInfo", "ChannelSpan", "Holding"]

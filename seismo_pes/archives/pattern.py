@@ -19,7 +19,7 @@ from dispel4py.errors import ParameterError, suggest
 from seismo_pes.archives.holdings import DAY_NS, EVER
 from seismo_pes.archives.scan import FileEntry
 from seismo_pes.archives.sds import NamedArchive
-from seismo_pes.stations import PatternIndex
+from seismo_pes.metadata.stations import PatternIndex
 
 __all__ = [
     "LAYOUTS",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seismo_pes.archives.holdings import DAY_NS, Archive, Holding
 from seismo_pes.archives.scan import FileEntry, scan_file
-from seismo_pes.stations import PatternIndex
+from seismo_pes.metadata.stations import PatternIndex
 
 __all__ = ["NamedArchive", "SdsArchive", "is_sds"]
 

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from dispel4py.errors import ParameterError, suggest
-from seismo_pes.geodesy import geodesic
-from seismo_pes.stations import split_id
+from seismo_pes.metadata.geodesy import geodesic
+from seismo_pes.metadata.stations import split_id
 
 __all__ = ["KINDS", "USUAL_KINDS", "PairSelection"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seismo_pes.correlator.selection import PairSelection
-from seismo_pes.geodesy import geodesic
+from seismo_pes.metadata.geodesy import geodesic
 
 __all__ = ["InstrumentPairs", "Rotation", "turned"]
 

@@ -18,7 +18,7 @@ from seismo_pes.archive import open_archive, select
 from seismo_pes.archives.holdings import DAY_NS
 from seismo_pes.archives.scan import id_in_name, scan_file
 from seismo_pes.archives.sds import SdsArchive
-from seismo_pes.stations import StationPattern, parse_station_list
+from seismo_pes.metadata.stations import StationPattern, parse_station_list
 
 DAY = UTCDateTime(2022, 1, 2)
 DAYS = [(DAY.ns + i * DAY_NS, DAY.ns + (i + 1) * DAY_NS) for i in range(3)]

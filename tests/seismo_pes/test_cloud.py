@@ -15,8 +15,8 @@ from seismo_pes.archives import cloud, remote, retry
 from seismo_pes.archives.cloud import CloudArchive
 from seismo_pes.archives.holdings import DAY_NS
 from seismo_pes.archives.pattern import LAYOUTS
+from seismo_pes.metadata.stations import StationPattern
 from seismo_pes.read import read_file, read_span
-from seismo_pes.stations import StationPattern
 
 fsspec = pytest.importorskip("fsspec")
 

@@ -26,8 +26,8 @@ from seismo_pes.archives import datacentre, retry
 from seismo_pes.archives.fdsn import LEDGER, download, fetch_inventory
 from seismo_pes.archives.holdings import DAY_NS
 from seismo_pes.archives.sds import SdsArchive
+from seismo_pes.metadata.stations import StationPattern, locate
 from seismo_pes.read import read_span
-from seismo_pes.stations import StationPattern, locate
 
 WADL = Path(obspy.__file__).parent / "clients" / "fdsn" / "tests" / "data"
 DAY = UTCDateTime(2024, 5, 1)

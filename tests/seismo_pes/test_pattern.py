@@ -19,8 +19,8 @@ from seismo_pes.archives.pattern import (
     list_folder,
     period,
 )
+from seismo_pes.metadata.stations import StationPattern
 from seismo_pes.read import read_span
-from seismo_pes.stations import StationPattern
 
 DAY = UTCDateTime(2023, 12, 31)  # a year ends within
 DAYS = [(DAY.ns + i * DAY_NS, DAY.ns + (i + 1) * DAY_NS) for i in range(3)]

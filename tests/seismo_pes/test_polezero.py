@@ -9,7 +9,7 @@ from obspy.io.sac.sacpz import attach_paz
 
 from dispel4py.errors import DataError
 from seismo_pes.formats.polezero import read_pole_zero
-from seismo_pes.inventory import read_inventory
+from seismo_pes.metadata.inventory import read_inventory
 
 ROOT = Path(obspy.__file__).parent
 FILES = ROOT / "io" / "sac" / "tests" / "data"

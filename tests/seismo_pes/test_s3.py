@@ -16,8 +16,8 @@ from seismo_pes.archive import open_archive, select
 from seismo_pes.archives import remote, retry
 from seismo_pes.archives.cloud import CloudArchive
 from seismo_pes.archives.holdings import DAY_NS, Archive
+from seismo_pes.metadata.stations import StationPattern
 from seismo_pes.read import read_file, read_span
-from seismo_pes.stations import StationPattern
 
 pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")

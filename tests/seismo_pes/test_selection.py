@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dispel4py.errors import ParameterError
 from seismo_pes.correlator.selection import PairSelection
 from seismo_pes.correlator.tensors import Rotation, turned
-from seismo_pes.geodesy import geodesic
+from seismo_pes.metadata.geodesy import geodesic
 
 IDS = [
     *("CI.AAA..HHE", "CI.AAA..HHN", "CI.AAA..HHZ", "CI.BBB..HHZ", "CI.BBB.10.HHZ"),

@@ -13,7 +13,7 @@ from obspy.core.inventory import Channel as XmlChannel
 from obspy.core.inventory import Inventory, Network, Station
 
 from dispel4py.errors import ParameterError
-from seismo_pes.stations import (
+from seismo_pes.metadata.stations import (
     Channel,
     PatternIndex,
     StationPattern,

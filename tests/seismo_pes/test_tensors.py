@@ -15,7 +15,7 @@ from seismo_pes.correlator import tile_sums
 from seismo_pes.correlator.periods import Periods
 from seismo_pes.correlator.selection import PairSelection
 from seismo_pes.correlator.tensors import Rotation
-from seismo_pes.geodesy import geodesic
+from seismo_pes.metadata.geodesy import geodesic
 from seismo_pes.pairs import Tiles
 from seismo_pes.rotate import rotate_pair
 from seismo_pes.signal.correlate import correlate_direct

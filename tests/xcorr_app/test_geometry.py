@@ -13,9 +13,9 @@ import pytest
 from dispel4py.errors import ParameterError
 from seismo_pes.archives.holdings import ChannelSpan
 from seismo_pes.correlator.selection import PairSelection
+from seismo_pes.metadata.stations import Channel
 from seismo_pes.signal.window import WindowGrid
 from seismo_pes.spectra import SpectraSettings
-from seismo_pes.stations import Channel
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import store
 from xcorr_app.planning import geometry

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import ParameterError
-from seismo_pes.stations import Channel
+from seismo_pes.metadata.stations import Channel
 from tests.xcorr_app.conftest import DAY
 from xcorr_app.config import Config
 from xcorr_app.planning.choose import needed_codes, oriented_names, rotation_of

@@ -40,7 +40,7 @@ def scan(words: list[str]) -> str:
         raise ParameterError("--end must be later than --start")
     from seismo_pes.archive import open_archive
     from seismo_pes.archives.availability import find_availability
-    from seismo_pes.stations import read_station_list
+    from seismo_pes.metadata.stations import read_station_list
     from xcorr_app.looking import scan
 
     patterns = None if given.stations is None else read_station_list(given.stations)

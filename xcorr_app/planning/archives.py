@@ -10,9 +10,9 @@ from obspy import Inventory
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.archive import Archive, ChannelInfo, ChannelSpan, open_archive
-from seismo_pes.inventory import read_inventory
+from seismo_pes.metadata.inventory import read_inventory
+from seismo_pes.metadata.stations import PatternIndex, StationPattern
 from seismo_pes.report import Skipped
-from seismo_pes.stations import PatternIndex, StationPattern
 
 __all__ = ["Archives", "open_archives", "open_inventory"]
 

@@ -16,16 +16,16 @@ from seismo_pes.correlator.periods import stretch_name
 from seismo_pes.correlator.selection import PairSelection
 from seismo_pes.correlator.tensors import Rotation
 from seismo_pes.merge import exact_rate
-from seismo_pes.report import Skipped
-from seismo_pes.signal.errors import ParameterError as SignalError
-from seismo_pes.signal.window import WindowGrid
-from seismo_pes.spectra import SpectraSettings
-from seismo_pes.stations import (
+from seismo_pes.metadata.stations import (
     Channel,
     StationPattern,
     locate,
     read_station_list,
 )
+from seismo_pes.report import Skipped
+from seismo_pes.signal.errors import ParameterError as SignalError
+from seismo_pes.signal.window import WindowGrid
+from seismo_pes.spectra import SpectraSettings
 from xcorr_app.config import Config
 from xcorr_app.planning.archives import open_archives, open_inventory
 from xcorr_app.planning.choose import (

@@ -64,7 +64,7 @@ def pair_table(channels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         both, distance_km, azimuth_deg (at the first, towards the second),
         back_azimuth_deg (at the second, towards the first).
     """
-    from seismo_pes.stations import geodesic
+    from seismo_pes.metadata.stations import geodesic
 
     text = channels.dtype["id"]
     table = np.zeros(

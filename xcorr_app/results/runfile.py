@@ -49,7 +49,7 @@ SOFTWARE = ("dispel4py-seismo", "numpy", "scipy", "obspy", "h5py")
 
 
 class Located(Protocol):
-    """What a channel must tell: `seismo_pes.stations.Channel` does."""
+    """What a channel must tell: `seismo_pes.metadata.stations.Channel` does."""
 
     @property
     def id(self) -> str: ...
