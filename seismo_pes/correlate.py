@@ -20,8 +20,8 @@ from seismo_pes.correlator.tile_stacks import check_stack
 from seismo_pes.correlator.tile_sums import Correlator, Stacks
 from seismo_pes.pairs import Tile
 from seismo_pes.report import Skipped
-from seismo_pes.rows import CorrelationRows
 from seismo_pes.spectra import SpectraSettings
+from seismo_pes.storage.rows import CorrelationRows
 
 __all__ = ["CorrelateTiles"]
 

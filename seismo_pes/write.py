@@ -14,7 +14,7 @@ import numpy as np
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
 from seismo_pes.disk import telling_full_disk
-from seismo_pes.parts import (
+from seismo_pes.storage.parts import (
     LAST,
     MARKER,
     RECORD,
@@ -24,8 +24,8 @@ from seismo_pes.parts import (
     seal_part,
     stamp,
 )
-from seismo_pes.rows import CorrelationRows
-from seismo_pes.sink import Sink, open_sink
+from seismo_pes.storage.rows import CorrelationRows
+from seismo_pes.storage.sink import Sink, open_sink
 
 __all__ = ["CorrelationWriter", "TileWritten", "WriteCorrelations", "parts_folder"]
 

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import DataError
-from seismo_pes import sink as sinks
 from seismo_pes import write
-from seismo_pes.parts import (
+from seismo_pes.storage import sink as sinks
+from seismo_pes.storage.parts import (
     DAMAGED,
     LAST,
     MARKER,
@@ -28,7 +28,7 @@ from seismo_pes.parts import (
     read_layout,
     whole_rows,
 )
-from seismo_pes.rows import CorrelationRows
+from seismo_pes.storage.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter, TileWritten, WriteCorrelations
 
 N_LAGS = 11
@@ -238,7 +238,7 @@ KILLED = """
 import sys
 import numpy as np
 from seismo_pes import write
-from seismo_pes.rows import CorrelationRows
+from seismo_pes.storage.rows import CorrelationRows
 write.FIRST_PART_BYTES = 1 << 19
 write.LARGEST_PART_BYTES = 1 << 20
 writer = write.CorrelationWriter(sys.argv[1], direct=sys.argv[2] == "direct")

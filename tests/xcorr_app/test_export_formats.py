@@ -12,7 +12,7 @@ import pytest
 from obspy import UTCDateTime, read
 
 from dispel4py.errors import ParameterError
-from seismo_pes.rows import CorrelationRows
+from seismo_pes.storage.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.export import FORMATS, export, zarr

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from seismo_pes.rows import CorrelationRows
+from seismo_pes.storage.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.looking.info import describe, info_json, info_text, pair_rows

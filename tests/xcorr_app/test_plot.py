@@ -15,7 +15,7 @@ from seismo_pes.plot import (
     record_section_figure,
     save,
 )
-from seismo_pes.rows import CorrelationRows
+from seismo_pes.storage.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.looking import plot

@@ -9,8 +9,8 @@ import pytest
 
 from seismo_pes.correlations import Correlation
 from seismo_pes.metadata.stations import Channel
-from seismo_pes.rows import CorrelationRows
 from seismo_pes.stack import bootstrap, stack
+from seismo_pes.storage.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
 from xcorr_app.results.layout import create_run
 from xcorr_app.results.runfile import Redo, new_session, read_run, write_run

@@ -17,7 +17,7 @@ import obspy
 import pytest
 
 from seismo_pes import write
-from seismo_pes.parts import read_layout
+from seismo_pes.storage.parts import read_layout
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import cli, store
 from xcorr_app.planning import geometry

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from seismo_pes.archives.holdings import ChannelSpan
-from seismo_pes.parts import RECORD
+from seismo_pes.storage.parts import RECORD
 from xcorr_app.config import Config
 from xcorr_app.planning.calibrate import (
     held_by,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seismo_pes.parts import (
+from seismo_pes.storage.parts import (
     DAMAGED,
     LAST,
     MARKER,

@@ -17,9 +17,9 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from seismo_pes.correlations import Correlation
-from seismo_pes.parts import RECORD
-from seismo_pes.rows import CorrelationRows
 from seismo_pes.stack import stack
+from seismo_pes.storage.parts import RECORD
+from seismo_pes.storage.rows import CorrelationRows
 from xcorr_app.results.layout import WINDOWS, Part
 from xcorr_app.results.reader import RowReader
 from xcorr_app.running.baserows import DERIVED, Extent, Moving, RestackTile

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.parts import close_abandoned, read_layout
+from seismo_pes.storage.parts import close_abandoned, read_layout
 from seismo_pes.write import parts_folder
 from xcorr_app.config import Config
 from xcorr_app.config.options import flag, options_of

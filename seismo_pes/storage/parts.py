@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import DataError
-from seismo_pes.rows import CorrelationRows
-from seismo_pes.sink import write_all
+from seismo_pes.storage.rows import CorrelationRows
+from seismo_pes.storage.sink import write_all
 
 __all__ = [
     "DAMAGED",
