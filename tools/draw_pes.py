@@ -46,10 +46,10 @@ from seismo_pes import (
     whitening,
 )
 from seismo_pes.correlations import Correlation
-from seismo_pes.figure import FAINT, INK, NEGATIVE, POSITIVE, new_figure, style
-from seismo_pes.figure import image as draw_image
 from seismo_pes.merge import merge_stream
 from seismo_pes.overlaps import resolve_overlaps
+from seismo_pes.plot.figure import FAINT, INK, NEGATIVE, POSITIVE, new_figure, style
+from seismo_pes.plot.figure import image as draw_image
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 WIDTH, DPI, N_COLOURS = 6.6, 110, 48

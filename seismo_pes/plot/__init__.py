@@ -4,11 +4,11 @@ They are matplotlib `Figure` objects without a window or global state; `save` wr
 them.
 """
 
-from seismo_pes.figure import save
 from seismo_pes.plot.availability import availability_figure
 from seismo_pes.plot.components import components_figure
 from seismo_pes.plot.direction import DirectionBins, direction_figure
 from seismo_pes.plot.dispersion import curves_figure, ftan_figure
+from seismo_pes.plot.figure import save
 from seismo_pes.plot.network import map_figure
 from seismo_pes.plot.noise import snr_figure
 from seismo_pes.plot.pair import Substacks, pair_figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from seismo_pes.figure import (
+from seismo_pes.plot.figure import (
     FAINT,
     GROUND,
     beside,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seismo_pes.figure import (
+from seismo_pes.plot.figure import (
     DASHES,
     FAINT,
     INK,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seismo_pes.figure import AMOUNT_MAP, SOFT, colour_bar, new_figure, style
+from seismo_pes.plot.figure import AMOUNT_MAP, SOFT, colour_bar, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

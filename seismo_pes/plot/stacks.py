@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seismo_pes.figure import (
+from seismo_pes.plot.figure import (
     FAINT,
     INK,
     LINES_OVER_IMAGE,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seismo_pes.figure import (
+from seismo_pes.plot.figure import (
     AMOUNT_MAP,
     COLOUR_MAP,
     FAINT,

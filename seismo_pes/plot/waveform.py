@@ -9,7 +9,7 @@ import numpy as np
 from obspy import Stream, Trace
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.figure import (
+from seismo_pes.plot.figure import (
     AMOUNT_MAP,
     GROUND,
     INK,
