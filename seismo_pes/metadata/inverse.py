@@ -22,6 +22,7 @@ from obspy.core.inventory.response import (
     ResponseListResponseStage,
 )
 
+from seismo_pes.metadata.evalresp import evaluated
 from seismo_pes.signal.transfer import Transfer, transfer
 
 if TYPE_CHECKING:
@@ -222,11 +223,7 @@ class _Curve:
             n_exact = int(np.searchsorted(freqs_hz, self.lowest_hz))
         curve = np.empty(len(freqs_hz), dtype=np.complex128)
         if n_exact:
-            curve[:n_exact] = self.response.get_evalresp_response_for_frequencies(
-                freqs_hz[:n_exact],
-                output=self.output,
-                hide_sensitivity_mismatch_warning=True,
-            )
+            curve[:n_exact] = evaluated(self.response, freqs_hz[:n_exact], self.output)
         if self.spline is not None:
             curve[n_exact:] = self.spline(np.log(freqs_hz[n_exact:]))
         return curve
