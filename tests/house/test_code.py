@@ -8,6 +8,11 @@ USUAL_FUNCTION = 40  # body lines at the 95th percentile
 LONGEST_MODULE = 450
 # Existing workflows import dispel4py.utils: a public path, kept for them.
 PUBLIC_PATHS = {"dispel4py.utils"}
+# Their first lines are a newcomer's guide to the modules in them.
+ROOMS = tuple(
+    f"seismo_pes.{room}"
+    for room in ("archives", "correlator", "formats", "metadata", "storage")
+)
 REFUSED_NAMES = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common)($|_)")
 
 
@@ -56,6 +61,15 @@ def test_no_long_modules(sources):
 def test_every_module_says_what_it_is(sources):
     silent = [s.relative for s in sources.values() if not ast.get_docstring(s.tree)]
     assert not silent
+
+
+def test_rooms_say_what_is_in_them(sources):
+    unsaid = []
+    for name in sources:
+        room, _, module = name.rpartition(".")
+        if room in ROOMS and f"`{module}`" not in ast.get_docstring(sources[room].tree):
+            unsaid.append(f"{name} has no place in the words of {room}")
+    assert not unsaid
 
 
 def test_names_say_what_is_inside(sources):

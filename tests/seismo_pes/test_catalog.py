@@ -4,11 +4,13 @@ import ast
 import importlib
 import inspect
 import pickle
+import pkgutil
 
 import numpy as np
 import pytest
 from obspy import Stream, Trace, UTCDateTime, read_inventory
 
+import seismo_pes
 from dispel4py.catalog import describe, find_pes
 from dispel4py.core import TYPE
 from dispel4py.errors import GraphError
@@ -51,12 +53,31 @@ LITERALS = {
     "expected": "{('XX.AAA..HH', 0): 1}",
 }
 SPECIAL = {"Normalize": {"kind": "'onebit'"}}
+# what is no element and yet has no room of its own: several rooms and users need it
+SHARED = {
+    "archive",
+    "correlations",
+    "disk",
+    "extras",
+    "merge",
+    "report",
+    "traces",
+    "warned",
+    "waveforms",
+}
 
 
 def classes():
     for entry in find_pes("seismo_pes"):
         if entry.name not in BASES:
             yield getattr(importlib.import_module(entry.module), entry.name)
+
+
+def test_at_the_top_are_elements_and_little_else():
+    entries = pkgutil.iter_modules(seismo_pes.__path__, "seismo_pes.")
+    top = {entry.name for entry in entries if not entry.ispkg}
+    others = top - {entry.module for entry in find_pes("seismo_pes")}
+    assert others == {f"seismo_pes.{name}" for name in SHARED}
 
 
 def hands_on_waveforms(pe: type) -> bool:
