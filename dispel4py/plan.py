@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -113,6 +114,16 @@ class Plan:
         """Return the instances that one process runs, sources first."""
         mine = [i for i in self.instances if i.process == process]
         return sorted(mine, key=lambda i: (i.depth, i.index))
+
+    def pes_in_process(self, process: int) -> dict[int, GenericPE]:
+        """Return a PE per instance of a process; the second of a PE is a copy."""
+        found: dict[int, GenericPE] = {}
+        used: set[int] = set()
+        for spec in self.in_process(process):
+            pe = self.pes[spec.pe_index]
+            found[spec.index] = copy.deepcopy(pe) if spec.pe_index in used else pe
+            used.add(spec.pe_index)
+        return found
 
     def roots(self) -> list[int]:
         """Return the PEs, by index, that nothing feeds."""

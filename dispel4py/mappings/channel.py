@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from dispel4py.message import ATOMS, NUMBERS, Frame, decode, encode
+from dispel4py.plan import Plan
 
 #: Batches of one channel that may be under way.
 WINDOW = 3
@@ -56,10 +57,8 @@ class Key(NamedTuple):
 
 COLLECTOR = -1
 
-_NOTHING = Frame(-1, b"")
-
 # What the first element of a frame's head says.
-BATCH, ACK, END, PROGRESS, DONE, FAILED, GIVEN_UP, RESTARTED = range(8)
+BATCH, ACK, END, PROGRESS, DONE, FAILED, GIVEN_UP, RESTARTED, SETTLED = range(9)
 
 
 def pack(kind: int, *content: Any) -> bytes:
@@ -73,7 +72,7 @@ class Channel:
     def __init__(self, key: Key, destination: int, depth: int, worker: Any) -> None:
         self.key = key
         self.destination = destination
-        self._depth = depth
+        self.depth = depth
         self._post: Post = worker.post
         self._wait = worker.serve
         self._values: list[Any] = []
@@ -82,10 +81,11 @@ class Channel:
         self._bytes = 0
         self._oldest = 0.0
         self._limit = self._look_at = 1
-        self._unanswered: dict[int, Frame] = {}
+        self._unanswered: set[int] = set()
         self._keeps_frames: bool = worker.keeps_frames
-        self._serial = worker.first_serial
-        self._has_ended = False
+        self._kept: dict[int, Frame] = {}
+        self._serial: int = worker.first_serial
+        self._has_ended = self._is_over = False
         self._is_full = False
         self._n_answered = 0
         self._seen = 0.0, 0.0  # items, and the time they took
@@ -104,6 +104,21 @@ class Channel:
     def under_way(self) -> int:
         """Batches that were sent and are not answered."""
         return len(self._unanswered)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is under way, nor anything that came of it."""
+        return not self._unanswered and not self._kept
+
+    @property
+    def last_serial(self) -> int:
+        """Number of the last batch that was sent."""
+        return self._serial
+
+    def is_settled_to(self, serial: int) -> bool:
+        """Return whether nothing is left of this batch and those before it."""
+        oldest = next(iter(self._kept), None)
+        return oldest is None or oldest > serial
 
     def ready(self) -> bool:
         """Return whether one more item can be put without waiting."""
@@ -182,7 +197,7 @@ class Channel:
     def flush(self) -> None:
         """Send what is waiting."""
         while self._values and len(self._unanswered) >= WINDOW:
-            self._wait(self._depth)
+            self._wait(self.depth)
         if not self._values:
             return
         self._serial += 1
@@ -192,11 +207,13 @@ class Channel:
         buffers = self._buffers
         self._values, self._flags, self._buffers, self._bytes = [], None, [], 0
         self._look_at, self._oldest = 1, 0.0
+        if self._is_over:
+            return
         self.bytes_sent += len(head) + sum(len(buffer) for buffer in buffers)
-        kept = _NOTHING
         if self._keeps_frames:
             kept = Frame(self._post.process, head, [bytes(b) for b in buffers])
-        self._unanswered[self._serial] = kept
+            self._kept[self._serial] = kept
+        self._unanswered.add(self._serial)
         self._post.send(self.destination, head, buffers)
 
     def end(self) -> None:
@@ -205,17 +222,32 @@ class Channel:
         self._has_ended = True
         self._post.send(self.destination, pack(END, self.key))
 
+    def receiver_has_left(self) -> None:
+        """Send nothing more: it has had all of this stream, from a predecessor."""
+        self._is_over = True
+        self._unanswered.clear()
+        self._kept.clear()
+
     def send_again(self) -> None:
-        """Send what was not answered to the process that took the receiver's place."""
-        for frame in self._unanswered.values():
+        """Send what is not settled to the process that took the receiver's place."""
+        for frame in self._kept.values():
             self._post.send(self.destination, frame.head, frame.buffers)
         if self._has_ended:
             self._post.send(self.destination, pack(END, self.key))
 
-    def acknowledged(self, serial: int, n_items: int, seconds: float) -> None:
+    def settled(self, serial: int) -> None:
+        """Learn that all that came of a batch has arrived where it ends."""
+        self._kept.pop(serial, None)
+
+    def acknowledged(
+        self, serial: int, n_items: int, seconds: float, is_settled: bool = True
+    ) -> None:
         """Learn that a batch was worked off, and how fast."""
-        if self._unanswered.pop(serial, None) is None:
-            return  # of a worker whose place this one took
+        if is_settled:
+            self.settled(serial)
+        if serial not in self._unanswered:
+            return  # given twice, or sent by a worker whose place this one took
+        self._unanswered.remove(serial)
         fitting = int(BATCH_SECONDS / max(self._mean_seconds(n_items, seconds), 1e-9))
         # Nothing is known of items beyond those seen; and a source that did not fill
         # its batches in time gets no larger ones.
@@ -247,6 +279,27 @@ def keep_order(channels: Iterable[Channel]) -> None:
     for group in between.values():
         for channel in group:
             channel.siblings = tuple(c for c in group if c is not channel)
+
+
+def bytes_by_edge(plan: Plan, channels: Iterable[Channel]) -> dict[str, int]:
+    """Return how many bytes were sent along each edge of the graph."""
+    sent: dict[str, int] = {}
+    for channel in channels:
+        if channel.bytes_sent:
+            edge = _edge_name(plan, channel.key)
+            sent[edge] = sent.get(edge, 0) + channel.bytes_sent
+    return sent
+
+
+def _edge_name(plan: Plan, key: Key) -> str:
+    """Return the edge of the graph that a channel belongs to."""
+    source = plan.instances[key.source]
+    if key.destination == COLLECTOR:
+        ports = list(plan.pes[source.pe_index].outputconnections)
+        return f"{source.pe_id}.{ports[-1 - key.route]} -> result"
+    route = plan.routes[key.route]
+    sink = plan.instances[key.destination].pe_id
+    return f"{source.pe_id}.{route.output} -> {sink}.{route.input}"
 
 
 def unpack_items(

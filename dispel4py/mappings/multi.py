@@ -25,7 +25,7 @@ from typing import Any
 from dispel4py.errors import ItemError, MappingUnavailable, ParameterError, RunError
 from dispel4py.instance import Failure, Stop, root_cause
 from dispel4py.mappings.base import Mapping, Options, RunResult, SourceInputs
-from dispel4py.mappings.channel import FAILED, RESTARTED, pack
+from dispel4py.mappings.channel import DONE, FAILED, RESTARTED, pack
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.process import (
     available_cores,
@@ -43,6 +43,7 @@ from dispel4py.mappings.recorder import (
 )
 from dispel4py.mappings.segments import remove_folder, run_folder
 from dispel4py.mappings.sockets import SocketPost, inbox_path
+from dispel4py.mappings.standstill import Standstill
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
@@ -127,6 +128,8 @@ class _Crew:
             self._job = self._written(self._job, method)
         self._workers: list[Any] = []
         self._restarts: dict[int, int] = {}
+        self._due: list[int] = []
+        self._standstill = Standstill(folder)
         self.collector = Collector(plan, observers, options.dead_letters)
         self._post = SocketPost(folder, plan.n_processes)
         self.collector.post = self._post
@@ -150,13 +153,18 @@ class _Crew:
         while collector.still_running and collector.failure is None:
             alive = [w.sentinel for w in self._workers if w.is_alive()]
             wait([self._post.inbox, *alive], _LOOK_SECONDS)
-            dead = [k for k, w in enumerate(self._workers) if not w.is_alive()]
+            dead = {k for k, w in enumerate(self._workers) if not w.is_alive()}
+            before = set(collector.still_running)
             self.take_in()
-            for process in dead:
-                if process in collector.still_running and collector.failure is None:
+            for process in dead.difference(self._due) & collector.still_running:
+                if collector.failure is None:
                     self._lost(process)
+            if self._restarts:
+                self._follow_restarts(before - collector.still_running)
             if self._options.item_timeout_s is not None:
                 self._end_the_hung(self._options.item_timeout_s)
+            if self._standstill.is_found(collector.still_running):
+                self._fail_at_standstill()
         if collector.failure is not None:
             raise RunError([collector.failure])
         for worker in self._workers:
@@ -190,7 +198,8 @@ class _Crew:
             name=f"dispel4py-{process}",
             daemon=False,
         )
-        worker.start()
+        with _sigterm_held_back(self._context.get_start_method()):
+            worker.start()
         return worker
 
     def _written(self, job: Any, method: str) -> str:
@@ -229,12 +238,39 @@ class _Crew:
     def _restart(self, process: int) -> None:
         # the others find the new mailbox as soon as it is there
         inbox_path(self._folder, process).unlink(missing_ok=True)
+        record_path(self._folder, process).unlink(missing_ok=True)
         self._post.forget(process)
         for other in range(self._plan.n_processes):
             if other != process:
                 self._post.send(other, pack(RESTARTED, process))
-        with _interrupts_ignored(), limited_threads(self._plan.n_processes):
-            self._workers[process] = self._started(process)
+        for other in set(range(self._plan.n_processes)) - self.collector.still_running:
+            self._post.send(process, pack(DONE, other))
+        self._due.append(process)
+
+    def _follow_restarts(self, newly_done: set[int]) -> None:
+        """Start the workers that are due; tell those started again who has left.
+
+        One that has left does not repeat the ends of its streams. And whoever sent an
+        answer to a new worker before hearing of it would send it to the old one.
+        """
+        for process in self._restarts:
+            for other in newly_done - {process}:
+                self._post.send(process, pack(DONE, other))
+        told = {k for k in range(self._plan.n_processes) if self._post.is_told(k)}
+        if self._due and told.issuperset(self.collector.still_running - {*self._due}):
+            with _interrupts_ignored(), limited_threads(self._plan.n_processes):
+                while self._due:
+                    process = self._due.pop()
+                    self._workers[process] = self._started(process)
+
+    def _fail_at_standstill(self) -> None:
+        running = sorted(self.collector.still_running)
+        pes = ", ".join(
+            spec.pe_id for k in running for spec in self._plan.in_process(k)
+        )
+        cause = f"{pes} wait for one another for ever: a defect of the engine"
+        failure = Failure("", 0, running[0], "worker", None, "", cause)
+        self.collector.take_report(running[0], FAILED, failure)
 
     def _end_the_hung(self, timeout_s: float) -> None:
         """Kill a worker whose call did not return even when it was interrupted."""
@@ -279,10 +315,24 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextlib.contextmanager
+def _sigterm_held_back(method: str) -> Iterator[None]:
+    """Let SIGTERM reach a forked worker once this program's handler is not its own."""
+    if method != "fork":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) -> None:
     """Be one worker; ``job`` is what to do, or the path of a file that has it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     die_with_parent()
     if os.getppid() != parent and multiprocessing.get_start_method() == "fork":
         os._exit(1)

@@ -18,7 +18,7 @@ from dispel4py.plan import Plan
 
 _HEADER = 64
 _ROOM = 128 * 1024
-_INSTANCE, _ITEM, _LENGTH, _IS_SOURCE, _SINCE = range(5)
+_INSTANCE, _ITEM, _LENGTH, _IS_SOURCE, _SINCE, _N_IDLE = range(6)
 
 
 class FlightRecorder:
@@ -40,6 +40,10 @@ class FlightRecorder:
     def since(self, monotonic_ns: int) -> None:
         """Note when the bounded call in hand began; 0 if there is none."""
         self._cells[_SINCE] = monotonic_ns
+
+    def waited(self, is_in_vain: bool) -> None:
+        """Note that the process waited for a frame, and whether none came."""
+        self._cells[_N_IDLE] = self._cells[_N_IDLE] + 1 if is_in_vain else 0
 
     def source(self, instance: int, inputs: Any) -> None:
         """Note that a source is called with ``inputs``."""
@@ -85,12 +89,21 @@ class FlightRecorder:
 
 def seconds_in_call(path: str | Path) -> float:
     """Return how long the process of a record has been in one bounded call."""
+    since_ns = _cell(path, _SINCE)
+    return (time.monotonic_ns() - since_ns) / 1e9 if since_ns else 0.0
+
+
+def waits_in_vain(path: str | Path) -> int:
+    """Return how often in a row the process of a record has waited for nothing."""
+    return _cell(path, _N_IDLE)
+
+
+def _cell(path: str | Path, cell: int) -> int:
     try:
         with open(path, "rb") as file:
-            since_ns = memoryview(file.read(_HEADER)).cast("q")[_SINCE]
+            return memoryview(file.read(_HEADER)).cast("q")[cell]
     except (OSError, IndexError, TypeError):
-        return 0.0
-    return (time.monotonic_ns() - since_ns) / 1e9 if since_ns else 0.0
+        return 0
 
 
 def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failure:

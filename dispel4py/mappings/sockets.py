@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import select
 import socket
 import time
@@ -16,13 +15,13 @@ from typing import Any
 from dispel4py.mappings.segments import Arena
 from dispel4py.message import Frame
 
-_log = logging.getLogger(__name__)
-
 _DATAGRAM = 48 * 1024
 _SOCKET_BUFFER = 1 << 20
 _RETRY_SECONDS = 0.001
 #: The receiver was there and has ended: nobody is left who could want the frame.
 _GONE = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE)
+#: It is not there yet, its mailbox is full, or the system is short of something.
+_LATER = (errno.ENOENT, errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.ENOMEM)
 
 
 def inbox_path(folder: Path, process: int) -> Path:
@@ -96,6 +95,10 @@ class SocketPost:
         """Whether all that was sent has left."""
         return not self._waiting
 
+    def is_told(self, destination: int) -> bool:
+        """Return whether all that was sent to a process has left."""
+        return destination not in self._waiting
+
     def forget(self, destination: int) -> None:
         """Drop what waits for a process that has ended; another takes its place."""
         self._waiting.pop(destination, None)
@@ -143,13 +146,17 @@ class SocketPost:
                 way.connect(str(inbox_path(self._folder, destination)))
             except OSError as error:
                 way.close()
-                return error.errno in _GONE
+                return _is_gone(error)
             self._ways[destination] = way
         try:
             way.send(datagram)
-        except (BlockingIOError, InterruptedError):
-            return False
         except OSError as error:
-            _log.debug("process %d cannot be reached: %s", destination, error)
-            return error.errno in _GONE
+            return _is_gone(error)
         return True
+
+
+def _is_gone(error: OSError) -> bool:
+    """Return whether nobody wants the frame any more; False: try again later."""
+    if error.errno in _GONE or error.errno in _LATER:
+        return error.errno in _GONE
+    raise error

@@ -13,7 +13,6 @@ deadlock, even where PEs share processes in both directions.
 
 from __future__ import annotations
 
-import copy
 import pickle
 import time
 from collections import deque
@@ -33,15 +32,18 @@ from dispel4py.mappings.channel import (
     GIVEN_UP,
     PROGRESS,
     RESTARTED,
+    SETTLED,
     WINDOW,
     Channel,
     Key,
     Post,
+    bytes_by_edge,
     keep_order,
     pack,
     unpack_items,
 )
 from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.custody import Custody
 from dispel4py.mappings.process import peak_memory_mb
 from dispel4py.mappings.routing import Shuffle, copying, selecting
 from dispel4py.message import Frame
@@ -101,11 +103,12 @@ class Worker:
         )
         self._measures = options.measure
         self.keeps_frames = options.restart_workers
+        self._custody = Custody(post) if self.keeps_frames and post else None
         # batches of a worker never have the numbers of its predecessor's
         self.first_serial = time.monotonic_ns() if options.restart_workers else 0
         self._began = time.perf_counter()
         self._waited_s = 0.0
-        pes = _own_pes(plan, process)
+        pes = plan.pes_in_process(process)
         self.instances = {
             spec.index: Instance(
                 pes[spec.index],
@@ -225,7 +228,7 @@ class Worker:
             if not self._done():
                 self.poll(_IDLE_SECONDS)
         self.flush()
-        while any(channel.under_way for channel in self._channels.values()):
+        while not all(channel.is_settled for channel in self._channels.values()):
             self.poll(_IDLE_SECONDS)
         self._observers.tell("worker_finished", self.process)
         self._report(DONE, self.report())
@@ -238,17 +241,12 @@ class Worker:
 
     def report(self) -> ProcessReport:
         """Return what this process has done so far."""
-        sent: dict[str, int] = {}
-        for channel in self._channels.values():
-            if channel.bytes_sent:
-                edge = self._edge(channel.key)
-                sent[edge] = sent.get(edge, 0) + channel.bytes_sent
         return ProcessReport(
             self.process,
             time.perf_counter() - self._began,
             self._waited_s,
             peak_memory_mb(),
-            sent,
+            bytes_by_edge(self.plan, self._channels.values()),
             tuple(
                 InstanceReport(
                     i.spec.pe_id,
@@ -262,15 +260,6 @@ class Worker:
                 for i in self.instances.values()
             ),
         )
-
-    def _edge(self, key: Key) -> str:
-        source = self.plan.instances[key.source]
-        if key.destination == COLLECTOR:
-            ports = list(self.plan.pes[source.pe_index].outputconnections)
-            return f"{source.pe_id}.{ports[-1 - key.route]} -> result"
-        route = self.plan.routes[key.route]
-        sink = self.plan.instances[key.destination].pe_id
-        return f"{source.pe_id}.{route.output} -> {sink}.{route.input}"
 
     def _give_up(self, failure: Failure, item: Any) -> None:
         """Tell the collector of an item that is given up."""
@@ -304,6 +293,8 @@ class Worker:
         frame = self.post.receive(timeout_s)
         if timeout_s:
             self._waited_s += time.perf_counter() - began
+        if self.recorder is not None and (timeout_s or frame is not None):
+            self.recorder.waited(frame is None)
         while frame is not None:
             self._take_in(frame)
             frame = self.post.receive(0.0)
@@ -315,10 +306,16 @@ class Worker:
             self._send_again(message[1])
         elif kind == ACK:
             self._channels[message[1]].acknowledged(*message[2:])
+        elif kind == SETTLED:
+            self._channels[message[1]].settled(message[2])
+        elif kind == DONE and self.collector is None:
+            self._has_left(message[1])
         elif kind in (BATCH, END) and message[1].destination != COLLECTOR:
             self._queues[message[1].destination].append((frame, *message))
         elif self.collector is not None:
             self.collector.take_in(frame, message)
+        if self._custody is not None:
+            self._custody.look()
 
     def _send_again(self, process: int) -> None:
         """Give a worker that was started again what its predecessor left undone."""
@@ -346,25 +343,26 @@ class Worker:
         serial, values, flags = content
         items = unpack_items(values, flags, frame.buffers)
         invoke_all = instance.batches[self.plan.routes[key.route].input]
+        if instance.finished:  # it was given again, by a sender that had to be sure
+            invoke_all = _ignore
         if self.recorder is None:
             invoke_all(items, _NO_CELLS, 0)
         else:
             self.recorder.run_batch(instance.spec.index, frame, items, invoke_all)
         seconds = time.perf_counter() - began
         assert self.post is not None
-        if self.keeps_frames:
-            self._see_off(instance)
+        is_settled = True
+        if self._custody is not None:
+            below = [
+                c for c in self._channels.values() if c.depth >= instance.spec.depth
+            ]
+            for channel in below:
+                channel.flush()
+            is_settled = self._custody.take(frame.source, key, serial, below)
         elif seconds > 1e-3:
             self.flush()
-        self.post.send(frame.source, pack(ACK, key, serial, len(items), seconds))
-
-    def _see_off(self, instance: Instance) -> None:
-        """Let all that the instance wrote leave, before its input is answered for."""
-        for channel in self._channels.values():
-            if channel.key.source == instance.spec.index:
-                channel.flush()
-        while not getattr(self.post, "is_idle", True):
-            self.serve(instance.spec.depth)
+        answer = pack(ACK, key, serial, len(items), seconds, is_settled)
+        self.post.send(frame.source, answer)
 
     def _source_step(self) -> bool:
         """Call one source once; False if no source has anything left."""
@@ -392,6 +390,16 @@ class Worker:
         return False
 
     # -- ending ----------------------------------------------------------------
+
+    def _has_left(self, process: int) -> None:
+        """Expect nothing more from a process, and send it nothing more."""
+        for channel in self._channels.values():
+            if channel.destination == process:
+                channel.receiver_has_left()
+        for index, instance in self.instances.items():
+            for key in instance.awaited:
+                if key and self.plan.instances[key.source].process == process:
+                    self._queues[index].append((None, END, key))
 
     def _ended(self, instance: Instance, key: Key | None) -> None:
         """Note that one way into an instance has ended; twice is once."""
@@ -437,14 +445,5 @@ class Worker:
             self.post.send(self.root, pack(kind, self.process, *content))
 
 
-def _own_pes(plan: Plan, process: int) -> dict[int, Any]:
-    """Return a PE object per instance here; the second and later ones are copies."""
-    found: dict[int, Any] = {}
-    used: set[int] = set()
-    for spec in plan.in_process(process):
-        pe = plan.pes[spec.pe_index]
-        if spec.pe_index in used:
-            pe = copy.deepcopy(pe)
-        used.add(spec.pe_index)
-        found[spec.index] = pe
-    return found
+def _ignore(items: list[Any], cells: Any, cell: int) -> None:
+    """Do nothing with a batch."""

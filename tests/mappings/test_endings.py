@@ -1,15 +1,24 @@
-"""The last frames of a process arrive, however late, or a run would wait for ever."""
+"""A run waits for nothing that never comes: last frames arrive, however late.
+
+And when workers are killed and started again, nothing of the stream is lost.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import graphs
 import pytest
 
 from dispel4py.base import IterativePE
-from dispel4py.mappings import multi
+from dispel4py.errors import RunError
+from dispel4py.mappings import multi, standstill, worker
+from dispel4py.mappings.channel import END
+from dispel4py.mappings.sockets import SocketPost
 from dispel4py.run import run
 
 
@@ -48,3 +57,121 @@ def test_the_end_of_a_stream_waits_for_a_full_mailbox(nothing_left):
         graph.connect(source, "output", busy, "input")
     result = run(graph, mapping="multi", processes=8)
     assert len(result.output(busy.id)) == 26
+
+
+# ---------------------------------------------------------------- started again
+
+
+class Mortal(IterativePE):
+    """Kills its process at an item, once in the run; maybe it waits for another's end.
+
+    Parameters
+    ----------
+    victim : int
+        The item.
+    folder : Path
+        Where it leaves a file with its name as it dies.
+    after : str
+        Name of the PE that must have died before.
+    """
+
+    def __init__(self, victim: int, folder: Path, after: str = "") -> None:
+        super().__init__()
+        self.victim, self.folder, self.after = victim, folder, after
+
+    def _process(self, data: Any) -> Any:
+        dead = self.folder / self.name
+        if data == self.victim and not dead.exists():
+            while self.after and not (self.folder / self.after).exists():
+                time.sleep(0.01)
+            time.sleep(0.2)
+            dead.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return data
+
+
+def restarted(graph: Any, processes: int, pe: Any) -> set[Any]:
+    """Return what comes out of a PE at least once, with workers started again."""
+    how = {"mapping": "multi", "processes": processes, "restart_workers": True}
+    return set(run(graph, **how).output(pe.id))
+
+
+def test_a_source_that_has_left_need_not_end_again(tmp_path, nothing_left):
+    """A new worker waited for the end of a stream whose source was long gone."""
+    mortal, graph = Mortal(4, tmp_path), graphs.WorkflowGraph()
+    graph.connect(Late(0.5, *range(5)), "output", mortal, "input")
+    graph.connect(graphs.Items(), "output", mortal, "input")
+    assert restarted(graph, 3, mortal) == set(range(5))
+
+
+def test_a_source_that_leaves_during_a_restart_need_not_end_again(
+    tmp_path, nothing_left
+):
+    mortals = Mortal(2, tmp_path), Mortal(4, tmp_path)
+    mortals[0].name, mortals[1].name = "first", "second"
+    graph = graphs.chain(graphs.Items(*range(5)), *mortals)
+    graph.connect(graphs.Items(), "output", mortals[1], "input")
+    assert restarted(graph, 4, mortals[1]) == set(range(5))
+
+
+def test_what_two_that_die_have_in_hand_is_given_again(tmp_path, nothing_left):
+    """What the first had answered for lay in the mailbox of the second."""
+    first, second = Mortal(2, tmp_path), Mortal(0, tmp_path, after="first")
+    first.name, second.name = "first", "second"
+    graph = graphs.chain(graphs.Items(*range(9)), first, second)
+    assert restarted(graph, 3, second) == set(range(9))
+
+
+@pytest.mark.parametrize("victim", [5, 60, 199])
+def test_what_waits_for_a_full_batch_is_given_again(victim, tmp_path, nothing_left):
+    """Of PEs that share a process, the first had answered before the last had sent."""
+    source, mortal, last = graphs.Range(200), Mortal(victim, tmp_path), graphs.Pass()
+    graph = graphs.chain(source, mortal, last)
+    graph.partitions = [[source], [mortal, last]]
+    assert restarted(graph, 2, last) == set(range(200))
+
+
+def test_a_worker_is_given_the_same_twice(tmp_path, nothing_left):
+    """It has finished one of its PEs when it gets an old batch for it again."""
+    mortals = Mortal(30, tmp_path), Mortal(60, tmp_path), Mortal(90, tmp_path)
+    for mortal, name in zip(mortals, ("first", "second", "third"), strict=True):
+        mortal.name = name
+    source, last = graphs.Range(100), graphs.Pass()
+    graph = graphs.chain(source, *mortals, last)
+    graph.partitions = [[source], [mortals[0], mortals[2]], [mortals[1], last]]
+    assert restarted(graph, 3, last) == set(range(100))
+
+
+# ----------------------------------------------------------------- a safety net
+
+
+def test_a_run_that_stands_still_fails(monkeypatch, nothing_left):
+    """If the engine had such a defect, it would end all the same."""
+    send = SocketPost.send
+
+    def lossy(post: SocketPost, destination: int, head: bytes, *more: Any) -> None:
+        if head != multi.pack(END, lost):
+            send(post, destination, head, *more)
+
+    lost = worker.Key(0, 0, 1)
+    monkeypatch.setattr(SocketPost, "send", lossy)
+    monkeypatch.setattr(standstill, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(standstill, "MOST_WAITS", 2)
+    monkeypatch.setattr(worker, "_IDLE_SECONDS", 0.05)
+    graph = graphs.chain(graphs.Range(), graphs.Pass(), graphs.Pass())
+    with pytest.raises(RunError, match="Pass1, Pass2 wait for one another for ever"):
+        run(graph, mapping="multi", processes=3)
+
+
+def test_a_worker_that_is_ended_as_it_starts_says_nothing(monkeypatch, capfd):
+    """It had the parent's way to end, with a traceback."""
+    work = multi._work
+
+    def ended_early(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        work(*arguments)
+
+    monkeypatch.setattr(multi, "_work", ended_early)
+    with pytest.raises(RunError, match="SIGTERM"):
+        run(graphs.chain(graphs.Range(), graphs.Pass()), mapping="multi", processes=2)
+    assert capfd.readouterr().err == ""

@@ -67,3 +67,14 @@ def test_the_place_of_one_killed_while_it_started_can_be_taken(tmp_path, sender)
         assert opened.receive(1.0).head == b"early"
     finally:
         opened.close()
+
+
+def test_what_can_never_be_sent_is_an_error(tmp_path, sender):
+    """It was tried again for ever."""
+    opened = SocketPost(tmp_path, 1)
+    limit = opened.inbox.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    try:
+        with pytest.raises(OSError, match="too long"):
+            sender._send_now(1, bytes(8 * limit + (8 << 20)))
+    finally:
+        opened.close()
