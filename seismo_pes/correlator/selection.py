@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from dispel4py.errors import ParameterError, suggest
-from seismo_pes.metadata.geodesy import geodesic
+from seismo_pes.correlator.reach import Reach
 from seismo_pes.metadata.stations import split_id
 
 __all__ = ["KINDS", "USUAL_KINDS", "PairSelection"]
@@ -87,8 +87,11 @@ class PairSelection:
         self._components = None
         if components is not None:
             self._components = _component_table(components)
-        self._places = _places(latitudes, longitudes, n)
-        self._distance_km, self._azimuth_deg = distance_km, azimuth_deg
+        self._reach = None
+        if distance_km is not None or azimuth_deg is not None:
+            places = _places(latitudes, longitudes, n)
+            self._reach = Reach(places, distance_km, azimuth_deg)
+        self._within_station = azimuth_deg is None and (distance_km or (0, 0))[0] <= 0
         if distance_km is not None and not 0 <= distance_km[0] <= distance_km[1]:
             raise ParameterError(
                 f"distances {distance_km[0]:g} to {distance_km[1]:g} km: the shortest "
@@ -140,8 +143,9 @@ class PairSelection:
                 i[:, None], j
             )
             wanted &= np.isin(key, self._listed)
-        if self._distance_km is not None or self._azimuth_deg is not None:
-            wanted[wanted] = self._in_reach(i, j, wanted, same)
+        if self._reach is not None:
+            apart = self._reach.within(i, j, wanted & ~same)
+            wanted &= (same & self._within_station) | apart
         return wanted
 
     def count(self) -> int:
@@ -163,38 +167,6 @@ class PairSelection:
         if "auto" in self.kinds:
             wanted |= itself
         return wanted
-
-    def _in_reach(
-        self, i: np.ndarray, j: np.ndarray, wanted: np.ndarray, same: np.ndarray
-    ) -> np.ndarray:
-        """Say which of the wanted pairs fit distance and azimuth; shape (n_wanted,)."""
-        rows, columns = np.nonzero(wanted)
-        here, there = self._places[i[rows]], self._places[j[columns]]
-        here = np.where(same[wanted][:, None], there, here)  # whatever is known of it
-        inside = np.ones(len(rows), bool)
-        unsure = inside
-        if self._distance_km is not None:
-            low, high = self._distance_km
-            inside, unsure = _roughly_within(here, there, low, high)
-            inside[same[wanted]] = low <= 0
-            unsure &= ~same[wanted]
-        if self._azimuth_deg is not None:
-            unsure = inside | unsure
-        inside[unsure] = self._exactly(here[unsure], there[unsure])
-        return inside
-
-    def _exactly(self, here: np.ndarray, there: np.ndarray) -> np.ndarray:
-        both, back = np.unique(np.hstack([here, there]), axis=0, return_inverse=True)
-        distance_km, *azimuths = geodesic(*both.T)
-        inside = np.ones(len(both), bool)
-        if self._distance_km is not None:
-            low, high = self._distance_km
-            inside &= (distance_km >= low) & (distance_km <= high)
-        if self._azimuth_deg is not None:
-            low, high = (x % 360 if x != 360 else 360.0 for x in self._azimuth_deg)
-            inside &= distance_km > 0
-            inside &= np.logical_or(*(_between(a, low, high) for a in azimuths))
-        return inside[back.reshape(-1)]
 
 
 def _codes(ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -237,26 +209,3 @@ def _matching(codes: list[str], pattern: str) -> np.ndarray:
 
 def _any_of(tables: Iterator[np.ndarray]) -> np.ndarray:
     return np.logical_or.reduce(list(tables))
-
-
-def _roughly_within(
-    here: np.ndarray, there: np.ndarray, low: float, high: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compare distances on a sphere; say which are inside, and which are too close.
-
-    The sphere is off by less than 1 %; that spares most geodesics of a large network.
-    """
-    one, other = np.radians(here), np.radians(there)
-    half = np.sin((other - one) / 2) ** 2
-    squared = half[:, 0] + np.cos(one[:, 0]) * np.cos(other[:, 0]) * half[:, 1]
-    distance_km = 2 * 6371 * np.arcsin(np.sqrt(np.clip(squared, 0, 1)))
-    slack = 0.01 * distance_km + 0.001
-    inside = (distance_km > low + slack) & (distance_km < high - slack)
-    outside = (distance_km < low - slack) | (distance_km > high + slack)
-    return inside, ~inside & ~outside & np.isfinite(distance_km)
-
-
-def _between(angle: np.ndarray, low: float, high: float) -> np.ndarray:
-    if low <= high:
-        return (angle >= low) & (angle <= high)
-    return (angle >= low) | (angle <= high)

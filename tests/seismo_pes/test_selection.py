@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import ParameterError
+from seismo_pes.correlator.reach import Reach
 from seismo_pes.correlator.selection import PairSelection
 from seismo_pes.correlator.tensors import Rotation, turned
 from seismo_pes.metadata.geodesy import geodesic
@@ -100,6 +101,39 @@ def test_rules_are_those_of_a_loop(rules) -> None:
     assert selection.count() == len(wanted)
     part = selection.allowed(ALL[2:5], ALL[3:])
     assert np.array_equal(part, found[2:5, 3:])
+
+
+@pytest.mark.parametrize("spread_deg", [0.01, 3.0, 180.0])
+@pytest.mark.parametrize(
+    ("distance_km", "azimuth_deg"),
+    [((0.5, 200), None), ((0, 19_950), (80, 100)), (None, (350, 10)), (None, (90, 90))],
+)
+def test_reach_is_that_of_geodesics(spread_deg, distance_km, azimuth_deg) -> None:
+    """Also over the pole, over the date line, at antipodes and at one place."""
+    rng = np.random.default_rng(round(spread_deg))
+    places = [89.9, 179.9] + spread_deg * rng.uniform(-1, 1, (300, 2))
+    places = np.where(np.abs(places) > [90, 1e3], [180, 0] - places, places)
+    places[1::7] = places[::7][: len(places[1::7])]
+    places[2::50] = [0.0, 10.0]
+    places[3::50] = [0.0, -170.0]
+    places[4] = np.nan
+    reach = Reach(places, distance_km, azimuth_deg)
+    i, j = np.arange(120), np.arange(80, 300)
+    one, other = places[i][:, None], places[j][None]
+    there, *azimuths = geodesic(one[..., 0], one[..., 1], other[..., 0], other[..., 1])
+    wanted = np.isfinite(there)
+    if distance_km is not None:
+        wanted &= (there >= distance_km[0]) & (there <= distance_km[1])
+    if azimuth_deg is not None:
+        low, high = azimuth_deg
+        if low <= high:
+            towards = [(x >= low) & (x <= high) for x in azimuths]
+        else:
+            towards = [(x >= low) | (x <= high) for x in azimuths]
+        wanted &= (there > 0) & (towards[0] | towards[1])
+    np.testing.assert_array_equal(reach.within(i, j), wanted)
+    some = rng.random(wanted.shape) < 0.3
+    np.testing.assert_array_equal(reach.within(i, j, some), wanted & some)
 
 
 def test_large_tables_stay_small() -> None:
