@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from seismo_pes.signal._arrays import (
@@ -11,6 +10,7 @@ from seismo_pes.signal._arrays import (
     require_count,
     require_rate,
 )
+from seismo_pes.signal._sections import butterworth, filtered
 from seismo_pes.signal.errors import ParameterError
 
 
@@ -133,12 +133,7 @@ def _apply(
     sos = _sections(kind, corner_hz, require_rate(rate_hz), corners)
     if x.size == 0:
         return x.copy()
-    from scipy.signal import sosfilt  # here, as its import takes long
-
-    y = sosfilt(sos, x.astype(np.float64, copy=False), axis=-1)
-    if zero_phase:
-        y = sosfilt(sos, y[..., ::-1], axis=-1)[..., ::-1]
-    return np.ascontiguousarray(y, dtype=x.dtype)
+    return filtered(sos, x, zero_phase)
 
 
 @lru_cache(maxsize=64)
@@ -159,7 +154,4 @@ def _sections(
         raise ParameterError(
             f"{kind} low_hz {corner_hz[0]:g} must be below high_hz {corner_hz[1]:g}"
         )
-    band = corner_hz if len(corner_hz) == 2 else corner_hz[0]
-    from scipy.signal import butter
-
-    return np.asarray(butter(corners, band, kind, fs=rate_hz, output="sos"))
+    return butterworth(kind, corner_hz, rate_hz, corners)

@@ -17,6 +17,7 @@ from seismo_pes.signal.rates import exact_rate
 
 _KAISER_BETA = 10.06  # 100 dB: 0.1102 (100 - 8.7), Kaiser (1974)
 _HALF_LENGTH = 33  # samples at the lower rate; makes the transition 0.2 Nyquist wide
+_LARGEST_TRANSFORM = 2**22  # beyond it, bins that are not needed would cost too much
 LARGEST_TERM = 10_000
 
 
@@ -121,21 +122,29 @@ def decimate(x: ArrayLike, factor: int) -> FloatArray:
 @lru_cache(maxsize=8)
 def _response(p: int, q: int, units: int) -> FloatArray:
     """Response of the anti-alias filter, times p/q, from 0 to the lower Nyquist."""
-    stretch = max(p, q)
-    from scipy.signal import firwin, zoom_fft  # here, as its import takes long
-
-    taps = firwin(
-        2 * _HALF_LENGTH * stretch + 1, 0.9 / stretch, window=("kaiser", _KAISER_BETA)
-    )
+    half = _HALF_LENGTH * max(p, q)
+    at = np.arange(-half, half + 1)
+    taps = np.sinc(0.9 / max(p, q) * at) * np.kaiser(2 * half + 1, _KAISER_BETA)
     # of the p q units bins at p times the input rate only the first are needed
     n, n_bins = p * q * units, min(p, q) * units // 2 + 1
-    band = zoom_fft(taps, (0.0, n_bins / n), n_bins, fs=1.0)
-    centred = np.exp(2j * np.pi * (len(taps) // 2) / n * np.arange(n_bins))
-    response: FloatArray = (band * centred).real * (p / q)
+    response = _bins(taps / taps.sum(), n, n_bins) * (p / q)
     if min(p, q) * units % 2 == 0:
         response[-1] = 0.0
     response.setflags(write=False)
     return response
+
+
+def _bins(taps: FloatArray, n: int, n_bins: int) -> FloatArray:
+    """Return the first bins of a transform of length n of taps centred on time zero."""
+    if n <= _LARGEST_TRANSFORM:
+        at = np.arange(len(taps)) - len(taps) // 2
+        record = np.bincount(at % n, taps, n)
+        return np.asarray(scipy.fft.rfft(record)[:n_bins].real)
+    from scipy.signal import zoom_fft  # here, as its import takes long
+
+    band = zoom_fft(taps, (0.0, n_bins / n), n_bins, fs=1.0)
+    centred = np.exp(2j * np.pi * (len(taps) // 2) / n * np.arange(n_bins))
+    return np.asarray((band * centred).real)
 
 
 def resample_fourier(x: ArrayLike, n_out: int) -> FloatArray:

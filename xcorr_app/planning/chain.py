@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 from collections.abc import Iterator
 
@@ -55,9 +54,6 @@ __all__ = ["Preprocess"]
 LEVELLING = ("seismo_pes.normalize", "seismo_pes.whitening")
 
 
-FILTERING = {"seismo_pes.filters", "seismo_pes.resampling"}
-
-
 class Preprocess(CompositePE):
     """From raw traces to traces on the common grid and at the common rate.
 
@@ -74,9 +70,6 @@ class Preprocess(CompositePE):
         self.add(steps[0])
         self._map_input("input", steps[0], "input")
         self._map_output("output", steps[-1], "output")
-        if FILTERING & {type(step).__module__ for step in steps}:
-            # takes long: once, before processes are forked, not in each of them
-            importlib.import_module("scipy.signal")
 
 
 def _checks(job: Job) -> Iterator[GenericPE]:
