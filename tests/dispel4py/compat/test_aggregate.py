@@ -29,8 +29,7 @@ def results(returned, composite, source=None, n=None):
     graph = WorkflowGraph()
     graph.connect(source, "output", composite, "input")
     graph.flatten()
-    how = {"n": n} if n and returned.__name__ == "through_multi" else {}
-    (found,) = returned(graph, {source.name: [{}]}, **how).values()
+    (found,) = returned(graph, {source.name: [{}]}, n).values()
     assert list(found) == ["output"]
     return found["output"]
 
@@ -69,8 +68,7 @@ def test_min_max(returned, n):
     graph = WorkflowGraph()
     for composite in (aggregate.parallelMin(), aggregate.parallelMax()):
         graph.connect(source, "output", composite, "input")
-    how = {"n": n + 4} if n and returned.__name__ == "through_multi" else {}
-    found = returned(graph, {source: 1}, **how)
+    found = returned(graph, {source: 1}, n + 4)
     assert len(found) == 2
     for pe_id, ports in found.items():
         expected = 0 if pe_id.startswith("MinPE") else 999

@@ -5,11 +5,14 @@ import importlib
 import math
 import pkgutil
 from collections import Counter as Multiset
+from functools import cache
 
 import pytest
 
 from dispel4py.examples import graph_testing
 from dispel4py.loading import load_graph
+from dispel4py.new.processes import in_partitions
+from dispel4py.new.processor import get_partitions
 from dispel4py.run import run
 
 NAMES = sorted(
@@ -21,6 +24,9 @@ RANDOM = {name for name in NAMES if "word" in name or "group_by" in name} | {
     "grouping_split_merge"
 }
 PER_INSTANCE = {"grouping_onetoall", "grouping_onetoall_stateful"}
+#: More processes than most have PEs, fewer, and fewer by the option ``-s``.
+PLACES = [f"{mapping} {n}" for mapping in ("multi", "mpi") for n in ("6", "3", "3 -s")]
+CALLS = 4
 
 
 def graph_of(name):
@@ -28,12 +34,18 @@ def graph_of(name):
     return copy.deepcopy(load_graph(f"{graph_testing.__name__}.{name}"))
 
 
-def items(result):
+def items(outputs):
     return {
         f"{pe_id}.{port}": Multiset(map(str, found))
-        for pe_id, ports in result.outputs.items()
+        for pe_id, ports in outputs.items()
         for port, found in ports.items()
+        if found
     }
+
+
+@cache
+def under_simple(name):
+    return items(run(graph_of(name), CALLS).outputs)
 
 
 def test_there_are_as_many_as_there_were():
@@ -41,15 +53,24 @@ def test_there_are_as_many_as_there_were():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_example(name):
-    expected = run(graph_of(name), 4)
-    found = run(graph_of(name), 4, mapping="multi", processes=4)
-    if name in RANDOM:
-        assert set(found.outputs) == set(expected.outputs)
-    elif name in PER_INSTANCE:
-        assert set(*items(found).values()) == set(*items(expected).values())
+@pytest.mark.parametrize("place", PLACES)
+def test_example(name, place, request):
+    mapping, n, *option = place.split()
+    graph, expected = graph_of(name), under_simple(name)
+    if option:  # -s
+        graph = in_partitions(graph, get_partitions(graph), is_root=False)
+    if mapping == "mpi":
+        through_mpi = request.getfixturevalue("through_mpi")
+        found = items(through_mpi(graph, dict.fromkeys(graph.roots(), CALLS), int(n)))
     else:
-        assert items(found) == items(expected)
+        result = run(graph, CALLS, mapping=mapping, processes=int(n))
+        found = items(result.outputs)
+    if name in RANDOM:
+        assert set(found) == set(expected)
+    elif name in PER_INSTANCE:
+        assert set(*found.values()) == set(*expected.values())
+    else:
+        assert found == expected
 
 
 def test_what_they_give():

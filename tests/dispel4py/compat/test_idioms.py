@@ -19,16 +19,34 @@ from dispel4py.base import (
     create_iterative_chain,
 )
 from dispel4py.new import multi_process, simple_process
+from dispel4py.new.processes import in_partitions
+from dispel4py.new.processor import get_partitions
 from dispel4py.workflow_graph import WorkflowGraph
 
-WAYS = ["simple", "two more", "together"]
+WAYS = ["simple", "two more", "together", "mpi", "mpi, together"]
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    """How to run a graph: a name, or a function that does it."""
+    if not request.param.startswith("mpi"):
+        return request.param
+    through_mpi = request.getfixturevalue("through_mpi")
+    if request.param == "mpi":
+        return lambda graph, inputs: through_mpi(graph, inputs, 4)
+
+    def together(graph, inputs):
+        return through_mpi(in_partitions(graph, get_partitions(graph)), inputs, 4)
+
+    return together
 
 
 def ran(way, graph, inputs):
     """Items of each output that leads nowhere, as a multiset, by ``name.port``."""
     found = defaultdict(list)
-    if way == "simple":
-        for pe_id, ports in simple_process.process_and_return(graph, inputs).items():
+    if way == "simple" or callable(way):
+        how = way if callable(way) else simple_process.process_and_return
+        for pe_id, ports in how(graph, inputs).items():
             for port, items in ports.items():
                 found[pe_id, port].extend(items)
     else:
@@ -49,9 +67,6 @@ def ran(way, graph, inputs):
 
 def texts(*items):
     return Multiset(map(repr, items))
-
-
-way = pytest.mark.parametrize("way", WAYS)
 
 
 class Lines(GenericPE):
@@ -79,7 +94,6 @@ class Columns(IterativePE):
         return [data[0], *(data[column] for column in self.columns)]
 
 
-@way
 def test_source_given_inputs_by_name_and_attributes_set_later(way):
     read, columns = Lines(), Columns()
     read.name = "read"
@@ -129,7 +143,6 @@ def root(value):
     return value**0.5
 
 
-@way
 @pytest.mark.parametrize("kind", [Stage, BareStage])
 def test_chain_of_functions_in_a_class_of_ones_own(way, kind):
     source = Same()
@@ -179,7 +192,6 @@ class Happiest(GenericPE):
         self.write("output", sorted(self.best.items()))
 
 
-@way
 @pytest.mark.parametrize("partitioned", [False, True])
 def test_group_by_two_columns_then_one_instance(way, partitioned):
     source, mood, happiest = Same(), Mood(), Happiest()
@@ -263,7 +275,6 @@ class Report(ConsumerPE):
         self.write("output", [key, both["real"] - both["synth"]])
 
 
-@way
 def test_two_sources_into_one_input_and_matching_by_key(way):
     real, synth = Same(), Same()
     real.name, synth.name = "real", "synth"
@@ -302,7 +313,6 @@ class Reader(GenericPE):
             self.write("synthetic", [-k, {"station": "A"}])
 
 
-@way
 @pytest.mark.parametrize("given", [1, [{"input": {"n": 2}}]])
 def test_source_with_an_input_called_without(way, given):
     read, last = Reader(), [Same(), Same()]
@@ -350,7 +360,6 @@ class Noting(Loud):
         super().write(name, (data, sorted(kwargs)), **kwargs)
 
 
-@way
 @pytest.mark.parametrize("kind", [Loud, Noting])
 def test_own_log_and_write_with_options(way, kind):
     source, loud = Counter(), kind()
@@ -370,14 +379,12 @@ class Empty(ProducerPE):
         raise AssertionError
 
 
-@way
 def test_no_calls_at_all(way):
     graph = WorkflowGraph()
     graph.connect(Empty(), "output", Same(), "input")
     assert ran(way, graph, {"Empty": 0}) == {}
 
 
-@way
 def test_a_source_with_inputs_that_is_given_none_is_not_called(way):
     given, silent, sink = Same(), Same(), BasePE(num_inputs=2, outputs=["output"])
     given.name, silent.name = "given", "silent"
@@ -403,7 +410,6 @@ class Each(IterativePE):
             self.write("output", value)
 
 
-@way
 def test_a_function_as_source_feeding_two(way):
     source = SimpleFunctionPE(unpack, {"add": [3]})
     source.name = "download"

@@ -92,6 +92,7 @@ def test_total_size():
     assert utils.total_size(Box(), {Box: lambda box: [box.inside]}) > alone
 
 
+@pytest.mark.parametrize("returned", ["simple", "multi"], indirect=True)
 @pytest.mark.parametrize("carry", [lambda pe: pe, copy.deepcopy, None])
 def test_a_timed_pe_is_the_pe(carry, returned, capfd):
     source, last = monitoring.ProcessTimingPE(Counter()), Same()
