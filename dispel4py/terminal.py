@@ -77,6 +77,40 @@ def sigterm_unwinds() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+_HELD = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait while processes are started.
+
+    An exception that a signal raised where Python calls back at a fork would be lost.
+    The new processes hold the two as well, until they call `signals_of_a_worker`.
+    """
+    came: list[int] = []
+    try:
+        before = {n: signal.signal(n, lambda n, _: came.append(n)) for n in _HELD}
+    except ValueError:  # not the main thread, which alone is interrupted
+        yield
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        for held, handler in before.items():
+            signal.signal(held, signal.SIG_DFL if handler is None else handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number in came:
+            signal.raise_signal(number)
+
+
+def signals_of_a_worker() -> None:
+    """Leave Ctrl-C to the parent, end at SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+
+
 def mpi_rank() -> int:
     """Return which process of an MPI launcher this is; 0 without one."""
     found = (os.environ.get(name, "") for name in _RANK_VARIABLES)

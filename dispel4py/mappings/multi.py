@@ -18,6 +18,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,12 @@ from dispel4py.mappings.standstill import Standstill
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
-from dispel4py.terminal import Terminated, sigterm_unwinds
+from dispel4py.terminal import (
+    Terminated,
+    signals_held,
+    signals_of_a_worker,
+    sigterm_unwinds,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +132,8 @@ class _Crew:
         self._job: Any = (plan, inputs, options, observers.at_worker())
         if method != "fork":
             self._job = self._written(self._job, method)
+        if method == "forkserver":  # first: it would hold signals for all its children
+            forkserver.ensure_running()
         self._workers: list[Any] = []
         self._restarts: dict[int, int] = {}
         self._due: list[int] = []
@@ -137,7 +145,7 @@ class _Crew:
     def start(self) -> None:
         """Start one worker per process of the plan."""
         n = self._plan.n_processes
-        with _interrupts_ignored(), limited_threads(n), objects_kept():
+        with signals_held(), limited_threads(n), objects_kept():
             for process in range(n):
                 self._workers.append(self._started(process))
 
@@ -198,8 +206,7 @@ class _Crew:
             name=f"dispel4py-{process}",
             daemon=False,
         )
-        with _sigterm_held_back(self._context.get_start_method()):
-            worker.start()
+        worker.start()
         return worker
 
     def _written(self, job: Any, method: str) -> str:
@@ -258,7 +265,7 @@ class _Crew:
                 self._post.send(process, pack(DONE, other))
         told = {k for k in range(self._plan.n_processes) if self._post.is_told(k)}
         if self._due and told.issuperset(self.collector.still_running - {*self._due}):
-            with _interrupts_ignored(), limited_threads(self._plan.n_processes):
+            with signals_held(), limited_threads(self._plan.n_processes):
                 while self._due:
                     process = self._due.pop()
                     self._workers[process] = self._started(process)
@@ -301,38 +308,9 @@ def _clearing_up_at_sigterm() -> Iterator[None]:
         raise
 
 
-@contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C while workers start: they inherit it, the parent ends them."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextlib.contextmanager
-def _sigterm_held_back(method: str) -> Iterator[None]:
-    """Let SIGTERM reach a forked worker once this program's handler is not its own."""
-    if method != "fork":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) -> None:
     """Be one worker; ``job`` is what to do, or the path of a file that has it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    signals_of_a_worker()
     die_with_parent()
     if os.getppid() != parent and multiprocessing.get_start_method() == "fork":
         os._exit(1)
