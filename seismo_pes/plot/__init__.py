@@ -18,6 +18,7 @@ from seismo_pes.plot.section import (
     DistanceBins,
     azimuth_section_figure,
     normalised,
+    over_slowness,
     record_section_figure,
 )
 from seismo_pes.plot.stacks import matrix_figure, time_figure
@@ -38,6 +39,7 @@ __all__ = [
     "map_figure",
     "matrix_figure",
     "normalised",
+    "over_slowness",
     "pair_figure",
     "psd_figure",
     "record_section_figure",

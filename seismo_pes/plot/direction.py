@@ -28,7 +28,6 @@ __all__ = ["DirectionBins", "direction_figure"]
 
 BIN_DEG = 10.0
 N_SLOWNESS = 120
-LARGEST_SLOWNESS = 1.0  # s/km
 
 
 class DirectionBins:
@@ -44,6 +43,8 @@ class DirectionBins:
         Shape (n_lags,), from -max to +max, seconds.
     bin_deg
         Width of a bin of azimuth.
+    largest_slowness
+        Of lag over distance, s/km.
 
     Examples
     --------
@@ -53,11 +54,16 @@ class DirectionBins:
     array([0, 1, 0, 1])
     """
 
-    def __init__(self, lags_s: np.ndarray, bin_deg: float = BIN_DEG) -> None:
+    def __init__(
+        self,
+        lags_s: np.ndarray,
+        bin_deg: float = BIN_DEG,
+        largest_slowness: float = 1.0,
+    ) -> None:
         self.lag_s = lags_s[len(lags_s) // 2 :]
         n_bins = round(360 / bin_deg)
         self.edges_deg = np.linspace(0, 360, n_bins + 1)
-        self.slowness = np.linspace(0, LARGEST_SLOWNESS, N_SLOWNESS)
+        self.slowness = np.linspace(0, largest_slowness, N_SLOWNESS)
         self.count = np.zeros(n_bins, np.int64)
         self._lag_sum = np.zeros((n_bins, len(self.lag_s)))
         self._slowness_sum = np.zeros((n_bins, N_SLOWNESS))
@@ -128,7 +134,7 @@ def direction_figure(
         left.set_ylabel("waves travel towards (° from north)")
         left.set_yticks(range(0, 361, 45))
         heading(left, title, note)
-        _draw(right, bins.over_slowness(), LARGEST_SLOWNESS)
+        _draw(right, bins.over_slowness(), float(bins.slowness[-1]))
         right.set_xlabel("lag / distance (s/km)")
         right.tick_params(labelleft=False)
         for velocity in velocities_km_s:

@@ -31,6 +31,7 @@ __all__ = [
     "DistanceBins",
     "azimuth_section_figure",
     "normalised",
+    "over_slowness",
     "record_section_figure",
 ]
 
@@ -65,18 +66,22 @@ class DistanceBins:
         self.edges_km = np.linspace(0, max_km or 1.0, n_bins + 1)
         self.count = np.zeros(n_bins, np.int64)
         self._sum = np.zeros((n_bins, n_lags))
+        self._missing = np.zeros((n_bins, n_lags))
 
     def add(self, data: np.ndarray, distance_km: np.ndarray) -> None:
-        """Add rows, each divided by its largest absolute value."""
+        """Add rows, each divided by its largest absolute value; NaN is left out."""
         place = np.searchsorted(self.edges_km, distance_km, side="right") - 1
         place = np.clip(place, 0, len(self.count) - 1)
         np.add.at(self.count, place, 1)
         add_rows(self._sum, place, normalised(data))
+        missing = ~np.isfinite(data)
+        if missing.any():
+            add_rows(self._missing, place, missing.astype(float))
 
     def mean(self) -> np.ndarray:
-        """Return the means, shape (n_bins, n_lags); NaN for empty bins."""
-        count = np.where(self.count > 0, self.count, np.nan)
-        return self._sum / count[:, None]
+        """Return the means, shape (n_bins, n_lags); NaN where there is nothing."""
+        count = self.count[:, None] - self._missing
+        return self._sum / np.where(count > 0, count, np.nan)
 
 
 def add_rows(total: np.ndarray, place: np.ndarray, rows: np.ndarray) -> None:
@@ -159,46 +164,114 @@ def record_section_figure(
         return figure
 
 
-def azimuth_section_figure(
-    data: np.ndarray | DistanceBins,
-    lags_s: np.ndarray,
-    azimuth_deg: np.ndarray | None = None,
-    *,
-    names: Sequence[str] = (),
-    title: str = "",
-    note: str = "",
-) -> Figure:
-    """Draw correlations over lag and azimuth.
+def over_slowness(
+    data: np.ndarray, lags_s: np.ndarray, distance_km: np.ndarray, slowness: np.ndarray
+) -> np.ndarray:
+    """Return correlations at other lags: a slowness times the distance of the pair.
 
     Parameters
     ----------
     data
-        Shape (n, n_lags): each row becomes a line, scaled by its peak. Or
-        `DistanceBins` of degrees: an image of their means.
+        Shape (n, n_lags).
     lags_s
         Shape (n_lags,), seconds.
+    distance_km
+        Shape (n,).
+    slowness
+        Shape (m,), s/km.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n, m); NaN beyond the lags.
+
+    Examples
+    --------
+    >>> rows = np.array([[0.0, 0.0, 0.0, 3.0, 0.0]])
+    >>> over_slowness(rows, np.arange(-2, 3), np.array([4.0]), np.array([0.25, 1.0]))
+    array([[ 3., nan]])
+    """
+    edges = {"left": np.nan, "right": np.nan}
+    rows = [
+        np.interp(slowness * km, lags_s, row, **edges)
+        for row, km in zip(data, distance_km, strict=True)
+    ]
+    return np.array(rows).reshape(len(data), len(slowness))
+
+
+def azimuth_section_figure(
+    data: np.ndarray | DistanceBins,
+    slowness: np.ndarray,
+    azimuth_deg: np.ndarray | None = None,
+    *,
+    velocities_km_s: Sequence[float] = (),
+    names: Sequence[str] = (),
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Draw correlations over lag / distance and azimuth.
+
+    Waves of one velocity arrive at one slowness, however far apart the stations are:
+    what bends with azimuth is the medium, or the direction that the noise comes from.
+
+    Parameters
+    ----------
+    data
+        Shape (n, n_slowness), of `over_slowness`: each row becomes a line, scaled by
+        its peak. Or `DistanceBins` of degrees: an image of their means.
+    slowness
+        Shape (n_slowness,), s/km; negative: from the second station to the first.
     azimuth_deg
         Shape (n,), for rows: from the first station to the second.
+    velocities_km_s
+        Marked on both sides.
     names
         Of the rows; written at their ends if there are no more than 15.
     title, note
         Over the picture, and smaller below the title.
+
+    Raises
+    ------
+    ParameterError
+        If a velocity is not above 0.
     """
+    check_velocities(velocities_km_s)
     with style():
-        figure, axes = _frame(lags_s)
+        figure, axes = _frame(slowness)
+        axes.set_xlabel("lag / distance (s/km)")
         if isinstance(data, DistanceBins):
-            _draw_bins(figure, axes, data, lags_s)
+            _draw_bins(figure, axes, data, slowness)
         else:
-            _draw_traces(axes, data, lags_s, _places(data, azimuth_deg), names)
+            _draw_traces(axes, data, slowness, _places(data, azimuth_deg), names)
             axes.axvline(0, color=FAINT, lw=0.5)
         heading(axes, title, note)
-        low, high = axes.get_ylim()
-        span = high - low
-        step = next((s for s in STEPS_DEG if span <= 7 * s), 45)
-        axes.set_yticks(np.arange(np.ceil(low / step), high // step + 1) * step)
-        axes.set_ylim(low, high)
+        _draw_slownesses(axes, velocities_km_s, isinstance(data, DistanceBins))
+        _degree_ticks(axes)
         axes.set_ylabel("azimuth from first to second station (°)")
         return figure
+
+
+def _draw_slownesses(
+    axes: Axes, velocities_km_s: Sequence[float], over_image: bool
+) -> None:
+    colours = LINES_OVER_IMAGE if over_image else LINES
+    for i, velocity in enumerate(velocities_km_s):
+        for side in (-1, 1):
+            axes.axvline(
+                side / velocity,
+                color=colours[i % len(colours)],
+                lw=1.1 if over_image else 1.6,
+                ls=DASHES,
+                label=f"{velocity:g} km/s" if side > 0 else None,
+            )
+    legend(axes, 1.03)
+
+
+def _degree_ticks(axes: Axes) -> None:
+    low, high = axes.get_ylim()
+    step = next((s for s in STEPS_DEG if high - low <= 7 * s), 45)
+    axes.set_yticks(np.arange(np.ceil(low / step), high // step + 1) * step)
+    axes.set_ylim(low, high)
 
 
 def _frame(lags_s: np.ndarray) -> tuple[Figure, Axes]:
@@ -229,7 +302,8 @@ def _draw_traces(
     height = span * float(np.clip(0.6 / np.sqrt(n), 0.02, 0.12))
     alpha = float(np.clip(12 / np.sqrt(n), 0.45, 0.95))
     width = float(np.clip(3 / np.sqrt(n), 0.55, 1.0))
-    for at, row in zip(place, normalised(data), strict=True):
+    scaled = np.where(np.isfinite(data), normalised(data), np.nan)
+    for at, row in zip(place, scaled, strict=True):
         axes.plot(lags_s, at + height * row, color=INK, lw=width, alpha=alpha)
     bottom = float(place.min()) - 1.4 * height
     top = float(place.max()) + 1.4 * height

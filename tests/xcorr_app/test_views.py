@@ -14,7 +14,7 @@ from seismo_pes.storage.rows import CorrelationRows
 from seismo_pes.write import CorrelationWriter
 from xcorr_app import cli, commands, store
 from xcorr_app.export import FORMATS
-from xcorr_app.looking import views
+from xcorr_app.looking import directions, plot, views
 from xcorr_app.looking.report import write_report
 from xcorr_app.results.index import finalize
 from xcorr_app.results.layout import create_run
@@ -63,7 +63,8 @@ def make(out, n=6, located=True, days=DAYS, one_way=False):
 def drawn(monkeypatch):
     """The figures that were saved, and no waiting for the renderer."""
     figures = []
-    monkeypatch.setattr(views, "save", lambda figure, path: figures.append(figure))
+    for room in (views, directions):
+        monkeypatch.setattr(room, "save", lambda figure, path: figures.append(figure))
     return figures
 
 
@@ -120,7 +121,7 @@ def test_signal_to_noise(tmp_path, drawn):
 
 def test_direction_tells_from_where_the_noise_comes(tmp_path, drawn):
     with make(tmp_path, one_way=True) as results:
-        views.direction_view(results, "x.png", velocities_km_s=[3.0])
+        directions.direction_view(results, "x.png", velocities_km_s=[3.0])
     left, right, *_ = drawn[0].axes
     east, west = right.images[0].get_array()[[9, 27]]  # towards 90, 270 degrees
     slowness = np.linspace(0, 1, len(east))
@@ -129,21 +130,27 @@ def test_direction_tells_from_where_the_noise_comes(tmp_path, drawn):
     assert left.images[0].get_array().mask[0].all(), "no pair lies to the north"
 
 
-def test_azimuth_section(tmp_path, drawn, monkeypatch):
+def test_azimuth_section_has_equal_velocities_upright(tmp_path, drawn, monkeypatch):
     with make(tmp_path) as results:
-        views.azimuth_view(results, "x.png", max_lag_s=15)
-        monkeypatch.setattr(views, "MOST_BESIDE", 14)
-        views.azimuth_view(results, "x.png")
+        directions.azimuth_view(results, "x.png", velocities_km_s=[3])
+        monkeypatch.setattr(directions, "MOST_LINES_BESIDE", 14)
+        directions.azimuth_view(results, "x.png")
     lines, image = (figure.axes[0] for figure in drawn)
-    assert len(lines.lines) == 16  # pairs, and lag 0
-    assert lines.get_xlim() == (-15, 15)
-    assert all(80 < line.get_ydata().mean() < 100 for line in lines.lines[:-1])
+    rows = lines.lines[:15]  # then lag 0 and the velocity on either side
+    assert [line.get_xdata()[0] for line in lines.lines[16:]] == [-1 / 3, 1 / 3]
+    assert all(80 < np.nanmean(line.get_ydata()) < 100 for line in rows)
+    for line in rows:  # however far apart the stations are
+        peaks = np.abs(line.get_xdata()[np.nanargmax(line.get_ydata())])
+        assert peaks == pytest.approx(1 / VELOCITY_KM_S, abs=0.02)
+    # three times where most peaks are, when no velocity is named
+    assert image.get_xlim() == pytest.approx((-1, 1), abs=0.05)
     assert image.images[0].get_extent()[2:] == [0, 360]
+    assert lines.get_xlabel() == "lag / distance (s/km)"
 
 
 def test_rose_points_where_waves_travel(tmp_path, drawn):
     with make(tmp_path, one_way=True) as results:
-        views.rose_view(results, "x.png")
+        directions.rose_view(results, "x.png")
     bars = drawn[0].axes[0].patches
     towards = np.degrees([bar.get_x() + bar.get_width() / 2 for bar in bars])
     ratio = np.array([bar.get_height() for bar in bars])
@@ -197,7 +204,7 @@ def test_what_cannot_be_drawn_is_said(tmp_path, drawn):
     with make(tmp_path, located=False, days=()) as results:
         for view, words in (
             (views.map_view, "no coordinates are known"),
-            (views.azimuth_view, "no azimuths without coordinates"),
+            (directions.azimuth_view, "no azimuths without coordinates"),
         ):
             with pytest.raises(ParameterError, match=words):
                 view(results, "x.png")
@@ -216,8 +223,8 @@ def test_the_command_knows_the_formats():
 def test_every_kind_is_drawn(tmp_path, kind, capsys, monkeypatch):
     make(tmp_path, n=3).close()
     saved = []
-    for place in ("xcorr_app.looking.views.save", "xcorr_app.looking.plot.save"):
-        monkeypatch.setattr(place, lambda figure, path: saved.append(path))
+    for room in (plot, views, directions):
+        monkeypatch.setattr(room, "save", lambda figure, path: saved.append(path))
     of_a_pair = kind in ("pair", "time", "components")
     pair = ["--pair", "S00", "S02"] if of_a_pair else []
     assert cli.main(["plot", str(tmp_path), "--kind", kind, *pair]) == 0
@@ -342,7 +349,7 @@ def test_components_are_not_mixed(tmp_path, drawn):
         views.matrix_view(results, "x.png")
         views.matrix_view(results, "x.png", components="TT")
         with pytest.raises(ParameterError, match="--components RR: there are TT, TZ"):
-            views.rose_view(results, "x.png", components="RR")
+            directions.rose_view(results, "x.png", components="RR")
     usual, chosen = (said(figure.axes[0]) for figure in drawn)
     assert usual.endswith(", ZZ")
     assert chosen.startswith("All pairs, 3")

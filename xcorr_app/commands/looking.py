@@ -58,7 +58,7 @@ examples:
 kinds:
   section     all pairs over lag and distance (the default)
   matrix      all pairs as an image, the closest above
-  azimuth     all pairs over lag and azimuth
+  azimuth     all pairs over lag / distance and azimuth
   direction   from where the noise comes: envelopes by direction of travel
   map         stations and pairs, coloured by signal-to-noise ratio
   snr         signal-to-noise ratios: histogram, and over distance
@@ -151,7 +151,7 @@ def _draw(
     velocities: list[float],
     max_lag_s: float | None,
 ) -> None:
-    from xcorr_app.looking import plot, views
+    from xcorr_app.looking import directions, plot, views
 
     pair: tuple[str, str] = tuple(given.pair or ("", ""))
     stack: dict[str, Any] = {"stack": chosen_stack(results, given)}
@@ -161,11 +161,11 @@ def _draw(
     draw: dict[str, Callable[[], Path]] = {
         "section": lambda: plot.record_section(results, path, **lines, **some),
         "matrix": lambda: views.matrix_view(results, path, **lines, **some),
-        "azimuth": lambda: views.azimuth_view(results, path, **lags, **some),
-        "direction": lambda: views.direction_view(results, path, **lines, **some),
+        "azimuth": lambda: directions.azimuth_view(results, path, **lines, **some),
+        "direction": lambda: directions.direction_view(results, path, **lines, **some),
         "map": lambda: views.map_view(results, path, **stack, **some),
         "snr": lambda: views.snr_view(results, path, **stack, **some),
-        "rose": lambda: views.rose_view(results, path, **stack, **some),
+        "rose": lambda: directions.rose_view(results, path, **stack, **some),
         "pair": lambda: plot.pair_plot(results, *pair, path, **lines),
         "time": lambda: views.time_view(results, *pair, path, **lags),
         "components": lambda: views.components_view(results, *pair, path, **lines),

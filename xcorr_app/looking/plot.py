@@ -98,29 +98,17 @@ def rows_or_bins(
     stack: str | None,
     chosen: np.ndarray,
     lags: slice,
-    place: np.ndarray,
-    largest: float | None = None,
-    most: int = MOST_TRACES,
+    distance_km: np.ndarray,
 ) -> np.ndarray | DistanceBins:
-    """Return the rows of chosen pairs, or means of very many by place.
-
-    Parameters
-    ----------
-    place
-        Distance or azimuth of all pairs of the store.
-    largest
-        End of the bins; by default the largest place.
-    most
-        Pairs that are kept as rows.
-    """
+    """Return the rows of chosen pairs, or means of very many by distance."""
     n_lags = lags.stop - lags.start
-    if len(chosen) <= most:
+    if len(chosen) <= MOST_TRACES:
         blocks = [data[:, lags] for _, data in store.blocks(stack, chosen)]
         return np.concatenate([np.zeros((0, n_lags)), *blocks])
-    end = float(place[chosen].max()) if largest is None else largest
-    bins = DistanceBins(end, min(len(chosen) // 4, MOST_BINS), n_lags)
+    end_km = float(distance_km[chosen].max())
+    bins = DistanceBins(end_km, min(len(chosen) // 4, MOST_BINS), n_lags)
     for block, data in store.blocks(stack, chosen):
-        bins.add(data[:, lags], place[block])
+        bins.add(data[:, lags], distance_km[block])
     return bins
 
 

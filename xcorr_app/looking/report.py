@@ -22,6 +22,7 @@ import numpy as np
 from dispel4py.errors import ParameterError
 from xcorr_app.export.target import new_file
 from xcorr_app.looking import plot, views
+from xcorr_app.looking.directions import azimuth_view, direction_view, rose_view
 from xcorr_app.looking.info import describe, pair_rows
 from xcorr_app.results.selecting import usable_pairs
 from xcorr_app.results.stacks import summary_of
@@ -96,16 +97,15 @@ def _of_all(
 ) -> list[tuple[str, Draw]]:
     """Return the pictures of all pairs, each with its name."""
     some = {"stack": lines["stack"], "components": components}
-    lags = some | {"max_lag_s": lines["max_lag_s"]}
-    lines = lags | lines
+    lines = lines | some
     return [
         ("Record section", lambda p: plot.record_section(store, p, **lines)),
         ("Network", lambda p: views.map_view(store, p, **some)),
         ("Signal to noise", lambda p: views.snr_view(store, p, **some)),
         ("All pairs", lambda p: views.matrix_view(store, p, **lines)),
-        ("Azimuth", lambda p: views.azimuth_view(store, p, **lags)),
-        ("Direction of travel", lambda p: views.direction_view(store, p, **lines)),
-        ("Signal to noise by direction", lambda p: views.rose_view(store, p, **some)),
+        ("Azimuth", lambda p: azimuth_view(store, p, **lines)),
+        ("Direction of travel", lambda p: direction_view(store, p, **lines)),
+        ("Signal to noise by direction", lambda p: rose_view(store, p, **some)),
     ]
 
 

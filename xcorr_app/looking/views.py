@@ -1,4 +1,4 @@
-"""Views of the results of a run: all pairs as an image, map, noise, direction, time."""
+"""Views of the results of a run: image of all pairs, map, noise, components, time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,10 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from seismo_pes.plot import (
-    MOST_NAMES,
-    DirectionBins,
     Substacks,
-    azimuth_section_figure,
     components_figure,
-    direction_figure,
     map_figure,
     matrix_figure,
-    rose_figure,
     save,
     snr_figure,
     time_figure,
@@ -29,38 +24,22 @@ from xcorr_app.looking.plot import (
     lags_shown,
     name_pair,
     remarks,
-    rows_or_bins,
     substacks_of,
 )
-from xcorr_app.results.correlation import branch_ratios, signal_to_noise
+from xcorr_app.results.correlation import signal_to_noise
 from xcorr_app.results.selecting import component_note, usable_pairs
 from xcorr_app.store import Correlation, Store, UnknownPair
 
 __all__ = [
-    "azimuth_view",
     "components_view",
-    "direction_view",
     "map_view",
     "matrix_view",
-    "rose_view",
     "snr_view",
     "time_view",
 ]
 
 MOST_ROWS = 3000
 MOST_LINES = 20_000
-MOST_BESIDE = 80  # lines whose places have nothing to do with their lags
-
-
-def located_pairs(
-    store: Store, stack: str | None, components: str | None
-) -> np.ndarray:
-    """Return which pairs of two places have windows."""
-    usable = usable_pairs(store, stack, components)
-    usable = usable[store.pairs["distance_km"][usable] > 0]
-    if not len(usable):
-        raise ParameterError(f"{store.path}: no azimuths without coordinates")
-    return usable
 
 
 def matrix_view(
@@ -176,115 +155,6 @@ def snr_view(
         store.pairs["distance_km"][usable],
         title=f"Signal to noise, {len(usable):,} pairs",
         note="largest value over RMS of the outer half of the lags",
-    )
-    return save(figure, Path(path))
-
-
-def direction_view(
-    store: Store,
-    path: str | os.PathLike[str],
-    *,
-    velocities_km_s: Sequence[float] = (),
-    max_lag_s: float | None = None,
-    stack: str | None = None,
-    components: str | None = None,
-) -> Path:
-    """Draw from where the noise comes: envelopes by direction of travel.
-
-    Parameters
-    ----------
-    store, path, velocities_km_s, max_lag_s, stack, components
-        As of `plot.record_section`.
-
-    Raises
-    ------
-    ParameterError
-        If no distances are known.
-    """
-    usable, notes = located_pairs(store, stack, components), remarks(store, stack)
-    notes += component_note(store, usable)
-    if len(usable) > MOST_LINES:
-        notes.append(f"{MOST_LINES:,} of {len(usable):,} pairs")
-        usable = usable[np.linspace(0, len(usable) - 1, MOST_LINES).astype(int)]
-    lags = lags_shown(store, max_lag_s)
-    bins = DirectionBins(store.lags_s[lags])
-    pairs = store.pairs
-    for chosen, data in store.blocks(stack, usable, max_bytes=16 << 20):
-        bins.add(
-            data[:, lags], pairs["azimuth_deg"][chosen], pairs["distance_km"][chosen]
-        )
-    figure = direction_figure(
-        bins,
-        velocities_km_s=velocities_km_s,
-        title=f"Direction of travel, {len(usable):,} pairs",
-        note=", ".join(notes),
-    )
-    return save(figure, Path(path))
-
-
-def azimuth_view(
-    store: Store,
-    path: str | os.PathLike[str],
-    *,
-    max_lag_s: float | None = None,
-    stack: str | None = None,
-    components: str | None = None,
-) -> Path:
-    """Draw all pairs over lag and azimuth: lines, or means in bins of very many.
-
-    Parameters
-    ----------
-    store, path, max_lag_s, stack, components
-        As of `plot.record_section`.
-
-    Raises
-    ------
-    ParameterError
-        If no distances are known.
-    """
-    usable, notes = located_pairs(store, stack, components), remarks(store, stack)
-    notes += component_note(store, usable)
-    lags, azimuth_deg = lags_shown(store, max_lag_s), store.pairs["azimuth_deg"]
-    names = [name_pair(pair) for pair in store.pairs[usable[: MOST_NAMES + 1]]]
-    figure = azimuth_section_figure(
-        rows_or_bins(store, stack, usable, lags, azimuth_deg, 360.0, MOST_BESIDE),
-        store.lags_s[lags],
-        azimuth_deg[usable],
-        names=names if len(names) == len(usable) else (),
-        title=f"Correlations by azimuth, {len(usable):,} pairs",
-        note=", ".join(notes),
-    )
-    return save(figure, Path(path))
-
-
-def rose_view(
-    store: Store,
-    path: str | os.PathLike[str],
-    *,
-    stack: str | None = None,
-    components: str | None = None,
-) -> Path:
-    """Draw signal-to-noise ratios by direction of travel.
-
-    Parameters
-    ----------
-    store, path, stack, components
-        As of `plot.record_section`.
-
-    Raises
-    ------
-    ParameterError
-        If no distances are known.
-    """
-    usable = located_pairs(store, stack, components)
-    blocks = store.blocks(stack, usable)
-    branches = np.concatenate([branch_ratios(data) for _, data in blocks])
-    azimuth_deg = store.pairs["azimuth_deg"][usable]
-    figure = rose_figure(
-        branches.T.ravel(),
-        np.concatenate([azimuth_deg, azimuth_deg + 180]),
-        title=f"Signal to noise by direction of travel, {len(usable):,} pairs",
-        note="median of branches: largest value over RMS of their outer half",
     )
     return save(figure, Path(path))
 
