@@ -74,9 +74,11 @@ def our_processes() -> set[int]:
             state, parent = (
                 (folder / "stat").read_text().rpartition(") ")[2].split()[:2]
             )
-            # Python keeps one such helper for all that it spawns, until it ends
-            is_tracker = b"resource_tracker" in (folder / "cmdline").read_bytes()
-            if state != "Z" and not is_tracker:
+            # Python keeps such helpers for all that it spawns, until it ends; workers
+            # look like the server that forks them
+            command = (folder / "cmdline").read_bytes()
+            is_server = b"forkserver" in command and int(parent) == os.getpid()
+            if state != "Z" and b"resource_tracker" not in command and not is_server:
                 parents[int(folder.name)] = int(parent)
                 if mark in (folder / "environ").read_bytes():
                     found.add(int(folder.name))

@@ -67,9 +67,10 @@ def test_every_mapping_ends_well(mapping, n, outcomes):
     assert outcomes(mapping, n)[""].startswith("exit 0\n")
 
 
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
 @pytest.mark.parametrize("name", SPAWNED)
-def test_workers_that_are_not_forked(name):
-    found = graphs.outcome(name, mapping="multi", processes=3, start_method="spawn")
+def test_workers_that_are_not_forked(name, method):
+    found = graphs.outcome(name, mapping="multi", processes=3, start_method=method)
     assert found == under_simple(name)
 
 

@@ -116,10 +116,12 @@ def test_multi_where_pes_share_processes(name, processes, nothing_left):
     assert re.search(ALL[name].cause, failure.cause)
 
 
-def test_multi_with_workers_that_are_not_forked(nothing_left):
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+@pytest.mark.parametrize("name", ["killed", "raising", "bad_end"])
+def test_multi_with_workers_that_are_not_forked(name, method, nothing_left):
     with pytest.raises(RunError) as caught:
-        run(failing.killed(), mapping="multi", processes=3, start_method="spawn")
-    check(str(caught.value), DEATHS["killed"])
+        run(getattr(failing, name)(), None, "multi", 3, start_method=method)
+    check(str(caught.value), ALL[name])
 
 
 # ------------------------------------------------------- from the command line
@@ -189,6 +191,8 @@ def test_mpi_started_by_mpiexec(name, nothing_left):
         ("multi -n 3", signal.SIGINT, 130),
         ("multi -n 3", signal.SIGTERM, 143),
         ("multi -n 2 --start-method spawn", signal.SIGINT, 130),
+        ("multi -n 2 --start-method forkserver", signal.SIGINT, 130),
+        ("multi -n 2 --start-method forkserver", signal.SIGTERM, 143),
         ("mpi -n 3", signal.SIGINT, 130),
         ("mpi -n 3", signal.SIGTERM, 143),
     ],
