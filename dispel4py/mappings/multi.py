@@ -31,7 +31,6 @@ from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.process import (
     available_cores,
     die_with_parent,
-    limited_threads,
     objects_kept,
     raise_allocator_thresholds,
 )
@@ -45,6 +44,7 @@ from dispel4py.mappings.recorder import (
 from dispel4py.mappings.segments import remove_folder, run_folder
 from dispel4py.mappings.sockets import SocketPost, inbox_path
 from dispel4py.mappings.standstill import Standstill
+from dispel4py.mappings.threads import limited_threads
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan

@@ -1,0 +1,68 @@
+"""How many threads BLAS and OpenMP take in processes that share the cores."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from dispel4py.mappings.process import available_cores
+
+try:
+    from threadpoolctl import ThreadpoolController
+except ImportError:
+    ThreadpoolController = None
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+@contextlib.contextmanager
+def limited_threads(n_processes: int) -> Iterator[None]:
+    """Let processes x threads be the number of cores, for BLAS and OpenMP.
+
+    Processes that are started meanwhile keep the limit: forked ones inherit that of
+    the libraries, others read the variables.
+    """
+    n = str(max(1, available_cores() // n_processes))
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    for name, value in before.items():
+        os.environ[name] = value or n
+    is_settled = any(before[name] for name in _THREAD_VARIABLES[:3])
+    try:
+        with _limited_libraries(int(n), is_settled):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+
+
+def _limited_libraries(
+    n: int, is_settled: bool
+) -> contextlib.AbstractContextManager[Any]:
+    """Limit the libraries that are there, unless the user did so by a variable."""
+    if "numpy" not in sys.modules or is_settled:
+        return contextlib.nullcontext()
+    if (libraries := _libraries()) is None:
+        return contextlib.nullcontext()
+    limits: contextlib.AbstractContextManager[Any] = libraries.limit(limits=n)
+    return limits
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> Any:
+    """Return what limits the libraries that are loaded; to look for them takes long."""
+    return None if ThreadpoolController is None else ThreadpoolController()
+
+
+def limit_threads(n_processes: int) -> None:
+    """Limit the threads of this process for good, as `limited_threads` does."""
+    limited_threads(n_processes).__enter__()
