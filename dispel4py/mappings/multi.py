@@ -45,6 +45,7 @@ from dispel4py.mappings.segments import remove_folder, run_folder
 from dispel4py.mappings.sockets import SocketPost, inbox_path
 from dispel4py.mappings.standstill import Standstill
 from dispel4py.mappings.threads import limited_threads
+from dispel4py.mappings.watcher import kernel_kills
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
@@ -138,6 +139,7 @@ class _Crew:
         self._restarts: dict[int, int] = {}
         self._due: list[int] = []
         self._standstill = Standstill(folder)
+        self._kernel_kills = kernel_kills()
         self.collector = Collector(plan, observers, options.dead_letters)
         self._post = SocketPost(folder, plan.n_processes)
         self.collector.post = self._post
@@ -227,7 +229,8 @@ class _Crew:
 
     def _lost(self, process: int) -> None:
         """Start a dead worker again, if that is wanted and can be; else fail."""
-        cause = cause_of_death(self._workers[process].exitcode)
+        by_kernel = kernel_kills() > self._kernel_kills
+        cause = cause_of_death(self._workers[process].exitcode, by_kernel)
         record = record_path(self._folder, process)
         failure = read_record(record, self._plan, process, cause)
         n = self._restarts.get(process, 0)

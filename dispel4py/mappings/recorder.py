@@ -140,14 +140,25 @@ def _item_of(
     return None, f"what came of {route.input!r} = {item}"
 
 
-def cause_of_death(exitcode: int | None) -> str:
+def cause_of_death(exitcode: int | None, by_kernel: bool = False) -> str:
     """Say in words how a process ended.
 
+    Parameters
+    ----------
+    exitcode : int or None
+        As of `multiprocessing.Process`; None if it is not known.
+    by_kernel : bool
+        Whether the kernel has lately killed a process to get memory.
+
+    Examples
+    --------
     >>> cause_of_death(-9)
     'killed by signal SIGKILL (out of memory, or by hand)'
     """
     import signal
 
+    if by_kernel and exitcode in (None, -signal.SIGKILL):
+        return "killed by the kernel (SIGKILL): out of memory"
     if exitcode is None:
         return "it stopped answering"
     if exitcode >= 0:

@@ -18,9 +18,20 @@ def main(arguments: list[str]) -> None:
     folder = arguments[0]
     pairs = (pair.split(":") for pair in arguments[1:])
     pids = {int(process): int(pid) for process, pid in pairs}
+    before = kernel_kills()
     process = first_death(folder, pids)
     if process is not None:
-        tell(folder, process, exit_code(pids[process]))
+        tell(folder, process, exit_code(pids[process]), kernel_kills() > before)
+
+
+def kernel_kills() -> int:
+    """Return how many processes the kernel has killed because memory was short."""
+    try:
+        with open("/proc/vmstat") as file:
+            counts = dict(line.split() for line in file)
+    except OSError:
+        return 0
+    return int(counts.get("oom_kill", 0))
 
 
 def lifeline(folder: str, process: int) -> str:
@@ -84,7 +95,7 @@ def exit_code(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if state == "Z" else None
 
 
-def tell(folder: str, process: int, exit_code: int | None) -> None:
+def tell(folder: str, process: int, exit_code: int | None, by_kernel: bool) -> None:
     """Say what a dead process was working on, unless it is known; clear up."""
     import pickle
     import site
@@ -96,8 +107,8 @@ def tell(folder: str, process: int, exit_code: int | None) -> None:
     from dispel4py.mappings.segments import remove_files, remove_folder
 
     cause = "the process was killed, or left without a word"
-    if exit_code is not None:
-        cause = cause_of_death(exit_code)
+    if exit_code is not None or by_kernel:
+        cause = cause_of_death(exit_code, by_kernel)
     plan, left_by_mpich = pickle.loads(Path(folder, PLAN).read_bytes())
     try:
         if not Path(folder, EXPLAINED).exists():

@@ -71,6 +71,16 @@ class Killed(Pass):
         return data
 
 
+class Hoarding(Pass):
+    """Takes memory on 3 until there is none."""
+
+    def _process(self, data: Any) -> Any:
+        hoard = []
+        while data == 3:
+            hoard.append(b"x" * 8_000_000)
+        return data
+
+
 class Vanishing(Pass):
     """Ends its process on 3 without a word."""
 
@@ -184,6 +194,10 @@ def exiting() -> WorkflowGraph:
 
 def killed() -> WorkflowGraph:
     return in_the_middle(Killed())
+
+
+def hoarding() -> WorkflowGraph:
+    return in_the_middle(Hoarding())
 
 
 def vanishing() -> WorkflowGraph:

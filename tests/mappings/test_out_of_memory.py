@@ -1,0 +1,87 @@
+"""A worker that the kernel kills because memory is short is named, with its item."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+from programs import environment, require_mpi
+
+LIMIT_BYTES = 400_000_000
+#: Where a group of processes gets its limit, and where the kernel counts its kills.
+LIMITS = {1: "memory.limit_in_bytes", 2: "memory.max"}
+
+
+def parents() -> list[tuple[int, Path]]:
+    """Folders in which a group with a limit may be made: version, path."""
+    mounted = [
+        (fields[1], fields[2], fields[3])
+        for fields in map(str.split, Path("/proc/self/mounts").read_text().splitlines())
+    ]
+    found = []
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for folder, kind, options in mounted:
+            is_first = kind == "cgroup" and "memory" in options.split(",")
+            if is_first and controllers == "memory":
+                found.append((1, Path(folder + path)))
+            elif kind == "cgroup2" and not controllers:
+                found.append((2, Path(folder + path)))
+    return found
+
+
+@pytest.fixture
+def group():
+    """A group of processes that may use `LIMIT_BYTES` together."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("memory is limited by control groups, which Linux has")
+    reasons = []
+    for version, parent in parents():
+        made = parent / f"dispel4py-test-{uuid.uuid4().hex[:8]}"
+        try:
+            made.mkdir()
+            (made / LIMITS[version]).write_text(str(LIMIT_BYTES))
+        except OSError as error:
+            reasons.append(str(error))
+            with contextlib.suppress(OSError):
+                made.rmdir()
+            continue
+        yield made
+        deadline = time.monotonic() + 10.0
+        while True:  # those that were killed are there until they are cleared away
+            try:
+                made.rmdir()
+                return
+            except OSError:
+                assert time.monotonic() < deadline, "the program left processes"
+                time.sleep(0.05)
+    pytest.skip(f"no control group can be made: {'; '.join(reasons) or 'none here'}")
+
+
+@pytest.mark.parametrize("mapping", ["multi", "mpi"])
+def test_a_worker_killed_by_the_kernel_is_named(mapping, group, nothing_left):
+    if mapping == "mpi":
+        require_mpi()
+    words = [sys.executable, "-m", "dispel4py", mapping, "failing", "-a", "hoarding"]
+    enter = f'echo $$ > {group}/cgroup.procs && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", enter, "sh", *words, "-n", "3"],
+        env=environment() | {"MALLOC_ARENA_MAX": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    said = [line for line in done.stderr.splitlines() if "Hoarding1" in line]
+    assert len(said) == 1, done.stderr
+    assert "(instance 0, process" in said[0]
+    assert said[0].endswith(
+        "failed in process on input 'input' = 3: killed by the kernel (SIGKILL): "
+        "out of memory"
+    )
