@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,23 @@ from seismo_pes.formats.asdf import is_asdf
 from seismo_pes.read import read_file, unusable
 from seismo_pes.report import Skipped
 
-__all__ = ["FileEntry", "entry_of", "find_files", "scan_file", "scan_files"]
+__all__ = [
+    "FileEntry",
+    "entry_of",
+    "find_files",
+    "scan_ends",
+    "scan_file",
+    "scan_files",
+]
 
 logger = logging.getLogger(__name__)
 
 NS = 1_000_000_000
 LONGEST_NS = 2**63 - 1
+# of miniSEED: how its records begin, and what obspy calls their fields
+DATA_RECORD = re.compile(rb"[0-9 ]{6}[DRQM] ")
+CODES = ("network", "station", "location", "channel")
+LENGTH = "record_length"
 # what lies about in archives and is no waveform
 OTHER_SUFFIXES = frozenset(
     {".xml", ".stationxml", ".quakeml", ".dless", ".dataless", ".resp", ".h5", ".hdf5"}
@@ -160,6 +172,36 @@ def scan_file(path: str | Path) -> tuple[list[FileEntry], list[Skipped]]:
         problems["holds no trace"] = 1
     skipped = [Skipped("scan", path, *problem) for problem in problems.items()]
     return list(entries.values()), skipped + _name_against_header(path, stream)
+
+
+def scan_ends(path: str | Path) -> FileEntry | None:
+    """Read the first and the last record of a miniSEED file: its one channel and time.
+
+    Returns
+    -------
+    FileEntry or None
+        None where these do not tell: the file is something else, compressed, or its
+        ends differ in more than time. `scan_file` reads all headers.
+    """
+    # here because its import takes time
+    from obspy.io.mseed.util import get_record_information
+
+    try:
+        with warnings.catch_warnings(action="error"), open(path, "rb") as file:
+            if not DATA_RECORD.match(file.read(8)):
+                return None
+            first = get_record_information(file, -8)
+            last = get_record_information(file, first["filesize"] - first[LENGTH] - 8)
+    except Exception:  # noqa: BLE001 - obspy's readers raise anything
+        return None
+    rate_hz = float(first["samp_rate"])
+    same = all(first[name] == last[name] for name in (*CODES, LENGTH, "samp_rate"))
+    start_ns, end_ns = first["starttime"].ns, last["starttime"].ns
+    if not (same and rate_hz > 0 and 0 <= start_ns <= end_ns and first["npts"] > 0):
+        return None
+    end_ns += round(last["npts"] * NS / rate_hz)
+    channel_id = ".".join(first[name] for name in CODES)
+    return FileEntry(str(path), "MSEED", channel_id, start_ns, end_ns, rate_hz)
 
 
 def entry_of(path: str, trace: Trace) -> tuple[FileEntry | None, str]:

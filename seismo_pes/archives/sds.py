@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from seismo_pes.archives.holdings import DAY_NS, Archive, Holding
-from seismo_pes.archives.scan import FileEntry, scan_file
+from seismo_pes.archives.scan import FileEntry, scan_ends, scan_file
 from seismo_pes.metadata.stations import PatternIndex
 
 __all__ = ["NamedArchive", "SdsArchive", "is_sds"]
@@ -60,7 +60,8 @@ class NamedArchive(Archive):
         return entries[0]
 
     def _scan(self, path: str) -> list[FileEntry]:
-        return scan_file(path)[0]
+        found = scan_ends(path)
+        return scan_file(path)[0] if found is None else [found]
 
     def _neighbours(
         self, holding: Holding, main: list[FileEntry]

@@ -16,7 +16,7 @@ from obspy import Stream, Trace, UTCDateTime
 from dispel4py.errors import ParameterError
 from seismo_pes.archive import open_archive, select
 from seismo_pes.archives.holdings import DAY_NS
-from seismo_pes.archives.scan import id_in_name, scan_file
+from seismo_pes.archives.scan import id_in_name, scan_ends, scan_file
 from seismo_pes.archives.sds import SdsArchive
 from seismo_pes.metadata.stations import StationPattern, parse_station_list
 
@@ -66,9 +66,9 @@ def test_sds_opens_one_file_of_each_channel(sds, monkeypatch):
 
     def counting(path):
         opened.append(path)
-        return scan_file(path)
+        return scan_ends(path)
 
-    monkeypatch.setattr("seismo_pes.archives.sds.scan_file", counting)
+    monkeypatch.setattr("seismo_pes.archives.sds.scan_ends", counting)
     archive = open_archive(sds)
     archive.channels(ANY)
     archive.channels(ANY)
