@@ -14,9 +14,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from dispel4py import __version__
 from dispel4py.errors import (
     Dispel4pyError,
     ParameterError,
@@ -25,6 +24,7 @@ from dispel4py.errors import (
     suggest,
 )
 from dispel4py.inputs import read_inputs
+from dispel4py.options import PROG, Parser, retry_parser, run_parser
 from dispel4py.terminal import (
     Logs,
     Terminated,
@@ -37,35 +37,8 @@ if TYPE_CHECKING:
     from dispel4py.mappings.base import RunResult
     from dispel4py.workflow_graph import WorkflowGraph
 
-PROG = "dispel4py"
-
-ABOUT = f"""\
-Run a workflow graph.
-
-  {PROG} MAPPING GRAPH [options]    run GRAPH, a Python module or file
-  {PROG} draw GRAPH -o FILE         draw it
-  {PROG} plan GRAPH -n N            say which process would run what
-  {PROG} retry FILE GRAPH           run the items again that a run gave up
-  {PROG} mappings                   list the mappings, and which can run here
-  {PROG} pes [PACKAGE ...]          list the processing elements of a package
-"""
-
-EXAMPLES = f"""\
-examples:
-  {PROG} simple {PROG}.examples.squares -i 10
-  {PROG} multi workflow.py -n 8 -d '{{"Reader": [{{"input": "day.mseed"}}]}}'
-  {PROG} mpi workflow.py -n 8 -f inputs.json
-  mpiexec -n 8 {PROG} mpi workflow.py -f inputs.json
-
-Of the inputs, -f counts before -d and -d before -i; without any, each source is called
-once. Items of outputs that lead nowhere go to standard output, the rest to standard
-error. Exit status: 0 done, 1 failed, 2 a mistake in the call, 130 interrupted.
-"""
-
 LOOKING = ("draw", "plan")
 OTHERS = ("mappings", "pes", "retry")
-LOG_LEVELS = ("debug", "info", "warning", "error")
-START_METHODS = ("fork", "spawn", "forkserver")
 ELEMENTS = "seismo_pes"
 
 
@@ -119,105 +92,6 @@ def _dispatch(words: list[str]) -> int:
 # ------------------------------------------------------------------- running
 
 
-class _Parser(argparse.ArgumentParser):
-    """Argument parser whose complaint is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ParameterError(f"{message}; see {PROG} --help")
-
-
-def run_parser() -> argparse.ArgumentParser:
-    """Return the parser of ``dispel4py MAPPING GRAPH``."""
-    parser = _Parser(
-        prog=PROG,
-        usage=f"{PROG} MAPPING GRAPH [options]",
-        description=ABOUT,
-        epilog=EXAMPLES,
-        allow_abbrev=False,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=26
-        ),
-    )
-    add = parser.add_argument
-    add("--version", action="version", version=f"{PROG} {__version__}")
-    add("mapping", metavar="MAPPING", help="simple, multi, mpi; where the graph runs")
-    _add_run_options(parser)
-    return parser
-
-
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("graph", metavar="GRAPH", help="Python module, or .py file, with the graph")
-    add(
-        "-a",
-        "--attr",
-        metavar="NAME",
-        dest="attribute",
-        help="variable that holds the graph",
-    )
-    add("-f", "--file", metavar="FILE", dest="file", help="JSON file of inputs")
-    add(
-        "-d",
-        "--data",
-        metavar="JSON",
-        dest="data",
-        help="inputs of each PE: list of dicts",
-    )
-    add(
-        "-i",
-        "--iter",
-        metavar="N",
-        dest="iterations",
-        type=int,
-        help="call each source N times",
-    )
-    add(
-        "-n",
-        "--num",
-        metavar="N",
-        dest="processes",
-        type=int,
-        help="number of processes",
-    )
-    add("-s", "--simple", action="store_true", help="sources apart, the rest together")
-    _add_failure_options(parser)
-    _add_report_options(parser)
-
-
-def _add_failure_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--on-error",
-        metavar="POLICY",
-        default="stop",
-        help="when a PE fails on an item: stop (the default), skip it, or retry:K",
-    )
-    add("--dead-letters", metavar="FILE", help="keep the items that are given up")
-    add(
-        "--item-timeout-s",
-        metavar="SECONDS",
-        type=float,
-        help="a PE that works longer on one item fails on it",
-    )
-    add(
-        "--restart-workers",
-        action="store_true",
-        help="multi: start killed workers again, if their PEs have no state; what "
-        "they had not finished is given again, so items may come twice",
-    )
-
-
-def _add_report_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--profile", metavar="FILE", help="lay out by the costs of an earlier run")
-    add("--summary", action="store_true", help="tell busy time, memory and bytes")
-    add("--summary-json", metavar="FILE", help="write the same; a --profile later")
-    add("--trace", metavar="FILE", help="write every call, for chrome://tracing")
-    add("--start-method", choices=START_METHODS, help="how multi starts processes")
-    add("--log-level", choices=LOG_LEVELS, default="warning", help="(default: warning)")
-    add("--quiet", action="store_true", help="no outputs, progress or summary")
-
-
 def run_command(words: list[str]) -> int:
     """``dispel4py MAPPING GRAPH``: run a graph."""
     given = run_parser().parse_args(words)
@@ -226,22 +100,18 @@ def run_command(words: list[str]) -> int:
 
 def retry_command(words: list[str]) -> int:
     """``dispel4py retry``: run the items again that an earlier run gave up."""
-    parser = _Parser(
-        prog=f"{PROG} retry",
-        description="Run the items of a dead-letter file again, each through the PE "
-        "that failed on it and on from there. The file holds pickles: use only your "
-        "own.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("letters", metavar="FILE", help="a file of --dead-letters")
-    parser.add_argument("-m", metavar="MAPPING", dest="mapping", default="simple")
-    _add_run_options(parser)
-    given = parser.parse_args(words)
+    given = retry_parser().parse_args(words)
     return _start(given, ["retry", *words])
 
 
 def _start(given: argparse.Namespace, words: list[str]) -> int:
+    from dispel4py.outputs import check_can_be_written
+
     start_logging(given.log_level, pes=not given.quiet)
+    if not mpi_rank():
+        for option in ("--dead-letters", "--summary-json", "--trace"):
+            name = option.strip("-").replace("-", "_")
+            check_can_be_written(option, getattr(given, name))
     if given.mapping == "mpi":
         from dispel4py.mappings.launch import launched_by_mpi
 
@@ -309,7 +179,7 @@ def _launch(given: argparse.Namespace, words: list[str]) -> int:
 
     if given.processes is None:
         raise ParameterError(
-            f"mpi needs -n N, or 'mpiexec -n N {PROG} mpi {given.graph}'"
+            f"mpi needs -n N, or 'mpiexec -n N {PROG} {' '.join(words)}'"
         )
     # mistakes are told here, once, and not by each of the processes
     plan = make_plan(_load(given.graph, given.attribute), given.processes)
@@ -386,7 +256,7 @@ def look_command(command: str, words: list[str]) -> int:
     """``dispel4py draw`` and ``dispel4py plan``: look at a graph without running it."""
     from dispel4py.draw import cli
 
-    parser = _Parser(
+    parser = Parser(
         prog=f"{PROG} {command}", description=cli.ABOUT[command], allow_abbrev=False
     )
     cli.add_options(command, parser)
@@ -400,7 +270,7 @@ def mappings_command(words: list[str]) -> int:
     from dispel4py.mappings import available, get_mapping
     from dispel4py.mappings.base import Options
 
-    parser = _Parser(
+    parser = Parser(
         prog=f"{PROG} mappings",
         description="List the mappings, and whether each can run here.",
         allow_abbrev=False,
@@ -424,7 +294,7 @@ def pes_command(words: list[str]) -> int:
     """``dispel4py pes``: list the PEs of packages, with ports and parameters."""
     from dispel4py.catalog import as_json, as_text, find_pes
 
-    parser = _Parser(
+    parser = Parser(
         prog=f"{PROG} pes",
         description="List processing elements: what they do, ports, parameters.",
         allow_abbrev=False,

@@ -1,9 +1,13 @@
-"""What a run gave, as text of bounded length."""
+"""What a run gave, as text of bounded length; and whether a file can have it."""
 
 from __future__ import annotations
 
+import os
 import reprlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from dispel4py.errors import ParameterError
 
 if TYPE_CHECKING:
     from dispel4py.mappings.base import RunResult
@@ -25,6 +29,25 @@ def outputs_text(result: RunResult) -> str:
             if len(items) > SHOWN_ITEMS:
                 lines.append(f"  ... and {len(items) - SHOWN_ITEMS} more")
     return "\n".join(lines)
+
+
+def check_can_be_written(option: str, path: str | Path | None) -> None:
+    """Look, before a run, whether a file can be written after it; None always can.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot; it names the option.
+    """
+    if path is None:
+        return
+    path = Path(path)
+    if path.is_dir():
+        raise ParameterError(f"{option} {path}: it is a folder, give a file")
+    if not path.parent.is_dir():
+        raise ParameterError(f"{option} {path}: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ParameterError(f"{option} {path}: it may not be written")
 
 
 class _Short(reprlib.Repr):

@@ -14,6 +14,7 @@ from dispel4py.grouping import GROUP_BY
 from dispel4py.mappings import get_mapping
 from dispel4py.mappings.base import Options, RunResult, Shared, SourceInputs
 from dispel4py.observe import Observers
+from dispel4py.outputs import check_can_be_written
 from dispel4py.plan import Plan, make_plan
 from dispel4py.policy import Policy
 from dispel4py.workflow_graph import WorkflowGraph
@@ -112,6 +113,8 @@ def run(
     )
     chosen = get_mapping(mapping, options)
     plan = make_plan(graph, chosen.processes(processes), costs)
+    if chosen.is_root:
+        check_can_be_written("dead_letters", dead_letters)
     if letters is None:
         source_inputs = assign_inputs(plan, inputs)
     else:

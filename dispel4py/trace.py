@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dispel4py.observe import Observer
+from dispel4py.outputs import check_can_be_written
 from dispel4py.plan import InstanceSpec, Plan
 
 __all__ = ["Trace"]
@@ -25,9 +26,15 @@ class Trace(Observer):
     ----------
     path : str or Path
         The trace file, JSON; replaced if it is there.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be written.
     """
 
     def __init__(self, path: str | Path) -> None:
+        check_can_be_written("trace", path)
         self.path = Path(path).absolute()
         self._file: TextIO | None = None
         self._plan: Plan | None = None

@@ -20,10 +20,17 @@ def add_options(command: str, parser: argparse.ArgumentParser) -> None:
     """Declare the options of one of the commands."""
     add = parser.add_argument
     add("graph", metavar="GRAPH", help="Python module, or .py file, with the graph")
-    add("-a", metavar="NAME", dest="attribute", help="variable that holds the graph")
+    add(
+        "-a",
+        "--attr",
+        metavar="NAME",
+        dest="attribute",
+        help="variable that holds the graph",
+    )
     if command == "draw":
         add(
             "-o",
+            "--output",
             metavar="FILE",
             dest="file",
             help=".svg, .png, .pdf or .dot; without it DOT goes to standard output",
@@ -31,6 +38,7 @@ def add_options(command: str, parser: argparse.ArgumentParser) -> None:
         return
     add(
         "-n",
+        "--num",
         metavar="N",
         dest="processes",
         type=int,

@@ -68,6 +68,12 @@ def test_dead_letters_and_retry(mapping, graph, tmp_path, capsys) -> None:
     assert capsys.readouterr().out == "Picky1.output: 1 item\n  3\n"
 
 
+def test_retry_takes_no_inputs(graph, tmp_path, capsys) -> None:
+    assert main(["retry", str(tmp_path / "letters"), graph(), "-i", "3"]) == 2
+    told = capsys.readouterr().err
+    assert "unrecognized arguments: -i 3; see dispel4py retry --help" in told
+
+
 def test_retry_of_nothing(graph, tmp_path, capsys) -> None:
     assert main(["retry", str(tmp_path / "none"), graph()]) == 2
     assert "No such file" in capsys.readouterr().err
@@ -96,6 +102,9 @@ def test_trace(graph, tmp_path) -> None:
         (["--item-timeout-s", "0"], "more than 0 s"),
         (["--restart-workers"], "multi"),
         (["--profile", "nowhere.json"], "nowhere.json"),
+        (["--trace", "nowhere/t.json"], "--trace nowhere/t.json: there is no folder"),
+        (["--summary-json", "/"], "--summary-json /: it is a folder"),
+        (["--dead-letters", "nowhere/l"], "there is no folder nowhere"),
     ],
 )
 def test_mistakes_are_one_line(options, says, graph, capsys) -> None:

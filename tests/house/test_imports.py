@@ -10,7 +10,7 @@ import pytest
 ENGINE_LAYERS = (
     ("errors",),
     ("core", "observe", "message", "types", "policy", "summary", "terminal", "clock"),
-    ("catalog", "grouping", "nodes", "cost", "layout", "outputs", "inputs"),
+    ("catalog", "grouping", "nodes", "cost", "layout", "outputs", "inputs", "options"),
     ("workflow_graph",),
     ("base", "plan", "loading"),
     ("instance", "draw", "progress", "trace"),

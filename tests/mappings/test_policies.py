@@ -206,6 +206,11 @@ def test_what_is_no_letter_file_is_refused(tmp_path: Path) -> None:
         read_letters(path)
 
 
+def test_a_run_whose_letters_cannot_be_kept_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"dead_letters .*: there is no folder"):
+        run(chain(Numbers(9), Picky()), dead_letters=tmp_path / "none" / "letters")
+
+
 def test_a_torn_last_letter_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "letters"
     run(chain(Numbers(9), Picky()), on_error="skip", dead_letters=path)
@@ -316,6 +321,11 @@ def test_trace_is_what_chrome_reads(how, tmp_path: Path) -> None:
     assert Counter(e["name"] for e in calls) == {"Numbers0": 1, "Wrap1": 10}
     assert {e["pid"] for e in events} == set(range(result.n_processes))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_trace_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"trace .*: it is a folder"):
+        Trace(tmp_path)
 
 
 def test_a_pe_can_be_tested_alone() -> None:

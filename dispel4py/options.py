@@ -1,0 +1,171 @@
+"""The options of the command ``dispel4py``, and what its help says."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from dispel4py import __version__
+from dispel4py.errors import ParameterError
+
+PROG = "dispel4py"
+
+ABOUT = f"""\
+Run a workflow graph.
+
+  {PROG} MAPPING GRAPH [options]    run GRAPH, a Python module or file
+  {PROG} draw GRAPH -o FILE         draw it
+  {PROG} plan GRAPH -n N            say which process would run what
+  {PROG} retry FILE GRAPH           run the items again that a run gave up
+  {PROG} mappings                   list the mappings, and which can run here
+  {PROG} pes [PACKAGE ...]          list the processing elements of a package
+"""
+
+EXAMPLES = f"""\
+examples:
+  {PROG} simple {PROG}.examples.squares -i 10
+  {PROG} multi workflow.py -n 8 -d '{{"Reader": [{{"input": "day.mseed"}}]}}'
+  {PROG} mpi workflow.py -n 8 -f inputs.json
+  mpiexec -n 8 {PROG} mpi workflow.py -f inputs.json
+
+Of the inputs, -f counts before -d and -d before -i; without any, each source is called
+once. Items of outputs that lead nowhere go to standard output, the rest to standard
+error. Exit status: 0 done, 1 failed, 2 a mistake in the call, 130 interrupted (143 by
+SIGTERM).
+"""
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+START_METHODS = ("fork", "spawn", "forkserver")
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what `dispel4py.cli` says in that line."""
+        raise ParameterError(f"{message}; see {self.prog} --help")
+
+
+def run_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``dispel4py MAPPING GRAPH``."""
+    parser = Parser(
+        prog=PROG,
+        usage=f"{PROG} MAPPING GRAPH [options]",
+        description=ABOUT,
+        epilog=EXAMPLES,
+        allow_abbrev=False,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=26
+        ),
+    )
+    add = parser.add_argument
+    add("--version", action="version", version=f"{PROG} {__version__}")
+    add("mapping", metavar="MAPPING", help="simple, multi, mpi; where the graph runs")
+    _add_graph_options(parser)
+    _add_input_options(parser)
+    _add_run_options(parser)
+    return parser
+
+
+def _add_graph_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("graph", metavar="GRAPH", help="Python module, or .py file, with the graph")
+    add(
+        "-a",
+        "--attr",
+        metavar="NAME",
+        dest="attribute",
+        help="variable that holds the graph",
+    )
+
+
+def _add_input_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("-f", "--file", metavar="FILE", dest="file", help="JSON file of inputs")
+    add(
+        "-d",
+        "--data",
+        metavar="JSON",
+        dest="data",
+        help="inputs of each PE: list of dicts",
+    )
+    add(
+        "-i",
+        "--iter",
+        metavar="N",
+        dest="iterations",
+        type=int,
+        help="call each source N times",
+    )
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "-n",
+        "--num",
+        metavar="N",
+        dest="processes",
+        type=int,
+        help="number of processes",
+    )
+    add("-s", "--simple", action="store_true", help="sources apart, the rest together")
+    _add_failure_options(parser)
+    _add_report_options(parser)
+
+
+def _add_failure_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--on-error",
+        metavar="POLICY",
+        default="stop",
+        help="when a PE fails on an item: stop (the default), skip it, or retry:K",
+    )
+    add("--dead-letters", metavar="FILE", help="keep the items that are given up")
+    add(
+        "--item-timeout-s",
+        metavar="SECONDS",
+        type=float,
+        help="a PE that works longer on one item fails on it",
+    )
+    add(
+        "--restart-workers",
+        action="store_true",
+        help="multi: start killed workers again, if their PEs have no state; what "
+        "they had not finished is given again, so items may come twice",
+    )
+
+
+def _add_report_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--profile", metavar="FILE", help="lay out by the costs of an earlier run")
+    add("--summary", action="store_true", help="tell busy time, memory and bytes")
+    add("--summary-json", metavar="FILE", help="write the same; a --profile later")
+    add("--trace", metavar="FILE", help="write every call, for chrome://tracing")
+    add("--start-method", choices=START_METHODS, help="how multi starts processes")
+    add("--log-level", choices=LOG_LEVELS, default="warning", help="(default: warning)")
+    add("--quiet", action="store_true", help="no outputs, progress or summary")
+
+
+def retry_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``dispel4py retry``."""
+    parser = Parser(
+        prog=f"{PROG} retry",
+        description="Run the items of a dead-letter file again, each through the PE "
+        "that failed on it and on from there. The file holds pickles: use only your "
+        "own.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("letters", metavar="FILE", help="a file of --dead-letters")
+    _add_graph_options(parser)
+    parser.add_argument(
+        "-m",
+        "--mapping",
+        metavar="MAPPING",
+        default="simple",
+        help="simple (the default), multi, mpi; where the graph runs",
+    )
+    _add_run_options(parser)
+    parser.set_defaults(file=None, data=None, iterations=None)
+    return parser
