@@ -1,5 +1,6 @@
 """Remove the mean, a line, a polynomial or a spline from records."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -78,23 +79,27 @@ def detrend_linear(x: ArrayLike) -> FloatArray:
 
 def _subtract_line(x: FloatArray, out: FloatArray) -> None:
     """Fit and subtract in pieces, so that float64 intermediates stay in cache."""
-    n = x.shape[-1]
+    n_rows, n = x.shape
+    first = np.arange(min(n, _CHUNK), dtype=np.float64) - (n - 1) / 2
+    time, work = np.empty_like(first), np.empty((n_rows, len(first)))
+
+    def pieces() -> Iterator[tuple[slice, FloatArray, FloatArray, FloatArray]]:
+        for i in range(0, n, _CHUNK):
+            piece = x[:, i : i + _CHUNK]
+            k = piece.shape[1]
+            centred = np.add(first[:k], i, out=time[:k])
+            yield slice(i, i + k), piece, centred, work[:, :k]
+
     # A large offset would drown the slope's digits: it is taken away first.
     mean = x.mean(axis=-1, dtype=np.float64, keepdims=True)
-    moment = np.zeros(len(x))
-    for i in range(0, n, _CHUNK):
-        piece = x[:, i : i + _CHUNK]
-        moment += (piece - mean) @ _centred(i, piece.shape[1], n)
+    moment = np.zeros(n_rows)
+    for _, piece, centred, room in pieces():
+        moment += np.subtract(piece, mean, out=room) @ centred
     slope = moment[:, None] / (n * (n * n - 1.0) / 12.0)
-    for i in range(0, n, _CHUNK):
-        piece = x[:, i : i + _CHUNK]
-        line = slope * _centred(i, piece.shape[1], n)
+    for at, piece, centred, room in pieces():
+        line = np.multiply(slope, centred, out=room)
         line += mean
-        np.subtract(piece, line, out=out[:, i : i + _CHUNK], casting="same_kind")
-
-
-def _centred(first: int, count: int, n: int) -> FloatArray:
-    return np.arange(first, first + count, dtype=np.float64) - (n - 1) / 2
+        np.subtract(piece, line, out=out[:, at], casting="same_kind")
 
 
 def detrend(x: ArrayLike, kind: str) -> FloatArray:
