@@ -61,9 +61,22 @@ COLLECTOR = -1
 BATCH, ACK, END, PROGRESS, DONE, FAILED, GIVEN_UP, RESTARTED, SETTLED = range(9)
 
 
+_WITH_KEY = frozenset({BATCH, ACK, END, SETTLED})
+
+
 def pack(kind: int, *content: Any) -> bytes:
     """Make the head of a frame."""
+    if kind in _WITH_KEY:  # a plain tuple is pickled in a third of the time
+        content = (tuple(content[0]), *content[1:])
     return pickle.dumps((kind, *content), 5)
+
+
+def unpack(head: bytes) -> tuple[Any, ...]:
+    """Return what `pack` was given."""
+    message: tuple[Any, ...] = pickle.loads(head)
+    if message[0] in _WITH_KEY:
+        return (message[0], Key._make(message[1]), *message[2:])
+    return message
 
 
 class Channel:

@@ -26,7 +26,7 @@ from typing import Any
 from dispel4py.errors import ItemError, MappingUnavailable, ParameterError, RunError
 from dispel4py.instance import Failure, Stop, root_cause
 from dispel4py.mappings.base import Mapping, Options, RunResult, SourceInputs
-from dispel4py.mappings.channel import DONE, FAILED, RESTARTED, pack
+from dispel4py.mappings.channel import DONE, FAILED, RESTARTED, pack, unpack
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.process import (
     available_cores,
@@ -184,7 +184,7 @@ class _Crew:
         """Take in what has come."""
         frame = self._post.receive(0.0)
         while frame is not None:
-            self.collector.take_in(frame, pickle.loads(frame.head))
+            self.collector.take_in(frame, unpack(frame.head))
             frame = self._post.receive(0.0)
 
     def close(self) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dispel4py.instance import Failure, describe
-from dispel4py.mappings.channel import unpack_items
+from dispel4py.mappings.channel import unpack, unpack_items
 from dispel4py.message import Frame
 from dispel4py.plan import Plan
 
@@ -132,7 +131,7 @@ def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failu
 def _item_of(
     content: bytes, number: int, plan: Plan, index: int
 ) -> tuple[str | None, str]:
-    _, key, _, values, flags = pickle.loads(content)
+    _, key, _, values, flags = unpack(content)
     item = describe(unpack_items(values, flags, ())[number])
     route = plan.routes[key.route]
     if index in route.destinations:

@@ -57,6 +57,10 @@ def _rounded(size: int) -> int:
     return -(-size // _ALIGNED) * _ALIGNED
 
 
+# All pages at once: one by one, each at its first touch, takes several times as long.
+_MAP = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
+
+
 class Segment:
     """One mapped file."""
 
@@ -68,7 +72,7 @@ class Segment:
         try:
             if size:
                 _allocate(descriptor, _HEADER + size)
-            self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+            self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size, _MAP)
         except OSError:
             if size:
                 os.unlink(path)

@@ -13,7 +13,6 @@ deadlock, even where PEs share processes in both directions.
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections import deque
 from typing import Any
@@ -40,6 +39,7 @@ from dispel4py.mappings.channel import (
     bytes_by_edge,
     keep_order,
     pack,
+    unpack,
     unpack_items,
 )
 from dispel4py.mappings.collector import Collector
@@ -300,7 +300,7 @@ class Worker:
             frame = self.post.receive(0.0)
 
     def _take_in(self, frame: Frame) -> None:
-        message = pickle.loads(frame.head)
+        message = unpack(frame.head)
         kind = message[0]
         if kind == RESTARTED:
             self._send_again(message[1])
