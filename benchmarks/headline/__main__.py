@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.headline.case import DTYPES, ROOT, Case, run_case
 from benchmarks.machine import describe
+from benchmarks.process import compile_ours
 
 RESULT = ROOT / "benchmarks" / "results" / "headline.json"
 FOLDER = ROOT / ".bench"
@@ -153,6 +154,7 @@ def main(argv: list[str] | None = None) -> None:
     n_stations = QUICK if given.quick else given.stations
     given.folder.mkdir(parents=True, exist_ok=True)
     check_room(n_stations, given.form, given.folder)
+    compile_ours()
     print(json.dumps(describe()))
     all_found = []
     for case in cases(n_stations, given.form, given.mapping):

@@ -16,7 +16,7 @@ from benchmarks.machine import describe
 from benchmarks.peers import job, msnoise, noisepy, ours
 from benchmarks.peers.environments import ROOT, Unavailable
 from benchmarks.planewave import make
-from benchmarks.process import CommandFailed
+from benchmarks.process import CommandFailed, compile_ours
 
 RESULT = ROOT / "benchmarks" / "results" / "peers.json"
 FOLDER = ROOT / ".bench"
@@ -116,6 +116,7 @@ def main(argv: list[str] | None = None) -> None:
     wave, work = job.wave(n_stations, given.days), given.folder / "peers"
     given.folder.mkdir(parents=True, exist_ok=True)
     place = make(wave, given.folder)
+    compile_ours()
     record: dict[str, Any] = {"machine": describe(), "data": wave.name}
     print(json.dumps(record["machine"]))
     found, missing = outcomes(
