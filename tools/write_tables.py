@@ -1,4 +1,4 @@
-"""Write the tables in docs/ from the code: options of xcorr-app, the elements.
+"""Write the tables in docs/ from the code: options of xcorr-app, elements, figures.
 
 Run as ``make docs``; a test fails while a page and the code disagree.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import seismo_pes.signal
+from benchmarks import tables
 from dispel4py.catalog import Entry, Parameter, find_pes
 from xcorr_app.config import TABLES, Config
 from xcorr_app.config.options import Option, default_text, flag, options_of
@@ -94,16 +95,25 @@ def function_tables() -> str:
     return "\n".join(parts)
 
 
+def figures(make: Callable[[], tables.Table]) -> Callable[[], str]:
+    """Return what writes a table of figures that the benchmarks keep."""
+    return lambda: _table(*make())
+
+
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "xcorr-app.md": {"options": option_tables},
     "pes.md": {"pes": element_entries},
     "elements.md": {"elements": element_table, "functions": function_tables},
+    "benchmarks.md": {
+        make.__name__: figures(make)
+        for make in (tables.headline, tables.peers, tables.engine, tables.elements)
+    },
 }
 
 
-def with_tables(page: str, tables: dict[str, Callable[[], str]]) -> str:
+def with_tables(page: str, made: dict[str, Callable[[], str]]) -> str:
     """Return the page with its tables as they should be."""
-    for name, make in tables.items():
+    for name, make in made.items():
         begin = f"<!-- {name}: begin, written by `make docs` -->\n"
         end = f"<!-- {name}: end -->\n"
         before, _, rest = page.partition(begin)
@@ -114,10 +124,10 @@ def with_tables(page: str, tables: dict[str, Callable[[], str]]) -> str:
 
 def main() -> int:
     """Rewrite the pages."""
-    for name, tables in PAGES.items():
+    for name, made in PAGES.items():
         path = DOCS / name
         page = path.read_text(encoding="utf-8")
-        path.write_text(with_tables(page, tables), encoding="utf-8")
+        path.write_text(with_tables(page, made), encoding="utf-8")
     return 0
 
 
