@@ -188,12 +188,26 @@ class Store:
         A structured array, one entry a pair; ``part`` is -1 where the stack does not
         have the pair.
         """
+        return self._table.stacks[self._known(stack)]
+
+    def window(self, index: int, stack: str | None = None) -> np.void:
+        """Return the entry of `windows` of one pair, without reading the others."""
+        entry: np.void = self._entry(self._known(stack), index)[0]
+        return entry
+
+    def _entry(self, name: str, index: int) -> np.ndarray:
+        tables = self._table.stacks
+        if isinstance(tables, StackTables):
+            return tables.entry(name, index)
+        return tables[name][index : index + 1]
+
+    def _known(self, stack: str | None) -> str:
         name = self.default_stack if stack is None else stack
         if name not in self._table.stacks:
             raise UnknownPair(
                 f"{self.path}: no stack {name!r}; {_near(name, self.stacks)}"
             )
-        return self._table.stacks[name]
+        return name
 
     # -- one pair --------------------------------------------------------------
 
@@ -221,14 +235,14 @@ class Store:
         DataError
             If the row on the disk is damaged.
         """
-        windows = self.windows(stack)
+        name = self._known(stack)
         index, swapped = self._find(first, second)
-        name = self.default_stack if stack is None else stack
-        if windows["part"][index] < 0:
+        entry = self._entry(name, index)
+        if entry["part"][0] < 0:
             raise UnknownPair(
                 f"{self.path}: {first} - {second} is not in stack {name!r}"
             )
-        data = self._rows.read(windows[index : index + 1])[0]
+        data = self._rows.read(entry)[0]
         found = self._correlation(index, name, data)
         return self._turned(found.reversed()) if swapped else found
 
@@ -296,7 +310,7 @@ class Store:
 
     def _correlation(self, index: int, stack: str, data: np.ndarray) -> Correlation:
         pair = self.pairs[index]
-        windows = self.windows(stack)[index]
+        windows = self.window(index, stack)
         channels = self.channels[[pair["first"], pair["second"]]]
         places = [
             (float(one["latitude"]), float(one["longitude"]), float(one["elevation_m"]))

@@ -19,6 +19,7 @@ from seismo_pes.plot.figure import (
     style,
 )
 from seismo_pes.plot.section import add_rows, normalised
+from seismo_pes.signal.stack import analytic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,9 +74,7 @@ class DirectionBins:
         self, data: np.ndarray, azimuth_deg: np.ndarray, distance_km: np.ndarray
     ) -> None:
         """Add correlations, shape (n, n_lags)."""
-        from scipy.signal import hilbert
-
-        envelope = np.abs(hilbert(normalised(data), axis=1))
+        envelope = np.abs(analytic(normalised(data)))
         half = data.shape[1] // 2
         for branch, turn in ((envelope[:, half:], 0), (envelope[:, half::-1], 180)):
             bins = ((azimuth_deg + turn) % 360 / 360 * len(self.count)).astype(int)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Substacks", "pair_figure"]
 
+MOST_BARS = 60
+
 
 @dataclass(frozen=True)
 class Substacks:
@@ -173,5 +175,9 @@ def draw_substacks(axes: Axes, substacks: Substacks, lags_s: np.ndarray) -> None
 def draw_counts(axes: Axes, substacks: Substacks) -> None:
     """Draw how many windows each substack has."""
     counts = substacks.n_windows
-    axes.barh(range(len(counts)), counts, height=0.85, color=FAINT)
+    if len(counts) > MOST_BARS:  # each bar is drawn by itself, which takes a while
+        edges = np.arange(len(counts) + 1) - 0.5
+        axes.stairs(counts, edges, orientation="horizontal", fill=True, color=FAINT)
+    else:
+        axes.barh(range(len(counts)), counts, height=0.85, color=FAINT)
     beside(axes, "windows")

@@ -211,7 +211,7 @@ def substacks_of(
     there = {
         name
         for name in over_time(store.stacks, whole)
-        if store.windows(name)["n_windows"][index] > 0
+        if store.window(index, name)["n_windows"] > 0
     }
     if not there:
         return None

@@ -273,11 +273,20 @@ class StackTables(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         table = self._tables[name]
         if table is None:
-            if not self._file:
-                raise DataError(f"{self._path}: closed before stack {name!r} was read")
-            table = self._file["correlations"][name]["windows"][()]
+            table = self._stored(name)[()]
             self._tables[name] = table
         return table
+
+    def entry(self, name: str, index: int) -> np.ndarray:
+        """Return the entry of one pair, shape (1,), without reading all of them."""
+        table = self._tables[name]
+        found = self._stored(name) if table is None else table
+        return np.asarray(found[index : index + 1])
+
+    def _stored(self, name: str) -> h5py.Dataset:
+        if not self._file:
+            raise DataError(f"{self._path}: closed before stack {name!r} was read")
+        return self._file["correlations"][name]["windows"]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tables)
