@@ -25,14 +25,17 @@ import resource
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from dispel4py.grouping import Grouping
 from dispel4py.mappings import watcher
-from dispel4py.mappings.segments import remove_folder
+from dispel4py.mappings.folders import remove_folder
 from dispel4py.plan import Plan
+
+_MOMENT_SECONDS = 0.1
 
 
 def can_watch() -> bool:
@@ -104,8 +107,43 @@ class Watch:
 
 def mpich_files() -> list[str]:
     """Return the files in shared memory that MPICH removes only at an orderly exit."""
+    return sorted(_mapped(Path("/proc/self")))
+
+
+def files_of_killed(since_s: float) -> list[str]:
+    """Return such files that are of processes killed before a run had begun.
+
+    Parameters
+    ----------
+    since_s : float
+        When the processes were started (`time.time`). Files of others, and files that
+        a process has mapped, are left alone.
+    """
+    found = {
+        str(path)
+        for path in Path("/dev/shm").glob("mpich_shm_*")
+        if (owner := _owner(path, since_s)) is not None and owner == os.getuid()
+    }
+    for _ in range(2):  # of a run that begins just now it is mapped in a moment
+        if found:
+            time.sleep(_MOMENT_SECONDS)
+            for process in Path("/proc").glob("[0-9]*"):
+                found -= _mapped(process)
+    return sorted(found)
+
+
+def _owner(path: Path, since_s: float) -> int | None:
     try:
-        maps = Path("/proc/self/maps").read_text()
-    except OSError:  # not Linux
-        return []
-    return sorted(set(re.findall(r"/dev/shm/mpich_shm_\w+", maps)))
+        status = path.stat()
+    except OSError:  # gone
+        return None
+    return status.st_uid if status.st_mtime >= since_s else None
+
+
+def _mapped(process: Path) -> set[str]:
+    """Return the files of MPICH that a process has mapped."""
+    try:
+        maps = (process / "maps").read_text()
+    except OSError:  # not Linux, gone, or of somebody else
+        return set()
+    return set(re.findall(r"/dev/shm/mpich_shm_\w+", maps))

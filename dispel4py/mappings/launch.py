@@ -94,6 +94,7 @@ def launch(n: int, argv: Sequence[str]) -> int:
     mpiexec = find_mpiexec()
     sys.stdout.flush()
     sys.stderr.flush()
+    began_s = time.time()
     # A group of its own: Ctrl-C reaches mpiexec once, from here. A process that is not
     # in the terminal's foreground group is stopped when it reads from the terminal.
     reads_terminal = sys.stdin is not None and sys.stdin.isatty()
@@ -103,12 +104,24 @@ def launch(n: int, argv: Sequence[str]) -> int:
         process_group=0,
         preexec_fn=die_with_parent,
     )
+    status = 1
     try:
         status = started.wait()
     except BaseException:  # Ctrl-C, or SIGTERM turned into an exception
         _end(started)
         raise
+    finally:
+        if status:
+            _clear_up(began_s)
     return status if status in _KNOWN_STATUS else 1
+
+
+def _clear_up(began_s: float) -> None:
+    """Remove what processes left that were killed before their run had begun."""
+    from dispel4py.mappings.deaths import files_of_killed  # seldom needed
+    from dispel4py.mappings.folders import remove_files
+
+    remove_files(files_of_killed(began_s))
 
 
 def _end(started: subprocess.Popen[bytes]) -> None:

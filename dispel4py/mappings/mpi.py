@@ -31,11 +31,12 @@ from dispel4py.mappings.base import Mapping, Options, RunResult, Shared, SourceI
 from dispel4py.mappings.channel import FAILED, pack
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.deaths import Watch, can_watch, mpich_files
+from dispel4py.mappings.folders import remove_files, run_folder
 from dispel4py.mappings.launch import launched_by_mpi, sizes_said_by_launcher
 from dispel4py.mappings.mpi_post import MPIPost, naps
 from dispel4py.mappings.process import raise_allocator_thresholds
 from dispel4py.mappings.recorder import FlightRecorder, record_path
-from dispel4py.mappings.segments import Arena, remove_files, run_folder
+from dispel4py.mappings.segments import Arena
 from dispel4py.mappings.threads import limit_threads
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers

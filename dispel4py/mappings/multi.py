@@ -28,6 +28,7 @@ from dispel4py.instance import Failure, Stop, root_cause
 from dispel4py.mappings.base import Mapping, Options, RunResult, SourceInputs
 from dispel4py.mappings.channel import DONE, FAILED, RESTARTED, pack, unpack
 from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.folders import remove_folder, run_folder
 from dispel4py.mappings.process import (
     available_cores,
     die_with_parent,
@@ -41,7 +42,6 @@ from dispel4py.mappings.recorder import (
     record_path,
     seconds_in_call,
 )
-from dispel4py.mappings.segments import remove_folder, run_folder
 from dispel4py.mappings.sockets import SocketPost, inbox_path
 from dispel4py.mappings.standstill import Standstill
 from dispel4py.mappings.threads import limited_threads

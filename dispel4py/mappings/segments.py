@@ -17,7 +17,7 @@ import pickle
 import tempfile
 import uuid
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,31 +26,6 @@ _SMALLEST = 1 << 16
 _ALIGNED = 64
 _LONGEST_HEAD = 16 * 1024
 _FREE, _FULL = 0, 1
-_PREFIX = "dispel4py-"
-
-
-def run_folder() -> Path:
-    """Make a folder for one run, in memory if the system has such a place.
-
-    Folders of runs whose process was killed are removed.
-    """
-    shm = Path("/dev/shm")
-    parent = shm if shm.is_dir() and os.access(shm, os.W_OK) else tempfile.gettempdir()
-    for name in _names(parent, _PREFIX):
-        pid = name.removeprefix(_PREFIX).split("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            remove_folder(Path(parent, name))
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # of another user
-        pass
-    return True
 
 
 def _rounded(size: int) -> int:
@@ -206,29 +181,3 @@ def _allocate(descriptor: int, size: int) -> None:
         os.posix_fallocate(descriptor, 0, size)
     else:
         os.ftruncate(descriptor, size)
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove the folder of a run and everything that its processes left."""
-    elsewhere = tempfile.gettempdir()
-    left = [os.path.join(elsewhere, n) for n in _names(elsewhere, f"{folder.name}-")]
-    left += [os.path.join(folder, name) for name in _names(folder)]
-    for path in left:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
-
-
-def _names(folder: str | Path, prefix: str = "") -> list[str]:
-    """Return the names in a folder; of a large one `Path.glob` takes a while."""
-    try:
-        return [name for name in os.listdir(folder) if name.startswith(prefix)]
-    except OSError:
-        return []
-
-
-def remove_files(paths: Iterable[str]) -> None:
-    """Remove files; whoever has them mapped keeps them to its end."""
-    for path in paths:
-        Path(path).unlink(missing_ok=True)

@@ -4,6 +4,7 @@
 ranks wait: until somebody dies it imports next to nothing.
 """
 
+import fcntl
 import os
 import select
 import sys
@@ -16,6 +17,8 @@ GOODBYE = b"."
 def main(arguments: list[str]) -> None:
     """Watch processes: the folder of their records, then ``process:pid`` of each."""
     folder = arguments[0]
+    # those who die first have made it: it must outlive them
+    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
     pairs = (pair.split(":") for pair in arguments[1:])
     pids = {int(process): int(pid) for process, pid in pairs}
     before = kernel_kills()
@@ -103,8 +106,8 @@ def tell(folder: str, process: int, exit_code: int | None, by_kernel: bool) -> N
 
     site.main()
     sys.path.append(str(Path(__file__).parents[2]))
+    from dispel4py.mappings.folders import remove_files, remove_folder
     from dispel4py.mappings.recorder import cause_of_death, read_record, record_path
-    from dispel4py.mappings.segments import remove_files, remove_folder
 
     cause = "the process was killed, or left without a word"
     if exit_code is not None or by_kernel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import signal
 import subprocess
@@ -16,9 +17,11 @@ import pytest
 
 from dispel4py.errors import MappingUnavailable, ParameterError
 from dispel4py.mappings import launch as launching
+from dispel4py.mappings.deaths import files_of_killed
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed")
 
+SHARED = Path("/dev/shm")
 LAUNCHER_VARIABLES = (
     *launching.SIZE_VARIABLES,
     *("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"),
@@ -518,6 +521,21 @@ def test_without_mpiexec(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(MappingUnavailable, match=r"dispel4py-seismo\[mpi\]"):
         launching.launch(2, ["true"])
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="there is no /dev/shm")
+def test_what_killed_ranks_left_is_found():
+    """MPICH's file, unless it is older, or somebody has it mapped."""
+    path = SHARED / f"mpich_shm_test_{os.getpid()}_0"
+    before = time.time() - 1.0
+    path.write_bytes(bytes(4096))
+    try:
+        assert str(path) in files_of_killed(before)
+        assert str(path) not in files_of_killed(time.time() + 1.0)
+        with open(path, "r+b") as file, mmap.mmap(file.fileno(), 4096):
+            assert str(path) not in files_of_killed(before)
+    finally:
+        path.unlink()
 
 
 def test_launch_needs_a_process():

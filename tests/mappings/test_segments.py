@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from dispel4py.mappings.segments import Arena, remove_folder, run_folder
+from dispel4py.mappings.folders import remove_folder, run_folder
+from dispel4py.mappings.segments import Arena
 
 
 @pytest.fixture
@@ -63,13 +64,37 @@ def test_without_room_in_memory_a_file_on_disk_does(folder, monkeypatch) -> None
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next() -> None:
-    code = "from dispel4py.mappings.segments import run_folder; print(run_folder())"
+    code = "from dispel4py.mappings.folders import run_folder; print(run_folder())"
     left = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout.strip()
     assert os.path.isdir(left)
     remove_folder(run_folder())
     assert not os.path.exists(left)
+
+
+def test_what_somebody_still_reads_is_not_removed(tmp_path) -> None:
+    """The watcher of an MPI run tells of it when its maker has been killed."""
+    code = (
+        "import os, sys; from dispel4py.mappings.folders import run_folder; "
+        "print(run_folder(), flush=True); os.fork() or sys.stdin.read()"
+    )
+    maker = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert maker.stdout is not None
+    left = maker.stdout.readline().strip()
+    maker.wait()
+    try:
+        remove_folder(run_folder())
+        assert os.path.isdir(left)
+    finally:
+        maker.communicate("")
+        while os.path.isdir(left):  # until the reader has ended as well
+            remove_folder(run_folder())
 
 
 def test_an_array_keeps_its_segment(folder) -> None:
