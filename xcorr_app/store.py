@@ -243,7 +243,7 @@ class Store:
                 f"{self.path}: {first} - {second} is not in stack {name!r}"
             )
         data = self._rows.read(entry)[0]
-        found = self._correlation(index, name, data)
+        found = self._correlation(index, name, data, entry[0])
         return self._turned(found.reversed()) if swapped else found
 
     def _turned(self, found: Correlation) -> Correlation:
@@ -308,9 +308,10 @@ class Store:
         found = place < len(self._keys) and self._keys[place] == key
         return place if found else -1
 
-    def _correlation(self, index: int, stack: str, data: np.ndarray) -> Correlation:
+    def _correlation(
+        self, index: int, stack: str, data: np.ndarray, windows: np.void
+    ) -> Correlation:
         pair = self.pairs[index]
-        windows = self.window(index, stack)
         channels = self.channels[[pair["first"], pair["second"]]]
         places = [
             (float(one["latitude"]), float(one["longitude"]), float(one["elevation_m"]))
@@ -338,10 +339,12 @@ class Store:
         self, stack: str | None = None, indices: Iterable[int] | None = None
     ) -> Iterator[Correlation]:
         """Yield correlations in order, whatever their number, in bounded memory."""
-        name = self.default_stack if stack is None else stack
+        name = self._known(stack)
+        windows = self.windows(name)
         for chosen, data in self.blocks(name, indices):
             for index, row in zip(chosen, data, strict=True):
-                yield self._correlation(int(index), name, row.copy())
+                entry = windows[index]
+                yield self._correlation(int(index), name, row.copy(), entry)
 
     def blocks(
         self,

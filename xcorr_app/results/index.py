@@ -286,7 +286,7 @@ class StackTables(Mapping[str, np.ndarray]):
     def _stored(self, name: str) -> h5py.Dataset:
         if not self._file:
             raise DataError(f"{self._path}: closed before stack {name!r} was read")
-        return self._file["correlations"][name]["windows"]
+        return self._file[f"correlations/{name}/windows"]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tables)
