@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
 from obspy import Inventory, Stream, Trace, UTCDateTime
 from obspy.core.inventory import Channel as XmlChannel
 from obspy.core.inventory import Response
@@ -20,6 +19,7 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element
 from seismo_pes.metadata.inventory import read_inventory
 from seismo_pes.metadata.inverse import PreFilter, ResponseCache
+from seismo_pes.signal import fourier
 from seismo_pes.signal.transfer import apply
 from seismo_pes.traces import with_data
 
@@ -205,7 +205,7 @@ def _deconvolved(
 ) -> np.ndarray:
     if np.ma.isMaskedArray(trace.data) or not trace.stats.npts:
         raise DataError(f"{trace.id}: gaps or no samples at all; split it first")
-    n_fft = 2 * scipy.fft.next_fast_len(trace.stats.npts, real=True)
+    n_fft = 2 * fourier.next_fast_len(trace.stats.npts, real=True)
     rate_hz = float(trace.stats.sampling_rate)
     try:
         inverse, scale = cache.inverse(

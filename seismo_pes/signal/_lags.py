@@ -6,9 +6,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import DTypeLike, NDArray
 
+from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, require_count
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.whiten import ComplexArray, as_complex
@@ -129,7 +129,7 @@ def cut_lags(
         c = scratch("c", (len(full), n_fft), full.real.dtype)
         np.fft.irfft(full, n_fft, axis=-1, out=c)
     else:
-        c = scipy.fft.irfft(full, n_fft, axis=-1)
+        c = fourier.irfft(full, n_fft, axis=-1)
     # negative lags stand at the end of the circle
     n_negative = max(0, min(0, lags.stop) - lags.start)
     first = n_fft + lags.start

@@ -7,9 +7,9 @@ A homogeneous change of velocity delays the arrival at lag t by ``-t dv/v``.
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike
 
+from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float, require_rate
 from seismo_pes.signal.errors import ParameterError
 
@@ -216,10 +216,10 @@ def windowed_delays(
         )
     index = starts[:, None] + np.arange(size)
     a, b = _windows(one[index]), _windows(other[index])
-    n_fft = scipy.fft.next_fast_len(2 * size, real=True)
-    sa, sb = scipy.fft.rfft(a, n_fft), scipy.fft.rfft(b, n_fft)
+    n_fft = fourier.next_fast_len(2 * size, real=True)
+    sa, sb = fourier.rfft(a, n_fft), fourier.rfft(b, n_fft)
     fine = 8
-    c = scipy.fft.irfft(np.conj(sa) * sb, fine * n_fft) * fine
+    c = fourier.irfft(np.conj(sa) * sb, fine * n_fft) * fine
     reach = max(1, int(max_delay_s * rate_hz * fine))
     c = np.concatenate([c[:, -reach:], c[:, : reach + 1]], axis=1)
     norm = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)

@@ -4,9 +4,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike
 
+from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import (
     FloatArray,
     as_float,
@@ -91,12 +91,12 @@ def resample(x: ArrayLike, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
     if p == q or x.size == 0:
         return x.copy()
     pad = _HALF_LENGTH * max(p, q)  # samples at p times the input rate
-    units = scipy.fft.next_fast_len(-(-(n * p + pad) // (p * q)), real=True)
+    units = fourier.next_fast_len(-(-(n * p + pad) // (p * q)), real=True)
     n_bins = min(p, q) * units // 2 + 1
-    spectrum = scipy.fft.rfft(x, q * units, axis=-1)[..., :n_bins]
+    spectrum = fourier.rfft(x, q * units, axis=-1)[..., :n_bins]
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite spreads
         spectrum *= _response(p, q, units).astype(x.dtype)
-    y = scipy.fft.irfft(spectrum, p * units, axis=-1)
+    y = fourier.irfft(spectrum, p * units, axis=-1)
     return np.ascontiguousarray(y[..., : -(-n * p // q)])
 
 
@@ -139,7 +139,7 @@ def _bins(taps: FloatArray, n: int, n_bins: int) -> FloatArray:
     if n <= _LARGEST_TRANSFORM:
         at = np.arange(len(taps)) - len(taps) // 2
         record = np.bincount(at % n, taps, n)
-        return np.asarray(scipy.fft.rfft(record)[:n_bins].real)
+        return np.asarray(fourier.rfft(record)[:n_bins].real)
     from scipy.signal import zoom_fft  # here, as its import takes long
 
     band = zoom_fft(taps, (0.0, n_bins / n), n_bins, fs=1.0)
@@ -170,7 +170,7 @@ def resample_fourier(x: ArrayLike, n_out: int) -> FloatArray:
     n = x.shape[-1]
     if n == 0:
         raise ParameterError("x: an empty record has no period to resample")
-    spectrum = scipy.fft.rfft(x, axis=-1)
+    spectrum = fourier.rfft(x, axis=-1)
     kept = np.zeros((*x.shape[:-1], n_out // 2 + 1), dtype=spectrum.dtype)
     m = min(n, n_out)
     kept[..., : m // 2 + 1] = spectrum[..., : m // 2 + 1]
@@ -179,7 +179,7 @@ def resample_fourier(x: ArrayLike, n_out: int) -> FloatArray:
         kept[..., m // 2] *= 0.5 if n_out > n else 2.0
         if n_out < n:
             kept[..., m // 2] = kept[..., m // 2].real
-    y: FloatArray = scipy.fft.irfft(kept, n_out, axis=-1)
+    y: FloatArray = fourier.irfft(kept, n_out, axis=-1)
     y *= n_out / n
     return y
 

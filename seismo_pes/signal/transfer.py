@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike, DTypeLike
 
+from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.whiten import ComplexArray, as_complex
@@ -143,11 +143,11 @@ def apply(x: ArrayLike, t: Transfer, nyquist_modulus: bool = False) -> FloatArra
 
 
 def _plain(x: FloatArray, n: int, bins: ComplexArray, modulus: bool) -> FloatArray:
-    spectrum = scipy.fft.rfft(x, n)
+    spectrum = fourier.rfft(x, n)
     spectrum *= bins.astype(spectrum.dtype, copy=False)
     if modulus:
         spectrum[-1] = abs(spectrum[-1])
-    return np.asarray(scipy.fft.irfft(spectrum, n, overwrite_x=True))
+    return fourier.irfft(spectrum, n)
 
 
 def _cyclic(
@@ -179,16 +179,16 @@ def _negacyclic(x: FloatArray, bins: ComplexArray) -> FloatArray:
     z.real = x[:half].reshape(bins.shape)
     np.negative(x[half:].reshape(bins.shape), out=z.imag)
     z *= down
-    z = scipy.fft.fft(z, axis=0, overwrite_x=True)
+    z = fourier.fft(z, axis=0, overwrite_x=True)
     step = max(1, _BLOCK // n_columns)
     for first in range(0, n_rows, step):
         rows = slice(first, first + step)
         part = z[rows] * twist[rows]
-        part = scipy.fft.fft(part, axis=1, overwrite_x=True)
+        part = fourier.fft(part, axis=1, overwrite_x=True)
         part *= bins[rows].astype(part.dtype, copy=False)
-        part = scipy.fft.ifft(part, axis=1, overwrite_x=True)
+        part = fourier.ifft(part, axis=1, overwrite_x=True)
         np.multiply(part, np.conj(twist[rows]), out=z[rows])
-    z = scipy.fft.ifft(z, axis=0, overwrite_x=True)
+    z = fourier.ifft(z, axis=0, overwrite_x=True)
     z *= np.conj(down)
     out = np.empty_like(x)
     out[:half] = z.real.reshape(-1)

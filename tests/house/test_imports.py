@@ -73,6 +73,11 @@ THIRD_PARTY = (
     ("benchmarks", SCIENCE),
 )
 HEAVY = ("obspy", "mpi4py", "matplotlib", "h5py", "rich", "scipy", "seismo_pes")
+# Of scipy: what takes longer to import than a run of the application to prepare.
+SLOW_PARTS = tuple(
+    f"scipy.{part}"
+    for part in ("fft", "interpolate", "ndimage", "optimize", "signal", "special")
+)
 
 
 def within(name: str, package: str) -> bool:
@@ -181,8 +186,9 @@ def reaches(graph, start) -> bool:
         ("dispel4py.run dispel4py.cli dispel4py.mappings", HEAVY),
         ("seismo_pes.signal", ("obspy", "matplotlib", "h5py", "dispel4py")),
         ("xcorr_app.cli", ("obspy", "matplotlib", "h5py", "scipy", "mpi4py")),
+        ("xcorr_app.workflow", ("matplotlib", "rich", *SLOW_PARTS)),
     ],
-    ids=["graph", "run", "signal", "xcorr-app"],
+    ids=["graph", "run", "signal", "xcorr-app", "correlations"],
 )
 def test_light_modules_import_nothing_heavy(modules, refused):
     program = "\n".join(

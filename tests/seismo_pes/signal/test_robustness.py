@@ -238,8 +238,9 @@ NOT_HERE = {
     "whiten": {"band_weights"},
     "window": {"lag_axis_s", "n_lags"},
 }
-# Quality of records has a battery of its own, in test_quality_signal.
-ELSEWHERE = {"gaps", "psd", "shift", "spikes"}
+# Quality of records has a battery of its own, in test_quality_signal; transforms are
+# those of scipy, see test_fourier.
+ELSEWHERE = {"fourier", "gaps", "psd", "shift", "spikes"}
 
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
