@@ -213,7 +213,8 @@ class StackOptions:
     )
     window_stack: str = _stack(
         "choice",
-        "how windows become the stack of a day or hour (without --substack: of all)",
+        "how windows become the stack of a day (of an hour with --substack hour); the "
+        "stack of several days is their mean, unless --stack says otherwise",
         default="linear",
         choices=STACKS,
         metavar="KIND",
