@@ -107,14 +107,24 @@ class GenericPE:
             port[GROUPING] = grouping
         if tuple_type is not None:
             port[TYPE] = tuple_type
-        self.inputconnections[name] = port
+        self._declare("inputconnections", port)
 
     def _add_output(self, name: str, tuple_type: Any = None) -> None:
         """Declare an output port; declaring it again replaces it."""
         port: dict[str, Any] = {NAME: name}
         if tuple_type is not None:
             port[TYPE] = tuple_type
-        self.outputconnections[name] = port
+        self._declare("outputconnections", port)
+
+    def _declare(self, ports: str, port: dict[str, Any]) -> None:
+        try:
+            declared = getattr(self, ports)
+        except AttributeError:
+            raise GraphError(
+                f"{type(self).__name__}.__init__ must call GenericPE.__init__(self) "
+                "before it declares ports"
+            ) from None
+        declared[port[NAME]] = port
 
     def set_input_types(self, types: Mapping[str, Any]) -> None:
         """Receive the types that arrive at the inputs (see `get_output_types`)."""

@@ -77,10 +77,7 @@ class WorkflowGraph:
 
     def add(self, node: Node) -> WorkflowNode:
         """Add a PE or a composite; adding it again changes nothing."""
-        if not isinstance(node, GenericPE | WorkflowGraph):
-            raise GraphError(
-                f"{node!r} is neither a processing element nor a workflow graph"
-            )
+        _check_node(node)
         if node is self:
             raise GraphError("a graph cannot contain itself")
         if any(node is known for known in self.nodes):
@@ -114,11 +111,7 @@ class WorkflowGraph:
             of the output does not fit that of the input.
         """
         for node in (source, destination):
-            if not isinstance(node, GenericPE | WorkflowGraph):
-                raise GraphError(
-                    f"cannot connect {node!r}: it is neither a processing element "
-                    "nor a workflow graph"
-                )
+            _check_node(node)
         if source is destination:
             raise GraphError(f"cannot connect {_label(source)} to itself")
         check_port(source, "output", output)
@@ -333,6 +326,19 @@ def _port_names(node: Node, side: str) -> tuple[list[str], list[str]]:
                 f"{type(node).__name__}.__init__ must call GenericPE.__init__(self)"
             ) from None
     return ports if side == "input" else (ports[1], ports[0])
+
+
+def _check_node(node: Any) -> None:
+    """Raise unless ``node`` can be part of a graph."""
+    if isinstance(node, GenericPE | WorkflowGraph):
+        return
+    name = getattr(node, "__name__", "")
+    if isinstance(node, type) and issubclass(node, GenericPE | WorkflowGraph):
+        raise GraphError(f"{name} is a class: make a PE of it, {name}()")
+    hint = f"; wrap it, SimpleFunctionPE({name})" if callable(node) and name else ""
+    raise GraphError(
+        f"{node!r} is neither a processing element nor a workflow graph{hint}"
+    )
 
 
 def _label(node: Node) -> str:

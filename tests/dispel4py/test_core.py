@@ -33,6 +33,15 @@ def test_declaring_a_port_again_replaces_it():
     assert echo.inputconnections == {"input": {"name": "input", "grouping": [0]}}
 
 
+def test_a_constructor_that_forgets_the_base_is_told():
+    class Forgetful(GenericPE):
+        def __init__(self):
+            self._add_input("input")
+
+    with pytest.raises(GraphError, match=r"Forgetful.__init__ must call GenericPE"):
+        Forgetful()
+
+
 def test_types_are_those_declared():
     pe = GenericPE()
     pe._add_output("number", tuple_type=int)

@@ -55,7 +55,16 @@ def test_roots():
     assert graph.roots() == [source, alone]
 
 
-@pytest.mark.parametrize("node", [None, "text", 3, IterativePE])
+@pytest.mark.parametrize(
+    ("node", "hint"),
+    [(IterativePE, r"IterativePE is a class: .* IterativePE\(\)"), (abs, "wrap it")],
+)
+def test_what_was_meant_as_a_pe_is_seen(node, hint):
+    with pytest.raises(GraphError, match=hint):
+        WorkflowGraph().add(node)
+
+
+@pytest.mark.parametrize("node", [None, "text", 3, int])
 def test_only_pes_and_graphs_can_be_nodes(node):
     graph = WorkflowGraph()
     with pytest.raises(GraphError, match="neither a processing element"):
