@@ -14,6 +14,7 @@ from seismo_pes.element import item_element
 from seismo_pes.signal.delays import (
     Delays,
     VelocityChange,
+    n_alike,
     velocity_change,
     windowed_delays,
 )
@@ -123,9 +124,11 @@ def _fitted(
     delays: Callable[[np.ndarray], Delays],
     low_s: float,
     high_s: float,
+    overlap: float,
 ) -> VelocityChanges:
-    """Fit lines to the delays of each row."""
-    found = [_fit(delays(row), low_s, high_s) for row in c.data]
+    """Fit lines to the delays of each row, of windows that share so much."""
+    alike = max(overlap, 1.0)
+    found = [_fit(delays(row), low_s, high_s, alike) for row in c.data]
     changes = [change for change, _ in found]
     return _made(
         c,
@@ -136,9 +139,16 @@ def _fitted(
     )
 
 
-def _fit(found: Delays, low_s: float, high_s: float) -> tuple[VelocityChange, float]:
+def _fit(
+    found: Delays, low_s: float, high_s: float, n_dependent: float
+) -> tuple[VelocityChange, float]:
     use = (np.abs(found.lag_s) >= low_s) & (np.abs(found.lag_s) <= high_s)
-    change = velocity_change(found.lag_s[use], found.delay_s[use], found.error_s[use])
+    change = velocity_change(
+        found.lag_s[use],
+        found.delay_s[use],
+        found.error_s[use],
+        n_dependent=n_dependent,
+    )
     likeness = float(found.coherence[use].mean()) if use.any() else np.nan
     return change, likeness
 
@@ -227,7 +237,7 @@ def mwcs(
             smooth_bins,
         )
 
-    return _fitted(c, "mwcs", delays, low_s, high_s)
+    return _fitted(c, "mwcs", delays, low_s, high_s, window_s / step_s)
 
 
 def cross_correlate_windows(
@@ -260,7 +270,7 @@ def cross_correlate_windows(
             one, row, c.rate_hz, window_s, step_s, max_delay_s, first_s
         )
 
-    return _fitted(c, "wcc", delays, low_s, high_s)
+    return _fitted(c, "wcc", delays, low_s, high_s, window_s / step_s)
 
 
 def warp(
@@ -297,7 +307,10 @@ def warp(
         delay = warping_delays(
             one, row * size, c.rate_hz, max_delay_s, max_strain, oversample
         )
-        changes.append(velocity_change(lag[use], delay[use]))
+        fitted = velocity_change(lag[use], delay[use])
+        off = delay + fitted.dvv * lag
+        alike = [n_alike(off[use & side]) for side in (lag < 0, lag >= 0)]
+        changes.append(velocity_change(lag[use], delay[use], n_dependent=max(alike)))
     dvv, error = [x.dvv for x in changes], [x.error for x in changes]
     return _made(c, "dtw", dvv, error, [np.nan] * len(changes))
 
@@ -369,14 +382,11 @@ def wavelet_stretch_windows(
         The mean of the windows by default.
     """
     c, one = correlation, _reference(correlation, reference)
-    found = [
-        wavelet_stretch(
-            one, row, c.lags_s, frequency_hz, low_s, high_s, max_dvv, n_cycles
-        )
-        for row in c.data
-    ]
-    dvv, error = [f.dvv for f in found], [f.error for f in found]
-    return _made(c, "wts", dvv, error, [f.coefficient for f in found], frequency_hz)
+    found = wavelet_stretch(
+        one, c.data, c.lags_s, frequency_hz, low_s, high_s, max_dvv, n_cycles
+    )
+    dvv, error, likeness = found.dvv, found.error, found.coefficient
+    return _made(c, "wts", dvv, error, likeness, frequency_hz)
 
 
 _PORTS = "Correlation", "VelocityChanges"

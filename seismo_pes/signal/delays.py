@@ -50,6 +50,7 @@ def velocity_change(
     error_s: ArrayLike | None = None,
     through_origin: bool = True,
     relative_errors: bool = False,
+    n_dependent: float = 1.0,
 ) -> VelocityChange:
     """Fit delays by a line over lag; the velocity change is minus its slope.
 
@@ -66,6 +67,9 @@ def velocity_change(
         False also fits an intercept, which takes up an error of the clock.
     relative_errors
         True if only the ratios of the errors mean something.
+    n_dependent
+        So many neighbours tell no more than one of them, 1 or more: those of windows
+        that overlap, or samples of what is smooth.
 
     Returns
     -------
@@ -103,10 +107,34 @@ def velocity_change(
     if spread == 0:
         return VelocityChange(np.nan, np.nan, n_used)
     slope = (weight * lag * delay).sum() / spread
-    scatter = (weight * (delay - slope * lag) ** 2).sum() / (n_used - n_unknown)
+    n_free = max(n_used - n_unknown * n_dependent, 1)
+    scatter = (weight * (delay - slope * lag) ** 2).sum() / n_free
     known = error_s is not None and not relative_errors
-    factor = max(1.0, scatter) if known else scatter
+    factor = (max(1.0, scatter) if known else scatter) * n_dependent
     return VelocityChange(float(-slope), float(np.sqrt(factor / spread)), n_used)
+
+
+def n_alike(x: ArrayLike) -> float:
+    """Return how many neighbours in a series tell no more than one of them, from 1.
+
+    One and twice the sum of the correlations of neighbours, as far as they are
+    positive (Geyer 1992, doi:10.1214/ss/1177011137).
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(1).standard_normal(1000)
+    >>> n_alike(x) < 2 < n_alike(np.convolve(x, np.ones(5))) < 8
+    True
+    """
+    x = as_float(x)
+    x = x - x.mean() if x.size else x
+    power = fourier.rfft(x, fourier.next_fast_len(max(2 * len(x), 2)))
+    covariance = fourier.irfft(np.abs(power) ** 2)[: len(x)]
+    if not len(x) or covariance[0] <= 0:
+        return 1.0
+    negative = np.flatnonzero(covariance <= 0)
+    last = negative[0] if len(negative) else len(covariance)
+    return float(1 + 2 * covariance[1:last].sum() / covariance[0])
 
 
 def window_starts(

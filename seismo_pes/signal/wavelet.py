@@ -80,12 +80,14 @@ class WaveletDelays(NamedTuple):
     """Delays over frequency and lag, arrays of shape ``(n_frequencies, n)``.
 
     `amplitude` is the modulus of the smoothed cross-spectrum; delays are known up to
-    a period, and NaN where there is no amplitude.
+    a period, and NaN where there is no amplitude. `n_alike`, of shape
+    ``(n_frequencies,)``, tells how many neighbours are one measurement.
     """
 
     delay_s: FloatArray
     coherence: FloatArray
     amplitude: FloatArray
+    n_alike: FloatArray
 
 
 def wavelet_delays(
@@ -150,7 +152,9 @@ def wavelet_delays(
     omega = np.angle(_smooth(turn, sigma, smooth_frequencies)) * rate_hz
     delay = np.angle(cross) / np.where(omega > 0, omega, np.nan)
     delay[amplitude == 0] = np.nan
-    return WaveletDelays(delay, np.clip(coherence, 0, 1), amplitude)
+    # what is as long as two wavelets, of sigma / sqrt 2, and the smoothing by sigma
+    n_alike = np.maximum(2 * np.sqrt(1.5 * np.pi) * sigma, 1)
+    return WaveletDelays(delay, np.clip(coherence, 0, 1), amplitude, n_alike)
 
 
 def wavelet_velocity_change(
@@ -163,8 +167,8 @@ def wavelet_velocity_change(
     """Velocity change at each frequency from the delays between two lags.
 
     Weights are coherence times the logarithm of one plus the amplitude over its
-    median; samples below `least_coherence` do not enter. Neighbouring samples depend
-    on each other, so the error, from their scatter, is a lower bound.
+    median; samples below `least_coherence` do not enter. The error comes from their
+    scatter, neighbours that depend on each other counted once.
 
     Parameters
     ----------
@@ -209,7 +213,11 @@ def wavelet_velocity_change(
         weight = found.coherence[row, use] * np.log1p(amplitude / (median or 1.0))
         error = 1 / np.sqrt(np.maximum(weight, 1e-12))
         change = velocity_change(
-            lag[use], found.delay_s[row, use], error, relative_errors=True
+            lag[use],
+            found.delay_s[row, use],
+            error,
+            relative_errors=True,
+            n_dependent=float(found.n_alike[row]),
         )
         changes.append(change)
     return changes
@@ -227,8 +235,28 @@ def wavelet_stretch(
 ) -> Stretch:
     """Stretching at each frequency, on records filtered by the wavelet.
 
-    Parameters are those of `morlet` and `stretching.stretch`; records of shape
-    ``(n,)``, lags equally spaced. The result's arrays have shape ``(n_frequencies,)``.
+    Parameters
+    ----------
+    reference
+        Shape ``(n,)``.
+    current
+        Shape ``(..., n)``.
+    lag_s
+        Shape ``(n,)``, equally spaced.
+    frequency_hz, n_cycles
+        As in `morlet`.
+    low_s, high_s, max_dvv
+        As in `stretching.stretch`.
+
+    Returns
+    -------
+    `Stretch`, its arrays of shape ``(..., n_frequencies)``. The errors are those of a
+    band as wide as the power of the wavelet.
+
+    Raises
+    ------
+    ParameterError
+        If shapes do not fit or a parameter is out of range.
 
     References
     ----------
@@ -243,17 +271,21 @@ def wavelet_stretch(
     >>> bool(abs(found.dvv[0] - 0.002) < 1e-4)
     True
     """
-    one, other = pair_of_records(reference, current)
+    one = as_float(reference, "reference").astype(np.float64)
+    other = as_float(current, "current").astype(np.float64)
     t = np.asarray(lag_s, dtype=np.float64)
-    if t.shape != one.shape or len(t) < 4:
-        raise ParameterError(f"lag_s {t.shape} does not fit records {one.shape}")
+    if t.shape != one.shape or other.shape[-1:] != one.shape or len(t) < 4:
+        raise ParameterError(
+            f"lag_s {t.shape} does not fit records {one.shape} and {other.shape}"
+        )
     rate_hz = (len(t) - 1) / (t[-1] - t[0])
-    w = morlet(one, rate_hz, frequency_hz, n_cycles).real
-    v = morlet(other, rate_hz, frequency_hz, n_cycles).real
-    found = [
-        stretch(a, b, t, low_s, high_s, max_dvv) for a, b in zip(w, v, strict=True)
-    ]
-    return Stretch(*(np.array(part) for part in zip(*found, strict=True)))
+    found = []
+    for f in _frequencies(frequency_hz, rate_hz).tolist():
+        w, v = (morlet(x, rate_hz, [f], n_cycles)[..., 0, :].real for x in (one, other))
+        half = np.sqrt(np.pi) / (2 * n_cycles) * f
+        band_hz = (f - half, f + half)
+        found.append(stretch(w, v, t, low_s, high_s, max_dvv, band_hz=band_hz))
+    return Stretch(*(np.stack(part, axis=-1) for part in zip(*found, strict=True)))
 
 
 def _turn(w: ComplexArray) -> ComplexArray:

@@ -9,6 +9,7 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes import dvv
 from seismo_pes.correlations import Correlation
 from seismo_pes.dispersion import Ftan, measure_dispersion
+from seismo_pes.signal.filter import bandpass
 
 RATE = 20.0
 TRUTH = np.array([-0.003, -0.001, 0.0, 0.002, 0.004])
@@ -80,6 +81,39 @@ def test_known_change_is_found_at_each_frequency(method):
     assert found.dvv.shape == found.error.shape == found.likeness.shape == (5, 3)
     assert found.frequency_hz.tolist() == f
     assert np.median(np.abs(found.dvv - TRUTH[:, None])) < 4e-4
+
+
+NOISY = {"low_s": 5.0, "high_s": 28.0}
+WINDOWS = NOISY | {"window_s": 6.0, "step_s": 1.5}
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda c, r: dvv.stretch_windows(c, reference=r, band_hz=(0.5, 2.0), **NOISY),
+        lambda c, r: dvv.mwcs(c, reference=r, low_hz=0.5, high_hz=2.0, **WINDOWS),
+        lambda c, r: dvv.cross_correlate_windows(
+            c, reference=r, max_delay_s=1.0, **WINDOWS
+        ),
+        lambda c, r: dvv.warp(c, reference=r, max_delay_s=0.3, oversample=2, **NOISY),
+        lambda c, r: dvv.wavelet(c, [0.7, 1.0, 1.5], reference=r, **NOISY),
+        lambda c, r: dvv.wavelet_stretch_windows(
+            c, [0.7, 1.0, 1.5], reference=r, **NOISY
+        ),
+    ],
+    ids=["stretching", "mwcs", "wcc", "dtw", "wcs", "wts"],
+)
+def test_errors_are_as_large_as_what_noise_does(method):
+    rng = np.random.default_rng(1)
+    lag = np.arange(-300, 301) / 10
+    noise = bandpass(rng.standard_normal((41, 1001)), 10.0, 0.5, 2.0)[:, 200:-200]
+    noise *= np.exp(-np.abs(lag) / 30) / noise.std()
+    wave = Correlation.of("A", "B", noise[:1], 10.0)
+    found = method(Correlation.of("A", "B", noise[0] + 0.3 * noise[1:], 10.0), wave)
+    # forty draws tell a standard deviation to 11 %, of which there are one or three
+    ratio = np.sqrt((found.dvv**2).mean(axis=0)) / np.median(found.error, axis=0)
+    assert (np.atleast_1d(ratio) > 0.5).all()
+    assert (np.atleast_1d(ratio) < 1.5).all()
 
 
 def test_the_mean_is_the_reference_unless_given():

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seismo_pes.signal.delays import (
+    n_alike,
     parabolic_peak,
     velocity_change,
     window_starts,
@@ -166,3 +167,17 @@ def test_wrong_parameters_are_named():
     ]:
         with pytest.raises(ParameterError, match=name):
             call()
+
+
+def test_neighbours_that_are_alike_count_once():
+    rng = np.random.default_rng(8)
+    lag = np.linspace(10, 50, 400)
+    slopes, errors = [], []
+    for _ in range(100):
+        smooth = np.convolve(rng.standard_normal(419), np.ones(20) / 20, "valid")
+        change = velocity_change(lag, 0.01 * smooth, n_dependent=n_alike(smooth))
+        slopes.append(change.dvv)
+        errors.append(change.error)
+    # a hundred slopes tell their spread to 7 %; few of 20 alike tell less well
+    assert 0.8 < np.std(slopes) / np.mean(errors) < 1.4
+    assert n_alike([]) == n_alike([1.0]) == n_alike(np.ones(9)) == 1.0

@@ -226,7 +226,13 @@ CASES = {name: Case(call, same=True) for name, call in RECORD.items()} | {
 NOT_HERE = {
     "coherency": {"phase_sums"},
     "correlate": {"block_pairs", "fast_layout"},
-    "delays": {"velocity_change", "window_starts", "pair_of_records", "parabolic_peak"},
+    "delays": {
+        "n_alike",
+        "pair_of_records",
+        "parabolic_peak",
+        "velocity_change",
+        "window_starts",
+    },
     "ftan": {"gaussian_filters"},
     "rates": {"exact_rate"},
     "resample": {"rate_ratio"},
