@@ -226,7 +226,10 @@ def substacks_of(
         if found:
             data[row] = np.average([one.data[lags] for one in found], 0, counts)
             n_windows[row] = sum(counts)
-    return Substacks([_label(group[0]) for group in groups], data, n_windows)
+    labels = [_label(group[0]) for group in groups]
+    if all(label.endswith(" 00:00") for label in labels):
+        labels = [label.removesuffix(" 00:00") for label in labels]
+    return Substacks(labels, data, n_windows)
 
 
 def _label(name: str) -> str:

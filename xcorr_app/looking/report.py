@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from seismo_pes.plot.figure import DPI
 from xcorr_app.export.target import new_file
 from xcorr_app.looking import plot, views
 from xcorr_app.looking.directions import azimuth_view, direction_view, rose_view
@@ -33,6 +34,7 @@ __all__ = ["write_report"]
 
 MOST_PAIRS = 200
 MOST_SKIPPED = 500
+CSS_DPI = 96
 
 Draw = Callable[[Path], Any]
 
@@ -164,10 +166,13 @@ def _figures(pictures: Iterable[tuple[str, Draw]]) -> Iterable[str]:
                 reason = str(error).rpartition(": ")[2]
                 yield f"<h2>{title}</h2>\n<p>Not drawn: {html.escape(reason)}.</p>"
                 continue
-            data = base64.b64encode(path.read_bytes()).decode("ascii")
+            png = path.read_bytes()
+            data = base64.b64encode(png).decode("ascii")
+            # letters of one size in all pictures; the header of a PNG has its width
+            width = round(int.from_bytes(png[16:20], "big") * CSS_DPI / DPI)
             yield (
                 f'<h2>{title}</h2>\n<div class="wide"><img alt="{title}" '
-                f'src="data:image/png;base64,{data}"></div>'
+                f'width="{width}" src="data:image/png;base64,{data}"></div>'
             )
 
 
