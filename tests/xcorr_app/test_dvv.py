@@ -191,7 +191,7 @@ def test_mistakes_are_told(run, given, words):
 
 
 def test_mean_of_the_network():
-    mean = NetworkMean(2, 1, 0.5, weighted=True)
+    mean = NetworkMean(2, 1, 0.5)
     rows = np.zeros(5, CHANGE)
     rows["current"] = 1
     rows["dvv"] = [1e-3, 2e-3, np.nan, 5e-3, 1e-3]

@@ -48,10 +48,10 @@ ROUND_NS = 1_000_000
 class NetworkMean:
     """Means over pairs of the changes of each period, added pair by pair.
 
-    Weights are ``1 / (error**2 + 1e-5**2)``, or equal. The error of a mean is the
+    Weights are ``1 / (error**2 + 1e-5**2)``. The error of a mean is the
     larger of what the errors promise and what the scatter of the pairs says.
 
-    >>> mean = NetworkMean(1, 1, 0.5, weighted=True)
+    >>> mean = NetworkMean(1, 1, 0.5)
     >>> rows = np.zeros(3, CHANGE)
     >>> rows["dvv"], rows["error"], rows["coherence"] = [1e-3, 3e-3, 1], 1e-4, [1, 1, 0]
     >>> mean.add(rows, [0, 0, 0])
@@ -60,11 +60,9 @@ class NetworkMean:
     ([2], [0.002])
     """
 
-    def __init__(
-        self, n_periods: int, n_frequencies: int, least: float, weighted: bool
-    ) -> None:
+    def __init__(self, n_periods: int, n_frequencies: int, least: float) -> None:
         shape = (n_periods, n_frequencies)
-        self.least, self.weighted = least, weighted
+        self.least = least
         self._start_ns = np.full(n_periods, np.iinfo(np.int64).max)
         self._end_ns = np.zeros(n_periods, np.int64)
         self._count = np.zeros(shape, np.int64)
@@ -72,17 +70,14 @@ class NetworkMean:
 
     def add(self, rows: np.ndarray, frequency: Sequence[int] | np.ndarray) -> None:
         """Add changes; ``frequency`` tells which one each belongs to."""
-        known = np.isfinite(rows["dvv"])
-        if self.weighted:
-            known &= np.isfinite(rows["error"])
+        known = np.isfinite(rows["dvv"]) & np.isfinite(rows["error"])
         coherence = rows["coherence"]
         known &= np.isnan(coherence) | (coherence >= self.least)
         rows, place = rows[known], np.asarray(frequency, np.intp)[known]
         period, dvv = rows["current"], rows["dvv"]
         np.minimum.at(self._start_ns, period, rows["start_ns"])
         np.maximum.at(self._end_ns, period, rows["end_ns"])
-        error = rows["error"] if self.weighted else np.ones(len(rows))
-        weight = 1 / (error**2 + FLOOR**2) if self.weighted else error
+        weight = 1 / (rows["error"] ** 2 + FLOOR**2)
         np.add.at(self._count, (period, place), 1)
         for total, values in zip(
             self._sums,
@@ -105,8 +100,7 @@ class NetworkMean:
             free = np.where(count > 1, count - 1, np.nan)
             scatter = np.maximum(second / weight - mean**2, 0) / free
             rows["dvv"] = mean
-            promised = 1 / weight if self.weighted else np.full(count.shape, np.nan)
-            rows["error"] = np.sqrt(np.fmax(scatter, promised))
+            rows["error"] = np.sqrt(np.fmax(scatter, 1 / weight))
             rows["coherence"] = coherence / count
         return rows[count.any(axis=1)].ravel()
 
@@ -124,7 +118,7 @@ class ChangeTable:
         Names that ``current`` of the rows means.
     frequencies_hz
         Of methods that have several; else empty.
-    min_coherence, weighted
+    min_coherence
         As of `NetworkMean`.
     """
 
@@ -135,12 +129,11 @@ class ChangeTable:
         stacks: Sequence[str],
         frequencies_hz: Sequence[float],
         min_coherence: float,
-        weighted: bool,
     ) -> None:
         self.out, self.folder = out, folder
         self.stacks = tuple(split(name)[0] for name in stacks)
         self.frequencies_hz = tuple(frequencies_hz)
-        self.min_coherence, self.weighted = min_coherence, weighted
+        self.min_coherence = min_coherence
         self._store: Store | None = None
         self._file: IO[str] | None = None
         self._mean: NetworkMean | None = None
@@ -160,9 +153,7 @@ class ChangeTable:
         more = ["frequency_hz"] if self.frequencies_hz else []
         self._file.write(",".join([*columns, *more, "n_windows"]) + "\n")
         n_frequencies = max(len(self.frequencies_hz), 1)
-        self._mean = NetworkMean(
-            len(self.stacks), n_frequencies, self.min_coherence, self.weighted
-        )
+        self._mean = NetworkMean(len(self.stacks), n_frequencies, self.min_coherence)
 
     def add(self, rows: np.ndarray) -> None:
         """Write the changes of some pairs."""

@@ -191,7 +191,6 @@ def measure_dvv(
         settings.current,
         settings.frequencies_hz if settings.method in BY_FREQUENCY else (),
         min_coherence,
-        weighted=settings.method != "wts",  # which gives no errors
     )
     skipped = run_and_tell(
         store,
