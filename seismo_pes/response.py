@@ -17,6 +17,7 @@ from obspy.core.inventory import Response
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element
+from seismo_pes.metadata.deferred import DeferredResponse
 from seismo_pes.metadata.inventory import read_inventory
 from seismo_pes.metadata.inverse import PreFilter, ResponseCache
 from seismo_pes.signal import fourier
@@ -180,6 +181,8 @@ def _epochs(inventory: Inventory, channel_id: str) -> list[XmlChannel]:
 
 
 def _is_complete(response: Response | None) -> bool:
+    if isinstance(response, DeferredResponse) and response.told:
+        return True
     return response is not None and bool(response.response_stages)
 
 

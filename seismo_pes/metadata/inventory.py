@@ -20,6 +20,7 @@ from obspy.core.inventory import Station as XmlStation
 from dispel4py.errors import ParameterError
 from seismo_pes.formats.asdf import is_asdf, read_asdf_inventory
 from seismo_pes.formats.polezero import is_pole_zero, read_pole_zero
+from seismo_pes.metadata.deferred import read_stationxml
 from seismo_pes.report import Skipped
 
 __all__ = ["Position", "StationEpochs", "read_inventory"]
@@ -106,8 +107,9 @@ def _read(path: Path) -> Inventory:
     if is_pole_zero(path):
         return read_pole_zero(path)
     with _no_collection():
+        found = read_stationxml(path)
         # obspy takes a text for a pattern
-        return read_one(glob.escape(str(path)))
+        return read_one(glob.escape(str(path))) if found is None else found
 
 
 def _files(source: Path) -> list[Path]:

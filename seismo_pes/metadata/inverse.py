@@ -22,6 +22,7 @@ from obspy.core.inventory.response import (
     ResponseListResponseStage,
 )
 
+from seismo_pes.metadata.deferred import DeferredResponse
 from seismo_pes.metadata.evalresp import evaluated
 from seismo_pes.signal.transfer import Transfer, transfer
 
@@ -120,21 +121,26 @@ class _Contents:
     """
 
     def __init__(self, response: Response) -> None:
+        told = response.told if isinstance(response, DeferredResponse) else None
+        self.gain, self._values = told or self._read(response)
+        self._hash = hash(self._values)
+
+    @staticmethod
+    def _read(response: Response) -> tuple[float, tuple[Any, ...]]:
         stages, sensitivity = response.response_stages, response.instrument_sensitivity
         gains = [stage.stage_gain for stage in stages]
-        self.gain = 1.0
+        gain = 1.0
         but: tuple[Any, ...] = ()
         if all(gains) and not any(
             isinstance(stage, PolynomialResponseStage) for stage in stages
         ):
-            self.gain, but = abs(math.prod(map(float, gains))), ("stage_gain",)
-        self._values = (
+            gain, but = abs(math.prod(map(float, gains))), ("stage_gain",)
+        return gain, (
             [float(gain) < 0 for gain in gains].count(True) % 2 if but else None,
             _values_of(stages, but),
             # evalresp compares the value with the gains, and uses the latter
             _values_of(sensitivity, ("value", "value_uncertainty")),
         )
-        self._hash = hash(self._values)
 
     def __hash__(self) -> int:
         return self._hash

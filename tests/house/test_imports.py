@@ -65,6 +65,7 @@ THIRD_PARTY = (
     ("dispel4py.progress", {"rich"}),
     ("dispel4py", {"numpy"}),
     ("seismo_pes.signal", {"numpy", "scipy"}),
+    ("seismo_pes.metadata.deferred", {*SCIENCE, "lxml"}),
     ("seismo_pes.correlator.tile_sums", {*SCIENCE, "threadpoolctl"}),
     ("seismo_pes", SCIENCE),
     ("xcorr_app", {*SCIENCE, "rich"}),

@@ -1,0 +1,152 @@
+"""Responses that are read when they are asked for are those that obspy reads."""
+
+import copy
+import pickle
+from pathlib import Path
+
+import obspy
+import pytest
+from obspy.core.inventory import Response
+
+from dispel4py.errors import DataError
+from seismo_pes.metadata import deferred
+from seismo_pes.metadata.deferred import DeferredResponse, read_stationxml
+from seismo_pes.metadata.inventory import read_inventory
+from seismo_pes.metadata.inverse import _Contents
+
+HERE = Path(obspy.__file__).parent
+ONE = HERE / "core" / "tests" / "data" / "IU_ANMO_00_BHZ.xml"
+
+
+def files(root):
+    for path in sorted(root.rglob("*.xml")):
+        with path.open("rb") as file:
+            if b"FDSNStationXML" in file.read(4096):
+                yield path
+
+
+def channels(inventory):
+    return [c for network in inventory for station in network for c in station]
+
+
+def check(path):
+    """Compare with obspy; return how many responses were deferred, how many told."""
+    found, wanted = read_stationxml(path), obspy.read_inventory(str(path))
+    if found is None:  # obspy leaves a channel out
+        return 0, 0
+    responses = [c.response for c in channels(found)]
+    late = [r for r in responses if isinstance(r, DeferredResponse)]
+    told = [r.told for r in late]
+    assert found == wanted
+    assert not any(isinstance(c.response, DeferredResponse) for c in channels(found))
+    for response, said in zip(late, told, strict=True):
+        if said is not None:
+            assert said[0] == _Contents(response).gain
+    return len(late), len(late) - told.count(None)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_files_that_come_with_obspy():
+    counts = [check(path) for path in files(HERE)]
+    late, told = map(sum, zip(*counts, strict=True))
+    assert len(counts) > 50
+    assert late > 150
+    assert told > 120
+
+
+def test_files_of_networks(shared_data):
+    counts = [check(path) for path in files(shared_data)]
+    assert sum(late for late, _ in counts) > 20
+
+
+def one_of(path=ONE):
+    (channel,) = channels(read_stationxml(path))
+    assert isinstance(channel.response, DeferredResponse)
+    return channel.response
+
+
+def test_it_becomes_a_plain_response_when_anything_is_asked_for():
+    response = one_of()
+    assert isinstance(response, Response)
+    assert len(response.response_stages) == 3
+    assert type(response) is Response
+    with pytest.raises(AttributeError):
+        _ = one_of().no_such_thing
+
+
+def test_equal_to_plain_ones_from_either_side():
+    (plain,) = channels(obspy.read_inventory(str(ONE)))
+    assert one_of() == plain.response
+    assert plain.response == one_of()
+    assert one_of() == one_of()
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_copies_are_deferred_too(copied):
+    made = copied(one_of())
+    assert isinstance(made, DeferredResponse)
+    assert made == one_of()
+
+
+def changed(tmp_path, *changes):
+    text = ONE.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "changed.xml"
+    path.write_text(text)
+    return path
+
+
+def test_instruments_of_one_kind_differ_in_the_gain_alone(tmp_path):
+    gain = "<Value>1952.1</Value>"
+    twice = one_of(changed(tmp_path, (gain, "<Value>3904.2</Value>")))
+    assert twice.told[0] == pytest.approx(2 * one_of().told[0])
+    assert twice.told[1] == one_of().told[1]
+    assert _Contents(twice) == _Contents(one_of())
+    upside_down = one_of(changed(tmp_path, (gain, "<Value>-1952.1</Value>")))
+    assert _Contents(upside_down) != _Contents(one_of())
+    other = one_of(changed(tmp_path, ("-53.3317", "-53.3318")))
+    assert _Contents(other) != _Contents(one_of())
+
+
+def test_what_the_text_does_not_tell_obspy_does(tmp_path):
+    silent = one_of(changed(tmp_path, ("<Value>1952.1</Value>", "<Value>0</Value>")))
+    assert silent.told is None
+    assert _Contents(silent).gain == 1.0
+
+
+def test_a_response_that_cannot_be_read_is_said_with_file_and_channel(tmp_path):
+    path = changed(tmp_path, ("-.00000042706<", "much<"))
+    inventory, skipped = read_inventory(path)
+    (channel,) = channels(inventory)
+    assert not skipped
+    assert channel.latitude == pytest.approx(34.95, abs=0.1)
+    with pytest.raises(DataError, match=r"changed\.xml: ANMO\.00\.BHZ: its response"):
+        _ = channel.response.response_stages
+
+
+def test_its_warnings_are_logged(monkeypatch, caplog):
+    read = obspy.read_inventory
+
+    def warning(*args, **options):
+        import warnings
+
+        warnings.warn("odd", stacklevel=1)
+        return read(*args, **options)
+
+    response = one_of()
+    monkeypatch.setattr(deferred.obspy, "read_inventory", warning)
+    assert response.response_stages
+    assert "IU_ANMO_00_BHZ.xml: ANMO.00.BHZ: odd" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"text", b"<FDSNStationXML", b"<a>FDSNStationXML</a>"]
+)
+def test_what_is_something_else_is_left_to_obspy(tmp_path, content):
+    path = tmp_path / "file.xml"
+    path.write_bytes(content)
+    assert read_stationxml(path) is None
