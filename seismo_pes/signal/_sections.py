@@ -10,6 +10,7 @@ from seismo_pes.signal._arrays import FloatArray
 from seismo_pes.signal._compiled import compiled
 
 _RATE = 2.0  # of the bilinear transform
+_PIECE = 2**15  # samples
 _ROUNDING = 100 * np.finfo(np.float64).eps  # of an imaginary part that should be 0
 
 ComplexArray = NDArray[Any]
@@ -135,11 +136,25 @@ def filtered(sections: FloatArray, x: FloatArray, zero_phase: bool) -> FloatArra
     zero_phase
         Forward and backward if True, else forward.
     """
+    n = x.shape[-1]
+    out = np.empty(x.shape, x.dtype)
+    for record, made in zip(x.reshape(-1, n), out.reshape(-1, n), strict=True):
+        y = made if made.dtype == np.float64 else np.empty(n)
+        _run(sections, record, y)
+        if zero_phase:
+            _run(sections, y[::-1], y[::-1])
+        if y is not made:
+            made[:] = y
+    return out
+
+
+def _run(sections: FloatArray, x: FloatArray, y: FloatArray) -> None:
+    """Run over one record in pieces that stay in cache; ``y`` may be ``x``."""
     run = compiled("signal._sosfilt")._sosfilt
-    rows = np.array(x.reshape(-1, x.shape[-1]), np.float64, order="C")
-    run(sections, rows, np.zeros((len(rows), len(sections), 2)))
-    if zero_phase:
-        rows = np.ascontiguousarray(rows[:, ::-1])
-        run(sections, rows, np.zeros((len(rows), len(sections), 2)))
-        rows = rows[:, ::-1]
-    return np.ascontiguousarray(rows, dtype=x.dtype).reshape(x.shape)
+    state = np.zeros((1, len(sections), 2))
+    work = np.empty((1, min(len(x), _PIECE)))
+    for i in range(0, len(x), _PIECE):
+        piece = work[:, : len(x) - i]
+        piece[0] = x[i : i + _PIECE]
+        run(sections, piece, state)
+        y[i : i + _PIECE] = piece[0]
