@@ -232,9 +232,13 @@ def _nothing_selected(
     wanted = f"none of the {len(patterns)} listed stations"
     if patterns:
         wanted += f" ({patterns[0].name}{', ...' if len(patterns) > 1 else ''})"
-    text = f"{archive.name}: {wanted} has {','.join(codes)} data at this time"
+    kind = "" if set(codes) == {"*"} else f"{','.join(codes)} "
+    text = f"{archive.name}: {wanted} has {kind}data at this time"
     if not there:
-        n_bad = len(archive.skipped)
-        bad = f", {n_bad} files could not be read" if n_bad else ""
-        return f"{text}; there are no waveforms at all{bad}"
+        text += "; there are no waveforms at all"
+        if archive.skipped:
+            n, first = len(archive.skipped), archive.skipped[0]
+            text += f", {n} file{'s' if n > 1 else ''} could not be read: "
+            text += f"{first.what} ({first.reason}){', ...' if n > 1 else ''}"
+        return text
     return f"{text}; there are {len(there)} channels, e.g. {', '.join(there[:5])}"

@@ -15,6 +15,7 @@ from typing import Any
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.archives.pattern import LAYOUTS, PathPattern, PatternArchive
 from seismo_pes.archives.remote import fetch, filesystem
+from seismo_pes.archives.retry import failures, reason
 from seismo_pes.archives.scan import FileEntry, entry_of
 from seismo_pes.read import read_content
 
@@ -111,8 +112,10 @@ def _list(files: Any, folder: str) -> tuple[list[str], list[str]]:
         found = files.ls(files._strip_protocol(folder), detail=True)
     except FileNotFoundError:
         return [], []
-    except OSError as error:
-        raise ParameterError(f"{folder}: {error}") from error
+    except failures() as error:
+        raise ParameterError(
+            f"{files.unstrip_protocol(folder)}: {reason(error)}"
+        ) from error
     names: dict[bool, list[str]] = {True: [], False: []}
     for entry in found:
         name = PurePosixPath(entry["name"]).name

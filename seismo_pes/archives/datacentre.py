@@ -52,10 +52,7 @@ def client(provider: str) -> Any:
     try:
         return _client(provider)
     except (FDSNException, ValueError, OSError) as error:
-        known = ", ".join([*sorted(URL_MAPPINGS), *ROUTERS])
-        raise ParameterError(
-            f"fdsn://{provider}: {reason(error)} (known are {known}; or host:port)"
-        ) from error
+        raise ParameterError(f"fdsn://{provider}: {reason(error, 2000)}") from error
 
 
 @lru_cache
@@ -68,9 +65,13 @@ def _client(provider: str) -> Any:
     if provider in ROUTERS:
         return RoutingClient(provider)
     if provider in URL_MAPPINGS or "://" in provider:
-        return Client(provider)
+        with recorded_warnings():  # of names that obspy calls otherwise by now
+            return Client(provider)
     if "." not in provider and ":" not in provider and provider != "localhost":
-        raise ValueError("no data centre is known by this name")
+        known = ", ".join([*sorted(URL_MAPPINGS), *ROUTERS])
+        raise ValueError(
+            f"no data centre is known by this name (known are {known}; or host:port)"
+        )
     return Client(f"http://{provider}")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from dispel4py.errors import DataError
 
-__all__ = ["reason", "tried"]
+__all__ = ["failures", "reason", "tried"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ def tried(what: str, ask: Callable[[], T]) -> T:
     Raises
     ------
     DataError
-        In one line, for any `OSError`; at once if it is no matter of connection.
+        In one line, for any of `failures`; at once if it is no matter of connection.
     """
     for wait_s in (*WAITS_S, None):
         try:
@@ -36,12 +37,23 @@ def tried(what: str, ask: Callable[[], T]) -> T:
             time.sleep(wait_s)
         except FileNotFoundError as error:
             raise DataError(f"{what}: no such file") from error
-        except OSError as error:
+        except failures() as error:
             raise DataError(f"{what}: {reason(error)}") from error
     raise AssertionError  # the last round returns or raises
 
 
-def reason(error: Exception) -> str:
+def failures() -> tuple[type[Exception], ...]:
+    """Return what file systems raise when they cannot, those of the network as well."""
+    aws = sys.modules.get("botocore.exceptions")
+    return (OSError,) if aws is None else (OSError, aws.BotoCoreError)
+
+
+def reason(error: Exception, longest: int = 200) -> str:
     """Return what an exception says, in one line."""
-    text = " ".join(str(error).split())
-    return text[:200] or type(error).__name__
+    text = " ".join(str(error).split())[:longest] or type(error).__name__
+    if type(error).__name__ == "NoCredentialsError":
+        text += (
+            " (set them up as for the AWS tools; FSSPEC_S3_ANON=true asks without, "
+            "where all may read)"
+        )
+    return text

@@ -278,8 +278,10 @@ def test_a_service_that_is_busy_is_asked_again(service) -> None:
 )
 def test_mistakes_are_named(monkeypatch, url, reason) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with pytest.raises(ParameterError, match=reason):
+    with pytest.raises(ParameterError, match=reason) as raised:
         open_archive(url)
+    # all names only where one was given that is none of them
+    assert ("known are" in str(raised.value)) == ("NOSUCH" in url)
 
 
 def test_routers_and_names_go_to_obspy(monkeypatch) -> None:

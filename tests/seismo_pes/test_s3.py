@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from obspy import Trace, UTCDateTime
 
-from dispel4py.errors import DataError
+from dispel4py.errors import DataError, ParameterError
 from seismo_pes.archive import open_archive, select
 from seismo_pes.archives import remote, retry
 from seismo_pes.archives.cloud import CloudArchive
@@ -145,6 +145,23 @@ def test_what_is_not_there_is_told(bucket, monkeypatch) -> None:
         read_file(f"{bucket}/2022/nothing.ms")
     with pytest.raises(DataError, match="nowhere"):
         read_file("s3://nowhere-at-all/nothing.ms")
+
+
+def test_without_credentials_it_is_one_line(monkeypatch, tmp_path) -> None:
+    import fsspec
+    import s3fs
+
+    monkeypatch.delitem(fsspec.config.conf, "s3", raising=False)
+    s3fs.S3FileSystem.clear_instance_cache()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    with pytest.raises(ParameterError, match=r"s3://unknown/x: .*FSSPEC_S3_ANON=true"):
+        open_archive("s3://unknown/x")
+    with pytest.raises(DataError, match=r"s3://unknown/x\.ms: .*credentials"):
+        read_file("s3://unknown/x.ms")
 
 
 def test_a_user_names_the_server_in_the_environment(bucket, endpoint) -> None:
