@@ -17,7 +17,9 @@ import pickle
 import tempfile
 import uuid
 import weakref
+from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,11 @@ _SMALLEST = 1 << 16
 _ALIGNED = 64
 _LONGEST_HEAD = 16 * 1024
 _FREE, _FULL = 0, 1
+#: How many segments are looked at for one that is free.
+_MOST_LOOKS = 64
+#: A process that keeps more than so many gets copies of what comes beyond: the system
+#: maps a limited number of files into a process.
+_MOST_KEPT = 1000
 
 
 def _rounded(size: int) -> int:
@@ -57,6 +64,7 @@ class Segment:
         self.room = len(self._map) - _HEADER
         self._lent: list[weakref.ref[Any]] = []
         self._n_lent = 0
+        self._kept: set[Segment] = set()
 
     @property
     def is_free(self) -> bool:
@@ -72,12 +80,14 @@ class Segment:
             view[at : at + len(buffer)] = buffer
             at += _rounded(len(buffer))
 
-    def lend(self, sizes: Sequence[int]) -> list[memoryview]:
+    def lend(self, sizes: Sequence[int], kept: set[Segment]) -> list[memoryview]:
         """Return the buffers of these sizes that are in the segment.
 
         It goes back to its owner when nobody refers to any of them, or to what was
-        made of them, an array, say.
+        made of them, an array, say. Until then it is in ``kept``.
         """
+        self._kept = kept
+        kept.add(self)
         found, at = [], _HEADER
         for size in sizes:
             # Of a slice of a memoryview numpy would keep only the map; it keeps this.
@@ -92,6 +102,7 @@ class Segment:
         self._n_lent -= 1
         if not self._n_lent:
             self._lent.clear()
+            self._kept.discard(self)
             self._map[0] = _FREE
 
     def close(self) -> None:
@@ -105,9 +116,10 @@ class Arena:
 
     def __init__(self, folder: Path, process: int) -> None:
         self._folder, self._process = folder, process
-        self._made: dict[int, list[Segment]] = {}
+        self._made: dict[int, deque[Segment]] = {}
         self._count = 0
         self._known: dict[str, Segment] = {}
+        self._kept: set[Segment] = set()
 
     def frame(self, head: bytes, buffers: Sequence[Any]) -> bytes:
         """Copy a frame into a segment; return what the receiver needs to know.
@@ -136,7 +148,10 @@ class Arena:
         segment = self._known.get(path)
         if segment is None:
             segment = self._known[path] = Segment(path)
-        return segment.lend(sizes)
+        lent = segment.lend(sizes, self._kept)
+        if len(self._kept) <= _MOST_KEPT:
+            return lent
+        return [memoryview(bytearray(buffer)) for buffer in lent]
 
     def remove(self) -> None:
         """Remove the files of this process's segments, once all were received."""
@@ -155,12 +170,14 @@ class Arena:
         if room > 1 << 22:  # large ones in steps of an eighth, not of two
             step = room >> 4
             room = -(-size // step) * step
-        segments = self._made.setdefault(room, [])
-        for segment in segments:  # the same few again and again: they stay in cache
+        segments = self._made.setdefault(room, deque())
+        # the same few again and again: they stay in cache
+        for segment in islice(segments, _MOST_LOOKS):
             if segment.is_free:
                 return segment
+        segments.rotate(-_MOST_LOOKS)  # these may be kept for long
         segment = self._make(room)
-        segments.append(segment)
+        segments.appendleft(segment)
         return segment
 
     def _make(self, room: int) -> Segment:

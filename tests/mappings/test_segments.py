@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from dispel4py.mappings import segments
 from dispel4py.mappings.folders import remove_folder, run_folder
 from dispel4py.mappings.segments import Arena
 
@@ -40,9 +41,37 @@ def test_a_segment_in_use_is_not_written_to(folder) -> None:
     receiver.close()
 
 
-def test_without_room_in_memory_a_file_on_disk_does(folder, monkeypatch) -> None:
-    from dispel4py.mappings import segments
+def test_who_keeps_very_many_gets_copies(folder, monkeypatch) -> None:
+    """A process has no more files mapped than the system lets it have."""
+    monkeypatch.setattr(segments, "_MOST_KEPT", 4)
+    sender, receiver = Arena(folder, 0), Arena(folder, 1)
+    kept = [
+        receiver.receive(*sender.send([bytes([k]) * 100_000]))[0] for k in range(20)
+    ]
+    assert [view.tobytes() for view in kept] == [
+        bytes([k]) * 100_000 for k in range(20)
+    ]
+    assert not any(view.readonly for view in kept)
+    assert len(list(folder.iterdir())) == 5
+    sender.close()
+    receiver.close()
 
+
+def test_segments_that_are_kept_do_not_stand_in_the_way(folder, monkeypatch) -> None:
+    """The sender looks at a few only, and finds those that are free by and by."""
+    monkeypatch.setattr(segments, "_MOST_LOOKS", 2)
+    sender, receiver = Arena(folder, 0), Arena(folder, 1)
+    kept = [receiver.receive(*sender.send([b"x" * 9])) for _ in range(10)]
+    for _ in range(100):
+        path, sizes = sender.send([b"y" * 9])
+        assert bytes(receiver.receive(path, sizes)[0]) == b"y" * 9
+    assert len(kept) == 10
+    assert len(list(folder.iterdir())) == 11
+    sender.close()
+    receiver.close()
+
+
+def test_without_room_in_memory_a_file_on_disk_does(folder, monkeypatch) -> None:
     if folder.parent.name != "shm":
         pytest.skip("this system has no /dev/shm")
     original = segments.Segment.__init__
