@@ -63,6 +63,13 @@ class DeferredResponse(Response):
         self._become_plain()
         return bool(self == other)
 
+    @property
+    def text(self) -> bytes:
+        """The element, without what says nothing: blanks and prefixes of its tags."""
+        bare = re.sub(rb">\s+<", b"><", self._source)
+        bare = re.sub(rb"""\sxmlns(:\w+)?=("[^"]*"|'[^']*')""", b"", bare)
+        return re.sub(rb"(</?)\w+:", rb"\1", bare)
+
     def _become_plain(self) -> None:
         read = _read_response(self._source, self._version, self._where)
         self.__class__ = Response

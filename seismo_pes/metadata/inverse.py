@@ -9,6 +9,7 @@ not, evalresp does all of them.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -29,7 +30,7 @@ from seismo_pes.signal.transfer import Transfer, transfer
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
 
-__all__ = ["PreFilter", "ResponseCache"]
+__all__ = ["PreFilter", "ResponseCache", "digest"]
 
 N_NODES = 2**15
 # of the spline for a record of few frequencies, if so many are enough
@@ -122,11 +123,12 @@ class _Contents:
 
     def __init__(self, response: Response) -> None:
         told = response.told if isinstance(response, DeferredResponse) else None
-        self.gain, self._values = told or self._read(response)
+        self.gain, self._values = told or self.read(response)
         self._hash = hash(self._values)
 
     @staticmethod
-    def _read(response: Response) -> tuple[float, tuple[Any, ...]]:
+    def read(response: Response) -> tuple[float, tuple[Any, ...]]:
+        """Return the gain, and all else."""
         stages, sensitivity = response.response_stages, response.instrument_sensitivity
         gains = [stage.stage_gain for stage in stages]
         gain = 1.0
@@ -147,6 +149,17 @@ class _Contents:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Contents) and self._values == other._values
+
+
+def digest(response: Response | None) -> str:
+    """Return a short text that is another where a response says something else."""
+    if response is None:
+        return ""
+    if isinstance(response, DeferredResponse):
+        content = response.text
+    else:
+        content = repr(_Contents.read(response)).encode()
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 _PLAIN = (float, int, str, complex, type(None))

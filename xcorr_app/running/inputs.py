@@ -18,6 +18,7 @@ from pathlib import Path
 from dispel4py.errors import DataError
 from seismo_pes.archives.holdings import ChannelSpan
 from xcorr_app.results.runfile import INPUTS_FILE, write_whole
+from xcorr_app.running.metadata import History
 
 __all__ = ["Fingerprint", "Inputs", "changed", "fingerprints", "reaches_into"]
 
@@ -37,10 +38,13 @@ class Inputs:
     files
         For each stretch and block two digests: of the files of the day itself, and of
         those of neighbouring days, which are read only where samples are missing.
+    metadata
+        What was used of station metadata, see `metadata.used_metadata`.
     """
 
     channels: frozenset[str] = frozenset()
     files: dict[Where, Fingerprint] = field(default_factory=dict)
+    metadata: dict[str, History] = field(default_factory=dict)
 
     @classmethod
     def read(cls, out: Path) -> Inputs:
@@ -53,7 +57,11 @@ class Inputs:
                 for stretch, blocks in told["stretches"].items()
                 for block, (own, around) in blocks.items()
             }
-            return cls(frozenset(told["channels"]), files)
+            metadata = {
+                id_: tuple((int(stretch), text) for stretch, text in history)
+                for id_, history in told.get("metadata", {}).items()
+            }
+            return cls(frozenset(told["channels"]), files, metadata)
         except FileNotFoundError:
             return cls()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -65,6 +73,7 @@ class Inputs:
         for (stretch, block), digests in sorted(self.files.items()):
             stretches.setdefault(stretch, {})[block] = digests
         told = {"channels": sorted(self.channels), "stretches": stretches}
+        told |= {"metadata": self.metadata}
         write_whole(out / INPUTS_FILE, json.dumps(told))
 
 

@@ -18,6 +18,7 @@ from xcorr_app.planning.job import Job
 from xcorr_app.results.layout import Tile, counted, iterate_parts
 from xcorr_app.results.runfile import RUN_FILE, Redo, RunInfo, read_run
 from xcorr_app.running.inputs import Inputs, changed
+from xcorr_app.running.metadata import renewed
 
 __all__ = [
     "check_config",
@@ -196,12 +197,36 @@ def close_parts(out: Path) -> None:
 def outdated(
     inputs: Inputs, job: Job, new: Inputs, geometry: Geometry, session: int
 ) -> list[Redo]:
-    """Return the rules by which rows no longer count whose data have changed."""
+    """Return the rules by which rows no longer count whose data have changed.
+
+    Raises
+    ------
+    ParameterError
+        If metadata have changed, and the run may only go on.
+    """
     blocks = block_finder(job, geometry)
     where = changed(inputs, new, job.spans, blocks)
+    known = {stretch for stretch, _ in inputs.files}
+    others = renewed(inputs.metadata, new.metadata, job.spans, known)
+    where |= {
+        (stretch, blocks(id_)) for id_, days in others.items() for stretch in days
+    }
+    if others:
+        _tell_renewed(job.config, sorted(others))
     keys = geometry.keys({stretch for stretch, _ in where})
     rules = {Redo(block, keys[stretch], session) for stretch, block in where}
     return sorted(rules, key=lambda rule: (rule.key, rule.block))
+
+
+def _tell_renewed(config: Config, ids: list[str]) -> None:
+    if config.update:
+        what = "correlations with them are made again"
+        logger.warning("metadata of %s changed: %s", _few(ids), what)
+        return
+    raise ParameterError(
+        f"{config.out}: --resume, but the metadata of {_few(ids)} changed since the "
+        "run was started: use --update"
+    )
 
 
 def block_finder(job: Job, geometry: Geometry) -> Any:

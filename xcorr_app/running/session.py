@@ -40,6 +40,7 @@ from xcorr_app.results.runfile import (
 from xcorr_app.running.baserows import Moving, RestackTile, base_rows, moving_stacks
 from xcorr_app.running.inputs import Inputs, fingerprints
 from xcorr_app.running.lock import RunLock
+from xcorr_app.running.metadata import used_metadata
 from xcorr_app.running.restack import Derived
 from xcorr_app.running.resume import (
     DERIVED,
@@ -142,7 +143,7 @@ def open_session(config: Config, lock: RunLock) -> Todo:
         geometry=_told(geometry, job),
         overwrite=config.force,
     )
-    fingerprints(job.spans, block_finder(job, geometry)).write(Path(config.out))
+    _inputs(job, geometry).write(Path(config.out))
     return replace(todo, run=run)
 
 
@@ -160,7 +161,7 @@ def _continued(config: Config, lock: RunLock, how: str) -> Todo:
     if growing:
         n_known = len(run.channels)
         geometry = extend(geometry, job, n_known, processes, memory)
-    now = fingerprints(job.spans, block_finder(job, geometry))
+    now = _inputs(job, geometry)
     if not growing:
         _check_stretches(config, inputs, now)
     rules = outdated(inputs, job, now, geometry, run.session + 1)
@@ -181,6 +182,11 @@ def _continued(config: Config, lock: RunLock, how: str) -> Todo:
     now.write(out)  # after the rules: else what changed could be forgotten
     todo = to_do(job, geometry, processes, memory, finished_tiles(out))
     return replace(todo, run=run, how=how)
+
+
+def _inputs(job: Job, geometry: Geometry) -> Inputs:
+    found = fingerprints(job.spans, block_finder(job, geometry))
+    return replace(found, metadata=used_metadata(job))
 
 
 def _check_stretches(config: Config, inputs: Inputs, now: Inputs) -> None:
