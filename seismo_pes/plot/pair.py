@@ -102,7 +102,7 @@ def pair_figure(
         _draw_branches(figure.add_subplot(grid[1, 0]), data, lags_s, marks_s)
         if substacks is not None and several:
             shown = figure.add_subplot(grid[2, 0])
-            draw_substacks(shown, substacks, lags_s)
+            draw_substacks(shown, substacks, lags_s, 13)
             draw_counts(figure.add_subplot(grid[2, 1], sharey=shown), substacks)
         return figure
 
@@ -160,14 +160,16 @@ def _draw_branches(
     _draw_marks(axes, marks_s, float(lag_s[-1]))
 
 
-def draw_substacks(axes: Axes, substacks: Substacks, lags_s: np.ndarray) -> None:
+def draw_substacks(
+    axes: Axes, substacks: Substacks, lags_s: np.ndarray, most_names: int
+) -> None:
     """Draw substacks as an image, the first above, in one scale."""
     n = len(substacks.names)
     finite = np.abs(substacks.data[np.isfinite(substacks.data)])
     limit = float(np.percentile(finite, 99.7)) if len(finite) else 1.0
     image(axes, substacks.data[::-1], lags_s, (n - 0.5, -0.5), limit or 1.0)
     axes.set_xlim(lags_s[0], lags_s[-1])
-    step = max(-(-n // 24), 1)
+    step = max(-(-n // most_names), 1)
     axes.set_yticks(range(0, n, step), list(substacks.names)[::step], fontsize=8)
     axes.set_xlabel("lag (s)")
 
@@ -181,3 +183,5 @@ def draw_counts(axes: Axes, substacks: Substacks) -> None:
     else:
         axes.barh(range(len(counts)), counts, height=0.85, color=FAINT)
     beside(axes, "windows")
+    # few, and no halves
+    axes.locator_params(axis="x", integer=True, nbins=2)

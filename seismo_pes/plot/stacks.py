@@ -156,7 +156,7 @@ def time_figure(
         heading(top, title, note)
         below = figure.add_subplot(grid[1, 0], sharex=top)
         top.tick_params(labelbottom=False)
-        draw_substacks(below, substacks, lags_s)
+        draw_substacks(below, substacks, lags_s, 24)
         _draw_likeness(figure.add_subplot(grid[1, 1], sharey=below), data, reference)
         draw_counts(figure.add_subplot(grid[1, 2], sharey=below), substacks)
         return figure

@@ -237,8 +237,13 @@ def _label(name: str) -> str:
 
     >>> _label("2022-05-17T06:30:00@1-2Hz"), _label("2022-05-17T00:00:00~86400s")
     ('2022-05-17 06:30', '2022-05-17 00:00')
+    >>> _label("2022-05-17T06"), _label("2022-05-17")
+    ('2022-05-17 06:00', '2022-05-17')
     """
-    return split(name)[0].partition("~")[0].replace("T", " ").removesuffix(":00")
+    day, _, time = split(name)[0].partition("~")[0].partition("T")
+    hour, minute, second = (*time.split(":"), "00", "00")[:3]
+    clock = f"{hour}:{minute}" + ("" if second == "00" else f":{second}")
+    return f"{day} {clock}" if time else day
 
 
 def _with_gaps(names: list[str]) -> list[str]:
