@@ -90,11 +90,6 @@ class SocketPost:
             return Frame(source, content)
         return Frame(source, *self._arena.framed(content))
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether all that was sent has left."""
-        return not self._waiting
-
     def is_told(self, destination: int) -> bool:
         """Return whether all that was sent to a process has left."""
         return destination not in self._waiting
