@@ -19,7 +19,7 @@ BESIDE = ("loop", "pool", "joblib", "dask")
 def headline() -> Table:
     """Return the job of 2015: sizes, mappings and forms."""
     head = ("stations", "mapping", "type", "wall s", "times the kernel", "us a pair")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for form in _kept("headline").values():
         for case in form["cases"]:
             us = 1e6 * case["wall_s"] / case["n_pairs"]
@@ -40,7 +40,7 @@ def headline() -> Table:
 def peers() -> Table:
     """Return the same job by us and by others."""
     head = ("", "version", "wall s", "pair-days/s", "in the correlation stage")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             one["name"],
             one["version"],
@@ -58,7 +58,7 @@ def peers() -> Table:
 def engine() -> Table:
     """Return microseconds per item of a chain, ours and theirs."""
     head = ("chain", "ours", *PREDECESSORS, "times as fast as the better", *BESIDE)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, case in sorted(_kept("engine").items()):
         if "contenders" not in case:
             continue
