@@ -166,7 +166,7 @@ class CorrelateOptions:
     kind: str = _correlate(
         "choice",
         "cross-correlation, coherency, deconvolution by the first of the two, phase "
-        "cross-correlation of power 1 or 2",
+        "cross-correlation of power 1 (slow) or 2",
         default="cc",
         choices=("cc", "coherency", "deconvolution", "pcc1", "pcc2"),
         metavar="KIND",
