@@ -1,10 +1,11 @@
-"""A million items, and a hundred runs with a worker killed: ``make soak``.
+"""A million items, and a hundred runs with workers killed: ``make soak``.
 
 Nothing may be left behind: no process, no shared memory, no hang, no wrong number.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -88,22 +89,28 @@ def million(n: int) -> None:
     print(f"{n:,} items: {seconds:.1f} s, {1e6 * seconds / n:.2f} us an item")
 
 
-def kill_one(generator: random.Random, delay_s: float) -> None:
-    """Kill one of this process's workers."""
+def kill_some(generator: random.Random, delay_s: float) -> None:
+    """Kill one or several of this process's workers, one soon after the other."""
     time.sleep(delay_s)
-    children = multiprocessing.active_children()
-    if children:
-        os.kill(generator.choice(children).pid or 0, signal.SIGKILL)
+    for _ in range(generator.randint(1, 3)):
+        # not the source's, whose end ends the run
+        children = multiprocessing.active_children()
+        chosen = [child for child in children if not child.name.endswith("-0")]
+        if not chosen:
+            return
+        with contextlib.suppress(ProcessLookupError, TypeError):  # it has just ended
+            os.kill(generator.choice(chosen).pid, signal.SIGKILL)  # type: ignore[arg-type]
+        time.sleep(generator.uniform(0.0, 0.02))
 
 
 def killed(runs: int) -> Counter[str]:
-    """Run with a worker killed at random; return how the runs ended."""
+    """Run with workers killed at random; return how the runs ended."""
     generator, ends = random.Random(2015), Counter[str]()
     for number in range(runs):
         restart = number % 2 == 0
         chain, last = graph(KILLED_ITEMS, True, Pass())
         delay_s = generator.uniform(0.0, 0.4)
-        killer = threading.Thread(target=kill_one, args=(generator, delay_s))
+        killer = threading.Thread(target=kill_some, args=(generator, delay_s))
         killer.start()
         began = time.perf_counter()
         try:
