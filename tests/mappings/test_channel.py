@@ -1,4 +1,4 @@
-"""How much is sent ahead: batches, and what limits them."""
+"""How much is sent ahead: batches, and what limits them; and how long it is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dispel4py.mappings import channel as module
-from dispel4py.mappings.channel import SLOW_WINDOW, WINDOW, Channel, Key
+from dispel4py.mappings.channel import SETTLED, SLOW_WINDOW, WINDOW, Channel, Key
+from dispel4py.mappings.custody import Custody
 from dispel4py.mappings.routing import Shuffle
 
 
@@ -138,3 +139,66 @@ def test_little_is_sent_ahead_to_slow_instances() -> None:
         deal(k)
         assert max(way.under_way for way in ways) <= SLOW_WINDOW
     assert set(sizes(worker)) == {1}
+
+
+# ------------------------------------------------- what is kept for another worker
+
+
+class Keeper(Worker):
+    """Keeps what is not settled; answers that more is to come of each batch."""
+
+    keeps_frames = True
+
+    def answer(self) -> None:
+        _, key, serial, values, _ = self.post.sent[self.n_answered]
+        self.n_answered += 1
+        self.channels[key].acknowledged(serial, len(values), 0.0, is_settled=False)
+
+
+def test_a_batch_is_kept_until_nothing_is_left_of_it() -> None:
+    worker = Keeper()
+    way = worker.channel(1)
+    for k in range(3):
+        way.put(k)
+    worker.answer()
+    worker.answer()
+    assert way.under_way == 1  # there is room again
+    worker.post.sent.clear()
+    way.send_again()
+    assert [message[3] for message in worker.post.sent] == [[0], [1], [2]]
+    way.settled(1)
+    way.settled(3)
+    worker.post.sent.clear()
+    way.send_again()
+    assert [message[3] for message in worker.post.sent] == [[1]]
+    assert (way.is_settled_to(1), way.is_settled_to(2)) == (True, False)
+
+
+def test_the_sender_hears_when_nothing_is_left_of_a_batch() -> None:
+    worker = Keeper()
+    first, second = worker.channel(1), worker.channel(2)
+    custody, key = Custody(worker.post), Key(7, 7, 7)
+    assert custody.take(5, key, 41, [first, second])  # nothing came of it
+    first.put("x")
+    second.put("y")
+    assert not custody.take(5, key, 42, [first, second])
+    second.put("z")  # of a later batch
+    worker.post.sent.clear()
+    for way, serial in ((first, 1), (second, 1)):
+        custody.look()
+        assert not worker.post.sent
+        way.settled(serial)
+    custody.look()
+    custody.look()
+    assert worker.post.sent == [(SETTLED, key, 42)]
+
+
+def test_nothing_is_kept_for_who_has_left() -> None:
+    worker = Keeper()
+    way = worker.channel(1)
+    way.put("x")
+    way.receiver_has_left()
+    for _ in range(9):
+        way.put("y")
+    assert way.is_settled
+    assert len(worker.post.sent) == 1
