@@ -18,7 +18,7 @@ from obspy.core.inventory import Response
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element
 from seismo_pes.metadata.deferred import DeferredResponse
-from seismo_pes.metadata.inventory import read_inventory
+from seismo_pes.metadata.inventory import StationInventories
 from seismo_pes.metadata.inverse import PreFilter, ResponseCache
 from seismo_pes.signal import fourier
 from seismo_pes.signal.transfer import apply
@@ -124,15 +124,12 @@ class RemoveResponse(Element):
 
     def _preprocess(self) -> None:
         self._cache = ResponseCache(self.cache_mb)
-        self._inventory = self.inventory
-        if not isinstance(self._inventory, Inventory):
-            self._inventory, _ = read_inventory(self._inventory)
+        self._stations = StationInventories(self.inventory)
 
     def transform(self, part: Trace) -> Stream:
         """Remove the response from one trace."""
-        return remove_response(
-            [part], self._inventory, *self.options, cache=self._cache
-        )
+        inventory = self._stations.of(part.id)
+        return remove_response([part], inventory, *self.options, cache=self._cache)
 
 
 def find_response(trace: Trace, inventory: Inventory) -> Response:

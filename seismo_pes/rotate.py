@@ -15,7 +15,7 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.correlations import Correlation
 from seismo_pes.element import Element, element
-from seismo_pes.metadata.inventory import read_inventory
+from seismo_pes.metadata.inventory import StationInventories
 from seismo_pes.report import Skipped
 from seismo_pes.signal.coherency import rotate_tensor
 from seismo_pes.signal.rotation import to_rt, to_zne
@@ -180,13 +180,11 @@ class Orient(Element):
         self.inventory = inventory
 
     def _preprocess(self) -> None:
-        self._inventory = self.inventory
-        if not isinstance(self._inventory, Inventory):
-            self._inventory, _ = read_inventory(self._inventory)
+        self._stations = StationInventories(self.inventory)
 
     def transform(self, part: Stream) -> Stream:
         """Turn one instrument."""
-        return orient(part, self._inventory)
+        return orient(part, self._stations.of(part[0].id))
 
 
 # -- tensors of correlations -------------------------------------------------------

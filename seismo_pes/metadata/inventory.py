@@ -15,6 +15,7 @@ from pathlib import Path
 from obspy import Inventory, UTCDateTime
 from obspy import read_inventory as read_one
 from obspy.core.inventory import Channel as XmlChannel
+from obspy.core.inventory import Network as XmlNetwork
 from obspy.core.inventory import Station as XmlStation
 
 from dispel4py.errors import ParameterError
@@ -23,7 +24,7 @@ from seismo_pes.formats.polezero import is_pole_zero, read_pole_zero
 from seismo_pes.metadata.deferred import read_stationxml
 from seismo_pes.report import Skipped
 
-__all__ = ["Position", "StationEpochs", "read_inventory"]
+__all__ = ["Position", "StationEpochs", "StationInventories", "read_inventory"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
     ParameterError
         If there is no such file, or none that can be read.
     """
-    inventory = Inventory(networks=[], source="dispel4py-seismo")
+    inventory = _nothing()
     skipped: list[Skipped] = []
     for path in (paths := _files(Path(source))):
         try:
@@ -140,6 +141,35 @@ def _is_metadata(path: Path) -> bool:
             return b"quakeml" not in file.read(1000).lower()
     except OSError:
         return True  # reading it will say what is wrong
+
+
+class StationInventories:
+    """The inventories of single stations, in which a channel is found at once.
+
+    Parameters
+    ----------
+    source : str, Path or obspy.Inventory
+        A path is read by `read_inventory`.
+    """
+
+    def __init__(self, source: str | Path | Inventory) -> None:
+        whole = source if isinstance(source, Inventory) else read_inventory(source)[0]
+        self._stations: dict[str, list[tuple[str, XmlStation]]] = {}
+        for network in whole:
+            for station in network:
+                found = self._stations.setdefault(f"{network.code}.{station.code}", [])
+                found.append((network.code, station))
+
+    def of(self, channel_id: str) -> Inventory:
+        """Return the metadata of the station of a channel; empty where it has none."""
+        found = _nothing()
+        for code, station in self._stations.get(_station_of(channel_id), ()):
+            found.networks.append(XmlNetwork(code, stations=[station]))
+        return found
+
+
+def _nothing() -> Inventory:
+    return Inventory(networks=[], source="dispel4py-seismo")
 
 
 class StationEpochs:

@@ -13,6 +13,7 @@ from obspy.core.inventory import Channel as XmlChannel
 from obspy.core.inventory import Inventory, Network, Station
 
 from dispel4py.errors import ParameterError
+from seismo_pes.metadata.inventory import StationInventories
 from seismo_pes.metadata.stations import (
     Channel,
     PatternIndex,
@@ -322,3 +323,15 @@ def test_geodesic_of_coinciding_and_unknown_points():
     assert geodesic([], [], [], [])[0].shape == (0,)
     with pytest.raises(ParameterError, match="latitude"):
         geodesic(91.0, 0.0, 0.0, 0.0)
+
+
+def test_the_inventory_of_one_station_has_all_that_the_whole_has_of_it():
+    a, again, b, other = (Station(code, 1, 2, 3) for code in ("A", "A", "B", "A"))
+    networks = [Network("XX", stations=[a, b]), Network("XX", stations=[again])]
+    whole = Inventory([*networks, Network("YY", stations=[other])])
+    parts = StationInventories(whole)
+    found = parts.of("XX.A.00.BHZ")
+    assert [network.code for network in found] == ["XX", "XX"]
+    assert [station for network in found for station in network] == [a, again]
+    assert not parts.of("XX.C..BHZ").networks
+    assert len(whole.networks) == 3
