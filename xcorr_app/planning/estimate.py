@@ -36,7 +36,7 @@ from xcorr_app.planning.job import Job, prepare
 from xcorr_app.planning.memory import MB, TILES_UNDER_WAY, Load, n_processes
 from xcorr_app.progress import duration
 from xcorr_app.results.layout import finished_tiles
-from xcorr_app.running.restack import BATCH_BYTES, Derived
+from xcorr_app.running.restack import BATCH_BYTES, N_DRAWS, Derived
 from xcorr_app.running.resume import check_config, read_started
 from xcorr_app.running.session import Todo, derived, memory_bytes, n_lags_of, to_do
 
@@ -47,6 +47,8 @@ COPY_BYTES_PER_S = 3000 * MB  # rows on their way to the disk, for the processor
 ROW_S = 2e-6  # an entry of the index
 SHARING = 1.25  # cores that work at the same time share their memory's bandwidth
 MODULES_BYTES = 160 * MB  # of a process
+FLOPS = 1e10  # of matrix products in float64
+MOST_STACKED = 100  # rows that are stacked to know how long it takes
 START_S = {"simple": 0.3, "multi": 1.0, "mpi": 1.5}
 
 
@@ -195,7 +197,7 @@ def estimate_of(todo: Todo, reads: bool = False) -> Estimate:
         correlating = n_correlated * pair_seconds(todo, n_windows, load)
         seconds["correlate and write"] = _writing(n_base, load, correlating, speed)
     if n_derived:
-        stacking = _stack_s(job, derived(job), n_base, n_derived)
+        stacking = _stack_s(job, derived(job), n_base, n_pairs)
         reading = n_base * load.row / DISK_BYTES_PER_S
         writing = _writing(n_derived, load, stacking, speed)
         seconds["stack and write"] = reading + writing
@@ -281,24 +283,24 @@ def _derived_rows(job: Job, geometry: Geometry, n_pairs: int) -> int:
 # ------------------------------------------------------------------ stacking
 
 
-def _stack_s(job: Job, made: Derived, n_base: float, n_derived: float) -> float:
+def _stack_s(job: Job, made: Derived, n_base: float, n_pairs: int) -> float:
     """Return the time of stacking, without reading and writing."""
-    n_lags = n_lags_of(job)
-    if made.kind == "linear" and not made.uncertainty:
-        rows = max(min(BATCH_BYTES // (8 * n_lags), 500), 1)
-        data, total = np.ones((rows, n_lags), "f4"), np.zeros((rows, n_lags))
-        before = time.perf_counter()
-        total += np.ones((rows, 1)) * data
-        n_added = n_base
-        if made.moving:
-            length_ns = made.moving[0].end_ns - made.moving[0].start_ns
-            n_added += n_base * length_ns / max(_step_ns(made), 1)
-        return n_added * (time.perf_counter() - before) / rows
+    n_lags, n_added = n_lags_of(job), n_base
+    if made.moving:
+        length_ns = made.moving[0].end_ns - made.moving[0].start_ns
+        n_added += n_base * length_ns / max(_step_ns(made), 1)
+    n_drawn = N_DRAWS * n_base if made.uncertainty else 0
     before = time.perf_counter()
-    made.check(n_lags)
-    each = (time.perf_counter() - before) / 3  # three rows
-    draws = 20 if made.uncertainty else 1
-    return n_base * each * draws
+    if made.kind != "linear":
+        rows = min(max(round(n_base / max(n_pairs, 1)), 3), MOST_STACKED)
+        made.check(n_lags, rows)
+        return (n_added + n_drawn) * (time.perf_counter() - before) / rows
+    rows = max(min(BATCH_BYTES // (8 * n_lags), 500), 1)
+    data, total = np.ones((rows, n_lags), "f4"), np.zeros((rows, n_lags))
+    before = time.perf_counter()
+    total += np.ones((rows, 1)) * data
+    each = (time.perf_counter() - before) / rows
+    return n_added * each + 2 * n_drawn * n_lags / FLOPS
 
 
 def _step_ns(made: Derived) -> int:

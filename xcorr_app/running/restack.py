@@ -55,15 +55,15 @@ class Derived:
     moving: tuple[Moving, ...] = ()
     uncertainty: bool = False
 
-    def check(self, n_lags: int) -> None:
-        """Try the kind of stack on noise.
+    def check(self, n_lags: int, n_rows: int = 3) -> None:
+        """Try the kind of stack on some rows of noise.
 
         Raises
         ------
         ParameterError
             If its options are not its own, or not possible.
         """
-        noise = np.random.default_rng(0).standard_normal((3, n_lags))
+        noise = np.random.default_rng(0).standard_normal((n_rows, n_lags))
         stack(Correlation.of("", "", noise, self.rate_hz), self.kind, **self.options)
 
     @property
