@@ -13,8 +13,14 @@ import pytest
 from programs import environment, require_mpi
 
 LIMIT_BYTES = 400_000_000
-#: Where a group of processes gets its limit, and where the kernel counts its kills.
-LIMITS = {1: "memory.limit_in_bytes", 2: "memory.max"}
+#: The files that limit what a group of processes has: memory, and memory with swap.
+LIMITS = {
+    1: {
+        "memory.limit_in_bytes": LIMIT_BYTES,
+        "memory.memsw.limit_in_bytes": LIMIT_BYTES,
+    },
+    2: {"memory.max": LIMIT_BYTES, "memory.swap.max": 0},
+}
 
 
 def parents() -> list[tuple[int, Path]]:
@@ -35,6 +41,15 @@ def parents() -> list[tuple[int, Path]]:
     return found
 
 
+def limit(group: Path, version: int) -> None:
+    """Limit a group, and see that a process can enter it."""
+    has_swap = len(Path("/proc/swaps").read_text().splitlines()) > 1
+    for name, value in LIMITS[version].items():
+        if has_swap or "sw" not in name:
+            (group / name).write_text(str(value))
+    subprocess.run(["sh", "-c", f"echo $$ > {group}/cgroup.procs"], check=True)
+
+
 @pytest.fixture
 def group():
     """A group of processes that may use `LIMIT_BYTES` together."""
@@ -45,8 +60,8 @@ def group():
         made = parent / f"dispel4py-test-{uuid.uuid4().hex[:8]}"
         try:
             made.mkdir()
-            (made / LIMITS[version]).write_text(str(LIMIT_BYTES))
-        except OSError as error:
+            limit(made, version)
+        except (OSError, subprocess.CalledProcessError) as error:
             reasons.append(str(error))
             with contextlib.suppress(OSError):
                 made.rmdir()
