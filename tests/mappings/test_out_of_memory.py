@@ -62,7 +62,7 @@ def group():
             made.mkdir()
             limit(made, version)
         except (OSError, subprocess.CalledProcessError) as error:
-            reasons.append(str(error))
+            reasons.append(getattr(error, "strerror", "") or str(error))
             with contextlib.suppress(OSError):
                 made.rmdir()
             continue
