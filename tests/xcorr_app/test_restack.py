@@ -198,6 +198,24 @@ def test_uncertainty(tmp_path):
     assert (0, 1, "all.std") not in found  # one day tells nothing
 
 
+@pytest.mark.parametrize(("kind", "options"), [("robust", {}), ("nth-root", {})])
+def test_uncertainty_is_that_of_the_kind_of_stack(tmp_path, kind, options):
+    rng = np.random.default_rng(6)
+    begin(tmp_path)
+    made = [day_rows(k, [(0, 2)], rng) for k in range(8)]
+    write(tmp_path, made)
+    derived = Derived(1.0, kind, options, uncertainty=True)
+    found, _ = restacked(tmp_path, derived)
+    rows, n, *_ = rows_of(made, (0, 2))
+    draws = []
+    for chosen in rng.integers(8, size=(200, 8)):
+        one = Correlation.of("", "", rows[chosen], 1.0, n_windows=n[chosen])
+        draws.append(stack(one, kind, **options).data)
+    # two estimates of 200 draws, good to some 5 % each
+    known = np.std(draws, axis=0, ddof=1).ravel()
+    np.testing.assert_allclose(found[0, 2, "all.std"][0], known, rtol=0.3)
+
+
 def test_bands_are_apart(tmp_path):
     rng = np.random.default_rng(6)
     begin(tmp_path)
