@@ -104,11 +104,14 @@ class _Stage:
         self.done = 0
         self.done_before = 0
         self.started_at: float | None = None
+        self.changed_at = 0.0
         self.bar: Any = None
 
     def update(self, done: int, total: int | None, now: float) -> None:
         if self.started_at is None:
             self.started_at, self.done_before = now, done
+        if done != self.done:
+            self.changed_at = now
         self.done = done
         self.total = self.total if total is None else total
 
@@ -116,7 +119,8 @@ class _Stage:
         text = f"{self.done:,}"
         if self.total:
             text += f"/{self.total:,} ({100 * self.done / self.total:.0f} %)"
-        seconds = 0.0 if self.started_at is None else now - self.started_at
+        until = now if self.done < self.total or not self.total else self.changed_at
+        seconds = 0.0 if self.started_at is None else until - self.started_at
         if self.done <= self.done_before or seconds <= 0:
             return text
         rate = (self.done - self.done_before) / seconds

@@ -343,6 +343,8 @@ def test_plain_progress_is_a_line_now_and_then():
     assert lines[0] == "read 10/20 (50 %), 0.91/s, 11 s left"
     assert len(lines) == 2
     assert progress.line().endswith("correlate 5/10 (50 %)")
+    now[0] += 1000  # the rate of what is done is that of when it was
+    assert progress.line().startswith("read 20/20 (100 %), 0.91/s; ")
 
 
 def test_progress_on_a_terminal_is_bars(monkeypatch):
