@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from datetime import date
@@ -105,14 +106,11 @@ class SdsArchive(NamedArchive):
         self._entered.add(folder)
         entries: list[FileEntry] = []
         for channel in _folders(folder):
-            for path in channel.iterdir() if channel.suffix == ".D" else ():
-                if match := SDS_NAME.fullmatch(path.name):
+            for name in os.listdir(channel) if channel.suffix == ".D" else ():
+                if match := SDS_NAME.fullmatch(name):
                     start_ns = _day_ns(int(match["year"]), int(match["day"]))
-                    entries.append(
-                        FileEntry(
-                            *(str(path), "", match["id"], start_ns, start_ns + DAY_NS)
-                        )
-                    )
+                    end_ns, path = start_ns + DAY_NS, f"{channel}{os.sep}{name}"
+                    entries.append(FileEntry(path, "", match["id"], start_ns, end_ns))
         self.enter(entries)
 
 
@@ -126,7 +124,9 @@ def is_sds(folder: Path) -> bool:
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir())
+    with os.scandir(path) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir())
+    return [path / name for name in names]
 
 
 def _day_ns(year: int, day: int) -> int:
