@@ -300,13 +300,12 @@ def warp(
     c, one = correlation, _reference(correlation, reference)
     lag = c.lags_s
     use = (np.abs(lag) >= low_s) & (np.abs(lag) <= high_s)
+    # delays of like amplitudes only
+    size = np.linalg.norm(c.data, axis=1, keepdims=True)
+    like = c.data * (np.linalg.norm(one) / np.where(size > 0, size, 1.0))
+    found = warping_delays(one, like, c.rate_hz, max_delay_s, max_strain, oversample)
     changes = []
-    for row in c.data:
-        # delays of like amplitudes only
-        size = np.linalg.norm(one) / (np.linalg.norm(row) or 1.0)
-        delay = warping_delays(
-            one, row * size, c.rate_hz, max_delay_s, max_strain, oversample
-        )
+    for delay in found:
         fitted = velocity_change(lag[use], delay[use])
         off = delay + fitted.dvv * lag
         alike = [n_alike(off[use & side]) for side in (lag < 0, lag >= 0)]

@@ -1,12 +1,20 @@
 """Delays by dynamic time warping: a delay for every sample, smooth by constraint."""
 
-import numpy as np
-from numpy.typing import ArrayLike
+from collections.abc import Callable
 
-from seismo_pes.signal._arrays import FloatArray, require_count, require_rate
-from seismo_pes.signal.delays import pair_of_records
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seismo_pes.signal._arrays import (
+    FloatArray,
+    as_float,
+    require_count,
+    require_rate,
+)
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.resample import interpolate_lanczos
+
+_ROWS = 64  # so many are warped together
 
 
 def warping_delays(
@@ -25,8 +33,10 @@ def warping_delays(
 
     Parameters
     ----------
-    reference, current
-        Shape ``(n,)``, of like amplitude.
+    reference
+        Shape ``(n,)``.
+    current
+        Shape ``(..., n)``, of like amplitude; many at a time take less time each.
     rate_hz
         Sampling rate.
     max_delay_s
@@ -40,8 +50,8 @@ def warping_delays(
 
     Returns
     -------
-    Delays in seconds, shape ``(n,)``; positive: the current is later. Fit a line with
-    `delays.velocity_change`.
+    Delays in seconds, shape ``(..., n)``; positive: the current is later. Fit a line
+    with `delays.velocity_change`.
 
     Raises
     ------
@@ -61,7 +71,13 @@ def warping_delays(
     >>> bool(np.abs(found - 0.2)[20:-20].max() < 0.026)
     True
     """
-    one, other = pair_of_records(reference, current)
+    one = as_float(reference, "reference").astype(np.float64)
+    other = as_float(current, "current").astype(np.float64)
+    if one.ndim != 1 or other.shape[-1:] != one.shape:
+        raise ParameterError(
+            f"reference {one.shape} and current {other.shape} must be records of one "
+            "length"
+        )
     rate_hz = require_rate(rate_hz)
     oversample = require_count(oversample, "oversample", 1)
     if oversample > 32:
@@ -74,58 +90,79 @@ def warping_delays(
     if not (np.isfinite(one).all() and np.isfinite(other).all()):
         raise ParameterError("reference and current must be finite")
     if len(one) < 2:
-        return np.zeros(len(one))
-    n = (len(one) - 1) * oversample + 1
-    one = interpolate_lanczos(one, 0.0, 1 / oversample, n)
-    other = interpolate_lanczos(other, 0.0, 1 / oversample, n)
-    errors = _alignment_errors(one, other, reach)
-    path = _best_path(errors, max(1, round(1 / max_strain)))
-    return (path[::oversample] - reach) / (rate_hz * oversample)
+        return np.zeros(other.shape)
+    rows = other.reshape(-1, len(one))
+    found = np.zeros(rows.shape)
+    block = max(1, round(1 / max_strain))
+    for k in range(0, len(rows), _ROWS):
+        some = slice(k, k + _ROWS)
+        path = _paths(one, rows[some], oversample, reach, block)
+        found[some] = (path - reach) / (rate_hz * oversample)
+    return found.reshape(other.shape)
 
 
-def _alignment_errors(
-    reference: FloatArray, current: FloatArray, reach: int
-) -> FloatArray:
-    """Squared differences, shape (n, 2 reach + 1); the ends repeat the last value."""
-    padded = np.pad(current, reach, mode="edge")
-    shifted = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-    return np.asarray((shifted - reference[:, None]) ** 2)
+def _paths(
+    reference: FloatArray, current: FloatArray, oversample: int, reach: int, block: int
+) -> NDArray[np.int64]:
+    """Return the step of delay of each sample, shape (n_rows, n)."""
+    n = (len(reference) - 1) * oversample + 1
+    one = interpolate_lanczos(reference, 0.0, 1 / oversample, n)
+    other = interpolate_lanczos(current, 0.0, 1 / oversample, n)
+    padded = np.pad(other, ((0, 0), (reach, reach)), mode="edge")
+
+    def errors(i: int) -> FloatArray:
+        return np.asarray(np.square(padded[:, i : i + 2 * reach + 1] - one[i]))
+
+    return _best_paths(errors, n, block)[:, ::oversample]
 
 
-def _best_path(errors: FloatArray, block: int) -> FloatArray:
-    """Accumulate errors forward and follow the cheapest path back (Hale 2013)."""
-    n, n_delays = errors.shape
-    total = np.cumsum(errors, axis=0)
-    cost = np.empty_like(errors)
-    move = np.zeros((n, n_delays), dtype=np.int8)
-    cost[0] = errors[0]
+def _best_paths(
+    errors: Callable[[int], FloatArray], n: int, block: int
+) -> NDArray[np.int64]:
+    """Accumulate errors forward and follow the cheapest paths back (Hale 2013).
+
+    Parameters
+    ----------
+    errors
+        Those of a sample, shape (n_rows, n_delays).
+    n
+        How many samples there are.
+    block
+        Samples between two changes of delay.
+    """
+    first = errors(0)
+    # what it takes to come here, and the sum of errors, of the last samples
+    cost = np.empty((block + 1, *first.shape))
+    total = np.empty_like(cost)
+    cost[0] = total[0] = first
+    move = np.zeros((n, *first.shape), dtype=np.int8)
     for i in range(1, n):
-        stay = cost[i - 1]
-        j = i - block
-        best = stay.copy()
-        if j >= 0:
-            # Arriving from a neighbour costs `block` samples at this delay.
-            held = total[i - 1] - total[j]
-            below = cost[j, :-1] + held[1:]
-            above = cost[j, 1:] + held[:-1]
-            _improve(best[1:], move[i, 1:], below, -1)
-            _improve(best[:-1], move[i, :-1], above, 1)
-        cost[i] = best + errors[i]
-    return _backtrack(cost[-1], move, block)
+        here, last, j = (
+            i % (block + 1),
+            (i - 1) % (block + 1),
+            (i - block) % (block + 1),
+        )
+        now, best = errors(i), cost[last].copy()
+        if i >= block:
+            # arriving from a neighbour costs `block` samples at this delay
+            held = total[last] - total[j]
+            below = cost[j, :, :-1] + held[:, 1:]
+            better = below < best[:, 1:]
+            np.minimum(best[:, 1:], below, out=best[:, 1:])
+            np.negative(better.view(np.int8), out=move[i, :, 1:])
+            above = cost[j, :, 1:] + held[:, :-1]
+            better = above < best[:, :-1]
+            np.minimum(best[:, :-1], above, out=best[:, :-1])
+            np.copyto(move[i, :, :-1], 1, where=better)
+        np.add(best, now, out=cost[here])
+        np.add(total[last], now, out=total[here])
+    ends = cost[(n - 1) % (block + 1)].argmin(axis=1).tolist()
+    return np.array([_backtrack(at, move[:, k], block) for k, at in enumerate(ends)])
 
 
-def _improve(
-    best: FloatArray, move: FloatArray, candidate: FloatArray, step: int
-) -> None:
-    better = candidate < best
-    best[better] = candidate[better]
-    move[better] = step
-
-
-def _backtrack(last: FloatArray, move: FloatArray, block: int) -> FloatArray:
-    n = len(move)
-    path = np.empty(n, dtype=np.int64)
-    i, at = n - 1, int(np.argmin(last))
+def _backtrack(at: int, move: NDArray[np.int8], block: int) -> NDArray[np.int64]:
+    path = np.empty(len(move), dtype=np.int64)
+    i = len(move) - 1
     while i >= 0:
         step = int(move[i, at])
         span = block if step else 1

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from seismo_pes.signal.delays import velocity_change
 from seismo_pes.signal.errors import ParameterError
-from seismo_pes.signal.warping import _best_path, warping_delays
+from seismo_pes.signal.warping import _best_paths, warping_delays
 
 RATE = 10.0
 
@@ -40,11 +40,20 @@ def test_velocity_change_from_its_delays():
 def test_path_is_the_cheapest_of_all():
     rng = np.random.default_rng(4)
     n, n_delays, block = 7, 4, 2
-    for _ in range(20):
-        errors = rng.uniform(size=(n, n_delays))
-        path = _best_path(errors, block)
+    several = rng.uniform(size=(20, n, n_delays))
+    paths = _best_paths(lambda i: several[:, i], n, block)
+    for errors, path in zip(several, paths, strict=True):
         cost = errors[np.arange(n), path].sum()
         assert abs(cost - _cheapest(errors, block)) < 1e-12
+
+
+def test_many_are_warped_as_one_is():
+    t = np.arange(120) / RATE
+    rows = np.array([coda(t * (1 + change)) for change in np.linspace(0, 0.02, 70)])
+    found = warping_delays(coda(t), rows.reshape(7, 10, 120), RATE, 0.4)
+    for k in (0, 9, 63, 64, 69):
+        alone = warping_delays(coda(t), rows[k], RATE, 0.4)
+        assert np.array_equal(found.reshape(70, 120)[k], alone)
 
 
 def _cheapest(errors, block):
