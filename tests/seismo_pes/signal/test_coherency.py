@@ -64,16 +64,14 @@ def test_phase_correlation_by_its_definition(power, dtype):
         wanted.append(sum(terms) / (2**power * 61))
     out = c.phase_cross_correlate(a, b, 70, power)
     assert out.dtype == dtype
-    # float32 of power one: eight harmonics, the rest has up to 1e-5
-    tolerance = 1e-12 if dtype == np.float64 else 1e-5 if power == 1 else 1e-6
-    assert np.abs(out - wanted).max() < tolerance
+    assert np.abs(out - wanted).max() < (1e-12 if dtype == np.float64 else 1e-6)
 
 
 @settings(deadline=None, max_examples=30)
 @given(
-    st.integers(1, 257),
+    st.integers(500, 1200),
     st.floats(-1, 1),
-    st.tuples(st.integers(-300, 300), st.integers(0, 300)),
+    st.tuples(st.integers(-1500, 1500), st.integers(0, 50)),
     st.integers(0, 2**32 - 1),
 )
 def test_first_power_in_16_bits_is_that_in_float64(n, likeness, span, seed):
@@ -84,7 +82,8 @@ def test_first_power_in_16_bits_is_that_in_float64(n, likeness, span, seed):
     u, v = c.analytic_phase(a), c.analytic_phase(b)
     exact = c.phase_sums(u, v, range(lags[0], lags[1] + 1), 1.0, "f8")
     assert found.dtype == np.float32
-    assert np.abs(found - exact).max() < 1e-5
+    # eight harmonics leave up to 7e-6, and 16 bits 1e-6 (one standard deviation)
+    assert np.abs(found - exact).max() < 2e-5
 
 
 def test_first_power_of_records_longer_than_32_bits_can_sum():
@@ -95,8 +94,16 @@ def test_first_power_of_records_longer_than_32_bits_can_sum():
     assert found[1] == pytest.approx(-1, abs=1e-6)
 
 
+def test_first_power_of_phases_that_are_rounded_alike():
+    n = np.arange(2000)
+    a, b = (np.cos(2 * np.pi * (n / 4 + p)).astype("f4") for p in (0.1, 0.2))
+    found = c.phase_cross_correlate(a, b, 30, 1.0)
+    exact = c.phase_cross_correlate(a.astype("f8"), b.astype("f8"), 30, 1.0)
+    assert np.abs(found - exact).max() < 6e-5
+
+
 def test_first_power_of_records_with_silence():
-    a, b = np.random.default_rng(6).standard_normal((2, 200)).astype("f4")
+    a, b = np.random.default_rng(6).standard_normal((2, 600)).astype("f4")
     u, v = c.analytic_phase(a), c.analytic_phase(b)
     u[50:60] = 0
     found = c.phase_sums(u, v, range(-5, 6), 1.0, "f4")
