@@ -47,6 +47,8 @@ _INTERRUPTED = 130
 _LONGEST_NAP = 0.005
 #: How long a rank that failed lets rank 0 tell its observers.
 _GRACE_SECONDS = 1.0
+#: What a rank wants next; other numbers are of the graph that it wants to run.
+_LEAVE, _SHARE, _RUN = range(3)
 #: How long a rank that leaves without its run waits for the others to leave, too.
 _LEAVING_SECONDS = 5.0
 #: The launcher drops what a rank has just written if all end at once.
@@ -240,7 +242,8 @@ class World:
         self._check_size(library.COMM_WORLD.size)
         # Messages of ours never meet those of PEs that use MPI themselves.
         self._comm = library.COMM_WORLD.Dup()
-        self._exit = library.COMM_WORLD.Dup()
+        self._intents = library.COMM_WORLD.Dup()
+        self._intent: tuple[Any, ...] = ()
         self.rank, self.size = self._comm.rank, self._comm.size
         self.local = self._comm.Split_type(library.COMM_TYPE_SHARED, self.rank)
         self.neighbours = frozenset(self.local.allgather(self.rank))
@@ -251,16 +254,7 @@ class World:
     def begin(self, plan: Plan) -> Any:
         """Return a communicator for one run, once all ranks want the same run."""
         self._has_run = True
-        digest = _digest(plan)
-        lowest_and_highest = array("q", [-digest, digest])
-        shared = array("q", [0, 0])
-        request = self._comm.Iallreduce(lowest_and_highest, shared, op=self.library.MAX)
-        self._await(request)
-        if -shared[0] != shared[1]:
-            raise PlanError(
-                "the ranks have different graphs: build the same graph on every rank "
-                "(what differs between hosts belongs into the inputs)"
-            )
+        self._go_on(_digest(plan))
         self._watch(plan)
         return self._comm.Dup()
 
@@ -289,6 +283,7 @@ class World:
         if self.rank == _ROOT:
             text = pickle.dumps(_outcome(make), 5)
             size[0] = len(text)
+        self._go_on(_SHARE)
         self._await(self._comm.Ibcast(size, root=_ROOT))
         content = bytearray(text or size[0])
         self._await(self._comm.Ibcast(content, root=_ROOT))
@@ -296,6 +291,39 @@ class World:
         if error is not None:
             raise error
         return value  # type: ignore[no-any-return]
+
+    def _go_on(self, intent: int) -> None:
+        """Wait until all ranks say what they want next, and raise unless all want this.
+
+        Raises
+        ------
+        PlanError
+            If some want something else.
+        """
+        lowest, highest = self._intended(intent) or (intent, intent)
+        if lowest == highest:
+            return
+        if lowest == _LEAVE:
+            time.sleep(_LEAVING_SECONDS)  # who has left says so, and ends all ranks
+            raise PlanError("a rank has ended its program while others go on")
+        if lowest == _SHARE:
+            raise PlanError("some ranks begin a run, others call 'share'")
+        raise PlanError(
+            "the ranks have different graphs: build the same graph on every rank "
+            "(what differs between hosts belongs into the inputs)"
+        )
+
+    def _intended(
+        self, intent: int, timeout_s: float = math.inf
+    ) -> tuple[int, int] | None:
+        """Return lowest and highest of what the ranks want; None if some do not say."""
+        lowest_and_highest, found = array("q", [-intent, intent]), array("q", [0, 0])
+        request = self._intents.Iallreduce(
+            lowest_and_highest, found, op=self.library.MAX
+        )
+        # kept, also if the wait is broken off: MPI may write to them later
+        self._intent = (request, lowest_and_highest, found)
+        return (-found[0], found[1]) if self._await(request, timeout_s) else None
 
     def meet(self, comm: Any, timeout_s: float = math.inf) -> bool:
         """Wait, asleep, until all ranks are here; False if they do not come."""
@@ -338,8 +366,14 @@ class World:
         uncaught = getattr(sys, "last_value", None) is not None
         is_orderly = self._has_run and not uncaught
         patience = math.inf if is_orderly else _LEAVING_SECONDS
-        if not self.meet(self._exit, patience):
-            self.abort(1 if uncaught else 2)
+        if self._intended(_LEAVE, patience) == (_LEAVE, _LEAVE):
+            return
+        if not uncaught:
+            sys.stderr.write(
+                f"error: rank {self.rank} has ended its program while others go on: "
+                "every rank must do the same runs\n"
+            )
+        self.abort(1 if uncaught else 2)
 
     @staticmethod
     def _check_size(size: int) -> None:
@@ -389,7 +423,7 @@ def world() -> World:
 
 
 def _digest(plan: Plan) -> int:
-    """Return a number that is the same for the same layout."""
+    """Return a number, at least `_RUN`, that is the same for the same layout."""
     text = [
         *(f"{spec}" for spec in plan.instances),
         *(
@@ -399,7 +433,7 @@ def _digest(plan: Plan) -> int:
         ),
     ]
     code = hashlib.blake2b("\n".join(text).encode(), digest_size=7).digest()
-    return int.from_bytes(code, "big")
+    return _RUN + int.from_bytes(code, "big")
 
 
 def _outcome(make: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -452,6 +452,44 @@ def test_a_rank_that_leaves_before_the_run_ends_it(program, how, status):
     assert done.seconds < 10.0
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(
+    "others",
+    ["run(chain(Source([1]), Pass()), mapping='mpi')", "share('mpi', lambda: 1)"],
+)
+def test_a_rank_that_leaves_between_runs_ends_the_others(program, others, rank):
+    """They waited for it for ever, and it for them."""
+    path = program(f"""
+        from dispel4py.run import share
+        run(chain(Source([1]), Pass()), mapping="mpi")
+        if world().rank == {rank}:
+            sys.exit(3)
+        {others}
+    """)
+    done = mpiexec(3, path)
+    assert done.status == 2, done.stderr
+    assert f"rank {rank} has ended its program while others go on" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.seconds < 10.0
+
+
+def test_ranks_that_want_different_things_are_told(program):
+    path = program("""
+        from dispel4py.run import share
+        try:
+            if world().rank:
+                share("mpi", lambda: 1)
+            run(chain(Source([1]), Pass()), mapping="mpi")
+        except UserError as error:
+            tell(text=str(error))
+            sys.exit(2)
+    """)
+    done = mpiexec(2, path)
+    assert done.status == 2
+    said = "some ranks begin a run, others call 'share'"
+    assert [found["text"] for found in done.told] == [said] * 2
+
+
 def test_a_mistake_of_the_user_on_every_rank_keeps_its_status(program):
     path = program("""
         try:
