@@ -114,6 +114,7 @@ def _of_length(x: Array, n: int | None, axis: int) -> Array:
     x = np.moveaxis(x, axis, -1)
     if n < x.shape[-1]:
         return np.moveaxis(x[..., :n], -1, axis)
-    made = np.zeros((*x.shape[:-1], n), x.dtype)
+    made = np.empty((*x.shape[:-1], n), x.dtype)
     made[..., : x.shape[-1]] = x
+    made[..., x.shape[-1] :] = 0
     return np.moveaxis(made, -1, axis)
