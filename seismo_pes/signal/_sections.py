@@ -139,12 +139,12 @@ def filtered(sections: FloatArray, x: FloatArray, zero_phase: bool) -> FloatArra
     n = x.shape[-1]
     out = np.empty(x.shape, x.dtype)
     for record, made in zip(x.reshape(-1, n), out.reshape(-1, n), strict=True):
-        y = made if made.dtype == np.float64 else np.empty(n)
-        _run(sections, record, y)
-        if zero_phase:
-            _run(sections, y[::-1], y[::-1])
-        if y is not made:
-            made[:] = y
+        if not zero_phase:
+            _run(sections, record, made)
+            continue
+        forward = made if made.dtype == np.float64 else np.empty(n)
+        _run(sections, record, forward)
+        _run(sections, forward[::-1], made[::-1])
     return out
 
 
