@@ -152,9 +152,12 @@ def _run(sections: FloatArray, x: FloatArray, y: FloatArray) -> None:
     """Run over one record in pieces that stay in cache; ``y`` may be ``x``."""
     run = compiled("signal._sosfilt")._sosfilt
     state = np.zeros((1, len(sections), 2))
-    work = np.empty((1, min(len(x), _PIECE)))
+    in_place = y.dtype == np.float64 and y.flags.c_contiguous
+    work = np.empty(0 if in_place else min(len(x), _PIECE))
     for i in range(0, len(x), _PIECE):
-        piece = work[:, : len(x) - i]
-        piece[0] = x[i : i + _PIECE]
-        run(sections, piece, state)
-        y[i : i + _PIECE] = piece[0]
+        made = y[i : i + _PIECE]
+        piece = made if in_place else work[: len(made)]
+        piece[:] = x[i : i + _PIECE]
+        run(sections, piece[None], state)
+        if not in_place:
+            made[:] = piece
