@@ -1,7 +1,7 @@
 """Compiled parts of scipy without the packages around them.
 
-`scipy.signal` brings `scipy.stats` and much else: half a second, in which ten days of a
-channel are filtered.
+`scipy.fft` brings special functions and much else: a fifth of a second, in which ten
+days of a channel are filtered.
 """
 
 import importlib
@@ -25,7 +25,7 @@ def compiled(name: str) -> Any:
     Parameters
     ----------
     name : str
-        Below ``scipy``, such as ``"signal._sosfilt"``. It must need numpy alone.
+        Below ``scipy``: ``"fft._pocketfft.pypocketfft"``. It must need numpy alone.
     """
     full, package = f"scipy.{name}", f"scipy.{name}".rpartition(".")[0]
     if package not in sys.modules and full not in sys.modules:

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seismo_pes.signal._arrays import FloatArray
-from seismo_pes.signal._compiled import compiled
 
 _RATE = 2.0  # of the bilinear transform
-_PIECE = 2**15  # samples
 _ROUNDING = 100 * np.finfo(np.float64).eps  # of an imaginary part that should be 0
 
 ComplexArray = NDArray[Any]
@@ -122,42 +120,3 @@ def _taken(
 def _polynomial(first: complex, second: complex) -> list[float]:
     product = np.convolve((1, -first), (1, -second))
     return [float(one) for one in product.real]
-
-
-def filtered(sections: FloatArray, x: FloatArray, zero_phase: bool) -> FloatArray:
-    """Run sections over the last axis, in float64; return a new array of the same type.
-
-    Parameters
-    ----------
-    sections
-        From `butterworth`.
-    x
-        Records, float32 or float64, shape ``(..., n)``.
-    zero_phase
-        Forward and backward if True, else forward.
-    """
-    n = x.shape[-1]
-    out = np.empty(x.shape, x.dtype)
-    for record, made in zip(x.reshape(-1, n), out.reshape(-1, n), strict=True):
-        if not zero_phase:
-            _run(sections, record, made)
-            continue
-        forward = made if made.dtype == np.float64 else np.empty(n)
-        _run(sections, record, forward)
-        _run(sections, forward[::-1], made[::-1])
-    return out
-
-
-def _run(sections: FloatArray, x: FloatArray, y: FloatArray) -> None:
-    """Run over one record in pieces that stay in cache; ``y`` may be ``x``."""
-    run = compiled("signal._sosfilt")._sosfilt
-    state = np.zeros((1, len(sections), 2))
-    in_place = y.dtype == np.float64 and y.flags.c_contiguous
-    work = np.empty(0 if in_place else min(len(x), _PIECE))
-    for i in range(0, len(x), _PIECE):
-        made = y[i : i + _PIECE]
-        piece = made if in_place else work[: len(made)]
-        piece[:] = x[i : i + _PIECE]
-        run(sections, piece[None], state)
-        if not in_place:
-            made[:] = piece

@@ -10,7 +10,8 @@ from seismo_pes.signal._arrays import (
     require_count,
     require_rate,
 )
-from seismo_pes.signal._sections import butterworth, filtered
+from seismo_pes.signal._recursive import filtered
+from seismo_pes.signal._sections import butterworth
 from seismo_pes.signal.errors import ParameterError
 
 
