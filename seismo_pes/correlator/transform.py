@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from seismo_pes.correlator.spectra_settings import SpectraSettings
-from seismo_pes.correlator.windowing import Chunk, largest
+from seismo_pes.correlator.windowing import Chunk
 from seismo_pes.signal import fourier
 from seismo_pes.signal.coherency import phase_records
 from seismo_pes.signal.normalize import running_mean
@@ -98,17 +98,14 @@ def transform(
 def _raw(chunk: Chunk, settings: SpectraSettings) -> _Some:
     """Transform the windows that are alive; all bins."""
     rows = np.arange(chunk.rows.start, chunk.rows.stop)
-    data, n_samples, alive = chunk.data, chunk.n_samples, chunk.alive
-    if not alive.all():
-        rows, data, n_samples = rows[alive], data[:, alive], n_samples[alive]
-    # a common scale keeps squares of float32 within range; it cancels or is put back
-    scale = largest(data).max(axis=0)
-    scale[scale == 0] = 1.0
-    scaled = np.empty(data.shape, settings.dtype)
-    np.divide(data, scale[:, None], out=scaled, casting="same_kind")
-    spectra = rfft_windows(scaled, settings.n_fft)
+    data, scale, n_samples = chunk.data, chunk.scale, chunk.n_samples
+    if not chunk.alive.all():
+        alive = chunk.alive
+        rows, data, scale = rows[alive], data[:, alive], scale[alive]
+        n_samples = n_samples[alive]
+    spectra = rfft_windows(data, settings.n_fft)
     untouched = settings.kind == "pcc2" and not settings.has_band
-    records = scaled if untouched else None
+    records = data[..., : settings.n_samples] if untouched else None
     return _Some(rows, n_samples, spectra, scale, np.empty((len(rows), 0)), records)
 
 
@@ -321,7 +318,8 @@ def _finish(
     if size is None:
         out[..., inside] = some.data
     else:
-        np.multiply(some.data, size[:, None], out=out[..., inside])
+        parts = some.data.view(size.dtype)  # real and imaginary, each times the size
+        np.multiply(parts, size[:, None], out=out[..., inside].view(size.dtype))
 
 
 def _phase_spectra(some: _Some, settings: SpectraSettings) -> np.ndarray:

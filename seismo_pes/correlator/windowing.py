@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,32 +14,36 @@ from seismo_pes.signal.detrend import detrend
 from seismo_pes.signal.spectra import energy
 from seismo_pes.signal.window import WindowGrid
 
-__all__ = ["Chunk", "CutPlan", "cut_plan", "largest"]
+__all__ = ["Chunk", "CutPlan", "cut_plan"]
 
-# Samples (float64) that are worked on at once: some five copies of them are made.
-_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES = 2 << 20  # of windows that are worked on together: they stay in cache
+_ROWS = 8  # so many of float32, or half as many, are transformed at once
 
 Flat = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """Some windows of the channels of an instrument, detrended.
+    """Some windows of the channels of an instrument, ready for the transform.
 
     Attributes
     ----------
     rows : slice
         Which windows of the plan.
     data : numpy.ndarray
-        Shape (n_channels, n, n_samples), float64; may share memory with a segment.
+        Shape (n_channels, n, n_fft), of the settings' dtype: detrended, divided by the
+        scale, then zeros.
+    scale : numpy.ndarray
+        Shape (n,), float64: the largest absolute value in any channel, never 0.
     n_samples : numpy.ndarray
-        Shape (n,): samples of each window; the rest of its row is zero.
+        Shape (n,): samples of each window.
     alive : numpy.ndarray
         Shape (n,), bool: which windows have energy in all channels.
     """
 
     rows: slice
     data: np.ndarray
+    scale: np.ndarray
     n_samples: np.ndarray
     alive: np.ndarray
 
@@ -67,21 +72,29 @@ class CutPlan:
 
     def chunks(self, settings: SpectraSettings) -> Iterator[Chunk]:
         """Cut and detrend the windows, a few at a time, so that memory is bounded."""
-        row_bytes = 8 * len(self.channels) * settings.n_samples
-        step = max(1, _CHUNK_BYTES // row_bytes)
+        row_bytes = np.dtype(settings.dtype).itemsize * settings.n_fft
+        step = max(1, _CHUNK_BYTES // (row_bytes * len(self.channels)))
+        step -= step % _ROWS if step > _ROWS else 0
         for i in range(0, len(self.windows), step):
-            rows = slice(i, min(i + step, len(self.windows)))
-            n_samples = (self.stop - self.first)[rows]
-            made = [
-                _detrended(self._cut(c, rows, settings.n_samples), n_samples, settings)
-                for c in range(len(self.channels))
-            ]
-            if len(made) == 1:
-                data, alive = made[0][0][None], made[0][1]
-            else:
-                data = np.stack([data for data, _ in made])
-                alive = np.logical_and.reduce([alive for _, alive in made])
-            yield Chunk(rows, data, n_samples, alive)
+            yield self._chunk(slice(i, min(i + step, len(self.windows))), settings)
+
+    def _chunk(self, rows: slice, settings: SpectraSettings) -> Chunk:
+        n_max, n_samples = settings.n_samples, (self.stop - self.first)[rows]
+        pieces = [
+            _detrended(self._cut(c, rows, n_max), n_samples, settings)
+            for c in range(len(self.channels))
+        ]
+        # squares of float32 stay within range; the scale cancels or is put back
+        scale = np.max([piece.largest for piece in pieces], axis=0)
+        scale = np.maximum(scale, np.finfo(np.float64).tiny)
+        shape = (len(pieces), len(n_samples), settings.n_fft)
+        data = np.empty(shape, settings.dtype)
+        data[..., n_max:] = 0
+        for piece, room in zip(pieces, data, strict=True):
+            scaled = np.multiply(piece.data, 1 / scale[:, None], out=piece.data)
+            room[:, :n_max] = scaled
+        alive = np.logical_and.reduce([piece.alive for piece in pieces])
+        return Chunk(rows, data, scale, n_samples, alive)
 
     def _cut(self, channel: int, rows: slice, n_max: int) -> np.ndarray:
         """Return windows of one channel, shape (n, n_max); a view where possible."""
@@ -157,24 +170,36 @@ def _inside(index: np.ndarray, grid: WindowGrid, flat: Flat) -> np.ndarray:
     return inside
 
 
+class _Piece(NamedTuple):
+    """Windows of one channel, detrended; which have energy."""
+
+    data: np.ndarray
+    largest: np.ndarray
+    alive: np.ndarray
+
+
 def _detrended(
-    data: np.ndarray, n_samples: np.ndarray, settings: SpectraSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Detrend each window over its own samples; say which have energy."""
-    biggest = largest(data)
-    if (n_samples == data.shape[-1]).all():
-        data = detrend(data, settings.window_detrend)
+    given: np.ndarray, n_samples: np.ndarray, settings: SpectraSettings
+) -> _Piece:
+    """Detrend each window over its own samples."""
+    if (n_samples == given.shape[-1]).all():
+        data = detrend(given, settings.window_detrend)
     else:
-        data = data.copy()
+        data = given.copy()
         for n in np.unique(n_samples):
             rows = n_samples == n
-            data[rows, :n] = detrend(data[rows, :n], settings.window_detrend)
-    rounding = np.finfo(np.float64).eps * biggest * 8
-    with np.errstate(invalid="ignore"):
+            data[rows, :n] = detrend(given[rows, :n], settings.window_detrend)
+    peak = _largest(data)
+    # what was taken away is a line; with what is left it bounds what was there
+    last = np.arange(len(data)), n_samples - 1
+    ends = given[:, 0] - data[:, 0], given[last] - data[last]
+    rounding = np.finfo(np.float64).eps * (peak + np.abs(ends).max(axis=0)) * 8
+    alive = peak > rounding * np.sqrt(data.shape[-1])
+    if not alive.all():
         alive = np.sqrt(energy(data) / data.shape[-1]) > rounding
-    return data, alive
+    return _Piece(data, peak, alive)
 
 
-def largest(data: np.ndarray) -> np.ndarray:
+def _largest(data: np.ndarray) -> np.ndarray:
     """Return the largest absolute value of each row, without a copy of the rows."""
     return np.asarray(np.maximum(data.max(axis=-1), -data.min(axis=-1)))

@@ -11,6 +11,7 @@ from seismo_pes.signal.errors import ParameterError
 KINDS = ("none", "demean", "linear")
 
 _CHUNK = 32_768  # samples; 256 kB of float64, which stay in the processor's cache
+_BLOCK = 1024  # samples of long records that are added up before the line is fitted
 
 
 def demean(x: ArrayLike) -> FloatArray:
@@ -44,9 +45,9 @@ def demean(x: ArrayLike) -> FloatArray:
 def detrend_linear(x: ArrayLike) -> FloatArray:
     """Subtract the least-squares line along the last axis.
 
-    Closed form: with the time axis centred, slope and mean are independent, so one
-    pass accumulates both in float64. A NaN makes its record NaN; an empty record
-    stays empty; one or two samples and any straight line become zero to rounding.
+    Closed form, accumulated in float64: with the time axis centred, slope and mean are
+    independent. A NaN makes its record NaN; an empty record stays empty; one or two
+    samples and any straight line become zero to rounding.
 
     Parameters
     ----------
@@ -77,34 +78,43 @@ def detrend_linear(x: ArrayLike) -> FloatArray:
 
 
 def _subtract_line(x: FloatArray, out: FloatArray) -> None:
-    """Fit and subtract in pieces, so that float64 intermediates stay in cache."""
+    """Fit a line to each row; subtract it in pieces that stay in cache."""
+    n = x.shape[1]
+    mean, slope = _line(x)
+    step = _CHUNK // 4
+    rise = slope * (np.arange(min(n, step)) - (n - 1) / 2)  # of the first piece
+    work = np.empty_like(rise)
+    for i in range(0, n, step):
+        piece = x[:, i : i + step]
+        line = work[:, : piece.shape[1]]
+        np.add(rise[:, : piece.shape[1]], mean + slope * i, out=line)
+        np.subtract(piece, line, out=out[:, i : i + step], casting="same_kind")
+
+
+def _line(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and slope of each row, shapes (n_rows, 1).
+
+    The moment about the middle is that of the sums of blocks, plus that of what stands
+    at the same place in each block: to add up is several times as fast as to multiply.
+    """
     n_rows, n = x.shape
-    pieces = range(0, n, _CHUNK)
-    time = np.arange(min(n, _CHUNK), dtype=np.float64) - (n - 1) / 2  # of the first
-    work = np.empty((n_rows, len(time)))
-    # A large offset would drown the slope's digits: it is taken away first.
-    mean = x.mean(axis=-1, dtype=np.float64, keepdims=True)
-    moment = np.zeros(n_rows)
-    for i in pieces:
-        room = _into(work, x[:, i : i + _CHUNK])
-        room -= mean
-        # einsum: BLAS would wake its threads for so short a product
-        moment += np.einsum("rk,k->r", room, time[: room.shape[1]])
-        moment += i * room.sum(axis=-1)
-    slope = moment[:, None] / (n * (n * n - 1.0) / 12.0)
-    line = slope * time
-    for i in pieces:
-        room = _into(work, x[:, i : i + _CHUNK])
-        room -= line[:, : room.shape[1]]
-        room -= mean + slope * i
-        out[:, i : i + _CHUNK] = room
+    width = n if n < 16 * _BLOCK else _BLOCK
+    n_blocks, n_rest = divmod(n, width)
+    blocks = x[:, : n - n_rest].reshape(n_rows, n_blocks, width)
+    rest = x[:, n - n_rest :].astype(np.float64)
+    sums = blocks.sum(axis=2, dtype=np.float64)
+    columns = blocks.sum(axis=1, dtype=np.float64)
+    mean = (sums.sum(axis=1) + rest.sum(axis=1))[:, None] / n
+    # a large offset would drown the slope's digits: it is taken away first
+    moment = _times(sums - width * mean, np.arange(n_blocks) * width - (n - width) / 2)
+    moment += _times(columns - n_blocks * mean, np.arange(width) - (width - 1) / 2)
+    moment += _times(rest - mean, np.arange(n - n_rest, n) - (n - 1) / 2)
+    return mean, moment[:, None] / (n * (n * n - 1.0) / 12.0)
 
 
-def _into(work: FloatArray, piece: FloatArray) -> FloatArray:
-    """Copy a piece into float64: to mix types in arithmetic is slower than this."""
-    room = work[:, : piece.shape[1]]
-    room[...] = piece
-    return room
+def _times(rows: FloatArray, weights: FloatArray) -> FloatArray:
+    # einsum: BLAS would wake its threads for so short a product
+    return np.asarray(np.einsum("rk,k->r", rows, weights))
 
 
 def detrend(x: ArrayLike, kind: str) -> FloatArray:

@@ -409,6 +409,18 @@ def test_chunks_change_nothing(monkeypatch, changes, gappy) -> None:
             np.testing.assert_allclose(factors, made[0][2], rtol=1e-9)
 
 
+@pytest.mark.parametrize("size", [1e-310, 1e-40, 1e40, 1e300])
+def test_samples_may_be_of_any_size(size) -> None:
+    """Also where their squares, or they themselves, are no numbers in float32."""
+    settings = make_settings(bands_hz=TEN, whiten="band", dtype="float32")
+    data = red_noise(3)
+    wanted, factors = spectra_of(data, settings, 3)
+    found, others = spectra_of(data * size, settings, 3)
+    # rounding of float32, in spectra that are at most 1
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(others, factors, rtol=1e-6)
+
+
 def test_windows_of_unequal_length_end_in_a_zero() -> None:
     """At 10 Hz windows of 1.95 s hold 20, 19, 20, 19 ... samples."""
     grid = WindowGrid(START.ns, 1_950_000_000, 1_950_000_000)

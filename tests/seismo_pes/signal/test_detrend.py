@@ -41,7 +41,7 @@ def test_odd_inputs(name):
 
 
 @pytest.mark.parametrize("kind", ["demean", "linear"])
-@pytest.mark.parametrize("n", [2, 3, 10, 997])
+@pytest.mark.parametrize("n", [2, 3, 10, 997, 20_011])
 def test_equals_scipy(kind, n):
     x = np.random.default_rng(n).standard_normal((4, n)).cumsum(-1)
     reference = scipy.signal.detrend(x, type="constant" if kind == "demean" else kind)
