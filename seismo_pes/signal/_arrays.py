@@ -1,5 +1,7 @@
-"""What every function here does with its input: one float type, never a mutation."""
+"""What every function here does with arrays: one float type, never a mutation."""
 
+import threading
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from seismo_pes.signal.errors import ParameterError
 
 FloatArray = NDArray[Any]
+KEPT_BYTES = 64_000_000  # scratch larger than that is not kept
 
 
 def as_float(x: ArrayLike, name: str = "x") -> FloatArray:
@@ -54,3 +57,22 @@ def require_count(value: int, name: str, least: int = 0) -> int:
             f"{name} must be a whole number of at least {least}, not {value}"
         )
     return int(value)
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Memory for one thread that lives from call to call, contents undefined.
+
+    Fresh arrays of megabytes cost more in page faults than the transforms that fill
+    them. At most `KEPT_BYTES` and a few batches are kept.
+    """
+    dtype = np.dtype(dtype)
+    size = prod(shape) * dtype.itemsize
+    held = _memory.__dict__.get(name)
+    if held is None or held.size < size:
+        held = np.empty(size, dtype=np.uint8)
+        if size <= KEPT_BYTES:
+            _memory.__dict__[name] = held
+    return held[:size].view(dtype).reshape(shape)
+
+
+_memory = threading.local()

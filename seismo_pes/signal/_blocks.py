@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seismo_pes.signal._arrays import FloatArray
-from seismo_pes.signal._lags import batches, cut_lags, scratch, zero_spectra
+from seismo_pes.signal._arrays import FloatArray, scratch
+from seismo_pes.signal._lags import batches, cut_lags, zero_spectra
 from seismo_pes.signal._short_lags import ShortTransform
 from seismo_pes.signal.whiten import ComplexArray
 

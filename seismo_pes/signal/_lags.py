@@ -1,15 +1,14 @@
 """Inverse transforms of cross-spectra, in batches, into memory that stays."""
 
-import threading
 from collections.abc import Iterator
 from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from seismo_pes.signal import fourier
-from seismo_pes.signal._arrays import FloatArray, require_count
+from seismo_pes.signal._arrays import FloatArray, require_count, scratch
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.whiten import ComplexArray, as_complex
 
@@ -17,7 +16,6 @@ from seismo_pes.signal.whiten import ComplexArray, as_complex
 Lags = int | tuple[int, int]
 
 TRANSFORM_BYTES = 1_300_000  # a batch of transforms, 16 rows of 19,440 float32
-KEPT_BYTES = 64_000_000  # scratch larger than that is not kept
 
 
 def lags_from_spectra(
@@ -87,25 +85,6 @@ def batches(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
     """Yield (start, size) of consecutive batches."""
     for i in range(start, stop, max(1, size)):
         yield i, min(size, stop - i)
-
-
-def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Memory for one thread that lives from call to call, contents undefined.
-
-    Fresh arrays of megabytes cost more in page faults than the transforms that fill
-    them. At most `KEPT_BYTES` and a few batches are kept.
-    """
-    dtype = np.dtype(dtype)
-    size = prod(shape) * dtype.itemsize
-    held = _memory.__dict__.get(name)
-    if held is None or held.size < size:
-        held = np.empty(size, dtype=np.uint8)
-        if size <= KEPT_BYTES:
-            _memory.__dict__[name] = held
-    return held[:size].view(dtype).reshape(shape)
-
-
-_memory = threading.local()
 
 
 def zero_spectra(n_fft: int, dtype: Any) -> ComplexArray:

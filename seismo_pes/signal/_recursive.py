@@ -22,7 +22,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from seismo_pes.signal._arrays import FloatArray
+from seismo_pes.signal._arrays import FloatArray, scratch
 
 _BLOCK = 64  # samples: where the products of eight states cost as much as their loop
 _GROUP = 8  # blocks, groups of blocks ...
@@ -97,34 +97,47 @@ class _Blocks:
     def run(self, x: FloatArray, out: FloatArray) -> None:
         """Filter records of shape ``(n_records, n)``."""
         short = x.shape[1] % _BLOCK
-        before = self._states(x, short)
+        states = self._states(x, short)
         if short:
-            rows = np.concatenate((x[:, :short], before[:, 0]), axis=1)
+            rows = np.concatenate((x[:, :short], states[:, 0]), axis=1)
             out[:, :short] = rows @ self.leave[_BLOCK - short :, _BLOCK - short :]
-            before = before[:, 1:]
+            states = states[:, 1:]
         whole, made = _whole(x, short), _whole(out, short)
-        for i in range(0, whole.shape[1], _PIECE):
-            piece = slice(i, i + _PIECE)
-            rows = np.concatenate((whole[:, piece], before[:, piece]), axis=2)
-            made[:, piece] = rows @ self.leave
+        n_records, n_blocks = whole.shape[:2]
+        shape = (n_records, min(n_blocks, _PIECE), len(self.leave))
+        work = scratch("blocks and states", shape, np.float64)
+        for i in range(0, n_blocks, _PIECE):
+            target = made[:, i : i + _PIECE]
+            rows = work[:, : target.shape[1]]
+            rows[:, :, :_BLOCK] = whole[:, i : i + _PIECE]
+            rows[:, :, _BLOCK:] = states[:, i : i + _PIECE]
+            if target.dtype == np.float64:
+                np.matmul(rows, self.leave, out=target)
+            else:
+                target[:] = rows @ self.leave
 
     def _states(self, x: FloatArray, short: int) -> FloatArray:
         """Return states before each block, for zero phase those behind it, too."""
         first, whole = int(short > 0), _whole(x, short)
-        n_records, n_blocks = whole.shape[:2]
-        entered = np.empty((n_records, first + n_blocks, self.enter.shape[1]))
+        n_records, n_blocks = len(x), first + whole.shape[1]
+        n_groups, m = -(-n_blocks // _GROUP), len(self.power)
+        shape = (n_records, n_groups * _GROUP, self.enter.shape[1])
+        entered = scratch("entered", shape, np.float64)
+        states = scratch("states", shape, np.float64)
+        entered[:, n_blocks:] = 0
         if first:
             entered[:, 0] = x[:, :short] @ self.enter[_BLOCK - short :]
-        for i in range(0, n_blocks, _PIECE):
+        for i in range(0, whole.shape[1], _PIECE):
             piece = whole[:, i : i + _PIECE].astype(np.float64, copy=False)
-            entered[:, first + i : first + i + _PIECE] = piece @ self.enter
-        m = len(self.power)
-        forward = _accumulated(entered[:, :, :m], self.power)
-        if self.cross is None:
-            return forward
-        back = (entered[:, :, m:] + forward @ self.cross)[:, ::-1]
-        backward = _accumulated(back, self.power)[:, ::-1]
-        return np.concatenate((forward, backward), axis=2)
+            target = entered[:, first + i : first + i + piece.shape[1]]
+            np.matmul(piece, self.enter, out=target)
+        _accumulate(entered[:, :, :m], self.power, states[:, :, :m])
+        if self.cross is not None:
+            for i in range(0, n_blocks, _PIECE):
+                piece = slice(i, min(i + _PIECE, n_blocks))
+                entered[:, piece, m:] += states[:, piece, :m] @ self.cross
+            _accumulate(entered[:, ::-1, m:], self.power, states[:, ::-1, m:])
+        return states[:, :n_blocks]
 
 
 def _whole(x: FloatArray, short: int) -> FloatArray:
@@ -132,33 +145,33 @@ def _whole(x: FloatArray, short: int) -> FloatArray:
     return x[:, short:].reshape(len(x), (x.shape[1] - short) // _BLOCK, _BLOCK)
 
 
-def _accumulated(entered: FloatArray, power: FloatArray) -> FloatArray:
-    """Return the states before each block from what enters them with each block.
+def _accumulate(entered: FloatArray, power: FloatArray, before: FloatArray) -> None:
+    """Find the states before each block from what enters them with each block.
 
     Parameters
     ----------
     entered
-        Shape ``(n_records, n_blocks, n_states)``.
+        Shape ``(n_records, n_blocks, n_states)``, n_blocks a multiple of `_GROUP`.
     power
         What becomes of states within one block, shape ``(n_states, n_states)``.
+    before
+        Overwritten; shape as `entered`.
     """
     n_records, n_blocks, m = entered.shape
-    n_groups = -(-n_blocks // _GROUP)
-    if n_groups * _GROUP > n_blocks:
-        longer = np.zeros((n_records, n_groups * _GROUP, m))
-        longer[:, :n_blocks] = entered
-        entered = longer
+    n_groups = n_blocks // _GROUP
     entered = entered.reshape(n_records, n_groups, _GROUP, m)
-    before = np.empty((n_records, n_groups, _GROUP, m))
+    groups = before.reshape(n_records, n_groups, _GROUP, m)  # a view
     state, powers = np.zeros((n_records, n_groups, m)), [np.eye(m)]
     for i in range(_GROUP):
-        before[:, :, i] = state
+        groups[:, :, i] = state
         state = state @ power + entered[:, :, i]
         powers.append(powers[-1] @ power)
     if n_groups > 1:
-        carried = _accumulated(state, powers.pop()) @ np.hstack(powers[:_GROUP])
-        before += carried.reshape(before.shape)
-    return before.reshape(n_records, -1, m)[:, :n_blocks]
+        ends = np.zeros((n_records, -(-n_groups // _GROUP) * _GROUP, m))
+        ends[:, :n_groups] = state
+        carried = np.empty_like(ends)
+        _accumulate(ends, powers.pop(), carried)
+        groups += (carried[:, :n_groups] @ np.hstack(powers)).reshape(groups.shape)
 
 
 def _matrices(sections: FloatArray) -> tuple[FloatArray, ...]:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from seismo_pes.signal._arrays import FloatArray
-from seismo_pes.signal._lags import cut_lags, furthest, scratch, zero_spectra
+from seismo_pes.signal._arrays import FloatArray, scratch
+from seismo_pes.signal._lags import cut_lags, furthest, zero_spectra
 from seismo_pes.signal.whiten import ComplexArray
 
 _WIDTH = 10  # of the kernel, in bins of the short transform
