@@ -64,11 +64,13 @@ def filtered(sections: FloatArray, x: FloatArray, zero_phase: bool) -> FloatArra
 def _look_not_ahead(blocks: "_Blocks", records: FloatArray, out: FloatArray) -> None:
     """Mend the samples before one that is not finite, within its block."""
     for i in np.flatnonzero(~np.isfinite(out[:, -1])):
-        record = records[i : i + 1].copy()
-        first = int(np.isfinite(record[0]).argmin())
-        record[:, first:] = 0
-        blocks.run(record, out[i : i + 1])
-        out[i, first:] = np.nan
+        finite = np.isfinite(records[i])
+        if not finite.all():
+            first = int(finite.argmin())
+            record = records[i : i + 1].copy()
+            record[:, first:] = 0
+            blocks.run(record, out[i : i + 1])
+            out[i, first:] = np.nan
 
 
 @lru_cache(maxsize=64)
@@ -134,8 +136,8 @@ class _Blocks:
         _accumulate(entered[:, :, :m], self.power, states[:, :, :m])
         if self.cross is not None:
             for i in range(0, n_blocks, _PIECE):
-                piece = slice(i, min(i + _PIECE, n_blocks))
-                entered[:, piece, m:] += states[:, piece, :m] @ self.cross
+                before = states[:, i : min(i + _PIECE, n_blocks), :m]
+                entered[:, i : i + before.shape[1], m:] += before @ self.cross
             _accumulate(entered[:, ::-1, m:], self.power, states[:, ::-1, m:])
         return states[:, :n_blocks]
 

@@ -132,3 +132,15 @@ def test_backward_it_reaches_the_whole_record():
     made = bandpass(x, 20.0, 0.1, 2.0)
     assert np.isfinite(made[0]).all()
     assert np.isnan(made[1]).all()
+
+
+def test_what_grows_beyond_float32_is_infinite_only_there():
+    x = np.zeros(200, np.float32)
+    x[100] = 3e38
+    made = filtered(np.array([[1.0, 2.0, 0.0, 1.0, 0.0, 0.0]]), x, zero_phase=False)
+    assert np.flatnonzero(made).tolist() == [100, 101]
+    assert np.isinf(made[101])
+    x[199] = 3e38
+    late = filtered(np.array([[2.0, 0.0, 0.0, 1.0, 0.0, 0.0]]), x, zero_phase=False)
+    assert np.flatnonzero(np.isinf(late)).tolist() == [100, 199]
+    assert not np.isnan(late).any()
