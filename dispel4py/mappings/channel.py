@@ -88,6 +88,7 @@ class Channel:
         self.depth = depth
         self._post: Post = worker.post
         self._wait = worker.serve
+        self._tell_progress = worker.tell_progress
         self._values: list[Any] = []
         self._flags: list[int] | None = None
         self._buffers: list[Any] = []
@@ -228,6 +229,7 @@ class Channel:
             self._kept[self._serial] = kept
         self._unanswered.add(self._serial)
         self._post.send(self.destination, head, buffers)
+        self._tell_progress()
 
     def end(self) -> None:
         """Say that nothing more comes."""

@@ -66,10 +66,9 @@ def _is_alive(pid: int) -> bool:
 
 def remove_folder(folder: Path) -> None:
     """Remove the folder of a run and everything that its processes left."""
-    elsewhere = tempfile.gettempdir()
-    left = [os.path.join(elsewhere, n) for n in _names(elsewhere, f"{folder.name}-")]
-    left += [os.path.join(folder, name) for name in _names(folder)]
-    for path in left:
+    for path in [os.path.join(folder, name) for name in _names(folder)]:
+        with contextlib.suppress(OSError):  # it is none
+            os.unlink(os.readlink(path))  # to what did not find room here
         with contextlib.suppress(OSError):
             os.unlink(path)
     with contextlib.suppress(OSError):

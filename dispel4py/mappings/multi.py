@@ -94,7 +94,7 @@ class Multi(Mapping):
         self, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> RunResult:
         """Start the workers, gather what they send, and end them whatever happens."""
-        with _clearing_up_at_sigterm():
+        with _clearing_up_at_sigterm(), limited_threads(plan.n_processes):
             return self._execute(plan, inputs, observers)
 
     def _execute(
@@ -147,9 +147,10 @@ class _Crew:
     def start(self) -> None:
         """Start one worker per process of the plan."""
         n = self._plan.n_processes
-        with signals_held(), limited_threads(n), objects_kept():
-            for process in range(n):
-                self._workers.append(self._started(process))
+        with signals_held(), objects_kept():
+            self._workers += [self._worker(process) for process in range(n)]
+            for worker in self._workers:
+                worker.start()
 
     def gather(self) -> None:
         """Take in frames until every worker is done.
@@ -161,7 +162,8 @@ class _Crew:
         """
         collector = self.collector
         while collector.still_running and collector.failure is None:
-            alive = [w.sentinel for w in self._workers if w.is_alive()]
+            running = [self._workers[k] for k in collector.still_running]
+            alive = [worker.sentinel for worker in running if worker.is_alive()]
             wait([self._post.inbox, *alive], _LOOK_SECONDS)
             dead = {k for k, w in enumerate(self._workers) if not w.is_alive()}
             before = set(collector.still_running)
@@ -200,16 +202,14 @@ class _Crew:
                 worker.join()
         self._post.close()
 
-    def _started(self, process: int) -> Any:
+    def _worker(self, process: int) -> Any:
         parent, n = os.getpid(), self._plan.n_processes
-        worker = self._context.Process(
+        return self._context.Process(
             target=_work,
             args=(str(self._folder), process, n, self._job, parent),
             name=f"dispel4py-{process}",
             daemon=False,
         )
-        worker.start()
-        return worker
 
     def _written(self, job: Any, method: str) -> str:
         """Write the job to a file, once for all workers, and return its path.
@@ -268,10 +268,11 @@ class _Crew:
                 self._post.send(process, pack(DONE, other))
         told = {k for k in range(self._plan.n_processes) if self._post.is_told(k)}
         if self._due and told.issuperset(self.collector.still_running - {*self._due}):
-            with signals_held(), limited_threads(self._plan.n_processes):
+            with signals_held():
                 while self._due:
                     process = self._due.pop()
-                    self._workers[process] = self._started(process)
+                    self._workers[process] = self._worker(process)
+                    self._workers[process].start()
 
     def _fail_at_standstill(self) -> None:
         running = sorted(self.collector.still_running)

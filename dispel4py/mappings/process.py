@@ -14,6 +14,7 @@ from collections.abc import Iterator
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BYTES = 32 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)  # before processes are forked, not by each of them
 
 
 def raise_allocator_thresholds() -> None:
@@ -24,10 +25,9 @@ def raise_allocator_thresholds() -> None:
     """
     if not sys.platform.startswith("linux"):
         return
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
-        libc.mallopt(_M_TRIM_THRESHOLD, 4 * _KEEP_BYTES)
+    with contextlib.suppress(AttributeError):
+        _LIBC.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+        _LIBC.mallopt(_M_TRIM_THRESHOLD, 4 * _KEEP_BYTES)
 
 
 def available_cores() -> int:
@@ -60,5 +60,5 @@ def peak_memory_mb() -> float:
 def die_with_parent() -> None:
     """Ask the kernel to end this process when its parent ends (Linux)."""
     if sys.platform.startswith("linux"):
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        with contextlib.suppress(AttributeError):
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from dispel4py.grouping import ALL, GLOBAL, SHUFFLE, Grouping
 from dispel4py.instance import Deliver
 from dispel4py.mappings.channel import Channel
 from dispel4py.message import private_copy
+from dispel4py.plan import InstanceSpec
 
 
 class Attendant(Protocol):
@@ -57,6 +59,33 @@ class Shuffle:
                     return
             else:
                 self._worker.serve(self._depth)
+
+
+def dealing(
+    grouping: Grouping,
+    targets: list[Deliver],
+    channels: list[Channel | None],
+    source: InstanceSpec,
+    worker: Attendant,
+) -> Deliver:
+    """Return the function that sends an item to those that a grouping says.
+
+    Parameters
+    ----------
+    grouping : Grouping
+    targets : list of callable
+        One for each instance that may get it.
+    channels : list of Channel or None
+        Their channels; None for an instance of this process.
+    source : InstanceSpec
+        Whose items they are.
+    worker : Attendant
+    """
+    if len(targets) == 1 and grouping.kind in (SHUFFLE, GLOBAL, ALL):
+        return targets[0]
+    if grouping.kind == SHUFFLE:
+        return Shuffle(targets, channels, source.number, worker, source.depth)
+    return selecting(targets, grouping.select)
 
 
 def selecting(targets: list[Deliver], select: Callable[[Any, int], Any]) -> Deliver:

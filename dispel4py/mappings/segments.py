@@ -186,9 +186,8 @@ class Arena:
         try:
             return Segment(str(self._folder / name), room)
         except OSError:  # no room in memory: a file on disk does the same, slower
-            descriptor, path = tempfile.mkstemp(prefix=f"{self._folder.name}-{name}-")
-            os.close(descriptor)
-            os.unlink(path)
+            path = os.path.join(tempfile.gettempdir(), f"{self._folder.name}-{name}")
+            os.symlink(path, self._folder / name)  # it is removed with the folder
             return Segment(path, room)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -24,13 +25,42 @@ _THREAD_VARIABLES = (
 )
 
 
+_lock = threading.Lock()
+_limits = contextlib.ExitStack()
+_n_runs = 0
+
+
 @contextlib.contextmanager
 def limited_threads(n_processes: int) -> Iterator[None]:
     """Let processes x threads be the number of cores, for BLAS and OpenMP.
 
     Processes that are started meanwhile keep the limit: forked ones inherit that of
-    the libraries, others read the variables.
+    the libraries, others read the variables. It is meant for a whole run: OpenBLAS,
+    when it is given its threads back, keeps a core busy for a while. Of runs at the
+    same time the first one sets the limit, and the last one lifts it.
     """
+    global _n_runs
+    limit_threads(n_processes)
+    try:
+        yield
+    finally:
+        with _lock:
+            _n_runs -= 1
+            if not _n_runs:
+                _limits.close()
+
+
+def limit_threads(n_processes: int) -> None:
+    """Limit the threads of this process for good, as `limited_threads` does."""
+    global _n_runs
+    with _lock:
+        if not _n_runs:
+            _limits.enter_context(_limited(n_processes))
+        _n_runs += 1
+
+
+@contextlib.contextmanager
+def _limited(n_processes: int) -> Iterator[None]:
     n = str(max(1, available_cores() // n_processes))
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     for name, value in before.items():
@@ -61,8 +91,3 @@ def _limited_libraries(
 def _libraries() -> Any:
     """Return what limits the libraries that are loaded; to look for them takes long."""
     return None if ThreadpoolController is None else ThreadpoolController()
-
-
-def limit_threads(n_processes: int) -> None:
-    """Limit the threads of this process for good, as `limited_threads` does."""
-    limited_threads(n_processes).__enter__()

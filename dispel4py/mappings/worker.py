@@ -19,7 +19,6 @@ from typing import Any
 
 from dispel4py.clock import Clock
 from dispel4py.dead_letters import packed
-from dispel4py.grouping import ALL, GLOBAL, SHUFFLE
 from dispel4py.instance import Deliver, Failure, Instance
 from dispel4py.mappings.base import Options, SourceInputs
 from dispel4py.mappings.channel import (
@@ -45,7 +44,7 @@ from dispel4py.mappings.channel import (
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.custody import Custody
 from dispel4py.mappings.process import peak_memory_mb
-from dispel4py.mappings.routing import Shuffle, copying, selecting
+from dispel4py.mappings.routing import copying, dealing
 from dispel4py.message import Frame
 from dispel4py.observe import Observers
 from dispel4py.plan import InstanceSpec, Plan, Route
@@ -157,9 +156,17 @@ class Worker:
         for delivers in outputs.values():
             # all but the last of several receivers get a copy of their own
             delivers[:-1] = [copying(deliver) for deliver in delivers[:-1]]
-            if self._wants_progress and not spec.depth:
-                delivers.insert(0, self._tick)
+            if self._wants_progress and self._works_on_what_comes_of(spec):
+                delivers.insert(0, self.tell_progress)
         instance.connect(outputs)
+
+    def _works_on_what_comes_of(self, spec: InstanceSpec) -> bool:
+        """Return whether a source's items may be worked on here, within its call."""
+        routes = [r for r in self.plan.routes if r.source_pe == spec.pe_index]
+        sinks = {index for route in routes for index in route.destinations}
+        return not spec.depth and (
+            self.collector is not None or not sinks.isdisjoint(self.instances)
+        )
 
     def _feeders(self, route: Route, spec: InstanceSpec) -> list[int]:
         """Return the source instances whose end ``spec`` waits for."""
@@ -193,11 +200,7 @@ class Worker:
                 channel = self._channel(key, at[index].process, spec.depth)
                 targets.append(channel.put)
                 channels.append(channel)
-        if len(targets) == 1 and route.grouping.kind in (SHUFFLE, GLOBAL, ALL):
-            return targets[0]
-        if route.grouping.kind == SHUFFLE:
-            return Shuffle(targets, channels, spec.number, self, spec.depth)
-        return selecting(targets, route.grouping.select)
+        return dealing(route.grouping, targets, channels, spec, self)
 
     def _local(self, index: int, port: str) -> Deliver:
         invoke = self.instances[index].inputs[port]
@@ -286,7 +289,7 @@ class Worker:
     def poll(self, timeout_s: float) -> None:
         """Take in all frames that are there; wait for one if there is none."""
         if self._wants_progress:
-            self._tell_progress()
+            self.tell_progress()
         if self.post is None:
             return
         began = time.perf_counter() if timeout_s else 0.0
@@ -428,11 +431,8 @@ class Worker:
 
     # -- reporting -------------------------------------------------------------
 
-    def _tick(self, item: Any) -> None:
-        """Tell of progress between the items that a source gives in one call."""
-        self._tell_progress()
-
-    def _tell_progress(self) -> None:
+    def tell_progress(self, item: Any = None) -> None:
+        """Tell of progress now and then, also within a long call of a source."""
         now = time.perf_counter()
         if now - self._progress_at > PROGRESS_SECONDS:
             self._progress_at = now

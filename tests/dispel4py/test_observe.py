@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dispel4py.base import IterativePE, ProducerPE
+from dispel4py.base import ConsumerPE, IterativePE, ProducerPE
 from dispel4py.errors import RunError
+from dispel4py.mappings import worker
 from dispel4py.observe import Observer, Observers
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
@@ -16,6 +17,11 @@ class Numbers(ProducerPE):
     def _process(self, inputs):
         for number in range(5):
             self.write("output", number)
+
+
+class Leaf(ConsumerPE):
+    def _process(self, data):
+        pass
 
 
 class Reciprocal(IterativePE):
@@ -145,6 +151,22 @@ def test_progress_is_told_while_a_run_lasts():
         watch = Progress()
         run(graph(), mapping=mapping, processes=2, on_error="skip", observers=[watch])
         assert watch.counts == {"Numbers0": (1, 5, 0, 0), "Reciprocal1": (5, 4, 0, 1)}
+
+
+@pytest.mark.parametrize(("mapping", "n"), [("simple", 1), ("multi", 1), ("multi", 2)])
+def test_progress_is_told_within_a_call_that_gives_many_items(mapping, n, monkeypatch):
+    monkeypatch.setattr(worker, "PROGRESS_SECONDS", -1.0)
+    seen = []
+
+    class Progress(Observer):
+        def progress(self, counts):
+            seen.append(counts["Numbers0"].n_out)
+
+    made = WorkflowGraph()
+    made.connect(Numbers(), "output", Leaf(), "input")
+    run(made, mapping=mapping, processes=n, observers=[Progress()])
+    assert seen[-1] == 5
+    assert any(0 < given < 5 for given in seen)
 
 
 def test_what_nobody_listens_to_costs_nothing():

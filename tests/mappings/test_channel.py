@@ -32,6 +32,7 @@ class Worker:
     """Answers a batch whenever a channel waits: the oldest, or that of one channel."""
 
     keeps_frames, first_serial = False, 0
+    n_told = 0
 
     def __init__(self, seconds_of: Any = lambda item: 0.0) -> None:
         self.post, self.channels = Post(), {}
@@ -56,6 +57,10 @@ class Worker:
         """Wait until something is answered."""
         self.answer()
 
+    def tell_progress(self) -> None:
+        """Count how often."""
+        self.n_told += 1
+
 
 @pytest.fixture(autouse=True)
 def no_haste(monkeypatch):
@@ -75,6 +80,7 @@ def test_batches_of_cheap_items_grow() -> None:
     way.flush()
     assert sizes(worker)[:3] == [1, 1, 1]
     assert max(sizes(worker)) == module.BATCH_ITEMS
+    assert worker.n_told == len(worker.post.sent)
     assert [v for batch in worker.post.sent for v in batch[3]] == list(range(10_000))
 
 

@@ -18,6 +18,7 @@ import pytest
 from dispel4py.errors import MappingUnavailable, ParameterError
 from dispel4py.mappings import launch as launching
 from dispel4py.mappings.deaths import files_of_killed
+from dispel4py.mappings.threads import _THREAD_VARIABLES
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed")
 
@@ -278,6 +279,28 @@ def test_a_waiting_rank_does_not_burn_a_core(program):
     assert len(done.told) == 6
     # of 1 s and of 0.8 s; a spinning rank takes most of it
     assert [found for found in done.told if found["cpu"] > 0.4] == []
+
+
+def test_ranks_share_the_cores(program):
+    path = program("""
+        import numpy
+        from threadpoolctl import threadpool_info
+        from dispel4py.mappings.process import available_cores
+        class Look(Pass):
+            def _process(self, data):
+                variable = os.environ["OMP_NUM_THREADS"]
+                threads = [library["num_threads"] for library in threadpool_info()]
+                tell(cores=available_cores(), variable=variable, n=threads)
+        run(chain(Source([1]), Look()), mapping="mpi")
+    """)
+    pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed")
+    unset = dict.fromkeys(_THREAD_VARIABLES, "")
+    done = execute(launching.find_mpiexec(), "-n", 2, sys.executable, path, **unset)
+    assert done.status == 0, done.stderr
+    (found,) = done.told
+    share = max(1, found["cores"] // 2)
+    assert found["variable"] == str(share)
+    assert max(found["n"], default=1) <= share
 
 
 def test_runs_follow_runs_and_all_ranks_get_the_result(program):
