@@ -65,3 +65,19 @@ def test_a_reader_that_has_gone_is_no_traceback():
         said = process.stderr.read().decode()
         assert process.wait() == 120
     assert "Traceback" not in said
+
+
+def test_threads_without_work_do_not_spin():
+    """OpenBLAS reads what it is told when numpy is loaded, so that comes later."""
+    code = """
+import os, sys
+import xcorr_app
+assert "numpy" not in sys.modules
+import xcorr_app.__main__
+print(os.environ["OPENBLAS_THREAD_TIMEOUT"])
+"""
+    names = {"OPENBLAS_THREAD_TIMEOUT"}
+    env = {name: value for name, value in os.environ.items() if name not in names}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "4\n"
