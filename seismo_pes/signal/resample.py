@@ -18,6 +18,8 @@ from seismo_pes.signal.rates import exact_rate
 _KAISER_BETA = 10.06  # 100 dB: 0.1102 (100 - 8.7), Kaiser (1974)
 _HALF_LENGTH = 33  # samples at the lower rate; makes the transition 0.2 Nyquist wide
 _LARGEST_TRANSFORM = 2**22  # beyond it, bins that are not needed would cost too much
+_LARGEST_PRODUCT = 2**20  # weights: beyond it, transforms are faster
+_PIECE = 2**15  # samples that stay in cache on their way through
 LARGEST_TERM = 10_000
 
 
@@ -50,19 +52,19 @@ def rate_ratio(rate_in_hz: float, rate_out_hz: float) -> Fraction:
 def resample(x: ArrayLike, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
     """Resample the last axis by the rational factor p/q, zero phase, alias-free.
 
-    A Kaiser-windowed sinc (100 dB) is applied in the frequency domain and the
-    spectrum cut at the lower Nyquist frequency: within 0.01 % of unity up to 80 %
-    of that frequency, -6 dB at 90 %, and what would alias is below -90 dB. The
-    first sample keeps its time. The record is taken as zero outside; the first and
-    last 33 samples (of the lower rate) feel its ends, so demean or taper it before.
-    Time and memory grow with the longer of the two records, whatever the ratio.
+    The filter is a Kaiser-windowed sinc (100 dB): within 0.01 % of unity up to 80 %
+    of the lower Nyquist frequency, -6 dB at 90 %, and what would alias is below
+    -90 dB. The first sample keeps its time. The record is taken as zero outside; the
+    first and last 33 samples (of the lower rate) feel its ends, so demean or taper it
+    before. Only samples that are kept are made, by matrix products; where the terms of
+    the ratio are large (1001 to 1000), it goes by Fourier transforms.
 
     Parameters
     ----------
     x
         Records, shape ``(..., n)``. float32 stays float32 (rounding error about 1e-6
         of the largest sample), anything else becomes float64. NaN spreads over
-        its record; empty stays empty.
+        its neighbours, at most over its record; empty stays empty.
     rate_in_hz, rate_out_hz
         Sampling rates; their ratio must be a fraction (see `rate_ratio`).
 
@@ -90,14 +92,82 @@ def resample(x: ArrayLike, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
     n = x.shape[-1]
     if p == q or x.size == 0:
         return x.copy()
+    n_out = -(-n * p // q)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite spreads
+        if _n_weights(p, q) <= _LARGEST_PRODUCT:
+            records = x.reshape(-1, n)
+            return _by_products(records, p, q)[:, :n_out].reshape(*x.shape[:-1], n_out)
+        return _by_transforms(x, p, q, n_out)
+
+
+def _by_products(x: FloatArray, p: int, q: int) -> FloatArray:
+    """Resample records, shape ``(n_records, n)``, some zeros more behind them.
+
+    A block of samples adds to the block of new samples at its time, to the one before
+    and to the one after: the filter reaches no further.
+    """
+    weights = _weights(p, q, x.dtype.char)
+    n_in, n_made = weights.shape[0], weights.shape[1] // 3
+    n_records, n = x.shape
+    n_whole = n // n_in
+    made = np.zeros((n_records, n_whole + 3, n_made), x.dtype)
+
+    def add(blocks: FloatArray, first: int) -> None:
+        parts = (blocks @ weights).reshape(*blocks.shape[:2], 3, n_made)
+        for i in range(3):
+            made[:, first + i : first + i + blocks.shape[1]] += parts[:, :, i]
+
+    whole = x[:, : n_whole * n_in].reshape(n_records, n_whole, n_in)
+    at_once = max(1, _PIECE // (n_in * n_records))
+    for first in range(0, n_whole, at_once):
+        add(whole[:, first : first + at_once], first)
+    last = np.zeros((n_records, 1, n_in), x.dtype)
+    last[:, 0, : n - n_whole * n_in] = x[:, n_whole * n_in :]
+    add(last, n_whole)
+    return made[:, 1:].reshape(n_records, -1)
+
+
+def _n_weights(p: int, q: int) -> int:
+    return 3 * p * q * (-(-_HALF_LENGTH // min(p, q))) ** 2
+
+
+@lru_cache(maxsize=8)
+def _weights(p: int, q: int, dtype: str) -> FloatArray:
+    """Return what each sample of a block adds to three blocks, a row per sample.
+
+    A block is as long as the filter reaches to one side, or a little longer, and holds
+    a whole number of periods of the two rates.
+    """
+    periods = -(-_HALF_LENGTH // min(p, q))
+    made = (
+        np.arange(-periods * p, 2 * periods * p) * q
+    )  # in samples at p times the rate
+    away = made - np.arange(periods * q)[:, None] * p
+    taps = _taps(p, q)
+    half = len(taps) // 2
+    near = np.abs(away) <= half
+    weights = np.where(near, taps[np.where(near, away, 0) + half] * p, 0).astype(dtype)
+    weights.setflags(write=False)
+    return weights
+
+
+def _taps(p: int, q: int) -> FloatArray:
+    """Return the anti-alias filter at p times the input rate, of unit sum."""
+    half = _HALF_LENGTH * max(p, q)
+    at = np.arange(-half, half + 1)
+    taps = np.sinc(0.9 / max(p, q) * at) * np.kaiser(2 * half + 1, _KAISER_BETA)
+    return np.asarray(taps / taps.sum())
+
+
+def _by_transforms(x: FloatArray, p: int, q: int, n_out: int) -> FloatArray:
+    """Resample in the frequency domain; time does not grow with the ratio."""
     pad = _HALF_LENGTH * max(p, q)  # samples at p times the input rate
-    units = fourier.next_fast_len(-(-(n * p + pad) // (p * q)), real=True)
+    units = fourier.next_fast_len(-(-(x.shape[-1] * p + pad) // (p * q)), real=True)
     n_bins = min(p, q) * units // 2 + 1
     spectrum = fourier.rfft(x, q * units, axis=-1)[..., :n_bins]
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite spreads
-        spectrum *= _response(p, q, units).astype(x.dtype)
+    spectrum *= _response(p, q, units).astype(x.dtype)
     y = fourier.irfft(spectrum, p * units, axis=-1)
-    return np.ascontiguousarray(y[..., : -(-n * p // q)])
+    return np.ascontiguousarray(y[..., :n_out])
 
 
 def decimate(x: ArrayLike, factor: int) -> FloatArray:
@@ -122,12 +192,9 @@ def decimate(x: ArrayLike, factor: int) -> FloatArray:
 @lru_cache(maxsize=8)
 def _response(p: int, q: int, units: int) -> FloatArray:
     """Response of the anti-alias filter, times p/q, from 0 to the lower Nyquist."""
-    half = _HALF_LENGTH * max(p, q)
-    at = np.arange(-half, half + 1)
-    taps = np.sinc(0.9 / max(p, q) * at) * np.kaiser(2 * half + 1, _KAISER_BETA)
     # of the p q units bins at p times the input rate only the first are needed
     n, n_bins = p * q * units, min(p, q) * units // 2 + 1
-    response = _bins(taps / taps.sum(), n, n_bins) * (p / q)
+    response = _bins(_taps(p, q), n, n_bins) * (p / q)
     if min(p, q) * units % 2 == 0:
         response[-1] = 0.0
     response.setflags(write=False)

@@ -39,14 +39,41 @@ def test_aliases_are_below_minus_90_db(factor):
         assert np.abs(y[margin:-margin]).max() < 10 ** (-90 / 20)
 
 
-def test_agrees_with_polyphase_filtering():
-    x = np.random.default_rng(5).standard_normal(5000)
-    p, q = 2, 5
-    taps = scipy.signal.firwin(2 * 33 * q + 1, 0.9 / q, window=("kaiser", 10.06))
+@pytest.mark.parametrize("shape", [(1,), (2, 3, 329), (3, 330), (331,), (2, 40_000)])
+@pytest.mark.parametrize(
+    ("p", "q"), [(1, 2), (1, 5), (1, 100), (2, 5), (4, 5), (3, 1), (5, 3), (40, 37)]
+)
+def test_equals_polyphase_filtering(p, q, shape):
+    x = np.random.default_rng(5).standard_normal(shape)
+    taps = scipy.signal.firwin(
+        2 * 33 * max(p, q) + 1, 0.9 / max(p, q), window=("kaiser", 10.06)
+    )
+    wanted = scipy.signal.resample_poly(x, p, q, axis=-1, window=taps)
+    y = r.resample(x, q, p)
+    assert y.shape == wanted.shape
+    assert np.abs(y - wanted).max() < 1e-12
+
+
+@pytest.mark.parametrize(("p", "q"), [(1, 400), (400, 1), (501, 500), (9999, 10_000)])
+def test_large_terms_go_another_way_to_the_same(p, q):
+    x = np.random.default_rng(5).standard_normal(3 * max(q, 4000))
+    taps = scipy.signal.firwin(
+        2 * 33 * max(p, q) + 1, 0.9 / max(p, q), window=("kaiser", 10.06)
+    )
     wanted = scipy.signal.resample_poly(x, p, q, window=taps)
-    y = r.resample(x, 5, 2)
+    y = r.resample(x, q, p)
     # The spectrum is cut where the filter is at -100 dB; that is the difference.
     assert np.abs(y - wanted).max() < 3e-5
+
+
+def test_what_is_not_finite_stays_near():
+    x = np.ones((2, 20_000))
+    x[1, 10_000] = np.inf
+    y = r.resample(x, 100, 20)
+    assert np.isfinite(y[0]).all()
+    assert not np.isfinite(y[1, 1967:2034]).any()
+    assert np.isfinite(y[1, :1900]).all()
+    assert np.isfinite(y[1, 2100:]).all()
 
 
 @pytest.mark.parametrize(
