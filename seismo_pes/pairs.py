@@ -27,15 +27,14 @@ def block_size(n_channels: int, n_processes: int = 1) -> int:
     """Choose how many channels to put into a block.
 
     Some 36 tiles, or about four for each process if that is more, so that they can
-    be shared out evenly; at most 64 channels, so that two blocks stay small, and no
-    process works for long when the others have done.
+    be shared out evenly; at most 128 channels, so that two blocks stay small.
 
     >>> block_size(1000), block_size(4), block_size(1000, 256)
-    (64, 1, 23)
+    (125, 1, 23)
     """
     n_tiles = max(36, 4 * n_processes)
     n_blocks = math.ceil((math.sqrt(8 * n_tiles + 1) - 1) / 2)
-    return max(1, min(64, math.ceil(n_channels / n_blocks)))
+    return max(1, min(128, math.ceil(n_channels / n_blocks)))
 
 
 def wanted_tiles(
