@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TextIO
 
 _RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
@@ -81,19 +81,20 @@ _HELD = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def signals_held() -> Iterator[None]:
+def signals_held(numbers: Sequence[int] = _HELD) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM wait while processes are started.
 
     An exception that a signal raised where Python calls back at a fork would be lost.
-    The new processes hold the two as well, until they call `signals_of_a_worker`.
+    The new processes hold the two as well, until they call `signals_of_a_worker`:
+    Ctrl-C would be a traceback of each that has not come so far.
     """
     came: list[int] = []
     try:
-        before = {n: signal.signal(n, lambda n, _: came.append(n)) for n in _HELD}
+        before = {n: signal.signal(n, lambda n, _: came.append(n)) for n in numbers}
     except ValueError:  # not the main thread, which alone is interrupted
         yield
         return
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
