@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ class ProcessReport:
     bytes_sent : dict
         ``{"source.output -> destination.input": bytes}`` to other processes.
     instances : tuple of InstanceReport
+    restarts : int
+        How often it was killed and started again. What it did is then the sum over
+        its lives, as far as it had told: it tells a few times per second. Items that
+        were given again are counted again.
     """
 
     process: int
@@ -61,6 +65,32 @@ class ProcessReport:
     peak_memory_mb: float
     bytes_sent: dict[str, int]
     instances: tuple[InstanceReport, ...]
+    restarts: int = 0
+
+
+def with_earlier_life(report: ProcessReport, earlier: ProcessReport) -> ProcessReport:
+    """Return the report of a process with what it did before it was killed."""
+    pairs = zip(report.instances, earlier.instances, strict=True)
+    return ProcessReport(
+        report.process,
+        report.seconds + earlier.seconds,
+        report.waiting_s + earlier.waiting_s,
+        max(report.peak_memory_mb, earlier.peak_memory_mb),
+        bytes_sent([earlier, report]),
+        tuple(
+            replace(
+                now,
+                n_in=now.n_in + before.n_in,
+                n_out=now.n_out + before.n_out,
+                n_failed=now.n_failed + before.n_failed,
+                busy_s=None
+                if now.busy_s is None
+                else now.busy_s + (before.busy_s or 0),
+            )
+            for now, before in pairs
+        ),
+        report.restarts,
+    )
 
 
 def as_dict(result: RunResult) -> dict[str, Any]:
@@ -122,7 +152,7 @@ def as_text(result: RunResult) -> str:
         text += "\n\n" + _table(rows)
     plural = "process" if result.n_processes == 1 else "processes"
     lines = [f"{text}\n\n{result.seconds:.2f} s, {result.n_processes} {plural}"]
-    return "\n".join([*lines, *_given_up(result)])
+    return "\n".join([*lines, *_started_again(result), *_given_up(result)])
 
 
 def brief(result: RunResult) -> str:
@@ -131,7 +161,17 @@ def brief(result: RunResult) -> str:
     rows += [[pe, str(n), str(out)] for pe, (n, out) in result.counts.items()]
     plural = "process" if result.n_processes == 1 else "processes"
     lines = [_table(rows), f"{result.seconds:.2f} s, {result.n_processes} {plural}"]
-    return "\n".join([*lines, *_given_up(result)])
+    return "\n".join([*lines, *_started_again(result), *_given_up(result)])
+
+
+def _started_again(result: RunResult) -> list[str]:
+    restarts = {p.process: p.restarts for p in result.processes if p.restarts}
+    lines = [f"process {k} was started again, {n} x" for k, n in restarts.items()]
+    if lines:
+        lines.append(
+            "(its counts: what all its lives had told; items given again count again)"
+        )
+    return lines
 
 
 def _given_up(result: RunResult) -> list[str]:

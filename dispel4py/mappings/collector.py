@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from dispel4py.dead_letters import DeadLetter, append_letter
@@ -21,7 +23,7 @@ from dispel4py.mappings.channel import (
 from dispel4py.message import Frame
 from dispel4py.observe import Count, Observers
 from dispel4py.plan import Plan
-from dispel4py.summary import ProcessReport
+from dispel4py.summary import ProcessReport, with_earlier_life
 
 
 class Collector:
@@ -39,6 +41,8 @@ class Collector:
         self._failed = observers.listener("failed")
         self._dead_letters = dead_letters
         self._reports: dict[int, ProcessReport] = {}
+        self._earlier: dict[int, ProcessReport] = {}  # of lives that ended early
+        self._restarts: Counter[int] = Counter()
         for k, pe in enumerate(plan.pes):
             for port in plan.unconnected_outputs(k):
                 self.result.collect(pe.id, port, [])
@@ -76,11 +80,20 @@ class Collector:
             if self._failed:
                 self._failed(content[0])
             return
-        self._reports[process] = content[0]
+        report = replace(content[0], restarts=self._restarts[process])
+        if process in self._earlier:
+            report = with_earlier_life(report, self._earlier[process])
+        self._reports[process] = report
         if kind == DONE:
             self.still_running.discard(process)
         if self._progress is not None:
             self._progress(self._totals())
+
+    def start_again(self, process: int) -> None:
+        """Note that another worker takes the place of one that was killed."""
+        self._restarts[process] += 1
+        if process in self._reports:
+            self._earlier[process] = self._reports[process]
 
     def _give_up(self, failure: Failure, item: bytes | None) -> None:
         self.result.give_up(failure)

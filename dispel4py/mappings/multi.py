@@ -18,7 +18,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -133,8 +133,10 @@ class _Crew:
         self._job: Any = (plan, inputs, options, observers.at_worker())
         if method != "fork":
             self._job = self._written(self._job, method)
-        if method == "forkserver":  # first: it would hold signals for all its children
-            forkserver.ensure_running()
+            resource_tracker.ensure_running()  # before: it lets go of signals held
+        if method == "forkserver":  # SIGTERM would be held for all its children
+            with signals_held([signal.SIGINT]):
+                forkserver.ensure_running()
         self._workers: list[Any] = []
         self._restarts: dict[int, int] = {}
         self._due: list[int] = []
@@ -241,6 +243,7 @@ class _Crew:
         ):
             _log.warning("%s; process %d is started again", failure, process)
             self._restarts[process] = n + 1
+            self.collector.start_again(process)
             self._restart(process)
             return
         self.collector.take_report(process, FAILED, failure)
