@@ -32,8 +32,8 @@ test: $(FULL) ## run the tests
 bench-elements: $(FULL) ## time the elements beside the plain obspy and numpy chain
 	$(BIN)/python -m benchmarks.elements
 
-bench-engine: $(FULL) ## time the engine beside its predecessors (installs them)
-	$(BIN)/python -m benchmarks.engine
+bench-engine: $(FULL) ## time the engine beside its predecessors (installs them; QUICK=1: small)
+	$(BIN)/python -m benchmarks.engine $(if $(QUICK),--quick)
 
 bench-headline: $(FULL) ## the correlation job of 2015 beside a bare kernel (20 GB; QUICK=1: small)
 	$(BIN)/python -m benchmarks.headline $(if $(QUICK),--quick)
