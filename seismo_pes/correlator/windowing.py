@@ -17,7 +17,8 @@ from seismo_pes.signal.window import WindowGrid
 __all__ = ["Chunk", "CutPlan", "cut_plan"]
 
 _CHUNK_BYTES = 2 << 20  # of windows that are worked on together: they stay in cache
-_ROWS = 8  # so many of float32, or half as many, are transformed at once
+_MOST_BYTES = 16 << 20  # of long windows
+_ROWS = 4  # are transformed in the time of one
 
 Flat = Sequence[tuple[int, int]]
 
@@ -73,7 +74,8 @@ class CutPlan:
     def chunks(self, settings: SpectraSettings) -> Iterator[Chunk]:
         """Cut and detrend the windows, a few at a time, so that memory is bounded."""
         row_bytes = np.dtype(settings.dtype).itemsize * settings.n_fft
-        step = max(1, _CHUNK_BYTES // (row_bytes * len(self.channels)))
+        row_bytes *= len(self.channels)
+        step = max(_CHUNK_BYTES // row_bytes, min(_ROWS, _MOST_BYTES // row_bytes), 1)
         step -= step % _ROWS if step > _ROWS else 0
         for i in range(0, len(self.windows), step):
             yield self._chunk(slice(i, min(i + step, len(self.windows))), settings)

@@ -398,8 +398,9 @@ def test_chunks_change_nothing(monkeypatch, changes, gappy) -> None:
         pieces = [segment(data[:950]), segment(data[955:], 955)]
     settings = make_settings(**changes)
     made = []
-    for chunk_bytes in (16 << 20, 8 * 3 * N, 1):
+    for chunk_bytes, n_rows in ((16 << 20, 4), (8 * 3 * N, 1), (1, 4), (1, 1)):
         monkeypatch.setattr(windowing, "_CHUNK_BYTES", chunk_bytes)
+        monkeypatch.setattr(windowing, "_ROWS", n_rows)
         made.append(instrument_spectra([pieces], range(7), settings, [()]))
     for used, spectra, factors in made[1:]:
         assert (used == made[0][0]).all()
