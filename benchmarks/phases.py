@@ -19,6 +19,7 @@ from typing import Any
 def main(argv: list[str]) -> int:
     """Run; the exit status is that of the application."""
     began = time.perf_counter()
+    import xcorr_app.__main__  # noqa: F401 - sets what the command sets
     from xcorr_app import cli, workflow
 
     reports: list[Any] = []
