@@ -135,8 +135,9 @@ def test_a_terminal_gets_a_table(graph, tmp_path) -> None:
     pty = pytest.importorskip("pty")
     parent, child = pty.openpty()
     words = [sys.executable, "-m", "dispel4py", "multi", graph(bad=(), pause=0.1)]
+    able = os.environ | {"TERM": "xterm"}  # a dumb one gets no table that changes
     with subprocess.Popen(
-        [*words, "-n", "2"], stderr=child, stdout=subprocess.DEVNULL
+        [*words, "-n", "2"], stderr=child, stdout=subprocess.DEVNULL, env=able
     ) as process:
         os.close(child)
         told = b""
