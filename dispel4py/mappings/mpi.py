@@ -235,7 +235,11 @@ class World:
         These ranks.
     watch : Watch or None
         Tells of ranks that are killed; None before the first run, or where nothing can.
+    last_words : str
+        What this rank says if it ends while others go on; "" for a general remark.
     """
+
+    last_words = ""
 
     def __init__(self, library: Any) -> None:
         self.library = library
@@ -370,7 +374,8 @@ class World:
             return
         if not uncaught:
             sys.stderr.write(
-                f"error: rank {self.rank} has ended its program while others go on: "
+                self.last_words
+                or f"error: rank {self.rank} has ended its program while others go on: "
                 "every rank must do the same runs\n"
             )
         self.abort(1 if uncaught else 2)

@@ -468,6 +468,23 @@ def test_a_rank_that_leaves_before_the_run_ends_it(program, how, status):
     assert ("OSError: disk" in done.stderr) == (status == 1)
 
 
+@pytest.mark.parametrize("failing", [[1], [0], [0, 1, 2]])
+def test_a_graph_that_cannot_be_loaded_on_one_rank_ends_all(tmp_path, failing):
+    """They waited in MPI_Init for ever, as their launcher does not see it."""
+    path = tmp_path / "only_here.py"
+    path.write_text(
+        "import os\n"
+        "from dispel4py.examples.graph_testing.pipeline_test import graph\n"
+        f"if int(os.environ['PMI_RANK']) in {failing}:\n"
+        "    raise OSError('no such library on this host')\n"
+    )
+    mpi = [launching.find_mpiexec(), "-n", 3, sys.executable, "-m", "dispel4py", "mpi"]
+    done = execute(*mpi, path, "-i", 5)
+    assert done.status == (1 if len(failing) == 3 else 2), done.stderr
+    assert "cannot be imported: OSError: no such library on this host" in done.stderr
+    assert ("error: rank 1:" in done.stderr) == (failing == [1])
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize(
     "others",
