@@ -113,10 +113,12 @@ def _start(given: argparse.Namespace, words: list[str]) -> int:
             name = option.strip("-").replace("-", "_")
             check_can_be_written(option, getattr(given, name))
     if given.mapping == "mpi":
-        from dispel4py.mappings.launch import as_rank, launched_by_mpi
+        from dispel4py.mappings.launch import launched_by_mpi
 
         if not launched_by_mpi():
             return _launch(given, words)
+        from dispel4py.mappings.ranks import as_rank
+
         with as_rank(PROG):
             return _run(given)
     with sigterm_unwinds():

@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +158,7 @@ def run_parser(every: bool = False) -> Parser:
 
 def run_command(words: list[str]) -> int:
     """``xcorr-app [run]``: correlate."""
-    from dispel4py.mappings.launch import as_rank, launched_by_mpi
+    from dispel4py.mappings.launch import launched_by_mpi
 
     if "--help-all" in words:
         run_parser(every=True).print_help()
@@ -167,14 +167,19 @@ def run_command(words: list[str]) -> int:
     mapping = mapping_here(given.get("mapping"))
     if mapping is not None:
         given["mapping"] = mapping
-    joined = mapping == "mpi" and launched_by_mpi()
-    with as_rank(PROG) if joined else nullcontext():
+    with _joined() if mapping == "mpi" and launched_by_mpi() else nullcontext():
         config_file = given.pop("config")
         config = resolve(given, config_file, _earlier(given, config_file))
         with sigterm_unwinds():
             if config.mapping == "mpi" and not launched_by_mpi():
                 return launch_mpi(config.processes, words)
             return correlate(config)
+
+
+def _joined() -> AbstractContextManager[None]:
+    from dispel4py.mappings.ranks import as_rank  # loads MPI
+
+    return as_rank(PROG)
 
 
 def _earlier(given: dict[str, Any], config_file: str | None) -> dict[str, Any]:

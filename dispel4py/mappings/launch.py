@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from dispel4py.errors import Dispel4pyError, MappingUnavailable, ParameterError
+from dispel4py.errors import MappingUnavailable, ParameterError
 from dispel4py.mappings.process import die_with_parent
 
 #: Where launchers say how many processes they started: MPICH and Intel MPI, the same
@@ -45,29 +44,6 @@ def launched_by_mpi() -> bool:
     sizes = sizes_said_by_launcher()
     one_task = sizes.pop("SLURM_STEP_NUM_TASKS", 1) == 1
     return bool(sizes) or not one_task
-
-
-@contextlib.contextmanager
-def as_rank(program: str) -> Iterator[None]:
-    """Join the other ranks: if this one alone fails within, all of them end.
-
-    A rank that failed before it had joined would keep the others waiting in MPI_Init,
-    and no launcher ends them.
-
-    Parameters
-    ----------
-    program : str
-        In whose name a rank says why it failed. The first rank says it anyway.
-    """
-    from dispel4py.mappings.mpi import world
-
-    here = world()
-    try:
-        yield
-    except Dispel4pyError as error:
-        if here.rank:
-            here.last_words = f"{program}: error: rank {here.rank}: {error}\n"
-        raise
 
 
 def find_mpiexec() -> str:

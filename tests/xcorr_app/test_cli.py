@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import types
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,7 @@ def test_mpi_is_started_by_the_command_itself(workflow, out, monkeypatch):
 def test_under_an_mpi_launcher_the_mapping_is_mpi(workflow, out, monkeypatch, capsys):
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setattr(cli, "_joined", nullcontext)  # there is no launcher
     assert cli.main([*RUN, str(out)]) == 0
     assert workflow.configs[0].mapping == "mpi"
     assert cli.main([*RUN, str(out), "--mapping", "multi"]) == 2
