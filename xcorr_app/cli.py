@@ -22,7 +22,7 @@ from xcorr_app import commands
 from xcorr_app.commands import PROG, command_parser, number, progress_shown, whole
 from xcorr_app.config import TABLES, Config, resolve, template
 from xcorr_app.config.options import Parser, add_arguments
-from xcorr_app.terminal import launch_mpi, mapping_here
+from xcorr_app.terminal import launch_mpi, mapping_here, started_by_mpi
 
 if TYPE_CHECKING:
     from xcorr_app.running.summary import RunSummary
@@ -167,7 +167,7 @@ def run_command(words: list[str]) -> int:
     mapping = mapping_here(given.get("mapping"))
     if mapping is not None:
         given["mapping"] = mapping
-    with _joined() if mapping == "mpi" and launched_by_mpi() else nullcontext():
+    with _joined() if started_by_mpi() else nullcontext():
         config_file = given.pop("config")
         config = resolve(given, config_file, _earlier(given, config_file))
         with sigterm_unwinds():

@@ -127,8 +127,13 @@ def _by_products(x: FloatArray, p: int, q: int) -> FloatArray:
     return made[:, 1:].reshape(n_records, -1)
 
 
+def _periods(p: int, q: int) -> int:
+    """Return how many periods of the two rates make a block: the filter's reach."""
+    return -(-_HALF_LENGTH // min(p, q))
+
+
 def _n_weights(p: int, q: int) -> int:
-    return 3 * p * q * (-(-_HALF_LENGTH // min(p, q))) ** 2
+    return 3 * p * q * _periods(p, q) ** 2
 
 
 @lru_cache(maxsize=8)
@@ -138,10 +143,9 @@ def _weights(p: int, q: int, dtype: str) -> FloatArray:
     A block is as long as the filter reaches to one side, or a little longer, and holds
     a whole number of periods of the two rates.
     """
-    periods = -(-_HALF_LENGTH // min(p, q))
-    made = (
-        np.arange(-periods * p, 2 * periods * p) * q
-    )  # in samples at p times the rate
+    periods = _periods(p, q)
+    # times of samples made, at p times the rate
+    made = np.arange(-periods * p, 2 * periods * p) * q
     away = made - np.arange(periods * q)[:, None] * p
     taps = _taps(p, q)
     half = len(taps) // 2
