@@ -34,7 +34,7 @@ from dispel4py.terminal import (
 )
 
 if TYPE_CHECKING:
-    from dispel4py.mappings.base import RunResult
+    from dispel4py.result import RunResult
     from dispel4py.workflow_graph import WorkflowGraph
 
 LOOKING = ("draw", "plan")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import InputError
-from dispel4py.instance import Failure
+from dispel4py.failure import Failure
 
 
 @dataclass(frozen=True)

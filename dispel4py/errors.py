@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dispel4py.instance import Failure
+from dispel4py.failure import Failure
 
 
 class Dispel4pyError(Exception):

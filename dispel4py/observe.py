@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from dispel4py.instance import Failure
-    from dispel4py.plan import InstanceSpec, Plan
-    from dispel4py.run import RunResult
+from dispel4py.failure import Failure
+from dispel4py.plan import InstanceSpec, Plan
+from dispel4py.result import RunResult
 
 _log = logging.getLogger(__name__)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import reprlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dispel4py.errors import ParameterError
-
-if TYPE_CHECKING:
-    from dispel4py.mappings.base import RunResult
+from dispel4py.result import RunResult
 
 SHOWN_ITEMS = 20
 LONGEST_ITEM = 200

@@ -12,11 +12,12 @@ from dispel4py.dead_letters import DeadLetter
 from dispel4py.errors import InputError, ParameterError, suggest
 from dispel4py.grouping import GROUP_BY
 from dispel4py.mappings import get_mapping
-from dispel4py.mappings.base import Options, RunResult, Shared, SourceInputs
+from dispel4py.mappings.base import Options, Shared, SourceInputs
 from dispel4py.observe import Observers
 from dispel4py.outputs import check_can_be_written
 from dispel4py.plan import Plan, make_plan
 from dispel4py.policy import Policy
+from dispel4py.result import RunResult
 from dispel4py.workflow_graph import WorkflowGraph
 
 _log = logging.getLogger(__name__)

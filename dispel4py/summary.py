@@ -2,95 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
-if TYPE_CHECKING:
-    from dispel4py.mappings.base import RunResult
+from dispel4py.result import RunResult, bytes_sent
 
 SHOWN_FAILURES = 20
-
-
-@dataclass(frozen=True)
-class InstanceReport:
-    """What one instance did.
-
-    Attributes
-    ----------
-    pe_id, number : str, int
-        Which.
-    n_in, n_out : int
-        Items.
-    n_failed : int
-        Items given up.
-    n_waiting : int
-        Items that wait for it at this moment, as far as its process knows.
-    busy_s : float or None
-        Time in its own code; None if it was not measured.
-    """
-
-    pe_id: str
-    number: int
-    n_in: int
-    n_out: int
-    n_failed: int = 0
-    n_waiting: int = 0
-    busy_s: float | None = None
-
-
-@dataclass(frozen=True)
-class ProcessReport:
-    """What one process did.
-
-    Attributes
-    ----------
-    process : int
-    seconds, waiting_s : float
-        Time since its start, and how much of it it waited for others.
-    peak_memory_mb : float
-        Largest resident size, that of a forked parent included.
-    bytes_sent : dict
-        ``{"source.output -> destination.input": bytes}`` to other processes.
-    instances : tuple of InstanceReport
-    restarts : int
-        How often it was killed and started again. What it did is then the sum over
-        its lives, as far as it had told: it tells a few times per second. Items that
-        were given again are counted again.
-    """
-
-    process: int
-    seconds: float
-    waiting_s: float
-    peak_memory_mb: float
-    bytes_sent: dict[str, int]
-    instances: tuple[InstanceReport, ...]
-    restarts: int = 0
-
-
-def with_earlier_life(report: ProcessReport, earlier: ProcessReport) -> ProcessReport:
-    """Return the report of a process with what it did before it was killed."""
-    pairs = zip(report.instances, earlier.instances, strict=True)
-    return ProcessReport(
-        report.process,
-        report.seconds + earlier.seconds,
-        report.waiting_s + earlier.waiting_s,
-        max(report.peak_memory_mb, earlier.peak_memory_mb),
-        bytes_sent([earlier, report]),
-        tuple(
-            replace(
-                now,
-                n_in=now.n_in + before.n_in,
-                n_out=now.n_out + before.n_out,
-                n_failed=now.n_failed + before.n_failed,
-                busy_s=None
-                if now.busy_s is None
-                else now.busy_s + (before.busy_s or 0),
-            )
-            for now, before in pairs
-        ),
-        report.restarts,
-    )
 
 
 def as_dict(result: RunResult) -> dict[str, Any]:
@@ -117,15 +34,6 @@ def _of_pe(result: RunResult, pe_id: str) -> dict[str, Any]:
         "failed": sum(i.n_failed for i in own),
         "busy_s": sum(busy) if busy else None,
     }
-
-
-def bytes_sent(reports: Sequence[ProcessReport]) -> dict[str, int]:
-    """Return the bytes that went along each edge between processes."""
-    total: dict[str, int] = {}
-    for report in reports:
-        for edge, n in report.bytes_sent.items():
-            total[edge] = total.get(edge, 0) + n
-    return total
 
 
 def as_text(result: RunResult) -> str:

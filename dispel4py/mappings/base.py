@@ -7,72 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from dispel4py.instance import Failure
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
 from dispel4py.policy import Policy
-from dispel4py.summary import ProcessReport
+from dispel4py.result import RunResult
 
 Shared = TypeVar("Shared")
-
-MOST_FAILURES = 1000
 
 #: Instance (by index) to the dicts ``{port: item}`` that it is given; for a source,
 #: those that its ``process`` is called with.
 SourceInputs = dict[int, list[dict[str, Any]] | range]
-
-
-@dataclass
-class RunResult:
-    """What a run did.
-
-    Attributes
-    ----------
-    outputs : dict
-        ``{pe_id: {port: [items]}}`` of the output ports that lead nowhere.
-    counts : dict
-        ``{pe_id: (items in, items out)}``.
-    failures : list of Failure
-        What was given up; of very many, the first `MOST_FAILURES`.
-    n_failures : int
-        How many items were given up.
-    processes : list of ProcessReport
-        What each process did.
-    seconds : float
-        Wall time from the start of the workers to the end of the last.
-    n_processes : int
-        Processes that took part.
-    complete : bool
-        False in the MPI ranks other than 0, which know only their own part.
-    """
-
-    outputs: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
-    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
-    n_failures: int = 0
-    processes: list[ProcessReport] = field(default_factory=list)
-    seconds: float = 0.0
-    n_processes: int = 1
-    complete: bool = True
-
-    def output(self, pe_id: str, port: str = "output") -> list[Any]:
-        """Return the items of one unconnected output port."""
-        return self.outputs.get(pe_id, {}).get(port, [])
-
-    def collect(self, pe_id: str, port: str, items: list[Any]) -> None:
-        """Add items of an unconnected output."""
-        self.outputs.setdefault(pe_id, {}).setdefault(port, []).extend(items)
-
-    def give_up(self, failure: Failure) -> None:
-        """Note an item that was given up."""
-        self.n_failures += 1
-        if len(self.failures) < MOST_FAILURES:
-            self.failures.append(failure)
-
-    def count(self, pe_id: str, n_in: int, n_out: int) -> None:
-        """Add one instance's counts."""
-        known_in, known_out = self.counts.get(pe_id, (0, 0))
-        self.counts[pe_id] = (known_in + n_in, known_out + n_out)
 
 
 @dataclass(frozen=True)

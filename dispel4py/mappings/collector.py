@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from dispel4py.dead_letters import DeadLetter, append_letter
-from dispel4py.instance import Deliver, Failure
-from dispel4py.mappings.base import RunResult
+from dispel4py.failure import Failure
+from dispel4py.instance import Deliver
 from dispel4py.mappings.channel import (
     ACK,
     BATCH,
@@ -23,7 +23,7 @@ from dispel4py.mappings.channel import (
 from dispel4py.message import Frame
 from dispel4py.observe import Count, Observers
 from dispel4py.plan import Plan
-from dispel4py.summary import ProcessReport, with_earlier_life
+from dispel4py.result import ProcessReport, RunResult, with_earlier_life
 
 
 class Collector:

@@ -7,33 +7,23 @@ told on standard error by that rank, and ends them all by ``MPI_Abort``.
 
 from __future__ import annotations
 
-import atexit
-import hashlib
 import math
-import os
-import pickle
 import sys
 import time
 import traceback
-import warnings
-from array import array
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import Any, NoReturn
 
-import mpi4py
-
-from dispel4py.errors import MappingUnavailable, ParameterError, PlanError, RunError
-from dispel4py.instance import Failure, Stop, root_cause
-from dispel4py.mappings.base import Mapping, Options, RunResult, Shared, SourceInputs
+from dispel4py.errors import ParameterError, RunError
+from dispel4py.failure import Failure, root_cause
+from dispel4py.instance import Stop
+from dispel4py.mappings.base import Mapping, Options, Shared, SourceInputs
 from dispel4py.mappings.channel import FAILED, pack
 from dispel4py.mappings.collector import Collector
-from dispel4py.mappings.deaths import Watch, can_watch, mpich_files
-from dispel4py.mappings.folders import remove_files, run_folder
-from dispel4py.mappings.launch import launched_by_mpi, sizes_said_by_launcher
-from dispel4py.mappings.mpi_post import MPIPost, naps
+from dispel4py.mappings.launch import launched_by_mpi
+from dispel4py.mappings.mpi_post import MPIPost
+from dispel4py.mappings.mpi_world import ROOT, World, mpi_library, world
 from dispel4py.mappings.process import raise_allocator_thresholds
 from dispel4py.mappings.recorder import FlightRecorder, record_path
 from dispel4py.mappings.segments import Arena
@@ -41,18 +31,11 @@ from dispel4py.mappings.threads import limit_threads
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
+from dispel4py.result import RunResult
 
-_ROOT = 0
 _INTERRUPTED = 130
-_LONGEST_NAP = 0.005
 #: How long a rank that failed lets rank 0 tell its observers.
 _GRACE_SECONDS = 1.0
-#: What a rank wants next; other numbers are of the graph that it wants to run.
-_LEAVE, _SHARE, _RUN = range(3)
-#: How long a rank that leaves without its run waits for the others to leave, too.
-_LEAVING_SECONDS = 5.0
-#: The launcher drops what a rank has just written if all end at once.
-_LAST_WORDS_SECONDS = 0.2
 
 
 class MPI(Mapping):
@@ -62,7 +45,7 @@ class MPI(Mapping):
 
     def require(self) -> None:
         """Raise if there is no MPI library; MPI is not started."""
-        _library()
+        mpi_library()
 
     def processes(self, wanted: int | None) -> int:
         """Return the number of ranks; ``wanted`` must be the same if it is given."""
@@ -82,7 +65,7 @@ class MPI(Mapping):
     @property
     def is_root(self) -> bool:
         """Whether this is rank 0."""
-        return bool(world().rank == _ROOT)
+        return bool(world().rank == ROOT)
 
     def share(self, make: Callable[[], Shared]) -> Shared:
         """Return what ``make()`` gives on rank 0, where alone it is called."""
@@ -133,7 +116,7 @@ class _Part:
         self._options = options
         self._observers = observers
         self._collector: Collector | None = None
-        if here.rank == _ROOT:
+        if here.rank == ROOT:
             self._collector = _RootCollector(
                 plan, observers, here.abort, options.dead_letters
             )
@@ -151,7 +134,7 @@ class _Part:
             self._options,
             observers if self._collector else observers.at_worker(),
             self._collector,
-            _ROOT,
+            ROOT,
             recorder,
         )
         worker.run()
@@ -181,9 +164,9 @@ class _Part:
             sys.stderr.write(f"{failure.traceback}{failure.summary}\n")
             sys.stderr.flush()
         if self._collector is not None:
-            self._collector.take_report(_ROOT, FAILED, failure)
+            self._collector.take_report(ROOT, FAILED, failure)
         else:
-            self._post.send(_ROOT, pack(FAILED, self._here.rank, failure))
+            self._post.send(ROOT, pack(FAILED, self._here.rank, failure))
             deadline = time.monotonic() + _GRACE_SECONDS
             while time.monotonic() < deadline:  # rank 0 ends all, unless it is busy
                 self._post.receive(0.1)
@@ -216,234 +199,3 @@ def _failure_of(rank: int, error: BaseException) -> Failure:
     """Return the failure of a rank outside its PEs."""
     text = "".join(traceback.format_exception(error))
     return Failure("", 0, rank, "worker", None, "", root_cause(error), text)
-
-
-# ------------------------------------------------------------------ the world
-
-
-class World:
-    """This process among all ranks, from the first use of MPI to the exit.
-
-    Attributes
-    ----------
-    library : module
-        ``mpi4py.MPI``, initialised.
-    rank, size : int
-    local : communicator
-        Of the ranks on this host.
-    neighbours : frozenset of int
-        These ranks.
-    watch : Watch or None
-        Tells of ranks that are killed; None before the first run, or where nothing can.
-    last_words : str
-        What this rank says if it ends while others go on; "" for a general remark.
-    """
-
-    last_words = ""
-
-    def __init__(self, library: Any) -> None:
-        self.library = library
-        self._check_size(library.COMM_WORLD.size)
-        # Messages of ours never meet those of PEs that use MPI themselves.
-        self._comm = library.COMM_WORLD.Dup()
-        self._intents = library.COMM_WORLD.Dup()
-        self._intent: tuple[Any, ...] = ()
-        self.rank, self.size = self._comm.rank, self._comm.size
-        self.local = self._comm.Split_type(library.COMM_TYPE_SHARED, self.rank)
-        self.neighbours = frozenset(self.local.allgather(self.rank))
-        self.watch: Watch | None = None
-        self._has_run = False
-        atexit.register(self._leave)
-
-    def begin(self, plan: Plan) -> Any:
-        """Return a communicator for one run, once all ranks want the same run."""
-        self._has_run = True
-        self._go_on(_digest(plan))
-        self._watch(plan)
-        return self._comm.Dup()
-
-    def _watch(self, plan: Plan) -> None:
-        """Let the first rank of each host start a watcher, if a launcher started us."""
-        if not (can_watch() and launched_by_mpi()):
-            return
-        is_first = self.local.rank == 0
-        if self.watch is None:
-            pids = self.local.gather((self.rank, os.getpid()))
-            if is_first:
-                self.watch = Watch(run_folder())
-                self.watch.note(plan)
-                self.watch.start(dict(pids))
-            folder = self.local.bcast(str(self.watch.folder) if self.watch else None)
-            self.watch = self.watch or Watch(Path(folder))
-            self.watch.join(self.rank)
-        elif is_first:
-            self.watch.note(plan)
-
-    def share(self, make: Callable[[], Shared]) -> Shared:
-        """Return what ``make()`` gives, or raise what it raises, on rank 0."""
-        if self.size == 1:
-            return make()
-        text, size = b"", array("q", [0])
-        if self.rank == _ROOT:
-            text = pickle.dumps(_outcome(make), 5)
-            size[0] = len(text)
-        self._go_on(_SHARE)
-        self._await(self._comm.Ibcast(size, root=_ROOT))
-        content = bytearray(text or size[0])
-        self._await(self._comm.Ibcast(content, root=_ROOT))
-        value, error = pickle.loads(content)
-        if error is not None:
-            raise error
-        return value  # type: ignore[no-any-return]
-
-    def _go_on(self, intent: int) -> None:
-        """Wait until all ranks say what they want next, and raise unless all want this.
-
-        Raises
-        ------
-        PlanError
-            If some want something else.
-        """
-        lowest, highest = self._intended(intent) or (intent, intent)
-        if lowest == highest:
-            return
-        if lowest == _LEAVE:
-            time.sleep(_LEAVING_SECONDS)  # who has left says so, and ends all ranks
-            raise PlanError("a rank has ended its program while others go on")
-        if lowest == _SHARE:
-            raise PlanError("some ranks begin a run, others call 'share'")
-        raise PlanError(
-            "the ranks have different graphs: build the same graph on every rank "
-            "(what differs between hosts belongs into the inputs)"
-        )
-
-    def _intended(
-        self, intent: int, timeout_s: float = math.inf
-    ) -> tuple[int, int] | None:
-        """Return lowest and highest of what the ranks want; None if some do not say."""
-        lowest_and_highest, found = array("q", [-intent, intent]), array("q", [0, 0])
-        request = self._intents.Iallreduce(
-            lowest_and_highest, found, op=self.library.MAX
-        )
-        # kept, also if the wait is broken off: MPI may write to them later
-        self._intent = (request, lowest_and_highest, found)
-        return (-found[0], found[1]) if self._await(request, timeout_s) else None
-
-    def meet(self, comm: Any, timeout_s: float = math.inf) -> bool:
-        """Wait, asleep, until all ranks are here; False if they do not come."""
-        return self._await(comm.Ibarrier(), timeout_s)
-
-    def abort(self, status: int) -> NoReturn:
-        """End all ranks."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if self.watch is not None:
-            self.watch.explained()
-        remove_files(mpich_files())
-        time.sleep(_LAST_WORDS_SECONDS)
-        self.library.COMM_WORLD.Abort(status)
-        os._exit(status)  # MPI has left no way to get here
-
-    def _await(self, request: Any, timeout_s: float = math.inf) -> bool:
-        deadline = time.monotonic() + timeout_s
-        rest = naps(_LONGEST_NAP)
-        while not request.Test():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(next(rest))
-        return True
-
-    def _leave(self) -> None:
-        """Wait for the others at the exit; end them if they wait for this rank.
-
-        MPI itself would wait for ever for those that are in a run that this rank,
-        because of an error, does not take part in.
-        """
-        if not self.library.Is_finalized():
-            self._wait_for_others()
-        elif self.watch is not None:
-            self.watch.explained()  # nothing keeps the ranks together any more
-        if self.watch is not None:
-            self.watch.stop()
-
-    def _wait_for_others(self) -> None:
-        uncaught = getattr(sys, "last_value", None) is not None
-        is_orderly = self._has_run and not uncaught
-        patience = math.inf if is_orderly else _LEAVING_SECONDS
-        if self._intended(_LEAVE, patience) == (_LEAVE, _LEAVE):
-            return
-        if not uncaught:
-            sys.stderr.write(
-                self.last_words
-                or f"error: rank {self.rank} has ended its program while others go on: "
-                "every rank must do the same runs\n"
-            )
-        self.abort(1 if uncaught else 2)
-
-    @staticmethod
-    def _check_size(size: int) -> None:
-        said = sizes_said_by_launcher()
-        if size > 1 or not said or 1 in said.values():
-            return
-        name, count = next(iter(said.items()))
-        raise MappingUnavailable(
-            f"the launcher started {count} processes ({name}), but each of them is "
-            "alone: its MPI is not the one that mpi4py was built for; use the mpiexec "
-            f"beside {sys.executable}"
-        )
-
-
-def _library() -> Any:
-    """Return ``mpi4py.MPI``, not initialised."""
-    # Initialised by `world`, not by the import: that one thread of each rank talks to
-    # MPI is faster than the default.
-    mpi4py.rc.initialize = False
-    mpi4py.rc.finalize = True
-    try:
-        from mpi4py import MPI as library
-    except (ImportError, RuntimeError, OSError) as error:
-        raise MappingUnavailable(
-            f"the mapping 'mpi' finds no MPI library ({error}): install one with "
-            "'pip install dispel4py-seismo[mpi]'"
-        ) from error
-    return library
-
-
-@cache
-def world() -> World:
-    """Return this process among all ranks; the first call initialises MPI.
-
-    Raises
-    ------
-    MappingUnavailable
-        If there is no MPI library, or the launcher is of another one.
-    """
-    library = _library()
-    if not library.Is_initialized():
-        with warnings.catch_warnings():
-            # the same is said below, as an error
-            warnings.filterwarnings("ignore", "suspicious MPI", RuntimeWarning)
-            library.Init_thread(library.THREAD_FUNNELED)
-    return World(library)
-
-
-def _digest(plan: Plan) -> int:
-    """Return a number, at least `_RUN`, that is the same for the same layout."""
-    text = [
-        *(f"{spec}" for spec in plan.instances),
-        *(
-            f"{r.index} {r.source_pe} {r.output} {r.destination_pe} {r.input} "
-            f"{r.grouping.kind} {r.grouping.keys}"
-            for r in plan.routes
-        ),
-    ]
-    code = hashlib.blake2b("\n".join(text).encode(), digest_size=7).digest()
-    return _RUN + int.from_bytes(code, "big")
-
-
-def _outcome(make: Callable[[], Any]) -> tuple[Any, BaseException | None]:
-    """Call ``make``; return its value, or the error if it raises."""
-    try:
-        return make(), None
-    except Exception as error:  # noqa: BLE001 - raised again, on every rank
-        return None, error

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import ItemError, MappingUnavailable, ParameterError, RunError
-from dispel4py.instance import Failure, Stop, root_cause
-from dispel4py.mappings.base import Mapping, Options, RunResult, SourceInputs
+from dispel4py.failure import Failure, root_cause
+from dispel4py.instance import Stop
+from dispel4py.mappings.base import Mapping, Options, SourceInputs
 from dispel4py.mappings.channel import DONE, FAILED, RESTARTED, pack, unpack
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.folders import remove_folder, run_folder
@@ -49,6 +50,7 @@ from dispel4py.mappings.watcher import kernel_kills
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
+from dispel4py.result import RunResult
 from dispel4py.terminal import (
     Terminated,
     signals_held,

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from dispel4py.errors import Dispel4pyError
-from dispel4py.mappings.mpi import world
+from dispel4py.mappings.mpi_world import world
 
 
 @contextlib.contextmanager

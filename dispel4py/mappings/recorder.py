@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dispel4py.instance import Failure, describe
+from dispel4py.failure import Failure, describe
 from dispel4py.mappings.channel import unpack, unpack_items
 from dispel4py.message import Frame
 from dispel4py.plan import Plan

@@ -7,12 +7,13 @@ import time
 
 from dispel4py.errors import RunError
 from dispel4py.instance import Stop
-from dispel4py.mappings.base import Mapping, RunResult, SourceInputs
+from dispel4py.mappings.base import Mapping, SourceInputs
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.process import raise_allocator_thresholds
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
+from dispel4py.result import RunResult
 
 _FRAMES_PER_PE = 8
 

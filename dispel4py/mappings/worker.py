@@ -19,7 +19,8 @@ from typing import Any
 
 from dispel4py.clock import Clock
 from dispel4py.dead_letters import packed
-from dispel4py.instance import Deliver, Failure, Instance
+from dispel4py.failure import Failure
+from dispel4py.instance import Deliver, Instance
 from dispel4py.mappings.base import Options, SourceInputs
 from dispel4py.mappings.channel import (
     ACK,
@@ -48,7 +49,7 @@ from dispel4py.mappings.routing import copying, dealing
 from dispel4py.message import Frame
 from dispel4py.observe import Observers
 from dispel4py.plan import InstanceSpec, Plan, Route
-from dispel4py.summary import InstanceReport, ProcessReport
+from dispel4py.result import InstanceReport, ProcessReport
 
 PROGRESS_SECONDS = 0.2
 _IDLE_SECONDS = 1.0

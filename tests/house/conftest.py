@@ -1,7 +1,7 @@
 """The source files of the packages, read and parsed once for the house's rules."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,15 +47,29 @@ class Source:
             todo.extend(ast.iter_child_nodes(node))
 
     def imports(self, deep: bool = True) -> set[str]:
-        """Dotted names that this module imports, relative ones resolved."""
-        found: set[str] = set()
-        for node in self.walk(deep):
+        """Dotted names that this module imports when it runs."""
+        return self._imported(self.walk(deep))
+
+    def imports_for_types(self) -> set[str]:
+        """Dotted names that this module imports under ``TYPE_CHECKING``."""
+        blocks = [node for node in ast.walk(self.tree) if _is_type_checking(node)]
+        return self._imported(node for block in blocks for node in ast.walk(block))
+
+    def strings(self) -> set[str]:
+        """Texts of the string constants of this module."""
+        constants = (n for n in ast.walk(self.tree) if isinstance(n, ast.Constant))
+        return {node.value for node in constants if isinstance(node.value, str)}
+
+    def _imported(self, nodes: Iterable[ast.AST]) -> set[str]:
+        """Dotted names that import statements among the nodes name."""
+        names: set[str] = set()
+        for node in nodes:
             if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
+                names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 base = self._resolve(node)
-                found |= {f"{base}.{alias.name}" for alias in node.names}
-        return found
+                names |= {f"{base}.{alias.name}" for alias in node.names}
+        return names
 
     def _resolve(self, node: ast.ImportFrom) -> str:
         if not node.level:

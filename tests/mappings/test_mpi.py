@@ -34,7 +34,7 @@ import json, os, signal, sys, time
 from dispel4py.base import ConsumerPE, IterativePE, ProducerPE, SimpleFunctionPE
 from dispel4py.core import GenericPE
 from dispel4py.errors import UserError
-from dispel4py.mappings.mpi import world
+from dispel4py.mappings.mpi_world import world
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
 
@@ -457,7 +457,7 @@ def test_a_rank_that_leaves_within_a_run_ends_it(program):
 )
 def test_a_rank_that_leaves_before_the_run_ends_it(program, how, status):
     path = program(f"""
-        import dispel4py.mappings.mpi as module
+        import dispel4py.mappings.mpi_world as module
         module._LEAVING_SECONDS = 0.5
         if world().rank == 1:
             {how}

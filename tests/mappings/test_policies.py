@@ -20,8 +20,9 @@ from dispel4py.mappings.channel import DONE, PROGRESS
 from dispel4py.mappings.collector import Collector
 from dispel4py.observe import Observers
 from dispel4py.plan import make_plan
+from dispel4py.result import InstanceReport, ProcessReport
 from dispel4py.run import run
-from dispel4py.summary import InstanceReport, ProcessReport, as_dict, as_text, brief
+from dispel4py.summary import as_dict, as_text, brief
 from dispel4py.testing import feed
 from dispel4py.trace import Trace
 from dispel4py.workflow_graph import WorkflowGraph

@@ -1,0 +1,156 @@
+"""What a run returns: outputs, counts, failures, and a report of each process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dispel4py.failure import Failure
+
+#: Failures that a result keeps; further ones are counted only, so that a run in which
+#: every item fails does not fill the memory.
+MOST_FAILURES = 1000
+
+
+@dataclass(frozen=True)
+class InstanceReport:
+    """What one instance did.
+
+    Attributes
+    ----------
+    pe_id, number : str, int
+        Which.
+    n_in, n_out : int
+        Items.
+    n_failed : int
+        Items given up.
+    n_waiting : int
+        Items that wait for it at this moment, as far as its process knows.
+    busy_s : float or None
+        Time in its own code; None if it was not measured.
+    """
+
+    pe_id: str
+    number: int
+    n_in: int
+    n_out: int
+    n_failed: int = 0
+    n_waiting: int = 0
+    busy_s: float | None = None
+
+
+@dataclass(frozen=True)
+class ProcessReport:
+    """What one process did.
+
+    Attributes
+    ----------
+    process : int
+    seconds, waiting_s : float
+        Time since its start, and how much of it it waited for others.
+    peak_memory_mb : float
+        Largest resident size, that of a forked parent included.
+    bytes_sent : dict
+        ``{"source.output -> destination.input": bytes}`` to other processes.
+    instances : tuple of InstanceReport
+    restarts : int
+        How often it was killed and started again. What it did is then the sum over
+        its lives, as far as it had told: it tells a few times per second. Items that
+        were given again are counted again.
+    """
+
+    process: int
+    seconds: float
+    waiting_s: float
+    peak_memory_mb: float
+    bytes_sent: dict[str, int]
+    instances: tuple[InstanceReport, ...]
+    restarts: int = 0
+
+
+def with_earlier_life(report: ProcessReport, earlier: ProcessReport) -> ProcessReport:
+    """Return the report of a process with what it did before it was killed."""
+    pairs = zip(report.instances, earlier.instances, strict=True)
+    return ProcessReport(
+        report.process,
+        report.seconds + earlier.seconds,
+        report.waiting_s + earlier.waiting_s,
+        max(report.peak_memory_mb, earlier.peak_memory_mb),
+        bytes_sent([earlier, report]),
+        tuple(
+            replace(
+                now,
+                n_in=now.n_in + before.n_in,
+                n_out=now.n_out + before.n_out,
+                n_failed=now.n_failed + before.n_failed,
+                busy_s=None
+                if now.busy_s is None
+                else now.busy_s + (before.busy_s or 0),
+            )
+            for now, before in pairs
+        ),
+        report.restarts,
+    )
+
+
+def bytes_sent(reports: Sequence[ProcessReport]) -> dict[str, int]:
+    """Return the bytes that went along each edge between processes."""
+    total: dict[str, int] = {}
+    for report in reports:
+        for edge, n in report.bytes_sent.items():
+            total[edge] = total.get(edge, 0) + n
+    return total
+
+
+@dataclass
+class RunResult:
+    """What a run did.
+
+    Attributes
+    ----------
+    outputs : dict
+        ``{pe_id: {port: [items]}}`` of the output ports that lead nowhere.
+    counts : dict
+        ``{pe_id: (items in, items out)}``.
+    failures : list of Failure
+        What was given up; of very many, the first `MOST_FAILURES`.
+    n_failures : int
+        How many items were given up.
+    processes : list of ProcessReport
+        What each process did.
+    seconds : float
+        Wall time from the start of the workers to the end of the last.
+    n_processes : int
+        Processes that took part.
+    complete : bool
+        False in the MPI ranks other than 0, which know only their own part.
+    """
+
+    outputs: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    n_failures: int = 0
+    processes: list[ProcessReport] = field(default_factory=list)
+    seconds: float = 0.0
+    n_processes: int = 1
+    complete: bool = True
+
+    def output(self, pe_id: str, port: str = "output") -> list[Any]:
+        """Return the items of one unconnected output port."""
+        return self.outputs.get(pe_id, {}).get(port, [])
+
+    def collect(self, pe_id: str, port: str, items: list[Any]) -> None:
+        """Add items of an unconnected output."""
+        self.outputs.setdefault(pe_id, {}).setdefault(port, []).extend(items)
+
+    def give_up(self, failure: Failure) -> None:
+        """Note an item that was given up."""
+        self.n_failures += 1
+        if len(self.failures) < MOST_FAILURES:
+            self.failures.append(failure)
+
+    def count(self, pe_id: str, n_in: int, n_out: int) -> None:
+        """Add one instance's counts."""
+        known_in, known_out = self.counts.get(pe_id, (0, 0))
+        self.counts[pe_id] = (known_in + n_in, known_out + n_out)
