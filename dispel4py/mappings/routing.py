@@ -1,9 +1,9 @@
-"""How an item leaves an instance: to one of several, to some, or to a copy for each."""
+"""The way of an item out of an instance: to the targets that a router chooses."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from dispel4py.grouping import ALL, GLOBAL, SHUFFLE, Grouping
@@ -11,39 +11,55 @@ from dispel4py.instance import Deliver
 from dispel4py.mappings.channel import Channel
 from dispel4py.message import private_copy
 from dispel4py.plan import InstanceSpec
+from dispel4py.router import Router
 
 
 class Attendant(Protocol):
-    """What a `Shuffle` needs of its worker."""
+    """The part of a worker that a `Shuffle` uses."""
 
     def poll(self, timeout_s: float) -> None:
-        """Take in what has come."""
+        """Receive the frames that have arrived."""
 
     def serve(self, depth: int) -> None:
-        """Work on something deeper, or wait."""
+        """Work on an item deeper in the graph than ``depth``, or wait for a frame."""
 
 
 class Shuffle:
-    """Deals items out in turn, to whoever has room; to this process itself last."""
+    """Sends each item to the next target of a router's round that has room.
+
+    The target in this process gets an item only if no other one has room: then this
+    process works on the item itself, which is the best use of the time.
+
+    Parameters
+    ----------
+    router : Router
+        Gives the order of the round.
+    targets : sequence of callable
+        One for each instance that may get the item.
+    channels : sequence of Channel or None
+        Their channels; None for the instance of this process.
+    worker : Attendant
+    depth : int
+        Depth in the graph of the source of the items.
+    """
 
     def __init__(
         self,
-        targets: list[Deliver],
-        channels: list[Channel | None],
-        first: int,
+        router: Router,
+        targets: Sequence[Deliver],
+        channels: Sequence[Channel | None],
         worker: Attendant,
         depth: int,
     ) -> None:
-        remote = [c for c in channels if c is not None]
-        start = first % len(remote)
-        self._remote = deque([*remote[start:], *remote[:start]])
+        in_turn = [channels[k] for k in router.round()]
+        self._remote = deque(channel for channel in in_turn if channel is not None)
         self._local = next(
             (t for t, c in zip(targets, channels, strict=True) if c is None), None
         )
         self._worker, self._depth = worker, depth
 
     def __call__(self, item: Any) -> None:
-        """Send ``item`` to one of them."""
+        """Send ``item`` to one target; wait while none has room."""
         remote = self._remote
         while True:
             for _ in range(len(remote)):
@@ -63,37 +79,49 @@ class Shuffle:
 
 def dealing(
     grouping: Grouping,
-    targets: list[Deliver],
-    channels: list[Channel | None],
+    targets: Sequence[Deliver],
+    channels: Sequence[Channel | None],
     source: InstanceSpec,
     worker: Attendant,
 ) -> Deliver:
-    """Return the function that sends an item to those that a grouping says.
+    """Return the function that sends an item to the targets that its grouping chooses.
 
     Parameters
     ----------
     grouping : Grouping
-    targets : list of callable
-        One for each instance that may get it.
-    channels : list of Channel or None
+        Grouping of the input that the items go to.
+    targets : sequence of callable
+        One for each instance that may get the item.
+    channels : sequence of Channel or None
         Their channels; None for an instance of this process.
     source : InstanceSpec
-        Whose items they are.
+        Instance that the items come from.
     worker : Attendant
+        Worker of this process.
     """
     if len(targets) == 1 and grouping.kind in (SHUFFLE, GLOBAL, ALL):
         return targets[0]
+    router = Router(grouping, len(targets), source.number)
     if grouping.kind == SHUFFLE:
-        return Shuffle(targets, channels, source.number, worker, source.depth)
-    return selecting(targets, grouping.select)
+        return Shuffle(router, targets, channels, worker, source.depth)
+    return selecting(targets, router.choose)
 
 
-def selecting(targets: list[Deliver], select: Callable[[Any, int], Any]) -> Deliver:
-    """Send to the instances that a grouping selects."""
-    n = len(targets)
+def selecting(
+    targets: Sequence[Deliver], choose: Callable[[Any], Sequence[int]]
+) -> Deliver:
+    """Return the function that sends an item to all targets that are chosen for it.
+
+    Parameters
+    ----------
+    targets : sequence of callable
+        One for each instance that may get the item.
+    choose : callable
+        Returns the numbers of the targets of an item.
+    """
 
     def deliver(item: Any) -> None:
-        chosen = select(item, n)
+        chosen = choose(item)
         last = len(chosen) - 1
         for k, index in enumerate(chosen):
             targets[index](item if k == last else private_copy(item))
@@ -102,7 +130,7 @@ def selecting(targets: list[Deliver], select: Callable[[Any, int], Any]) -> Deli
 
 
 def copying(deliver: Deliver) -> Deliver:
-    """Send each receiver an item of its own."""
+    """Return the function that sends a copy of each item."""
 
     def deliver_copy(item: Any) -> None:
         deliver(private_copy(item))

@@ -12,7 +12,7 @@ ENGINE_LAYERS = (
     ("errors", "result"),
     ("core", "message", "types", "policy", "summary", "terminal", "clock"),
     ("catalog", "grouping", "nodes", "cost", "layout", "outputs", "inputs", "options"),
-    ("workflow_graph",),
+    ("workflow_graph", "router"),
     ("base", "plan", "loading"),
     ("observe",),
     ("instance", "draw", "progress", "trace"),

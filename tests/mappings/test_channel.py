@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from dispel4py.grouping import Grouping
 from dispel4py.mappings import channel as module
 from dispel4py.mappings.channel import SETTLED, SLOW_WINDOW, WINDOW, Channel, Key
 from dispel4py.mappings.custody import Custody
 from dispel4py.mappings.routing import Shuffle
+from dispel4py.router import Router
 
 
 class Post:
@@ -134,7 +136,8 @@ def test_little_is_sent_ahead_to_slow_instances() -> None:
     """Each has one item in hand and one waiting."""
     worker = Worker()
     ways = [worker.channel(k) for k in (1, 2, 3)]
-    deal = Shuffle([way.put for way in ways], list(ways), 0, worker, 0)
+    router = Router(Grouping(), len(ways))
+    deal = Shuffle(router, [way.put for way in ways], list(ways), worker, 0)
     for k in range(3 * SLOW_WINDOW):
         deal(k)
     assert worker.n_answered == 0
