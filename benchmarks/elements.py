@@ -29,10 +29,10 @@ from obspy import Stream, Trace, UTCDateTime, read_inventory
 
 from benchmarks.machine import describe
 from dispel4py.core import GenericPE
-from seismo_pes.archives.holdings import ChannelSpan
-from seismo_pes.filters import Bandpass, Bandstop, Lowpass
-from seismo_pes.measures import MeasureQuality
-from seismo_pes.normalize import (
+from seismo_pes.correlating.spectra.window_spectra import SpectraSettings, WindowSpectra
+from seismo_pes.measuring.data_quality import MeasureQuality
+from seismo_pes.preprocessing.filters import Bandpass, Bandstop, Lowpass
+from seismo_pes.preprocessing.normalization import (
     Agc,
     Clip,
     Envelope,
@@ -44,16 +44,8 @@ from seismo_pes.normalize import (
     WaterLevel,
     Winsorize,
 )
-from seismo_pes.overlaps import ResolveOverlaps
-from seismo_pes.preprocess import (
-    Demean,
-    Detrend,
-    DetrendPolynomial,
-    DetrendSpline,
-    Merge,
-    Taper,
-)
-from seismo_pes.quality import (
+from seismo_pes.preprocessing.overlaps import ResolveOverlaps
+from seismo_pes.preprocessing.quality import (
     AlignSamples,
     Despike,
     DropClipped,
@@ -63,18 +55,26 @@ from seismo_pes.quality import (
     FillGaps,
     RestoreRate,
 )
-from seismo_pes.read import ReadWaveforms
-from seismo_pes.resampling import (
+from seismo_pes.preprocessing.resampling import (
     Decimate,
     Resample,
     ResampleFourier,
     ResampleLanczos,
 )
-from seismo_pes.response import RemoveResponse
+from seismo_pes.preprocessing.response import RemoveResponse
+from seismo_pes.preprocessing.trends import (
+    Demean,
+    Detrend,
+    DetrendPolynomial,
+    DetrendSpline,
+    Merge,
+    Taper,
+)
+from seismo_pes.preprocessing.whitening import Whiten, WhitenPsd
+from seismo_pes.reading.archives.holdings import ChannelSpan
+from seismo_pes.reading.formats.files import ReadWaveforms
 from seismo_pes.signal.whiten import band_weights
 from seismo_pes.signal.window import WindowGrid
-from seismo_pes.spectra import SpectraSettings, WindowSpectra
-from seismo_pes.whitening import Whiten, WhitenPsd
 
 RATE_HZ = 20.0
 DAY_NS = 86_400_000_000_000

@@ -12,9 +12,9 @@ from obspy import Stream, Trace
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError, suggest
-from seismo_pes.report import Skipped
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.waveforms import RECORDS, AnyRecord, Waveforms
 from seismo_pes.signal.errors import ParameterError as SignalError
-from seismo_pes.waveforms import RECORDS, AnyRecord, Waveforms
 
 __all__ = ["Element", "FunctionElement", "ItemElement", "element", "item_element"]
 

@@ -45,11 +45,11 @@ from seismo_pes import (
     stack,
     whitening,
 )
-from seismo_pes.correlations import Correlation
-from seismo_pes.merge import merge_stream
-from seismo_pes.overlaps import resolve_overlaps
-from seismo_pes.plot.figure import FAINT, INK, NEGATIVE, POSITIVE, new_figure, style
-from seismo_pes.plot.figure import image as draw_image
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.plotting.figure import FAINT, INK, NEGATIVE, POSITIVE, new_figure, style
+from seismo_pes.plotting.figure import image as draw_image
+from seismo_pes.preprocessing.overlaps import resolve_overlaps
+from seismo_pes.preprocessing.segments import merge_stream
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 WIDTH, DPI, N_COLOURS = 6.6, 110, 48

@@ -7,7 +7,7 @@ import numpy as np
 from obspy import Trace, UTCDateTime
 from scipy.signal import butter, sosfiltfilt
 
-from seismo_pes.correlations import Correlation
+from seismo_pes.items.correlation import Correlation
 
 START = UTCDateTime(2024, 3, 1)
 RATE_HZ = 10.0

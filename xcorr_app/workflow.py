@@ -23,14 +23,14 @@ from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
 from dispel4py.terminal import mpi_rank
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.archives.holdings import ChannelSpan
-from seismo_pes.correlate import CorrelateTiles
-from seismo_pes.disk import telling_full_disk
-from seismo_pes.pairs import Tiles
-from seismo_pes.read import ReadWaveforms
-from seismo_pes.report import Skipped
-from seismo_pes.spectra import WindowSpectra
-from seismo_pes.write import STAYS, WriteCorrelations
+from seismo_pes.correlating.spectra.window_spectra import WindowSpectra
+from seismo_pes.correlating.tiles.correlation import CorrelateTiles
+from seismo_pes.correlating.tiles.gathering import Tiles
+from seismo_pes.full_disk import telling_full_disk
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.reading.archives.holdings import ChannelSpan
+from seismo_pes.reading.formats.files import ReadWaveforms
+from seismo_pes.writing.correlations import STAYS, WriteCorrelations
 from xcorr_app.config import Config
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.estimate import estimate_of, roughly_s

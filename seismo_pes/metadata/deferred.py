@@ -21,7 +21,7 @@ from obspy import Inventory
 from obspy.core.inventory import Response
 
 from dispel4py.errors import DataError
-from seismo_pes.warned import recorded_warnings
+from seismo_pes.library_warnings import recorded_warnings
 
 __all__ = ["DeferredResponse", "read_stationxml"]
 

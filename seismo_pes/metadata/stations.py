@@ -16,9 +16,9 @@ from typing import Protocol
 from obspy import Inventory
 
 from dispel4py.errors import ParameterError
+from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.geodesy import geodesic
 from seismo_pes.metadata.inventory import StationEpochs, read_inventory
-from seismo_pes.report import Skipped
 
 __all__ = [
     "Channel",

@@ -79,7 +79,7 @@ def test_the_main_families_are_there():
 
 
 def test_ports_are_those_of_an_instance():
-    from seismo_pes.preprocess import Taper
+    from seismo_pes.preprocessing.trends import Taper
 
     entry = next(entry for entry in ENTRIES if entry.name == "Taper")
     made = Taper(seconds=1.0)
@@ -92,11 +92,11 @@ def test_ports_are_those_of_an_instance():
 
 
 def test_command_prints_text_and_json(capsys):
-    assert cli.main(["pes", "seismo_pes.filters"]) == 0
+    assert cli.main(["pes", "seismo_pes.preprocessing.filters"]) == 0
     text = capsys.readouterr().out
     assert "Bandpass: Apply a Butterworth band-pass." in text
     assert "corners = 4" in text
-    assert cli.main(["pes", "--json", "seismo_pes.filters"]) == 0
+    assert cli.main(["pes", "--json", "seismo_pes.preprocessing.filters"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found[0]["name"] == "Bandpass"
     assert found[0]["parameters"][0]["about"] == "Corners in Hz, below Nyquist."

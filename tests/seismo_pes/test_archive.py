@@ -14,11 +14,11 @@ import pytest
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
-from seismo_pes.archive import open_archive, select
-from seismo_pes.archives.holdings import DAY_NS
-from seismo_pes.archives.scan import id_in_name, scan_ends, scan_file
-from seismo_pes.archives.sds import SdsArchive
 from seismo_pes.metadata.stations import StationPattern, parse_station_list
+from seismo_pes.reading.archives.holdings import DAY_NS
+from seismo_pes.reading.archives.opening import open_archive, select
+from seismo_pes.reading.archives.scan import id_in_name, scan_ends, scan_file
+from seismo_pes.reading.archives.sds import SdsArchive
 
 DAY = UTCDateTime(2022, 1, 2)
 DAYS = [(DAY.ns + i * DAY_NS, DAY.ns + (i + 1) * DAY_NS) for i in range(3)]
@@ -68,7 +68,7 @@ def test_sds_opens_one_file_of_each_channel(sds, monkeypatch):
         opened.append(path)
         return scan_ends(path)
 
-    monkeypatch.setattr("seismo_pes.archives.sds.scan_ends", counting)
+    monkeypatch.setattr("seismo_pes.reading.archives.sds.scan_ends", counting)
     archive = open_archive(sds)
     archive.channels(ANY)
     archive.channels(ANY)

@@ -15,15 +15,15 @@ from dispel4py.catalog import describe, find_pes
 from dispel4py.core import TYPE
 from dispel4py.errors import GraphError
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.correlations import Correlation
+from seismo_pes.correlating.pairing import Correlate
 from seismo_pes.element import Element, element, item_element
-from seismo_pes.gather import Gather
-from seismo_pes.pairing import Correlate
-from seismo_pes.preprocess import Bandpass, Demean, Merge
-from seismo_pes.read import ReadWaveforms
-from seismo_pes.rotate import RotateTensor
-from seismo_pes.stack import Stack
-from seismo_pes.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.preprocessing.gather import Gather
+from seismo_pes.preprocessing.orientation import RotateTensor
+from seismo_pes.preprocessing.trends import Bandpass, Demean, Merge
+from seismo_pes.reading.formats.files import ReadWaveforms
+from seismo_pes.stacking.stacks import Stack
 
 START = UTCDateTime(2024, 3, 1)
 CHANNEL = "XX.AAA..HHZ"
@@ -152,7 +152,7 @@ def test_ports_declare_types(pe) -> None:
     made = built(pe)
     for ports in (made.inputconnections, made.outputconnections):
         undeclared = [name for name, port in ports.items() if TYPE not in port]
-        assert pe.__module__ == "seismo_pes.draw" or not undeclared
+        assert pe.__module__ == "seismo_pes.plotting.elements" or not undeclared
 
 
 REFUSED = [

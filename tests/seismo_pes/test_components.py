@@ -11,8 +11,8 @@ from obspy import Stream, Trace
 from dispel4py.base import IterativePE
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.components import GatherComponents, instrument
-from seismo_pes.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.preprocessing.components import GatherComponents, instrument
 
 
 def waveforms(channel_id: str, stretch: int = 0, flat=()) -> Waveforms:

@@ -15,20 +15,26 @@ from obspy import Stream, Trace, UTCDateTime
 from dispel4py.errors import ParameterError
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.archives.holdings import ChannelSpan
-from seismo_pes.correlate import CorrelateTiles
-from seismo_pes.correlator import group_sums, tile_sums
-from seismo_pes.correlator.periods import Periods
-from seismo_pes.correlator.selection import PairSelection
-from seismo_pes.correlator.tensors import Rotation
-from seismo_pes.merge import Segment
-from seismo_pes.pairs import Tiles
+from seismo_pes.correlating.pairs.rotation import Rotation
+from seismo_pes.correlating.pairs.selection import PairSelection
+from seismo_pes.correlating.spectra.window_spectra import (
+    Spectra,
+    SpectraSettings,
+    WindowSpectra,
+    window_spectra,
+)
+from seismo_pes.correlating.tiles import group_sums
+from seismo_pes.correlating.tiles import sums as tile_sums
+from seismo_pes.correlating.tiles.correlation import CorrelateTiles
+from seismo_pes.correlating.tiles.gathering import Tiles
+from seismo_pes.correlating.windows.periods import Periods
+from seismo_pes.items.waveforms import Waveforms
+from seismo_pes.preprocessing.segments import Segment
+from seismo_pes.reading.archives.holdings import ChannelSpan
 from seismo_pes.signal.coherency import phase_cross_correlate, phase_records
 from seismo_pes.signal.correlate import correlate_direct
 from seismo_pes.signal.stack import phase_weighted, robust
 from seismo_pes.signal.window import WindowGrid
-from seismo_pes.spectra import Spectra, SpectraSettings, WindowSpectra, window_spectra
-from seismo_pes.waveforms import Waveforms
 
 NS = 10**9
 START = UTCDateTime(2024, 3, 1)

@@ -5,8 +5,8 @@ import pytest
 
 from dispel4py.errors import ParameterError
 from seismo_pes import extras
-from seismo_pes.correlations import Correlation
-from seismo_pes.stack import bootstrap
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.stacking.stacks import bootstrap
 
 DAY_NS = 86_400_000_000_000
 

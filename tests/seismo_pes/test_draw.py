@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import draw
-from seismo_pes.archives.availability import DAY_NS, covered
-from seismo_pes.draw import DrawCorrelation, DrawPsd, DrawSpectrogram, DrawWaveform
-from seismo_pes.plot import (
+from seismo_pes.plotting import (
     DirectionBins,
     availability_figure,
     map_figure,
@@ -20,6 +17,14 @@ from seismo_pes.plot import (
     spectrogram_figure,
     waveform_figure,
 )
+from seismo_pes.plotting import elements as draw
+from seismo_pes.plotting.elements import (
+    DrawCorrelation,
+    DrawPsd,
+    DrawSpectrogram,
+    DrawWaveform,
+)
+from seismo_pes.reading.archives.availability import DAY_NS, covered
 
 START = UTCDateTime(2024, 3, 1)
 

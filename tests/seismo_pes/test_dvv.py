@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import dvv
-from seismo_pes.correlations import Correlation
-from seismo_pes.dispersion import Ftan, measure_dispersion
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.measuring import velocity_change as dvv
+from seismo_pes.measuring.dispersion import Ftan, measure_dispersion
 from seismo_pes.signal.filter import bandpass
 
 RATE = 20.0

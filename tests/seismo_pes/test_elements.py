@@ -8,10 +8,12 @@ from obspy import Stream, Trace, UTCDateTime
 from scipy import signal
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import filters, normalize, preprocess, resampling, whitening
 from seismo_pes.element import Element
+from seismo_pes.items.traces import aligned, samples, with_data
+from seismo_pes.preprocessing import filters, resampling, whitening
+from seismo_pes.preprocessing import normalization as normalize
+from seismo_pes.preprocessing import trends as preprocess
 from seismo_pes.signal import normalize as arrays
-from seismo_pes.traces import aligned, samples, with_data
 
 START = UTCDateTime(2024, 3, 1)
 RATE = 10.0

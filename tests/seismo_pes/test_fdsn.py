@@ -21,13 +21,13 @@ from obspy.clients.fdsn import RoutingClient as obspy_router
 from obspy.core.inventory import Channel, Network, Station
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.archive import open_archive, select
-from seismo_pes.archives import datacentre, retry
-from seismo_pes.archives.fdsn import LEDGER, download, fetch_inventory
-from seismo_pes.archives.holdings import DAY_NS
-from seismo_pes.archives.sds import SdsArchive
 from seismo_pes.metadata.stations import StationPattern, locate
-from seismo_pes.read import read_span
+from seismo_pes.reading.archives.fdsn import LEDGER, download, fetch_inventory
+from seismo_pes.reading.archives.holdings import DAY_NS
+from seismo_pes.reading.archives.opening import open_archive, select
+from seismo_pes.reading.archives.sds import SdsArchive
+from seismo_pes.reading.fetching import datacentre, retry
+from seismo_pes.reading.formats.files import read_span
 
 WADL = Path(obspy.__file__).parent / "clients" / "fdsn" / "tests" / "data"
 DAY = UTCDateTime(2024, 5, 1)
@@ -384,7 +384,7 @@ def test_a_download_that_is_killed_goes_on(service, tmp_path) -> None:
     limits = DAYS[0][0], DAYS[2][1]
     arguments = f"{service.address!r}, {IDS!r}, {limits[0]}, {limits[1]}"
     program = (
-        "from seismo_pes.archives.fdsn import download;"
+        "from seismo_pes.reading.archives.fdsn import download;"
         f"download({arguments}, {str(tmp_path)!r}, requests=1)"
     )
     service.answer_after_s = 0.3

@@ -8,11 +8,11 @@ from obspy import Stream, Trace, UTCDateTime, read
 
 from dispel4py.errors import ParameterError
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.archive import ChannelSpan
-from seismo_pes.correlations import Correlation
-from seismo_pes.files import WriteAsdf, WriteMiniseed, WriteNpz, WriteSac
-from seismo_pes.formats.asdf_writer import AsdfWriter
-from seismo_pes.waveforms import Waveforms
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.waveforms import Waveforms
+from seismo_pes.reading.archives.opening import ChannelSpan
+from seismo_pes.writing.asdf import AsdfWriter
+from seismo_pes.writing.trace_files import WriteAsdf, WriteMiniseed, WriteNpz, WriteSac
 
 START = UTCDateTime(2024, 2, 29, 23, 59, 59, 500_000)
 

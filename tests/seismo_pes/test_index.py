@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
-from seismo_pes.archive import open_archive
-from seismo_pes.archives import index as index_module
-from seismo_pes.archives.index import index_file, scan_indexed
-from seismo_pes.archives.scan import FileEntry, scan_file
-from seismo_pes.archives.scan_pool import decode, encode, scan_many
-from seismo_pes.report import Skipped
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.reading.archives import index as index_module
+from seismo_pes.reading.archives.index import index_file, scan_indexed
+from seismo_pes.reading.archives.opening import open_archive
+from seismo_pes.reading.archives.scan import FileEntry, scan_file
+from seismo_pes.reading.archives.scan_pool import decode, encode, scan_many
 
 START = UTCDateTime(2024, 1, 1)
 
@@ -166,7 +166,7 @@ def test_processes_find_the_same(folder) -> None:
 def test_a_file_that_kills_or_hangs_its_reader_is_named(folder, monkeypatch) -> None:
     program = """
 import os, time
-from seismo_pes.archives import scan_pool
+from seismo_pes.reading.archives import scan_pool
 def scan_file(path):
     if path.endswith("file1"):
         os.abort()
@@ -178,7 +178,7 @@ def scan_file(path):
 real, scan_pool.scan_file = scan_pool.scan_file, scan_file
 scan_pool.serve()
 """
-    monkeypatch.setattr("seismo_pes.archives.scan_pool.PROGRAM", program)
+    monkeypatch.setattr("seismo_pes.reading.archives.scan_pool.PROGRAM", program)
     paths = [str(folder / f"file{i}") for i in range(5)]
     found = dict(scan_many(paths, processes=2, limit_s=3.0))
     assert len(found) == 5
@@ -189,13 +189,13 @@ scan_pool.serve()
 
 
 def test_slow_scans_move_to_processes(folder, monkeypatch) -> None:
-    monkeypatch.setattr("seismo_pes.archives.scan_pool.TRIAL_S", 0.0)
-    monkeypatch.setattr("seismo_pes.archives.scan_pool.WORTH_IT_S", 0.0)
-    monkeypatch.setattr("seismo_pes.archives.scan_pool.processors", lambda: 2)
+    monkeypatch.setattr("seismo_pes.reading.archives.scan_pool.TRIAL_S", 0.0)
+    monkeypatch.setattr("seismo_pes.reading.archives.scan_pool.WORTH_IT_S", 0.0)
+    monkeypatch.setattr("seismo_pes.reading.archives.scan_pool.processors", lambda: 2)
     paths = [str(path) for path in sorted(folder.iterdir())]
     here = []
     monkeypatch.setattr(
-        "seismo_pes.archives.scan_pool.scan_file",
+        "seismo_pes.reading.archives.scan_pool.scan_file",
         lambda path: here.append(path) or ([], []),
     )
     found = dict(scan_many(paths))

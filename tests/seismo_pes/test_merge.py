@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
-from seismo_pes.merge import grid_index, merge_segments, merge_stream
+from seismo_pes.preprocessing.segments import grid_index, merge_segments, merge_stream
 
 NS = 1_000_000_000
 T0 = UTCDateTime(2022, 1, 2)

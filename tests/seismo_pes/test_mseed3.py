@@ -9,9 +9,9 @@ import pytest
 
 from dispel4py.errors import DataError
 from seismo_pes import extras
-from seismo_pes.archive import open_archive
-from seismo_pes.merge import merge_segments
-from seismo_pes.read import read_file, read_span
+from seismo_pes.preprocessing.segments import merge_segments
+from seismo_pes.reading.archives.opening import open_archive
+from seismo_pes.reading.formats.files import read_file, read_span
 
 pytest.importorskip("pymseed")
 

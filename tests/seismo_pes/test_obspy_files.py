@@ -16,15 +16,15 @@ import pytest
 from obspy import Stream, Trace
 
 from dispel4py.core import GenericPE
-from seismo_pes import quality
-from seismo_pes.archives.scan import FileEntry, may_be_waveform, scan_file
-from seismo_pes.clock import CorrectClock
-from seismo_pes.measures import MeasureQuality
-from seismo_pes.overlaps import ResolveOverlaps
-from seismo_pes.preprocess import Merge
-from seismo_pes.read import ReadWaveforms
-from seismo_pes.report import Skipped
-from seismo_pes.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.measuring.data_quality import MeasureQuality
+from seismo_pes.preprocessing import quality
+from seismo_pes.preprocessing.clock_correction import CorrectClock
+from seismo_pes.preprocessing.overlaps import ResolveOverlaps
+from seismo_pes.preprocessing.trends import Merge
+from seismo_pes.reading.archives.scan import FileEntry, may_be_waveform, scan_file
+from seismo_pes.reading.formats.files import ReadWaveforms
 
 PACKAGE = Path(obspy.__file__).parent
 FILES = sorted(p for p in PACKAGE.rglob("tests/data/**/*") if p.is_file())

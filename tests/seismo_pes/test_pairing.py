@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime, read
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.correlations import Correlation
-from seismo_pes.gather import Gather
-from seismo_pes.pairing import KINDS, Correlate, correlate_pair, correlate_stream
+from seismo_pes.correlating.pairing import (
+    KINDS,
+    Correlate,
+    correlate_pair,
+    correlate_stream,
+)
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.preprocessing.gather import Gather
 from seismo_pes.signal import coherency
 from seismo_pes.signal.correlate import correlate_direct, cross_correlate
 

@@ -12,14 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import DataError
-from seismo_pes.correlator import spool as spool_module
-from seismo_pes.correlator.selection import PairSelection
-from seismo_pes.correlator.spool import Spool
-from seismo_pes.correlator.tensors import Rotation
-from seismo_pes.correlator.tile_spectra import Side, on_shared_windows
-from seismo_pes.disk import DiskFull
-from seismo_pes.pairs import Block, Tiles, block_size, gather, wanted_tiles
-from seismo_pes.spectra import Spectra
+from seismo_pes.correlating.pairs.rotation import Rotation
+from seismo_pes.correlating.pairs.selection import PairSelection
+from seismo_pes.correlating.spectra.window_spectra import Spectra
+from seismo_pes.correlating.tiles import spool as spool_module
+from seismo_pes.correlating.tiles.gathering import (
+    Block,
+    Tiles,
+    block_size,
+    gather,
+    wanted_tiles,
+)
+from seismo_pes.correlating.tiles.spectra import Side, on_shared_windows
+from seismo_pes.correlating.tiles.spool import Spool
+from seismo_pes.full_disk import DiskFull
 
 FIVE = [(0, 2), (2, 4), (4, 5)]
 

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
-from seismo_pes.archive import FolderArchive, open_archive
-from seismo_pes.archives import pattern as pattern_module
-from seismo_pes.archives.holdings import DAY_NS, EVER
-from seismo_pes.archives.pattern import (
+from seismo_pes.metadata.stations import StationPattern
+from seismo_pes.reading.archives import pattern as pattern_module
+from seismo_pes.reading.archives.holdings import DAY_NS, EVER
+from seismo_pes.reading.archives.opening import FolderArchive, open_archive
+from seismo_pes.reading.archives.pattern import (
     LAYOUTS,
     PathPattern,
     PatternArchive,
     list_folder,
     period,
 )
-from seismo_pes.metadata.stations import StationPattern
-from seismo_pes.read import read_span
+from seismo_pes.reading.formats.files import read_span
 
 DAY = UTCDateTime(2023, 12, 31)  # a year ends within
 DAYS = [(DAY.ns + i * DAY_NS, DAY.ns + (i + 1) * DAY_NS) for i in range(3)]

@@ -13,17 +13,17 @@ from obspy import Inventory, Stream, Trace, UTCDateTime, read
 from obspy.core.inventory import Channel, Network, Station
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlations import Correlation
-from seismo_pes.filters import bandpass
-from seismo_pes.normalize import normalize
-from seismo_pes.pairing import KINDS, correlate_pair, correlate_stream
-from seismo_pes.response import remove_response
-from seismo_pes.rotate import orient, rotate
+from seismo_pes.correlating.pairing import KINDS, correlate_pair, correlate_stream
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.preprocessing.filters import bandpass
+from seismo_pes.preprocessing.normalization import normalize
+from seismo_pes.preprocessing.orientation import orient, rotate
+from seismo_pes.preprocessing.response import remove_response
 from seismo_pes.signal import errors
 from seismo_pes.signal.correlate import cross_correlate
 from seismo_pes.signal.mwcs import mwcs_delays
 from seismo_pes.signal.whiten import whiten_psd
-from seismo_pes.stack import moving_stack, stack
+from seismo_pes.stacking.stacks import moving_stack, stack
 from xcorr_app import cli, store
 
 DAY = UTCDateTime(2024, 3, 1)

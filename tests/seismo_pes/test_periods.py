@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlator.periods import Periods, stretch_name, window_name
+from seismo_pes.correlating.windows.periods import Periods, stretch_name, window_name
 
 NS = 10**9
 DAY = 19129  # 2022-05-17

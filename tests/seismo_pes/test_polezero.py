@@ -8,8 +8,8 @@ from obspy.core import AttribDict
 from obspy.io.sac.sacpz import attach_paz
 
 from dispel4py.errors import DataError
-from seismo_pes.formats.polezero import read_pole_zero
 from seismo_pes.metadata.inventory import read_inventory
+from seismo_pes.metadata.poles_zeros import read_pole_zero
 
 ROOT = Path(obspy.__file__).parent
 FILES = ROOT / "io" / "sac" / "tests" / "data"

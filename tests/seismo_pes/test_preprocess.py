@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import preprocess
-from seismo_pes.archives.holdings import ChannelSpan
-from seismo_pes.waveforms import Waveforms
+from seismo_pes.items.waveforms import Waveforms
+from seismo_pes.preprocessing import trends as preprocess
+from seismo_pes.reading.archives.holdings import ChannelSpan
 
 START = UTCDateTime(2024, 3, 1)
 

@@ -12,19 +12,23 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes import quality
-from seismo_pes.archives.holdings import ChannelSpan
-from seismo_pes.clock import (
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.waveforms import Waveforms
+from seismo_pes.measuring.data_quality import (
+    MeasureQuality,
+    measure_quality,
+    psd_percentiles,
+)
+from seismo_pes.preprocessing import quality
+from seismo_pes.preprocessing.clock_correction import (
     CorrectClock,
     correct_clock,
     parse_clock_table,
     read_clock_table,
 )
-from seismo_pes.measures import MeasureQuality, measure_quality, psd_percentiles
-from seismo_pes.merge import NS
-from seismo_pes.overlaps import RULES, ResolveOverlaps, resolve_overlaps
-from seismo_pes.report import Skipped
-from seismo_pes.waveforms import Waveforms
+from seismo_pes.preprocessing.overlaps import RULES, ResolveOverlaps, resolve_overlaps
+from seismo_pes.preprocessing.segments import NS
+from seismo_pes.reading.archives.holdings import ChannelSpan
 
 START = UTCDateTime(2024, 3, 1)
 PRIME = 1009

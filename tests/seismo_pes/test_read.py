@@ -10,8 +10,8 @@ import pytest
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError
-from seismo_pes.archive import ChannelSpan, open_archive
-from seismo_pes.read import (
+from seismo_pes.reading.archives.opening import ChannelSpan, open_archive
+from seismo_pes.reading.formats.files import (
     ReadWaveforms,
     cut,
     read_content,
@@ -180,7 +180,7 @@ def read_names(monkeypatch):
         names.append(str(path)[-3:])
         return read_file(path, *args, **kwargs)
 
-    monkeypatch.setattr("seismo_pes.read.read_file", noting)
+    monkeypatch.setattr("seismo_pes.reading.formats.files.read_file", noting)
     return names
 
 

@@ -9,8 +9,8 @@ from obspy.core.inventory import Channel, Network, Station
 from obspy.signal.rotate import rotate2zne, rotate_ne_rt
 
 from dispel4py.errors import DataError
-from seismo_pes.correlations import Correlation
-from seismo_pes.rotate import (
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.preprocessing.orientation import (
     Orient,
     Rotate,
     RotateTensor,

@@ -12,12 +12,12 @@ import pytest
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.archive import open_archive, select
-from seismo_pes.archives import remote, retry
-from seismo_pes.archives.cloud import CloudArchive
-from seismo_pes.archives.holdings import DAY_NS, Archive
 from seismo_pes.metadata.stations import StationPattern
-from seismo_pes.read import read_file, read_span
+from seismo_pes.reading.archives.cloud import CloudArchive
+from seismo_pes.reading.archives.holdings import DAY_NS, Archive
+from seismo_pes.reading.archives.opening import open_archive, select
+from seismo_pes.reading.fetching import remote, retry
+from seismo_pes.reading.formats.files import read_file, read_span
 
 pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")
@@ -127,7 +127,7 @@ def test_only_the_beginning_of_a_file_is_fetched_for_its_header(
         asked.append(n_bytes)
         return original(url, n_bytes)
 
-    monkeypatch.setattr("seismo_pes.archives.cloud.fetch", counting)
+    monkeypatch.setattr("seismo_pes.reading.archives.cloud.fetch", counting)
     archive = open_archive(bucket)
     select(archive, [StationPattern("CI", "THIS")], "LHZ", *DAYS[0])
     assert asked
@@ -166,7 +166,7 @@ def test_without_credentials_it_is_one_line(monkeypatch, tmp_path) -> None:
 
 def test_a_user_names_the_server_in_the_environment(bucket, endpoint) -> None:
     program = (
-        "from seismo_pes.archive import open_archive;"
+        "from seismo_pes.reading.archives.opening import open_archive;"
         f"print(*open_archive({bucket!r}).channel_ids())"
     )
     environment = os.environ | {

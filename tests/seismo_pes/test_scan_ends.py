@@ -7,8 +7,8 @@ import numpy as np
 import obspy
 import pytest
 
-from seismo_pes.archives.scan import scan_ends, scan_file
-from seismo_pes.archives.sds import SdsArchive
+from seismo_pes.reading.archives.scan import scan_ends, scan_file
+from seismo_pes.reading.archives.sds import SdsArchive
 
 OBSPY = Path(obspy.__file__).parent / "io" / "mseed"
 #: Records that are not in the order of time, or lead nowhere: only all of them tell.

@@ -12,7 +12,7 @@ import pytest
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.seedlink import ReadSeedLink, packets
+from seismo_pes.reading.seedlink import ReadSeedLink, packets
 
 START = UTCDateTime(2024, 6, 1)
 IDS = ["XX.AAA..LHZ", "XX.BBB.00.LHZ"]

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.correlations import Correlation
+from seismo_pes.items.correlation import Correlation
 from seismo_pes.signal import stack as arrays
-from seismo_pes.stack import (
+from seismo_pes.stacking.stacks import (
     STACKS,
     Bootstrap,
     MovingStack,

@@ -10,18 +10,18 @@ from obspy import Stream, Trace
 
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.correlate import CorrelateTiles
-from seismo_pes.correlator import tile_sums
-from seismo_pes.correlator.periods import Periods
-from seismo_pes.correlator.selection import PairSelection
-from seismo_pes.correlator.tensors import Rotation
+from seismo_pes.correlating.pairs.rotation import Rotation
+from seismo_pes.correlating.pairs.selection import PairSelection
+from seismo_pes.correlating.spectra.window_spectra import Spectra, SpectraSettings
+from seismo_pes.correlating.tiles import sums as tile_sums
+from seismo_pes.correlating.tiles.correlation import CorrelateTiles
+from seismo_pes.correlating.tiles.gathering import Tiles
+from seismo_pes.correlating.windows.periods import Periods
 from seismo_pes.metadata.geodesy import geodesic
-from seismo_pes.pairs import Tiles
-from seismo_pes.rotate import rotate_pair
+from seismo_pes.preprocessing.orientation import rotate_pair
 from seismo_pes.signal.correlate import correlate_direct
 from seismo_pes.signal.stack import phase_weighted
 from seismo_pes.signal.window import WindowGrid
-from seismo_pes.spectra import Spectra, SpectraSettings
 
 NS = 10**9
 STATIONS = "ABC"

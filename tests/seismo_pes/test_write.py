@@ -15,9 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import DataError
-from seismo_pes import write
-from seismo_pes.storage import sink as sinks
-from seismo_pes.storage.parts import (
+from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.writing import correlations as write
+from seismo_pes.writing import sink as sinks
+from seismo_pes.writing.correlations import (
+    CorrelationWriter,
+    TileWritten,
+    WriteCorrelations,
+)
+from seismo_pes.writing.parts import (
     DAMAGED,
     LAST,
     MARKER,
@@ -28,8 +34,6 @@ from seismo_pes.storage.parts import (
     read_layout,
     whole_rows,
 )
-from seismo_pes.storage.rows import CorrelationRows
-from seismo_pes.write import CorrelationWriter, TileWritten, WriteCorrelations
 
 N_LAGS = 11
 
@@ -237,8 +241,8 @@ def test_any_batches_round_trip(tmp_path_factory, monkeypatch, sizes, n_lags, di
 KILLED = """
 import sys
 import numpy as np
-from seismo_pes import write
-from seismo_pes.storage.rows import CorrelationRows
+from seismo_pes.writing import correlations as write
+from seismo_pes.items.rows import CorrelationRows
 write.FIRST_PART_BYTES = 1 << 19
 write.LARGEST_PART_BYTES = 1 << 20
 writer = write.CorrelationWriter(sys.argv[1], direct=sys.argv[2] == "direct")

@@ -16,9 +16,9 @@ import pytest
 from obspy import Inventory, Stream, UTCDateTime
 
 from dispel4py.errors import ParameterError
-from seismo_pes.archives import datacentre
-from seismo_pes.archives.holdings import ChannelSpan
-from seismo_pes.formats.asdf_writer import AsdfWriter
+from seismo_pes.reading.archives.holdings import ChannelSpan
+from seismo_pes.reading.fetching import datacentre
+from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app import cli, store
 from xcorr_app.planning.archives import _both, open_archives, open_inventory
 from xcorr_app.synthetic import Network, make_archive

@@ -14,16 +14,16 @@ from dispel4py.errors import ParameterError
 from dispel4py.run import run as run_graph
 from dispel4py.testing import feed
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes import normalize
-from seismo_pes.preprocess import detrend_polynomial, taper
-from seismo_pes.read import ReadWaveforms
-from seismo_pes.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.preprocessing import normalization as normalize
+from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
+from seismo_pes.preprocessing.rejection import bad_windows
+from seismo_pes.preprocessing.trends import detrend_polynomial, taper
+from seismo_pes.reading.formats.files import ReadWaveforms
 from tests.xcorr_app.conftest import DAY
 from xcorr_app.config import Config
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.job import Job, prepare
-from xcorr_app.planning.reject import bad_windows
-from xcorr_app.planning.spans import NameSpans, TrimToGrid
 from xcorr_app.planning.steps import elements, parse_steps, rate_after
 from xcorr_app.workflow import Spans
 

@@ -12,7 +12,7 @@ import pytest
 
 from dispel4py.errors import DataError, ParameterError, RunError
 from dispel4py.terminal import Terminated, sigterm_unwinds
-from seismo_pes.report import Skipped
+from seismo_pes.items.skipped import Skipped
 from xcorr_app import cli
 from xcorr_app.config import Config, resolve
 from xcorr_app.config.options import options_of

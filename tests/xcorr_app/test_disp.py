@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import ParameterError
-from seismo_pes.storage.rows import CorrelationRows
-from seismo_pes.write import CorrelationWriter
+from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.writing.correlations import CorrelationWriter
 from xcorr_app import commands, store
 from xcorr_app.looking.disp_view import clearest_pair, draw_curves, summary
 from xcorr_app.measuring.changes import read_table

@@ -7,8 +7,8 @@ from obspy import UTCDateTime, read
 from obspy.io.sac import SACTrace
 
 from dispel4py.errors import ParameterError
-from seismo_pes.storage.rows import CorrelationRows
-from seismo_pes.write import CorrelationWriter
+from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.writing.correlations import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.export import export_npz, export_sac
 from xcorr_app.results.index import finalize

@@ -12,8 +12,8 @@ import pytest
 from obspy import UTCDateTime, read
 
 from dispel4py.errors import ParameterError
-from seismo_pes.storage.rows import CorrelationRows
-from seismo_pes.write import CorrelationWriter
+from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.writing.correlations import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.export import FORMATS, export, zarr
 from xcorr_app.export.target import ABOUT_FILE

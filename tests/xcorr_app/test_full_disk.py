@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import DataError
-from seismo_pes import write
-from seismo_pes.disk import DiskFull, is_full, telling_full_disk
-from seismo_pes.storage import sink
+from seismo_pes.full_disk import DiskFull, is_full, telling_full_disk
+from seismo_pes.writing import correlations as write
+from seismo_pes.writing import sink
 from xcorr_app import store
 from xcorr_app.cli import main
 from xcorr_app.running.lock import LOCK_FILE
@@ -115,7 +115,7 @@ def test_two_runs_in_one_folder(words, tmp_path, monkeypatch, capsys):
 
 FULL_UNDER_MPI = """
 import errno, sys
-from seismo_pes.storage import sink
+from seismo_pes.writing import sink
 pwrite, sizes = sink.os.pwrite, []
 def some_room(fd, data, offset):
     sizes.append(len(data))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from seismo_pes.storage.rows import CorrelationRows
-from seismo_pes.write import CorrelationWriter
+from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.writing.correlations import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.looking.info import describe, info_json, info_text, pair_rows
 from xcorr_app.results.index import finalize

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import ParameterError
-from seismo_pes.plot import (
+from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.plotting import (
     DistanceBins,
     Substacks,
     normalised,
@@ -15,8 +16,7 @@ from seismo_pes.plot import (
     record_section_figure,
     save,
 )
-from seismo_pes.storage.rows import CorrelationRows
-from seismo_pes.write import CorrelationWriter
+from seismo_pes.writing.correlations import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.looking import plot
 from xcorr_app.results.index import finalize
@@ -263,7 +263,9 @@ def test_bins_take_blocks_of_any_size():
 
 def test_pictures_need_no_global_state():
     """Neither pyplot nor a window, so that a run on a cluster can draw."""
-    code = "import sys, xcorr_app.looking.plot, seismo_pes.plot; print(*sys.modules)"
+    code = (
+        "import sys, xcorr_app.looking.plot, seismo_pes.plotting; print(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

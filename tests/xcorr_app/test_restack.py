@@ -7,11 +7,11 @@ import pickle
 import numpy as np
 import pytest
 
-from seismo_pes.correlations import Correlation
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.metadata.stations import Channel
-from seismo_pes.stack import bootstrap, stack
-from seismo_pes.storage.rows import CorrelationRows
-from seismo_pes.write import CorrelationWriter
+from seismo_pes.stacking.stacks import bootstrap, stack
+from seismo_pes.writing.correlations import CorrelationWriter
 from xcorr_app.results.layout import create_run
 from xcorr_app.results.runfile import Redo, new_session, read_run, write_run
 from xcorr_app.running.baserows import base_rows, moving_stacks

@@ -16,8 +16,8 @@ import numpy as np
 import obspy
 import pytest
 
-from seismo_pes import write
-from seismo_pes.storage.parts import read_layout
+from seismo_pes.writing import correlations as write
+from seismo_pes.writing.parts import read_layout
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import cli, store
 from xcorr_app.planning import geometry
@@ -183,7 +183,7 @@ def test_only_what_is_missing_is_done(tmp_path, words, monkeypatch, capsys):
 
 
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    from seismo_pes.read import ReadWaveforms
+    from seismo_pes.reading.formats.files import ReadWaveforms
 
     read: list[str] = []
     process = ReadWaveforms.process
@@ -237,7 +237,7 @@ def test_sums_that_do_not_fit_are_made_in_rounds(tmp_path, words, monkeypatch):
 
 SLOW = """
 import sys, time
-from seismo_pes import write
+from seismo_pes.writing import correlations as write
 whole = write.CorrelationWriter.write
 def slow(self, rows):
     whole(self, rows)

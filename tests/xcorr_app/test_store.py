@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.storage.parts import read_layout
-from seismo_pes.storage.rows import CorrelationRows
-from seismo_pes.write import CorrelationWriter
+from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.writing.correlations import CorrelationWriter
+from seismo_pes.writing.parts import read_layout
 from xcorr_app import store
 from xcorr_app.results.correlation import peaks, signal_to_noise
 from xcorr_app.results.index import finalize

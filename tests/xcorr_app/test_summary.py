@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seismo_pes.report import Skipped
+from seismo_pes.items.skipped import Skipped
 from xcorr_app.running.summary import RunSummary
 
 

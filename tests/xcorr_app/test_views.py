@@ -10,8 +10,8 @@ import pytest
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
-from seismo_pes.storage.rows import CorrelationRows
-from seismo_pes.write import CorrelationWriter
+from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.writing.correlations import CorrelationWriter
 from xcorr_app import cli, commands, store
 from xcorr_app.export import FORMATS
 from xcorr_app.looking import directions, plot, views

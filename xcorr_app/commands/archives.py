@@ -38,9 +38,9 @@ def scan(words: list[str]) -> str:
     edges = [_edge(name, getattr(given, name)) for name in ("start", "end")]
     if None not in edges and edges[0] >= edges[1]:  # type: ignore[operator]
         raise ParameterError("--end must be later than --start")
-    from seismo_pes.archive import open_archive
-    from seismo_pes.archives.availability import find_availability
     from seismo_pes.metadata.stations import read_station_list
+    from seismo_pes.reading.archives.availability import find_availability
+    from seismo_pes.reading.archives.opening import open_archive
     from xcorr_app.looking import scan
 
     patterns = None if given.stations is None else read_station_list(given.stations)

@@ -58,7 +58,7 @@ def export(words: list[str]) -> str:
     if given.format not in FORMATS:
         known = ", ".join(FORMATS)
         raise ParameterError(f"--format {given.format}: not one of {known}")
-    from seismo_pes.disk import telling_full_disk
+    from seismo_pes.full_disk import telling_full_disk
     from xcorr_app import store
     from xcorr_app.export import export
 

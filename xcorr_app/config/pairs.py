@@ -14,7 +14,7 @@ _pairs = partial(option, "pairs")
 _correlate = partial(option, "correlate")
 _stack = partial(option, "stack")
 
-# as in `seismo_pes.stack`, whose import takes time
+# as in `seismo_pes.stacking.stacks`, whose import takes time
 STACKS = (
     "linear",
     "nth-root",

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from seismo_pes.formats.asdf_writer import AsdfWriter
+from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app.export.target import Progress, about, each, new_file
 from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store

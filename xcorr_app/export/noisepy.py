@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from seismo_pes.formats.asdf_writer import AsdfWriter
+from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app.export.target import (
     Progress,
     Stacked,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from seismo_pes.plot import (
+from seismo_pes.plotting import (
     MOST_NAMES,
     DirectionBins,
     DistanceBins,

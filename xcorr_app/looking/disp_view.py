@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from seismo_pes.plot import curves_figure, ftan_figure, save
+from seismo_pes.plotting import curves_figure, ftan_figure, save
 from seismo_pes.signal.folding import sides
 from seismo_pes.signal.ftan_image import ftan_image
 from xcorr_app.measuring.changes import read_table

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from seismo_pes.plot import save, velocity_figure, velocity_image_figure
+from seismo_pes.plotting import save, velocity_figure, velocity_image_figure
 from xcorr_app.measuring.changes import ChangeTable, read_table
 from xcorr_app.measuring.velocity import DvvSettings
 

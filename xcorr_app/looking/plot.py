@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seismo_pes.plot import (
+from seismo_pes.plotting import (
     MOST_NAMES,
     DistanceBins,
     Substacks,

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from seismo_pes.plot.figure import DPI
+from seismo_pes.plotting.figure import DPI
 from xcorr_app.export.target import new_file
 from xcorr_app.looking import plot, views
 from xcorr_app.looking.directions import azimuth_view, direction_view, rose_view

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from seismo_pes.archives.availability import Availability
-from seismo_pes.plot import availability_figure, save
-from seismo_pes.report import Skipped
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.plotting import availability_figure, save
+from seismo_pes.reading.archives.availability import Availability
 
 __all__ = ["as_json", "as_text", "draw"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from seismo_pes.plot import (
+from seismo_pes.plotting import (
     Substacks,
     components_figure,
     map_figure,

@@ -26,8 +26,8 @@ from dispel4py.errors import DataError, ParameterError
 from dispel4py.observe import Count, Observer
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.disk import telling_full_disk
-from seismo_pes.report import Skipped
+from seismo_pes.full_disk import telling_full_disk
+from seismo_pes.items.skipped import Skipped
 from seismo_pes.signal.errors import ParameterError as SignalError
 from xcorr_app import store as stores
 from xcorr_app.store import Store

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import DataError, ParameterError, suggest
-from seismo_pes.correlations import Correlation
-from seismo_pes.dispersion import SIDES, measure_dispersion
-from seismo_pes.report import Skipped
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.measuring.dispersion import SIDES, measure_dispersion
 from seismo_pes.signal.ftan import Dispersion
 from xcorr_app.measuring.batches import (
     MeasurePairs,

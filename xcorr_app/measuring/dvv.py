@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import DataError
-from seismo_pes import dvv
-from seismo_pes.correlations import Correlation
-from seismo_pes.report import Skipped
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.measuring import velocity_change as dvv
 from xcorr_app.measuring.batches import (
     BATCH_BYTES,
     MeasurePairs,

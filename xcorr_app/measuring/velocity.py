@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import DataError, ParameterError, suggest
-from seismo_pes import dvv
-from seismo_pes.correlations import Correlation
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.measuring import velocity_change as dvv
 from seismo_pes.signal.filter import bandpass
 from seismo_pes.signal.taper import taper
 from xcorr_app.results.stacks import UNITS, band_hz, over_time

@@ -9,10 +9,15 @@ from dataclasses import replace
 from obspy import Inventory
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.archive import Archive, ChannelInfo, ChannelSpan, open_archive
+from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.inventory import read_inventory
 from seismo_pes.metadata.stations import PatternIndex, StationPattern
-from seismo_pes.report import Skipped
+from seismo_pes.reading.archives.opening import (
+    Archive,
+    ChannelInfo,
+    ChannelSpan,
+    open_archive,
+)
 
 __all__ = ["Archives", "open_archives", "open_inventory"]
 
@@ -119,7 +124,7 @@ def _parts(span: ChannelSpan) -> tuple[list[tuple[str, str]], ...]:
 
 
 def open_archives(data: Sequence[str]) -> Archive:
-    """Open one archive, or several as one; see `seismo_pes.archive.open_archive`."""
+    """Open one archive, or several as one; see `seismo_pes.reading.archives.opening.open_archive`."""
     opened = [open_archive(one) for one in data]
     return opened[0] if len(opened) == 1 else Archives(opened)
 
@@ -145,7 +150,7 @@ def open_inventory(
     """
     if not source.startswith(FDSN):
         return read_inventory(source)
-    from seismo_pes.archives.fdsn import fetch_inventory
+    from seismo_pes.reading.archives.fdsn import fetch_inventory
 
     scheme, _, provider = source.partition("://")
     provider = provider.rstrip("/")

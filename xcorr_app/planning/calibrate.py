@@ -14,12 +14,12 @@ from dispel4py.base import IterativePE
 from dispel4py.errors import DataError, RunError
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.archives.holdings import ChannelSpan
-from seismo_pes.correlate import CorrelateTiles
-from seismo_pes.correlator.periods import Periods
-from seismo_pes.pairs import Tile, gather
-from seismo_pes.read import ReadWaveforms, read_file
-from seismo_pes.spectra import Spectra, WindowSpectra
+from seismo_pes.correlating.spectra.window_spectra import Spectra, WindowSpectra
+from seismo_pes.correlating.tiles.correlation import CorrelateTiles
+from seismo_pes.correlating.tiles.gathering import Tile, gather
+from seismo_pes.correlating.windows.periods import Periods
+from seismo_pes.reading.archives.holdings import ChannelSpan
+from seismo_pes.reading.formats.files import ReadWaveforms, read_file
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.job import Job
 from xcorr_app.planning.memory import MB, Load

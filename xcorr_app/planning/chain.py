@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dispel4py.base import CompositePE
 from dispel4py.core import GenericPE
 from dispel4py.errors import ParameterError
-from seismo_pes.clock import CorrectClock
-from seismo_pes.components import GatherComponents
-from seismo_pes.filters import Bandpass, Bandstop, Highpass, Lowpass
-from seismo_pes.normalize import (
+from seismo_pes.preprocessing.clock_correction import CorrectClock
+from seismo_pes.preprocessing.components import GatherComponents
+from seismo_pes.preprocessing.filters import Bandpass, Bandstop, Highpass, Lowpass
+from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
+from seismo_pes.preprocessing.normalization import (
     Agc,
     Clip,
     Envelope,
@@ -23,16 +24,9 @@ from seismo_pes.normalize import (
     WaterLevel,
     Winsorize,
 )
-from seismo_pes.overlaps import ResolveOverlaps
-from seismo_pes.preprocess import (
-    Demean,
-    Detrend,
-    DetrendPolynomial,
-    DetrendSpline,
-    Merge,
-    Taper,
-)
-from seismo_pes.quality import (
+from seismo_pes.preprocessing.orientation import Orient
+from seismo_pes.preprocessing.overlaps import ResolveOverlaps
+from seismo_pes.preprocessing.quality import (
     AlignSamples,
     Despike,
     DropClipped,
@@ -40,18 +34,32 @@ from seismo_pes.quality import (
     FillGaps,
     RestoreRate,
 )
-from seismo_pes.resampling import Decimate, Resample, ResampleFourier, ResampleLanczos
-from seismo_pes.response import RemoveResponse
-from seismo_pes.rotate import Orient
+from seismo_pes.preprocessing.rejection import RejectWindows
+from seismo_pes.preprocessing.resampling import (
+    Decimate,
+    Resample,
+    ResampleFourier,
+    ResampleLanczos,
+)
+from seismo_pes.preprocessing.response import RemoveResponse
+from seismo_pes.preprocessing.trends import (
+    Demean,
+    Detrend,
+    DetrendPolynomial,
+    DetrendSpline,
+    Merge,
+    Taper,
+)
 from xcorr_app.planning.job import Job
-from xcorr_app.planning.reject import RejectWindows
-from xcorr_app.planning.spans import NameSpans, TrimToGrid
 from xcorr_app.planning.steps import Step, parse_steps
 
 __all__ = ["Preprocess"]
 
 # modules of elements after which amplitudes say nothing any more
-LEVELLING = ("seismo_pes.normalize", "seismo_pes.whitening")
+LEVELLING = (
+    "seismo_pes.preprocessing.normalization",
+    "seismo_pes.preprocessing.whitening",
+)
 
 
 class Preprocess(CompositePE):

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlations import Correlation
-from seismo_pes.correlator.selection import PairSelection
-from seismo_pes.correlator.tensors import Rotation
+from seismo_pes.correlating.pairs.rotation import Rotation
+from seismo_pes.correlating.pairs.selection import PairSelection
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.stations import Channel, PatternIndex, read_station_list
-from seismo_pes.report import Skipped
 from seismo_pes.signal.errors import ParameterError as SignalError
-from seismo_pes.stack import stack
+from seismo_pes.stacking.stacks import stack
 from xcorr_app.config import Config
 from xcorr_app.config.options import flag
 

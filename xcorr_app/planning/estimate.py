@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seismo_pes.archives.holdings import ChannelSpan
-from seismo_pes.storage.parts import RECORD
+from seismo_pes.reading.archives.holdings import ChannelSpan
+from seismo_pes.writing.parts import RECORD
 from xcorr_app.config import Config
 from xcorr_app.planning.calibrate import (
     held_by,

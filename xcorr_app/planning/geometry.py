@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from seismo_pes.correlator.periods import Periods, stretch_name
-from seismo_pes.pairs import block_size, wanted_tiles
+from seismo_pes.correlating.tiles.gathering import block_size, wanted_tiles
+from seismo_pes.correlating.windows.periods import Periods, stretch_name
 from xcorr_app.planning.job import Job
 from xcorr_app.planning.memory import MB, Load, Shares, shares
 

@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from seismo_pes.archive import Archive, select
-from seismo_pes.archives.holdings import ChannelInfo, ChannelSpan
-from seismo_pes.correlator.periods import stretch_name
-from seismo_pes.correlator.selection import PairSelection
-from seismo_pes.correlator.tensors import Rotation
-from seismo_pes.merge import exact_rate
+from seismo_pes.correlating.pairs.rotation import Rotation
+from seismo_pes.correlating.pairs.selection import PairSelection
+from seismo_pes.correlating.spectra.window_spectra import SpectraSettings
+from seismo_pes.correlating.windows.periods import stretch_name
+from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.stations import (
     Channel,
     StationPattern,
     locate,
     read_station_list,
 )
-from seismo_pes.report import Skipped
+from seismo_pes.preprocessing.segments import exact_rate
+from seismo_pes.reading.archives.holdings import ChannelInfo, ChannelSpan
+from seismo_pes.reading.archives.opening import Archive, select
 from seismo_pes.signal.errors import ParameterError as SignalError
 from seismo_pes.signal.window import WindowGrid
-from seismo_pes.spectra import SpectraSettings
 from xcorr_app.config import Config
 from xcorr_app.planning.archives import open_archives, open_inventory
 from xcorr_app.planning.choose import (

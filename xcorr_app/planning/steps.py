@@ -13,7 +13,7 @@ from typing import Any
 
 from dispel4py.errors import ParameterError, suggest
 from seismo_pes.element import Element, FunctionElement
-from seismo_pes.quality import WithRemarks
+from seismo_pes.preprocessing.quality import WithRemarks
 
 __all__ = ["Step", "elements", "parse_steps", "rate_after"]
 

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 
 from dispel4py.errors import DataError
-from seismo_pes.storage.parts import PartLayout, read_layout, repair_length
-from seismo_pes.write import parts_folder
+from seismo_pes.writing.correlations import parts_folder
+from seismo_pes.writing.parts import PartLayout, read_layout, repair_length
 from xcorr_app.results.layout import (
     INDEX_FILE,
     RunInfo,

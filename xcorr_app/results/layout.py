@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seismo_pes.storage.parts import (
+from seismo_pes.writing.correlations import parts_folder
+from seismo_pes.writing.parts import (
     DAMAGED,
     LAST,
     MARKER,
@@ -28,7 +29,6 @@ from seismo_pes.storage.parts import (
     read_layout,
     whole_rows,
 )
-from seismo_pes.write import parts_folder
 from xcorr_app.results.runfile import (
     INDEX_FILE,
     RUN_FILE,

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from dispel4py.errors import DataError
-from seismo_pes.archives.holdings import ChannelSpan
+from seismo_pes.reading.archives.holdings import ChannelSpan
 from xcorr_app.results.runfile import INPUTS_FILE, write_whole
 from xcorr_app.running.metadata import History
 

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from dispel4py.core import GenericPE
-from seismo_pes.correlations import Correlation
-from seismo_pes.stack import stack
-from seismo_pes.storage.parts import RECORD
-from seismo_pes.storage.rows import CorrelationRows
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.stacking.stacks import stack
+from seismo_pes.writing.parts import RECORD
 from xcorr_app.results.layout import WINDOWS, Part
 from xcorr_app.results.reader import RowReader
 from xcorr_app.running.baserows import DERIVED, Extent, Moving, RestackTile
@@ -41,7 +41,7 @@ class Derived:
     rate_hz
         Samples of lag per second.
     kind, options
-        How rows are stacked, see `seismo_pes.stack.stack`.
+        How rows are stacked, see `seismo_pes.stacking.stacks.stack`.
     moving
         Moving stacks.
     uncertainty

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlator.periods import stretch_name
+from seismo_pes.correlating.windows.periods import stretch_name
 from xcorr_app.config import Config
 from xcorr_app.planning.geometry import (
     Geometry,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seismo_pes.report import Skipped
+from seismo_pes.items.skipped import Skipped
 
 SKIPPED_FILE = "skipped.tsv"
 

@@ -1,0 +1,339 @@
+"""From windows to spectra: transformed, whitened, in bands, scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.windows.cutting import Chunk
+from seismo_pes.signal import fourier
+from seismo_pes.signal.coherency import phase_records
+from seismo_pes.signal.normalize import running_mean
+from seismo_pes.signal.spectra import rfft_windows
+
+__all__ = ["Transformed", "transform"]
+
+_POWER_BYTES = 1 << 19  # float64 powers that stay in cache
+
+
+@dataclass(frozen=True, eq=False)
+class Transformed:
+    """Spectra of windows of the channels of one instrument.
+
+    Attributes
+    ----------
+    kept : numpy.ndarray
+        Shape (n_given,), bool: which of the windows have energy.
+    data : numpy.ndarray
+        Shape (n_channels, n * rows_per_window, n_bins).
+    factors : numpy.ndarray, optional
+        Shape (n_bands, n) if there are several bands.
+    """
+
+    kept: np.ndarray
+    data: np.ndarray
+    factors: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Some:
+    """Spectra of some windows on their way."""
+
+    rows: np.ndarray  # (n,): which windows they are
+    n_samples: np.ndarray  # (n,): of each window
+    data: np.ndarray  # (n_channels, n, n_bins)
+    scale: np.ndarray  # (n,): what gives them their units back
+    energies: np.ndarray  # (n, bands), mean over the channels; empty until known
+    records: np.ndarray | None = None  # the windows, if only their phases are wanted
+
+    def chosen(self, keep: np.ndarray) -> _Some:
+        """Return some of the windows."""
+        return _Some(
+            self.rows[keep],
+            self.n_samples[keep],
+            self.data[:, keep],
+            self.scale[keep],
+            self.energies[keep],
+            None if self.records is None else self.records[:, keep],
+        )
+
+
+def transform(
+    chunks: Iterable[Chunk], n_channels: int, n_windows: int, settings: SpectraSettings
+) -> Transformed:
+    """Transform windows as the settings say.
+
+    Parameters
+    ----------
+    chunks : iterable of Chunk
+        The windows, of one channel or of the components of an instrument.
+    n_channels, n_windows : int
+        How many there are of each.
+    settings : SpectraSettings
+    """
+    bins, rows = settings.bins, settings.rows_per_window
+    shape = (n_channels, n_windows * rows, bins.stop - bins.start)
+    data = np.empty(shape, np.result_type(settings.dtype, np.complex64))
+    factors = np.empty((max(1, settings.n_bands), n_windows), settings.dtype)
+    kept = np.zeros(n_windows, bool)
+    n = 0
+    for flat in _whitened((_raw(chunk, settings) for chunk in chunks), settings):
+        there = np.asarray((flat.energies > 0).any(axis=-1))
+        if not there.all():
+            flat = flat.chosen(there)
+        kept[flat.rows] = True
+        stop = n + len(flat.rows)
+        factors[:, n:stop] = _factors(flat.energies, settings).T
+        _finish(flat, factors[:, n:stop], settings, data[:, n * rows : stop * rows])
+        n = stop
+    if n < n_windows:  # what was left out must not keep its memory
+        data, factors = data[:, : n * rows].copy(), factors[:, :n].copy()
+    return Transformed(kept, data, factors if settings.n_bands > 1 else None)
+
+
+def _raw(chunk: Chunk, settings: SpectraSettings) -> _Some:
+    """Transform the windows that are alive; all bins."""
+    rows = np.arange(chunk.rows.start, chunk.rows.stop)
+    data, scale, n_samples = chunk.data, chunk.scale, chunk.n_samples
+    if not chunk.alive.all():
+        alive = chunk.alive
+        rows, data, scale = rows[alive], data[:, alive], scale[alive]
+        n_samples = n_samples[alive]
+    spectra = rfft_windows(data, settings.n_fft)
+    untouched = settings.kind == "pcc2" and not settings.has_band
+    records = data[..., : settings.n_samples] if untouched else None
+    return _Some(rows, n_samples, spectra, scale, np.empty((len(rows), 0)), records)
+
+
+# -- whitening ----------------------------------------------------------------------
+
+
+def _whitened(raw: Iterable[_Some], settings: SpectraSettings) -> Iterator[_Some]:
+    """Divide by amplitudes, apply the weights of a single band, measure energies."""
+    if settings.whiten == "psd":
+        yield from _whitened_together(raw, settings)
+        return
+    for some in raw:
+        divisor = _amplitude(some.data, settings)
+        scale = some.scale if divisor is None else np.ones(len(some.rows))
+        inside = some.data[..., settings.band_bins]
+        yield _flat(replace(some, data=inside, scale=scale), divisor, settings)
+
+
+def _whitened_together(
+    raw: Iterable[_Some], settings: SpectraSettings
+) -> Iterator[_Some]:
+    """Divide by the root of the smoothed power, mean over all windows."""
+    n_smooth = settings.whiten_smooth_bins
+    wide, inside = _wide_bins(settings, n_smooth)
+    total = np.zeros(wide.stop - wide.start)
+    waiting = []
+    for some in raw:
+        part = some.data[..., wide]
+        total += np.einsum("n,nf->f", np.square(some.scale), _power(part))
+        waiting.append(replace(some, data=part[..., inside].copy()))
+    n = sum(len(some.rows) for some in waiting)
+    divisor = np.sqrt(running_mean(total / max(n, 1), n_smooth))[None, inside]
+    top = divisor.max() or 1.0
+    divisor = (divisor / top).astype(settings.dtype)
+    while waiting:
+        some = waiting.pop(0)
+        scaled = replace(some, scale=some.scale / top)
+        yield _flat(scaled, divisor.copy(), settings)
+
+
+def _amplitude(spectra: np.ndarray, settings: SpectraSettings) -> np.ndarray | None:
+    """Return what each window is divided by, over the bins of the bands; or None.
+
+    Over components it is the root mean square, which does not change if they are
+    rotated.
+    """
+    coherency = settings.kind == "coherency"
+    if settings.whiten == "none" and not coherency:
+        return None
+    n_smooth = settings.smooth_bins if coherency else settings.whiten_smooth_bins
+    if settings.whiten == "band":
+        n_smooth = 0
+    wide, inside = _wide_bins(settings, n_smooth)
+    part = spectra[..., wide]
+    if len(part) == 1:
+        amplitude = np.abs(part[0])
+    else:
+        amplitude = np.sqrt(_power(part)).astype(settings.dtype)
+    if n_smooth:
+        amplitude = running_mean(amplitude, n_smooth)[:, inside]
+    return amplitude.astype(settings.dtype, copy=False)
+
+
+def _wide_bins(settings: SpectraSettings, n_smooth: int) -> tuple[slice, slice]:
+    """Return the bins that smoothing needs, and where those of the bands lie in them.
+
+    So a band is smoothed in the same way alone and as one of several.
+    """
+    bins = settings.band_bins
+    start = max(0, bins.start - n_smooth)
+    stop = min(settings.n_fft // 2 + 1, bins.stop + n_smooth)
+    return slice(start, stop), slice(bins.start - start, bins.stop - start)
+
+
+def _flat(some: _Some, divisor: np.ndarray | None, settings: SpectraSettings) -> _Some:
+    """Divide (the divisor is used up), apply a single band's weights, measure."""
+    weights = _single_weights(settings)
+    if divisor is None:
+        flat = some.data if weights is None else some.data * weights
+        energies = _energies(flat, settings, weights is None)
+        return replace(some, data=flat, energies=energies)
+    quiet = _quiet(divisor, settings)
+    some_quiet = bool(quiet.any())
+    if some_quiet:
+        divisor[quiet] = np.inf
+    gain = np.divide(1 if weights is None else weights, divisor, dtype=divisor.dtype)
+    flat = some.data * gain
+    if settings.whiten != "band":
+        energies = _energies(flat, settings, weights is None)
+    elif some_quiet:
+        energies = _energies_of_power((~quiet).astype(np.float64), settings, True)
+    else:  # each bin has one, whatever it had
+        whole = [counts.sum() for _, counts in _measures(settings, True)]
+        energies = np.broadcast_to(whole, (len(some.rows), len(whole)))
+    return replace(some, data=flat, energies=energies)
+
+
+def _quiet(divisor: np.ndarray, settings: SpectraSettings) -> np.ndarray:
+    """Tell where there is only rounding noise, whose phase means nothing.
+
+    That is what is so small beside the largest amplitude of the band; bins of several
+    bands are quiet if they are so in each.
+    """
+    eps = np.finfo(divisor.dtype).eps
+    if settings.n_bands < 2:
+        return np.asarray(divisor <= eps * divisor.max(axis=-1, keepdims=True))
+    quiet = np.ones(divisor.shape, bool)
+    for where, _ in _bands_inside(settings):
+        part = divisor[:, where]
+        quiet[:, where] &= part <= eps * part.max(axis=-1, keepdims=True)
+    return quiet
+
+
+# -- energies and bands -------------------------------------------------------------
+
+
+def _bands_inside(settings: SpectraSettings) -> list[tuple[slice, np.ndarray]]:
+    """Return where each band lies among the bins of all bands, and its weights."""
+    first = settings.band_bins.start - settings.bins.start
+    bands = [settings.band(k) for k in range(max(settings.has_band, settings.n_bands))]
+    return [(slice(w.start - first, w.stop - first), x) for w, x in bands]
+
+
+def _single_weights(settings: SpectraSettings) -> np.ndarray | None:
+    """Return the weights of the only band; None if there is none, or several."""
+    one = settings.has_band and settings.n_bands < 2
+    return settings.band(0)[1] if one else None
+
+
+def _power(spectra: np.ndarray) -> np.ndarray:
+    """Return the power, mean over the channels: float64, shape (n, n_bins)."""
+    power = np.square(spectra.real, dtype=np.float64)
+    power += np.square(spectra.imag, dtype=np.float64)
+    return np.asarray(power[0] if len(power) == 1 else power.mean(axis=0))
+
+
+def _energies(
+    spectra: np.ndarray, settings: SpectraSettings, weighted: bool
+) -> np.ndarray:
+    """Return the energy of each window in each band, shape (n, bands).
+
+    Mean over the channels; with the bands' weights, if the spectra are without them.
+    """
+    _, n, n_bins = spectra.shape
+    step = max(1, _POWER_BYTES // (8 * n_bins))
+    parts = [
+        _energies_of_power(_power(spectra[:, i : i + step]), settings, weighted)
+        for i in range(0, n, step)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, 1))
+
+
+def _energies_of_power(
+    power: np.ndarray, settings: SpectraSettings, weighted: bool
+) -> np.ndarray:
+    # not by BLAS, whose threads would decide about the last digit
+    columns = [
+        np.einsum("nf,f->n", power[:, where], counts)
+        for where, counts in _measures(settings, weighted)
+    ]
+    return np.stack(columns, axis=-1)
+
+
+@lru_cache(maxsize=16)
+def _measures(
+    settings: SpectraSettings, weighted: bool
+) -> list[tuple[slice, np.ndarray]]:
+    """Return the bins of each band, and what each counts by Parseval's theorem."""
+    n_fft, bins = settings.n_fft, settings.band_bins
+    counts = np.full(n_fft // 2 + 1, 2.0)
+    counts[0] = 1.0
+    if n_fft % 2 == 0:
+        counts[-1] = 1.0
+    counts = counts[bins] / n_fft
+    bands = _bands_inside(settings)
+    if not (weighted and bands):
+        return [(slice(None), counts)]
+    return [
+        (where, counts[where] * np.square(weights, dtype=np.float64))
+        for where, weights in bands
+    ]
+
+
+def _factors(energies: np.ndarray, settings: SpectraSettings) -> np.ndarray:
+    """Return what brings each window to its size in each band; 0 without energy."""
+    there = energies > 0
+    if not settings.unit_energy:
+        return there.astype(np.float64)
+    return np.where(there, 1 / np.sqrt(np.where(there, energies, 1.0)), 0.0)
+
+
+# -- the end ------------------------------------------------------------------------
+
+
+def _finish(
+    some: _Some, factors: np.ndarray, settings: SpectraSettings, out: np.ndarray
+) -> None:
+    """Scale the spectra and put them into ``out``, (n_channels, n * rows, n_bins)."""
+    if settings.kind == "pcc2":
+        out[0] = _phase_spectra(some, settings)
+        return
+    if settings.unit_energy:
+        size = factors[0] if settings.n_bands < 2 else None
+    else:
+        size = some.scale.astype(settings.dtype)
+    first = settings.band_bins.start - settings.bins.start
+    inside = slice(first, first + some.data.shape[-1])
+    out[..., : inside.start] = 0
+    out[..., inside.stop :] = 0
+    if size is None:
+        out[..., inside] = some.data
+    else:
+        parts = some.data.view(size.dtype)  # real and imaginary, each times the size
+        np.multiply(parts, size[:, None], out=out[..., inside].view(size.dtype))
+
+
+def _phase_spectra(some: _Some, settings: SpectraSettings) -> np.ndarray:
+    """Return the spectra of cosine and sine of the phases, window after window."""
+    n_max, n_fft = settings.n_samples, settings.n_fft
+    if some.records is not None:
+        records = some.records[0]
+    else:
+        whole = np.zeros((len(some.rows), n_fft // 2 + 1), some.data.dtype)
+        whole[:, settings.band_bins] = some.data[0]
+        records = fourier.irfft(whole, n_fft)[:, :n_max]
+    phases = np.zeros((len(records), 2, n_max), settings.dtype)
+    for n in np.unique(some.n_samples):
+        rows = some.n_samples == n
+        # scaled so that the sum of both is the mean over the samples
+        phases[rows, :, :n] = phase_records(records[rows, :n]) * n**-0.5
+    return rfft_windows(phases.reshape(-1, n_max), n_fft)

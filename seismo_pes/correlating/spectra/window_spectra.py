@@ -1,0 +1,231 @@
+"""Windows of a channel, or of the components of an instrument, and their spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from obspy import Stream
+
+from dispel4py.core import GenericPE
+from dispel4py.errors import DataError
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.spectra.transform import transform
+from seismo_pes.correlating.windows.cutting import cut_plan
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.preprocessing.components import instrument
+from seismo_pes.preprocessing.segments import Segment, merge_segments
+
+__all__ = [
+    "Spectra",
+    "SpectraSettings",
+    "WindowSpectra",
+    "instrument_spectra",
+    "window_spectra",
+]
+
+_Channel = tuple[ChannelSpan, list[Segment], tuple[tuple[int, int], ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """Spectra of the usable windows of one channel in one stretch of time.
+
+    Attributes
+    ----------
+    channel : int
+        Index into the run's channel table.
+    stretch : int
+        Which stretch of time.
+    windows : numpy.ndarray
+        Shape (n,), int64: which windows of the grid, ascending.
+    data : numpy.ndarray
+        Shape (n * rows, n_bins), complex64 or complex128, window after window: the
+        bins of `SpectraSettings.bins`, ``rows`` being its ``rows_per_window``.
+    factors : numpy.ndarray, optional
+        Shape (n_bands, n), real: what each window is multiplied by in each band,
+        besides the weights of the band; 0 where it has no energy there, so that it
+        must not enter. None with one band or none: all is applied in ``data``.
+    """
+
+    channel: int
+    stretch: int
+    windows: np.ndarray
+    data: np.ndarray
+    factors: np.ndarray | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Spectra:
+        return self  # nobody writes into it
+
+
+def window_spectra(
+    segments: list[Segment],
+    windows: range,
+    settings: SpectraSettings,
+    flat: tuple[tuple[int, int], ...] = (),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut windows out of segments and transform them.
+
+    A window is used if one segment covers it wholly, it has energy, and the data as
+    recorded were not flat all through it.
+
+    Parameters
+    ----------
+    segments : list of Segment
+        Of one channel, at the rate of the settings.
+    windows : range
+        The windows of the grid to look at.
+    settings : SpectraSettings
+    flat : tuple of (int, int)
+        Where the recorded data were flat, in nanoseconds.
+
+    Returns
+    -------
+    used : numpy.ndarray
+        Shape (n,), int64: the windows used, ascending.
+    spectra : numpy.ndarray
+        Shape (n * rows_per_window, n_bins), as in `Spectra`; `instrument_spectra`
+        gives the factors of several bands, too.
+    """
+    used, (spectra,), _ = instrument_spectra([segments], windows, settings, [flat])
+    return used, spectra
+
+
+def instrument_spectra(
+    channels: Sequence[Sequence[Segment]],
+    windows: range,
+    settings: SpectraSettings,
+    flats: Sequence[Sequence[tuple[int, int]]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Transform the windows that all channels of an instrument have.
+
+    Parameters
+    ----------
+    channels : sequence of sequence of Segment
+        The segments of each channel; those of a channel do not overlap.
+    windows : range
+        The windows of the grid to look at.
+    settings : SpectraSettings
+    flats : sequence of sequence of (int, int)
+        For each channel, where its recorded data were flat, in nanoseconds.
+
+    Returns
+    -------
+    used : numpy.ndarray
+        Shape (n,), int64: the windows used, ascending.
+    spectra : numpy.ndarray
+        Shape (n_channels, n * rows_per_window, n_bins).
+    factors : numpy.ndarray or None
+        As in `Spectra`, for all channels.
+    """
+    plan = cut_plan(channels, windows, settings, flats)
+    made = transform(plan.chunks(settings), len(channels), len(plan.windows), settings)
+    return plan.windows[made.kept], made.data, made.factors
+
+
+class WindowSpectra(GenericPE):
+    """Cut the windows of a channel or an instrument and span, and transform them.
+
+    Ports
+    -----
+    input : Waveforms
+        Traces of one channel; or of all components of an instrument, as
+        `GatherComponents` makes them.
+    output : Spectra
+        One for each channel of an input, also if no window is usable.
+    skipped : Skipped
+        Traces at another sampling rate or of no channel that was asked for; channels
+        without a usable window.
+
+    Parameters
+    ----------
+    settings : SpectraSettings
+        How windows become spectra.
+    channels : mapping of str to int
+        Channel id to its index in the run's channel table.
+    """
+
+    def __init__(self, settings: SpectraSettings, channels: Mapping[str, int]) -> None:
+        super().__init__()
+        self.settings, self.channels = settings, dict(channels)
+        self._add_input("input", tuple_type=Waveforms)
+        self._add_output("output", tuple_type=Spectra)
+        self._add_output("skipped", tuple_type=Skipped)
+
+    def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Transform one span."""
+        item: Waveforms = inputs["input"]
+        spans = item.spans or (item.span,)
+        flats = item.flats or (item.flat,) * len(spans)
+        segments, skipped = merge_segments(
+            _finite(item.stream), self.settings.sample_origin_ns, self.settings.rate_hz
+        )
+        skipped += _not_asked(spans, segments)
+        yield from ({"skipped": one} for one in skipped)
+        channels = [
+            (span, _of(span, spans, segments), flat)
+            for span, flat in zip(spans, flats, strict=True)
+        ]
+        if self.settings.coherent:
+            yield from self._transformed(channels)
+        else:
+            for channel in channels:
+                yield from self._transformed([channel])
+
+    def _transformed(self, channels: list[_Channel]) -> Iterator[dict[str, Any]]:
+        """Transform channels that belong together."""
+        spans, segments, flats = zip(*channels, strict=True)
+        windows = self.settings.grid.windows_between(
+            min(span.start_ns for span in spans), max(span.end_ns for span in spans)
+        )
+        used, data, factors = instrument_spectra(
+            segments, windows, self.settings, flats
+        )
+        if any(segments) and not len(used):
+            yield {"skipped": _no_window(spans, segments)}
+        for span, rows in zip(spans, data, strict=True):
+            if span.channel_id not in self.channels:
+                raise DataError(f"{span.channel_id} is not in the table of channels")
+            number = self.channels[span.channel_id]
+            yield {"output": Spectra(number, span.stretch, used, rows, factors)}
+
+
+def _of(
+    span: ChannelSpan, spans: Sequence[ChannelSpan], segments: list[Segment]
+) -> list[Segment]:
+    """Return the segments of a channel; of a single one they need not have its id."""
+    if len(spans) == 1:
+        return segments
+    return [s for s in segments if s.channel_id == span.channel_id]
+
+
+def _not_asked(spans: Sequence[ChannelSpan], segments: list[Segment]) -> list[Skipped]:
+    asked = {span.channel_id for span in spans}
+    others = {segment.channel_id for segment in segments} - asked
+    if len(asked) == 1:
+        return []
+    reason = "left out: not one of the channels that were asked for"
+    return [Skipped("windows", name, reason) for name in sorted(others)]
+
+
+def _finite(stream: Stream) -> Stream:
+    return Stream([trace for trace in stream if trace.stats.npts])
+
+
+def _no_window(
+    spans: Sequence[ChannelSpan], channels: Sequence[list[Segment]]
+) -> Skipped:
+    longest = [
+        max((len(s.data) / s.rate_hz for s in segments), default=0.0)
+        for segments in channels
+    ]
+    name, of = spans[0].channel_id, ""
+    common = ""
+    if len(spans) > 1:
+        of = f" of {spans[int(np.argmin(longest))].channel_id}"
+        name, common = f"{instrument(name)}?", " that all components have"
+    piece = f"longest piece without a gap{of}: {min(longest):g} s"
+    return Skipped("windows", name, f"no window is usable{common} ({piece})")

@@ -1,0 +1,225 @@
+"""Correlation of tiles, and stacking over periods of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from dispel4py.core import GenericPE
+from dispel4py.errors import ParameterError
+from seismo_pes.correlating.pairs.rotation import Rotation
+from seismo_pes.correlating.pairs.selection import PairSelection
+from seismo_pes.correlating.spectra.window_spectra import SpectraSettings
+from seismo_pes.correlating.tiles.gathering import Tile
+from seismo_pes.correlating.tiles.group_sums import GroupSums
+from seismo_pes.correlating.tiles.pairs import PairWindows, TilePairs, pair_keys
+from seismo_pes.correlating.tiles.stacks import check_stack
+from seismo_pes.correlating.tiles.sums import Correlator, Stacks
+from seismo_pes.correlating.windows.periods import Periods
+from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.skipped import Skipped
+
+__all__ = ["CorrelateTiles"]
+
+TileKey = tuple[int, int, int]
+Made = CorrelationRows | Skipped
+
+
+class CorrelateTiles(GenericPE):
+    """Correlate the channels of each tile and stack over windows and stretches.
+
+    Ports
+    -----
+    input : Tile
+        Grouped by its number, so that the sums of a tile live in one place.
+    output : CorrelationRows
+        Stacks over the windows of each period, tile by tile; several bands have a
+        stack each, ``2022-05-17@0.1-0.5Hz``. The last batch of a tile is marked, and
+        empty if the tile has no rows. Groups of several stretches come when they end.
+    skipped : Skipped
+        Pairs that share no window, if there is one group, ``all``; instruments that
+        cannot be rotated.
+
+    Parameters
+    ----------
+    settings : SpectraSettings
+        How windows became spectra.
+    periods : Periods
+        What is stacked.
+    pairs : PairSelection, optional
+        Which pairs are wanted; each channel with every later one by default.
+    channel_ids : sequence of str
+        The channel table, for reports.
+    rotate : Rotation, optional
+        Also make radial and transverse correlations of Z, N and E; the settings must
+        be ``coherent``.
+    window_stack : str
+        How windows are stacked, as `seismo_pes.stacking.stacks.stack` has it. In groups of
+        several stretches, each of these is stacked so, and the mean taken of them.
+    stack_options : mapping, optional
+        Of ``window_stack``.
+
+    Raises
+    ------
+    ParameterError
+        If the stack is unknown, or the spectra cannot be rotated.
+    """
+
+    def __init__(
+        self,
+        settings: SpectraSettings,
+        periods: Periods,
+        pairs: PairSelection | None = None,
+        channel_ids: Sequence[str] = (),
+        rotate: Rotation | None = None,
+        window_stack: str = "linear",
+        stack_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        check_stack(window_stack)
+        if rotate is not None and not settings.coherent:
+            raise ParameterError(
+                "rotation needs components that were treated alike: make the spectra "
+                "with coherent=True"
+            )
+        self.settings, self.periods = settings, periods
+        self.pairs, self.rotate = pairs, rotate
+        self.channel_ids = list(channel_ids)
+        self.window_stack, self.stack_options = window_stack, dict(stack_options or {})
+        self._add_input("input", grouping=_owner, tuple_type=Tile)
+        self._add_output("output", tuple_type=CorrelationRows)
+        self._add_output("skipped", tuple_type=Skipped)
+
+    def _preprocess(self) -> None:
+        self._correlator = Correlator(
+            self.settings, self.periods, self.window_stack, self.stack_options
+        )
+        self._members = lru_cache(maxsize=None)(self.periods.members)
+        self._wanted: dict[tuple[int, int], TilePairs] = {}
+        self._sums: dict[tuple[int, int], tuple[int, GroupSums]] = {}
+
+    def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Correlate one tile of one stretch."""
+        tile: Tile = inputs["input"]
+        place, first = (tile.row, tile.column), self.periods.key(tile.stretch)
+        if place in self._sums and self._sums[place][0] != first:
+            yield from _by_port(self._ended(place))
+        members = self._members(tile.stretch)
+        if len(members) == 1:
+            stacks = self._correlator.stacks(tile, self._pairs_of(tile))
+            yield from _by_port(self._rows(stacks, (*place, first)))
+            return
+        yield from _by_port(self._add(tile, first))
+        if tile.stretch == members[-1]:
+            yield from _by_port(self._ended(place))
+
+    def postprocess(self) -> None:
+        """Emit the stacks of groups that did not end."""
+        for place in sorted(self._sums):
+            for made in _by_port(self._ended(place)):
+                for port, item in made.items():
+                    self.write(port, item)
+
+    def _pairs_of(self, tile: Tile) -> TilePairs:
+        place = tile.row, tile.column
+        if place not in self._wanted:
+            self._wanted[place] = TilePairs.of(
+                tile.a.span, tile.b.span, self.pairs, self.rotate
+            )
+        return self._wanted[place]
+
+    # -- groups --------------------------------------------------------------------
+
+    def _add(self, tile: Tile, first: int) -> Iterator[Skipped]:
+        place, wanted = (tile.row, tile.column), self._pairs_of(tile)
+        if place not in self._sums:
+            made = GroupSums(wanted, self._correlator.n_lags, self.settings.dtype)
+            self._sums[place] = first, made
+        for stacks in self._correlator.stacks(tile, wanted, summed=True):
+            self._sums[place][1].add(stacks)
+            yield from self._apart(stacks)
+
+    def _ended(self, place: tuple[int, int]) -> Iterator[Made]:
+        first, sums = self._sums.pop(place)
+        yield from self._rows(sums.stacks(), (*place, first))
+
+    # -- rows ----------------------------------------------------------------------
+
+    def _rows(self, found: Iterable[Stacks], tile: TileKey) -> Iterator[Made]:
+        """Yield batches of rows as they are made; the last one is marked."""
+        silence, ended = _Silence(), False
+        for stacks in found:
+            yield from self._apart(stacks)
+            silence.add(stacks)
+            if len(stacks.shared):
+                ended = stacks.final
+                yield replace(self._batch(stacks, tile), last=ended)
+        if not ended:
+            yield replace(self._batch(self._nothing(tile), tile), last=True)
+        if self._tells_silence(tile[2]):
+            for pair in silence.pairs():
+                yield self._skipped("correlate", pair, "the two share no window")
+
+    def _tells_silence(self, first: int) -> bool:
+        group = self.periods.groups.get(first)
+        return group is not None and group[1] == "all"
+
+    def _apart(self, stacks: Stacks) -> Iterator[Skipped]:
+        reason = "not rotated: components of one station differ in their windows"
+        for pair in stacks.apart.tolist():
+            yield self._skipped("rotate", pair, reason)
+
+    def _nothing(self, tile: TileKey) -> Stacks:
+        data = np.empty((0, self._correlator.n_lags), self.settings.dtype)
+        nobody = np.empty((0, 2), np.int64)
+        return Stacks("all", PairWindows.none(), data, nobody, nobody)
+
+    def _batch(self, stacks: Stacks, tile: TileKey) -> CorrelationRows:
+        grid, shared = self.settings.grid, stacks.shared
+        return CorrelationRows(
+            stacks.stack,
+            shared.pairs,
+            shared.n_windows,
+            grid.start_ns(shared.first),
+            grid.start_ns(shared.last) + grid.length_ns,
+            stacks.data,
+            tile,
+            last=False,
+        )
+
+    def _skipped(self, stage: str, pair: Sequence[int], reason: str) -> Skipped:
+        names = [self.channel_ids[k] if self.channel_ids else str(k) for k in pair]
+        return Skipped(stage, "_".join(names), reason)
+
+
+def _owner(tile: Tile, n: int) -> int:
+    """Keep a tile in one place; neighbours in turn, as they cost the same."""
+    return tile.number % n
+
+
+class _Silence:
+    """Finds the pairs that share no window in any band."""
+
+    def __init__(self) -> None:
+        self._silent: list[np.ndarray] = []
+        self._heard: list[np.ndarray] = []
+
+    def add(self, stacks: Stacks) -> None:
+        if len(stacks.silent):
+            self._silent.append(pair_keys(stacks.silent))
+        self._heard.append(pair_keys(stacks.shared.pairs))
+
+    def pairs(self) -> list[tuple[int, int]]:
+        if not self._silent:
+            return []
+        left = np.setdiff1d(np.concatenate(self._silent), np.concatenate(self._heard))
+        return [(key >> 32, key & 0xFFFFFFFF) for key in left.tolist()]
+
+
+def _by_port(made: Iterable[Made]) -> Iterator[dict[str, Any]]:
+    for item in made:
+        yield {"skipped" if isinstance(item, Skipped) else "output": item}

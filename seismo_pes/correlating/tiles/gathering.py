@@ -1,0 +1,332 @@
+"""Pairing of channels in tiles, so that each spectrum travels a few times, not N."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dispel4py.core import GenericPE
+from dispel4py.errors import DataError
+from seismo_pes.correlating.pairs.rotation import Rotation
+from seismo_pes.correlating.pairs.selection import PairSelection
+from seismo_pes.correlating.spectra.window_spectra import Spectra
+from seismo_pes.correlating.tiles.spool import Slot, Spool
+from seismo_pes.items.tiles import Block, Tile
+
+__all__ = ["Block", "Tile", "Tiles", "block_size", "gather", "wanted_tiles"]
+
+Place = tuple[int, int]
+
+
+def block_size(n_channels: int, n_processes: int = 1) -> int:
+    """Choose how many channels to put into a block.
+
+    Some 36 tiles, or about four for each process if that is more, so that they can
+    be shared out evenly; at most 128 channels, so that two blocks stay small.
+
+    >>> block_size(1000), block_size(4), block_size(1000, 256)
+    (125, 1, 23)
+    """
+    n_tiles = max(36, 4 * n_processes)
+    n_blocks = math.ceil((math.sqrt(8 * n_tiles + 1) - 1) / 2)
+    return max(1, min(128, math.ceil(n_channels / n_blocks)))
+
+
+def wanted_tiles(
+    blocks: Sequence[tuple[int, int]],
+    pairs: PairSelection | None = None,
+    rotate: Rotation | None = None,
+) -> list[Place]:
+    """Return (row, column) of the tiles that a run makes in each stretch.
+
+    Parameters
+    ----------
+    blocks : sequence of (int, int)
+        First channel of each block, and the one after its last.
+    pairs : PairSelection, optional
+        Tiles without any wanted pair are left out.
+    rotate : Rotation, optional
+        Pairs of rotated channels count as well.
+
+    Examples
+    --------
+    >>> wanted_tiles([(0, 2), (2, 3)])
+    [(0, 0), (0, 1), (1, 1)]
+    >>> ids = ["X.A..HHZ", "X.B..HHZ", "X.C..HHZ"]
+    >>> wanted_tiles([(0, 2), (2, 3)], PairSelection(ids))
+    [(0, 0), (0, 1)]
+    """
+    channels = [np.arange(first, stop) for first, stop in blocks]
+    found = []
+    for column in range(len(blocks)):
+        for row in range(column + 1):
+            i, j = channels[row], channels[column]
+            if pairs is None or _any_wanted(i, j, pairs, rotate):
+                found.append((row, column))
+    return found
+
+
+def _any_wanted(
+    i: np.ndarray, j: np.ndarray, pairs: PairSelection, rotate: Rotation | None
+) -> bool:
+    if (pairs.allowed(i, j) & (i[:, None] <= j)).any():
+        return True
+    return rotate is not None and len(rotate.pairs(i, j, pairs)) > 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """Spectra that wait for their stretch, in memory or in the spool."""
+
+    channel: int
+    windows: np.ndarray
+    factors: np.ndarray | None
+    n_bytes: int
+    data: np.ndarray | None
+    slot: Slot | None = None
+
+
+class Tiles(GenericPE):
+    """Gather the spectra of each stretch into blocks; emit pairs of blocks.
+
+    Ports
+    -----
+    input : Spectra
+        Grouped ``global``: one instance sees all channels.
+    output : Tile
+        Stretch by stretch, ascending: each as soon as it and those before are
+        complete; also tiles without any spectra. Stretches that stay incomplete,
+        because channels of them failed, come at the end as they are.
+
+    Parameters
+    ----------
+    blocks : sequence of (int, int)
+        First channel of each block, and the one after its last.
+    expected : mapping of int to int
+        How many `Spectra` each stretch has.
+    needed : mapping of int to set of (int, int), optional
+        Rows and columns of the tiles that are still to be made, for each stretch;
+        stretches that are not in it need none. All by default.
+    pairs : PairSelection, optional
+        Tiles without a wanted pair are not made.
+    memory_bytes : int, optional
+        Spectra beyond half of this wait on disk; blocks take the other half, and at
+        least two of them are made at a time. Without it all is in memory.
+    spool_folder : str or pathlib.Path, optional
+        Where spectra wait; the system's folder for temporary files by default.
+    rotate : Rotation, optional
+        As for `CorrelateTiles`: tiles that it needs are made as well.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[tuple[int, int]],
+        expected: Mapping[int, int],
+        needed: Mapping[int, frozenset[Place]] | None = None,
+        pairs: PairSelection | None = None,
+        memory_bytes: int | None = None,
+        spool_folder: str | Path | None = None,
+        rotate: Rotation | None = None,
+    ) -> None:
+        super().__init__()
+        self.blocks = [(int(first), int(stop)) for first, stop in blocks]
+        self.expected = dict(expected)
+        self.needed = None if needed is None else dict(needed)
+        self.pairs, self.rotate = pairs, rotate
+        self.memory_bytes, self.spool_folder = memory_bytes, spool_folder
+        self._add_input("input", grouping="global", tuple_type=Spectra)
+        self._add_output("output", tuple_type=Tile)
+
+    def _preprocess(self) -> None:
+        self._spool = Spool(self.spool_folder)
+        self._order = sorted(self.expected)
+        self._counts = dict.fromkeys(self._order, 0)
+        self._waiting: dict[int, list[_Held]] = {}
+        self._n_bytes = 0
+        self._tiles = wanted_tiles(self.blocks, self.pairs, self.rotate)
+
+    def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Take one channel of one stretch; emit the stretches whose turn has come."""
+        spectra: Spectra = inputs["input"]
+        stretch = spectra.stretch
+        if stretch not in self._counts:
+            raise DataError(
+                f"spectra of channel {spectra.channel}: stretch {stretch} is not "
+                "expected any more"
+            )
+        self._counts[stretch] += 1
+        if len(spectra.windows) and self._todo(stretch):
+            self._waiting.setdefault(stretch, []).append(self._held(spectra))
+        del spectra, inputs  # what is on disk now need not stay in memory
+        yield from self._complete()
+
+    def postprocess(self) -> None:
+        """Emit stretches that stayed incomplete, because a channel of them failed."""
+        for outputs in self._complete(whatever=True):
+            self.write("output", outputs["output"])
+        self._spool.close()
+
+    def _complete(self, whatever: bool = False) -> Iterator[dict[str, Any]]:
+        while self._order:
+            stretch = self._order[0]
+            if self._counts[stretch] < self.expected[stretch] and not whatever:
+                return
+            del self._order[0], self._counts[stretch]
+            for tile in self._made(stretch):
+                yield {"output": tile}
+
+    # -- what waits ----------------------------------------------------------------
+
+    def _todo(self, stretch: int) -> list[Place]:
+        if self.needed is None:
+            return self._tiles
+        needed = self.needed.get(stretch, frozenset())
+        return [place for place in self._tiles if place in needed]
+
+    def _held(self, spectra: Spectra) -> _Held:
+        data, slot = spectra.data, None
+        room = math.inf if self.memory_bytes is None else self.memory_bytes // 2
+        if self._n_bytes + data.nbytes > room:
+            slot = self._spool.put(data)
+        else:
+            self._n_bytes += data.nbytes
+        return _Held(
+            spectra.channel,
+            spectra.windows,
+            spectra.factors,
+            data.nbytes,
+            data if slot is None else None,
+            slot,
+        )
+
+    def _loaded(self, members: list[_Held], last: bool) -> Iterator[Spectra]:
+        """Give the spectra of a block, one after the other; forget them if ``last``."""
+        if last:
+            members.reverse()
+        for k in range(len(members)):
+            held = members.pop() if last else members[k]
+            data = held.data if held.slot is None else self._spool.get(held.slot)
+            assert data is not None
+            if last and held.slot is not None:
+                self._spool.release(held.slot)
+            elif last:
+                self._n_bytes -= held.n_bytes
+            yield Spectra(held.channel, -1, held.windows, data, held.factors)
+            del held, data
+
+    # -- tiles ---------------------------------------------------------------------
+
+    def _made(self, stretch: int) -> Iterator[Tile]:
+        """Make the tiles of a stretch, panel of rows by panel of rows."""
+        members = self._members(self._waiting.pop(stretch, []))
+        todo = set(self._todo(stretch))
+        panels = list(self._panels(todo, members))
+        for panel in panels:
+            last = panel is panels[-1]
+            blocks: dict[int, Block] = {}
+            for column in sorted({c for r, c in todo if r in panel} | set(panel)):
+                b = self._block(self.blocks[column], members[column], last)
+                if column in panel:
+                    blocks[column] = b
+                for row in panel:
+                    if row <= column and (row, column) in todo:
+                        number = column * (column + 1) // 2 + row
+                        yield Tile(number, row, column, stretch, blocks[row], b)
+                del b
+        for left in members:
+            for _ in self._loaded(left, last=True):
+                pass
+
+    def _members(self, waiting: list[_Held]) -> list[list[_Held]]:
+        members: list[list[_Held]] = [[] for _ in self.blocks]
+        firsts = [first for first, _ in self.blocks]
+        for held in sorted(waiting, key=lambda one: one.channel):
+            k = int(np.searchsorted(firsts, held.channel, "right")) - 1
+            if k < 0 or held.channel >= self.blocks[k][1]:
+                raise DataError(f"channel {held.channel} of the table is in no block")
+            members[k].append(held)
+        return members
+
+    def _panels(
+        self, todo: Iterable[Place], members: list[list[_Held]]
+    ) -> Iterator[list[int]]:
+        """Divide the rows so that the blocks of a panel and one more fit memory."""
+        sizes = [sum(held.n_bytes for held in block) for block in members]
+        room = math.inf
+        if self.memory_bytes is not None:
+            room = self.memory_bytes // 2 - max(sizes, default=0)
+        panel: list[int] = []
+        for row in sorted({row for row, _ in todo}):
+            if panel and sum(sizes[k] for k in panel) + sizes[row] > room:
+                yield panel
+                panel = []
+            panel.append(row)
+        if panel:
+            yield panel
+
+    def _block(self, span: Place, members: list[_Held], last: bool) -> Block:
+        if not members:
+            return gather([], np.empty(0, np.int64), span)
+        axis = np.unique(np.concatenate([held.windows for held in members]))
+        return gather(self._loaded(members, last), axis, span, len(members))
+
+
+def gather(
+    members: Iterable[Spectra],
+    windows: np.ndarray,
+    span: tuple[int, int],
+    n: int | None = None,
+) -> Block:
+    """Put the spectra of several channels into one block over ``windows``.
+
+    Parameters
+    ----------
+    members : iterable of Spectra
+        In the order of their channels; each with a window at least.
+    windows : numpy.ndarray
+        All that any of them has, ascending.
+    span : (int, int)
+        Of the block.
+    n : int, optional
+        How many there are, if that is no list.
+    """
+    if n is None:
+        members = list(members)
+        n = len(members)
+    w, rows, factors = len(windows), 1, None
+    usable = np.zeros((n, w), bool)
+    channels = np.zeros(n, np.int64)
+    data = np.zeros((0, n, w), np.complex64)
+    for k, spectra in enumerate(members):
+        if k == 0:
+            rows = len(spectra.data) // len(spectra.windows)
+            data, factors = _empty(spectra, n, w, rows)
+        at = np.searchsorted(windows, spectra.windows)
+        channels[k], usable[k, at] = spectra.channel, True
+        if w * rows == 1:
+            data[k] = spectra.data
+        elif len(at) == w:
+            data[:, k, :] = spectra.data.T
+        else:
+            every = (at[:, None] * rows + np.arange(rows)).reshape(-1)
+            data[:, k, every] = spectra.data.T
+        if factors is not None:
+            factors[:, k, at] = spectra.factors
+    return Block(channels, windows, usable, data, factors, rows, span)
+
+
+def _empty(
+    spectra: Spectra, n: int, w: int, rows: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    n_bins = spectra.data.shape[1]
+    shape = (n, 1, n_bins) if w * rows == 1 else (n_bins, n, w * rows)
+    factors = None
+    if spectra.factors is not None:
+        kind = spectra.factors.dtype
+        factors = np.zeros((len(spectra.factors), n, w), kind)
+    return np.zeros(shape, spectra.data.dtype), factors

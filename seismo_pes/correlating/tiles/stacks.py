@@ -1,0 +1,135 @@
+"""Correlations of a tile window by window, for what cannot be summed before.
+
+A phase cross-correlation of power one is no product of spectra, and a stack that is no
+mean wants each window: one pair of channels after another, so that memory stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from dispel4py.errors import ParameterError, suggest
+from seismo_pes.correlating.pairs.rotation import InstrumentPairs, turned
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.tiles.spectra import Side
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.signal import fourier
+from seismo_pes.signal.coherency import phase_sums
+from seismo_pes.signal.correlate import lag_range, lags_from_spectra
+from seismo_pes.signal.stack import analytic_phase
+from seismo_pes.stacking.stacks import STACKS
+
+__all__ = ["WindowStacks", "check_stack"]
+
+_KEPT = 48  # channels whose windows are kept in the order that they are wanted in
+_COLUMNS = 16  # second channels that are gone through together
+
+
+def check_stack(kind: str) -> None:
+    """Refuse a stack that does not exist."""
+    if kind not in STACKS:
+        raise ParameterError(f"window_stack {kind!r}: {suggest(kind, list(STACKS))}")
+
+
+class WindowStacks:
+    """Correlates single windows of two sides of a tile, and stacks them.
+
+    Parameters
+    ----------
+    a, b : Side
+    windows : slice
+        Which windows are stacked.
+    bins : slice
+        Which bins of the transform the sides have.
+    settings : SpectraSettings
+    kind, options : str and mapping
+        Of the stack, as `seismo_pes.stacking.stacks.stack` has them.
+    """
+
+    def __init__(
+        self,
+        a: Side,
+        b: Side,
+        windows: slice,
+        bins: slice,
+        settings: SpectraSettings,
+        kind: str,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._usable = a.usable[:, windows], b.usable[:, windows]
+        self._settings, self._bins = settings, bins
+        self._kind, self._options = kind, dict(options)
+        index = np.arange(windows.start, windows.stop)
+        self._a = _remembering(lambda k: self._prepared(a.of_channel(k, index)))
+        self._b = _remembering(lambda k: self._prepared(b.of_channel(k, index)))
+
+    def of_pairs(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """Return the stacks of pairs of channels, shape (n, n_lags)."""
+        out = np.empty((len(i), self._n_lags), self._settings.dtype)
+        for row in np.lexsort((j, i, j // _COLUMNS)).tolist():
+            first, second = int(i[row]), int(j[row])
+            out[row] = self._stacked(self._correlated(first, second))
+        return out
+
+    def of_tensors(self, tensors: InstrumentPairs) -> np.ndarray:
+        """Return the wanted rotated stacks, pair by pair; each window is rotated."""
+        rows = []
+        for k in range(len(tensors)):
+            needed, wanted = tensors.needed[k], tensors.wanted[k]
+            shared = self._shared(int(tensors.a[k, 0]), int(tensors.b[k, 0]))
+            nine = np.zeros((3, 3, shared.sum(), self._n_lags), self._settings.dtype)
+            for p, q in np.argwhere(needed).tolist():
+                first, second = int(tensors.a[k, p]), int(tensors.b[k, q])
+                nine[p, q] = self._correlated(first, second)
+            matrices = tensors.matrices[k][None]
+            made = turned(nine.reshape(1, 3, 3, -1), matrices).reshape(nine.shape)
+            rows += [self._stacked(made[p, q]) for p, q in np.argwhere(wanted).tolist()]
+        return np.array(rows).reshape(len(rows), self._n_lags)
+
+    @property
+    def _n_lags(self) -> int:
+        return 2 * self._settings.max_lag + 1
+
+    def _shared(self, i: int, j: int) -> np.ndarray:
+        return np.asarray(self._usable[0][i] & self._usable[1][j])
+
+    def _prepared(self, spectra: np.ndarray) -> np.ndarray:
+        """Return spectra as they are, or the phasors of their records."""
+        settings = self._settings
+        if settings.kind != "pcc1":
+            return spectra
+        full = np.zeros((len(spectra), settings.n_fft // 2 + 1), spectra.dtype)
+        full[:, self._bins] = spectra[:, 0]
+        records = fourier.irfft(full, settings.n_fft)[:, : settings.n_samples]
+        return analytic_phase(records)
+
+    def _correlated(self, i: int, j: int) -> np.ndarray:
+        """Return the correlations of the windows that two channels share."""
+        settings, shared = self._settings, self._shared(i, j)
+        a, b = self._a(i)[shared], self._b(j)[shared]
+        if settings.kind == "pcc1":
+            lags = lag_range(settings.max_lag)
+            rows = [
+                phase_sums(u, v, lags, 1.0, settings.dtype)
+                for u, v in zip(a, b, strict=True)
+            ]
+            return np.array(rows)
+        cross = (np.conj(a) * b).sum(axis=1)
+        return lags_from_spectra(
+            cross, settings.n_fft, self._bins, settings.max_lag, dtype=settings.dtype
+        )
+
+    def _stacked(self, rows: np.ndarray) -> np.ndarray:
+        windows = Correlation.of("", "", rows, self._settings.rate_hz)
+        try:
+            return STACKS[self._kind](windows, rows, **self._options)
+        except TypeError as error:
+            raise ParameterError(f"window_stack {self._kind!r}: {error}") from None
+
+
+def _remembering(function: Callable[[int], np.ndarray]) -> Callable[[int], np.ndarray]:
+    return lru_cache(maxsize=_KEPT)(function)

@@ -1,0 +1,296 @@
+"""Correlations of the pairs of a tile: one part, one band, one period at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from seismo_pes.correlating.pairs.rotation import InstrumentPairs, turned
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.tiles.pairs import (
+    PairWindows,
+    TilePairs,
+    rotated_pairs,
+    shared_windows,
+)
+from seismo_pes.correlating.tiles.spectra import Side, in_band, on_shared_windows
+from seismo_pes.correlating.tiles.stacks import WindowStacks
+from seismo_pes.correlating.windows.periods import Periods
+from seismo_pes.items.tiles import Tile
+from seismo_pes.signal.correlate import correlate_block, fast_layout
+
+__all__ = ["BATCH_BYTES", "Correlator", "Stacks"]
+
+# Rows are made in batches below the size from which malloc maps fresh memory.
+BATCH_BYTES = 24 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Stacks:
+    """Stacks of some pairs of a tile over the windows of one period.
+
+    Attributes
+    ----------
+    stack : str
+        The name of the stack.
+    shared : PairWindows
+        The pairs that share windows.
+    data : numpy.ndarray
+        Shape (n, n_lags), a row for each of these pairs.
+    silent : numpy.ndarray
+        Shape (m, 2): pairs of these channels that share no window.
+    apart : numpy.ndarray
+        Shape (m, 2): vertical channels of instruments that cannot be rotated, as
+        their components have not the same windows.
+    final : bool
+        Known to be the last of the tile.
+    """
+
+    stack: str
+    shared: PairWindows
+    data: np.ndarray
+    silent: np.ndarray
+    apart: np.ndarray
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Correlator:
+    """Correlates tiles.
+
+    Parameters
+    ----------
+    settings : SpectraSettings
+    periods : Periods
+    window_stack, stack_options : str and mapping
+        How the windows of a period are stacked.
+    """
+
+    settings: SpectraSettings
+    periods: Periods
+    window_stack: str = "linear"
+    stack_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_lags(self) -> int:
+        """Number of lags of a row."""
+        return 2 * self.settings.max_lag + 1
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return self.n_lags * np.dtype(self.settings.dtype).itemsize
+
+    def stacks(
+        self, tile: Tile, wanted: TilePairs, summed: bool = False
+    ) -> Iterator[Stacks]:
+        """Yield the stacks of a tile, in batches of pairs.
+
+        Parameters
+        ----------
+        tile : Tile
+        wanted : TilePairs
+            Of all channels of the two blocks.
+        summed : bool
+            Multiply by the number of windows, so that stretches can be added.
+        """
+        a, b = on_shared_windows(tile.a, tile.b)
+        pairs = wanted.among(a.channels, b.channels)
+        parts = list(pairs.parts(max(1, BATCH_BYTES // self.row_bytes)))
+        if not parts:
+            return
+        starts_ns = self.settings.grid.start_ns(a.windows)
+        periods = self.periods.split(tile.stretch, starts_ns)
+        names = self.settings.band_names if self.settings.n_bands > 1 else ("",)
+        for k, band in enumerate(names):
+            divided = self.settings.kind == "deconvolution"
+            one = in_band(a, k, self.settings, divided)
+            other = one
+            if a is not b or divided:
+                other = in_band(b, k, self.settings)
+            for period, windows in periods:
+                name = f"{period}@{band}" if band else period
+                work = _Period(self, k, one, other, windows, a.windows[windows])
+                at_end = band == names[-1] and windows == periods[-1][1]
+                for part in parts:
+                    made = work.stacks(name, pairs, part)
+                    if at_end and part is parts[-1]:
+                        made = replace(made, final=True)
+                    _scale(made, summed, not work.by_window)
+                    yield made
+                    del made
+
+
+class _Period:
+    """One period of one band of a tile."""
+
+    def __init__(
+        self,
+        correlator: Correlator,
+        band: int,
+        a: Side,
+        b: Side,
+        windows: slice,
+        numbers: np.ndarray,
+    ) -> None:
+        self._settings, self._numbers = correlator.settings, numbers
+        self._usable = a.usable[:, windows], b.usable[:, windows]
+        self._bins = _bins_of_band(correlator.settings, band)
+        kind, options = correlator.window_stack, correlator.stack_options
+        self._stacks = None
+        self.by_window = False
+        if kind != "linear" or correlator.settings.kind == "pcc1":
+            self.by_window = True
+            self._stacks = WindowStacks(
+                a, b, windows, self._bins, correlator.settings, kind, options
+            )
+            return
+        self._layout = fast_layout(
+            (windows.stop - windows.start) * a.rows,
+            self._settings.n_fft,
+            self._bins,
+            self._settings.max_lag,
+            a.data.dtype,
+        )
+        self._a = a.of(windows, self._layout)
+        self._b = self._a if a is b else b.of(windows, self._layout)
+
+    def stacks(self, name: str, pairs: TilePairs, part: slice) -> Stacks:
+        """Return the stacks of the pairs of some of the first channels."""
+        computed = pairs.computed[part]
+        i, j = np.nonzero(computed)
+        i += part.start
+        n, first, last = shared_windows(i, j, *self._usable, self._numbers)
+        there = n > 0
+        kept = pairs.kept[i, j]
+        channels = np.stack([pairs.a[i], pairs.b[j]], axis=1).astype(np.int32)
+        silent = channels[~there & kept]
+        if not there.all():
+            i, j, n, first, last = (x[there] for x in (i, j, n, first, last))
+            kept, channels = kept[there], channels[there]
+            computed = np.zeros_like(computed)
+            computed[i - part.start, j] = True
+        shared = PairWindows(channels, n, first, last)
+        apart = np.empty((0, 2), np.int64)
+        if pairs.tensors is None:
+            data = self._data(computed, part, i, j)
+        else:
+            tensors, apart = self._rotatable(pairs.tensors, pairs, part)
+            shared, data = self._with_rotated(
+                computed, part, i, j, shared, kept, tensors
+            )
+        return Stacks(name, shared, data, silent, apart)
+
+    # -- correlations --------------------------------------------------------------
+
+    def _data(
+        self,
+        computed: np.ndarray,
+        part: slice,
+        i: np.ndarray,
+        j: np.ndarray,
+    ) -> np.ndarray:
+        """Return sums over the windows, or stacks, of pairs (i, j)."""
+        settings = self._settings
+        if self._stacks is not None:
+            return self._stacks.of_pairs(i, j)
+        if not len(i):
+            return np.empty((0, 2 * settings.max_lag + 1), settings.dtype)
+        first = self._layout == "bins-first"
+        with single_threaded():
+            return correlate_block(
+                self._a[:, part] if first else self._a[part],
+                self._b,
+                settings.n_fft,
+                self._bins,
+                settings.max_lag,
+                layout=self._layout,
+                wanted=computed,
+                dtype=np.dtype(settings.dtype),
+            )
+
+    def _with_rotated(
+        self,
+        computed: np.ndarray,
+        part: slice,
+        i: np.ndarray,
+        j: np.ndarray,
+        shared: PairWindows,
+        kept: np.ndarray,
+        tensors: InstrumentPairs,
+    ) -> tuple[PairWindows, np.ndarray]:
+        """Return pairs that are kept, then pairs of rotated channels, and the data."""
+        row_of = np.full(computed.shape, -1)
+        row_of[i - part.start, j] = np.arange(len(i))
+        which, p, q = np.nonzero(tensors.wanted)
+        needed = tensors.needed
+        rows = row_of[tensors.a[:, :, None] - part.start, tensors.b[:, None, :]]
+        some = np.where(needed, rows, -1).max(axis=(1, 2), initial=-1)
+        if self._stacks is not None:
+            data = self._stacks.of_pairs(i[kept], j[kept])
+            turned_rows = self._stacks.of_tensors(tensors)
+        else:
+            every = self._data(computed, part, i, j)
+            data = every[kept]
+            nine = np.zeros((*needed.shape, every.shape[1]), every.dtype)
+            nine[needed] = every[rows[needed]]
+            turned_rows = turned(nine, tensors.matrices)[which, p, q]
+        made = shared.chosen(some[which])
+        pairs = np.concatenate([shared.pairs[kept], rotated_pairs(tensors)])
+        joined = PairWindows(
+            pairs.astype(np.int32),
+            np.concatenate([shared.n_windows[kept], made.n_windows]),
+            np.concatenate([shared.first[kept], made.first]),
+            np.concatenate([shared.last[kept], made.last]),
+        )
+        return joined, np.concatenate([data, turned_rows])
+
+    def _rotatable(
+        self, tensors: InstrumentPairs, pairs: TilePairs, part: slice
+    ) -> tuple[InstrumentPairs, np.ndarray]:
+        """Return the tensors of a part that have windows, and those that must not.
+
+        The components of each of the two need the same windows.
+        """
+        inside = (tensors.a[:, 0] >= part.start) & (tensors.a[:, 0] < part.stop)
+        tensors = tensors.chosen(np.flatnonzero(inside))
+        one, other = self._usable[0][tensors.a], self._usable[1][tensors.b]
+        equal = (one == one[:, :1]).all(axis=(1, 2))
+        equal &= (other == other[:, :1]).all(axis=(1, 2))
+        met = (one & other).any(axis=(1, 2))
+        apart = np.stack([pairs.a[tensors.a[:, 0]], pairs.b[tensors.b[:, 0]]], axis=1)
+        return tensors.chosen(np.flatnonzero(equal & met)), apart[~equal]
+
+
+def _scale(made: Stacks, summed: bool, are_sums: bool) -> None:
+    """Make sums of means, or means of sums, in place."""
+    n = made.shared.n_windows
+    if summed == are_sums or not len(n) or n.max() == 1:
+        return
+    factors = n if summed else 1 / n
+    np.multiply(made.data, factors[:, None].astype(made.data.dtype), out=made.data)
+
+
+def _bins_of_band(settings: SpectraSettings, k: int) -> slice:
+    bins = settings.bins
+    if settings.n_bands < 2:
+        return bins
+    where = settings.band(k)[0]
+    return slice(bins.start + where.start, bins.start + where.stop)
+
+
+def single_threaded() -> AbstractContextManager[Any]:
+    """Keep BLAS to one thread: threads cost more than these small products."""
+    return _libraries().limit(limits=1)
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

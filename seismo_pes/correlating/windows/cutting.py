@@ -1,0 +1,207 @@
+"""Windows cut out of the segments of a channel, or of all channels of an instrument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.preprocessing.segments import Segment
+from seismo_pes.signal.detrend import detrend
+from seismo_pes.signal.spectra import energy
+from seismo_pes.signal.window import WindowGrid
+
+__all__ = ["Chunk", "CutPlan", "cut_plan"]
+
+_CHUNK_BYTES = 2 << 20  # of windows that are worked on together: they stay in cache
+_MOST_BYTES = 16 << 20  # of long windows
+_ROWS = 4  # are transformed in the time of one
+
+Flat = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some windows of the channels of an instrument, ready for the transform.
+
+    Attributes
+    ----------
+    rows : slice
+        Which windows of the plan.
+    data : numpy.ndarray
+        Shape (n_channels, n, n_fft), of the settings' dtype: detrended, divided by the
+        scale, then zeros.
+    scale : numpy.ndarray
+        Shape (n,), float64: the largest absolute value in any channel, never 0.
+    n_samples : numpy.ndarray
+        Shape (n,): samples of each window.
+    alive : numpy.ndarray
+        Shape (n,), bool: which windows have energy in all channels.
+    """
+
+    rows: slice
+    data: np.ndarray
+    scale: np.ndarray
+    n_samples: np.ndarray
+    alive: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class CutPlan:
+    """Where the windows lie that all channels cover.
+
+    Attributes
+    ----------
+    channels : sequence of sequence of Segment
+        The segments of each channel, ascending in time.
+    windows : numpy.ndarray
+        Shape (n,), int64: windows of the grid, ascending.
+    segment : numpy.ndarray
+        Shape (n_channels, n): which segment covers each.
+    first, stop : numpy.ndarray
+        Shape (n,): their samples on the absolute grid.
+    """
+
+    channels: Sequence[Sequence[Segment]]
+    windows: np.ndarray
+    segment: np.ndarray
+    first: np.ndarray
+    stop: np.ndarray
+
+    def chunks(self, settings: SpectraSettings) -> Iterator[Chunk]:
+        """Cut and detrend the windows, a few at a time, so that memory is bounded."""
+        row_bytes = np.dtype(settings.dtype).itemsize * settings.n_fft
+        row_bytes *= len(self.channels)
+        step = max(_CHUNK_BYTES // row_bytes, min(_ROWS, _MOST_BYTES // row_bytes), 1)
+        step -= step % _ROWS if step > _ROWS else 0
+        for i in range(0, len(self.windows), step):
+            yield self._chunk(slice(i, min(i + step, len(self.windows))), settings)
+
+    def _chunk(self, rows: slice, settings: SpectraSettings) -> Chunk:
+        n_max, n_samples = settings.n_samples, (self.stop - self.first)[rows]
+        pieces = [
+            _detrended(self._cut(c, rows, n_max), n_samples, settings)
+            for c in range(len(self.channels))
+        ]
+        # squares of float32 stay within range; the scale cancels or is put back
+        scale = np.max([piece.largest for piece in pieces], axis=0)
+        scale = np.maximum(scale, np.finfo(np.float64).tiny)
+        shape = (len(pieces), len(n_samples), settings.n_fft)
+        data = np.empty(shape, settings.dtype)
+        data[..., n_max:] = 0
+        for piece, room in zip(pieces, data, strict=True):
+            scaled = np.multiply(piece.data, 1 / scale[:, None], out=piece.data)
+            room[:, :n_max] = scaled
+        alive = np.logical_and.reduce([piece.alive for piece in pieces])
+        return Chunk(rows, data, scale, n_samples, alive)
+
+    def _cut(self, channel: int, rows: slice, n_max: int) -> np.ndarray:
+        """Return windows of one channel, shape (n, n_max); a view where possible."""
+        segments, segment = self.channels[channel], self.segment[channel, rows]
+        first, stop = self.first[rows], self.stop[rows]
+        one = segments[segment[0]]
+        if (segment == segment[0]).all() and (stop - first == n_max).all():
+            steps = np.diff(first)
+            if len(steps) == 0 or (steps == steps[0]).all():
+                return _evenly(one, int(first[0]), first, n_max)
+        data = np.empty((len(first), n_max))
+        for row, (k, begin, end) in enumerate(
+            zip(segment.tolist(), first.tolist(), stop.tolist(), strict=True)
+        ):
+            origin = segments[k].first_sample
+            data[row, : end - begin] = segments[k].data[begin - origin : end - origin]
+            data[row, end - begin :] = 0
+        return data
+
+
+def _evenly(segment: Segment, begin: int, first: np.ndarray, n: int) -> np.ndarray:
+    """Return windows at equal distances in one segment, without copying float64."""
+    step = int(first[1] - first[0]) if len(first) > 1 else 1
+    samples = segment.data[begin - segment.first_sample :]
+    stride = samples.strides[0]
+    view = np.lib.stride_tricks.as_strided(
+        samples, (len(first), n), (step * stride, stride), writeable=False
+    )
+    return view.astype(np.float64, copy=False)
+
+
+def cut_plan(
+    channels: Sequence[Sequence[Segment]],
+    windows: range,
+    settings: SpectraSettings,
+    flats: Sequence[Flat],
+) -> CutPlan:
+    """Find the windows that one segment of each channel covers wholly.
+
+    Parameters
+    ----------
+    channels : sequence of sequence of Segment
+        At the rate of the settings; those of a channel do not overlap.
+    windows : range
+        The windows of the grid to look at.
+    settings : SpectraSettings
+    flats : sequence of sequence of (int, int)
+        For each channel, where the recorded data were flat, in nanoseconds; a window
+        wholly inside is left out.
+    """
+    index = np.arange(windows.start, windows.stop, dtype=np.int64)
+    first = settings.grid.first_sample(index, settings.rate_hz)
+    stop = settings.grid.stop_sample(index, settings.rate_hz)
+    keep = np.ones(len(index), bool)
+    segment = np.empty((len(channels), len(index)), np.int64)
+    for c, (segments, flat) in enumerate(zip(channels, flats, strict=True)):
+        starts = np.array([s.first_sample for s in segments], np.int64)
+        ends = np.array([s.end_sample for s in segments], np.int64)
+        segment[c] = np.searchsorted(starts, first, side="right") - 1
+        if not len(segments):
+            keep[:] = False
+            continue
+        keep &= (segment[c] >= 0) & (stop <= ends[segment[c]])
+        keep &= ~_inside(index, settings.grid, flat)
+    return CutPlan(channels, index[keep], segment[:, keep], first[keep], stop[keep])
+
+
+def _inside(index: np.ndarray, grid: WindowGrid, flat: Flat) -> np.ndarray:
+    start = grid.start_ns(index)
+    inside = np.zeros(len(index), bool)
+    for begin, end in flat:
+        inside |= (start >= begin) & (start + grid.length_ns <= end)
+    return inside
+
+
+class _Piece(NamedTuple):
+    """Windows of one channel, detrended; which have energy."""
+
+    data: np.ndarray
+    largest: np.ndarray
+    alive: np.ndarray
+
+
+def _detrended(
+    given: np.ndarray, n_samples: np.ndarray, settings: SpectraSettings
+) -> _Piece:
+    """Detrend each window over its own samples."""
+    if (n_samples == given.shape[-1]).all():
+        data = detrend(given, settings.window_detrend)
+    else:
+        data = given.copy()
+        for n in np.unique(n_samples):
+            rows = n_samples == n
+            data[rows, :n] = detrend(given[rows, :n], settings.window_detrend)
+    peak = _largest(data)
+    # what was taken away is a line; with what is left it bounds what was there
+    last = np.arange(len(data)), n_samples - 1
+    ends = given[:, 0] - data[:, 0], given[last] - data[last]
+    rounding = np.finfo(np.float64).eps * (peak + np.abs(ends).max(axis=0)) * 8
+    alive = peak > rounding * np.sqrt(data.shape[-1])
+    if not alive.all():
+        alive = np.sqrt(energy(data) / data.shape[-1]) > rounding
+    return _Piece(data, peak, alive)
+
+
+def _largest(data: np.ndarray) -> np.ndarray:
+    """Return the largest absolute value of each row, without a copy of the rows."""
+    return np.asarray(np.maximum(data.max(axis=-1), -data.min(axis=-1)))

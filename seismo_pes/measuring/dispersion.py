@@ -1,0 +1,94 @@
+"""Dispersion of surface waves in correlations: a function, and the PE made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes.element import item_element
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.signal.folding import sides
+from seismo_pes.signal.ftan import Dispersion, ftan
+from seismo_pes.signal.stack import linear
+
+__all__ = ["DispersionCurve", "Ftan", "measure_dispersion"]
+
+SIDES = ("symmetric", "causal", "acausal")
+
+
+@dataclass(frozen=True, eq=False)
+class DispersionCurve:
+    """Group and phase velocity of one pair.
+
+    ``picks`` has the arrays of `seismo_pes.signal.ftan.Dispersion`.
+    """
+
+    first: str
+    second: str
+    distance_km: float
+    side: str
+    picks: Dispersion
+
+    @property
+    def id(self) -> str:
+        """``FIRST_SECOND``."""
+        return f"{self.first}_{self.second}"
+
+
+def measure_dispersion(
+    correlation: Correlation,
+    period_s: Sequence[float],
+    velocity_km_s: tuple[float, float] = (1.0, 5.0),
+    side: str = "symmetric",
+    distance_km: float | None = None,
+    reference_km_s: float | None = None,
+    alpha: float | None = None,
+    phase_shift_rad: float = np.pi / 4,
+) -> DispersionCurve:
+    """Measure group and phase velocity by frequency-time analysis (FTAN).
+
+    Parameters
+    ----------
+    period_s : sequence of float
+        Periods in seconds.
+    velocity_km_s : (float, float)
+        Slowest and fastest group velocity.
+    side : str
+        ``symmetric``, ``causal`` or ``acausal``.
+    distance_km : float
+        Between the stations; that of the correlation by default.
+    reference_km_s : float
+        Phase velocity nearly known at the longest period; none: no phase velocity.
+    alpha : float
+        Width of the Gaussian filters.
+    phase_shift_rad : float
+        Phase of the wave; pi/4 for a correlation of noise from all around.
+    """
+    c = correlation
+    if side not in SIDES:
+        raise ParameterError(f"side {side!r}: one of {', '.join(SIDES)}")
+    distance = c.distance_km if distance_km is None else distance_km
+    if not distance > 0:
+        raise DataError(f"{c.id}: distance unknown; give distance_km")
+    row = linear(c.rows)
+    if c.first_lag == -(len(row) // 2):
+        row = getattr(sides(row), side)
+    elif c.first_lag or side != "symmetric":
+        raise DataError(f"{c.id}: its lags are neither -K..K nor 0..K")
+    picks = ftan(
+        row,
+        c.rate_hz,
+        distance,
+        period_s,
+        velocity_km_s,
+        reference_km_s,
+        alpha,
+        phase_shift_rad,
+    )
+    return DispersionCurve(c.first, c.second, distance, side, picks)
+
+
+Ftan = item_element(measure_dispersion, "Ftan", "Correlation", "DispersionCurve")

@@ -1,0 +1,54 @@
+"""Figures of waveforms, of correlations and of networks, made of arrays and traces.
+
+They are matplotlib `Figure` objects without a window or global state; `save` writes
+them.
+"""
+
+from seismo_pes.plotting.availability import availability_figure
+from seismo_pes.plotting.components import components_figure
+from seismo_pes.plotting.direction import DirectionBins, direction_figure
+from seismo_pes.plotting.dispersion import curves_figure, ftan_figure
+from seismo_pes.plotting.figure import save
+from seismo_pes.plotting.network import map_figure
+from seismo_pes.plotting.noise import snr_figure
+from seismo_pes.plotting.pair import Substacks, pair_figure
+from seismo_pes.plotting.rose import rose_figure
+from seismo_pes.plotting.section import (
+    MOST_NAMES,
+    DistanceBins,
+    azimuth_section_figure,
+    normalised,
+    over_slowness,
+    record_section_figure,
+)
+from seismo_pes.plotting.stacks import matrix_figure, time_figure
+from seismo_pes.plotting.velocity import velocity_figure, velocity_image_figure
+from seismo_pes.plotting.waveform import psd_figure, spectrogram_figure, waveform_figure
+
+__all__ = [
+    "MOST_NAMES",
+    "DirectionBins",
+    "DistanceBins",
+    "Substacks",
+    "availability_figure",
+    "azimuth_section_figure",
+    "components_figure",
+    "curves_figure",
+    "direction_figure",
+    "ftan_figure",
+    "map_figure",
+    "matrix_figure",
+    "normalised",
+    "over_slowness",
+    "pair_figure",
+    "psd_figure",
+    "record_section_figure",
+    "rose_figure",
+    "save",
+    "snr_figure",
+    "spectrogram_figure",
+    "time_figure",
+    "velocity_figure",
+    "velocity_image_figure",
+    "waveform_figure",
+]

@@ -1,0 +1,178 @@
+"""Pictures of dispersion: the analysis of one pair, and the curves of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seismo_pes.plotting.figure import (
+    AMOUNT_MAP,
+    FAINT,
+    GROUND,
+    INK,
+    NEGATIVE,
+    POSITIVE,
+    colour_bar,
+    heading,
+    legend,
+    new_figure,
+    style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["curves_figure", "ftan_figure"]
+
+NAMES = {"group": "group velocity (km/s)", "phase": "phase velocity (km/s)"}
+# Periods with few pairs are drawn, but not by their percentiles.
+FEWEST = 3
+
+
+def ftan_figure(
+    envelope: np.ndarray,
+    period_s: np.ndarray,
+    velocity_km_s: np.ndarray,
+    picks: Mapping[str, np.ndarray],
+    *,
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Draw envelopes over period and group velocity, with the picks.
+
+    Parameters
+    ----------
+    envelope
+        Shape (n_periods, n_velocities); each period is scaled by its largest.
+    period_s, velocity_km_s
+        Shapes (n_periods,) and (n_velocities,), rising.
+    picks
+        Arrays ``instantaneous_period_s``, ``group_km_s``, ``accepted``, ``snr``, and
+        ``phase_km_s``, NaN where it is not known.
+    title, note
+        Over the picture, and smaller below the title.
+    """
+    largest = np.nanmax(envelope, axis=1, keepdims=True, initial=0)
+    scaled = envelope / np.where(largest > 0, largest, 1)
+    with style():
+        figure = new_figure(9.0, 6.6)
+        axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4.2, 1])
+        axes.set_facecolor(GROUND)
+        drawn = axes.pcolormesh(
+            _edges(period_s),
+            velocity_km_s,
+            np.ma.masked_invalid(scaled[:, :-1].T),
+            cmap=AMOUNT_MAP,
+            vmin=0,
+            vmax=1,
+            rasterized=True,
+        )
+        _draw_picks(axes, picks)
+        axes.set_ylim(velocity_km_s[0], velocity_km_s[-1])
+        axes.set_ylabel("velocity (km/s)")
+        axes.tick_params(labelbottom=False)
+        below.plot(picks["instantaneous_period_s"], picks["snr"], "o-", color=INK,
+                   ms=3, lw=0.8)  # fmt: skip
+        below.set_ylim(bottom=0)
+        below.set_ylabel("signal to\nnoise")
+        _period_axis(below, period_s)
+        heading(axes, title, note)
+        legend(axes)
+        colour_bar(figure, drawn, axes, "envelope, each period scaled by its largest")
+        return figure
+
+
+def _draw_picks(axes: Axes, picks: Mapping[str, np.ndarray]) -> None:
+    period, accepted = picks["instantaneous_period_s"], picks["accepted"].astype(bool)
+    phase = np.where(accepted, picks["phase_km_s"], np.nan)
+    if np.isfinite(phase).any():
+        axes.plot(period, phase, "--", color="white", lw=1.8, label="phase velocity",
+                  path_effects=_outline(3.2))  # fmt: skip
+    for chosen, face, name in (
+        (~accepted, "none", "not accepted"),
+        (accepted, NEGATIVE, "group velocity"),
+    ):
+        if (chosen & np.isfinite(period)).any():
+            axes.plot(period[chosen], picks["group_km_s"][chosen], "o", mfc=face, ms=6,
+                      mec="white", mew=1.1, label=name,
+                      path_effects=_outline(2.2))  # fmt: skip
+
+
+def _outline(width: float) -> list[object]:
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=width, foreground=INK)]
+
+
+def _edges(period_s: np.ndarray) -> np.ndarray:
+    logs = np.log(period_s)
+    middles = (logs[1:] + logs[:-1]) / 2
+    ends = [2 * logs[0] - middles[0], 2 * logs[-1] - middles[-1]]
+    return np.exp(np.concatenate([ends[:1], middles, ends[1:]]))
+
+
+def _period_axis(axes: Axes, period_s: np.ndarray) -> None:
+    """Give a logarithmic axis of periods round numbers where there is room."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = float(np.min(period_s)), float(np.max(period_s))
+    axes.set_xscale("log")
+    axes.set_xlim(low * 0.96, high * 1.04)
+    many = (1.0, 2.0, 5.0) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    axes.xaxis.set_major_locator(LogLocator(subs=many))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("period (s)")
+
+
+def curves_figure(
+    period_s: np.ndarray,
+    medians: Mapping[str, np.ndarray],
+    *,
+    lines: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Draw the dispersion curves of all pairs, their median and how they scatter.
+
+    Parameters
+    ----------
+    period_s
+        Shape (n,), rising.
+    medians
+        For ``group``, and ``phase`` if it is known: shape (n, 4), the 16th, 50th and
+        84th percentile, and how many pairs.
+    lines
+        For the same names: periods and velocities of pairs, drawn faintly.
+    title, note
+        Over the picture, and smaller below the title.
+    """
+    with style():
+        figure = new_figure(9.0, 3.6 + 2.6 * len(medians))
+        panels = figure.subplots(
+            len(medians) + 1, 1, sharex=True, height_ratios=[4] * len(medians) + [1.1]
+        )
+        for axes, (name, values) in zip(panels[:-1], medians.items(), strict=True):
+            strength = float(np.clip(4 / np.sqrt(len(lines[name]) or 1), 0.1, 0.6))
+            for k, (period, velocity) in enumerate(lines[name]):
+                axes.plot(period, velocity, color=FAINT, lw=0.8, alpha=strength,
+                          label="pairs" if k == 0 else "")  # fmt: skip
+            low, middle, high, count = values.T
+            low = np.where(count >= FEWEST, low, np.nan)
+            axes.fill_between(
+                period_s, low, high, color=POSITIVE, alpha=0.22, lw=0,
+                label="16 to 84 %",
+            )  # fmt: skip
+            axes.plot(period_s, middle, color=POSITIVE, lw=2.2, label="median")
+            axes.set_ylabel(NAMES[name])
+            axes.tick_params(labelbottom=False)
+        panels[-1].plot(period_s, medians["group"][:, 3], color=INK, lw=1.2)
+        panels[-1].set_ylim(bottom=0)
+        panels[-1].set_ylabel("pairs")
+        _period_axis(panels[-1], period_s)
+        heading(panels[0], title, note)
+        legend(panels[0])
+        return figure

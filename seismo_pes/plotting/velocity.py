@@ -1,0 +1,215 @@
+"""Pictures of velocity changes: over time, and over time and frequency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seismo_pes.plotting.figure import (
+    AMOUNT_MAP,
+    COLOUR_MAP,
+    FAINT,
+    GROUND,
+    INK,
+    POSITIVE,
+    colour_bar,
+    heading,
+    legend,
+    new_figure,
+    style,
+    time_axis,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["velocity_figure", "velocity_image_figure"]
+
+
+def velocity_figure(
+    time: np.ndarray,
+    dvv: np.ndarray,
+    error: np.ndarray,
+    coherence: np.ndarray,
+    *,
+    n_pairs: np.ndarray | None = None,
+    lines: Sequence[tuple[np.ndarray, np.ndarray]] = (),
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Draw velocity changes over time, with errors and coherence.
+
+    Parameters
+    ----------
+    time
+        Shape (n,), datetime64.
+    dvv, error, coherence
+        Shape (n,): relative change, its standard error, likeness from 0 to 1; NaN
+        where there is none.
+    n_pairs
+        Shape (n,): drawn below.
+    lines
+        Times and changes of single pairs, drawn faintly.
+    title, note
+        Over the picture, and smaller below the title.
+    """
+    with style():
+        figure = new_figure(9.6, 5.8 if n_pairs is not None else 4.6)
+        if n_pairs is None:
+            axes = figure.add_subplot()
+        else:
+            axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+            below.bar(time, n_pairs, width=0.9 * _step(time), color=FAINT)
+            below.set_ylabel("pairs")
+            below.locator_params(axis="y", integer=True, nbins=3)
+            axes.tick_params(labelbottom=False)
+        axes.axhline(0, color=FAINT, lw=0.6)
+        strength = float(np.clip(3 / np.sqrt(len(lines) or 1), 0.08, 0.5))
+        for k, (when, values) in enumerate(lines):
+            label = "pairs" if k == 0 else ""
+            axes.plot(*_broken(when, 100 * values), color=FAINT, lw=0.7,
+                      alpha=strength, label=label)  # fmt: skip
+        drawn = _draw_mean(axes, time, 100 * dvv, 100 * error, coherence)
+        _limit(axes, dvv, error)
+        axes.set_ylabel("dv/v (%)")
+        time_axis(axes if n_pairs is None else below)
+        heading(axes, title, note)
+        legend(axes)
+        colour_bar(figure, drawn, axes, "coherence with the reference")
+        return figure
+
+
+def _draw_mean(
+    axes: Axes,
+    time: np.ndarray,
+    percent: np.ndarray,
+    error: np.ndarray,
+    coherence: np.ndarray,
+) -> Any:
+    known = np.isfinite(percent)
+    band = known & np.isfinite(error)
+    edges = [_broken(time, percent + side * error) for side in (-2, 2)]
+    axes.fill_between(
+        edges[0][0],
+        edges[0][1],
+        edges[1][1],
+        color=POSITIVE,
+        alpha=0.18,
+        lw=0,
+        label="± 2 standard errors",
+    )
+    if band.sum() <= 12:  # a band is nothing for points that stand alone
+        axes.errorbar(
+            time[band], percent[band], 2 * error[band], fmt="none", ecolor=POSITIVE,
+            elinewidth=0.9, alpha=0.6,
+        )  # fmt: skip
+    axes.plot(*_broken(time[known], percent[known]), color=INK, lw=1.0, zorder=3)
+    size = float(np.clip(2200 / max(len(time), 1), 8, 34))
+    return axes.scatter(
+        time[known],
+        percent[known],
+        c=coherence[known],
+        s=size,
+        cmap=AMOUNT_MAP,
+        vmin=0,
+        vmax=1,
+        edgecolors=INK,
+        linewidths=0.4,
+        plotnonfinite=True,
+        zorder=4,
+    )
+
+
+def _limit(axes: Axes, dvv: np.ndarray, error: np.ndarray) -> None:
+    """Show the mean with its errors, not the outliers of single pairs."""
+    reach = 100 * (np.abs(dvv) + 2 * np.nan_to_num(error))
+    reach = reach[np.isfinite(reach)]
+    if len(reach) and reach.max() > 0:
+        largest = 1.6 * float(np.percentile(reach, 98))
+        axes.set_ylim(-largest, largest)
+
+
+def _step(time: np.ndarray) -> np.timedelta64:
+    """Return the usual step of time."""
+    steps = np.diff(np.unique(time)).astype("timedelta64[ms]")
+    usual = np.median(steps.astype("i8")) if len(steps) else 86_400_000
+    return np.timedelta64(int(usual), "ms")
+
+
+def velocity_image_figure(
+    time: np.ndarray,
+    frequency_hz: np.ndarray,
+    dvv: np.ndarray,
+    coherence: np.ndarray,
+    *,
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Draw velocity changes over time and frequency, and their coherence.
+
+    Parameters
+    ----------
+    time
+        Shape (n,), datetime64, rising.
+    frequency_hz
+        Shape (n_frequencies,), rising.
+    dvv, coherence
+        Shape (n, n_frequencies); NaN where there is none.
+    title, note
+        Over the picture, and smaller below the title.
+    """
+    percent = 100 * dvv
+    finite = np.abs(percent[np.isfinite(percent)])
+    limit = float(np.percentile(finite, 98)) if len(finite) else 1.0
+    with style():
+        figure = new_figure(9.6, 6.4)
+        top, below = figure.subplots(2, 1, sharex=True, sharey=True)
+        panels = (
+            (top, percent, COLOUR_MAP, (-(limit or 1), limit or 1), "dv/v (%)"),
+            (below, coherence, AMOUNT_MAP, (0, 1), "coherence"),
+        )
+        for axes, values, colours, (low, high), label in panels:
+            axes.set_facecolor(GROUND)
+            edges, cells = _on_grid(time, values)
+            drawn = axes.pcolormesh(
+                edges, _bands(frequency_hz), np.ma.masked_invalid(cells).T,
+                cmap=colours, vmin=low, vmax=high, rasterized=True,
+            )  # fmt: skip
+            axes.set_yscale("log")
+            axes.set_ylabel("frequency (Hz)")
+            axes.set_yticks(
+                frequency_hz, [f"{f:.2g}" for f in frequency_hz], fontsize=8
+            )
+            axes.minorticks_off()
+            colour_bar(figure, drawn, axes, label)
+        top.tick_params(labelbottom=False)
+        time_axis(below)
+        heading(top, title, note)
+        return figure
+
+
+def _broken(time: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Put NaN where times are further apart than usual: no line goes there."""
+    far = np.flatnonzero(np.diff(time) > 1.7 * _step(time)) + 1
+    return np.insert(time, far, time[far - 1]), np.insert(values, far, np.nan)
+
+
+def _on_grid(time: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return edges of equal cells of time, and values with NaN where there is none."""
+    step = _step(time)
+    place = np.rint((time - time[0]) / step).astype(int)
+    cells = np.full((place[-1] + 1, *values.shape[1:]), np.nan)
+    cells[place] = values
+    return time[0] + (np.arange(len(cells) + 1) - 0.5) * step, cells
+
+
+def _bands(frequency_hz: np.ndarray) -> np.ndarray:
+    if len(frequency_hz) < 2:
+        return np.array([frequency_hz[0] / 1.1, frequency_hz[0] * 1.1])
+    logs = np.log(frequency_hz)
+    middles = (logs[1:] + logs[:-1]) / 2
+    ends = [2 * logs[0] - middles[0], 2 * logs[-1] - middles[-1]]
+    return np.exp(np.concatenate([ends[:1], middles, ends[1:]]))

@@ -1,0 +1,93 @@
+"""The components of an instrument, brought together."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from obspy import Stream
+
+from dispel4py.core import GenericPE
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+
+__all__ = ["GatherComponents", "instrument"]
+
+Key = tuple[str, int]  # instrument, stretch
+
+
+def instrument(channel_id: str) -> str:
+    """Return what the components of an instrument share of their ids.
+
+    Examples
+    --------
+    >>> instrument("CH.ZUR..HHZ")
+    'CH.ZUR..HH'
+    """
+    return channel_id[:-1]
+
+
+def _key(span: ChannelSpan) -> Key:
+    return instrument(span.channel_id), span.stretch
+
+
+def _instance(item: Waveforms, n: int) -> int:
+    """Send all components of an instrument and stretch to one instance."""
+    name, stretch = _key(item.span)
+    return zlib.crc32(f"{name} {stretch}".encode()) % n
+
+
+class GatherComponents(GenericPE):
+    """Put the components of an instrument into one item.
+
+    For elements that work across components: orientation, whitening and
+    normalisation that keep the ratios between them.
+
+    Ports
+    -----
+    input : Waveforms
+        Of one channel each; those of one instrument and stretch go to one instance.
+    output : Waveforms
+        All of them, ordered by channel id, as soon as they are there; what stayed
+        incomplete, because a channel failed, comes at the end. ``span`` is that of
+        the first, ``spans`` and ``flats`` are those of each.
+
+    Parameters
+    ----------
+    expected : mapping of (str, int) to int
+        How many channels each instrument (see `instrument`) has in each stretch.
+    """
+
+    def __init__(self, expected: Mapping[Key, int]) -> None:
+        super().__init__()
+        self.expected = dict(expected)
+        self._waiting: dict[Key, list[Waveforms]] = {}
+        self._add_input("input", grouping=_instance, tuple_type=Waveforms)
+        self._add_output("output", tuple_type=Waveforms)
+
+    def process(self, inputs: dict[str, Any]) -> dict[str, Any] | None:
+        """Take one channel."""
+        item: Waveforms = inputs["input"]
+        key = _key(item.span)
+        waiting = self._waiting.setdefault(key, [])
+        waiting.append(item)
+        if len(waiting) < self.expected.get(key, 1):
+            return None
+        return {"output": _together(self._waiting.pop(key))}
+
+    def postprocess(self) -> None:
+        """Emit what stayed incomplete."""
+        for key in sorted(self._waiting):
+            self.write("output", _together(self._waiting.pop(key)))
+
+
+def _together(items: list[Waveforms]) -> Waveforms:
+    items = sorted(items, key=lambda item: item.span.channel_id)
+    return replace(
+        items[0],
+        stream=Stream([trace for item in items for trace in item.stream]),
+        flat=tuple(sorted({run for item in items for run in item.flat})),
+        spans=tuple(item.span for item in items),
+        flats=tuple(item.flat for item in items),
+    )

@@ -1,0 +1,52 @@
+"""Gathering of traces that arrive one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from obspy import Stream, Trace
+
+from dispel4py.core import GenericPE
+from seismo_pes.items.waveforms import RECORDS
+
+__all__ = ["Gather"]
+
+
+class Gather(GenericPE):
+    """Put what arrives into one stream, so that its channels can be correlated.
+
+    Ports
+    -----
+    input : obspy.Stream, obspy.Trace or Waveforms
+        Grouped ``global``: one instance sees all of it.
+    output : obspy.Stream
+        All traces of one day (UTC, of their start), once everything has come.
+
+    Parameters
+    ----------
+    by_day : bool
+        One stream for each day; else one of everything.
+    """
+
+    def __init__(self, by_day: bool = True) -> None:
+        super().__init__()
+        self.by_day = by_day
+        self._days: dict[str, Stream] = {}
+        self._add_input("input", grouping="global", tuple_type=RECORDS)
+        self._add_output("output", tuple_type=Stream)
+
+    def process(self, inputs: dict[str, Any]) -> None:
+        """Take one item."""
+        item = inputs["input"]
+        item = getattr(item, "stream", item)
+        for trace in [item] if isinstance(item, Trace) else item:
+            day = str(trace.stats.starttime.date) if self.by_day else ""
+            self._days.setdefault(day, Stream()).append(trace)
+
+    def postprocess(self) -> None:
+        """Emit the streams."""
+        for day in sorted(self._days):
+            traces = self._days[day].traces
+            traces.sort(key=lambda t: (t.id, t.stats.starttime.ns))
+            self.write("output", Stream(traces))
+        self._days = {}

@@ -1,0 +1,241 @@
+"""Normalisation of traces in time: functions, and the PEs made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from obspy import Stream, Trace
+
+from dispel4py.errors import DataError
+from seismo_pes.element import element
+from seismo_pes.items.traces import aligned, samples, with_data
+from seismo_pes.signal import normalize as _normalize
+
+__all__ = [
+    "Agc",
+    "Clip",
+    "Envelope",
+    "Gain",
+    "MeanNormalize",
+    "MultibandRam",
+    "Normalize",
+    "OneBit",
+    "RunningAbsoluteMean",
+    "WaterLevel",
+    "Winsorize",
+    "agc",
+    "clip",
+    "envelope",
+    "gain",
+    "mean_normalize",
+    "multiband_ram",
+    "normalize",
+    "onebit",
+    "running_absolute_mean",
+    "water_level",
+    "winsorize",
+]
+
+
+def normalize(
+    trace: Trace,
+    kind: str,
+    ram_window_s: float | None = None,
+    clip_std: float | None = None,
+) -> Trace:
+    """Normalise in time: ``none``, ``onebit``, ``ram`` or ``clip``.
+
+    Parameters
+    ----------
+    kind : str
+        One of the four.
+    ram_window_s : float
+        Full width of the running absolute mean in seconds.
+    clip_std : float
+        Clip at so many standard deviations; 3 by default.
+    """
+    if kind == "none":
+        return trace
+    if kind == "onebit":
+        return onebit(trace)
+    if kind == "ram":
+        n_half = round((ram_window_s or 0.0) * trace.stats.sampling_rate / 2)
+        data = _normalize.running_absolute_mean(samples(trace), n_half)
+        return with_data(trace, data)
+    if kind == "clip":
+        return clip(trace, clip_std or 3.0)
+    raise DataError(f"unknown normalisation {kind!r}")
+
+
+def onebit(trace: Trace) -> Trace:
+    """Keep only the sign of each sample.
+
+    Examples
+    --------
+    >>> onebit(Trace(np.array([-3.0, 0.0, 2.0]))).data
+    array([-1.,  0.,  1.])
+    """
+    return with_data(trace, _normalize.onebit(samples(trace)))
+
+
+def clip(trace: Trace, n_std: float = 3.0) -> Trace:
+    """Cut off what exceeds some standard deviations.
+
+    Parameters
+    ----------
+    n_std : float
+        Bound, times the root mean square of the trace.
+    """
+    return with_data(trace, _normalize.clip(samples(trace), n_std))
+
+
+def winsorize(trace: Trace, n_rms: float = 3.0, n_passes: int = 10) -> Trace:
+    """Clip, again and again until nothing exceeds the bound of what is left.
+
+    Parameters
+    ----------
+    n_rms : float
+        Bound, times the root mean square of the clipped trace.
+    n_passes : int
+        At most so many passes.
+    """
+    return with_data(trace, _normalize.winsorize(samples(trace), n_rms, n_passes))
+
+
+def mean_normalize(trace: Trace) -> Trace:
+    """Divide by the mean absolute value of the trace."""
+    return with_data(trace, _normalize.mean_normalize(samples(trace)))
+
+
+def envelope(trace: Trace, n: int = 15) -> Trace:
+    """Divide by the mean absolute value of the neighbours of each sample.
+
+    Parameters
+    ----------
+    n : int
+        Samples on each side.
+    """
+    return with_data(trace, _normalize.envelope(samples(trace), n))
+
+
+def gain(trace: Trace, window_s: float) -> Trace:
+    """Gain control with triangular weights.
+
+    Parameters
+    ----------
+    window_s : float
+        Full width of the triangle in seconds.
+    """
+    return with_data(trace, _normalize.gain(samples(trace), _half(trace, window_s)))
+
+
+def water_level(trace: Trace, level: float = 3.0, n_passes: int = 100) -> Trace:
+    """Divide what exceeds a level by ten until nothing does.
+
+    Parameters
+    ----------
+    level : float
+        Multiple of the mean absolute value, above 1.
+    n_passes : int
+        At most so many passes.
+    """
+    return with_data(trace, _normalize.water_level(samples(trace), level, n_passes))
+
+
+def multiband_ram(
+    trace: Trace,
+    bands_hz: Sequence[tuple[float, float]],
+    window_s: float,
+    corners: int = 4,
+) -> Trace:
+    """Add up running absolute mean normalisations, each in a band of its own.
+
+    Parameters
+    ----------
+    bands_hz : sequence of (float, float)
+        Corners of each band in Hz.
+    window_s : float
+        Full width of the running mean in seconds.
+    corners : int
+        Order of the band-pass filters.
+    """
+    data = _normalize.multiband_running_absolute_mean(
+        samples(trace),
+        trace.stats.sampling_rate,
+        bands_hz,
+        _half(trace, window_s),
+        corners,
+    )
+    return with_data(trace, data)
+
+
+def running_absolute_mean(
+    stream: Stream, window_s: float, across_components: bool = False
+) -> Stream:
+    """Divide by the running mean of the absolute value.
+
+    Parameters
+    ----------
+    stream : obspy.Stream
+        Components of one instrument.
+    window_s : float
+        Full width of the running mean in seconds.
+    across_components : bool
+        One weight for all components of an instrument, so that their ratios and with
+        them the polarisation survive; only times at which all are there are kept.
+    """
+    return _by_component(
+        _normalize.running_absolute_mean, stream, window_s, across_components
+    )
+
+
+def agc(stream: Stream, window_s: float, across_components: bool = False) -> Stream:
+    """Automatic gain control: divide by the running root mean square.
+
+    Parameters
+    ----------
+    stream : obspy.Stream
+        Components of one instrument.
+    window_s : float
+        Full width of the running mean in seconds.
+    across_components : bool
+        One weight for all components of an instrument; only times at which all are
+        there are kept.
+    """
+    return _by_component(_normalize.agc, stream, window_s, across_components)
+
+
+def _by_component(
+    function: Callable[..., np.ndarray], stream: Stream, window_s: float, across: bool
+) -> Stream:
+    made = Stream()
+    if not across:
+        for trace in stream:
+            data = function(samples(trace), _half(trace, window_s))
+            made.append(with_data(trace, data))
+        return made
+    for traces, data in aligned(stream):
+        rows = function(data, _half(traces[0], window_s), across_components=True)
+        made.extend([with_data(t, row) for t, row in zip(traces, rows, strict=True)])
+    return made
+
+
+def _half(trace: Any, window_s: float) -> int:
+    return round(window_s * float(trace.stats.sampling_rate) / 2)
+
+
+Normalize = element(normalize, "Normalize")
+OneBit = element(onebit, "OneBit")
+Clip = element(clip, "Clip")
+Winsorize = element(winsorize, "Winsorize")
+MeanNormalize = element(mean_normalize, "MeanNormalize")
+Envelope = element(envelope, "Envelope")
+Gain = element(gain, "Gain")
+WaterLevel = element(water_level, "WaterLevel")
+MultibandRam = element(multiband_ram, "MultibandRam")
+RunningAbsoluteMean = element(
+    running_absolute_mean, "RunningAbsoluteMean", per="station"
+)
+Agc = element(agc, "Agc", per="station")

@@ -1,0 +1,125 @@
+"""Overlapping traces that differ: whose samples are believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+from obspy import Stream, Trace
+
+from dispel4py.errors import ParameterError
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.preprocessing.quality import with_remarks, without_runs
+from seismo_pes.preprocessing.segments import NS, merge_stream
+from seismo_pes.signal.gaps import runs_of
+from seismo_pes.signal.rates import exact_rate
+
+__all__ = ["RULES", "ResolveOverlaps", "resolve_overlaps"]
+
+RULES = {
+    "first": "those of the trace that starts earlier are kept",
+    "last": "those of the trace that starts later are kept",
+    "mean": "their mean is taken",
+    "drop": "they are taken out",
+}
+
+
+def resolve_overlaps(
+    stream: Stream, rule: str = "first"
+) -> tuple[Stream, list[Skipped]]:
+    """Join overlapping traces of a channel; where their samples differ, by a rule.
+
+    Equal samples are merged silently. Traces that only touch stay as they are, and so
+    do different sampling rates.
+
+    Parameters
+    ----------
+    stream : obspy.Stream
+        Any channels.
+    rule : str
+        ``first`` or ``last``: the samples of the trace that starts earlier or later;
+        ``mean``: the mean of all (integers become floats where they differ); ``drop``:
+        a gap.
+    """
+    if rule not in RULES:
+        raise ParameterError(f"rule {rule!r}: not one of {', '.join(RULES)}")
+    left, remarks = Stream(), []
+    for channel_id, traces in _groups(stream):
+        n_different = 0
+        for cluster in _clusters(traces):
+            if len(cluster) == 1:
+                left.append(cluster[0][1].copy())
+                continue
+            trace, different = _joined(cluster, rule)
+            n_different += int(different.sum())
+            dropped = runs_of(different if rule == "drop" else np.zeros(0, bool))
+            left += without_runs(trace, dropped)
+        if n_different:
+            reason = (
+                f"overlapping traces differ in {n_different} samples; {RULES[rule]}"
+            )
+            remarks.append(Skipped("quality", channel_id, reason))
+    return left, remarks
+
+
+def _groups(stream: Stream) -> Iterator[tuple[str, list[Trace]]]:
+    groups: dict[tuple[str, Fraction], list[Trace]] = {}
+    for trace in stream:
+        if trace.stats.npts and trace.stats.sampling_rate > 0:
+            data = trace.data
+            whole = data.dtype.kind in "iu" or np.isfinite(data).all()
+            if whole and not isinstance(data, np.ma.MaskedArray):
+                parts = [trace]
+            else:
+                parts = list(merge_stream([trace]))
+            key = (trace.id, exact_rate(trace.stats.sampling_rate))
+            groups.setdefault(key, []).extend(parts)
+    for (channel_id, _), traces in sorted(groups.items()):
+        yield channel_id, traces
+
+
+def _clusters(traces: list[Trace]) -> Iterator[list[tuple[int, Trace]]]:
+    """Yield traces that overlap, with their first samples counted from the first's."""
+    ordered = sorted(traces, key=lambda t: (t.stats.starttime.ns, -t.stats.npts))
+    cluster: list[tuple[int, Trace]] = []
+    origin_ns = end = 0
+    for trace in ordered:
+        start_ns = trace.stats.starttime.ns
+        rate = exact_rate(trace.stats.sampling_rate)
+        first = round(Fraction(start_ns - origin_ns, NS) * rate)
+        if cluster and first < end:
+            cluster.append((first, trace))
+            end = max(end, first + trace.stats.npts)
+            continue
+        if cluster:
+            yield cluster
+        cluster, origin_ns, end = [(0, trace)], start_ns, trace.stats.npts
+    if cluster:
+        yield cluster
+
+
+def _joined(cluster: list[tuple[int, Trace]], rule: str) -> tuple[Trace, np.ndarray]:
+    """Return the joined trace, and where the traces of the cluster differ."""
+    n = max(first + trace.stats.npts for first, trace in cluster)
+    dtype = np.result_type(*(trace.data for _, trace in cluster))
+    data, count = np.zeros(n, dtype), np.zeros(n, np.int32)
+    total = np.zeros(n if rule == "mean" else 0)
+    different = np.zeros(n, np.bool_)
+    for first, trace in cluster:
+        part = slice(first, first + trace.stats.npts)
+        covered = count[part] > 0
+        different[part] |= covered & (data[part] != trace.data)
+        if rule == "mean":
+            total[part] += trace.data
+        data[part] = np.where(covered & (rule != "last"), data[part], trace.data)
+        count[part] += 1
+    if rule == "mean" and different.any():
+        mean = total / count
+        kind = dtype if dtype.kind == "f" else np.float64
+        data = np.where(different, mean, data).astype(kind)
+    made = Trace(data, cluster[0][1].stats.copy())
+    return made, different
+
+
+ResolveOverlaps = with_remarks(resolve_overlaps, "ResolveOverlaps", per="stream")

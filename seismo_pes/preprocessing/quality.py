@@ -1,0 +1,426 @@
+"""Rules for bad data: functions on obspy traces, and the PEs made of them.
+
+Each function leaves its input as it is, and returns new traces with what it has to say
+about them. None of these rules is applied unless it is asked for. What a rule takes out
+leaves a gap: the trace is split there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from obspy import Stream, Trace, UTCDateTime
+
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes.element import Element, FunctionElement, element
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.preprocessing.segments import NS, grid_index, merge_stream
+from seismo_pes.signal import gaps as _gaps
+from seismo_pes.signal import resample as _resample
+from seismo_pes.signal import shift as _shift
+from seismo_pes.signal import spikes as _spikes
+from seismo_pes.signal.rates import exact_rate
+
+__all__ = [
+    "AlignSamples",
+    "Despike",
+    "DropClipped",
+    "DropDuplicates",
+    "DropFlat",
+    "DropTransients",
+    "FillGaps",
+    "RestoreRate",
+    "WithRemarks",
+    "align_samples",
+    "despike",
+    "drop_clipped",
+    "drop_duplicates",
+    "drop_flat",
+    "drop_transients",
+    "fill_gaps",
+    "restore_rate",
+    "with_remarks",
+    "without_runs",
+]
+
+Checked = tuple[Stream, list[Skipped]]
+
+
+class WithRemarks(Element):
+    """An element that also has something to say of what it hands on.
+
+    Override `check`, which returns a stream and a list of `Skipped`.
+    """
+
+    stage = "quality"
+
+    def check(self, part: Any) -> Checked:
+        """Make new traces of one, and remarks."""
+        raise NotImplementedError
+
+    def transform(self, part: Any) -> Stream:
+        """Check, and keep the remarks."""
+        stream, remarks = self.check(part)
+        self._remarks += remarks
+        return stream
+
+    def _transformed(self, stream: Iterable[Trace], skipped: list[Skipped]) -> Stream:
+        self._remarks: list[Skipped] = []
+        found = super()._transformed(stream, skipped)
+        skipped += self._remarks
+        return found
+
+
+class _FunctionWithRemarks(WithRemarks, FunctionElement):
+    def check(self, part: Any) -> Checked:
+        made: Checked = type(self).function(part, **self.parameters)
+        return made
+
+
+def with_remarks(
+    function: Callable[..., Checked], name: str, per: str = "trace"
+) -> type[FunctionElement]:
+    """Make the PE of a function that returns a Stream and a list of `Skipped`.
+
+    As `element`; the remarks leave on the port ``skipped``.
+    """
+    base: Any = element(function, name, per)
+    members = {"__doc__": base.__doc__, "__module__": base.__module__}
+    return type(
+        name, (_FunctionWithRemarks, base), {**members, "stage": WithRemarks.stage}
+    )
+
+
+def without_runs(trace: Trace, runs: np.ndarray) -> Stream:
+    """Return what is left of a trace without runs of samples.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        Left as it is.
+    runs : numpy.ndarray
+        Shape (n, 2), first sample and the sample after the last, sorted.
+
+    Returns
+    -------
+    obspy.Stream
+        New traces with samples of their own.
+    """
+    rate = exact_rate(trace.stats.sampling_rate)
+    left = Stream()
+    position = 0
+    for start, stop in [*np.asarray(runs).tolist(), (len(trace.data), None)]:
+        if start > position:
+            part = Trace(header=trace.stats.copy())
+            start_ns = trace.stats.starttime.ns + round(position * NS / rate)
+            part.stats.starttime = UTCDateTime(ns=start_ns)
+            part.data = trace.data[position:start].copy()
+            left.append(part)
+        position = max(position, stop or 0)
+    return left
+
+
+def _remark(trace: Trace, reason: str, count: int = 1) -> Skipped:
+    return Skipped("quality", trace.id, reason, count)
+
+
+def _whole(trace: Trace) -> list[Trace]:
+    """Return the trace, or its pieces between masked samples, NaN and infinities."""
+    data = trace.data
+    masked = isinstance(data, np.ma.MaskedArray)
+    if not masked and (data.dtype.kind != "f" or np.isfinite(data).all()):
+        return [trace]
+    return list(merge_stream([trace]))
+
+
+def _n_samples(seconds: float, rate_hz: float, name: str) -> int:
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ParameterError(f"{name} must be a positive number of s, not {seconds}")
+    return max(1, round(seconds * rate_hz))
+
+
+# -- gaps and doubles ---------------------------------------------------------------
+
+
+def fill_gaps(stream: Stream, max_gap_s: float) -> Checked:
+    """Join traces; fill short gaps by straight lines.
+
+    Also where samples are masked or NaN. Longer gaps stay, and are counted.
+
+    Parameters
+    ----------
+    stream : obspy.Stream
+        Any channels.
+    max_gap_s : float
+        Longest gap that is filled, seconds.
+    """
+    if not (math.isfinite(max_gap_s) and max_gap_s >= 0):
+        raise ParameterError(f"max_gap_s must be at least 0 s, not {max_gap_s}")
+    joined = merge_stream(stream)
+    filled = merge_stream(stream, max_gap_s)
+    remarks = []
+    for channel_id in dict.fromkeys(trace.id for trace in joined):
+        parts = [sum(t.id == channel_id for t in one) for one in (joined, filled)]
+        if parts[0] > parts[1]:
+            reason = f"gaps of up to {max_gap_s:g} s filled by straight lines"
+            remarks.append(Skipped("quality", channel_id, reason, parts[0] - parts[1]))
+        if parts[1] > 1:
+            reason = f"gaps of more than {max_gap_s:g} s stay"
+            remarks.append(Skipped("quality", channel_id, reason, parts[1] - 1))
+    return filled, remarks
+
+
+def drop_duplicates(stream: Stream) -> Checked:
+    """Leave out records that are there already: same channel, times and samples."""
+    kept: dict[tuple[Any, ...], list[Trace]] = {}
+    left, remarks = Stream(), []
+    for trace in stream:
+        stats = trace.stats
+        key = (trace.id, stats.starttime.ns, stats.sampling_rate, stats.npts)
+        twins = kept.setdefault(key, [])
+        if any(_same(trace.data, twin.data) for twin in twins):
+            remarks.append(_remark(trace, "a record is there twice; one is kept"))
+            continue
+        twins.append(trace)
+        left.append(trace.copy())
+    return left, _counted(remarks)
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    floats = a.dtype.kind == b.dtype.kind == "f"
+    return bool(np.ma.allequal(a, b)) if not floats else _same_floats(a, b)
+
+
+def _same_floats(a: np.ndarray, b: np.ndarray) -> bool:
+    a, b = (np.ma.filled(x, np.nan) for x in (a, b))
+    return bool(np.array_equal(a, b, equal_nan=True))
+
+
+def _counted(remarks: list[Skipped]) -> list[Skipped]:
+    counts: dict[Skipped, int] = {}
+    for remark in remarks:
+        counts[remark] = counts.get(remark, 0) + 1
+    return [Skipped(r.stage, r.what, r.reason, n) for r, n in counts.items()]
+
+
+# -- samples that cannot be true ----------------------------------------------------
+
+
+def drop_flat(trace: Trace, shortest_s: float, value: float | None = None) -> Checked:
+    """Take out runs of equal samples: a dead channel, or gaps filled with a constant.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    shortest_s : float
+        Shorter runs are left alone, seconds.
+    value : float, optional
+        Only runs of this value: 0 for gaps filled with zeros.
+    """
+    rate_hz = trace.stats.sampling_rate
+    shortest = max(2, _n_samples(shortest_s, rate_hz, "shortest_s"))
+    what = "flat" if value is None else f"equal to {value:g}"
+    return _each(
+        trace, lambda data: _gaps.flat_runs(data, shortest, value), f"{what}, taken out"
+    )
+
+
+def drop_clipped(
+    trace: Trace, level: float | None = None, shortest: int = 3, pad_s: float = 0.0
+) -> Checked:
+    """Take out what is clipped, and some time before and after it.
+
+    See `signal.gaps.clipped_runs`.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    level : float, optional
+        Limit of the recorder, in the unit of the data; by default the largest and the
+        smallest sample of the trace.
+    shortest : int
+        So many samples in a row at the limit are clipped.
+    pad_s : float
+        What is taken out with them on both sides, seconds.
+    """
+    if not (math.isfinite(pad_s) and pad_s >= 0):
+        raise ParameterError(f"pad_s must be at least 0 s, not {pad_s}")
+    n_more = round(pad_s * trace.stats.sampling_rate)
+
+    def clipped(data: np.ndarray) -> np.ndarray:
+        runs = _gaps.clipped_runs(data, shortest, level)
+        return _gaps.widened(runs, n_more, len(data))
+
+    return _each(trace, clipped, "clipped, taken out")
+
+
+def drop_transients(trace: Trace, k: float, window_s: float) -> Checked:
+    """Take out windows with a peak far above the median of the trace.
+
+    See `signal.spikes.loud_windows`.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    k : float
+        Threshold in MAD (of normal noise the standard deviation).
+    window_s : float
+        Length of the windows, counted from the first sample, seconds.
+    """
+    rate_hz = trace.stats.sampling_rate
+    n_window = _n_samples(window_s, rate_hz, "window_s")
+
+    def loud(data: np.ndarray) -> np.ndarray:
+        runs = _gaps.runs_of(_spikes.loud_windows(data, n_window, k)) * n_window
+        return runs.clip(max=len(data))
+
+    return _each(trace, loud, f"louder than {k:g} MAD, taken out")
+
+
+def despike(trace: Trace, k: float, window_s: float) -> Checked:
+    """Replace samples that stand out of their neighbourhood by its median.
+
+    See `signal.spikes.spikes`. Integers stay integers.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    k : float
+        Threshold in MAD of the neighbourhood.
+    window_s : float
+        Width of the neighbourhood, seconds; no spike is longer than half of it.
+    """
+    rate_hz = trace.stats.sampling_rate
+    n_half = max(1, round(_n_samples(window_s, rate_hz, "window_s") / 2))
+    stream, n_spikes = Stream(), 0
+    for part in _whole(trace):
+        clean = _spikes.despike(part.data, n_half, k)
+        found = clean != part.data
+        made = Trace(header=part.stats.copy())
+        made.data = part.data.copy()
+        if found.any():
+            clean = clean[found]
+            made.data[found] = np.rint(clean) if made.data.dtype.kind in "iu" else clean
+        n_spikes += int(found.sum())
+        stream.append(made)
+    reason = f"samples beyond {k:g} MAD replaced by the median around them"
+    return stream, [_remark(trace, reason, n_spikes)] if n_spikes else []
+
+
+def _each(trace: Trace, find: Callable[[np.ndarray], np.ndarray], what: str) -> Checked:
+    """Take out what is found in each gapless piece of a trace."""
+    stream, n_runs, n_samples = Stream(), 0, 0
+    for part in _whole(trace):
+        runs = find(part.data)
+        n_runs += len(runs)
+        n_samples += int((runs[:, 1] - runs[:, 0]).sum())
+        stream += without_runs(part, runs)
+    seconds = n_samples / trace.stats.sampling_rate
+    return stream, [_remark(trace, f"{seconds:g} s {what}", n_runs)] if n_runs else []
+
+
+# -- times --------------------------------------------------------------------------
+
+
+def align_samples(trace: Trace, origin_ns: int = 0, tolerance: float = 1e-4) -> Checked:
+    """Move samples that lie between those of the common grid onto it.
+
+    The grid is an origin plus multiples of the sampling interval. A trace that is off
+    is evaluated at the nearest times of the grid, by a shift of phase
+    (`signal.shift.phase_shift`); its samples become floats.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    origin_ns : int
+        Time of a sample of the grid, nanoseconds since 1970.
+    tolerance : float
+        A trace that is off by no more stays as it is, samples.
+    """
+    rate_hz = trace.stats.sampling_rate
+    start_ns = trace.stats.starttime.ns
+    index, offset_s = grid_index(start_ns, origin_ns, rate_hz)
+    fraction = offset_s * rate_hz
+    if abs(fraction) <= tolerance:
+        return Stream([trace]), []
+    stream = Stream()
+    for part in _whole(trace):
+        index, offset_s = grid_index(part.stats.starttime.ns, origin_ns, rate_hz)
+        made = Trace(header=part.stats.copy())
+        at_ns = origin_ns + round(Fraction(index * NS) / exact_rate(rate_hz))
+        made.stats.starttime = UTCDateTime(ns=at_ns)
+        made.data = _shift.phase_shift(part.data, -offset_s * rate_hz)
+        stream.append(made)
+    return stream, [_remark(trace, f"moved by {-fraction:+.4f} samples onto the grid")]
+
+
+def restore_rate(trace: Trace, rate_hz: float) -> Checked:
+    """Bring a trace of a wrong sampling rate to the right one.
+
+    By a rational factor with an anti-alias filter (`signal.resample.resample`); a rate
+    that is within 1 % but no ratio of small numbers, as of a clock that runs fast, by
+    Lanczos interpolation. The first sample keeps its time. Nothing is done where the
+    rates differ by less than half a sample over the trace.
+
+    Parameters
+    ----------
+    trace : obspy.Trace
+        One trace.
+    rate_hz : float
+        The right sampling rate, Hz.
+
+    Raises
+    ------
+    DataError
+        If neither will do.
+    """
+    old_hz, n = trace.stats.sampling_rate, trace.stats.npts
+    if not (math.isfinite(rate_hz) and rate_hz > 0):
+        raise ParameterError(f"rate_hz must be a positive number of Hz, not {rate_hz}")
+    ratio = old_hz / rate_hz
+    if abs(ratio - 1) < 0.01 and abs(ratio - 1) * n < 0.5:
+        made = trace.copy()
+        made.stats.sampling_rate = rate_hz
+        return Stream([made]), []
+    stream = Stream()
+    for part in _whole(trace):
+        made = Trace(header=part.stats.copy())
+        made.data = _at_rate(part, old_hz, rate_hz)
+        made.stats.sampling_rate = rate_hz
+        stream.append(made)
+    return stream, [_remark(trace, f"resampled from {old_hz:.9g} Hz to {rate_hz:g} Hz")]
+
+
+def _at_rate(trace: Trace, old_hz: float, rate_hz: float) -> np.ndarray:
+    ratio = old_hz / rate_hz
+    if abs(ratio - 1) < 0.01:
+        n_out = math.floor((trace.stats.npts - 1) / ratio + 1e-9) + 1
+        return _resample.interpolate_lanczos(trace.data, 0.0, ratio, n_out)
+    exact = exact_rate(rate_hz) / exact_rate(old_hz)
+    if max(exact.numerator, exact.denominator) > _resample.LARGEST_TERM:
+        raise DataError(
+            f"{trace.id}: its rate of {old_hz:.9g} Hz is neither near {rate_hz:g} Hz "
+            f"nor a ratio to it of numbers up to {_resample.LARGEST_TERM}; see "
+            "ResampleLanczos"
+        )
+    old_hz, rate_hz = float(exact_rate(old_hz)), float(exact_rate(rate_hz))
+    return _resample.resample(trace.data, old_hz, rate_hz)
+
+
+FillGaps = with_remarks(fill_gaps, "FillGaps", per="stream")
+DropDuplicates = with_remarks(drop_duplicates, "DropDuplicates", per="stream")
+DropFlat = with_remarks(drop_flat, "DropFlat")
+DropClipped = with_remarks(drop_clipped, "DropClipped")
+DropTransients = with_remarks(drop_transients, "DropTransients")
+Despike = with_remarks(despike, "Despike")
+AlignSamples = with_remarks(align_samples, "AlignSamples")
+RestoreRate = with_remarks(restore_rate, "RestoreRate")

@@ -1,0 +1,146 @@
+"""Other sampling rates for traces: functions, and the PEs made of them."""
+
+from __future__ import annotations
+
+import math
+
+from obspy import Trace, UTCDateTime
+
+from dispel4py.errors import DataError
+from seismo_pes.element import element
+from seismo_pes.items.traces import samples, with_data
+from seismo_pes.preprocessing.segments import NS
+from seismo_pes.signal import resample as _resample
+from seismo_pes.signal.rates import exact_rate
+
+__all__ = [
+    "Decimate",
+    "Resample",
+    "ResampleFourier",
+    "ResampleLanczos",
+    "decimate",
+    "resample",
+    "resample_fourier",
+    "resample_lanczos",
+]
+
+
+def resample(trace: Trace, rate_hz: float, origin_ns: int = 0) -> Trace:
+    """Change the sampling rate, with an anti-alias filter without delay.
+
+    Samples before the first one that lies on the new grid (``origin_ns`` plus
+    multiples of ``1 / rate_hz``, to half an old sample) are left out, so that traces
+    of different stations stay simultaneous.
+
+    Parameters
+    ----------
+    rate_hz : float
+        New rate in Hz; its ratio to the old one must be a fraction.
+    origin_ns : int
+        Time of sample 0 of the new grid, nanoseconds since 1970.
+    """
+    old_hz = trace.stats.sampling_rate
+    if old_hz == rate_hz:
+        return trace
+    start_ns = trace.stats.starttime.ns
+    first = _first_on_grid(start_ns - origin_ns, old_hz, rate_hz)
+    if first >= trace.stats.npts:
+        raise DataError(f"{trace.stats.npts} samples are too few to resample")
+    data = _resample.resample(samples(trace)[first:], old_hz, rate_hz)
+    start_ns += round(first * NS / exact_rate(old_hz))
+    return with_data(
+        trace, data, starttime=UTCDateTime(ns=start_ns), sampling_rate=float(rate_hz)
+    )
+
+
+def _first_on_grid(start_ns: int, old_hz: float, new_hz: float) -> int:
+    """Return how many old samples to drop so that the next lies on the new grid."""
+    old, new = exact_rate(old_hz), exact_rate(new_hz)
+    period = (old / new).numerator  # old samples after which both grids meet again
+    offsets = []
+    for k in range(min(period, 10_000)):
+        at = (start_ns + k * NS / old) * new / NS
+        offset = abs(at - round(at)) / new * old  # in old samples
+        if offset < 0.5:
+            return k
+        offsets.append(offset)
+    return offsets.index(min(offsets))
+
+
+def decimate(trace: Trace, factor: int) -> Trace:
+    """Keep every n-th sample after a zero-phase anti-alias filter.
+
+    The first sample stays where it is; `Resample` keeps stations on one grid.
+
+    Parameters
+    ----------
+    factor : int
+        Old rate over new rate.
+    """
+    data = _resample.decimate(samples(trace), factor)
+    return with_data(trace, data, sampling_rate=trace.stats.sampling_rate / factor)
+
+
+def resample_lanczos(
+    trace: Trace, rate_hz: float, origin_ns: int = 0, half_width: int = 20
+) -> Trace:
+    """Interpolate onto an absolute grid of time by a Lanczos kernel.
+
+    For any rate, and for traces whose samples lie between those of the grid. To a
+    lower rate it comes after a zero-phase low-pass at 80 % of the new Nyquist
+    frequency, 8 corners, that keeps aliases out.
+
+    Parameters
+    ----------
+    rate_hz : float
+        New rate in Hz.
+    origin_ns : int
+        Time of sample 0 of the new grid, nanoseconds since 1970.
+    half_width : int
+        Half width of the kernel, samples of the old rate.
+    """
+    from seismo_pes.signal.filter import lowpass
+
+    old, new = exact_rate(trace.stats.sampling_rate), exact_rate(rate_hz)
+    data = samples(trace)
+    if new < old and len(data):
+        data = lowpass(data, float(old), 0.4 * float(new), corners=8)
+    since_ns = trace.stats.starttime.ns - origin_ns
+    # a millionth of a sample off the grid is on it
+    first = math.ceil(since_ns * new / NS - 1e-6)
+    place = max(0.0, float((first * NS / new - since_ns) * old / NS))
+    step = float(old / new)
+    n_out = max(0, math.floor((len(data) - 1 - place) / step + 1e-9) + 1)
+    if not n_out:
+        raise DataError(f"{trace.id}: {len(data)} samples are too few to resample")
+    made = _resample.interpolate_lanczos(data, place, step, n_out, half_width)
+    start_ns = origin_ns + round(first * NS / new)
+    return with_data(
+        trace, made, starttime=UTCDateTime(ns=start_ns), sampling_rate=float(new)
+    )
+
+
+def resample_fourier(trace: Trace, rate_hz: float) -> Trace:
+    """Change the rate by cutting or padding the spectrum of the whole trace.
+
+    Exact for periodic signals; others ring at their ends, so taper first. The rate
+    becomes the nearest one at which the trace has a whole number of samples.
+
+    Parameters
+    ----------
+    rate_hz : float
+        New rate in Hz, about.
+    """
+    data = samples(trace)
+    if not len(data):
+        raise DataError(f"{trace.id}: no samples to resample")
+    old_hz = trace.stats.sampling_rate
+    n_out = max(1, round(len(data) * rate_hz / old_hz))
+    made = _resample.resample_fourier(data, n_out)
+    return with_data(trace, made, sampling_rate=old_hz * n_out / len(data))
+
+
+Resample = element(resample, "Resample")
+Decimate = element(decimate, "Decimate")
+ResampleLanczos = element(resample_lanczos, "ResampleLanczos")
+ResampleFourier = element(resample_fourier, "ResampleFourier")

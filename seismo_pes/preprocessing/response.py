@@ -1,0 +1,223 @@
+"""Take the instrument out of the data: deconvolution by the channel's response.
+
+The same formulas as `obspy.Trace.remove_response` without its demeaning and taper; the
+inverse of each response is made once, in `metadata.inverse`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from obspy import Inventory, Stream, Trace, UTCDateTime
+from obspy.core.inventory import Channel as XmlChannel
+from obspy.core.inventory import Response
+
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes.element import Element
+from seismo_pes.items.traces import with_data
+from seismo_pes.metadata.deferred import DeferredResponse
+from seismo_pes.metadata.inventory import StationInventories
+from seismo_pes.metadata.inverse import PreFilter, ResponseCache
+from seismo_pes.signal import fourier
+from seismo_pes.signal.transfer import apply
+
+__all__ = ["RemoveResponse", "ResponseCache", "remove_response"]
+
+OUTPUTS = ("DISP", "VEL", "ACC", "DEF")
+
+
+def remove_response(
+    stream: Iterable[Trace],
+    inventory: Inventory,
+    output: str = "VEL",
+    pre_filt: PreFilter | None = None,
+    water_level_db: float | None = 60.0,
+    cache: ResponseCache | None = None,
+) -> Stream:
+    """Remove the instrument response; returns new traces.
+
+    Neither demeans nor tapers: do that before, or the ends of the trace ring.
+
+    Parameters
+    ----------
+    stream : obspy.Stream or iterable of obspy.Trace
+        Gapless traces; left as they are.
+    inventory : obspy.Inventory
+        Station metadata with responses.
+    output : str
+        ``"DISP"``, ``"VEL"`` or ``"ACC"`` in SI units; ``"DEF"``: the sensor's input.
+    pre_filt : four floats, optional
+        Corners in Hz of a cosine taper in the frequency domain.
+    water_level_db : float, optional
+        The response counts as no smaller than so many dB below its maximum.
+    cache : ResponseCache, optional
+        Responses of earlier calls; pass the same one for all data of a channel.
+
+    Returns
+    -------
+    obspy.Stream
+        float64, in the order given, with the headers of the input.
+
+    Raises
+    ------
+    DataError
+        If a channel has no response at the time of a trace, or it cannot be evaluated.
+    ParameterError
+        If the output is unknown, or the corners do not rise or exceed Nyquist.
+    """
+    if output not in OUTPUTS:
+        raise ParameterError(f"output {output!r}: one of {', '.join(OUTPUTS)} is known")
+    cache = ResponseCache() if cache is None else cache
+    removed = Stream()
+    for trace in stream:
+        _check_pre_filt(pre_filt, trace.stats.sampling_rate)
+        response = find_response(trace, inventory)
+        data = _deconvolved(trace, response, cache, output, pre_filt, water_level_db)
+        removed.append(with_data(trace, data))
+    return removed
+
+
+class RemoveResponse(Element):
+    """Remove the instrument response: `remove_response` as a processing element.
+
+    Parameters
+    ----------
+    inventory : str, Path or obspy.Inventory
+        Station metadata; a path is read when the run starts, by `read_inventory`.
+    output, pre_filt, water_level_db
+        As for `remove_response`.
+    cache_mb : float
+        See `ResponseCache`.
+
+    Ports
+    -----
+    input : obspy.Stream, obspy.Trace or Waveforms
+        Gapless traces.
+    output : the same type
+        Those that have a response, without it.
+    skipped : Skipped
+        Those that have none, stage ``"response"``.
+    """
+
+    stage = "response"
+
+    def __init__(
+        self,
+        inventory: str | Path | Inventory,
+        output: str = "VEL",
+        pre_filt: PreFilter | None = None,
+        water_level_db: float | None = 60.0,
+        cache_mb: float = 256.0,
+    ) -> None:
+        super().__init__()
+        if output not in OUTPUTS:
+            raise ParameterError(
+                f"output {output!r}: one of {', '.join(OUTPUTS)} is known"
+            )
+        _check_pre_filt(pre_filt, math.inf)
+        self.inventory = inventory
+        self.options = (output, pre_filt, water_level_db)
+        self.cache_mb = cache_mb
+
+    def _preprocess(self) -> None:
+        self._cache = ResponseCache(self.cache_mb)
+        self._stations = StationInventories(self.inventory)
+
+    def transform(self, part: Trace) -> Stream:
+        """Remove the response from one trace."""
+        inventory = self._stations.of(part.id)
+        return remove_response([part], inventory, *self.options, cache=self._cache)
+
+
+def find_response(trace: Trace, inventory: Inventory) -> Response:
+    """Return the response that holds for the whole of a trace.
+
+    Raises
+    ------
+    DataError
+        Naming channel and epoch, if there is none.
+    """
+    start, end = trace.stats.starttime, trace.stats.endtime
+    epochs = _epochs(inventory, trace.id)
+    # a trace that runs a sample over midnight does not leave an epoch that ends there
+    slack_s = 1.5 * trace.stats.delta
+    for epoch in epochs:
+        begins_early = epoch.start_date is None or epoch.start_date <= start + slack_s
+        ends_late = epoch.end_date is None or end - slack_s <= epoch.end_date
+        if begins_early and ends_late and _is_complete(epoch.response):
+            return epoch.response
+    when = f"{trace.id}: no response from {start} to {end}"
+    if not epochs:
+        raise DataError(f"{when}: the inventory has no such channel")
+    if not any(_is_complete(epoch.response) for epoch in epochs):
+        raise DataError(
+            f"{when}: the inventory has the channel without response; ask for it at "
+            "level=response"
+        )
+    times = "; ".join(f"{e.start_date} to {e.end_date or 'now'}" for e in epochs)
+    raise DataError(
+        f"{when}: the inventory has {times}; give it the missing epoch, or cut the "
+        "data where the epoch changes"
+    )
+
+
+def _epochs(inventory: Inventory, channel_id: str) -> list[XmlChannel]:
+    network_code, station_code, location, code = channel_id.split(".")
+    return [
+        channel
+        for network in inventory
+        if network.code == network_code
+        for station in network
+        if station.code == station_code
+        for channel in station
+        if channel.code == code and channel.location_code == location
+    ]
+
+
+def _is_complete(response: Response | None) -> bool:
+    if isinstance(response, DeferredResponse) and response.told:
+        return True
+    return response is not None and bool(response.response_stages)
+
+
+def _check_pre_filt(pre_filt: PreFilter | None, rate_hz: float) -> None:
+    if pre_filt is None:
+        return
+    if len(pre_filt) != 4 or not all(np.diff(pre_filt) > 0) or pre_filt[0] < 0:
+        raise ParameterError(f"pre_filt {pre_filt}: four rising corners in Hz are due")
+    if pre_filt[3] > rate_hz / 2:
+        raise ParameterError(
+            f"pre_filt {tuple(pre_filt)}: its corners exceed the Nyquist frequency of "
+            f"{rate_hz / 2:g} Hz"
+        )
+
+
+def _deconvolved(
+    trace: Trace,
+    response: Response,
+    cache: ResponseCache,
+    output: str,
+    pre_filt: PreFilter | None,
+    water_level_db: float | None,
+) -> np.ndarray:
+    if np.ma.isMaskedArray(trace.data) or not trace.stats.npts:
+        raise DataError(f"{trace.id}: gaps or no samples at all; split it first")
+    n_fft = 2 * fourier.next_fast_len(trace.stats.npts, real=True)
+    rate_hz = float(trace.stats.sampling_rate)
+    try:
+        inverse, scale = cache.inverse(
+            response, n_fft, rate_hz, output, pre_filt, water_level_db
+        )
+    except Exception as error:  # evalresp and its wrapping raise anything
+        when = UTCDateTime(trace.stats.starttime)
+        raise DataError(
+            f"{trace.id}: its response at {when} cannot be evaluated: {error}"
+        ) from error
+    data = trace.data.astype(np.float64, copy=False)
+    removed = apply(data, inverse, nyquist_modulus=True)
+    if scale != 1.0:
+        removed *= scale
+    return removed

@@ -1,0 +1,224 @@
+"""Waveforms and station metadata in ASDF files (Adaptable Seismic Data Format).
+
+The layout is read with h5py as the definition has it: a dataset for each trace,
+``/Waveforms/NET.STA/NET.STA.LOC.CHA__START__END__tag``, and StationXML beside it.
+
+References
+----------
+Krischer et al. (2016), An Adaptable Seismic Data Format, doi:10.1093/gji/ggw319.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from obspy import Inventory, Stream, Trace, UTCDateTime, read_inventory
+
+from dispel4py.errors import DataError
+from seismo_pes.preprocessing.segments import NS
+from seismo_pes.signal.rates import exact_rate
+
+__all__ = ["MAGIC", "is_asdf", "read_asdf", "read_asdf_inventory"]
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+RAW = "raw_recording"
+PLACE = re.compile(
+    rb"<(?:\w+:)?Station[ >].*?<(?:\w+:)?Latitude[^>]*>([^<]+)<.*?"
+    rb"<(?:\w+:)?Longitude[^>]*>([^<]+)<.*?<(?:\w+:)?Elevation[^>]*>([^<]+)<",
+    re.DOTALL,
+)
+
+
+def is_asdf(path: str | Path) -> bool:
+    """Say whether a file is HDF5 that calls itself ASDF."""
+    import h5py
+
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                return False
+        with h5py.File(path, "r") as content:
+            return _text(content.attrs.get("file_format", b"")) == "ASDF"
+    except OSError:
+        return False
+
+
+def read_asdf(
+    path: str | Path,
+    *,
+    headonly: bool = False,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    channel_id: str | None = None,
+    tag: str | None = None,
+) -> Stream:
+    """Read the waveforms of an ASDF file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    headonly : bool
+        Headers only, traces without samples; ``stats.coordinates`` holds latitude,
+        longitude and elevation where the file has StationXML of the station.
+    start_ns, end_ns : int, optional
+        Only samples of this time, and one more on either side, are read from disk.
+    channel_id : str, optional
+        Only this channel.
+    tag : str, optional
+        Which of several versions. By default ``raw_recording``, or the only one.
+
+    Returns
+    -------
+    obspy.Stream
+        Sorted by name and time.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or has several tags and none is ``raw_recording``.
+    """
+    import h5py  # here because it takes time, and few archives are ASDF
+
+    stream = Stream()
+    try:
+        with h5py.File(path, "r") as content:
+            if _text(content.attrs.get("file_format", b"")) != "ASDF":
+                raise DataError(f"{path}: HDF5, but not ASDF")
+            waveforms = content.get("Waveforms", {})
+            chosen = tag or _only_tag(path, waveforms)
+            for group in _stations(waveforms, channel_id):
+                place = _place(group) if headonly else None
+                for name in sorted(group):
+                    if _is_wanted(name, channel_id, chosen):
+                        time = (start_ns, end_ns)
+                        trace = _trace(name, group[name], headonly, time)
+                        if trace is not None:
+                            trace.stats.update(place or {})
+                            stream.append(trace)
+    except (OSError, KeyError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: ASDF: {' '.join(str(error).split())}") from error
+    return stream
+
+
+def read_asdf_inventory(path: str | Path) -> Inventory:
+    """Read all StationXML of an ASDF file.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or a station's metadata.
+    """
+    import h5py
+
+    inventory = Inventory(networks=[], source="dispel4py-seismo")
+    try:
+        with h5py.File(path, "r") as content:
+            for name, group in sorted(content.get("Waveforms", {}).items()):
+                if "StationXML" in group:
+                    text = io.BytesIO(group["StationXML"][()].tobytes())
+                    try:
+                        inventory += read_inventory(text, format="STATIONXML")
+                    except Exception as error:  # obspy's reader raises anything
+                        raise DataError(
+                            f"{path}: StationXML of {name}: {error}"
+                        ) from error
+    except OSError as error:
+        raise DataError(f"{path}: ASDF: {error}") from error
+    return inventory
+
+
+def _only_tag(path: str | Path, waveforms: Any) -> str:
+    tags = {
+        name.rsplit("__", 1)[-1]
+        for group in waveforms.values()
+        for name in group
+        if name.count("__") >= 3
+    }
+    if len(tags) > 1 and RAW not in tags:
+        raise DataError(
+            f"{path}: has the versions {', '.join(sorted(tags))} and no {RAW}; "
+            "write the one you want into a file of its own"
+        )
+    return RAW if RAW in tags else next(iter(tags), "")
+
+
+def _stations(waveforms: Any, channel_id: str | None) -> Iterator[Any]:
+    if channel_id is None:
+        yield from (waveforms[name] for name in sorted(waveforms))
+        return
+    name = ".".join(channel_id.split(".")[:2])
+    if name in waveforms:
+        yield waveforms[name]
+
+
+def _is_wanted(name: str, channel_id: str | None, tag: str) -> bool:
+    parts = name.split("__")
+    return (
+        len(parts) >= 4
+        and parts[0].count(".") == 3
+        and parts[-1] == tag
+        and channel_id in (None, parts[0])
+    )
+
+
+def _trace(
+    name: str, dataset: Any, headonly: bool, time: tuple[int | None, int | None]
+) -> Trace | None:
+    rate_hz = float(dataset.attrs["sampling_rate"])
+    first_ns = int(dataset.attrs["starttime"])
+    codes = name.split("__", 1)[0].split(".")
+    header: dict[str, Any] = dict(
+        zip(("network", "station", "location", "channel"), codes, strict=True)
+    )
+    low, high = 0, len(dataset)
+    if rate_hz > 0 and math.isfinite(rate_hz):
+        low, high = _between(first_ns, rate_hz, high, *time)
+        if low >= high:
+            return None
+        first_ns += round(Fraction(low * NS) / exact_rate(rate_hz))
+    header |= {"starttime": UTCDateTime(ns=first_ns), "sampling_rate": rate_hz}
+    if headonly:
+        return Trace(header={**header, "npts": high - low})
+    return Trace(np.asarray(dataset[low:high]), header)
+
+
+def _between(
+    first_ns: int, rate_hz: float, n: int, start_ns: int | None, end_ns: int | None
+) -> tuple[int, int]:
+    """Return the range of samples that a time may want, one more at either side."""
+    rate = exact_rate(rate_hz)
+    low, high = 0, n
+    if start_ns is not None:
+        low = max(0, math.floor((start_ns - first_ns) * rate / NS) - 1)
+    if end_ns is not None:
+        high = min(n, math.ceil((end_ns - first_ns) * rate / NS) + 1)
+    return low, high
+
+
+def _place(group: Any) -> dict[str, Any] | None:
+    """Return the first coordinates in the station's metadata, without parsing it."""
+    if "StationXML" not in group:
+        return None
+    match = PLACE.search(group["StationXML"][()].tobytes())
+    if match is None:
+        return None
+    try:
+        latitude, longitude, elevation_m = (float(text) for text in match.groups())
+    except ValueError:
+        return None
+    place = {"latitude": latitude, "longitude": longitude, "elevation": elevation_m}
+    return {"coordinates": place}
+
+
+def _text(value: Any) -> str:
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,414 @@
+"""Read waveform files, whatever their format, place and state."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import logging
+import math
+import tarfile
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from obspy import Stream, Trace, UTCDateTime
+from obspy.core.util.base import ENTRY_POINTS
+
+from dispel4py.core import GenericPE
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.library_warnings import recorded_warnings
+from seismo_pes.reading.fetching import remote
+from seismo_pes.reading.formats import asdf, mseed3
+from seismo_pes.signal.rates import exact_rate
+
+__all__ = ["ReadWaveforms", "read_content", "read_file", "read_span"]
+
+logger = logging.getLogger(__name__)
+
+NS = 1_000_000_000
+# in samples: a sample so little before a limit lies on it
+JITTER = Fraction(1, 1000)
+LARGEST = 1e18  # of a sample: the square of more is no number in single precision
+# to tell whether a file is a pickle obspy loads it, which runs whatever code it holds
+REFUSED_FORMATS = frozenset({"PICKLE"})
+# formats that obspy does not know
+OWN_READERS = {"MSEED3": mseed3.read_mseed3, "ASDF": asdf.read_asdf}
+COMPRESSED = frozenset({".gz", ".bz2", ".zip", ".tar", ".tgz"})
+
+
+def read_file(
+    path: str | Path,
+    file_format: str = "",
+    *,
+    headonly: bool = False,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    channel_id: str | None = None,
+) -> Stream:
+    """Read one file of any format that obspy knows; its warnings are logged.
+
+    Also miniSEED 3 and ASDF. Unlike `obspy.read` this takes the path literally (no
+    wildcards), never loads a pickle, and has one kind of error.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; may be compressed (gz, bz2, zip, tar), or a URL: `archives.remote`.
+    file_format : str
+        obspy's name of the format, e.g. ``"MSEED"``, or ``"MSEED3"``, ``"ASDF"``;
+        empty: found out.
+    headonly : bool
+        Headers only, traces without samples.
+    start_ns, end_ns : int, optional
+        Of miniSEED only the records that overlap this time are decoded, of ASDF only
+        the samples read; other formats are read whole. Nothing is cut.
+    channel_id : str, optional
+        Return only this channel.
+
+    Returns
+    -------
+    obspy.Stream
+        Each trace's format is in ``trace.stats._format``.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, with the reason in one line.
+    """
+    path = str(path)
+    selection = {"start_ns": start_ns, "end_ns": end_ns, "channel_id": channel_id}
+    with recorded_warnings() as caught:
+        try:
+            stream = _read(path, file_format, headonly, selection)
+        except DataError:
+            raise
+        except ParameterError as error:  # a package is missing
+            raise DataError(f"{path}: {error}") from error
+        except Exception as error:  # obspy's readers raise anything
+            raise DataError(f"{path}: {_one_line(error)}") from error
+    if caught:
+        others = f" (and {len(caught) - 1} more warnings)" if caught[1:] else ""
+        logger.warning("%s: %s%s", path, _one_line(caught[0].message), others)
+    if channel_id is not None:
+        stream.traces = [t for t in stream if t.id == channel_id]
+    return stream
+
+
+def read_content(
+    content: bytes, *, headonly: bool = False, name: str = "content"
+) -> Stream:
+    """Read what `read_file` would if it stood in a file.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read; its message begins with ``name``.
+    """
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        try:
+            return read_file(file.name, headonly=headonly)
+        except DataError as error:
+            raise _named(error, file.name, name) from error
+
+
+def _named(error: Exception, temporary: str, name: str) -> DataError:
+    """Return the error of a file that nobody knows with the name of what it holds."""
+    said = str(error) if isinstance(error, DataError) else _one_line(error)
+    said = said.removeprefix(f"{temporary}: ").replace(temporary, name)
+    return DataError(f"{name}: {said}")
+
+
+def read_span(span: ChannelSpan) -> tuple[Stream, list[Skipped]]:
+    """Read what the files of a span hold of its channel and time.
+
+    Parameters
+    ----------
+    span : ChannelSpan
+        One unit of reading, from `Archive.spans`.
+
+    Returns
+    -------
+    stream : obspy.Stream
+        The channel's traces, cut to the samples with start <= t < end, and one that
+        is up to half a sample early, so that any convention of rounding to a grid
+        finds its samples. Spans that touch can so share one sample; merging them is
+        silent. Neither merged nor converted.
+    skipped : list of Skipped
+        Files that could not be read or hold another channel; ``"no data"`` where
+        nothing is left.
+    """
+    stream = Stream()
+    skipped: list[Skipped] = []
+    formats = span.formats or ("",) * len(span.files)
+    files = list(zip(span.files, formats, strict=True))
+    n_files = len(files) - span.n_after
+    for path, file_format in files[span.n_before : n_files]:
+        stream.extend(_read_part(span, path, file_format, skipped))
+    if span.n_before and _starts_late(stream, span):
+        for path, file_format in files[: span.n_before]:
+            stream.extend(_read_part(span, path, file_format, skipped))
+    if span.n_after and _ends_early(stream, span):
+        for path, file_format in files[n_files:]:
+            stream.extend(_read_part(span, path, file_format, skipped))
+    if not stream:
+        start, end = UTCDateTime(ns=span.start_ns), UTCDateTime(ns=span.end_ns)
+        reason = f"no data from {start} to {end}"
+        skipped.append(Skipped("read", span.channel_id, reason))
+    return stream, skipped
+
+
+class ReadWaveforms(GenericPE):
+    """Read spans of channels: `read_span` as a processing element.
+
+    Ports
+    -----
+    input : ChannelSpan
+        What to read.
+    output : Waveforms
+        What is there, as `read_span` returns it; one for each span, also if empty.
+    skipped : Skipped
+        What could not be used.
+    """
+
+    def __init__(self) -> None:
+        GenericPE.__init__(self)
+        self._add_input("input", tuple_type=ChannelSpan)
+        self._add_output("output", tuple_type=Waveforms)
+        self._add_output("skipped", tuple_type=Skipped)
+
+    def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Read one span."""
+        stream, skipped = read_span(inputs["input"])
+        for item in skipped:
+            yield {"skipped": item}
+        yield {"output": Waveforms(inputs["input"], stream)}
+
+
+def _read_part(
+    span: ChannelSpan, path: str, file_format: str, skipped: list[Skipped]
+) -> list[Trace]:
+    """Read one file of a span; what is wrong with it is added to ``skipped``."""
+    try:
+        stream = read_file(
+            path,
+            file_format,
+            # some samples more, because records are chosen by their own clock
+            start_ns=span.start_ns - NS,
+            end_ns=span.end_ns + NS,
+            channel_id=None if span.one_channel else span.channel_id,
+        )
+    except DataError as error:
+        skipped.append(Skipped("read", path, str(error).removeprefix(f"{path}: ")))
+        return []
+    others = Counter(t.id for t in stream if t.id != span.channel_id)
+    for other, count in others.items():
+        reason = f"left out: its header says {other}, not {span.channel_id}"
+        skipped.append(Skipped("read", path, reason, count))
+    traces = []
+    for trace in stream:
+        if trace.id != span.channel_id or not trace.stats.npts:
+            continue
+        if problem := unusable(trace):
+            skipped.append(Skipped("read", path, problem))
+            continue
+        if (part := cut(trace, span.start_ns, span.end_ns)) is not None:
+            traces.append(part)
+    return traces
+
+
+def unusable(trace: Trace) -> str:
+    """Say why a trace is no waveform; empty if it is one."""
+    rate_hz = trace.stats.sampling_rate
+    if not (rate_hz > 0 and math.isfinite(rate_hz)):
+        return f"left out: a sampling rate of {rate_hz} Hz"
+    data = getattr(trace, "data", None)
+    if data is not None and not (
+        np.issubdtype(data.dtype, np.integer) or np.issubdtype(data.dtype, np.floating)
+    ):
+        return f"left out: its samples are not numbers ({data.dtype})"
+    if data is not None and data.dtype.kind == "f" and len(data):
+        largest = np.abs(data[np.isfinite(data)]).max(initial=0.0)
+        if largest > LARGEST:
+            return f"left out: samples of up to {largest:.0e}; is its byte order right?"
+    return ""
+
+
+def cut(trace: Trace, start_ns: int, end_ns: int) -> Trace | None:
+    """Return the samples with start <= t < end, and one up to half a sample before.
+
+    The given trace is left alone and may share its samples with the one returned. None
+    if there is no such sample.
+    """
+    position, n_span = _extent(trace, start_ns, end_ns)
+    low = max(0, math.ceil(-position - Fraction(1, 2)))
+    high = min(trace.stats.npts, math.ceil(n_span - position - JITTER))
+    if low >= high:
+        return None
+    if low == 0 and high == trace.stats.npts:
+        return trace
+    part = Trace(header=trace.stats.copy())
+    part.stats.starttime = trace.stats.starttime + low * trace.stats.delta
+    data = trace.data[low:high]
+    # a view would keep the whole file in memory
+    part.data = data if 2 * (high - low) > trace.stats.npts else data.copy()
+    return part
+
+
+def _extent(trace: Trace, start_ns: int, end_ns: int) -> tuple[Fraction, Fraction]:
+    """Return the first sample's place and the length of the time, in samples."""
+    rate = exact_rate(trace.stats.sampling_rate)
+    position = Fraction(trace.stats.starttime.ns - start_ns, NS) * rate
+    return position, Fraction(end_ns - start_ns, NS) * rate
+
+
+def _starts_late(stream: Stream, span: ChannelSpan) -> bool:
+    """Say whether there is room for a sample between the start and the first one."""
+    extents = [_extent(trace, span.start_ns, span.end_ns) for trace in stream]
+    return all(position > 1 - JITTER for position, _ in extents)
+
+
+def _ends_early(stream: Stream, span: ChannelSpan) -> bool:
+    """Say whether there is room for a sample between the last one and the end."""
+    for trace in stream:
+        position, n_span = _extent(trace, span.start_ns, span.end_ns)
+        if position + trace.stats.npts >= n_span - JITTER:
+            return False
+    return True
+
+
+def _read(
+    path: str, file_format: str, headonly: bool, selection: dict[str, Any]
+) -> Stream:
+    if remote.is_remote(path):
+        content = remote.fetch(path)  # empty: a data centre has nothing
+        suffix = Path(path).suffix.lower()
+        suffix = suffix if suffix in COMPRESSED else ""
+        how = (path, file_format, headonly, selection)
+        return _read_bytes(content, suffix, *how) if content else Stream()
+    if Path(path).suffix.lower() not in COMPRESSED:
+        return _read_plain(path, file_format, headonly, selection)
+    stream = Stream()
+    for content in _uncompressed(path):
+        stream += _read_bytes(content, "", path, file_format, headonly, selection)
+    return stream
+
+
+def _read_bytes(
+    content: bytes,
+    suffix: str,
+    path: str,
+    file_format: str,
+    headonly: bool,
+    selection: dict[str, Any],
+) -> Stream:
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+        file.write(content)
+        file.flush()
+        try:
+            return _read(file.name, file_format, headonly, selection)
+        except Exception as error:  # obspy's readers raise anything
+            raise _named(error, file.name, path) from error
+
+
+def _uncompressed(path: str) -> Iterator[bytes]:
+    suffix = Path(path).suffix.lower()
+    if suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            yield from (archive.read(name) for name in archive.namelist())
+    elif suffix in (".tar", ".tgz") or Path(path).stem.lower().endswith(".tar"):
+        with tarfile.open(path, "r|*") as archive:
+            for member in archive:
+                content = archive.extractfile(member)
+                if content is not None and member.size:
+                    yield content.read()
+    else:
+        data = Path(path).read_bytes()
+        yield gzip.decompress(data) if suffix == ".gz" else bz2.decompress(data)
+
+
+def _read_plain(
+    path: str, file_format: str, headonly: bool, selection: dict[str, Any]
+) -> Stream:
+    with open(path, "rb") as file:
+        magic = file.read(8)
+    if not magic:
+        raise DataError(f"{path}: the file is empty")
+    if magic.startswith(mseed3.MAGIC):
+        file_format = "MSEED3"
+    elif magic == asdf.MAGIC:
+        file_format = "ASDF"
+    if file_format:
+        return _read_as(file_format, path, headonly, selection)
+    first_error: Exception | None = None
+    for name in ENTRY_POINTS["waveform"]:
+        if name in REFUSED_FORMATS or not _is_format(name, path):
+            continue
+        try:
+            return _read_as(name, path, headonly, selection)
+        except Exception as error:  # noqa: BLE001 - another format may claim it too
+            first_error = first_error or error
+    if first_error is not None:
+        raise first_error
+    raise DataError(f"{path}: not a waveform format that obspy knows")
+
+
+@lru_cache
+def _plugin(file_format: str, function: str) -> Any:
+    group = f"obspy.plugin.waveform.{file_format}"
+    (entry_point,) = entry_points(group=group, name=function)
+    return entry_point.load()
+
+
+def _is_format(file_format: str, path: str) -> bool:
+    try:
+        return bool(_plugin(file_format, "isFormat")(path))
+    except Exception:  # noqa: BLE001 - these guess at foreign bytes and may fail
+        return False
+
+
+def _read_as(
+    file_format: str, path: str, headonly: bool, selection: dict[str, Any]
+) -> Stream:
+    if file_format in REFUSED_FORMATS:
+        raise DataError(f"{path}: {file_format} files are not read, they may run code")
+    if file_format in OWN_READERS:
+        stream = OWN_READERS[file_format](path, headonly=headonly, **selection)
+    else:
+        kwargs = _for_obspy(**selection) if file_format == "MSEED" else {}
+        stream = _plugin(file_format, "readFormat")(path, headonly=headonly, **kwargs)
+    for trace in stream:
+        trace.stats._format = file_format
+    return stream
+
+
+def _for_obspy(
+    start_ns: int | None, end_ns: int | None, channel_id: str | None
+) -> dict[str, Any]:
+    selection: dict[str, Any] = {}
+    if start_ns is not None:
+        selection["starttime"] = UTCDateTime(ns=int(start_ns))
+    if end_ns is not None:
+        selection["endtime"] = UTCDateTime(ns=int(end_ns))
+    if channel_id is not None:
+        selection["sourcename"] = channel_id
+    return selection
+
+
+def _one_line(error: object) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+    if isinstance(error, Warning):
+        return text[:200]
+    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
