@@ -29,9 +29,12 @@ from obspy import Stream, Trace, UTCDateTime, read_inventory
 
 from benchmarks.machine import describe
 from dispel4py.core import GenericPE
-from seismo_pes.correlating.spectra.window_spectra import SpectraSettings, WindowSpectra
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.spectra.window_spectra import WindowSpectra
+from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.measuring.data_quality import MeasureQuality
 from seismo_pes.preprocessing.filters import Bandpass, Bandstop, Lowpass
+from seismo_pes.preprocessing.merge import Merge
 from seismo_pes.preprocessing.normalization import (
     Agc,
     Clip,
@@ -67,12 +70,10 @@ from seismo_pes.preprocessing.trends import (
     Detrend,
     DetrendPolynomial,
     DetrendSpline,
-    Merge,
     Taper,
 )
 from seismo_pes.preprocessing.whitening import Whiten, WhitenPsd
-from seismo_pes.reading.archives.holdings import ChannelSpan
-from seismo_pes.reading.formats.files import ReadWaveforms
+from seismo_pes.reading.spans import ReadWaveforms
 from seismo_pes.signal.whiten import band_weights
 from seismo_pes.signal.window import WindowGrid
 

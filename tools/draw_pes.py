@@ -31,25 +31,11 @@ from obspy import Stream, Trace
 from PIL import Image
 from scipy.signal import welch
 
-from seismo_pes import (
-    dispersion,
-    dvv,
-    filters,
-    normalize,
-    pairing,
-    preprocess,
-    quality,
-    resampling,
-    response,
-    rotate,
-    stack,
-    whitening,
-)
+from seismo_pes import correlating, measuring, preprocessing, stacking
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.plotting.figure import FAINT, INK, NEGATIVE, POSITIVE, new_figure, style
 from seismo_pes.plotting.figure import image as draw_image
-from seismo_pes.preprocessing.overlaps import resolve_overlaps
-from seismo_pes.preprocessing.segments import merge_stream
+from seismo_pes.preprocessing import merge_stream, resolve_overlaps
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 WIDTH, DPI, N_COLOURS = 6.6, 110, 48
@@ -128,7 +114,7 @@ def correlations(*rows: tuple[Correlation, str], arrivals: bool = True) -> Figur
     return figure
 
 
-def velocity(found: dvv.VelocityChanges) -> Figure:
+def velocity(found: measuring.VelocityChanges) -> Figure:
     """Draw what was measured over what is true."""
     figure, (axes,) = panels(1, 2.0)
     days = found.start_ns / DAY_NS
@@ -153,7 +139,7 @@ def velocity(found: dvv.VelocityChanges) -> Figure:
 def normalised(function: Callable[..., Any], *values: Any, **options: Any) -> Figure:
     """Draw noise with an earthquake before and after a normalisation."""
     before = with_earthquake()
-    stream = function in (normalize.running_absolute_mean, normalize.agc)
+    stream = function in (preprocessing.running_absolute_mean, preprocessing.agc)
     given = Stream([before]) if stream else before
     return before_after(before, function(given, *values, **options))
 
@@ -162,18 +148,18 @@ def onebit() -> Figure:
     """Half a minute of it: more would be a bar."""
     before = with_earthquake()
     parts = [one.slice(START + 225, START + 265) for one in (before,)]
-    return before_after(parts[0], normalize.onebit(parts[0]), lw=0.9)
+    return before_after(parts[0], preprocessing.onebit(parts[0]), lw=0.9)
 
 
 def taper() -> Figure:
     """Draw a record whose ends are tapered."""
-    return before_after(made(noise()), preprocess.taper(made(noise()), 60.0))
+    return before_after(made(noise()), preprocessing.taper(made(noise()), 60.0))
 
 
 def resample() -> Figure:
     """Draw samples before and after."""
     before = made(noise(400, 1, (0.05, 0.4)))
-    after = resampling.resample(before, 2.5, START.ns)
+    after = preprocessing.resample(before, 2.5, START.ns)
     figure, (axes,) = panels(1, 1.8)
     lines(axes, before, FAINT, marker=".", ms=5, label="10 Hz")
     lines(axes, after, POSITIVE, marker="o", ms=5, lw=0, label="2.5 Hz")
@@ -187,9 +173,9 @@ def removed_response() -> Figure:
     """Draw obspy's example record in counts and in metres per second."""
     before = obspy.read()[0]
     inventory = obspy.read_inventory()
-    clean = preprocess.taper(preprocess.demean(before), 1.0)
+    clean = preprocessing.taper(preprocessing.demean(before), 1.0)
     corners = (0.1, 0.3, 40.0, 48.0)
-    (after,) = response.remove_response([clean], inventory, "VEL", corners)
+    (after,) = preprocessing.remove_response([clean], inventory, "VEL", corners)
     figure, (top, bottom) = panels(2, sharex=True)
     top.plot(before.times(), before.data, color=FAINT, lw=0.6)
     bottom.plot(after.times(), 1e6 * after.data, color=POSITIVE, lw=0.6)
@@ -209,7 +195,7 @@ def rotated() -> Figure:
         trace = made(part * wave + 0.05 * noise(900, 20 + i))
         trace.stats.channel = code
         stream.append(trace)
-    turned = rotate.rotate(stream, 30.0)
+    turned = preprocessing.rotate(stream, 30.0)
     figure, axes = panels(4, 0.62, sharex=True, sharey=True)
     names = ("north", "east", "radial, towards 30°", "transverse")
     for one, trace, name in zip(axes, [*stream, *turned], names, strict=True):
@@ -226,7 +212,7 @@ def filled_gaps() -> Figure:
     data = noise(600, 1, (0.1, 0.5))
     parts = [made(data[:150])]
     parts += [made(data[165:400], start_s=16.5), made(data[480:], start_s=48)]
-    after, _ = quality.fill_gaps(Stream(parts), 2.0)
+    after, _ = preprocessing.fill_gaps(Stream(parts), 2.0)
     return before_after(parts, after, "the gap of 1.5 s is filled", lw=1)
 
 
@@ -234,14 +220,14 @@ def despiked() -> Figure:
     """Draw spikes and the record without them."""
     data = noise(1200, 1, (0.05, 0.4)).copy()
     data[[210, 211, 700, 950]] += [14, 11, -16, 12]
-    after, _ = quality.despike(made(data), 5.0, 2.0)
+    after, _ = preprocessing.despike(made(data), 5.0, 2.0)
     return before_after(made(data), after, lw=0.9)
 
 
 def dropped_transients() -> Figure:
     """Draw the loud windows that are taken out."""
     before = with_earthquake()
-    after, _ = quality.drop_transients(before, 8.0, 20.0)
+    after, _ = preprocessing.drop_transients(before, 8.0, 20.0)
     return before_after(before, after, "windows of 20 s above 8 MAD are gaps")
 
 
@@ -283,8 +269,8 @@ def correlated() -> Figure:
     data = common[30:8030], common[:8000]
     a, b = (made(x + 0.7 * noise(8000, 30 + i)) for i, x in enumerate(data))
     b.stats.station = "BBB"
-    c = pairing.correlate_pair(a, b, max_lag_s=20.0, window_s=100.0)
-    one = stack.stack(c)
+    c = correlating.correlate_pair(a, b, max_lag_s=20.0, window_s=100.0)
+    one = stacking.stack(c)
     figure, (axes,) = panels(1, 1.6)
     axes.plot(one.lags_s, one.data, color=POSITIVE, lw=1)
     axes.axvline(3.0, color=NEGATIVE, lw=0.8, ls=(0, (5, 3)))
@@ -297,7 +283,7 @@ def stacked() -> Figure:
     """Draw kinds of stacks."""
     c = windows(30, 0.45)
     kinds = ("linear", "nth-root", "robust", "phase-weighted")
-    rows = [(stack.stack(c, kind), f"stack of 30, {kind}") for kind in kinds]
+    rows = [(stacking.stack(c, kind), f"stack of 30, {kind}") for kind in kinds]
     first = Correlation.of(c.first, c.second, c.data[0], RATE_HZ)
     return correlations((first, "one window"), *rows)
 
@@ -305,7 +291,7 @@ def stacked() -> Figure:
 def moving() -> Figure:
     """Draw windows and moving stacks as images."""
     c = windows(40, 1.2)
-    m = stack.moving_stack(c, 10 * 86400.0, 86400.0)
+    m = stacking.moving_stack(c, 10 * 86400.0, 86400.0)
     figure = new_figure(WIDTH, 2.6)
     both = figure.subplots(1, 2, sharey=True)
     names = ("each day", "moving stacks of ten days")
@@ -321,13 +307,13 @@ def moving() -> Figure:
 
 def symmetric() -> Figure:
     """Draw both sides and their mean."""
-    c = stack.stack(windows(60, 0.45))
-    return correlations((c, "both sides"), (stack.symmetric(c), "their mean"))
+    c = stacking.stack(windows(60, 0.45))
+    return correlations((c, "both sides"), (stacking.symmetric(c), "their mean"))
 
 
 def bootstrapped() -> Figure:
     """Draw a stack and its uncertainty."""
-    c = stack.bootstrap(windows(30, 0.45))
+    c = stacking.bootstrap(windows(30, 0.45))
     return correlations((c, "stack of 30 windows, and two standard deviations"))
 
 
@@ -340,7 +326,7 @@ def dispersed() -> Figure:
     half = np.fft.irfft(band * np.exp(-2j * np.pi * f * km / phase), n)[:1001]
     both = np.concatenate([half[:0:-1], half])
     c = Correlation.of("XX.A..Z", "XX.B..Z", both, rate_hz, distance_km=km)
-    found = dispersion.measure_dispersion(
+    found = measuring.measure_dispersion(
         c, np.arange(4.0, 12.5, 0.5), (2.0, 4.5), reference_km_s=3.6, phase_shift_rad=0
     ).picks
     f = 1 / np.linspace(4, 12, 100)
@@ -357,7 +343,9 @@ def dispersed() -> Figure:
     return figure
 
 
-def measured(method: Callable[..., dvv.VelocityChanges], **options: Any) -> Figure:
+def measured(
+    method: Callable[..., measuring.VelocityChanges], **options: Any
+) -> Figure:
     """Draw velocity changes found by a method."""
     series, reference = changing()
     return velocity(
@@ -368,43 +356,45 @@ def measured(method: Callable[..., dvv.VelocityChanges], **options: Any) -> Figu
 BAND = {"low_hz": 0.2, "high_hz": 1.0}
 DRAWN: dict[str, Callable[[], Figure]] = {
     "Merge": merged,
-    "Detrend": lambda: before_after(drifting(), preprocess.detrend(drifting())),
+    "Detrend": lambda: before_after(drifting(), preprocessing.detrend(drifting())),
     "DetrendPolynomial": lambda: before_after(
-        drifting(), preprocess.detrend_polynomial(drifting(), 9), "order 9"
+        drifting(), preprocessing.detrend_polynomial(drifting(), 9), "order 9"
     ),
     "DetrendSpline": lambda: before_after(
-        drifting(), preprocess.detrend_spline(drifting(), 100.0), "a knot each 100 s"
+        drifting(), preprocessing.detrend_spline(drifting(), 100.0), "a knot each 100 s"
     ),
     "Taper": taper,
     "Resample": resample,
     "Bandpass": lambda: spectra(
-        wide(), filters.bandpass(wide(), **BAND), tuple(BAND.values())
+        wide(), preprocessing.bandpass(wide(), **BAND), tuple(BAND.values())
     ),
     "Bandstop": lambda: spectra(
-        wide(), filters.bandstop(wide(), **BAND), tuple(BAND.values())
+        wide(), preprocessing.bandstop(wide(), **BAND), tuple(BAND.values())
     ),
-    "Lowpass": lambda: spectra(wide(), filters.lowpass(wide(), 0.5), (0.5,)),
-    "Highpass": lambda: spectra(wide(), filters.highpass(wide(), 0.5), (0.5,)),
+    "Lowpass": lambda: spectra(wide(), preprocessing.lowpass(wide(), 0.5), (0.5,)),
+    "Highpass": lambda: spectra(wide(), preprocessing.highpass(wide(), 0.5), (0.5,)),
     "OneBit": onebit,
-    "Clip": partial(normalised, normalize.clip, n_std=1.0),
-    "Winsorize": partial(normalised, normalize.winsorize, n_rms=2.0),
-    "RunningAbsoluteMean": partial(normalised, normalize.running_absolute_mean, 20.0),
-    "MultibandRam": partial(
-        normalised, normalize.multiband_ram, [(0.1, 0.3), (0.3, 1.0)], 20.0
+    "Clip": partial(normalised, preprocessing.clip, n_std=1.0),
+    "Winsorize": partial(normalised, preprocessing.winsorize, n_rms=2.0),
+    "RunningAbsoluteMean": partial(
+        normalised, preprocessing.running_absolute_mean, 20.0
     ),
-    "Agc": partial(normalised, normalize.agc, 20.0),
-    "Gain": partial(normalised, normalize.gain, 20.0),
-    "Envelope": partial(normalised, normalize.envelope, 15),
-    "WaterLevel": partial(normalised, normalize.water_level),
+    "MultibandRam": partial(
+        normalised, preprocessing.multiband_ram, [(0.1, 0.3), (0.3, 1.0)], 20.0
+    ),
+    "Agc": partial(normalised, preprocessing.agc, 20.0),
+    "Gain": partial(normalised, preprocessing.gain, 20.0),
+    "Envelope": partial(normalised, preprocessing.envelope, 15),
+    "WaterLevel": partial(normalised, preprocessing.water_level),
     "Whiten": lambda: spectra(
         wide(),
-        whitening.whiten(Stream([wide()]), **BAND, smooth_hz=0.01)[0],
+        preprocessing.whiten(Stream([wide()]), **BAND, smooth_hz=0.01)[0],
         tuple(BAND.values()),
         relative=True,
     ),
     "WhitenPsd": lambda: spectra(
         wide(),
-        whitening.whiten_psd(wide(), **BAND, window_s=60.0),
+        preprocessing.whiten_psd(wide(), **BAND, window_s=60.0),
         tuple(BAND.values()),
         relative=True,
     ),
@@ -419,12 +409,12 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "MovingStack": moving,
     "Bootstrap": bootstrapped,
     "Symmetric": symmetric,
-    "Stretch": partial(measured, dvv.stretch_windows, max_dvv=0.004),
+    "Stretch": partial(measured, measuring.stretch_windows, max_dvv=0.004),
     "Mwcs": partial(
-        measured, dvv.mwcs, low_hz=0.4, high_hz=1.6, window_s=10.0, step_s=2.5
+        measured, measuring.mwcs, low_hz=0.4, high_hz=1.6, window_s=10.0, step_s=2.5
     ),
     "WaveletStretch": partial(
-        measured, dvv.wavelet_stretch_windows, frequency_hz=(0.5, 0.8, 1.2)
+        measured, measuring.wavelet_stretch_windows, frequency_hz=(0.5, 0.8, 1.2)
     ),
     "Ftan": dispersed,
 }

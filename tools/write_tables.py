@@ -17,7 +17,8 @@ import seismo_pes.signal
 from benchmarks import tables
 from dispel4py.catalog import Entry, Parameter, find_pes
 from xcorr_app.config import TABLES, Config
-from xcorr_app.config.options import Option, default_text, flag, options_of
+from xcorr_app.config.options import default_text, flag, options_of
+from xcorr_app.config.values import Option
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 REQUIRED = ("stations", "data", "out")
@@ -41,18 +42,28 @@ def option_tables() -> str:
 def element_table() -> str:
     """Return the table of processing elements."""
     rows = [
-        (f"[`{pe.name}`](pes.md#{pe.name.lower()})", f"`{pe.module}`", pe.summary)
+        (
+            f"[`{pe.name}`](pes.md#{pe.name.lower()})",
+            f"`{_import_path(pe)}`",
+            pe.summary,
+        )
         for pe in find_pes("seismo_pes")
     ]
-    return _table(("element", "module", "what it does"), rows)
+    return _table(("element", "import it from", "what it does"), rows)
+
+
+def _import_path(pe: Entry) -> str:
+    """Return the shortest path that users import an element from: mostly its room."""
+    parts = pe.module.split(".")
+    packages = [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
+    return next(p for p in packages if hasattr(importlib.import_module(p), pe.name))
 
 
 def element_entries() -> str:
     """Return an entry for each processing element: ports, parameters."""
     parts = []
-    for module, group in itertools.groupby(find_pes("seismo_pes"), lambda e: e.module):
-        said = _says(importlib.import_module(module))
-        parts.append(f"## `{module}`\n\n{said}\n")
+    for path, group in itertools.groupby(find_pes("seismo_pes"), _import_path):
+        parts.append(f"## `{path}`\n\n{_says(importlib.import_module(path))}\n")
         parts += [_entry(pe) for pe in group]
     return "\n".join(parts)
 

@@ -20,20 +20,14 @@ import numpy as np
 from dispel4py.errors import ParameterError
 from xcorr_app.results.correlation import Correlation
 from xcorr_app.results.index import (
-    INDEX_FILE,
     StackTables,
     is_current,
     pair_table,
     read_index_file,
 )
-from xcorr_app.results.layout import (
-    RUN_FILE,
-    RunInfo,
-    Table,
-    read_run,
-    table_from_parts,
-)
+from xcorr_app.results.layout import Table, table_from_parts
 from xcorr_app.results.reader import RowReader
+from xcorr_app.results.runfile import INDEX_FILE, RUN_FILE, RunInfo, read_run
 from xcorr_app.results.stacks import bands_of
 
 if TYPE_CHECKING:

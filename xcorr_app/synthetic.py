@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from xcorr_app.config.options import format_time, parse_time
+from xcorr_app.config.values import format_time, parse_time
 from xcorr_app.instrument import COUNTS_PER_V, SENSOR_V_PER_M_S, metadata
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from seismo_pes.correlating.tiles.correlation import CorrelateTiles
 from seismo_pes.correlating.tiles.gathering import Tiles
 from seismo_pes.full_disk import telling_full_disk
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.reading.archives.holdings import ChannelSpan
-from seismo_pes.reading.formats.files import ReadWaveforms
+from seismo_pes.items.waveforms import ChannelSpan
+from seismo_pes.reading.spans import ReadWaveforms
 from seismo_pes.writing.correlations import STAYS, WriteCorrelations
 from xcorr_app.config import Config
 from xcorr_app.planning.chain import Preprocess

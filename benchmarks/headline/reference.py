@@ -10,10 +10,11 @@ import numpy as np
 import obspy
 
 from benchmarks.planewave import N_PROCESSES, PlaneWave, peak_lag
+from seismo_pes.metadata.inverse import ResponseCache
 from seismo_pes.preprocessing.filters import bandpass
 from seismo_pes.preprocessing.normalization import envelope
 from seismo_pes.preprocessing.resampling import resample
-from seismo_pes.preprocessing.response import ResponseCache, remove_response
+from seismo_pes.preprocessing.response import remove_response
 from seismo_pes.preprocessing.trends import demean, detrend
 from seismo_pes.signal.correlate import correlate_direct
 

@@ -1,9 +1,24 @@
-"""Correlation of many channels: from windows to spectra, to tiles, to sums.
+"""From preprocessed traces to correlations of all wanted pairs.
 
-What the elements of `spectra`, `pairs` and `correlate` are made of, as data walks.
-Windows and their spectra: `spectra_settings`, `windowing`, `transform`. Which pairs,
-over which time: `selection`, `reach` (distances, azimuths), `tensors` (radial and
-transverse), `periods`. Tiles, which are pairs of blocks of channels: `blocks`, `spool`
-(those that wait), `tile_pairs`, `tile_spectra`, `tile_sums` (linear stacks),
-`tile_stacks` (the others), `group_sums` (over several stretches).
+Segments of each channel enter; rows of correlations leave, one for each pair, band and
+period. The data pass through `windows`, `spectra`, `pairs` and `tiles`.
 """
+
+from seismo_pes.correlating.pairing import Correlate, correlate_pair, correlate_stream
+from seismo_pes.correlating.pairs.selection import PairSelection
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.spectra.window_spectra import Spectra, WindowSpectra
+from seismo_pes.correlating.tiles.correlation import CorrelateTiles
+from seismo_pes.correlating.tiles.gathering import Tiles
+
+__all__ = [
+    "Correlate",
+    "CorrelateTiles",
+    "PairSelection",
+    "Spectra",
+    "SpectraSettings",
+    "Tiles",
+    "WindowSpectra",
+    "correlate_pair",
+    "correlate_stream",
+]

@@ -18,10 +18,11 @@ from obspy import Stream, Trace
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import item_element
 from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.times import NS
 from seismo_pes.metadata.geodesy import geodesic
-from seismo_pes.preprocessing.segments import NS, Segment, merge_segments
+from seismo_pes.preprocessing.segments import Segment, merge_segments
 from seismo_pes.signal import coherency
-from seismo_pes.signal.correlate import lag_range, lags_from_spectra
+from seismo_pes.signal._lags import lag_range, lags_from_spectra
 from seismo_pes.signal.detrend import detrend
 from seismo_pes.signal.rates import exact_rate
 from seismo_pes.signal.spectra import (

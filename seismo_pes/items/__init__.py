@@ -1,1 +1,16 @@
-"""TODO."""
+"""What travels between the elements: times, traces, waveforms, tiles, correlations.
+
+Each module defines one kind of item. Items enter an element of another room, and items
+leave it.
+"""
+
+from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+
+__all__ = [
+    "ChannelSpan",
+    "Correlation",
+    "Skipped",
+    "Waveforms",
+]

@@ -1,1 +1,51 @@
-"""TODO."""
+"""Measurements on waveforms and correlations.
+
+Traces or correlations enter; velocity changes, dispersion curves and measures of data
+quality leave, with their errors.
+"""
+
+from seismo_pes.measuring.data_quality import (
+    MeasureQuality,
+    WindowQuality,
+    measure_quality,
+    psd_percentiles,
+)
+from seismo_pes.measuring.dispersion import DispersionCurve, Ftan, measure_dispersion
+from seismo_pes.measuring.velocity_change import (
+    CrossCorrelateWindows,
+    Mwcs,
+    Stretch,
+    VelocityChanges,
+    Warp,
+    WaveletDelays,
+    WaveletStretch,
+    cross_correlate_windows,
+    mwcs,
+    stretch_windows,
+    warp,
+    wavelet,
+    wavelet_stretch_windows,
+)
+
+__all__ = [
+    "CrossCorrelateWindows",
+    "DispersionCurve",
+    "Ftan",
+    "MeasureQuality",
+    "Mwcs",
+    "Stretch",
+    "VelocityChanges",
+    "Warp",
+    "WaveletDelays",
+    "WaveletStretch",
+    "WindowQuality",
+    "cross_correlate_windows",
+    "measure_dispersion",
+    "measure_quality",
+    "mwcs",
+    "psd_percentiles",
+    "stretch_windows",
+    "warp",
+    "wavelet",
+    "wavelet_stretch_windows",
+]

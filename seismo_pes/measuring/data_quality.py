@@ -12,8 +12,9 @@ from obspy import Stream, Trace
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import ParameterError
+from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import RECORDS, AnyRecord, Waveforms
-from seismo_pes.preprocessing.segments import NS, merge_segments
+from seismo_pes.preprocessing.segments import merge_segments
 from seismo_pes.signal import psd as _psd
 from seismo_pes.signal.window import WindowGrid, cut
 

@@ -1,6 +1,24 @@
-"""Metadata of stations: where they are, and what their instruments do.
+"""Metadata of stations: where the stations are, and what their instruments do.
 
-Lists and coordinates: `stations`, `geodesy` (distances and azimuths). Instruments:
-`inventory` (StationXML and others), `deferred` (responses, read when they are asked
-for), `inverse` (of responses, made once), `evalresp`.
+Station lists, StationXML, dataless SEED and poles and zeros enter; coordinates,
+distances, epochs and responses of channels leave.
 """
+
+from seismo_pes.metadata.geodesy import geodesic
+from seismo_pes.metadata.inventory import StationInventories, read_inventory
+from seismo_pes.metadata.stations import (
+    Channel,
+    StationPattern,
+    locate,
+    read_station_list,
+)
+
+__all__ = [
+    "Channel",
+    "StationInventories",
+    "StationPattern",
+    "geodesic",
+    "locate",
+    "read_inventory",
+    "read_station_list",
+]

@@ -20,9 +20,9 @@ from obspy.core.inventory import Station as XmlStation
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.metadata.asdf import is_asdf, read_asdf_inventory
 from seismo_pes.metadata.deferred import read_stationxml
 from seismo_pes.metadata.poles_zeros import is_pole_zero, read_pole_zero
-from seismo_pes.reading.formats.asdf import is_asdf, read_asdf_inventory
 
 __all__ = ["Position", "StationEpochs", "StationInventories", "read_inventory"]
 

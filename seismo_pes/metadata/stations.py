@@ -17,17 +17,14 @@ from obspy import Inventory
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.metadata.geodesy import geodesic
-from seismo_pes.metadata.inventory import StationEpochs, read_inventory
+from seismo_pes.metadata.inventory import StationEpochs
 
 __all__ = [
     "Channel",
     "PatternIndex",
     "StationPattern",
-    "geodesic",
     "locate",
     "parse_station_list",
-    "read_inventory",
     "read_station_list",
     "split_id",
 ]

@@ -1,13 +1,19 @@
-"""Figures of waveforms, of correlations and of networks, made of arrays and traces.
+"""Figures of waveforms, correlations and networks, made of arrays and traces.
 
-They are matplotlib `Figure` objects without a window or global state; `save` writes
-them.
+Arrays, traces or correlations enter; matplotlib `Figure` objects without a window or
+global state leave, and `save` writes them.
 """
 
 from seismo_pes.plotting.availability import availability_figure
 from seismo_pes.plotting.components import components_figure
 from seismo_pes.plotting.direction import DirectionBins, direction_figure
 from seismo_pes.plotting.dispersion import curves_figure, ftan_figure
+from seismo_pes.plotting.elements import (
+    DrawCorrelation,
+    DrawPsd,
+    DrawSpectrogram,
+    DrawWaveform,
+)
 from seismo_pes.plotting.figure import save
 from seismo_pes.plotting.network import map_figure
 from seismo_pes.plotting.noise import snr_figure
@@ -29,6 +35,10 @@ __all__ = [
     "MOST_NAMES",
     "DirectionBins",
     "DistanceBins",
+    "DrawCorrelation",
+    "DrawPsd",
+    "DrawSpectrogram",
+    "DrawWaveform",
     "Substacks",
     "availability_figure",
     "azimuth_section_figure",

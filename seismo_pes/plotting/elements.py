@@ -14,10 +14,10 @@ from seismo_pes.full_disk import telling_full_disk
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import RECORDS, AnyRecord
-from seismo_pes.plotting import (
-    pair_figure,
+from seismo_pes.plotting.figure import save
+from seismo_pes.plotting.pair import pair_figure
+from seismo_pes.plotting.waveform import (
     psd_figure,
-    save,
     spectrogram_figure,
     waveform_figure,
 )

@@ -20,8 +20,9 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import NS
 from seismo_pes.preprocessing.quality import WithRemarks
-from seismo_pes.preprocessing.segments import NS, merge_stream
+from seismo_pes.preprocessing.segments import merge_stream
 from seismo_pes.signal.rates import exact_rate
 from seismo_pes.signal.resample import interpolate_lanczos
 

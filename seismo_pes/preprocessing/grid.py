@@ -12,9 +12,10 @@ from obspy import Trace, UTCDateTime
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
 from seismo_pes.element import Element
+from seismo_pes.items.times import NS
 from seismo_pes.items.traces import samples, with_data
 from seismo_pes.items.waveforms import Waveforms
-from seismo_pes.preprocessing.segments import NS, exact_rate
+from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["NameSpans", "TrimToGrid"]
 
@@ -36,8 +37,8 @@ class NameSpans(GenericPE):
     def __init__(self, names: Mapping[str, str]) -> None:
         super().__init__()
         self.names = dict(names)
-        self._add_input("input")
-        self._add_output("output")
+        self._add_input("input", tuple_type=Waveforms)
+        self._add_output("output", tuple_type=Waveforms)
 
     def process(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Rename the spans of one item."""

@@ -1,33 +1,24 @@
-"""Rotation: components to Z, N, E, and to radial and transverse of a pair."""
+"""Orientation of components: to Z, N, E, and to radial and transverse of a pair."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from obspy import Inventory, Stream, Trace
 from obspy.core.inventory import Channel
 
-from dispel4py.core import GenericPE
-from dispel4py.errors import DataError, ParameterError
+from dispel4py.errors import DataError
 from seismo_pes.element import Element, element
-from seismo_pes.items.correlation import Correlation
-from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.traces import aligned, with_data
 from seismo_pes.metadata.inventory import StationInventories
-from seismo_pes.signal.coherency import rotate_tensor
 from seismo_pes.signal.rotation import to_rt, to_zne
 
 __all__ = [
     "Orient",
     "Rotate",
-    "RotateTensor",
     "orient",
     "rotate",
-    "rotate_correlations",
     "rotate_pair",
 ]
 
@@ -185,111 +176,3 @@ class Orient(Element):
     def transform(self, part: Stream) -> Stream:
         """Turn one instrument."""
         return orient(part, self._stations.of(part[0].id))
-
-
-# -- tensors of correlations -------------------------------------------------------
-
-
-def rotate_correlations(
-    nine: Sequence[Correlation],
-    azimuth_deg: float | None = None,
-    back_azimuth_deg: float | None = None,
-) -> list[Correlation]:
-    """Rotate the nine correlations of two stations from Z, N, E to Z, R, T.
-
-    Parameters
-    ----------
-    nine : sequence of Correlation
-        Each component of the first station with each of the second, in any order;
-        equal windows.
-    azimuth_deg, back_azimuth_deg : float
-        Of the pair in degrees; those of the correlations by default.
-
-    Returns
-    -------
-    list of Correlation
-        ZZ, ZR, ZT, RZ, ..., TT.
-
-    Raises
-    ------
-    DataError
-        If one of the nine is missing, their windows differ, or the azimuth is unknown.
-    """
-    table = {c.first[-1] + c.second[-1]: c for c in nine}
-    wanted = [a + b for a in COMPONENTS for b in COMPONENTS]
-    missing = [name for name in wanted if name not in table]
-    name = f"{nine[0].first[:-1]}_{nine[0].second[:-1]}" if nine else "nothing"
-    if missing:
-        raise DataError(f"{name}: a tensor lacks {', '.join(missing)}")
-    tensor = [table[key] for key in wanted]
-    one = tensor[0]
-    for c in tensor:
-        if c.data.shape != one.data.shape or (c.start_ns != one.start_ns).any():
-            raise DataError(f"{name}: the windows of its nine components differ")
-    azimuth = one.azimuth_deg if azimuth_deg is None else azimuth_deg
-    back = one.back_azimuth_deg if back_azimuth_deg is None else back_azimuth_deg
-    if not np.isfinite([azimuth, back]).all():
-        raise DataError(f"{name}: azimuth unknown; give it, or coordinates")
-    data = np.stack([c.data for c in tensor], axis=-2)
-    data = data.reshape(*one.data.shape[:-1], 3, 3, one.data.shape[-1])
-    turned = rotate_tensor(data, azimuth, back)
-    return [
-        replace(
-            one,
-            first=one.first[:-1] + ROTATED[i],
-            second=one.second[:-1] + ROTATED[j],
-            data=turned[..., i, j, :],
-        )
-        for i in range(3)
-        for j in range(3)
-    ]
-
-
-class RotateTensor(GenericPE):
-    """Gather the nine correlations of each pair of stations and rotate them.
-
-    Ports
-    -----
-    input : Correlation
-        Components Z, N, E; one instance sees all.
-    output : Correlation
-        Components Z, R, T, nine for each pair and span of time.
-    skipped : Skipped
-        Pairs of which not all nine came.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._waiting: dict[tuple[str, int], dict[str, Correlation]] = {}
-        self._add_input("input", grouping="global", tuple_type=Correlation)
-        self._add_output("output", tuple_type=Correlation)
-        self._add_output("skipped", tuple_type=Skipped)
-
-    def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Take one correlation."""
-        item: Correlation = inputs["input"]
-        start = int(np.min(item.start_ns, initial=2**62))
-        key = f"{item.first[:-1]}_{item.second[:-1]}", start
-        nine = self._waiting.setdefault(key, {})
-        nine[item.first[-1] + item.second[-1]] = item
-        if len(nine) < 9:
-            return
-        del self._waiting[key]
-        yield from self._rotated(key[0], list(nine.values()))
-
-    def postprocess(self) -> None:
-        """Report the pairs that stayed incomplete."""
-        for (name, _), nine in sorted(self._waiting.items()):
-            for made in self._rotated(name, list(nine.values())):
-                for port, item in made.items():
-                    self.write(port, item)
-        self._waiting = {}
-
-    def _rotated(self, name: str, nine: list[Correlation]) -> Iterator[dict[str, Any]]:
-        try:
-            found = rotate_correlations(nine)
-        except (DataError, ParameterError) as error:
-            reason = str(error).removeprefix(f"{name}: ")
-            yield {"skipped": Skipped("rotate", name, reason)}
-            return
-        yield from ({"output": one} for one in found)

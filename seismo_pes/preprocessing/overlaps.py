@@ -10,8 +10,9 @@ from obspy import Stream, Trace
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import NS
 from seismo_pes.preprocessing.quality import with_remarks, without_runs
-from seismo_pes.preprocessing.segments import NS, merge_stream
+from seismo_pes.preprocessing.segments import merge_stream
 from seismo_pes.signal.gaps import runs_of
 from seismo_pes.signal.rates import exact_rate
 

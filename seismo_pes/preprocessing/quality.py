@@ -18,7 +18,8 @@ from obspy import Stream, Trace, UTCDateTime
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element, FunctionElement, element
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.preprocessing.segments import NS, grid_index, merge_stream
+from seismo_pes.items.times import NS
+from seismo_pes.preprocessing.segments import grid_index, merge_stream
 from seismo_pes.signal import gaps as _gaps
 from seismo_pes.signal import resample as _resample
 from seismo_pes.signal import shift as _shift

@@ -111,9 +111,9 @@ class RejectWindows(GenericPE):
         super().__init__()
         self.grid, self.origin_ns, self.n_mad = grid, origin_ns, n_mad
         self.rules = rms, psd_db, psd_hz
-        self._add_input("input")
-        self._add_output("output")
-        self._add_output("skipped")
+        self._add_input("input", tuple_type=Waveforms)
+        self._add_output("output", tuple_type=Waveforms)
+        self._add_output("skipped", tuple_type=Skipped)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Look at the windows of one item."""

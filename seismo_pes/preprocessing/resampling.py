@@ -8,8 +8,8 @@ from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import DataError
 from seismo_pes.element import element
+from seismo_pes.items.times import NS
 from seismo_pes.items.traces import samples, with_data
-from seismo_pes.preprocessing.segments import NS
 from seismo_pes.signal import resample as _resample
 from seismo_pes.signal.rates import exact_rate
 

@@ -24,7 +24,7 @@ from seismo_pes.metadata.inverse import PreFilter, ResponseCache
 from seismo_pes.signal import fourier
 from seismo_pes.signal.transfer import apply
 
-__all__ = ["RemoveResponse", "ResponseCache", "remove_response"]
+__all__ = ["RemoveResponse", "remove_response"]
 
 OUTPUTS = ("DISP", "VEL", "ACC", "DEF")
 

@@ -28,13 +28,13 @@ from numpy.typing import DTypeLike
 from obspy import Stream, Trace, UTCDateTime
 
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import NS
 from seismo_pes.signal.rates import exact_rate
 
-__all__ = ["Segment", "exact_rate", "grid_index", "merge_segments", "merge_stream"]
+__all__ = ["Segment", "grid_index", "merge_segments", "merge_stream"]
 
 logger = logging.getLogger(__name__)
 
-NS = 1_000_000_000
 LISTED_FRACTION = 0.01
 
 

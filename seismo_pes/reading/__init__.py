@@ -1,1 +1,24 @@
-"""TODO."""
+"""From files, data centres and live servers to waveforms.
+
+The name of an archive (a folder, a pattern, a URL) and a list of stations enter; the
+waveforms of each channel leave, span by span, with a list of what could not be read.
+"""
+
+from seismo_pes.reading.archives.availability import find_availability
+from seismo_pes.reading.archives.holdings import Archive
+from seismo_pes.reading.archives.opening import open_archive, select
+from seismo_pes.reading.formats.files import read_content, read_file
+from seismo_pes.reading.seedlink import ReadSeedLink
+from seismo_pes.reading.spans import ReadWaveforms, read_span
+
+__all__ = [
+    "Archive",
+    "ReadSeedLink",
+    "ReadWaveforms",
+    "find_availability",
+    "open_archive",
+    "read_content",
+    "read_file",
+    "read_span",
+    "select",
+]

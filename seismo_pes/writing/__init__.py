@@ -1,1 +1,26 @@
-"""How finished correlations are kept: `rows` of them, in `parts`, through a `sink`."""
+"""From items to files.
+
+Traces and rows of correlations enter; SAC, miniSEED, npz, ASDF files and the parts of
+a result folder leave.
+"""
+
+from seismo_pes.writing.correlations import CorrelationWriter, WriteCorrelations
+from seismo_pes.writing.trace_files import (
+    WriteAsdf,
+    WriteMiniseed,
+    WriteNpz,
+    WriteSac,
+    as_stream,
+    name_of,
+)
+
+__all__ = [
+    "CorrelationWriter",
+    "WriteAsdf",
+    "WriteCorrelations",
+    "WriteMiniseed",
+    "WriteNpz",
+    "WriteSac",
+    "as_stream",
+    "name_of",
+]

@@ -34,6 +34,13 @@ class Source:
     def is_package(self) -> bool:
         return self.path.name == "__init__.py"
 
+    @property
+    def room(self) -> str:
+        """The package that the module lies in; at the top each module is a room."""
+        if self.is_package or self.name.count(".") < 2:
+            return self.name
+        return self.name.rpartition(".")[0]
+
     def walk(self, deep: bool = True) -> Iterator[ast.AST]:
         """Nodes that run: `deep` enters functions, imports for types are left out."""
         todo: list[ast.AST] = [self.tree]

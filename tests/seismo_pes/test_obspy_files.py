@@ -21,10 +21,10 @@ from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.measuring.data_quality import MeasureQuality
 from seismo_pes.preprocessing import quality
 from seismo_pes.preprocessing.clock_correction import CorrectClock
+from seismo_pes.preprocessing.merge import Merge
 from seismo_pes.preprocessing.overlaps import ResolveOverlaps
-from seismo_pes.preprocessing.trends import Merge
 from seismo_pes.reading.archives.scan import FileEntry, may_be_waveform, scan_file
-from seismo_pes.reading.formats.files import ReadWaveforms
+from seismo_pes.reading.spans import ReadWaveforms
 
 PACKAGE = Path(obspy.__file__).parent
 FILES = sorted(p for p in PACKAGE.rglob("tests/data/**/*") if p.is_file())

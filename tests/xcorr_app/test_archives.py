@@ -16,7 +16,7 @@ import pytest
 from obspy import Inventory, Stream, UTCDateTime
 
 from dispel4py.errors import ParameterError
-from seismo_pes.reading.archives.holdings import ChannelSpan
+from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.fetching import datacentre
 from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app import cli, store

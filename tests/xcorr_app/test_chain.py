@@ -19,7 +19,7 @@ from seismo_pes.preprocessing import normalization as normalize
 from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
 from seismo_pes.preprocessing.rejection import bad_windows
 from seismo_pes.preprocessing.trends import detrend_polynomial, taper
-from seismo_pes.reading.formats.files import ReadWaveforms
+from seismo_pes.reading.spans import ReadWaveforms
 from tests.xcorr_app.conftest import DAY
 from xcorr_app.config import Config
 from xcorr_app.planning.chain import Preprocess

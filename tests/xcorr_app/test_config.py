@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from dispel4py.errors import ParameterError
 from xcorr_app.config import TABLES, Config, resolve, template
-from xcorr_app.config.options import Parser, add_arguments, options_of, time_ns
+from xcorr_app.config.options import Parser, add_arguments, options_of
+from xcorr_app.config.values import time_ns
 
 NEEDED = {"stations": "list.txt", "data": "archive", "out": "results"}
 

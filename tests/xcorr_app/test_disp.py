@@ -16,7 +16,7 @@ from xcorr_app.measuring.changes import read_table
 from xcorr_app.measuring.curves import Medians
 from xcorr_app.measuring.disp import measure_disp, plan
 from xcorr_app.results.index import finalize
-from xcorr_app.results.layout import create_run
+from xcorr_app.results.runfile import create_run
 
 RATE_HZ, MAX_LAG_S = 5.0, 200.0
 BAND = (0.07, 0.4)

@@ -17,7 +17,7 @@ from xcorr_app.measuring.changes import CHANGE, NetworkMean, read_table
 from xcorr_app.measuring.dvv import MeasureChanges, measure_dvv
 from xcorr_app.measuring.velocity import METHODS, lag_range, plan
 from xcorr_app.results.index import finalize
-from xcorr_app.results.layout import create_run
+from xcorr_app.results.runfile import create_run
 
 DAY_NS = 86_400 * 10**9
 RATE_HZ, MAX_LAG_S = 20.0, 60.0

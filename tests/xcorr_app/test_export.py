@@ -12,7 +12,7 @@ from seismo_pes.writing.correlations import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.export import export_npz, export_sac
 from xcorr_app.results.index import finalize
-from xcorr_app.results.layout import create_run
+from xcorr_app.results.runfile import create_run
 
 START_NS = UTCDateTime(2022, 5, 17).ns
 NAMES = ("CI.CCA..BHZ", "CI.HEC.00.BHZ", "XX.LOST..BHZ")

@@ -18,7 +18,7 @@ from xcorr_app import store
 from xcorr_app.export import FORMATS, export, zarr
 from xcorr_app.export.target import ABOUT_FILE
 from xcorr_app.results.index import finalize
-from xcorr_app.results.layout import create_run
+from xcorr_app.results.runfile import create_run
 from xcorr_app.xarray_view import to_dataset
 
 START_NS = UTCDateTime(2022, 5, 17).ns

@@ -16,9 +16,9 @@ import pytest
 
 from dispel4py.errors import ParameterError
 from seismo_pes.correlating.pairs.selection import PairSelection
-from seismo_pes.correlating.spectra.window_spectra import SpectraSettings
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import Channel
-from seismo_pes.reading.archives.holdings import ChannelSpan
 from seismo_pes.signal.window import WindowGrid
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import store

@@ -10,7 +10,7 @@ from seismo_pes.writing.correlations import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.looking.info import describe, info_json, info_text, pair_rows
 from xcorr_app.results.index import finalize
-from xcorr_app.results.layout import create_run
+from xcorr_app.results.runfile import create_run
 
 DAY_NS = 86_400_000_000_000
 

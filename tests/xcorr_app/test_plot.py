@@ -20,7 +20,7 @@ from seismo_pes.writing.correlations import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.looking import plot
 from xcorr_app.results.index import finalize
-from xcorr_app.results.layout import create_run
+from xcorr_app.results.runfile import create_run
 
 DAY_NS = 86_400 * 10**9
 VELOCITY_KM_S = 3.0

@@ -12,8 +12,7 @@ from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.metadata.stations import Channel
 from seismo_pes.stacking.stacks import bootstrap, stack
 from seismo_pes.writing.correlations import CorrelationWriter
-from xcorr_app.results.layout import create_run
-from xcorr_app.results.runfile import Redo, new_session, read_run, write_run
+from xcorr_app.results.runfile import Redo, create_run, new_session, read_run, write_run
 from xcorr_app.running.baserows import base_rows, moving_stacks
 from xcorr_app.running.restack import Derived, RestackPairs
 

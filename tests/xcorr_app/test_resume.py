@@ -183,7 +183,7 @@ def test_only_what_is_missing_is_done(tmp_path, words, monkeypatch, capsys):
 
 
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    from seismo_pes.reading.formats.files import ReadWaveforms
+    from seismo_pes.reading.spans import ReadWaveforms
 
     read: list[str] = []
     process = ReadWaveforms.process

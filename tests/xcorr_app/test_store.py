@@ -19,8 +19,8 @@ from seismo_pes.writing.parts import read_layout
 from xcorr_app import store
 from xcorr_app.results.correlation import peaks, signal_to_noise
 from xcorr_app.results.index import finalize
-from xcorr_app.results.layout import create_run, finished_tiles, read_run
-from xcorr_app.results.runfile import Redo, new_session, write_run
+from xcorr_app.results.layout import finished_tiles
+from xcorr_app.results.runfile import Redo, create_run, new_session, read_run, write_run
 
 N_LAGS = 21
 IDS = ("XX.AAA..BHZ", "XX.BBB..BHZ", "XX.CCC.00.BHZ", "XX.CCC.10.BHZ", "YY.DDD..BHZ")

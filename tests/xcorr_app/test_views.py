@@ -17,7 +17,7 @@ from xcorr_app.export import FORMATS
 from xcorr_app.looking import directions, plot, views
 from xcorr_app.looking.report import write_report
 from xcorr_app.results.index import finalize
-from xcorr_app.results.layout import create_run
+from xcorr_app.results.runfile import create_run
 
 DAY_NS = 86_400 * 10**9
 DAYS = ("2022-05-17", "2022-05-18", "2022-05-20")

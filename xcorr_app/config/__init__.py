@@ -18,11 +18,9 @@ from xcorr_app.config.check import DEPENDENT, REPLACED, SET, check
 from xcorr_app.config.data import InputOptions, QualityOptions
 from xcorr_app.config.options import (
     Values,
-    convert,
     flag,
     options_of,
     read_toml,
-    time_ns,
     write_toml,
 )
 from xcorr_app.config.pairs import (
@@ -33,6 +31,7 @@ from xcorr_app.config.pairs import (
 )
 from xcorr_app.config.run import OutputOptions, RunOptions
 from xcorr_app.config.traces import NormOptions, TraceOptions
+from xcorr_app.config.values import convert, time_ns
 
 __all__ = ["DEPENDENT", "TABLES", "Config", "resolve", "template"]
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.errors import ParameterError
-from xcorr_app.config.options import flag, time_ns
+from xcorr_app.config.options import flag
+from xcorr_app.config.values import time_ns
 
 if TYPE_CHECKING:
     from xcorr_app.config import Config

@@ -10,14 +10,11 @@ from obspy import Inventory
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.inventory import read_inventory
 from seismo_pes.metadata.stations import PatternIndex, StationPattern
-from seismo_pes.reading.archives.opening import (
-    Archive,
-    ChannelInfo,
-    ChannelSpan,
-    open_archive,
-)
+from seismo_pes.reading.archives.holdings import Archive, ChannelInfo
+from seismo_pes.reading.archives.opening import open_archive
 
 __all__ = ["Archives", "open_archives", "open_inventory"]
 
@@ -124,7 +121,7 @@ def _parts(span: ChannelSpan) -> tuple[list[tuple[str, str]], ...]:
 
 
 def open_archives(data: Sequence[str]) -> Archive:
-    """Open one archive, or several as one; see `seismo_pes.reading.archives.opening.open_archive`."""
+    """Open one archive, or several as one; see `seismo_pes.reading.open_archive`."""
     opened = [open_archive(one) for one in data]
     return opened[0] if len(opened) == 1 else Archives(opened)
 

@@ -16,10 +16,12 @@ from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.spectra.window_spectra import Spectra, WindowSpectra
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
-from seismo_pes.correlating.tiles.gathering import Tile, gather
+from seismo_pes.correlating.tiles.gathering import gather
 from seismo_pes.correlating.windows.periods import Periods
-from seismo_pes.reading.archives.holdings import ChannelSpan
-from seismo_pes.reading.formats.files import ReadWaveforms, read_file
+from seismo_pes.items.tiles import Tile
+from seismo_pes.items.waveforms import ChannelSpan
+from seismo_pes.reading.formats.files import read_file
+from seismo_pes.reading.spans import ReadWaveforms
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.job import Job
 from xcorr_app.planning.memory import MB, Load

@@ -12,6 +12,7 @@ from seismo_pes.preprocessing.clock_correction import CorrectClock
 from seismo_pes.preprocessing.components import GatherComponents
 from seismo_pes.preprocessing.filters import Bandpass, Bandstop, Highpass, Lowpass
 from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
+from seismo_pes.preprocessing.merge import Merge
 from seismo_pes.preprocessing.normalization import (
     Agc,
     Clip,
@@ -47,7 +48,6 @@ from seismo_pes.preprocessing.trends import (
     Detrend,
     DetrendPolynomial,
     DetrendSpline,
-    Merge,
     Taper,
 )
 from xcorr_app.planning.job import Job

@@ -12,19 +12,21 @@ import numpy as np
 from dispel4py.errors import ParameterError
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
-from seismo_pes.correlating.spectra.window_spectra import SpectraSettings
+from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.windows.periods import stretch_name
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import DAY_NS, NS
+from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import (
     Channel,
     StationPattern,
     locate,
     read_station_list,
 )
-from seismo_pes.preprocessing.segments import exact_rate
-from seismo_pes.reading.archives.holdings import ChannelInfo, ChannelSpan
-from seismo_pes.reading.archives.opening import Archive, select
+from seismo_pes.reading.archives.holdings import Archive, ChannelInfo
+from seismo_pes.reading.archives.opening import select
 from seismo_pes.signal.errors import ParameterError as SignalError
+from seismo_pes.signal.rates import exact_rate
 from seismo_pes.signal.window import WindowGrid
 from xcorr_app.config import Config
 from xcorr_app.planning.archives import open_archives, open_inventory
@@ -41,8 +43,6 @@ from xcorr_app.planning.steps import parse_steps, rate_after
 
 __all__ = ["Job", "prepare"]
 
-NS = 1_000_000_000
-DAY_NS = 86_400 * NS
 USUAL_CHANNELS = "??Z"
 
 

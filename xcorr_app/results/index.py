@@ -14,15 +14,9 @@ import numpy as np
 from dispel4py.errors import DataError
 from seismo_pes.writing.correlations import parts_folder
 from seismo_pes.writing.parts import PartLayout, read_layout, repair_length
-from xcorr_app.results.layout import (
-    INDEX_FILE,
-    RunInfo,
-    Table,
-    channel_dtype,
-    read_run,
-    table_from_parts,
-)
 from xcorr_app.results.layout import Part as PartOfRun
+from xcorr_app.results.layout import Table, table_from_parts
+from xcorr_app.results.runfile import INDEX_FILE, RunInfo, channel_dtype, read_run
 
 __all__ = [
     "PAIR_GEOMETRY",
@@ -64,7 +58,7 @@ def pair_table(channels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         both, distance_km, azimuth_deg (at the first, towards the second),
         back_azimuth_deg (at the second, towards the first).
     """
-    from seismo_pes.metadata.stations import geodesic
+    from seismo_pes.metadata.geodesy import geodesic
 
     text = channels.dtype["id"]
     table = np.zeros(

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seismo_pes.items.times import NS
 from seismo_pes.writing.parts import MARKER
 from xcorr_app.results.layout import Part, counted, iterate_parts, redo_rules
 
 __all__ = ["DERIVED", "Extent", "Moving", "RestackTile", "base_rows", "moving_stacks"]
 
 DERIVED = -1  # third element of the keys of tiles that are made of base rows
-NS = 1_000_000_000
 
 
 class Extent(NamedTuple):

@@ -16,13 +16,13 @@ from functools import cache
 from pathlib import Path
 
 from dispel4py.errors import DataError
-from seismo_pes.reading.archives.holdings import ChannelSpan
+from seismo_pes.items.times import DAY_NS
+from seismo_pes.items.waveforms import ChannelSpan
 from xcorr_app.results.runfile import INPUTS_FILE, write_whole
 from xcorr_app.running.metadata import History
 
 __all__ = ["Fingerprint", "Inputs", "changed", "fingerprints", "reaches_into"]
 
-DAY_NS = 86_400_000_000_000
 Where = tuple[int, int]  # stretch, block
 Fingerprint = tuple[str, str]  # of the files of the day, of those of its neighbours
 

@@ -11,8 +11,8 @@ import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.inverse import digest
-from seismo_pes.reading.archives.holdings import ChannelSpan
 from xcorr_app.config import Config
 from xcorr_app.planning.job import Job
 from xcorr_app.planning.steps import parse_steps

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dispel4py.errors import ParameterError
 from seismo_pes.correlating.windows.periods import stretch_name
+from seismo_pes.items.times import DAY_NS
 from xcorr_app.config import Config
 from xcorr_app.planning.geometry import (
     Geometry,
@@ -57,7 +58,6 @@ from xcorr_app.running.resume import (
 
 __all__ = ["Restack", "Todo", "open_session", "restacking", "to_do"]
 
-DAY_NS = 86_400_000_000_000
 # a run that was killed a moment ago may take so long to be gone
 ENDING_S = 3.0
 STEPS_S = {"hour": 3600.0, "day": 86400.0}

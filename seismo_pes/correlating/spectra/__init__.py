@@ -1,1 +1,4 @@
-"""TODO."""
+"""Spectra of windows.
+
+Arrays of windows enter; whitened, band-limited spectra leave.
+"""

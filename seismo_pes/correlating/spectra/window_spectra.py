@@ -21,7 +21,6 @@ from seismo_pes.preprocessing.segments import Segment, merge_segments
 
 __all__ = [
     "Spectra",
-    "SpectraSettings",
     "WindowSpectra",
     "instrument_spectra",
     "window_spectra",

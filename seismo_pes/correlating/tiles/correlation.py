@@ -13,8 +13,7 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import ParameterError
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
-from seismo_pes.correlating.spectra.window_spectra import SpectraSettings
-from seismo_pes.correlating.tiles.gathering import Tile
+from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.tiles.group_sums import GroupSums
 from seismo_pes.correlating.tiles.pairs import PairWindows, TilePairs, pair_keys
 from seismo_pes.correlating.tiles.stacks import check_stack
@@ -22,6 +21,7 @@ from seismo_pes.correlating.tiles.sums import Correlator, Stacks
 from seismo_pes.correlating.windows.periods import Periods
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.tiles import Tile
 
 __all__ = ["CorrelateTiles"]
 
@@ -58,7 +58,7 @@ class CorrelateTiles(GenericPE):
         Also make radial and transverse correlations of Z, N and E; the settings must
         be ``coherent``.
     window_stack : str
-        How windows are stacked, as `seismo_pes.stacking.stacks.stack` has it. In groups of
+        How windows are stacked: a kind of `seismo_pes.stacking.stack`. In groups of
         several stretches, each of these is stacked so, and the mean taken of them.
     stack_options : mapping, optional
         Of ``window_stack``.

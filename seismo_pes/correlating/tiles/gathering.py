@@ -18,7 +18,7 @@ from seismo_pes.correlating.spectra.window_spectra import Spectra
 from seismo_pes.correlating.tiles.spool import Slot, Spool
 from seismo_pes.items.tiles import Block, Tile
 
-__all__ = ["Block", "Tile", "Tiles", "block_size", "gather", "wanted_tiles"]
+__all__ = ["Tiles", "block_size", "gather", "wanted_tiles"]
 
 Place = tuple[int, int]
 

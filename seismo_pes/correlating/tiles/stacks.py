@@ -18,8 +18,8 @@ from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.tiles.spectra import Side
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.signal import fourier
+from seismo_pes.signal._lags import lag_range, lags_from_spectra
 from seismo_pes.signal.coherency import phase_sums
-from seismo_pes.signal.correlate import lag_range, lags_from_spectra
 from seismo_pes.signal.stack import analytic_phase
 from seismo_pes.stacking.stacks import STACKS
 

@@ -1,7 +1,6 @@
-"""Archives of waveforms: what they hold, by files and headers or by asking.
+"""Archives: which files hold which channel at which time.
 
-`seismo_pes.reading.archives.opening.open_archive` is the door. What any archive tells: `holdings`,
-`availability`. Files found by name: `sds`, `pattern`, `cloud` (object stores). Files
-found by their headers: `scan`, `scan_pool`, `index`. Data centres: `fdsn`,
-`datacentre`. What lies behind a URL: `remote`, `retry`.
+The name of an archive enters, and the channels, their times and the spans to be read
+leave. An archive is searched by file names (`sds`, `pattern`, `cloud`), by headers
+(`scan`, `index`) or by a request (`fdsn`); `opening` chooses the way.
 """

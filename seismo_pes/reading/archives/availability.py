@@ -9,13 +9,13 @@ import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern
-from seismo_pes.reading.archives.opening import Archive
+from seismo_pes.reading.archives.holdings import Archive
 from seismo_pes.reading.formats.files import read_file
 
 __all__ = ["Availability", "covered", "find_availability"]
 
-DAY_NS = 86_400_000_000_000
 MOST_DAYS = 40_000
 
 Interval = tuple[int, int]

@@ -21,14 +21,10 @@ from obspy import Inventory, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import DAY_NS
+from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import PatternIndex, StationPattern
-from seismo_pes.reading.archives.holdings import (
-    DAY_NS,
-    EVER,
-    Archive,
-    ChannelSpan,
-    Holding,
-)
+from seismo_pes.reading.archives.holdings import EVER, Archive, Holding
 from seismo_pes.reading.archives.scan import FileEntry
 from seismo_pes.reading.fetching import datacentre
 from seismo_pes.reading.formats.files import read_content

@@ -11,13 +11,13 @@ from fnmatch import fnmatchcase
 from itertools import accumulate
 
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import PatternIndex, StationPattern, split_id
 from seismo_pes.reading.archives.scan import FileEntry
 
-__all__ = ["Archive", "ChannelInfo", "ChannelSpan", "Holding"]
+__all__ = ["Archive", "ChannelInfo", "Holding"]
 
-DAY_NS = 86_400_000_000_000
 EVER = (-(2**63), 2**63 - 1)
 
 

@@ -19,12 +19,7 @@ from pathlib import Path
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.stations import PatternIndex, StationPattern, split_id
-from seismo_pes.reading.archives.holdings import (
-    Archive,
-    ChannelInfo,
-    ChannelSpan,
-    Holding,
-)
+from seismo_pes.reading.archives.holdings import Archive, ChannelInfo, Holding
 from seismo_pes.reading.archives.index import index_file, scan_indexed
 from seismo_pes.reading.archives.pattern import (
     LAYOUTS,
@@ -37,7 +32,7 @@ from seismo_pes.reading.archives.scan import FileEntry, find_files, may_be_wavef
 from seismo_pes.reading.archives.sds import SdsArchive, is_sds
 from seismo_pes.reading.fetching.remote import is_remote
 
-__all__ = ["Archive", "ChannelInfo", "ChannelSpan", "open_archive", "select"]
+__all__ = ["open_archive", "select"]
 
 
 class FolderArchive(Archive):

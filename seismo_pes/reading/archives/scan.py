@@ -16,7 +16,8 @@ from obspy.core.trace import Stats
 
 from dispel4py.errors import DataError
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.reading.formats.asdf import is_asdf
+from seismo_pes.items.times import NS
+from seismo_pes.metadata.asdf import is_asdf
 from seismo_pes.reading.formats.files import read_file, unusable
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-NS = 1_000_000_000
 LONGEST_NS = 2**63 - 1
 # of miniSEED: how its records begin, and what obspy calls their fields
 DATA_RECORD = re.compile(rb"[0-9 ]{6}[DRQM] ")

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import PatternIndex
-from seismo_pes.reading.archives.holdings import DAY_NS, Archive, Holding
+from seismo_pes.reading.archives.holdings import Archive, Holding
 from seismo_pes.reading.archives.scan import FileEntry, scan_ends, scan_file
 
 __all__ = ["NamedArchive", "SdsArchive", "is_sds"]

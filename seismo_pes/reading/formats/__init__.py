@@ -1,5 +1,5 @@
-"""File formats that obspy does not know, or not well enough.
+"""Files of any waveform format.
 
-ASDF: `asdf` reads, `asdf_writer` writes. miniSEED 3: `mseed3`. Poles and zeros as SAC
-writes them: `polezero`.
+A path, a URL or bytes enter; an obspy `Stream` leaves, or an error that names the file
+and the cause.
 """

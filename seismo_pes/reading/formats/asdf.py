@@ -1,4 +1,4 @@
-"""Waveforms and station metadata in ASDF files (Adaptable Seismic Data Format).
+"""Waveforms in ASDF files (Adaptable Seismic Data Format).
 
 The layout is read with h5py as the definition has it: a dataset for each trace,
 ``/Waveforms/NET.STA/NET.STA.LOC.CHA__START__END__tag``, and StationXML beside it.
@@ -10,7 +10,6 @@ Krischer et al. (2016), An Adaptable Seismic Data Format, doi:10.1093/gji/ggw319
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Iterator
@@ -19,35 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from obspy import Inventory, Stream, Trace, UTCDateTime, read_inventory
+from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError
-from seismo_pes.preprocessing.segments import NS
+from seismo_pes.items.times import NS
 from seismo_pes.signal.rates import exact_rate
 
-__all__ = ["MAGIC", "is_asdf", "read_asdf", "read_asdf_inventory"]
-
-MAGIC = b"\x89HDF\r\n\x1a\n"
+__all__ = ["read_asdf"]
 RAW = "raw_recording"
 PLACE = re.compile(
     rb"<(?:\w+:)?Station[ >].*?<(?:\w+:)?Latitude[^>]*>([^<]+)<.*?"
     rb"<(?:\w+:)?Longitude[^>]*>([^<]+)<.*?<(?:\w+:)?Elevation[^>]*>([^<]+)<",
     re.DOTALL,
 )
-
-
-def is_asdf(path: str | Path) -> bool:
-    """Say whether a file is HDF5 that calls itself ASDF."""
-    import h5py
-
-    try:
-        with open(path, "rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                return False
-        with h5py.File(path, "r") as content:
-            return _text(content.attrs.get("file_format", b"")) == "ASDF"
-    except OSError:
-        return False
 
 
 def read_asdf(
@@ -108,33 +91,6 @@ def read_asdf(
             raise
         raise DataError(f"{path}: ASDF: {' '.join(str(error).split())}") from error
     return stream
-
-
-def read_asdf_inventory(path: str | Path) -> Inventory:
-    """Read all StationXML of an ASDF file.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, or a station's metadata.
-    """
-    import h5py
-
-    inventory = Inventory(networks=[], source="dispel4py-seismo")
-    try:
-        with h5py.File(path, "r") as content:
-            for name, group in sorted(content.get("Waveforms", {}).items()):
-                if "StationXML" in group:
-                    text = io.BytesIO(group["StationXML"][()].tobytes())
-                    try:
-                        inventory += read_inventory(text, format="STATIONXML")
-                    except Exception as error:  # obspy's reader raises anything
-                        raise DataError(
-                            f"{path}: StationXML of {name}: {error}"
-                        ) from error
-    except OSError as error:
-        raise DataError(f"{path}: ASDF: {error}") from error
-    return inventory
 
 
 def _only_tag(path: str | Path, waveforms: Any) -> str:

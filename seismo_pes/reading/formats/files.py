@@ -9,9 +9,7 @@ import math
 import tarfile
 import tempfile
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
-from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,22 +19,16 @@ import numpy as np
 from obspy import Stream, Trace, UTCDateTime
 from obspy.core.util.base import ENTRY_POINTS
 
-from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.library_warnings import recorded_warnings
+from seismo_pes.metadata.asdf import HDF5_MAGIC
 from seismo_pes.reading.fetching import remote
 from seismo_pes.reading.formats import asdf, mseed3
-from seismo_pes.signal.rates import exact_rate
 
-__all__ = ["ReadWaveforms", "read_content", "read_file", "read_span"]
+__all__ = ["read_content", "read_file", "unusable"]
 
 logger = logging.getLogger(__name__)
 
-NS = 1_000_000_000
-# in samples: a sample so little before a limit lies on it
-JITTER = Fraction(1, 1000)
 LARGEST = 1e18  # of a sample: the square of more is no number in single precision
 # to tell whether a file is a pickle obspy loads it, which runs whatever code it holds
 REFUSED_FORMATS = frozenset({"PICKLE"})
@@ -129,104 +121,6 @@ def _named(error: Exception, temporary: str, name: str) -> DataError:
     return DataError(f"{name}: {said}")
 
 
-def read_span(span: ChannelSpan) -> tuple[Stream, list[Skipped]]:
-    """Read what the files of a span hold of its channel and time.
-
-    Parameters
-    ----------
-    span : ChannelSpan
-        One unit of reading, from `Archive.spans`.
-
-    Returns
-    -------
-    stream : obspy.Stream
-        The channel's traces, cut to the samples with start <= t < end, and one that
-        is up to half a sample early, so that any convention of rounding to a grid
-        finds its samples. Spans that touch can so share one sample; merging them is
-        silent. Neither merged nor converted.
-    skipped : list of Skipped
-        Files that could not be read or hold another channel; ``"no data"`` where
-        nothing is left.
-    """
-    stream = Stream()
-    skipped: list[Skipped] = []
-    formats = span.formats or ("",) * len(span.files)
-    files = list(zip(span.files, formats, strict=True))
-    n_files = len(files) - span.n_after
-    for path, file_format in files[span.n_before : n_files]:
-        stream.extend(_read_part(span, path, file_format, skipped))
-    if span.n_before and _starts_late(stream, span):
-        for path, file_format in files[: span.n_before]:
-            stream.extend(_read_part(span, path, file_format, skipped))
-    if span.n_after and _ends_early(stream, span):
-        for path, file_format in files[n_files:]:
-            stream.extend(_read_part(span, path, file_format, skipped))
-    if not stream:
-        start, end = UTCDateTime(ns=span.start_ns), UTCDateTime(ns=span.end_ns)
-        reason = f"no data from {start} to {end}"
-        skipped.append(Skipped("read", span.channel_id, reason))
-    return stream, skipped
-
-
-class ReadWaveforms(GenericPE):
-    """Read spans of channels: `read_span` as a processing element.
-
-    Ports
-    -----
-    input : ChannelSpan
-        What to read.
-    output : Waveforms
-        What is there, as `read_span` returns it; one for each span, also if empty.
-    skipped : Skipped
-        What could not be used.
-    """
-
-    def __init__(self) -> None:
-        GenericPE.__init__(self)
-        self._add_input("input", tuple_type=ChannelSpan)
-        self._add_output("output", tuple_type=Waveforms)
-        self._add_output("skipped", tuple_type=Skipped)
-
-    def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Read one span."""
-        stream, skipped = read_span(inputs["input"])
-        for item in skipped:
-            yield {"skipped": item}
-        yield {"output": Waveforms(inputs["input"], stream)}
-
-
-def _read_part(
-    span: ChannelSpan, path: str, file_format: str, skipped: list[Skipped]
-) -> list[Trace]:
-    """Read one file of a span; what is wrong with it is added to ``skipped``."""
-    try:
-        stream = read_file(
-            path,
-            file_format,
-            # some samples more, because records are chosen by their own clock
-            start_ns=span.start_ns - NS,
-            end_ns=span.end_ns + NS,
-            channel_id=None if span.one_channel else span.channel_id,
-        )
-    except DataError as error:
-        skipped.append(Skipped("read", path, str(error).removeprefix(f"{path}: ")))
-        return []
-    others = Counter(t.id for t in stream if t.id != span.channel_id)
-    for other, count in others.items():
-        reason = f"left out: its header says {other}, not {span.channel_id}"
-        skipped.append(Skipped("read", path, reason, count))
-    traces = []
-    for trace in stream:
-        if trace.id != span.channel_id or not trace.stats.npts:
-            continue
-        if problem := unusable(trace):
-            skipped.append(Skipped("read", path, problem))
-            continue
-        if (part := cut(trace, span.start_ns, span.end_ns)) is not None:
-            traces.append(part)
-    return traces
-
-
 def unusable(trace: Trace) -> str:
     """Say why a trace is no waveform; empty if it is one."""
     rate_hz = trace.stats.sampling_rate
@@ -242,49 +136,6 @@ def unusable(trace: Trace) -> str:
         if largest > LARGEST:
             return f"left out: samples of up to {largest:.0e}; is its byte order right?"
     return ""
-
-
-def cut(trace: Trace, start_ns: int, end_ns: int) -> Trace | None:
-    """Return the samples with start <= t < end, and one up to half a sample before.
-
-    The given trace is left alone and may share its samples with the one returned. None
-    if there is no such sample.
-    """
-    position, n_span = _extent(trace, start_ns, end_ns)
-    low = max(0, math.ceil(-position - Fraction(1, 2)))
-    high = min(trace.stats.npts, math.ceil(n_span - position - JITTER))
-    if low >= high:
-        return None
-    if low == 0 and high == trace.stats.npts:
-        return trace
-    part = Trace(header=trace.stats.copy())
-    part.stats.starttime = trace.stats.starttime + low * trace.stats.delta
-    data = trace.data[low:high]
-    # a view would keep the whole file in memory
-    part.data = data if 2 * (high - low) > trace.stats.npts else data.copy()
-    return part
-
-
-def _extent(trace: Trace, start_ns: int, end_ns: int) -> tuple[Fraction, Fraction]:
-    """Return the first sample's place and the length of the time, in samples."""
-    rate = exact_rate(trace.stats.sampling_rate)
-    position = Fraction(trace.stats.starttime.ns - start_ns, NS) * rate
-    return position, Fraction(end_ns - start_ns, NS) * rate
-
-
-def _starts_late(stream: Stream, span: ChannelSpan) -> bool:
-    """Say whether there is room for a sample between the start and the first one."""
-    extents = [_extent(trace, span.start_ns, span.end_ns) for trace in stream]
-    return all(position > 1 - JITTER for position, _ in extents)
-
-
-def _ends_early(stream: Stream, span: ChannelSpan) -> bool:
-    """Say whether there is room for a sample between the last one and the end."""
-    for trace in stream:
-        position, n_span = _extent(trace, span.start_ns, span.end_ns)
-        if position + trace.stats.npts >= n_span - JITTER:
-            return False
-    return True
 
 
 def _read(
@@ -346,7 +197,7 @@ def _read_plain(
         raise DataError(f"{path}: the file is empty")
     if magic.startswith(mseed3.MAGIC):
         file_format = "MSEED3"
-    elif magic == asdf.MAGIC:
+    elif magic == HDF5_MAGIC:
         file_format = "ASDF"
     if file_format:
         return _read_as(file_format, path, headonly, selection)

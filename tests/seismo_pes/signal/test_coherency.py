@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seismo_pes.signal import coherency as c
-from seismo_pes.signal.correlate import lags_from_spectra
+from seismo_pes.signal._lags import lags_from_spectra
 from seismo_pes.signal.errors import ParameterError
 
 

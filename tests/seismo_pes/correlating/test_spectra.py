@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.spectra.window_spectra import (
     Spectra,
-    SpectraSettings,
     WindowSpectra,
     instrument_spectra,
     window_spectra,
@@ -23,8 +23,8 @@ from seismo_pes.correlating.spectra.window_spectra import (
 from seismo_pes.correlating.windows import cutting as windowing
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.preprocessing.segments import Segment
+from seismo_pes.signal._lags import lags_from_spectra
 from seismo_pes.signal.coherency import coherency_spectra, phase_cross_correlate
-from seismo_pes.signal.correlate import lags_from_spectra
 from seismo_pes.signal.rotation import to_rt
 from seismo_pes.signal.whiten import band_weights, whiten, whiten_psd
 from seismo_pes.signal.window import WindowGrid

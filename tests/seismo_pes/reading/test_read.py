@@ -10,15 +10,10 @@ import pytest
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError
-from seismo_pes.reading.archives.opening import ChannelSpan, open_archive
-from seismo_pes.reading.formats.files import (
-    ReadWaveforms,
-    cut,
-    read_content,
-    read_file,
-    read_span,
-    unusable,
-)
+from seismo_pes.items.waveforms import ChannelSpan
+from seismo_pes.reading.archives.opening import open_archive
+from seismo_pes.reading.formats.files import read_content, read_file, unusable
+from seismo_pes.reading.spans import ReadWaveforms, cut, read_span
 
 DAY = UTCDateTime(2022, 1, 2)
 DAY_S = 86400
@@ -180,7 +175,7 @@ def read_names(monkeypatch):
         names.append(str(path)[-3:])
         return read_file(path, *args, **kwargs)
 
-    monkeypatch.setattr("seismo_pes.reading.formats.files.read_file", noting)
+    monkeypatch.setattr("seismo_pes.reading.spans.read_file", noting)
     return names
 
 

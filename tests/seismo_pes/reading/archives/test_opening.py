@@ -14,8 +14,8 @@ import pytest
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
+from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern, parse_station_list
-from seismo_pes.reading.archives.holdings import DAY_NS
 from seismo_pes.reading.archives.opening import open_archive, select
 from seismo_pes.reading.archives.scan import id_in_name, scan_ends, scan_file
 from seismo_pes.reading.archives.sds import SdsArchive

@@ -12,7 +12,8 @@ from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
-from seismo_pes.correlating.spectra.window_spectra import Spectra, SpectraSettings
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.spectra.window_spectra import Spectra
 from seismo_pes.correlating.tiles import sums as tile_sums
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
 from seismo_pes.correlating.tiles.gathering import Tiles

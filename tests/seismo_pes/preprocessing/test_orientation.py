@@ -13,14 +13,13 @@ from seismo_pes.items.correlation import Correlation
 from seismo_pes.preprocessing.orientation import (
     Orient,
     Rotate,
-    RotateTensor,
     orient,
     rotate,
-    rotate_correlations,
     rotate_pair,
 )
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.rotation import directions, to_rt, to_zne
+from seismo_pes.stacking.rotation import RotateTensor, rotate_correlations
 
 angles = st.floats(-720, 720)
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.items.waveforms import Waveforms
-from seismo_pes.preprocessing import trends as preprocess
-from seismo_pes.reading.archives.holdings import ChannelSpan
+from seismo_pes import preprocessing
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 
 START = UTCDateTime(2024, 3, 1)
 
@@ -41,7 +40,7 @@ def span() -> ChannelSpan:
 
 
 def test_an_element_takes_trace_stream_and_waveforms(span) -> None:
-    pe = preprocess.Detrend(kind="demean")
+    pe = preprocessing.Detrend(kind="demean")
     one = trace([1.0, 2.0, 3.0])
     for item in (one, Stream([one]), Waveforms(span, Stream([one]))):
         (made,) = outputs(pe, item)["output"]
@@ -53,18 +52,18 @@ def test_an_element_takes_trace_stream_and_waveforms(span) -> None:
 
 
 def test_an_element_can_be_pickled() -> None:
-    pe = pickle.loads(pickle.dumps(preprocess.Bandpass(low_hz=1.0, high_hz=2.0)))
+    pe = pickle.loads(pickle.dumps(preprocessing.Bandpass(low_hz=1.0, high_hz=2.0)))
     assert pe.parameters == {"low_hz": 1.0, "high_hz": 2.0}
 
 
 def test_an_unknown_parameter_is_named() -> None:
     with pytest.raises(ParameterError, match=r"low_hs.*did you mean 'low_hz'"):
-        preprocess.Bandpass(low_hs=1.0, high_hz=2.0)
+        preprocessing.Bandpass(low_hs=1.0, high_hz=2.0)
 
 
 def test_a_refused_trace_is_reported_and_the_rest_goes_on(span) -> None:
     good, slow = trace(np.ones(100)), trace(np.ones(100), rate_hz=1.0)
-    pe = preprocess.Bandpass(low_hz=0.1, high_hz=2.0)
+    pe = preprocessing.Bandpass(low_hz=0.1, high_hz=2.0)
     found = outputs(pe, Waveforms(span, Stream([slow, good])))
     (made,) = found["output"]
     assert [tr.stats.sampling_rate for tr in made.stream] == [10.0]
@@ -77,7 +76,7 @@ def test_a_refused_trace_is_reported_and_the_rest_goes_on(span) -> None:
 def test_headers_survive(span) -> None:
     one = trace(np.arange(100.0))
     one.stats.sac = {"stla": 1.0}
-    (made,) = outputs(preprocess.Taper(seconds=1.0), one)["output"]
+    (made,) = outputs(preprocessing.Taper(seconds=1.0), one)["output"]
     assert made.stats.sac == {"stla": 1.0}
     assert made.stats.starttime == START
 
@@ -92,7 +91,7 @@ def test_headers_survive(span) -> None:
 def test_resampled_traces_lie_on_the_new_grid(first: int, old_new) -> None:
     old, new = old_new
     one = trace(np.ones(1000), float(old), START + first / old)
-    made = preprocess.resample(one, float(new), START.ns)
+    made = preprocessing.resample(one, float(new), START.ns)
     at = (made.stats.starttime - START) * new
     # to half an old sample, as far as the old samples meet the new grid at all
     assert abs(at - round(at)) <= 0.5 * new / old + 1e-6
@@ -101,7 +100,7 @@ def test_resampled_traces_lie_on_the_new_grid(first: int, old_new) -> None:
 
 def test_too_short_to_resample() -> None:
     with pytest.raises(DataError, match="too few"):
-        preprocess.resample(trace([1.0], 100.0, START + 0.01), 1.0, START.ns)
+        preprocessing.resample(trace([1.0], 100.0, START + 0.01), 1.0, START.ns)
 
 
 # -- merging -----------------------------------------------------------------------
@@ -110,7 +109,7 @@ def test_too_short_to_resample() -> None:
 def test_merge_notes_where_data_are_flat(span) -> None:
     data = np.arange(600.0)
     data[100:350] = 7.0
-    pe = preprocess.Merge(START.ns, flat_s=20.0)
+    pe = preprocessing.Merge(START.ns, flat_s=20.0)
     pieces = Stream([trace(data[:200]), trace(data[200:], start=START + 20)])
     (made,) = outputs(pe, Waveforms(span, pieces))["output"]
     assert [tr.stats.npts for tr in made.stream] == [600]
@@ -121,7 +120,7 @@ def test_merge_notes_where_data_are_flat(span) -> None:
 def test_time_normalisation_by_name(kind: str) -> None:
     rng = np.random.default_rng(1)
     one = trace(rng.standard_normal(500))
-    made = preprocess.normalize(one, kind, ram_window_s=2.0, clip_std=1.0)
+    made = preprocessing.normalize(one, kind, ram_window_s=2.0, clip_std=1.0)
     if kind == "none":
         assert made is one
     elif kind == "onebit":

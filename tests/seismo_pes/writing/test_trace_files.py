@@ -9,8 +9,7 @@ from obspy import Stream, Trace, UTCDateTime, read
 from dispel4py.errors import ParameterError
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.items.waveforms import Waveforms
-from seismo_pes.reading.archives.opening import ChannelSpan
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.writing.asdf import AsdfWriter
 from seismo_pes.writing.trace_files import WriteAsdf, WriteMiniseed, WriteNpz, WriteSac
 

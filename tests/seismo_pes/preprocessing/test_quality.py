@@ -13,7 +13,8 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.waveforms import Waveforms
+from seismo_pes.items.times import NS
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.measuring.data_quality import (
     MeasureQuality,
     measure_quality,
@@ -27,8 +28,6 @@ from seismo_pes.preprocessing.clock_correction import (
     read_clock_table,
 )
 from seismo_pes.preprocessing.overlaps import RULES, ResolveOverlaps, resolve_overlaps
-from seismo_pes.preprocessing.segments import NS
-from seismo_pes.reading.archives.holdings import ChannelSpan
 
 START = UTCDateTime(2024, 3, 1)
 PRIME = 1009

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes.items.times import DAY_NS
 from seismo_pes.plotting import (
     DirectionBins,
     availability_figure,
@@ -24,7 +25,7 @@ from seismo_pes.plotting.elements import (
     DrawSpectrogram,
     DrawWaveform,
 )
-from seismo_pes.reading.archives.availability import DAY_NS, covered
+from seismo_pes.reading.archives.availability import covered
 
 START = UTCDateTime(2024, 3, 1)
 

@@ -13,15 +13,14 @@ from obspy.core.inventory import Channel as XmlChannel
 from obspy.core.inventory import Inventory, Network, Station
 
 from dispel4py.errors import ParameterError
-from seismo_pes.metadata.inventory import StationInventories
+from seismo_pes.metadata.geodesy import geodesic
+from seismo_pes.metadata.inventory import StationInventories, read_inventory
 from seismo_pes.metadata.stations import (
     Channel,
     PatternIndex,
     StationPattern,
-    geodesic,
     locate,
     parse_station_list,
-    read_inventory,
     read_station_list,
 )
 

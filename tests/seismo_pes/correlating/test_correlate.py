@@ -17,9 +17,9 @@ from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
+from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.spectra.window_spectra import (
     Spectra,
-    SpectraSettings,
     WindowSpectra,
     window_spectra,
 )
@@ -28,9 +28,8 @@ from seismo_pes.correlating.tiles import sums as tile_sums
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
 from seismo_pes.correlating.tiles.gathering import Tiles
 from seismo_pes.correlating.windows.periods import Periods
-from seismo_pes.items.waveforms import Waveforms
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.preprocessing.segments import Segment
-from seismo_pes.reading.archives.holdings import ChannelSpan
 from seismo_pes.signal.coherency import phase_cross_correlate, phase_records
 from seismo_pes.signal.correlate import correlate_direct
 from seismo_pes.signal.stack import phase_weighted, robust

@@ -21,13 +21,13 @@ from obspy.clients.fdsn import RoutingClient as obspy_router
 from obspy.core.inventory import Channel, Network, Station
 
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern, locate
 from seismo_pes.reading.archives.fdsn import LEDGER, download, fetch_inventory
-from seismo_pes.reading.archives.holdings import DAY_NS
 from seismo_pes.reading.archives.opening import open_archive, select
 from seismo_pes.reading.archives.sds import SdsArchive
 from seismo_pes.reading.fetching import datacentre, retry
-from seismo_pes.reading.formats.files import read_span
+from seismo_pes.reading.spans import read_span
 
 WADL = Path(obspy.__file__).parent / "clients" / "fdsn" / "tests" / "data"
 DAY = UTCDateTime(2024, 5, 1)

@@ -17,7 +17,6 @@ from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.spectra.window_spectra import Spectra
 from seismo_pes.correlating.tiles import spool as spool_module
 from seismo_pes.correlating.tiles.gathering import (
-    Block,
     Tiles,
     block_size,
     gather,
@@ -26,6 +25,7 @@ from seismo_pes.correlating.tiles.gathering import (
 from seismo_pes.correlating.tiles.spectra import Side, on_shared_windows
 from seismo_pes.correlating.tiles.spool import Spool
 from seismo_pes.full_disk import DiskFull
+from seismo_pes.items.tiles import Block
 
 FIVE = [(0, 2), (2, 4), (4, 5)]
 

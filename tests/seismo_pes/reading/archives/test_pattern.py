@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
+from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern
 from seismo_pes.reading.archives import pattern as pattern_module
-from seismo_pes.reading.archives.holdings import DAY_NS, EVER
+from seismo_pes.reading.archives.holdings import EVER
 from seismo_pes.reading.archives.opening import FolderArchive, open_archive
 from seismo_pes.reading.archives.pattern import (
     LAYOUTS,
@@ -20,7 +21,7 @@ from seismo_pes.reading.archives.pattern import (
     list_folder,
     period,
 )
-from seismo_pes.reading.formats.files import read_span
+from seismo_pes.reading.spans import read_span
 
 DAY = UTCDateTime(2023, 12, 31)  # a year ends within
 DAYS = [(DAY.ns + i * DAY_NS, DAY.ns + (i + 1) * DAY_NS) for i in range(3)]

@@ -16,11 +16,8 @@ from obspy.core.util.base import get_example_file
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.preprocessing.response import (
-    RemoveResponse,
-    ResponseCache,
-    remove_response,
-)
+from seismo_pes.metadata.inverse import ResponseCache
+from seismo_pes.preprocessing.response import RemoveResponse, remove_response
 
 # relative to the largest sample: the demand; measured 1e-13 at equal lengths
 TOLERANCE = 1e-6
