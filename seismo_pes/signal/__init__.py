@@ -1,6 +1,7 @@
 """Signal processing on plain arrays: no obspy, no engine, no input or output.
 
-Arrays enter each function, and new arrays leave it. The last axis holds samples (or bins, or lags); axes before it are batches. float32
+Arrays enter each function, and new arrays leave it. The last axis holds samples (or
+bins, or lags); axes before it are batches. float32
 stays float32, everything else becomes float64; inputs are never changed; a parameter
 out of range raises `errors.ParameterError`, which names it.
 
