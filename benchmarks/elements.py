@@ -32,7 +32,7 @@ from dispel4py.core import GenericPE
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.spectra.window_spectra import WindowSpectra
 from seismo_pes.items.waveforms import ChannelSpan
-from seismo_pes.measuring.data_quality import MeasureQuality
+from seismo_pes.measuring.quality_metrics import MeasureQuality
 from seismo_pes.preprocessing.filters import Bandpass, Bandstop, Lowpass
 from seismo_pes.preprocessing.merge import Merge
 from seismo_pes.preprocessing.normalization import (

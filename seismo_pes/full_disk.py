@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dispel4py.errors import DataError
 
-__all__ = ["DiskFull", "is_full", "telling_full_disk"]
+__all__ = ["DiskFull", "is_full", "report_full_disk"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 SAID = ("No space left on device", "Disk quota exceeded")  # HDF5 has no error numbers
@@ -46,7 +46,7 @@ def is_full(error: BaseException | None) -> bool:
 
 
 @contextlib.contextmanager
-def telling_full_disk(folder: str | Path, after: str = "") -> Iterator[None]:
+def report_full_disk(folder: str | Path, after: str = "") -> Iterator[None]:
     """Turn the many errors of a full disk into one `DiskFull`.
 
     Parameters

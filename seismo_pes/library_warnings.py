@@ -7,19 +7,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["recorded_warnings"]
+__all__ = ["record_warnings"]
 
 # what Python records is that of all threads, and restored in the wrong order by two
 _ONE_AT_A_TIME = threading.RLock()
 
 
 @contextmanager
-def recorded_warnings() -> Iterator[list[warnings.WarningMessage]]:
+def record_warnings() -> Iterator[list[warnings.WarningMessage]]:
     """Record the warnings of what is done inside, instead of showing them.
 
     Examples
     --------
-    >>> with recorded_warnings() as caught:
+    >>> with record_warnings() as caught:
     ...     warnings.warn("the tide is high")
     >>> [str(one.message) for one in caught]
     ['the tide is high']

@@ -215,9 +215,9 @@ def correlate(config: Config) -> int:
 
 
 def _tell(summary: RunSummary, config: Config) -> int:
-    from seismo_pes.full_disk import telling_full_disk
+    from seismo_pes.full_disk import report_full_disk
 
-    with telling_full_disk(config.out, "the correlations are complete"):
+    with report_full_disk(config.out, "the correlations are complete"):
         summary.write(config.out)
     if not config.quiet:
         for text in (summary.table(), summary.headline()):

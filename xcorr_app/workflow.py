@@ -26,11 +26,11 @@ from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.spectra.window_spectra import WindowSpectra
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
 from seismo_pes.correlating.tiles.gathering import Tiles
-from seismo_pes.full_disk import telling_full_disk
+from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.spans import ReadWaveforms
-from seismo_pes.writing.correlations import STAYS, WriteCorrelations
+from seismo_pes.writing.correlation_writer import STAYS, WriteCorrelations
 from xcorr_app.config import Config
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.estimate import estimate_of, roughly_s
@@ -141,7 +141,7 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
         If it was interrupted; it says how to go on.
     """
     began = time.perf_counter()
-    with RunLock(config.out) as lock, telling_full_disk(config.out, STAYS):
+    with RunLock(config.out) as lock, report_full_disk(config.out, STAYS):
         todo = share(config.mapping, lambda: open_session(config, lock))
         if progress is not None and mpi_rank() == 0 and roughly_s(todo) > LONG_S:
             progress.note(estimate_of(todo).line())

@@ -4,13 +4,13 @@ Traces or correlations enter; velocity changes, dispersion curves and measures o
 quality leave, with their errors.
 """
 
-from seismo_pes.measuring.data_quality import (
+from seismo_pes.measuring.dispersion import DispersionCurve, Ftan, measure_dispersion
+from seismo_pes.measuring.quality_metrics import (
     MeasureQuality,
     WindowQuality,
     measure_quality,
     psd_percentiles,
 )
-from seismo_pes.measuring.dispersion import DispersionCurve, Ftan, measure_dispersion
 from seismo_pes.measuring.velocity_change import (
     CrossCorrelateWindows,
     Mwcs,

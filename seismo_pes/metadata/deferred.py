@@ -21,7 +21,7 @@ from obspy import Inventory
 from obspy.core.inventory import Response
 
 from dispel4py.errors import DataError
-from seismo_pes.library_warnings import recorded_warnings
+from seismo_pes.library_warnings import record_warnings
 
 __all__ = ["DeferredResponse", "read_stationxml"]
 
@@ -105,7 +105,7 @@ def _read_response(source: bytes, version: str, where: str) -> Response:
         If it cannot.
     """
     text = FRAME.format(version, source.decode())
-    with recorded_warnings() as caught:
+    with record_warnings() as caught:
         try:
             found = obspy.read_inventory(BytesIO(text.encode()), format="STATIONXML")
         except Exception as error:  # obspy's readers raise anything

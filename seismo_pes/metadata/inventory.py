@@ -49,7 +49,7 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
     Parameters
     ----------
     source : str or Path
-        StationXML, also in ASDF files, poles and zeros of SAC (`formats.polezero`), or
+        StationXML, also in ASDF files, poles and zeros of SAC (`metadata.poles_zeros`), or
         anything else that obspy reads (dataless SEED, RESP). In a folder the files
         whose names look like it; event files there are passed over.
 

@@ -6,17 +6,16 @@ global state leave, and `save` writes them.
 
 from seismo_pes.plotting.availability import availability_figure
 from seismo_pes.plotting.components import components_figure
+from seismo_pes.plotting.correlation_images import matrix_figure, time_figure
 from seismo_pes.plotting.direction import DirectionBins, direction_figure
 from seismo_pes.plotting.dispersion import curves_figure, ftan_figure
-from seismo_pes.plotting.elements import (
+from seismo_pes.plotting.drawing_elements import (
     DrawCorrelation,
     DrawPsd,
     DrawSpectrogram,
     DrawWaveform,
 )
 from seismo_pes.plotting.figure import save
-from seismo_pes.plotting.network import map_figure
-from seismo_pes.plotting.noise import snr_figure
 from seismo_pes.plotting.pair import Substacks, pair_figure
 from seismo_pes.plotting.rose import rose_figure
 from seismo_pes.plotting.section import (
@@ -27,8 +26,9 @@ from seismo_pes.plotting.section import (
     over_slowness,
     record_section_figure,
 )
-from seismo_pes.plotting.stacks import matrix_figure, time_figure
-from seismo_pes.plotting.velocity import velocity_figure, velocity_image_figure
+from seismo_pes.plotting.signal_to_noise import snr_figure
+from seismo_pes.plotting.station_map import map_figure
+from seismo_pes.plotting.velocity_change import velocity_figure, velocity_image_figure
 from seismo_pes.plotting.waveform import psd_figure, spectrogram_figure, waveform_figure
 
 __all__ = [

@@ -4,10 +4,10 @@ The name of an archive (a folder, a pattern, a URL) and a list of stations enter
 waveforms of each channel leave, span by span, with a list of what could not be read.
 """
 
+from seismo_pes.reading.archives.archive import Archive
 from seismo_pes.reading.archives.availability import find_availability
-from seismo_pes.reading.archives.holdings import Archive
 from seismo_pes.reading.archives.opening import open_archive, select
-from seismo_pes.reading.formats.files import read_content, read_file
+from seismo_pes.reading.formats.waveform_files import read_content, read_file
 from seismo_pes.reading.seedlink import ReadSeedLink
 from seismo_pes.reading.spans import ReadWaveforms, read_span
 

@@ -18,7 +18,7 @@ from obspy.clients.seedlink.slpacket import SLPacket
 
 from dispel4py.base import ProducerPE
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.reading.formats.files import unusable
+from seismo_pes.reading.formats.waveform_files import unusable
 
 __all__ = ["ReadSeedLink", "packets"]
 

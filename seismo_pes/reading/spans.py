@@ -15,7 +15,7 @@ from dispel4py.errors import DataError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
-from seismo_pes.reading.formats.files import read_file, unusable
+from seismo_pes.reading.formats.waveform_files import read_file, unusable
 from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["ReadWaveforms", "read_span"]

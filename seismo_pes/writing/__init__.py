@@ -4,7 +4,7 @@ Traces and rows of correlations enter; SAC, miniSEED, npz, ASDF files and the pa
 a result folder leave.
 """
 
-from seismo_pes.writing.correlations import CorrelationWriter, WriteCorrelations
+from seismo_pes.writing.correlation_writer import CorrelationWriter, WriteCorrelations
 from seismo_pes.writing.trace_files import (
     WriteAsdf,
     WriteMiniseed,

@@ -15,7 +15,7 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.full_disk import telling_full_disk
+from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.traces import with_data
@@ -131,7 +131,7 @@ class _Write(GenericPE):
         stream = as_stream(inputs["input"])
         for name, traces in self._files(stream).items():
             try:
-                with telling_full_disk(self.folder):
+                with report_full_disk(self.folder):
                     path = self._write_file(name, traces)
             except (DataError, ValueError) as error:
                 yield {"skipped": Skipped("write", traces[0].id, str(error))}
@@ -312,7 +312,7 @@ class WriteNpz(_Write):
     def _postprocess(self) -> None:
         archive, self._archive = self._archive, None
         if archive is not None:
-            with telling_full_disk(self.folder):
+            with report_full_disk(self.folder):
                 archive.close()
                 draft, path = self._place(Path(self.path).name)
                 self.write("written", str(draft.rename(path)))
@@ -364,7 +364,7 @@ class WriteAsdf(_Write):
     def _postprocess(self) -> None:
         writer, self._asdf = self._asdf, None
         if writer is not None:
-            with telling_full_disk(self.folder):
+            with report_full_disk(self.folder):
                 writer.close()
                 draft, path = self._place(Path(self.path).name)
                 self.write("written", str(draft.rename(path)))

@@ -147,7 +147,7 @@ def test_ports_declare_types(pe) -> None:
     made = built(pe)
     for ports in (made.inputconnections, made.outputconnections):
         undeclared = [name for name, port in ports.items() if TYPE not in port]
-        assert pe.__module__ == "seismo_pes.plotting.elements" or not undeclared
+        assert pe.__module__ == "seismo_pes.plotting.drawing_elements" or not undeclared
 
 
 REFUSED = [

@@ -18,7 +18,7 @@ from obspy import Stream, Trace
 from dispel4py.core import GenericPE
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
-from seismo_pes.measuring.data_quality import MeasureQuality
+from seismo_pes.measuring.quality_metrics import MeasureQuality
 from seismo_pes.preprocessing import quality
 from seismo_pes.preprocessing.clock_correction import CorrectClock
 from seismo_pes.preprocessing.merge import Merge

@@ -9,7 +9,7 @@ import pytest
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.rows import CorrelationRows
-from seismo_pes.writing.correlations import CorrelationWriter
+from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import commands, store
 from xcorr_app.looking.disp_view import clearest_pair, draw_curves, summary
 from xcorr_app.measuring.changes import read_table

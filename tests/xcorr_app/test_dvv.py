@@ -9,7 +9,7 @@ import pytest
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.rows import CorrelationRows
-from seismo_pes.writing.correlations import CorrelationWriter
+from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import commands, store
 from xcorr_app.looking.dvv_view import draw_changes, summary
 from xcorr_app.measuring.batches import tell_skipped

@@ -13,7 +13,7 @@ from obspy import UTCDateTime, read
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.rows import CorrelationRows
-from seismo_pes.writing.correlations import CorrelationWriter
+from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.export import FORMATS, export, zarr
 from xcorr_app.export.target import ABOUT_FILE

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import DataError
-from seismo_pes.full_disk import DiskFull, is_full, telling_full_disk
-from seismo_pes.writing import correlations as write
-from seismo_pes.writing import sink
+from seismo_pes.full_disk import DiskFull, is_full, report_full_disk
+from seismo_pes.writing import correlation_writer as write
+from seismo_pes.writing import disk_output as sink
 from xcorr_app import store
 from xcorr_app.cli import main
 from xcorr_app.running.lock import LOCK_FILE
@@ -25,7 +25,7 @@ def test_every_error_of_a_full_disk_is_one_line():
         OSError("Unable to flush (errno = 28, message = 'No space left on device')"),
         RuntimeError("Problems closing file (message = 'No space left on device')"),
     ):
-        with pytest.raises(DiskFull) as told, telling_full_disk("out", "that stays"):
+        with pytest.raises(DiskFull) as told, report_full_disk("out", "that stays"):
             raise error
         assert str(told.value) == "out: the disk is full; that stays"
         assert told.value.errno == errno.ENOSPC
@@ -34,9 +34,9 @@ def test_every_error_of_a_full_disk_is_one_line():
 
 
 def test_other_errors_pass():
-    with pytest.raises(FileNotFoundError), telling_full_disk("out"):
+    with pytest.raises(FileNotFoundError), report_full_disk("out"):
         raise FileNotFoundError(errno.ENOENT, "No such file", "x")
-    with pytest.raises(DiskFull, match=r"^inner"), telling_full_disk("outer"):
+    with pytest.raises(DiskFull, match=r"^inner"), report_full_disk("outer"):
         raise DiskFull("inner")
 
 
@@ -115,7 +115,7 @@ def test_two_runs_in_one_folder(words, tmp_path, monkeypatch, capsys):
 
 FULL_UNDER_MPI = """
 import errno, sys
-from seismo_pes.writing import sink
+from seismo_pes.writing import disk_output as sink
 pwrite, sizes = sink.os.pwrite, []
 def some_room(fd, data, offset):
     sizes.append(len(data))

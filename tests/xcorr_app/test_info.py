@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seismo_pes.items.rows import CorrelationRows
-from seismo_pes.writing.correlations import CorrelationWriter
+from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.looking.info import describe, info_json, info_text, pair_rows
 from xcorr_app.results.index import finalize

@@ -16,7 +16,7 @@ from seismo_pes.plotting import (
     record_section_figure,
     save,
 )
-from seismo_pes.writing.correlations import CorrelationWriter
+from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.looking import plot
 from xcorr_app.results.index import finalize

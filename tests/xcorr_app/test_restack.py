@@ -11,7 +11,7 @@ from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.metadata.stations import Channel
 from seismo_pes.stacking.stacks import bootstrap, stack
-from seismo_pes.writing.correlations import CorrelationWriter
+from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app.results.runfile import Redo, create_run, new_session, read_run, write_run
 from xcorr_app.running.baserows import base_rows, moving_stacks
 from xcorr_app.running.restack import Derived, RestackPairs

@@ -16,8 +16,8 @@ import numpy as np
 import obspy
 import pytest
 
-from seismo_pes.writing import correlations as write
-from seismo_pes.writing.parts import read_layout
+from seismo_pes.writing import correlation_writer as write
+from seismo_pes.writing.part_files import read_layout
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import cli, store
 from xcorr_app.planning import geometry
@@ -237,7 +237,7 @@ def test_sums_that_do_not_fit_are_made_in_rounds(tmp_path, words, monkeypatch):
 
 SLOW = """
 import sys, time
-from seismo_pes.writing import correlations as write
+from seismo_pes.writing import correlation_writer as write
 whole = write.CorrelationWriter.write
 def slow(self, rows):
     whole(self, rows)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.rows import CorrelationRows
-from seismo_pes.writing.correlations import CorrelationWriter
-from seismo_pes.writing.parts import read_layout
+from seismo_pes.writing.correlation_writer import CorrelationWriter
+from seismo_pes.writing.part_files import read_layout
 from xcorr_app import store
 from xcorr_app.results.correlation import peaks, signal_to_noise
 from xcorr_app.results.index import finalize

@@ -11,7 +11,7 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.rows import CorrelationRows
-from seismo_pes.writing.correlations import CorrelationWriter
+from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import cli, commands, store
 from xcorr_app.export import FORMATS
 from xcorr_app.looking import directions, plot, views

@@ -58,7 +58,7 @@ def export(words: list[str]) -> str:
     if given.format not in FORMATS:
         known = ", ".join(FORMATS)
         raise ParameterError(f"--format {given.format}: not one of {known}")
-    from seismo_pes.full_disk import telling_full_disk
+    from seismo_pes.full_disk import report_full_disk
     from xcorr_app import store
     from xcorr_app.export import export
 
@@ -66,7 +66,7 @@ def export(words: list[str]) -> str:
     with (
         store.open(given.out) as results,
         progress_shown(given.quiet) as progress,
-        telling_full_disk(given.dest, "what is there is not whole"),
+        report_full_disk(given.dest, "what is there is not whole"),
     ):
         follow = None if progress is None else partial(progress.update, "pairs")
         export(

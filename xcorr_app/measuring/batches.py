@@ -26,7 +26,7 @@ from dispel4py.errors import DataError, ParameterError
 from dispel4py.observe import Count, Observer
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.full_disk import telling_full_disk
+from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.signal.errors import ParameterError as SignalError
 from xcorr_app import store as stores
@@ -152,7 +152,7 @@ class WriteInOrder(GenericPE):
 
     def _preprocess(self) -> None:
         self._waiting, self._next = {}, 0
-        with telling_full_disk(self.sink.folder):
+        with report_full_disk(self.sink.folder):
             self.sink.open()
 
     def process(self, inputs: dict[str, Any]) -> None:
@@ -160,12 +160,12 @@ class WriteInOrder(GenericPE):
         measured: Measured = inputs["input"]
         self._waiting[measured.number] = measured.rows
         while self._next in self._waiting:
-            with telling_full_disk(self.sink.folder):
+            with report_full_disk(self.sink.folder):
                 self.sink.add(self._waiting.pop(self._next))
             self._next += 1
 
     def _postprocess(self) -> None:
-        with telling_full_disk(self.sink.folder):
+        with report_full_disk(self.sink.folder):
             self.sink.close()
 
 

@@ -13,7 +13,7 @@ from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.inventory import read_inventory
 from seismo_pes.metadata.stations import PatternIndex, StationPattern
-from seismo_pes.reading.archives.holdings import Archive, ChannelInfo
+from seismo_pes.reading.archives.archive import Archive, ChannelInfo
 from seismo_pes.reading.archives.opening import open_archive
 
 __all__ = ["Archives", "open_archives", "open_inventory"]

@@ -20,7 +20,7 @@ from seismo_pes.correlating.tiles.gathering import gather
 from seismo_pes.correlating.windows.periods import Periods
 from seismo_pes.items.tiles import Tile
 from seismo_pes.items.waveforms import ChannelSpan
-from seismo_pes.reading.formats.files import read_file
+from seismo_pes.reading.formats.waveform_files import read_file
 from seismo_pes.reading.spans import ReadWaveforms
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.job import Job

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from seismo_pes.items.waveforms import ChannelSpan
-from seismo_pes.writing.parts import RECORD
+from seismo_pes.writing.part_files import RECORD
 from xcorr_app.config import Config
 from xcorr_app.planning.calibrate import (
     held_by,

@@ -23,7 +23,7 @@ from seismo_pes.metadata.stations import (
     locate,
     read_station_list,
 )
-from seismo_pes.reading.archives.holdings import Archive, ChannelInfo
+from seismo_pes.reading.archives.archive import Archive, ChannelInfo
 from seismo_pes.reading.archives.opening import select
 from seismo_pes.signal.errors import ParameterError as SignalError
 from seismo_pes.signal.rates import exact_rate

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seismo_pes.writing.correlations import parts_folder
-from seismo_pes.writing.parts import (
+from seismo_pes.writing.correlation_writer import parts_folder
+from seismo_pes.writing.part_files import (
     DAMAGED,
     LAST,
     MARKER,

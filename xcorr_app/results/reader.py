@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import DataError
-from seismo_pes.writing.parts import data_sums
+from seismo_pes.writing.part_files import data_sums
 from xcorr_app.results.layout import Part
 
 __all__ = ["RowReader"]

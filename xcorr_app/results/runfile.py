@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.writing.correlations import parts_folder
+from seismo_pes.writing.correlation_writer import parts_folder
 
 __all__ = [
     "INDEX_FILE",

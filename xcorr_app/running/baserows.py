@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seismo_pes.items.times import NS
-from seismo_pes.writing.parts import MARKER
+from seismo_pes.writing.part_files import MARKER
 from xcorr_app.results.layout import Part, counted, iterate_parts, redo_rules
 
 __all__ = ["DERIVED", "Extent", "Moving", "RestackTile", "base_rows", "moving_stacks"]

@@ -19,7 +19,7 @@ from dispel4py.core import GenericPE
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.stacking.stacks import stack
-from seismo_pes.writing.parts import RECORD
+from seismo_pes.writing.part_files import RECORD
 from xcorr_app.results.layout import WINDOWS, Part
 from xcorr_app.results.reader import RowReader
 from xcorr_app.running.baserows import DERIVED, Extent, Moving, RestackTile

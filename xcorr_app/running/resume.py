@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.writing.correlations import parts_folder
-from seismo_pes.writing.parts import close_abandoned, read_layout
+from seismo_pes.writing.correlation_writer import parts_folder
+from seismo_pes.writing.part_files import close_abandoned, read_layout
 from xcorr_app.config import Config
 from xcorr_app.config.options import flag, options_of
 from xcorr_app.planning.geometry import Geometry, Needed, Place

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seismo_pes.full_disk import telling_full_disk
+from seismo_pes.full_disk import report_full_disk
 
 __all__ = ["Slot", "Spool"]
 
@@ -65,7 +65,7 @@ class Spool:
     def put(self, array: np.ndarray) -> Slot:
         """Write an array."""
         array = np.ascontiguousarray(array)
-        with telling_full_disk(self.folder, WAY_OUT):
+        with report_full_disk(self.folder, WAY_OUT):
             if self._file is None:
                 self._file = _temporary_file(self.folder)
             slot = Slot(

@@ -11,8 +11,8 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern
-from seismo_pes.reading.archives.holdings import Archive
-from seismo_pes.reading.formats.files import read_file
+from seismo_pes.reading.archives.archive import Archive
+from seismo_pes.reading.formats.waveform_files import read_file
 
 __all__ = ["Availability", "covered", "find_availability"]
 

@@ -17,7 +17,7 @@ from seismo_pes.reading.archives.pattern import LAYOUTS, PathPattern, PatternArc
 from seismo_pes.reading.archives.scan import FileEntry, entry_of
 from seismo_pes.reading.fetching.remote import fetch, filesystem
 from seismo_pes.reading.fetching.retry import failures, reason
-from seismo_pes.reading.formats.files import read_content
+from seismo_pes.reading.formats.waveform_files import read_content
 
 __all__ = ["CloudArchive", "open_cloud"]
 

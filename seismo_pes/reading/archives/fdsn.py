@@ -24,10 +24,10 @@ from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import PatternIndex, StationPattern
-from seismo_pes.reading.archives.holdings import EVER, Archive, Holding
+from seismo_pes.reading.archives.archive import EVER, Archive, Holding
 from seismo_pes.reading.archives.scan import FileEntry
 from seismo_pes.reading.fetching import datacentre
-from seismo_pes.reading.formats.files import read_content
+from seismo_pes.reading.formats.waveform_files import read_content
 
 __all__ = ["Download", "FdsnArchive", "download", "fetch_inventory", "open_fdsn"]
 

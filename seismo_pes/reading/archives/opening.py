@@ -19,8 +19,8 @@ from pathlib import Path
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.stations import PatternIndex, StationPattern, split_id
-from seismo_pes.reading.archives.holdings import Archive, ChannelInfo, Holding
-from seismo_pes.reading.archives.index import index_file, scan_indexed
+from seismo_pes.reading.archives.archive import Archive, ChannelInfo, Holding
+from seismo_pes.reading.archives.header_index import index_file, scan_indexed
 from seismo_pes.reading.archives.pattern import (
     LAYOUTS,
     PathPattern,

@@ -18,7 +18,7 @@ from pathlib import Path
 from dispel4py.errors import ParameterError, suggest
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import PatternIndex
-from seismo_pes.reading.archives.holdings import EVER
+from seismo_pes.reading.archives.archive import EVER
 from seismo_pes.reading.archives.scan import FileEntry
 from seismo_pes.reading.archives.sds import NamedArchive
 

@@ -18,7 +18,7 @@ from dispel4py.errors import DataError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.metadata.asdf import is_asdf
-from seismo_pes.reading.formats.files import read_file, unusable
+from seismo_pes.reading.formats.waveform_files import read_file, unusable
 
 __all__ = [
     "FileEntry",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import PatternIndex
-from seismo_pes.reading.archives.holdings import Archive, Holding
+from seismo_pes.reading.archives.archive import Archive, Holding
 from seismo_pes.reading.archives.scan import FileEntry, scan_ends, scan_file
 
 __all__ = ["NamedArchive", "SdsArchive", "is_sds"]

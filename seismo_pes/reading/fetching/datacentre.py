@@ -20,8 +20,8 @@ from obspy.clients.fdsn.header import (
 )
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.library_warnings import recorded_warnings
-from seismo_pes.reading.fetching.retry import reason, tried
+from seismo_pes.library_warnings import record_warnings
+from seismo_pes.reading.fetching.retry import call_with_retries, reason
 
 __all__ = ["ROUTERS", "ask", "client", "is_router", "request_waveforms"]
 
@@ -65,7 +65,7 @@ def _client(provider: str) -> Any:
     if provider in ROUTERS:
         return RoutingClient(provider)
     if provider in URL_MAPPINGS or "://" in provider:
-        with recorded_warnings():  # of names that obspy calls otherwise by now
+        with record_warnings():  # of names that obspy calls otherwise by now
             return Client(provider)
     if "." not in provider and ":" not in provider and provider != "localhost":
         known = ", ".join([*sorted(URL_MAPPINGS), *ROUTERS])
@@ -119,7 +119,7 @@ def request_waveforms(
         # a router joins the answers of several; of those that fail it warns
         names = ("network", "station", "location", "channel")
         named = dict(zip(names, codes, strict=True))
-        with recorded_warnings() as caught:
+        with record_warnings() as caught:
             try:
                 stream = service.get_waveforms(times[0], times[1], **named)
             except FDSNNoDataException:
@@ -152,4 +152,4 @@ def ask(what: str, request: Any) -> Any:
         except FDSNException as error:
             raise DataError(f"{what}: {reason(error)}") from error
 
-    return tried(what, translated)
+    return call_with_retries(what, translated)

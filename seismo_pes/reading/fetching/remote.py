@@ -12,7 +12,7 @@ from typing import Any
 
 from dispel4py.errors import ParameterError
 from seismo_pes.extras import optional
-from seismo_pes.reading.fetching.retry import tried
+from seismo_pes.reading.fetching.retry import call_with_retries
 
 __all__ = ["fetch", "filesystem", "is_remote"]
 
@@ -61,7 +61,7 @@ def fetch(url: str, n_bytes: int | None = None) -> bytes:
         service = datacentre.client(provider)
         return datacentre.request_waveforms(service, channel_id, start_ns, end_ns)
     files, path = filesystem(url)
-    return tried(url, lambda: files.cat_file(path, start=0, end=n_bytes))
+    return call_with_retries(url, lambda: files.cat_file(path, start=0, end=n_bytes))
 
 
 def filesystem(url: str) -> tuple[Any, str]:

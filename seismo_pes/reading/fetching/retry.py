@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from dispel4py.errors import DataError
 
-__all__ = ["failures", "reason", "tried"]
+__all__ = ["call_with_retries", "failures", "reason"]
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ PASSING = (ConnectionError, TimeoutError)
 WAITS_S = (0.5, 2.0)
 
 
-def tried(what: str, ask: Callable[[], T]) -> T:
+def call_with_retries(what: str, ask: Callable[[], T]) -> T:
     """Call ``ask``, and again after a while where the reason may pass.
 
     Raises

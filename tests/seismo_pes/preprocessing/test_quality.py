@@ -15,7 +15,7 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
-from seismo_pes.measuring.data_quality import (
+from seismo_pes.measuring.quality_metrics import (
     MeasureQuality,
     measure_quality,
     psd_percentiles,

@@ -17,7 +17,7 @@ from seismo_pes.reading.archives.cloud import CloudArchive
 from seismo_pes.reading.archives.opening import open_archive, select
 from seismo_pes.reading.archives.pattern import LAYOUTS
 from seismo_pes.reading.fetching import remote, retry
-from seismo_pes.reading.formats.files import read_file
+from seismo_pes.reading.formats.waveform_files import read_file
 from seismo_pes.reading.spans import read_span
 
 fsspec = pytest.importorskip("fsspec")
@@ -172,13 +172,13 @@ def test_a_passing_failure_is_tried_again(monkeypatch) -> None:
             raise answer
         return answer
 
-    assert retry.tried("it", ask) == "there"
+    assert retry.call_with_retries("it", ask) == "there"
     answers[:] = [ConnectionError("reset")] * 3
     with pytest.raises(DataError, match="it: reset"):
-        retry.tried("it", ask)
+        retry.call_with_retries("it", ask)
     answers[:] = [PermissionError("no"), "never asked"]
     with pytest.raises(DataError, match="it: no"):
-        retry.tried("it", ask)
+        retry.call_with_retries("it", ask)
     assert answers == ["never asked"]
 
 

@@ -12,7 +12,7 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern
 from seismo_pes.reading.archives import pattern as pattern_module
-from seismo_pes.reading.archives.holdings import EVER
+from seismo_pes.reading.archives.archive import EVER
 from seismo_pes.reading.archives.opening import FolderArchive, open_archive
 from seismo_pes.reading.archives.pattern import (
     LAYOUTS,

@@ -14,11 +14,11 @@ from obspy import Trace, UTCDateTime
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern
+from seismo_pes.reading.archives.archive import Archive
 from seismo_pes.reading.archives.cloud import CloudArchive
-from seismo_pes.reading.archives.holdings import Archive
 from seismo_pes.reading.archives.opening import open_archive, select
 from seismo_pes.reading.fetching import remote, retry
-from seismo_pes.reading.formats.files import read_file
+from seismo_pes.reading.formats.waveform_files import read_file
 from seismo_pes.reading.spans import read_span
 
 pytest.importorskip("s3fs")

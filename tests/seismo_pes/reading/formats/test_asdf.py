@@ -15,7 +15,7 @@ from dispel4py.errors import DataError
 from seismo_pes.metadata.asdf import is_asdf, read_asdf_inventory
 from seismo_pes.metadata.inventory import read_inventory
 from seismo_pes.reading.archives.opening import open_archive
-from seismo_pes.reading.formats.files import read_file
+from seismo_pes.reading.formats.waveform_files import read_file
 from seismo_pes.reading.spans import read_span
 
 START = UTCDateTime("2011-03-11T05:46:23.5")

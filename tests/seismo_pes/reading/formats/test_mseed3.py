@@ -11,7 +11,7 @@ from dispel4py.errors import DataError
 from seismo_pes import extras
 from seismo_pes.preprocessing.segments import merge_segments
 from seismo_pes.reading.archives.opening import open_archive
-from seismo_pes.reading.formats.files import read_file
+from seismo_pes.reading.formats.waveform_files import read_file
 from seismo_pes.reading.spans import read_span
 
 pytest.importorskip("pymseed")

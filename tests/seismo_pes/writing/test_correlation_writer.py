@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from dispel4py.errors import DataError
 from seismo_pes.items.rows import CorrelationRows
-from seismo_pes.writing import correlations as write
-from seismo_pes.writing import sink as sinks
-from seismo_pes.writing.correlations import (
+from seismo_pes.writing import correlation_writer as write
+from seismo_pes.writing import disk_output as sinks
+from seismo_pes.writing.correlation_writer import (
     CorrelationWriter,
     TileWritten,
     WriteCorrelations,
 )
-from seismo_pes.writing.parts import (
+from seismo_pes.writing.part_files import (
     DAMAGED,
     LAST,
     MARKER,
@@ -241,7 +241,7 @@ def test_any_batches_round_trip(tmp_path_factory, monkeypatch, sizes, n_lags, di
 KILLED = """
 import sys
 import numpy as np
-from seismo_pes.writing import correlations as write
+from seismo_pes.writing import correlation_writer as write
 from seismo_pes.items.rows import CorrelationRows
 write.FIRST_PART_BYTES = 1 << 19
 write.LARGEST_PART_BYTES = 1 << 20

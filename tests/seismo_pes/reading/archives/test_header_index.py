@@ -14,8 +14,8 @@ from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.reading.archives import index as index_module
-from seismo_pes.reading.archives.index import index_file, scan_indexed
+from seismo_pes.reading.archives import header_index as index_module
+from seismo_pes.reading.archives.header_index import index_file, scan_indexed
 from seismo_pes.reading.archives.opening import open_archive
 from seismo_pes.reading.archives.scan import FileEntry, scan_file
 from seismo_pes.reading.archives.scan_pool import decode, encode, scan_many

@@ -18,8 +18,8 @@ from seismo_pes.plotting import (
     spectrogram_figure,
     waveform_figure,
 )
-from seismo_pes.plotting import elements as draw
-from seismo_pes.plotting.elements import (
+from seismo_pes.plotting import drawing_elements as draw
+from seismo_pes.plotting.drawing_elements import (
     DrawCorrelation,
     DrawPsd,
     DrawSpectrogram,

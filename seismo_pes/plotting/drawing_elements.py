@@ -10,7 +10,7 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.full_disk import telling_full_disk
+from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import RECORDS, AnyRecord
@@ -52,7 +52,7 @@ class _Draw(GenericPE):
             path = Path(self.folder) / f"{name}{self.suffix}"
             try:
                 figure = type(self).figure(drawable, **self.options)
-                with telling_full_disk(self.folder):
+                with report_full_disk(self.folder):
                     yield {"drawn": str(save(figure, path))}
             except (DataError, ParameterError) as error:
                 yield {"skipped": Skipped("draw", name, str(error))}
@@ -93,7 +93,7 @@ folder : str or pathlib.Path
 suffix : str
     ``.png``, ``.pdf`` or ``.svg``.
 options
-    As of `seismo_pes.plot.{function}`: {options}, ...
+    As of `seismo_pes.plotting.{function}`: {options}, ...
 """
 
 

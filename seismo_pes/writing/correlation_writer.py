@@ -13,9 +13,10 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
-from seismo_pes.full_disk import telling_full_disk
+from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.rows import CorrelationRows
-from seismo_pes.writing.parts import (
+from seismo_pes.writing.disk_output import Sink, open_sink
+from seismo_pes.writing.part_files import (
     LAST,
     MARKER,
     RECORD,
@@ -25,7 +26,6 @@ from seismo_pes.writing.parts import (
     seal_part,
     stamp,
 )
-from seismo_pes.writing.sink import Sink, open_sink
 
 __all__ = ["CorrelationWriter", "TileWritten", "WriteCorrelations", "parts_folder"]
 
@@ -265,7 +265,7 @@ class WriteCorrelations(GenericPE):
         """Write one batch; say so when it was the last of its tile."""
         rows: CorrelationRows = inputs["input"]
         assert self._writer_of_rows is not None, "preprocess comes first"
-        with telling_full_disk(self.out, STAYS):
+        with report_full_disk(self.out, STAYS):
             self._writer_of_rows.write(rows)
         n_rows, n_bytes = self._open_tiles.pop(rows.tile, (0, 0))
         n_rows, n_bytes = n_rows + len(rows), n_bytes + rows.data.nbytes
@@ -277,7 +277,7 @@ class WriteCorrelations(GenericPE):
     def _postprocess(self) -> None:
         writer, self._writer_of_rows = self._writer_of_rows, None
         if writer is not None:
-            with telling_full_disk(self.out, STAYS):
+            with report_full_disk(self.out, STAYS):
                 writer.close()
             logger.debug(
                 "%d rows, %.1f MB in %d files",

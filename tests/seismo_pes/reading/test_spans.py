@@ -12,7 +12,7 @@ from obspy import Stream, Trace, UTCDateTime
 from dispel4py.errors import DataError
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.archives.opening import open_archive
-from seismo_pes.reading.formats.files import read_content, read_file, unusable
+from seismo_pes.reading.formats.waveform_files import read_content, read_file, unusable
 from seismo_pes.reading.spans import ReadWaveforms, cut, read_span
 
 DAY = UTCDateTime(2022, 1, 2)

@@ -24,7 +24,7 @@ import numpy as np
 
 from dispel4py.errors import DataError
 from seismo_pes.items.rows import CorrelationRows
-from seismo_pes.writing.sink import write_all
+from seismo_pes.writing.disk_output import write_all
 
 __all__ = [
     "DAMAGED",

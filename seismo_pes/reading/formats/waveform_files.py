@@ -20,7 +20,7 @@ from obspy import Stream, Trace, UTCDateTime
 from obspy.core.util.base import ENTRY_POINTS
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.library_warnings import recorded_warnings
+from seismo_pes.library_warnings import record_warnings
 from seismo_pes.metadata.asdf import HDF5_MAGIC
 from seismo_pes.reading.fetching import remote
 from seismo_pes.reading.formats import asdf, mseed3
@@ -78,7 +78,7 @@ def read_file(
     """
     path = str(path)
     selection = {"start_ns": start_ns, "end_ns": end_ns, "channel_id": channel_id}
-    with recorded_warnings() as caught:
+    with record_warnings() as caught:
         try:
             stream = _read(path, file_format, headonly, selection)
         except DataError:
