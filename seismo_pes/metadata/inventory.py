@@ -49,9 +49,10 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
     Parameters
     ----------
     source : str or Path
-        StationXML, also in ASDF files, poles and zeros of SAC (`metadata.poles_zeros`), or
-        anything else that obspy reads (dataless SEED, RESP). In a folder the files
-        whose names look like it; event files there are passed over.
+        StationXML, StationXML inside ASDF files, poles and zeros of SAC
+        (`metadata.poles_zeros`), or any other format that obspy reads (dataless SEED,
+        RESP). Of a folder, the files with the suffixes of these formats are read, at
+        any depth; files with events (QuakeML) are left out.
 
     Returns
     -------
