@@ -20,7 +20,11 @@ from typing import Any
 import numpy as np
 import scipy.signal
 
-from xcorr_app.instrument import COUNTS_PER_V, SENSOR_V_PER_M_S, metadata
+from xcorr_app.synthetic_response import (
+    COUNTS_PER_V,
+    SENSOR_V_PER_M_S,
+    velocity_response,
+)
 
 N_PROCESSES = 2
 NETWORK_CODE = "XA"
@@ -288,4 +292,4 @@ def _network(wave: PlaneWave, code: str, latitude: float, longitude: float) -> A
 
 def _response(rate_hz: float) -> Any:
     taps = scipy.signal.firwin(FIR_COEFFICIENTS, 0.8)
-    return metadata(rate_hz, ZEROS, POLES, 1 / _shape_at_1_hz(), taps.tolist())
+    return velocity_response(rate_hz, ZEROS, POLES, 1 / _shape_at_1_hz(), taps.tolist())

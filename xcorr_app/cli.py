@@ -201,7 +201,7 @@ def correlate(config: Config) -> int:
     """Run a configuration, tell its outcome, return the exit status."""
     start_logging(config.log_level)
     if config.dry_run:
-        from xcorr_app.planning.estimate import estimate
+        from xcorr_app.estimating.estimate import estimate
 
         print(estimate(config).text())
         return 0

@@ -39,7 +39,11 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from xcorr_app.config.values import format_time, parse_time
-from xcorr_app.instrument import COUNTS_PER_V, SENSOR_V_PER_M_S, metadata
+from xcorr_app.synthetic_response import (
+    COUNTS_PER_V,
+    SENSOR_V_PER_M_S,
+    velocity_response,
+)
 
 if TYPE_CHECKING:
     from obspy import Inventory
@@ -390,4 +394,4 @@ def inventory(network: Network) -> Inventory:
 
 
 def _response(rate_hz: float) -> Any:
-    return metadata(rate_hz, ZEROS, POLES, _normalisation())
+    return velocity_response(rate_hz, ZEROS, POLES, _normalisation())

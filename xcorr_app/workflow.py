@@ -32,8 +32,8 @@ from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.spans import ReadWaveforms
 from seismo_pes.writing.correlation_writer import STAYS, WriteCorrelations
 from xcorr_app.config import Config
+from xcorr_app.estimating.estimate import estimate_of, roughly_s
 from xcorr_app.planning.chain import Preprocess
-from xcorr_app.planning.estimate import estimate_of, roughly_s
 from xcorr_app.planning.geometry import Needed
 from xcorr_app.progress import Progress
 from xcorr_app.results.index import finalize

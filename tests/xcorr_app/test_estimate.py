@@ -9,7 +9,7 @@ import pytest
 
 from xcorr_app import cli, store
 from xcorr_app.config import Config
-from xcorr_app.planning.estimate import estimate
+from xcorr_app.estimating.estimate import estimate
 
 SHORT = ["--window-s", "60", "--max-lag-s", "5"]
 

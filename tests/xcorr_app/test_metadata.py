@@ -15,8 +15,8 @@ from obspy.core.inventory import Channel, Inventory, Network, Station
 from tests.xcorr_app.conftest import DAY
 from tests.xcorr_app.test_resume import check_close, made_and_kept
 from xcorr_app import cli
-from xcorr_app.instrument import metadata
 from xcorr_app.running.metadata import renewed
+from xcorr_app.synthetic_response import velocity_response
 
 STATIONS = ("AAA", "BBB", "CCC")
 RATE_HZ = 5.0
@@ -49,7 +49,7 @@ class Instruments:
         return path
 
     def channel(self, code, place, start, end, factor):
-        response = metadata(RATE_HZ, [0j, 0j], [-1 + 1j, -1 - 1j], 1.0)
+        response = velocity_response(RATE_HZ, [0j, 0j], [-1 + 1j, -1 - 1j], 1.0)
         response.response_stages[0].stage_gain *= self.gains.get(code, 1.0) * factor
         return Channel(
             "HHZ",

@@ -1,4 +1,8 @@
-"""Results in the forms that other programs read."""
+"""Files of correlations in the formats of other programs.
+
+The results of a run enter. Files leave: SAC, miniSEED, ASDF, NetCDF, Zarr, NumPy, and
+the layouts of MSNoise and NoisePy.
+"""
 
 from __future__ import annotations
 

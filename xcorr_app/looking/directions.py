@@ -21,8 +21,8 @@ from seismo_pes.plotting import (
 )
 from xcorr_app.looking.plot import MOST_BINS, lags_shown, name_pair, remarks
 from xcorr_app.looking.views import MOST_LINES
+from xcorr_app.pair_subsets import component_note, usable_pairs
 from xcorr_app.results.correlation import branch_ratios
-from xcorr_app.results.selecting import component_note, usable_pairs
 from xcorr_app.store import Store
 
 __all__ = ["azimuth_view", "direction_view", "rose_view"]

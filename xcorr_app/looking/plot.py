@@ -17,7 +17,7 @@ from seismo_pes.plotting import (
     save,
 )
 from xcorr_app.looking.info import describe
-from xcorr_app.results.selecting import component_note, of_components
+from xcorr_app.pair_subsets import component_note, of_components
 from xcorr_app.results.stacks import over_time, split, unit_of
 from xcorr_app.store import Store
 

@@ -25,7 +25,7 @@ from xcorr_app.export.target import new_file
 from xcorr_app.looking import plot, views
 from xcorr_app.looking.directions import azimuth_view, direction_view, rose_view
 from xcorr_app.looking.info import describe, pair_rows
-from xcorr_app.results.selecting import usable_pairs
+from xcorr_app.pair_subsets import usable_pairs
 from xcorr_app.results.stacks import summary_of
 from xcorr_app.running.summary import SKIPPED_FILE
 from xcorr_app.store import Store

@@ -26,8 +26,8 @@ from xcorr_app.looking.plot import (
     remarks,
     substacks_of,
 )
+from xcorr_app.pair_subsets import component_note, usable_pairs
 from xcorr_app.results.correlation import Correlation, signal_to_noise
-from xcorr_app.results.selecting import component_note, usable_pairs
 from xcorr_app.store import Store, UnknownPair
 
 __all__ = [

@@ -1,1 +1,4 @@
-"""What is measured on correlations: velocity change and dispersion, in batches."""
+"""Velocity change and dispersion of the correlations of a run.
+
+Stacks of a run enter, pair by pair. Tables of measurements leave, as files and rows.
+"""

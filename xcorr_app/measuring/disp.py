@@ -23,7 +23,7 @@ from xcorr_app.measuring.batches import (
 )
 from xcorr_app.measuring.curves import PICK, CurveTable
 from xcorr_app.measuring.velocity import band_of
-from xcorr_app.results.selecting import USUAL, chosen_pairs
+from xcorr_app.pair_subsets import USUAL, chosen_pairs
 from xcorr_app.store import Store
 
 __all__ = ["DispSettings", "MeasureCurves", "measure_curve", "measure_disp", "plan"]

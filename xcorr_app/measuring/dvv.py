@@ -23,7 +23,7 @@ from xcorr_app.measuring.batches import (
 )
 from xcorr_app.measuring.changes import CHANGE, ChangeTable
 from xcorr_app.measuring.velocity import BY_FREQUENCY, DvvSettings, measure
-from xcorr_app.results.selecting import chosen_pairs
+from xcorr_app.pair_subsets import chosen_pairs
 from xcorr_app.store import Store
 
 __all__ = ["MeasureChanges", "measure_dvv"]

@@ -1,1 +1,4 @@
-"""What a run will do, settled before it starts: data, pairs, elements, shares."""
+"""The plan of a run: stations, channels, grid, pairs, spans, division, memory.
+
+A configuration enters. A `RunPlan` leaves, and the `Division` of its work into tiles.
+"""

@@ -1,16 +1,16 @@
-"""The metadata of an instrument that was made up: a velocity sensor, its digitiser."""
+"""The response of a made-up instrument: a velocity sensor and its digitiser."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["COUNTS_PER_V", "SENSOR_V_PER_M_S", "metadata"]
+__all__ = ["COUNTS_PER_V", "SENSOR_V_PER_M_S", "velocity_response"]
 
 SENSOR_V_PER_M_S = 1500.0
 COUNTS_PER_V = 2**24 / 40
 
 
-def metadata(
+def velocity_response(
     rate_hz: float,
     zeros: list[complex],
     poles: list[complex],
@@ -26,9 +26,9 @@ def metadata(
     zeros, poles : list of complex
         Of the sensor, rad/s.
     normalisation : float
-        What makes the modulus of zeros over poles one at 1 Hz.
+        Factor that brings the modulus of zeros over poles to one at 1 Hz.
     taps : list of float, optional
-        Of the digitiser's symmetric filter, whose delay is corrected.
+        Coefficients of the digitiser's symmetric filter. Its delay is corrected.
     """
     from obspy.core.inventory import response as resp
 

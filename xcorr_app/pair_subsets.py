@@ -1,4 +1,4 @@
-"""Which pairs of a run are looked at or measured: by names, or by components."""
+"""Subsets of the pairs of a run, by names or by components, to measure or to plot."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ import numpy as np
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.writing.part_files import RECORD
 from xcorr_app.config import Config
-from xcorr_app.planning.calibrate import (
+from xcorr_app.estimating.calibration import (
     held_by,
     pair_seconds,
     span_seconds,
