@@ -64,7 +64,7 @@ def build_graph(todo: Todo, needed: Needed) -> WorkflowGraph:
     spectra = WindowSpectra(job.settings, {id_: k for k, id_ in enumerate(ids)})
     tiles = Tiles(
         geometry.blocks,
-        Counter(span.stretch for span in _spans(todo, needed)),
+        Counter(span.period for span in _spans(todo, needed)),
         needed,
         job.selection,
         todo.shares.gather,
@@ -73,7 +73,7 @@ def build_graph(todo: Todo, needed: Needed) -> WorkflowGraph:
     )
     correlate = CorrelateTiles(
         job.settings,
-        geometry.periods,
+        geometry.substacks,
         job.selection,
         ids,
         job.rotation,
@@ -117,7 +117,7 @@ def _writer(todo: Todo) -> WriteCorrelations:
 
 
 def _spans(todo: Todo, needed: Needed) -> list[ChannelSpan]:
-    return [span for span in todo.job.spans if span.stretch in needed]
+    return [span for span in todo.job.spans if span.period in needed]
 
 
 # ------------------------------------------------------------------ running

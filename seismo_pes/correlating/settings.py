@@ -51,7 +51,7 @@ class SpectraSettings:
     whiten : str, optional
         ``none``; ``band``: divide by the amplitude itself; ``running-mean``: by its
         running mean over frequency; ``psd``: by the root of the power, mean over the
-        windows of the stretch and smoothed over frequency. All but ``none`` need a
+        windows of the period and smoothed over frequency. All but ``none`` need a
         band. By default ``band`` if there is a ``whiten_hz``.
     whiten_smooth_hz : float
         Half width in Hz of the smoothing of ``psd`` and ``running-mean``; at least

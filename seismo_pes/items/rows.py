@@ -28,7 +28,7 @@ class CorrelationRows:
     data : numpy.ndarray
         Shape (n, n_lags), float32 or float64: the stack, lags from -max to +max.
     tile : tuple of int
-        (block i, block j, stretch or -1): the unit of restart. A tile may arrive as
+        (block i, block j, period or -1): the unit of restart. A tile may arrive as
         several batches.
     last : bool
         Marks the last batch of the tile.

@@ -12,7 +12,7 @@ __all__ = ["Block", "Tile"]
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Spectra of some channels over windows of one stretch.
+    """Spectra of some channels over windows of one period.
 
     Attributes
     ----------
@@ -59,11 +59,11 @@ class Tile:
     Attributes
     ----------
     number : int
-        Which tile, equal in all stretches.
+        Which tile, equal in all periods.
     row, column : int
         Which blocks; ``row <= column``.
-    stretch : int
-        Which stretch of time.
+    period : int
+        Which period of time.
     a, b : Block
         The same object on the diagonal. Without channels if none has a window.
     """
@@ -71,7 +71,7 @@ class Tile:
     number: int
     row: int
     column: int
-    stretch: int
+    period: int
     a: Block
     b: Block
 

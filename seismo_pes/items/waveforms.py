@@ -21,8 +21,8 @@ class ChannelSpan:
         Samples with start <= t < end are meant.
     files : tuple of str
         All files that may hold some, in the order of time.
-    stretch : int
-        Number of the stretch of time, as given to `Archive.spans`.
+    period : int
+        Number of the period of time, as given to `Archive.spans`.
     formats : tuple of str
         obspy's names of the files' formats, empty where unknown.
     n_before, n_after : int
@@ -36,7 +36,7 @@ class ChannelSpan:
     start_ns: int
     end_ns: int
     files: tuple[str, ...]
-    stretch: int
+    period: int
     formats: tuple[str, ...] = ()
     n_before: int = 0
     n_after: int = 0

@@ -14,7 +14,7 @@ from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 
 __all__ = ["GatherComponents", "instrument"]
 
-Key = tuple[str, int]  # instrument, stretch
+Key = tuple[str, int]  # instrument, period
 
 
 def instrument(channel_id: str) -> str:
@@ -29,13 +29,13 @@ def instrument(channel_id: str) -> str:
 
 
 def _key(span: ChannelSpan) -> Key:
-    return instrument(span.channel_id), span.stretch
+    return instrument(span.channel_id), span.period
 
 
 def _instance(item: Waveforms, n: int) -> int:
-    """Send all components of an instrument and stretch to one instance."""
-    name, stretch = _key(item.span)
-    return zlib.crc32(f"{name} {stretch}".encode()) % n
+    """Send all components of an instrument and period to one instance."""
+    name, period = _key(item.span)
+    return zlib.crc32(f"{name} {period}".encode()) % n
 
 
 class GatherComponents(GenericPE):
@@ -47,7 +47,7 @@ class GatherComponents(GenericPE):
     Ports
     -----
     input : Waveforms
-        Of one channel each; those of one instrument and stretch go to one instance.
+        Of one channel each; those of one instrument and period go to one instance.
     output : Waveforms
         All of them, ordered by channel id, as soon as they are there; what stayed
         incomplete, because a channel failed, comes at the end. ``span`` is that of
@@ -56,7 +56,7 @@ class GatherComponents(GenericPE):
     Parameters
     ----------
     expected : mapping of (str, int) to int
-        How many channels each instrument (see `instrument`) has in each stretch.
+        How many channels each instrument (see `instrument`) has in each period.
     """
 
     def __init__(self, expected: Mapping[Key, int]) -> None:

@@ -119,14 +119,14 @@ def moving_stack(
     kind: str = "linear",
     **options: Any,
 ) -> Correlation:
-    """Stack the windows of each stretch of time, one stretch after another.
+    """Stack the windows of each interval of time, one interval after another.
 
     Parameters
     ----------
     length_s, step_s : float
-        Length of the stretches in seconds, and from the end of one to the next; the
-        first ends ``length_s`` after the start of the first window. Windows that lie
-        wholly in a stretch enter; a stretch without any has no row.
+        Length of an interval, and time from its end to the end of the next, seconds.
+        The first interval begins with the first window. Only windows that lie wholly
+        in an interval are stacked; an interval without windows has no row.
     kind : str
         As for `stack`.
     **options
@@ -135,7 +135,7 @@ def moving_stack(
     Returns
     -------
     Correlation
-        One row for each stretch, with its times.
+        One row for each interval, with its times.
     """
     if not (length_s > 0 and step_s > 0):
         raise ParameterError("length_s and step_s must be positive")

@@ -207,7 +207,7 @@ class TileWritten:
     Parameters
     ----------
     tile
-        (block i, block j, stretch or -1).
+        (block i, block j, period or -1).
     n_rows, n_bytes
         Rows of the tile and their bytes of data.
     """

@@ -112,9 +112,9 @@ def test_long_runs_leave_rows_now_and_then(monkeypatch):
     monkeypatch.setattr(geometry, "CHECKPOINT_S", 5.0)
     made = divide(job(stations(10), 300), 1, 4 * GB)
     assert len(made.groups) > 3
-    assert [s for one in made.groups for s in one.stretches] == list(range(100, 400))
+    assert [s for one in made.groups for s in one.periods] == list(range(100, 400))
     assert made.groups[0].name == ".1970-04-11"
-    assert made.periods.key(101) == 100
+    assert made.substacks.key(101) == 100
 
 
 def test_growing_only_adds():

@@ -82,14 +82,14 @@ def test_verticals_are_what_is_correlated(job) -> None:
     assert (made.n_pairs, made.n_possible_pairs) == (6, 6)
 
 
-def test_stretches_are_days_since_1970(job) -> None:
+def test_periods_are_days_since_1970(job) -> None:
     made = job()
     first = DAY.ns // (86_400 * 10**9)
-    assert made.stretches == {first: "2024-03-01", first + 1: "2024-03-02"}
-    assert {span.stretch for span in made.spans} == {first, first + 1}
-    assert made.spans_per_stretch == {first: 4, first + 1: 4}
+    assert made.periods == {first: "2024-03-01", first + 1: "2024-03-02"}
+    assert {span.period for span in made.spans} == {first, first + 1}
+    assert made.spans_per_period == {first: 4, first + 1: 4}
     later = job(start="2024-03-02")
-    assert later.stretches == {first + 1: "2024-03-02"}
+    assert later.periods == {first + 1: "2024-03-02"}
 
 
 def test_known_channels_keep_their_numbers(job) -> None:

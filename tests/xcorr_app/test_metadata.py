@@ -163,11 +163,11 @@ def test_only_days_that_the_run_had_count():
     @dataclass
     class Span:
         channel_id: str
-        stretch: int
+        period: int
 
     before = {"A": ((3, "x"), (5, "y"))}
     now = {"A": ((3, "x"), (4, "z"), (5, "y"), (7, "new")), "B": ((3, "x"),)}
-    spans = [Span(id_, stretch) for id_ in "AB" for stretch in range(2, 9)]
+    spans = [Span(id_, period) for id_ in "AB" for period in range(2, 9)]
     assert renewed(before, now, spans, {3, 4, 5, 6}) == {"A": {4}}
     assert renewed(before, now, spans, range(2, 9)) == {"A": {4, 7, 8}}
     assert renewed({}, now, spans, range(2, 9)) == {}

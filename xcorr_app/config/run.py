@@ -61,7 +61,7 @@ class RunOptions:
     memory_gb: float | None = _run(
         "number",
         "memory of all processes together, GB (10^9 bytes); what does not fit goes "
-        "through OUT by stretches of time",
+        "through OUT by periods of time",
         metavar="GB",
         otherwise="half of what the machine has free",
         example="4.0",

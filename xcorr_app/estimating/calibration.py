@@ -17,7 +17,7 @@ from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.spectra.window_spectra import Spectra, WindowSpectra
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
 from seismo_pes.correlating.tiles.gathering import gather
-from seismo_pes.correlating.windows.periods import Periods
+from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.items.tiles import Tile
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.formats.waveform_files import read_file
@@ -95,10 +95,10 @@ def span_seconds(job: Job, spans: list[ChannelSpan]) -> float:
     A first one loads modules and what is the same for all, and the graph itself takes
     time to start: what counts is by how much some take longer than one.
     """
-    middle = spans[len(spans) // 2].stretch
+    middle = spans[len(spans) // 2].period
     found: dict[str, list[ChannelSpan]] = {}
     for span in spans:
-        if span.stretch == middle:
+        if span.period == middle:
             found.setdefault(span.channel_id[:-1], []).append(span)
     instruments = list(found.values())
     try:
@@ -131,7 +131,7 @@ def _chain(job: Job) -> WorkflowGraph:
 
 
 def pair_seconds(todo: Todo, n_windows: int, load: Load) -> float:
-    """Return the time that a pair takes in a stretch, by a small tile of noise."""
+    """Return the time that a pair takes in a period, by a small tile of noise."""
     job, settings, config = todo.job, todo.job.settings, todo.job.config
     size = max(stop - first for first, stop in todo.geometry.blocks)
     n = min(size, TILE_CHANNELS, TILE_BYTES // max(load.spectrum, 1) // 2)
@@ -139,7 +139,7 @@ def pair_seconds(todo: Todo, n_windows: int, load: Load) -> float:
     options = config.stack_options if config.window_stack != "linear" else None
     element = CorrelateTiles(
         settings,
-        Periods(unit),
+        Substacks(unit),
         window_stack=config.window_stack,
         stack_options=options,
     )
@@ -180,5 +180,5 @@ def _noise(job: Job, n_windows: int, n: int) -> Tile:
             for k in range(n)
         ]
         blocks.append(gather(members, windows, (first, first + n)))
-    stretch = min(span.stretch for span in job.spans)
-    return Tile(1, 0, 1, stretch, blocks[0], blocks[1])
+    period = min(span.period for span in job.spans)
+    return Tile(1, 0, 1, period, blocks[0], blocks[1])

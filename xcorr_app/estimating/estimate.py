@@ -178,15 +178,15 @@ def estimate_of(todo: Todo, reads: bool = False) -> Estimate:
     processes = n_processes(config)
     pairs = pairs_of_tiles(job, todo.geometry)
     n_pairs = sum(pairs.values())
-    stretches = {s for needed in todo.rounds for s in needed}
+    periods = {s for needed in todo.rounds for s in needed}
     n_correlated = sum(
         pairs[place] for one in todo.rounds for v in one.values() for place in v
     )
     n_bands = max(job.settings.n_bands, 1)
-    n_base = n_correlated * _periods_per_stretch(job, todo.geometry) * n_bands
+    n_base = n_correlated * _substacks_per_period(job, todo.geometry) * n_bands
     n_derived = _derived_rows(job, todo.geometry, n_pairs) * n_bands if n_base else 0
     n_rows = round(n_base + n_derived)
-    spans = [span for span in job.spans if span.stretch in stretches]
+    spans = [span for span in job.spans if span.period in periods]
     n_windows, load = held_by(job, spans)
     at_once = max(min(processes, len(os.sched_getaffinity(0))), 1)
     speed = at_once / (SHARING if at_once > 1 else 1)
@@ -205,7 +205,7 @@ def estimate_of(todo: Todo, reads: bool = False) -> Estimate:
     return Estimate(
         len(job.channels),
         n_pairs,
-        len(stretches),
+        len(periods),
         todo.n_tiles,
         n_rows,
         _input_bytes(spans),
@@ -227,7 +227,7 @@ def _writing(n_rows: float, load: Load, computing_s: float, speed: float) -> flo
 def _probable_bytes(todo: Todo, load: Load, processes: int, n_pairs: int) -> int:
     """Return the memory that the first phase fills; its shares are bounds only."""
     job = todo.job
-    counts = Counter(span.stretch for span in job.spans)
+    counts = Counter(span.period for span in job.spans)
     spectra = 2 * max(counts.values(), default=0) * load.spectrum  # and their blocks
     size = max((stop - first for first, stop in todo.geometry.blocks), default=0)
     under_way = 2 * TILES_UNDER_WAY * size * load.spectrum
@@ -258,8 +258,8 @@ def _input_bytes(spans: Iterable[ChannelSpan]) -> int:
     return total
 
 
-def _periods_per_stretch(job: Job, geometry: Geometry) -> float:
-    """Return how many base rows a pair has in a stretch, at most."""
+def _substacks_per_period(job: Job, geometry: Geometry) -> float:
+    """Return how many base rows a pair has in a period, at most."""
     grid = job.settings.grid
     times = {(span.start_ns, span.end_ns) for span in job.spans}
     n_windows = max(len(grid.windows_between(*one)) for one in times)
@@ -270,7 +270,7 @@ def _periods_per_stretch(job: Job, geometry: Geometry) -> float:
         return min(n_windows, max(hours, 1))
     if geometry.unit == "day":
         return 1
-    return len(geometry.groups) / sum(len(one.stretches) for one in geometry.groups)
+    return len(geometry.groups) / sum(len(one.periods) for one in geometry.groups)
 
 
 def _derived_rows(job: Job, geometry: Geometry, n_pairs: int) -> int:

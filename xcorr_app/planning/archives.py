@@ -68,14 +68,14 @@ class Archives(Archive):
         return sorted(found)
 
     def spans(
-        self, channel_ids: Sequence[str], stretches: Sequence[tuple[int, int]]
+        self, channel_ids: Sequence[str], periods: Sequence[tuple[int, int]]
     ) -> list[ChannelSpan]:
-        """Return the units of reading, stretch by stretch; see `Archive.spans`."""
+        """Return the units of reading, period by period; see `Archive.spans`."""
         order = {id_: k for k, id_ in enumerate(channel_ids)}
         found: dict[tuple[int, int], ChannelSpan] = {}
         for member in self.members:
-            for span in member.spans(channel_ids, stretches):
-                key = span.stretch, order[span.channel_id]
+            for span in member.spans(channel_ids, periods):
+                key = span.period, order[span.channel_id]
                 found[key] = _both(found[key], span) if key in found else span
         return [found[key] for key in sorted(found)]
 

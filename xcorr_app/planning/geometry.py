@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from seismo_pes.correlating.tiles.gathering import block_size, wanted_tiles
-from seismo_pes.correlating.windows.periods import Periods, stretch_name
+from seismo_pes.correlating.windows.substacks import Substacks, period_name
 from xcorr_app.planning.job import Job
 from xcorr_app.planning.memory import MB, Load, Shares, shares
 
@@ -45,18 +45,18 @@ DISK_BYTES_PER_S = 300 * MB  # rows to be written or read
 
 @dataclass(frozen=True)
 class Group:
-    """Stretches that are stacked together.
+    """Periods that are stacked together.
 
     Parameters
     ----------
     name
         Name of the stack.
-    stretches
+    periods
         Days since 1970, ascending.
     """
 
     name: str
-    stretches: tuple[int, ...]
+    periods: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Geometry:
     blocks
         First channel of each block, and the one after its last.
     unit
-        ``window``, ``hour``, ``day`` or ``group``: the period of base rows.
+        ``window``, ``hour``, ``day`` or ``group``: the substack of base rows.
     groups
         Of the unit ``group``.
     """
@@ -78,14 +78,14 @@ class Geometry:
     groups: tuple[Group, ...] = ()
 
     @property
-    def periods(self) -> Periods:
-        """Over which periods windows are stacked first."""
+    def substacks(self) -> Substacks:
+        """Intervals over which windows are stacked first."""
         table = {
-            stretch: (group.stretches[0], group.name)
+            period: (group.periods[0], group.name)
             for group in self.groups
-            for stretch in group.stretches
+            for period in group.periods
         }
-        return Periods(self.unit, table)
+        return Substacks(self.unit, table)
 
     @property
     def derives(self) -> bool:
@@ -94,13 +94,13 @@ class Geometry:
 
     @property
     def sums_up(self) -> bool:
-        """Whether sums are kept from one stretch to the next."""
-        return any(len(group.stretches) > 1 for group in self.groups)
+        """Whether sums are kept from one period to the next."""
+        return any(len(group.periods) > 1 for group in self.groups)
 
-    def keys(self, stretches: Iterable[int]) -> dict[int, int]:
-        """Return the third element of the tiles' keys for each stretch."""
-        periods = self.periods
-        return {stretch: periods.key(stretch) for stretch in stretches}
+    def keys(self, periods: Iterable[int]) -> dict[int, int]:
+        """Return the third element of the tiles' keys for each period."""
+        substacks = self.substacks
+        return {period: substacks.key(period) for period in periods}
 
     def block_of(self, channel: int) -> int:
         """Return the block of a channel; -1 for channels that are made of others."""
@@ -115,7 +115,7 @@ class Geometry:
             "blocks": [list(block) for block in self.blocks],
             "unit": self.unit,
             "groups": [
-                {"name": group.name, "stretches": list(group.stretches)}
+                {"name": group.name, "stretches": list(group.periods)}
                 for group in self.groups
             ],
         }
@@ -143,28 +143,28 @@ def divide(job: Job, processes: int, memory_bytes: int) -> Geometry:
     simple = config.mapping == "simple"
     share = shares(memory_bytes, processes, load, 0, simple)
     blocks = _blocks(job, 0, _block_size(job, processes, load, share))
-    stretches = sorted({span.stretch for span in job.spans})
+    periods = sorted({span.period for span in job.spans})
     if config.substack != "none":
         return Geometry(blocks, config.substack)
-    whole = Geometry(blocks, "group", (Group("all", tuple(stretches)),))
-    if len(stretches) == 1:
+    whole = Geometry(blocks, "group", (Group("all", tuple(periods)),))
+    if len(periods) == 1:
         return whole
     pairs = pairs_of_tiles(job, whole)
     sums = sum(pairs.values()) * load.sums
     share = shares(memory_bytes, processes, load, sums, simple)
     n_rounds = len(_batches(pairs, load.sums, share.sums))
-    length = _group_length(job, sum(pairs.values()), load, n_rounds, len(stretches))
-    n_groups = math.ceil(len(stretches) / length)
+    length = _group_length(job, sum(pairs.values()), load, n_rounds, len(periods))
+    n_groups = math.ceil(len(periods) / length)
     if n_groups == 1:
         return whole
-    groups = [part.tolist() for part in np.array_split(stretches, n_groups)]
+    groups = [part.tolist() for part in np.array_split(periods, n_groups)]
     return Geometry(blocks, "group", _groups(groups))
 
 
 def _group_length(
-    job: Job, n_pairs: int, load: Load, n_rounds: int, n_stretches: int
+    job: Job, n_pairs: int, load: Load, n_rounds: int, n_periods: int
 ) -> int:
-    """Return how many stretches are stacked together before a row is written.
+    """Return how many periods are stacked together before a row is written.
 
     Each round reads everything again; a row each day is written and read once, and
     needs one round only. Else groups are as short as the price of their rows allows,
@@ -172,10 +172,10 @@ def _group_length(
     """
     reading_s = len(job.spans) * (SPAN_S + load.trace / BYTES_PER_S)
     rows_s = 2 * n_pairs * load.row / DISK_BYTES_PER_S  # of one group
-    if (n_rounds - 1) * reading_s > n_stretches * rows_s:
+    if (n_rounds - 1) * reading_s > n_periods * rows_s:
         return 1
-    stretch_s = n_rounds * reading_s / n_stretches + n_pairs * PAIR_S
-    return math.ceil(max(CHECKPOINT_S, rows_s / CHECKPOINT_PART) / stretch_s)
+    period_s = n_rounds * reading_s / n_periods + n_pairs * PAIR_S
+    return math.ceil(max(CHECKPOINT_S, rows_s / CHECKPOINT_PART) / period_s)
 
 
 def _block_size(job: Job, processes: int, load: Load, share: Shares) -> int:
@@ -220,22 +220,22 @@ def _uncut(blocks: list[list[int]]) -> list[list[int]]:
 
 
 def _groups(groups: Sequence[Sequence[int]]) -> tuple[Group, ...]:
-    return tuple(Group(f".{stretch_name(g[0])}", tuple(g)) for g in groups)
+    return tuple(Group(f".{period_name(g[0])}", tuple(g)) for g in groups)
 
 
 def extend(
     old: Geometry, job: Job, n_known: int, processes: int, memory_bytes: int
 ) -> Geometry:
-    """Add new channels, those behind ``n_known``, and new stretches to a geometry."""
+    """Add new channels, those behind ``n_known``, and new periods to a geometry."""
     load = Load.of(job)
     share = shares(memory_bytes, processes, load, 0, job.config.mapping == "simple")
     size = _block_size(job, processes, load, share)
     blocks = old.blocks + _blocks(job, n_known, size)
     if old.unit != "group":
         return Geometry(blocks, old.unit)
-    known = {one for group in old.groups for one in group.stretches}
-    new = sorted({span.stretch for span in job.spans} - known)
-    single = all(len(group.stretches) == 1 for group in old.groups)
+    known = {one for group in old.groups for one in group.periods}
+    new = sorted({span.period for span in job.spans} - known)
+    single = all(len(group.periods) == 1 for group in old.groups)
     if not new:
         added: tuple[Group, ...] = ()
     elif single and len(old.groups) > 1:
@@ -270,7 +270,7 @@ def rounds_of(
     Parameters
     ----------
     needed
-        Stretch to (row, column) of the tiles that are to be made.
+        Period to (row, column) of the tiles that are to be made.
     geometry
         How the run is divided.
     pairs

@@ -13,7 +13,7 @@ from dispel4py.errors import ParameterError
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.settings import SpectraSettings
-from seismo_pes.correlating.windows.periods import stretch_name
+from seismo_pes.correlating.windows.substacks import period_name
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS, NS
 from seismo_pes.items.waveforms import ChannelSpan
@@ -57,10 +57,10 @@ class Job:
         The channel table; pairs are indices into it. Channels R and T, which are made
         of others, are among them.
     settings : SpectraSettings
-    stretches : dict of int to str
+    periods : dict of int to str
         UTC days with windows: days since 1970 to ``2022-05-17``.
     spans : list of ChannelSpan
-        What is to be read, stretch by stretch.
+        What is to be read, period by period.
     inventory : obspy.Inventory or None
     skipped : list of Skipped
         What is left out already.
@@ -80,7 +80,7 @@ class Job:
     config: Config
     channels: list[Channel]
     settings: SpectraSettings
-    stretches: dict[int, str]
+    periods: dict[int, str]
     spans: list[ChannelSpan]
     inventory: Any
     skipped: list[Skipped]
@@ -92,16 +92,14 @@ class Job:
     n_possible_pairs: int
 
     @property
-    def spans_per_stretch(self) -> dict[int, int]:
-        """How many spans each stretch has."""
-        return dict(Counter(span.stretch for span in self.spans))
+    def spans_per_period(self) -> dict[int, int]:
+        """How many spans each period has."""
+        return dict(Counter(span.period for span in self.spans))
 
     @property
     def spans_per_instrument(self) -> dict[tuple[str, int], int]:
-        """How many spans each instrument (id without last letter) and stretch have."""
-        return dict(
-            Counter((span.channel_id[:-1], span.stretch) for span in self.spans)
-        )
+        """How many spans each instrument (id without last letter) and period have."""
+        return dict(Counter((span.channel_id[:-1], span.period) for span in self.spans))
 
 
 def prepare(config: Config, known: Sequence[str] = ()) -> Job:
@@ -134,7 +132,7 @@ def prepare(config: Config, known: Sequence[str] = ()) -> Job:
     names = {id_: id_ for id_ in infos}
     if config.orients:
         names = oriented_names(list(infos))
-    days, times = stretches(grid, end_ns)
+    days, times = periods(grid, end_ns)
     if not days:
         raise _no_window(config)
     place = _Places(config, patterns, inventory, infos, names)
@@ -142,7 +140,7 @@ def prepare(config: Config, known: Sequence[str] = ()) -> Job:
     used = _used(config, table, choice.used)
     ids = [id_ for id_ in infos if names[id_] in used]
     spans = [
-        replace(span, stretch=days[span.stretch]) for span in archive.spans(ids, times)
+        replace(span, period=days[span.period]) for span in archive.spans(ids, times)
     ]
     if not spans:
         raise _no_window(config)
@@ -150,7 +148,7 @@ def prepare(config: Config, known: Sequence[str] = ()) -> Job:
         config,
         table,
         settings,
-        {day: stretch_name(day) for day in days},
+        {day: period_name(day) for day in days},
         spans,
         inventory,
         [*archive.skipped, *skipped, *place.skipped, *choice.skipped],
@@ -387,7 +385,7 @@ def window_grid(
     return WindowGrid(start_ns, length_ns, step_ns), end_ns
 
 
-def stretches(grid: WindowGrid, end_ns: int) -> tuple[list[int], list[tuple[int, int]]]:
+def periods(grid: WindowGrid, end_ns: int) -> tuple[list[int], list[tuple[int, int]]]:
     """Divide the windows by the UTC day in which they start.
 
     Returns

@@ -35,7 +35,7 @@ class Load:
     trace
         The longest span of a channel, as float64.
     spectrum
-        The spectra of one channel and stretch.
+        The spectra of one channel and period.
     row
         One correlation.
     sums
@@ -78,11 +78,11 @@ class Shares:
     Parameters
     ----------
     gather
-        Spectra that wait for their stretch, and the blocks made of them.
+        Spectra that wait for their period, and the blocks made of them.
     block
         One block: some are under way at any time.
     sums
-        All sums of groups of stretches.
+        All sums of groups of periods.
     restack
         Each process of the second phase.
     """
@@ -107,7 +107,7 @@ def shares(
     load
         What the pieces weigh.
     sums
-        Bytes that all sums of groups of stretches would take.
+        Bytes that all sums of groups of periods would take.
     simple
         There is one process, and nothing is under way.
 

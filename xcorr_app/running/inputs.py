@@ -23,7 +23,7 @@ from xcorr_app.running.metadata import History
 
 __all__ = ["Fingerprint", "Inputs", "changed", "fingerprints", "reaches_into"]
 
-Where = tuple[int, int]  # stretch, block
+Where = tuple[int, int]  # period, block
 Fingerprint = tuple[str, str]  # of the files of the day, of those of its neighbours
 
 
@@ -36,7 +36,7 @@ class Inputs:
     channels
         Ids of the channels that have data.
     files
-        For each stretch and block two digests: of the files of the day itself, and of
+        For each period and block two digests: of the files of the day itself, and of
         those of neighbouring days, which are read only where samples are missing.
     metadata
         What was used of station metadata, see `metadata.used_metadata`.
@@ -53,12 +53,12 @@ class Inputs:
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
             files = {
-                (int(stretch), int(block)): (own, around)
-                for stretch, blocks in told["stretches"].items()
+                (int(period), int(block)): (own, around)
+                for period, blocks in told["stretches"].items()
                 for block, (own, around) in blocks.items()
             }
             metadata = {
-                id_: tuple((int(stretch), text) for stretch, text in history)
+                id_: tuple((int(period), text) for period, text in history)
                 for id_, history in told.get("metadata", {}).items()
             }
             return cls(frozenset(told["channels"]), files, metadata)
@@ -69,10 +69,10 @@ class Inputs:
 
     def write(self, out: Path) -> None:
         """Write ``OUT/inputs.json``."""
-        stretches: dict[int, dict[int, Fingerprint]] = {}
-        for (stretch, block), digests in sorted(self.files.items()):
-            stretches.setdefault(stretch, {})[block] = digests
-        told = {"channels": sorted(self.channels), "stretches": stretches}
+        periods: dict[int, dict[int, Fingerprint]] = {}
+        for (period, block), digests in sorted(self.files.items()):
+            periods.setdefault(period, {})[block] = digests
+        told = {"channels": sorted(self.channels), "stretches": periods}
         told |= {"metadata": self.metadata}
         write_whole(out / INPUTS_FILE, json.dumps(told))
 
@@ -95,7 +95,7 @@ def fingerprints(
     for span in spans:
         channels.add(span.channel_id)
         own, around = found.setdefault(
-            (span.stretch, block_of(span.channel_id)), ([], [])
+            (span.period, block_of(span.channel_id)), ([], [])
         )
         of_day, others = _divided(span)
         own += [f"{span.channel_id} {state(path)}" for path in of_day]
@@ -110,7 +110,7 @@ def _divided(span: ChannelSpan) -> tuple[tuple[str, ...], tuple[str, ...]]:
     Where windows reach into the next day its files belong to the span.
     """
     files, n = span.files, len(span.files)
-    n_after = 0 if span.end_ns > (span.stretch + 1) * DAY_NS else span.n_after
+    n_after = 0 if span.end_ns > (span.period + 1) * DAY_NS else span.n_after
     own = files[span.n_before : n - n_after]
     return own, files[: span.n_before] + files[n - n_after :]
 
@@ -135,7 +135,7 @@ def changed(
     spans: Iterable[ChannelSpan],
     block_of: Callable[[str], int],
 ) -> set[Where]:
-    """Return the stretches and blocks that were known and have other data now.
+    """Return the periods and blocks that were known and have other data now.
 
     A file that was added for the next day does not change this one, unless it holds
     samples of this one, too; where only such files differ they are looked into.
@@ -149,7 +149,7 @@ def changed(
         elif now[1] != before[1]:
             unsure.add(where)
     for span in spans:
-        where = span.stretch, block_of(span.channel_id)
+        where = span.period, block_of(span.channel_id)
         if where in unsure and _neighbours_reach(span):
             unsure.discard(where)
             found.add(where)

@@ -19,7 +19,7 @@ from xcorr_app.planning.steps import parse_steps
 
 __all__ = ["History", "renewed", "used_metadata"]
 
-# stretches from which on the metadata of a channel are others, and their digests
+# periods from which on the metadata of a channel are others, and their digests
 History = tuple[tuple[int, str], ...]
 
 
@@ -31,7 +31,7 @@ def used_metadata(job: Job) -> dict[str, History]:
     located = {c.id: f"{c.latitude!r} {c.longitude!r}" for c in job.channels}
     epochs = _epochs(job.inventory, responses, directions)
     found: dict[str, list[tuple[int, str]]] = {}
-    for span in sorted(job.spans, key=lambda span: span.stretch):
+    for span in sorted(job.spans, key=lambda span: span.period):
         id_ = span.channel_id
         said = [
             text
@@ -42,7 +42,7 @@ def used_metadata(job: Job) -> dict[str, History]:
             said.append(located.get(job.names.get(id_, id_), ""))
         history, now = found.setdefault(id_, []), " ".join(said)
         if not history or history[-1][1] != now:
-            history.append((span.stretch, now))
+            history.append((span.period, now))
     return {id_: tuple(history) for id_, history in found.items()}
 
 
@@ -83,7 +83,7 @@ def renewed(
     spans: Iterable[ChannelSpan],
     known: Collection[int],
 ) -> dict[str, set[int]]:
-    """Return the channels and stretches whose metadata are others than before.
+    """Return the channels and periods whose metadata are others than before.
 
     Parameters
     ----------
@@ -92,22 +92,22 @@ def renewed(
     spans
         What is read now.
     known
-        Stretches that the run had; of others nothing was used.
+        Periods that the run had; of others nothing was used.
     """
     found: dict[str, set[int]] = {}
     for span in spans:
-        id_, stretch = span.channel_id, span.stretch
-        if id_ in before and id_ in now and stretch in known:
-            old, new = _at(before[id_], stretch), _at(now[id_], stretch)
+        id_, period = span.channel_id, span.period
+        if id_ in before and id_ in now and period in known:
+            old, new = _at(before[id_], period), _at(now[id_], period)
             if old is not None and old != new:
-                found.setdefault(id_, set()).add(stretch)
+                found.setdefault(id_, set()).add(period)
     return found
 
 
-def _at(history: History, stretch: int) -> str | None:
+def _at(history: History, period: int) -> str | None:
     found = None
     for first, text in history:
-        if first > stretch:
+        if first > period:
             break
         found = text
     return found

@@ -206,15 +206,13 @@ def outdated(
     """
     blocks = block_finder(job, geometry)
     where = changed(inputs, new, job.spans, blocks)
-    known = {stretch for stretch, _ in inputs.files}
+    known = {period for period, _ in inputs.files}
     others = renewed(inputs.metadata, new.metadata, job.spans, known)
-    where |= {
-        (stretch, blocks(id_)) for id_, days in others.items() for stretch in days
-    }
+    where |= {(period, blocks(id_)) for id_, days in others.items() for period in days}
     if others:
         _tell_renewed(job.config, sorted(others))
-    keys = geometry.keys({stretch for stretch, _ in where})
-    rules = {Redo(block, keys[stretch], session) for stretch, block in where}
+    keys = geometry.keys({period for period, _ in where})
+    rules = {Redo(block, keys[period], session) for period, block in where}
     return sorted(rules, key=lambda rule: (rule.key, rule.block))
 
 
@@ -256,26 +254,26 @@ def needed_tiles(
     places: Iterable[Place],
     finished: set[Tile] | frozenset[Tile] = frozenset(),
 ) -> Needed:
-    """Return which tiles of which stretches are still to be made.
+    """Return which tiles of which periods are still to be made.
 
     Parameters
     ----------
     job
-        The stretches that have data are those of its spans.
+        The periods that have data are those of its spans.
     geometry
-        A group of stretches is made whole.
+        A group of periods is made whole.
     places
         Tiles (row, column) that have pairs.
     finished
         Tiles that are done.
     """
     listed = list(places)
-    keys = geometry.keys(sorted({span.stretch for span in job.spans}))
+    keys = geometry.keys(sorted({span.period for span in job.spans}))
     left = {
         key: frozenset(place for place in listed if (*place, key) not in finished)
         for key in set(keys.values())
     }
-    return {stretch: left[key] for stretch, key in keys.items() if left[key]}
+    return {period: left[key] for period, key in keys.items() if left[key]}
 
 
 def finished_derived(out: Path, finished: set[Tile]) -> set[Place] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlating.windows.periods import stretch_name
+from seismo_pes.correlating.windows.substacks import period_name
 from seismo_pes.items.times import DAY_NS
 from xcorr_app.config import Config
 from xcorr_app.planning.geometry import (
@@ -76,9 +76,9 @@ class Todo:
     shares
         Who may take how much memory.
     rounds
-        Tiles to make, by stretch; one round after the other.
+        Tiles to make, by period; one round after the other.
     n_kept
-        Tiles that earlier starts have made, counted for each stretch.
+        Tiles that earlier starts have made, counted for each period.
     run
         What is told of the run in its folder.
     how
@@ -95,14 +95,14 @@ class Todo:
 
     @property
     def n_tiles(self) -> int:
-        """How many tiles are made, counted for each stretch."""
+        """How many tiles are made, counted for each period."""
         return sum(len(places) for one in self.rounds for places in one.values())
 
     @property
     def n_spans(self) -> int:
         """How many spans are read, in all rounds."""
-        counts = Counter(span.stretch for span in self.job.spans)
-        return sum(counts[stretch] for needed in self.rounds for stretch in needed)
+        counts = Counter(span.period for span in self.job.spans)
+        return sum(counts[period] for needed in self.rounds for period in needed)
 
 
 @dataclass(frozen=True)
@@ -163,11 +163,11 @@ def _continued(config: Config, lock: RunLock, how: str) -> Todo:
         geometry = extend(geometry, job, n_known, processes, memory)
     now = _inputs(job, geometry)
     if not growing:
-        _check_stretches(config, inputs, now)
+        _check_periods(config, inputs, now)
     rules = outdated(inputs, job, now, geometry, run.session + 1)
     if rules and not growing:
         raise ParameterError(
-            f"{config.out}: --resume, but the data of {stretch_name(rules[0].key)} "
+            f"{config.out}: --resume, but the data of {period_name(rules[0].key)} "
             "changed since the run was started: use --update"
         )
     run = new_session(run, how, redo=with_rules(run.redo, rules))
@@ -189,11 +189,11 @@ def _inputs(job: Job, geometry: Geometry) -> Inputs:
     return replace(found, metadata=used_metadata(job))
 
 
-def _check_stretches(config: Config, inputs: Inputs, now: Inputs) -> None:
-    new = {stretch for stretch, _ in now.files} - {s for s, _ in inputs.files}
+def _check_periods(config: Config, inputs: Inputs, now: Inputs) -> None:
+    new = {period for period, _ in now.files} - {s for s, _ in inputs.files}
     if new and inputs.files:
         raise ParameterError(
-            f"{config.out}: --resume, but there are data of {stretch_name(min(new))} "
+            f"{config.out}: --resume, but there are data of {period_name(min(new))} "
             "now that the run did not have: use --update"
         )
 
@@ -283,7 +283,7 @@ def _moving(job: Job) -> tuple[Moving, ...]:
     config = job.config
     if config.moving_s is None:
         return ()
-    days = {span.stretch for span in job.spans}
+    days = {span.period for span in job.spans}
     step_s = config.moving_step_s or STEPS_S.get(config.substack, config.step_s)
     return moving_stacks(
         min(days) * DAY_NS, (max(days) + 1) * DAY_NS, config.moving_s, step_s

@@ -31,14 +31,14 @@ _Channel = tuple[ChannelSpan, list[Segment], tuple[tuple[int, int], ...]]
 
 @dataclass(frozen=True, eq=False)
 class Spectra:
-    """Spectra of the usable windows of one channel in one stretch of time.
+    """Spectra of the usable windows of one channel in one period of time.
 
     Attributes
     ----------
     channel : int
         Index into the run's channel table.
-    stretch : int
-        Which stretch of time.
+    period : int
+        Which period of time.
     windows : numpy.ndarray
         Shape (n,), int64: which windows of the grid, ascending.
     data : numpy.ndarray
@@ -51,7 +51,7 @@ class Spectra:
     """
 
     channel: int
-    stretch: int
+    period: int
     windows: np.ndarray
     data: np.ndarray
     factors: np.ndarray | None = None
@@ -189,7 +189,7 @@ class WindowSpectra(GenericPE):
             if span.channel_id not in self.channels:
                 raise DataError(f"{span.channel_id} is not in the table of channels")
             number = self.channels[span.channel_id]
-            yield {"output": Spectra(number, span.stretch, used, rows, factors)}
+            yield {"output": Spectra(number, span.period, used, rows, factors)}
 
 
 def _of(

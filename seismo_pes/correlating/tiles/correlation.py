@@ -18,7 +18,7 @@ from seismo_pes.correlating.tiles.group_sums import GroupSums
 from seismo_pes.correlating.tiles.pairs import PairWindows, TilePairs, pair_keys
 from seismo_pes.correlating.tiles.stacks import check_stack
 from seismo_pes.correlating.tiles.sums import Correlator, Stacks
-from seismo_pes.correlating.windows.periods import Periods
+from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.tiles import Tile
@@ -30,7 +30,7 @@ Made = CorrelationRows | Skipped
 
 
 class CorrelateTiles(GenericPE):
-    """Correlate the channels of each tile and stack over windows and stretches.
+    """Correlate the channels of each tile and stack over windows and periods.
 
     Ports
     -----
@@ -39,7 +39,7 @@ class CorrelateTiles(GenericPE):
     output : CorrelationRows
         Stacks over the windows of each period, tile by tile; several bands have a
         stack each, ``2022-05-17@0.1-0.5Hz``. The last batch of a tile is marked, and
-        empty if the tile has no rows. Groups of several stretches come when they end.
+        empty if the tile has no rows. Groups of several periods come when they end.
     skipped : Skipped
         Pairs that share no window, if there is one group, ``all``; instruments that
         cannot be rotated.
@@ -48,7 +48,7 @@ class CorrelateTiles(GenericPE):
     ----------
     settings : SpectraSettings
         How windows became spectra.
-    periods : Periods
+    substacks : Substacks
         What is stacked.
     pairs : PairSelection, optional
         Which pairs are wanted; each channel with every later one by default.
@@ -59,7 +59,7 @@ class CorrelateTiles(GenericPE):
         be ``coherent``.
     window_stack : str
         How windows are stacked: a kind of `seismo_pes.stacking.stack`. In groups of
-        several stretches, each of these is stacked so, and the mean taken of them.
+        several periods, each of these is stacked so, and the mean taken of them.
     stack_options : mapping, optional
         Of ``window_stack``.
 
@@ -72,7 +72,7 @@ class CorrelateTiles(GenericPE):
     def __init__(
         self,
         settings: SpectraSettings,
-        periods: Periods,
+        substacks: Substacks,
         pairs: PairSelection | None = None,
         channel_ids: Sequence[str] = (),
         rotate: Rotation | None = None,
@@ -86,7 +86,7 @@ class CorrelateTiles(GenericPE):
                 "rotation needs components that were treated alike: make the spectra "
                 "with coherent=True"
             )
-        self.settings, self.periods = settings, periods
+        self.settings, self.substacks = settings, substacks
         self.pairs, self.rotate = pairs, rotate
         self.channel_ids = list(channel_ids)
         self.window_stack, self.stack_options = window_stack, dict(stack_options or {})
@@ -96,25 +96,25 @@ class CorrelateTiles(GenericPE):
 
     def _preprocess(self) -> None:
         self._correlator = Correlator(
-            self.settings, self.periods, self.window_stack, self.stack_options
+            self.settings, self.substacks, self.window_stack, self.stack_options
         )
-        self._members = lru_cache(maxsize=None)(self.periods.members)
+        self._members = lru_cache(maxsize=None)(self.substacks.members)
         self._wanted: dict[tuple[int, int], TilePairs] = {}
         self._sums: dict[tuple[int, int], tuple[int, GroupSums]] = {}
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Correlate one tile of one stretch."""
+        """Correlate one tile of one period."""
         tile: Tile = inputs["input"]
-        place, first = (tile.row, tile.column), self.periods.key(tile.stretch)
+        place, first = (tile.row, tile.column), self.substacks.key(tile.period)
         if place in self._sums and self._sums[place][0] != first:
             yield from _by_port(self._ended(place))
-        members = self._members(tile.stretch)
+        members = self._members(tile.period)
         if len(members) == 1:
             stacks = self._correlator.stacks(tile, self._pairs_of(tile))
             yield from _by_port(self._rows(stacks, (*place, first)))
             return
         yield from _by_port(self._add(tile, first))
-        if tile.stretch == members[-1]:
+        if tile.period == members[-1]:
             yield from _by_port(self._ended(place))
 
     def postprocess(self) -> None:
@@ -165,7 +165,7 @@ class CorrelateTiles(GenericPE):
                 yield self._skipped("correlate", pair, "the two share no window")
 
     def _tells_silence(self, first: int) -> bool:
-        group = self.periods.groups.get(first)
+        group = self.substacks.groups.get(first)
         return group is not None and group[1] == "all"
 
     def _apart(self, stacks: Stacks) -> Iterator[Skipped]:

@@ -42,7 +42,7 @@ def wanted_tiles(
     pairs: PairSelection | None = None,
     rotate: Rotation | None = None,
 ) -> list[Place]:
-    """Return (row, column) of the tiles that a run makes in each stretch.
+    """Return (row, column) of the tiles that a run makes in each period.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def _any_wanted(
 
 @dataclass(frozen=True, eq=False)
 class _Held:
-    """Spectra that wait for their stretch, in memory or in the spool."""
+    """Spectra that wait for their period, in memory or in the spool."""
 
     channel: int
     windows: np.ndarray
@@ -92,15 +92,15 @@ class _Held:
 
 
 class Tiles(GenericPE):
-    """Gather the spectra of each stretch into blocks; emit pairs of blocks.
+    """Gather the spectra of each period into blocks; emit pairs of blocks.
 
     Ports
     -----
     input : Spectra
         Grouped ``global``: one instance sees all channels.
     output : Tile
-        Stretch by stretch, ascending: each as soon as it and those before are
-        complete; also tiles without any spectra. Stretches that stay incomplete,
+        Period by period, ascending: each as soon as it and those before are
+        complete; also tiles without any spectra. Periods that stay incomplete,
         because channels of them failed, come at the end as they are.
 
     Parameters
@@ -108,10 +108,10 @@ class Tiles(GenericPE):
     blocks : sequence of (int, int)
         First channel of each block, and the one after its last.
     expected : mapping of int to int
-        How many `Spectra` each stretch has.
+        How many `Spectra` each period has.
     needed : mapping of int to set of (int, int), optional
-        Rows and columns of the tiles that are still to be made, for each stretch;
-        stretches that are not in it need none. All by default.
+        Rows and columns of the tiles that are still to be made, for each period;
+        periods that are not in it need none. All by default.
     pairs : PairSelection, optional
         Tiles without a wanted pair are not made.
     memory_bytes : int, optional
@@ -151,41 +151,41 @@ class Tiles(GenericPE):
         self._tiles = wanted_tiles(self.blocks, self.pairs, self.rotate)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Take one channel of one stretch; emit the stretches whose turn has come."""
+        """Take one channel of one period; emit the periods whose turn has come."""
         spectra: Spectra = inputs["input"]
-        stretch = spectra.stretch
-        if stretch not in self._counts:
+        period = spectra.period
+        if period not in self._counts:
             raise DataError(
-                f"spectra of channel {spectra.channel}: stretch {stretch} is not "
+                f"spectra of channel {spectra.channel}: period {period} is not "
                 "expected any more"
             )
-        self._counts[stretch] += 1
-        if len(spectra.windows) and self._todo(stretch):
-            self._waiting.setdefault(stretch, []).append(self._held(spectra))
+        self._counts[period] += 1
+        if len(spectra.windows) and self._todo(period):
+            self._waiting.setdefault(period, []).append(self._held(spectra))
         del spectra, inputs  # what is on disk now need not stay in memory
         yield from self._complete()
 
     def postprocess(self) -> None:
-        """Emit stretches that stayed incomplete, because a channel of them failed."""
+        """Emit periods that stayed incomplete, because a channel of them failed."""
         for outputs in self._complete(whatever=True):
             self.write("output", outputs["output"])
         self._spool.close()
 
     def _complete(self, whatever: bool = False) -> Iterator[dict[str, Any]]:
         while self._order:
-            stretch = self._order[0]
-            if self._counts[stretch] < self.expected[stretch] and not whatever:
+            period = self._order[0]
+            if self._counts[period] < self.expected[period] and not whatever:
                 return
-            del self._order[0], self._counts[stretch]
-            for tile in self._made(stretch):
+            del self._order[0], self._counts[period]
+            for tile in self._made(period):
                 yield {"output": tile}
 
     # -- what waits ----------------------------------------------------------------
 
-    def _todo(self, stretch: int) -> list[Place]:
+    def _todo(self, period: int) -> list[Place]:
         if self.needed is None:
             return self._tiles
-        needed = self.needed.get(stretch, frozenset())
+        needed = self.needed.get(period, frozenset())
         return [place for place in self._tiles if place in needed]
 
     def _held(self, spectra: Spectra) -> _Held:
@@ -221,10 +221,10 @@ class Tiles(GenericPE):
 
     # -- tiles ---------------------------------------------------------------------
 
-    def _made(self, stretch: int) -> Iterator[Tile]:
-        """Make the tiles of a stretch, panel of rows by panel of rows."""
-        members = self._members(self._waiting.pop(stretch, []))
-        todo = set(self._todo(stretch))
+    def _made(self, period: int) -> Iterator[Tile]:
+        """Make the tiles of a period, panel of rows by panel of rows."""
+        members = self._members(self._waiting.pop(period, []))
+        todo = set(self._todo(period))
         panels = list(self._panels(todo, members))
         for panel in panels:
             last = panel is panels[-1]
@@ -236,7 +236,7 @@ class Tiles(GenericPE):
                 for row in panel:
                     if row <= column and (row, column) in todo:
                         number = column * (column + 1) // 2 + row
-                        yield Tile(number, row, column, stretch, blocks[row], b)
+                        yield Tile(number, row, column, period, blocks[row], b)
                 del b
         for left in members:
             for _ in self._loaded(left, last=True):

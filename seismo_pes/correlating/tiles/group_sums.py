@@ -1,4 +1,4 @@
-"""Sums over the stretches of a group, for the pairs of one tile."""
+"""Sums over the periods of a group, for the pairs of one tile."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GroupSums:
         self._silent: list[np.ndarray] = []
 
     def add(self, stacks: Stacks) -> None:
-        """Add the sums of one stretch."""
+        """Add the sums of one period."""
         if len(stacks.silent):
             self._silent = [
                 np.unique(np.concatenate([*self._silent, stacks.silent]), axis=0)

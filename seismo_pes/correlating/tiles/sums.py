@@ -1,4 +1,4 @@
-"""Correlations of the pairs of a tile: one part, one band, one period at a time."""
+"""Correlations of the pairs of a tile: one part, one band, one substack at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seismo_pes.correlating.tiles.pairs import (
 )
 from seismo_pes.correlating.tiles.spectra import Side, in_band, on_shared_windows
 from seismo_pes.correlating.tiles.stacks import WindowStacks
-from seismo_pes.correlating.windows.periods import Periods
+from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.items.tiles import Tile
 from seismo_pes.signal.correlate import correlate_block, fast_layout
 
@@ -66,13 +66,13 @@ class Correlator:
     Parameters
     ----------
     settings : SpectraSettings
-    periods : Periods
+    substacks : Substacks
     window_stack, stack_options : str and mapping
         How the windows of a period are stacked.
     """
 
     settings: SpectraSettings
-    periods: Periods
+    substacks: Substacks
     window_stack: str = "linear"
     stack_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -97,7 +97,7 @@ class Correlator:
         wanted : TilePairs
             Of all channels of the two blocks.
         summed : bool
-            Multiply by the number of windows, so that stretches can be added.
+            Multiply by the number of windows, so that periods can be added.
         """
         a, b = on_shared_windows(tile.a, tile.b)
         pairs = wanted.among(a.channels, b.channels)
@@ -105,7 +105,7 @@ class Correlator:
         if not parts:
             return
         starts_ns = self.settings.grid.start_ns(a.windows)
-        periods = self.periods.split(tile.stretch, starts_ns)
+        substacks = self.substacks.split(tile.period, starts_ns)
         names = self.settings.band_names if self.settings.n_bands > 1 else ("",)
         for k, band in enumerate(names):
             divided = self.settings.kind == "deconvolution"
@@ -113,10 +113,10 @@ class Correlator:
             other = one
             if a is not b or divided:
                 other = in_band(b, k, self.settings)
-            for period, windows in periods:
-                name = f"{period}@{band}" if band else period
+            for substack, windows in substacks:
+                name = f"{substack}@{band}" if band else substack
                 work = _Period(self, k, one, other, windows, a.windows[windows])
-                at_end = band == names[-1] and windows == periods[-1][1]
+                at_end = band == names[-1] and windows == substacks[-1][1]
                 for part in parts:
                     made = work.stacks(name, pairs, part)
                     if at_end and part is parts[-1]:

@@ -152,25 +152,25 @@ class Archive(ABC):
         return self._span(channel_id, start_ns, end_ns, 0).files
 
     def spans(
-        self, channel_ids: Sequence[str], stretches: Sequence[tuple[int, int]]
+        self, channel_ids: Sequence[str], periods: Sequence[tuple[int, int]]
     ) -> list[ChannelSpan]:
-        """Return the units of reading, stretch by stretch.
+        """Return the units of reading, period by period.
 
         Parameters
         ----------
         channel_ids : sequence of str
-            Channels; the order is kept within a stretch.
-        stretches : sequence of (start_ns, end_ns)
-            Pieces of time; ``ChannelSpan.stretch`` counts them from 0.
+            Channels; the order is kept within a period.
+        periods : sequence of (start_ns, end_ns)
+            Pieces of time; ``ChannelSpan.period`` counts them from 0.
 
         Returns
         -------
         list of ChannelSpan
-            One for each channel and stretch that has a file.
+            One for each channel and period that has a file.
         """
         spans = (
-            self._span(channel_id, start_ns, end_ns, stretch)
-            for stretch, (start_ns, end_ns) in enumerate(stretches)
+            self._span(channel_id, start_ns, end_ns, period)
+            for period, (start_ns, end_ns) in enumerate(periods)
             for channel_id in channel_ids
         )
         return [
@@ -178,7 +178,7 @@ class Archive(ABC):
         ]
 
     def _span(
-        self, channel_id: str, start_ns: int, end_ns: int, stretch: int
+        self, channel_id: str, start_ns: int, end_ns: int, period: int
     ) -> ChannelSpan:
         only = PatternIndex([StationPattern(*split_id(channel_id)[:2])])
         self._look_up(only, start_ns - DAY_NS, end_ns + DAY_NS)
@@ -189,7 +189,7 @@ class Archive(ABC):
         # a file can hold a channel at two rates: two entries
         files = {entry.path: entry.file_format for entry in entries}
         return ChannelSpan(
-            *(channel_id, start_ns, end_ns, tuple(files), stretch),
+            *(channel_id, start_ns, end_ns, tuple(files), period),
             formats=tuple(files.values()),
             n_before=len(before),
             n_after=len(after),

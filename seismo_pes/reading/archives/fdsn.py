@@ -108,7 +108,7 @@ class FdsnArchive(Archive):
             self._holdings[channel_id] = Holding(list(both))
 
     def _span(
-        self, channel_id: str, start_ns: int, end_ns: int, stretch: int
+        self, channel_id: str, start_ns: int, end_ns: int, period: int
     ) -> ChannelSpan:
         holding = self._holdings.get(channel_id, Holding([]))
         files = []
@@ -119,7 +119,7 @@ class FdsnArchive(Archive):
             provider = provider.rstrip("/")
             files = [f"{scheme}://{provider}/{channel_id}/{times}"]
         return ChannelSpan(
-            *(channel_id, start_ns, end_ns, tuple(files), stretch),
+            *(channel_id, start_ns, end_ns, tuple(files), period),
             formats=("",) * len(files),
             one_channel=True,
         )

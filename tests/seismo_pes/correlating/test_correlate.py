@@ -27,7 +27,7 @@ from seismo_pes.correlating.tiles import group_sums
 from seismo_pes.correlating.tiles import sums as tile_sums
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
 from seismo_pes.correlating.tiles.gathering import Tiles
-from seismo_pes.correlating.windows.periods import Periods
+from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.preprocessing.segments import Segment
 from seismo_pes.signal.coherency import phase_cross_correlate, phase_records
@@ -132,7 +132,7 @@ def test_a_span_without_data_still_gives_an_item() -> None:
     pe = WindowSpectra(make_settings(), {"XX.AAA..HHZ": 3})
     span = ChannelSpan("XX.AAA..HHZ", START.ns, (START + 30).ns, (), 7)
     (made,) = pe.process({"input": Waveforms(span, Stream())})
-    assert (made["output"].channel, made["output"].stretch) == (3, 7)
+    assert (made["output"].channel, made["output"].period) == (3, 7)
     assert len(made["output"].windows) == 0
 
 
@@ -271,10 +271,10 @@ STACKS_OF_ROWS = {
 }
 
 
-def periods_of(unit: str, n_days: int) -> Periods:
+def substacks_of(unit: str, n_days: int) -> Substacks:
     if unit == "group":
-        return Periods.of_groups([[DAY + k for k in range(n_days)]])
-    return Periods(unit)
+        return Substacks.of_groups([[DAY + k for k in range(n_days)]])
+    return Substacks(unit)
 
 
 def correlated(network: Network, unit: str = "group", size: int = 2, **options):
@@ -283,8 +283,8 @@ def correlated(network: Network, unit: str = "group", size: int = 2, **options):
     expected = {DAY + day: N_CHANNELS for day in range(network.n_days)}
     pairs = options.get("pairs")
     tiles = Tiles(blocks, expected, pairs=pairs, rotate=options.get("rotate"))
-    periods = periods_of(unit, network.n_days)
-    correlate = CorrelateTiles(network.settings, periods, **options)
+    substacks = substacks_of(unit, network.n_days)
+    correlate = CorrelateTiles(network.settings, substacks, **options)
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
     result = run(graph, {tiles: [{"input": item} for item in network.items()]})
@@ -413,11 +413,11 @@ def test_every_tile_is_marked_once_at_its_end(unit, monkeypatch) -> None:
     assert len(batches) > n_keys
 
 
-def test_groups_end_when_their_last_stretch_has_come() -> None:
+def test_groups_end_when_their_last_period_has_come() -> None:
     network = Network(make_settings(), n_days=3, holes=frozenset())
-    periods = Periods.of_groups([[DAY, DAY + 1], [DAY + 2]])
+    substacks = Substacks.of_groups([[DAY, DAY + 1], [DAY + 2]])
     tiles = Tiles([(0, 6)], {DAY + k: 6 for k in range(3)})
-    correlate = CorrelateTiles(network.settings, periods)
+    correlate = CorrelateTiles(network.settings, substacks)
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
     result = run(graph, {tiles: [{"input": item} for item in network.items()]})
@@ -433,11 +433,11 @@ def test_groups_end_when_their_last_stretch_has_come() -> None:
     assert set(found[0].end_ns) == {end}
 
 
-def test_a_group_whose_last_stretch_never_came_ends_with_the_run() -> None:
+def test_a_group_whose_last_period_never_came_ends_with_the_run() -> None:
     network = Network(make_settings(), holes=frozenset())
-    periods = Periods.of_groups([[DAY, DAY + 1, DAY + 2]])
+    substacks = Substacks.of_groups([[DAY, DAY + 1, DAY + 2]])
     tiles = Tiles([(0, 6)], {DAY + k: 6 for k in range(2)})
-    correlate = CorrelateTiles(network.settings, periods)
+    correlate = CorrelateTiles(network.settings, substacks)
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
     result = run(graph, {tiles: [{"input": item} for item in network.items()]})
@@ -467,10 +467,10 @@ def test_bytes_do_not_depend_on_what_else_was_done() -> None:
         {DAY + 1: N_CHANNELS},
         needed={DAY + 1: frozenset({(0, 2)})},
     )
-    correlate = CorrelateTiles(network.settings, Periods("hour"))
+    correlate = CorrelateTiles(network.settings, Substacks("hour"))
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
-    items = [one for one in network.items() if one.stretch == DAY + 1]
+    items = [one for one in network.items() if one.period == DAY + 1]
     result = run(graph, {tiles: [{"input": item} for item in reversed(items)]})
     again = result.output(correlate.id)
     same = [rows for rows in whole if rows.tile == (0, 2, DAY + 1)]
@@ -483,11 +483,13 @@ def test_bytes_do_not_depend_on_what_else_was_done() -> None:
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ParameterError, match="robust"):
-        CorrelateTiles(make_settings(), Periods("day"), window_stack="robus")
+        CorrelateTiles(make_settings(), Substacks("day"), window_stack="robus")
     with pytest.raises(ParameterError, match="coherent"):
-        CorrelateTiles(make_settings(), Periods("day"), rotate=Rotation({}, {}, (), ()))
+        CorrelateTiles(
+            make_settings(), Substacks("day"), rotate=Rotation({}, {}, (), ())
+        )
 
 
 def test_elements_travel() -> None:
-    made = CorrelateTiles(make_settings(), Periods("day"), EVERY, IDS)
+    made = CorrelateTiles(make_settings(), Substacks("day"), EVERY, IDS)
     assert pickle.loads(pickle.dumps(made)).channel_ids == IDS

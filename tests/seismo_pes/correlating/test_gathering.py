@@ -30,13 +30,13 @@ from seismo_pes.items.tiles import Block
 FIVE = [(0, 2), (2, 4), (4, 5)]
 
 
-def spectra_of(channel, windows, stretch=0, n_bins=3, rows=1, n_bands=0) -> Spectra:
+def spectra_of(channel, windows, period=0, n_bins=3, rows=1, n_bands=0) -> Spectra:
     windows = np.asarray(windows, np.int64)
-    rng = np.random.default_rng([channel, stretch])
+    rng = np.random.default_rng([channel, period])
     shape = (len(windows) * rows, n_bins)
     data = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64)
     factors = rng.uniform(size=(n_bands, len(windows))) if n_bands else None
-    return Spectra(channel, stretch, windows, data, factors)
+    return Spectra(channel, period, windows, data, factors)
 
 
 def made(tiles: Tiles, items, at_end: bool = True) -> list:
@@ -59,7 +59,7 @@ def content(tile) -> tuple:
         )
         for b in (tile.a, tile.b)
     ]
-    return tile.number, tile.row, tile.column, tile.stretch, blocks
+    return tile.number, tile.row, tile.column, tile.period, blocks
 
 
 @given(st.integers(1, 3000), st.integers(1, 300))
@@ -87,21 +87,21 @@ def test_every_pair_of_channels_is_in_one_tile() -> None:
     assert len({tile.number for tile in found}) == len(found) == 6
 
 
-def test_stretches_come_in_their_order_whatever_comes_first() -> None:
+def test_periods_come_in_their_order_whatever_comes_first() -> None:
     tiles = Tiles([(0, 2)], {5: 2, 7: 2, 6: 1})
     tiles.preprocess()
     order = [(0, 7), (1, 7), (0, 6), (0, 5), (1, 5)]
     found = [
         [
-            out["output"].stretch
-            for out in tiles.process({"input": spectra_of(channel, [0], stretch)})
+            out["output"].period
+            for out in tiles.process({"input": spectra_of(channel, [0], period)})
         ]
-        for channel, stretch in order
+        for channel, period in order
     ]
     assert found == [[], [], [], [], [5, 6, 7]]
 
 
-def test_a_stretch_that_stays_incomplete_comes_at_the_end() -> None:
+def test_a_period_that_stays_incomplete_comes_at_the_end() -> None:
     items = [spectra_of(0, [0]), spectra_of(1, [0])]
     tiles = Tiles([(0, 2)], {0: 3, 1: 2})
     assert made(tiles, items, at_end=False) == []
@@ -120,7 +120,7 @@ def test_only_what_is_needed_is_made() -> None:
     items = [spectra_of(c, [0], s) for s in range(3) for c in range(5)]
     needed = {0: frozenset({(0, 2)}), 2: frozenset({(1, 1), (0, 0)})}
     found = made(Tiles(FIVE, dict.fromkeys(range(3), 5), needed), items)
-    assert [(t.stretch, t.row, t.column) for t in found] == [
+    assert [(t.period, t.row, t.column) for t in found] == [
         (0, 0, 2),
         (2, 0, 0),
         (2, 1, 1),
@@ -150,13 +150,13 @@ def test_tiles_that_a_rotation_needs_are_made() -> None:
     assert wanted_tiles(blocks, selection, rotation) == [(0, 1)]
 
 
-@pytest.mark.parametrize("stretch", [1, 0])
-def test_what_is_not_expected_is_an_error(stretch) -> None:
-    """An unknown stretch; one that has gone already."""
+@pytest.mark.parametrize("period", [1, 0])
+def test_what_is_not_expected_is_an_error(period) -> None:
+    """An unknown period; one that has gone already."""
     tiles = Tiles([(0, 1)], {0: 1})
     made(tiles, [spectra_of(0, [0])], at_end=False)
-    with pytest.raises(DataError, match=f"stretch {stretch}"):
-        list(tiles.process({"input": spectra_of(0, [0], stretch)}))
+    with pytest.raises(DataError, match=f"period {period}"):
+        list(tiles.process({"input": spectra_of(0, [0], period)}))
 
 
 def test_channels_outside_of_all_blocks_are_an_error() -> None:

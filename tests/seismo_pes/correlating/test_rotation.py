@@ -17,7 +17,7 @@ from seismo_pes.correlating.spectra.window_spectra import Spectra
 from seismo_pes.correlating.tiles import sums as tile_sums
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
 from seismo_pes.correlating.tiles.gathering import Tiles
-from seismo_pes.correlating.windows.periods import Periods
+from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.metadata.geodesy import geodesic
 from seismo_pes.preprocessing.orientation import rotate_pair
 from seismo_pes.signal.correlate import correlate_direct
@@ -75,9 +75,9 @@ def correlated(data, unit, size, selection, window_stack):
     ]
     blocks = [(k, min(9, k + size)) for k in range(0, 9, size)]
     tiles = Tiles(blocks, {0: len(spectra)}, pairs=selection, rotate=rotation())
-    periods = Periods.of_groups([[0, 1]]) if unit == "group" else Periods(unit)
+    substacks = Substacks.of_groups([[0, 1]]) if unit == "group" else Substacks(unit)
     correlate = CorrelateTiles(
-        SETTINGS, periods, selection, IDS, rotation(), window_stack
+        SETTINGS, substacks, selection, IDS, rotation(), window_stack
     )
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")

@@ -341,7 +341,7 @@ def outputs(settings: SpectraSettings, item: Waveforms):
 def test_windows_of_coherent_components_are_those_that_all_have() -> None:
     found, skipped = outputs(make_settings(coherent=True), make_waveforms(GAPS))
     assert [s.channel for s in found] == [0, 1, 2]
-    assert {s.stretch for s in found} == {19783}
+    assert {s.period for s in found} == {19783}
     assert [s.windows.tolist() for s in found] == [[2]] * 3
     assert not skipped
     alone, _ = outputs(make_settings(), make_waveforms(GAPS))

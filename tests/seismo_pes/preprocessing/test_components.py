@@ -15,11 +15,11 @@ from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.preprocessing.components import GatherComponents, instrument
 
 
-def waveforms(channel_id: str, stretch: int = 0, flat=()) -> Waveforms:
+def waveforms(channel_id: str, period: int = 0, flat=()) -> Waveforms:
     network, station, location, channel = channel_id.split(".")
     header = {"network": network, "station": station}
     header |= {"location": location, "channel": channel}
-    span = ChannelSpan(channel_id, 0, 10, (), stretch)
+    span = ChannelSpan(channel_id, 0, 10, (), period)
     return Waveforms(span, Stream([Trace(np.zeros(3), header)]), flat)
 
 
@@ -75,7 +75,7 @@ class Names(IterativePE):
     """Says what came."""
 
     def _process(self, data: Waveforms) -> tuple[int, list[str]]:
-        return data.span.stretch, [span.channel_id for span in data.spans]
+        return data.span.period, [span.channel_id for span in data.spans]
 
 
 @pytest.mark.parametrize(("mapping", "processes"), [("simple", None), ("multi", 5)])

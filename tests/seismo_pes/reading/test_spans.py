@@ -184,8 +184,8 @@ def test_record_over_midnight_is_found_in_the_day_before(tmp_path, monkeypatch):
     next_day = trace(DAY_S - 50, DAY + DAY_S + 50, first=DAY_S + 50)
     sds_day(tmp_path, DAY + DAY_S, next_day)
     archive = open_archive(tmp_path)
-    stretches = [((DAY + i * DAY_S).ns, (DAY + (i + 1) * DAY_S).ns) for i in range(2)]
-    first, second = archive.spans(["XX.AAA..LHZ"], stretches)
+    periods = [((DAY + i * DAY_S).ns, (DAY + (i + 1) * DAY_S).ns) for i in range(2)]
+    first, second = archive.spans(["XX.AAA..LHZ"], periods)
     names = read_names(monkeypatch)
     stream, _ = read_span(first)
     assert sum(map(len, stream)) == DAY_S

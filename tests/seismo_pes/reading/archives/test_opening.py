@@ -88,7 +88,7 @@ def test_sds_times_and_patterns_restrict(sds):
 def test_sds_spans_have_their_neighbours(sds):
     archive = open_archive(sds)
     first, middle, _ = archive.spans(["XX.AAA..LHZ"], DAYS)
-    assert (first.stretch, middle.stretch) == (0, 1)
+    assert (first.period, middle.period) == (0, 1)
     assert (first.n_before, first.n_after) == (0, 1)
     assert (middle.n_before, middle.n_after) == (1, 1)
     assert [Path(f).name[-3:] for f in middle.files] == ["002", "003", "004"]
@@ -110,8 +110,8 @@ def test_sds_year_end(tmp_path):
     for day in days:
         trace(start=day, n=86400).write(str(sds_path(tmp_path, day)), "MSEED")
     archive = open_archive(tmp_path)
-    stretches = [(day.ns, day.ns + DAY_NS) for day in days]
-    first, second = archive.spans(["XX.AAA..LHZ"], stretches)
+    periods = [(day.ns, day.ns + DAY_NS) for day in days]
+    first, second = archive.spans(["XX.AAA..LHZ"], periods)
     assert first.n_after == 1
     assert second.n_before == 1
 

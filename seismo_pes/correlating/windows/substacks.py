@@ -1,4 +1,4 @@
-"""Periods of time over which windows are stacked first, and their names."""
+"""Substacks: the intervals over which windows are stacked first, and their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from dispel4py.errors import ParameterError, suggest
 
-__all__ = ["UNITS", "Periods", "stretch_name", "window_name"]
+__all__ = ["UNITS", "Substacks", "period_name", "window_name"]
 
 UNITS = ("window", "hour", "day", "group")
 SECOND_NS = 1_000_000_000
@@ -19,13 +19,13 @@ HOUR_NS = 3600 * SECOND_NS
 DAY_S = 86_400
 
 
-def stretch_name(stretch: int) -> str:
+def period_name(period: int) -> str:
     """Return the UTC day that is meant by a number of days since 1970.
 
-    >>> stretch_name(19129)
+    >>> period_name(19129)
     '2022-05-17'
     """
-    return datetime.fromtimestamp(stretch * DAY_S, UTC).date().isoformat()
+    return datetime.fromtimestamp(period * DAY_S, UTC).date().isoformat()
 
 
 def window_name(start_ns: int) -> str:
@@ -41,15 +41,15 @@ def window_name(start_ns: int) -> str:
 
 
 @dataclass(frozen=True)
-class Periods:
-    """Over which periods the windows of a stretch (a UTC day) are stacked.
+class Substacks:
+    """Intervals over which the windows of a period (a UTC day) are stacked first.
 
     Parameters
     ----------
     unit : str
-        ``window``, ``hour``, ``day``; or ``group``, several stretches in one.
+        ``window``, ``hour``, ``day``; or ``group``, several periods in one.
     groups : mapping of int to (int, str)
-        Only for ``group``: each stretch's group, as (its first stretch, its name).
+        Only for ``group``: each period's group, as (its first period, its name).
 
     Raises
     ------
@@ -58,10 +58,10 @@ class Periods:
 
     Examples
     --------
-    >>> hours = Periods("hour")
+    >>> hours = Substacks("hour")
     >>> hours.split(0, np.array([0, 1800, 3600]) * 10**9)
     [('1970-01-01T00', slice(0, 2, None)), ('1970-01-01T01', slice(2, 3, None))]
-    >>> Periods.of_groups([[0, 1], [2]]).groups
+    >>> Substacks.of_groups([[0, 1], [2]]).groups
     {0: (0, '.1970-01-01'), 1: (0, '.1970-01-01'), 2: (2, '.1970-01-03')}
     """
 
@@ -70,42 +70,40 @@ class Periods:
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
-            raise ParameterError(
-                f"period {self.unit!r} of stacks: {suggest(self.unit, UNITS)}"
-            )
+            raise ParameterError(f"substack {self.unit!r}: {suggest(self.unit, UNITS)}")
         if bool(self.groups) != (self.unit == "group"):
-            raise ParameterError("groups of stretches go with the period 'group'")
+            raise ParameterError("groups of periods go with the substack 'group'")
 
     @classmethod
-    def of_groups(cls, groups: list[list[int]]) -> Periods:
-        """Stack over groups of stretches; one group alone is named ``all``."""
-        names = [f".{stretch_name(min(group))}" for group in groups]
+    def of_groups(cls, groups: list[list[int]]) -> Substacks:
+        """Stack over groups of periods; one group alone is named ``all``."""
+        names = [f".{period_name(min(group))}" for group in groups]
         if len(groups) == 1:
             names = ["all"]
         table = {
-            stretch: (min(group), name)
+            period: (min(group), name)
             for group, name in zip(groups, names, strict=True)
-            for stretch in group
+            for period in group
         }
         return cls("group", table)
 
-    def key(self, stretch: int) -> int:
-        """Return the third element of the key of a stretch's tiles."""
-        return self.groups[stretch][0] if self.unit == "group" else stretch
+    def key(self, period: int) -> int:
+        """Return the third element of the key of a period's tiles."""
+        return self.groups[period][0] if self.unit == "group" else period
 
-    def members(self, stretch: int) -> list[int]:
-        """Return the stretches that are stacked together with one, ascending."""
+    def members(self, period: int) -> list[int]:
+        """Return the periods that are stacked together with one, ascending."""
         if self.unit != "group":
-            return [stretch]
-        first = self.key(stretch)
+            return [period]
+        first = self.key(period)
         return sorted(s for s, (start, _) in self.groups.items() if start == first)
 
-    def split(self, stretch: int, starts_ns: np.ndarray) -> list[tuple[str, slice]]:
-        """Divide the windows of a stretch into periods.
+    def split(self, period: int, starts_ns: np.ndarray) -> list[tuple[str, slice]]:
+        """Divide the windows of a period into substacks.
 
         Parameters
         ----------
-        stretch : int
+        period : int
             Days since 1970.
         starts_ns : numpy.ndarray
             Shape (n,), ascending: starts of the windows, nanoseconds since 1970.
@@ -113,15 +111,15 @@ class Periods:
         Returns
         -------
         list of (str, slice)
-            The name of each period that has windows, and which they are.
+            The name of each substack that has windows, and which they are.
         """
         n = len(starts_ns)
         if n == 0:
             return []
         if self.unit == "group":
-            return [(self.groups[stretch][1], slice(0, n))]
+            return [(self.groups[period][1], slice(0, n))]
         if self.unit == "day":
-            return [(stretch_name(stretch), slice(0, n))]
+            return [(period_name(period), slice(0, n))]
         if self.unit == "window":
             starts = starts_ns.tolist()
             return [(window_name(t), slice(k, k + 1)) for k, t in enumerate(starts)]

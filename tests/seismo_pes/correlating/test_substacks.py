@@ -1,4 +1,4 @@
-"""Periods: every window is in one of them, and names sort as time does."""
+"""Substacks: every window is in one of them, and names sort as time does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlating.windows.periods import Periods, stretch_name, window_name
+from seismo_pes.correlating.windows.substacks import Substacks, period_name, window_name
 
 NS = 10**9
 DAY = 19129  # 2022-05-17
@@ -22,7 +22,7 @@ DAY = 19129  # 2022-05-17
 )
 def test_every_window_is_in_one_period(unit: str, seconds: set[int]) -> None:
     starts = (DAY * 86_400 + np.array(sorted(seconds), np.int64)) * NS
-    parts = Periods(unit).split(DAY, starts)
+    parts = Substacks(unit).split(DAY, starts)
     inside = [k for _, part in parts for k in range(len(starts))[part]]
     assert inside == list(range(len(starts)))
     names = [name for name, _ in parts]
@@ -32,27 +32,27 @@ def test_every_window_is_in_one_period(unit: str, seconds: set[int]) -> None:
         assert all(window_name(int(t)).startswith(name) for t in starts[part])
 
 
-def test_groups_have_the_number_of_their_first_stretch() -> None:
-    periods = Periods.of_groups([[DAY, DAY + 1], [DAY + 5]])
-    assert [periods.key(DAY + k) for k in (0, 1, 5)] == [DAY, DAY, DAY + 5]
-    assert periods.members(DAY + 1) == [DAY, DAY + 1]
+def test_groups_have_the_number_of_their_first_period() -> None:
+    substacks = Substacks.of_groups([[DAY, DAY + 1], [DAY + 5]])
+    assert [substacks.key(DAY + k) for k in (0, 1, 5)] == [DAY, DAY, DAY + 5]
+    assert substacks.members(DAY + 1) == [DAY, DAY + 1]
     starts = np.arange(3) * NS
-    assert periods.split(DAY + 1, starts) == [(".2022-05-17", slice(0, 3))]
-    assert Periods("day").members(DAY) == [DAY]
+    assert substacks.split(DAY + 1, starts) == [(".2022-05-17", slice(0, 3))]
+    assert Substacks("day").members(DAY) == [DAY]
 
 
 def test_one_group_is_everything() -> None:
-    periods = Periods.of_groups([[DAY, DAY + 1]])
-    assert periods.split(DAY, np.zeros(1, np.int64))[0][0] == "all"
-    assert pickle.loads(pickle.dumps(periods)) == periods
+    substacks = Substacks.of_groups([[DAY, DAY + 1]])
+    assert substacks.split(DAY, np.zeros(1, np.int64))[0][0] == "all"
+    assert pickle.loads(pickle.dumps(substacks)) == substacks
 
 
-def test_no_windows_no_periods() -> None:
-    assert Periods("hour").split(DAY, np.empty(0, np.int64)) == []
+def test_no_windows_no_substacks() -> None:
+    assert Substacks("hour").split(DAY, np.empty(0, np.int64)) == []
 
 
 def test_days_and_windows_have_names_that_tell_them_apart() -> None:
-    assert stretch_name(DAY) == "2022-05-17"
+    assert period_name(DAY) == "2022-05-17"
     assert window_name(DAY * 86_400 * NS + 250_000_000) == "2022-05-17T00:00:00.25"
 
 
@@ -61,4 +61,4 @@ def test_days_and_windows_have_names_that_tell_them_apart() -> None:
 )
 def test_what_makes_no_sense_is_refused(unit, groups) -> None:
     with pytest.raises(ParameterError):
-        Periods(unit, groups)
+        Substacks(unit, groups)
