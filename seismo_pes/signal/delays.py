@@ -7,7 +7,7 @@ A homogeneous change of velocity delays the arrival at lag t by ``-t dv/v``.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float, require_rate
@@ -27,21 +27,39 @@ class Delays(NamedTuple):
     error_s
         Standard error of the delay.
     coherence
-        Likeness in the window, 0 to 1.
+        Coherence or correlation coefficient of the window, 0 to 1.
+    at_edge
+        True where the best delay is the largest or smallest that was tried: the true
+        one may lie outside, so `delay_s` is NaN.
     """
 
     lag_s: FloatArray
     delay_s: FloatArray
     error_s: FloatArray
     coherence: FloatArray
+    at_edge: NDArray[np.bool_]
 
 
 class VelocityChange(NamedTuple):
-    """Relative velocity change with its standard error, and the number of delays."""
+    """Relative velocity change.
+
+    Attributes
+    ----------
+    dvv
+        Relative velocity change; NaN where it is not known.
+    error
+        Standard error of `dvv`.
+    n_used
+        Number of delays in the fit.
+    at_edge
+        True where the best change lies at the edge of the range that was searched, or
+        beyond it: `dvv` is NaN then.
+    """
 
     dvv: float
     error: float
     n_used: int
+    at_edge: bool = False
 
 
 def velocity_change(
@@ -206,7 +224,7 @@ def windowed_delays(
     window_s, step_s
         Length of the windows, and from one to the next.
     max_delay_s
-        Search range, below the half window.
+        Delays from -max_delay_s to max_delay_s are searched; below half the window.
     first_lag_s
         Lag of the first sample, e.g. -max_lag.
 
@@ -252,23 +270,39 @@ def windowed_delays(
     c = np.concatenate([c[:, -reach:], c[:, : reach + 1]], axis=1)
     norm = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     c = c / np.where(norm == 0, np.inf, norm)[:, None]
-    at, coefficient = parabolic_peak(c)
-    delay = (at - reach) / (fine * rate_hz)
-    delay[~(norm > 0)] = np.nan  # NaN among the samples, too
+    peak, coefficient, at_edge = parabolic_peak(c)
+    at_edge &= norm > 0
+    delay = (peak - reach) / (fine * rate_hz)
+    delay[~(norm > 0) | at_edge] = np.nan  # NaN among the samples, too
     lag = first_lag_s + (starts + (size - 1) / 2) / rate_hz
     error = _delay_error(np.abs(sa), coefficient, rate_hz, window_s)
-    return Delays(lag, delay, error, np.clip(coefficient, 0, 1))
+    return Delays(lag, delay, error, np.clip(coefficient, 0, 1), at_edge)
 
 
-def parabolic_peak(c: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Index and value of the largest sample of each row, refined by a parabola.
+def parabolic_peak(
+    c: FloatArray,
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Find the largest sample of each row, and refine it by a parabola.
 
-    A peak at the end of a row stays there.
+    Parameters
+    ----------
+    c
+        Shape ``(n_rows, n)``, at least three samples in a row.
+
+    Returns
+    -------
+    place
+        Index of the peak with its fraction, shape ``(n_rows,)``.
+    value
+        Value of the parabola there.
+    at_edge
+        True where the largest sample is the first or last: the row still rises there,
+        and the true peak may lie outside.
 
     Examples
     --------
     >>> parabolic_peak(np.array([[0.0, 3.0, 3.0, 0.0]]))
-    (array([1.5]), array([3.375]))
+    (array([1.5]), array([3.375]), array([False]))
     """
     top = np.argmax(c, axis=1)
     rows = np.arange(len(c))
@@ -278,7 +312,7 @@ def parabolic_peak(c: FloatArray) -> tuple[FloatArray, FloatArray]:
     use = (top == inner) & (bend < 0)
     step = np.where(use, 0.5 * (left - right) / np.where(use, bend, 1.0), 0.0)
     value = np.where(use, peak - 0.25 * (left - right) * step, c[rows, top])
-    return top + step, value
+    return top + step, value, top != inner
 
 
 def _windows(x: FloatArray) -> FloatArray:

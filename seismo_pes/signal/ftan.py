@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float, require_rate
@@ -30,6 +30,9 @@ class Dispersion(NamedTuple):
     snr
         `amplitude` over the root mean square of the filtered record after the
         slowest velocity; NaN if the record ends there.
+    at_edge
+        True where the envelope is largest at the slowest or fastest velocity: the wave
+        may be slower or faster, and there is no pick.
     """
 
     period_s: FloatArray
@@ -38,6 +41,7 @@ class Dispersion(NamedTuple):
     phase_km_s: FloatArray
     amplitude: FloatArray
     snr: FloatArray
+    at_edge: NDArray[np.bool_]
 
 
 def ftan(
@@ -118,7 +122,8 @@ def ftan(
     signal = gaussian_filters(x, rate_hz, 1 / periods, alpha)
     first = int(np.ceil(distance_km / velocity_km_s[1] * rate_hz))
     last = int(np.floor(distance_km / velocity_km_s[0] * rate_hz))
-    time, amplitude, phase, omega = _picks(signal, first, last, rate_hz)
+    picks, at_edge = _picks(signal, first, last, rate_hz)
+    time, amplitude, phase, omega = picks
     noise = np.abs(signal[:, last + 1 :])
     rms = np.sqrt((noise**2).mean(axis=1) / 2) if noise.shape[1] > 1 else np.nan
     wavenumber = np.full(len(periods), np.nan)
@@ -135,6 +140,7 @@ def ftan(
             np.where(wavenumber > 0, omega / wavenumber, np.nan),
             amplitude,
             amplitude / rms,
+            at_edge,
         )
 
 
@@ -179,24 +185,29 @@ def gaussian_filters(
 
 def _picks(
     signal: ComplexArray, first: int, last: int, rate_hz: float
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Time, envelope, phase and angular frequency at the largest envelope."""
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Time, envelope, phase and angular frequency at the largest envelope.
+
+    Returns
+    -------
+    picks
+        Shape ``(4, n_filters)``; NaN where there is no pick.
+    at_edge
+        Where the envelope is largest at an end of the range, which is no arrival.
+    """
     envelope = np.abs(signal[:, first : last + 1])
-    at, amplitude = parabolic_peak(envelope)
-    inside = (at > 0) & (at < last - first) & (amplitude > 0)
+    at, amplitude, at_edge = parabolic_peak(envelope)
+    at_edge &= amplitude > 0
+    inside = ~at_edge & (amplitude > 0)
     nearest = first + np.rint(at).astype(np.int64)
     nearest = np.clip(nearest, 1, signal.shape[1] - 2)
     rows = np.arange(len(signal))
     before, here, after = (signal[rows, nearest + k] for k in (-1, 0, 1))
     omega = np.angle(after * np.conj(before)) * rate_hz / 2
     phase = np.angle(here) + omega * (first + at - nearest) / rate_hz
-    # An envelope that climbs to the end of the range is no arrival.
     inside &= omega > 0
-    pick = (first + at) / rate_hz
-    pick, amplitude, phase, omega = (
-        np.where(inside, v, np.nan) for v in (pick, amplitude, phase, omega)
-    )
-    return pick, amplitude, phase, omega
+    values = np.array([(first + at) / rate_hz, amplitude, phase, omega])
+    return np.where(inside, values, np.nan), at_edge
 
 
 def _spread(time: FloatArray, omega: FloatArray) -> FloatArray:

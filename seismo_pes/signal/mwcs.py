@@ -1,7 +1,7 @@
 """Moving-window cross-spectral analysis: delays from the slope of phase."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, require_band, require_count
@@ -26,9 +26,12 @@ def mwcs_delays(
     Each window is demeaned and tapered over 42.5 % at each side, the cross-spectrum
     and the two power spectra are smoothed over frequency by a Hann window, and
     ``phase = 2 pi f delay`` is fitted through the origin with weights from coherence
-    and amplitude. Phase is never unwrapped from bin to bin, where one noisy bin shifts
+    and amplitude. A smoothed phase belongs to the mean frequency of what was smoothed,
+    weighted by amplitude: near the corners of the band that is not the frequency of
+    the bin. Phase is never unwrapped from bin to bin, where one noisy bin shifts
     all after it: the delay that lines up the phasors best comes first, and the
-    fit is to what it leaves. Delays are sought up to half a period of the low corner.
+    fit is to what it leaves. Delays are sought up to half a period of the low corner;
+    a window whose best delay is the last one tried has none, and is marked.
 
     Parameters
     ----------
@@ -43,8 +46,8 @@ def mwcs_delays(
     first_lag_s
         Lag of the first sample, e.g. -max_lag.
     smooth_bins
-        Half width of the smoothing, in bins of the padded window (of about half of
-        1/window_s); coherence means something only from 1 up.
+        Half width of the smoothing, in bins of the window padded to four times its
+        length, of 1 / (4 window_s) Hz each; coherence means something only from 1 up.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def mwcs_delays(
     size, starts = window_starts(len(one), rate_hz, window_s, step_s)
     smooth_bins = require_count(smooth_bins, "smooth_bins")
     require_band(low_hz, high_hz, rate_hz)
-    n_fft = fourier.next_fast_len(2 * size, real=True)
+    n_fft = fourier.next_fast_len(_PADDING * size, real=True)
     frequency = np.arange(n_fft // 2 + 1) * (rate_hz / n_fft)
     band = np.flatnonzero((frequency >= low_hz) & (frequency <= high_hz))
     if (high_hz - low_hz) * window_s < 3:
@@ -82,17 +85,23 @@ def mwcs_delays(
         )
     index = starts[:, None] + np.arange(size)
     a, b = (_spectra(x[index], n_fft) for x in (one, other))
-    cross = _smooth(a * np.conj(b), smooth_bins)[:, band]
+    product = a * np.conj(b)
+    cross = _smooth(product, smooth_bins)[:, band]
+    mean_hz = _mean_frequency(frequency, np.abs(product), smooth_bins)[:, band]
     power = _smooth(np.abs(a) ** 2, smooth_bins) * _smooth(np.abs(b) ** 2, smooth_bins)
     power = power[:, band]
     coherence = np.abs(cross) / np.sqrt(np.where(power == 0, np.inf, power))
-    delay, error = _phase_slopes(frequency[band], cross, np.clip(coherence, 0, 1))
+    coherence = np.clip(coherence, 0, 1)
+    delay, error, at_edge = _phase_slopes(frequency[band], mean_hz, cross, coherence)
     # Neighbouring bins of the padded, tapered window are no independent witnesses.
     error = error * np.sqrt(n_fft / (size * _EFFECTIVE))
     lag = first_lag_s + (starts + (size - 1) / 2) / rate_hz
-    return Delays(lag, delay, error, coherence.mean(axis=1))
+    return Delays(lag, delay, error, coherence.mean(axis=1), at_edge)
 
 
+#: Windows are padded to so many times their length: with 5 bins on either side the
+#: smoothing is narrow enough for strong signals and wide enough for noisy ones.
+_PADDING = 4
 # mean(w^2)^2 / mean(w^4) of the taper: the part of the duration that it leaves.
 _EDGE = 0.425
 _EFFECTIVE = 0.58
@@ -114,26 +123,50 @@ def _smooth(s: FloatArray, n_half: int) -> FloatArray:
     return np.asarray(views @ kernel)
 
 
+def _mean_frequency(
+    frequency: FloatArray, amplitude: FloatArray, n_half: int
+) -> FloatArray:
+    """Return the mean frequency of the bins that are smoothed into each bin."""
+    total = _smooth(amplitude, n_half)
+    mean = _smooth(amplitude * frequency, n_half) / np.where(total > 0, total, 1.0)
+    return np.where(total > 0, mean, frequency)
+
+
 def _phase_slopes(
-    frequency: FloatArray, cross: FloatArray, coherence: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Weighted fits through the origin, one for each row of cross-spectra."""
+    frequency: FloatArray,
+    mean_hz: FloatArray,
+    cross: FloatArray,
+    coherence: FloatArray,
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Fit a weighted line through the origin to each row of cross-spectra.
+
+    Parameters
+    ----------
+    frequency
+        Of the bins, shape ``(n_bins,)``, Hz: for the first guess.
+    mean_hz
+        Frequencies that the phases belong to, shape ``(n_rows, n_bins)``, Hz.
+    cross, coherence
+        Smoothed cross-spectra and their coherence, shape ``(n_rows, n_bins)``.
+    """
     # Coherence of one would weigh all: a cap of 0.99 as others have it.
     c = np.minimum(coherence, 0.99)
     weight = c**2 / (1 - c**2) * np.sqrt(np.abs(cross))
-    omega = 2 * np.pi * frequency
     phasors = weight * np.exp(1j * np.angle(cross))
     trials = np.arange(-0.5, 0.5, frequency[0] / (8 * frequency[-1])) / frequency[0]
-    aligned = (phasors @ np.exp(-1j * np.outer(omega, trials))).real
-    guess = trials[np.argmax(aligned, axis=1)]
+    aligned = (phasors @ np.exp(-2j * np.pi * np.outer(frequency, trials))).real
+    best = np.argmax(aligned, axis=1)
+    guess = trials[best]
+    omega = 2 * np.pi * mean_hz
     phase = np.angle(cross * np.exp(-1j * guess[:, None] * omega))
     spread = (weight * omega**2).sum(axis=1)
     silent = spread == 0
     spread = np.where(silent, 1.0, spread)
     slope = (weight * omega * phase).sum(axis=1) / spread
     residual = phase - slope[:, None] * omega
-    scatter = (residual**2).sum(axis=1) / (len(omega) - 1)
+    scatter = (residual**2).sum(axis=1) / (len(frequency) - 1)
     error = np.sqrt(scatter * (weight**2 * omega**2).sum(axis=1)) / spread
     slope, error = slope + guess, np.maximum(error, 1e-9)
-    slope[silent], error[silent] = np.nan, np.nan
-    return slope, error
+    at_edge = ((best == 0) | (best == len(trials) - 1)) & ~silent
+    slope[silent | at_edge], error[silent] = np.nan, np.nan
+    return slope, error, at_edge

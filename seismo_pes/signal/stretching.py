@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
@@ -20,19 +20,23 @@ class Stretch(NamedTuple):
     ----------
     dvv
         Relative velocity change: ``current(t) = reference(t (1 + dvv))``. NaN where
-        the current or the reference is silent.
+        the current or the reference is silent, and at the edge of the search.
     coefficient
         Correlation coefficient at the best stretch.
     unstretched
         Correlation coefficient without stretch.
     error
         Standard error of dvv after Weaver et al. (2011); NaN if no band was given.
+    at_edge
+        True where the coefficient still rises at ``max_dvv`` or ``-max_dvv``: the true
+        change may lie outside of the search.
     """
 
     dvv: FloatArray
     coefficient: FloatArray
     unstretched: FloatArray
     error: FloatArray
+    at_edge: NDArray[np.bool_]
 
 
 def stretch(
@@ -107,13 +111,15 @@ def stretch(
     stretched[(at < t[0]) | (at > t[-1])] = 0.0
     rows = y[..., chosen].reshape(-1, int(chosen.sum()))
     c = _unit(rows) @ _unit(stretched).T
-    place, coefficient = parabolic_peak(c)
+    place, coefficient, at_edge = parabolic_peak(c)
     dvv = -max_dvv + place * (trials[1] - trials[0])
     silent = ~(np.abs(c).max(axis=1) > 0)
-    dvv[silent] = np.nan
+    at_edge &= ~silent
+    dvv[silent | at_edge] = np.nan
     error = _weaver_error(coefficient, band_hz, low_s, high_s)
+    error[at_edge] = np.nan
     shape = y.shape[:-1]
-    parts = (dvv, np.minimum(coefficient, 1.0), c[:, n_steps // 2], error)
+    parts = (dvv, np.minimum(coefficient, 1.0), c[:, n_steps // 2], error, at_edge)
     return Stretch(*(part.reshape(shape) for part in parts))
 
 

@@ -80,11 +80,12 @@ class WaveletDelays(NamedTuple):
     """Delays over frequency and lag, arrays of shape ``(n_frequencies, n)``.
 
     `amplitude` is the modulus of the smoothed cross-spectrum; delays are known up to
-    a period, and NaN where there is no amplitude. `n_alike`, of shape
-    ``(n_frequencies,)``, tells how many neighbours are one measurement.
+    a period, ``1 / frequency_hz``, and NaN where there is no amplitude. `n_alike`, of
+    shape ``(n_frequencies,)``, tells how many neighbours are one measurement.
     """
 
     delay_s: FloatArray
+    frequency_hz: FloatArray
     coherence: FloatArray
     amplitude: FloatArray
     n_alike: FloatArray
@@ -154,7 +155,9 @@ def wavelet_delays(
     delay[amplitude == 0] = np.nan
     # what is as long as two wavelets, of sigma / sqrt 2, and the smoothing by sigma
     n_alike = np.maximum(2 * np.sqrt(1.5 * np.pi) * sigma, 1)
-    return WaveletDelays(delay, np.clip(coherence, 0, 1), amplitude, n_alike)
+    frequency = np.where(omega > 0, omega, np.nan) / (2 * np.pi)
+    coherence = np.clip(coherence, 0, 1)
+    return WaveletDelays(delay, frequency, coherence, amplitude, n_alike)
 
 
 def wavelet_velocity_change(
@@ -163,8 +166,13 @@ def wavelet_velocity_change(
     low_s: float,
     high_s: float,
     least_coherence: float = 0.5,
+    max_dvv: float = 0.02,
 ) -> list[VelocityChange]:
     """Velocity change at each frequency from the delays between two lags.
+
+    Delays are known up to a period. So the change between -max_dvv and max_dvv that
+    lines up the phases best is searched first, and a line is fitted to the delays that
+    it leaves: delays beyond half a period do not wrap.
 
     Weights are coherence times the logarithm of one plus the amplitude over its
     median; samples below `least_coherence` do not enter. The error comes from their
@@ -180,10 +188,13 @@ def wavelet_velocity_change(
         Range of ``|lag|``, both sides.
     least_coherence
         0 to 1.
+    max_dvv
+        Largest relative change that is searched, above 0.
 
     Returns
     -------
-    One `VelocityChange` for each frequency.
+    One `VelocityChange` for each frequency; without a value, and marked, where the best
+    change lies at the edge of the search.
 
     Raises
     ------
@@ -211,16 +222,52 @@ def wavelet_velocity_change(
         amplitude = found.amplitude[row, use]
         median = np.median(amplitude) if amplitude.size else 1.0
         weight = found.coherence[row, use] * np.log1p(amplitude / (median or 1.0))
-        error = 1 / np.sqrt(np.maximum(weight, 1e-12))
+        omega = 2 * np.pi * found.frequency_hz[row, use]
+        phase = omega * found.delay_s[row, use]
+        guess, at_edge = _aligning_change(lag[use], omega, phase, weight, max_dvv)
+        left = np.angle(np.exp(1j * (phase + guess * lag[use] * omega))) / omega
         change = velocity_change(
             lag[use],
-            found.delay_s[row, use],
-            error,
+            left,
+            1 / np.sqrt(np.maximum(weight, 1e-12)),
             relative_errors=True,
             n_dependent=float(found.n_alike[row]),
         )
-        changes.append(change)
+        dvv = guess + change.dvv
+        if at_edge or abs(dvv) > max_dvv:
+            changes.append(VelocityChange(np.nan, np.nan, change.n_used, True))
+        else:
+            changes.append(change._replace(dvv=dvv))
     return changes
+
+
+def _aligning_change(
+    lag: FloatArray,
+    omega: FloatArray,
+    phase: FloatArray,
+    weight: FloatArray,
+    max_dvv: float,
+) -> tuple[float, bool]:
+    """Return the velocity change that lines up phases best, and whether at the edge.
+
+    Parameters
+    ----------
+    lag, omega, phase, weight
+        Of each delay: lag in seconds, angular frequency, phase in radians, and weight,
+        shape ``(n,)``.
+    max_dvv
+        Changes from -max_dvv to max_dvv are tried, an eighth of a cycle at the longest
+        lag apart.
+    """
+    known = np.isfinite(phase) & np.isfinite(omega)
+    if not known.any():
+        return 0.0, False
+    lag, omega, phase, weight = (x[known] for x in (lag, omega, phase, weight))
+    turns = float(np.abs(lag * omega).max()) / (2 * np.pi) * max_dvv
+    trials = np.linspace(-max_dvv, max_dvv, 2 * max(1, int(np.ceil(8 * turns))) + 1)
+    aligned = np.cos(phase + trials[:, None] * (lag * omega)) @ weight
+    best = int(aligned.argmax())
+    return float(trials[best]), best in (0, len(trials) - 1)
 
 
 def wavelet_stretch(

@@ -144,9 +144,10 @@ def test_an_exact_line_gives_its_slope(dvv, clock):
 
 def test_parabola_and_windows():
     at = np.arange(9) - 3.3
-    place, value = parabolic_peak((5 - 0.5 * at**2)[None])
+    place, value, at_edge = parabolic_peak((5 - 0.5 * at**2)[None])
     assert abs(place[0] - 3.3) < 1e-12
     assert abs(value[0] - 5) < 1e-12
+    assert not at_edge[0]
     assert parabolic_peak(np.array([[3.0, 2, 1]]))[0] == 0
     assert parabolic_peak(np.array([[1.0, 2, 3]]))[1] == 3
     size, starts = window_starts(100, 10.0, 2.0, 1.0)
