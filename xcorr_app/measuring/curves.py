@@ -26,9 +26,11 @@ PICK = np.dtype(
         ("amplitude", "<f8"),
         ("snr", "<f8"),
         ("accepted", "?"),
+        ("at_edge", "?"),
     ]
 )
-VALUES = PICK.names[1:-1]  # type: ignore[index]
+FLAGS = "accepted", "at_edge"
+VALUES = PICK.names[1 : -len(FLAGS)]  # type: ignore[index]
 PAIRS_FILE, NETWORK_FILE = "disp.csv", "disp_network.csv"
 N_BINS = 2000
 PERCENTILES = (16, 50, 84)
@@ -140,7 +142,7 @@ class CurveTable:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._store = stores.open(self.out)
         self._file = temporary_name(path).open("w", encoding="utf-8", newline="")
-        self._file.write(",".join(["first", "second", *VALUES, "accepted"]) + "\n")
+        self._file.write(",".join(["first", "second", *VALUES, *FLAGS]) + "\n")
         slow, fast = self.velocity_km_s
         self._medians = {
             name: Medians(len(self.period_s), slow, fast * factor)
@@ -155,8 +157,9 @@ class CurveTable:
             pair = self._store.pairs[curve["pair"][0]]
             names = f"{pair['first_id']},{pair['second_id']}"
             for row in curve.tolist():
-                cells = ",".join(text(value) for value in row[1:-1])
-                self._file.write(f"{names},{cells},{row[-1]:d}\n")
+                values, flags = row[1 : -len(FLAGS)], row[-len(FLAGS) :]
+                cells = [*(text(value) for value in values), *(f"{f:d}" for f in flags)]
+                self._file.write(f"{names},{','.join(cells)}\n")
             for name, medians in self._medians.items():
                 medians.add(on_periods(curve, self.period_s, name))
 
