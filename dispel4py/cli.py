@@ -24,16 +24,12 @@ from dispel4py.errors import (
     suggest,
 )
 from dispel4py.inputs import read_inputs
-from dispel4py.options import PROG, Parser, retry_parser, run_parser
-from dispel4py.terminal import (
-    Logs,
-    Terminated,
-    mpi_rank,
-    sigterm_unwinds,
-    start_logging,
-)
+from dispel4py.mappings import REGISTRY, available, get_mapping, mapping_class, place
+from dispel4py.options import PROG, Parser, mapping_options, retry_parser, run_parser
+from dispel4py.terminal import Logs, Terminated, sigterm_unwinds, start_logging
 
 if TYPE_CHECKING:
+    from dispel4py.mappings.base import Mapping
     from dispel4py.result import RunResult
     from dispel4py.workflow_graph import WorkflowGraph
 
@@ -78,8 +74,6 @@ def _dispatch(words: list[str]) -> int:
     if command in LOOKING:
         return look_command(command, words[1:])
     if not command.startswith("-"):
-        from dispel4py.mappings import available
-
         known = available()
         if command not in known:
             raise ParameterError(
@@ -94,38 +88,45 @@ def _dispatch(words: list[str]) -> int:
 
 def run_command(words: list[str]) -> int:
     """``dispel4py MAPPING GRAPH``: run a graph."""
-    given = run_parser().parse_args(words)
-    return _start(given, words)
+    mappings = _mappings_named(words)
+    given = run_parser(mappings).parse_args(words)
+    return _start(given, words, mapping_options(given, mappings))
 
 
 def retry_command(words: list[str]) -> int:
     """``dispel4py retry``: run the items again that an earlier run gave up."""
-    given = retry_parser().parse_args(words)
-    return _start(given, ["retry", *words])
+    mappings = _mappings_named(words)
+    given = retry_parser(mappings).parse_args(words)
+    return _start(given, ["retry", *words], mapping_options(given, mappings))
 
 
-def _start(given: argparse.Namespace, words: list[str]) -> int:
+def _mappings_named(words: list[str]) -> list[type[Mapping]]:
+    """Return the mappings that words of a command line name, then those of REGISTRY.
+
+    The options of all of them are parsed, so that the order of the words is free, and
+    an option of another mapping is refused by its name.
+    """
+    known = available()
+    named = [word for word in words if word in known]
+    return [mapping_class(name) for name in dict.fromkeys([*named, *REGISTRY])]
+
+
+def _start(given: argparse.Namespace, words: list[str], options: dict[str, Any]) -> int:
     from dispel4py.outputs import check_can_be_written
 
     start_logging(given.log_level, pes=not given.quiet)
-    if not mpi_rank():
-        for option in ("--dead-letters", "--summary-json", "--trace"):
-            name = option.strip("-").replace("-", "_")
-            check_can_be_written(option, getattr(given, name))
-    if given.mapping == "mpi":
-        from dispel4py.mappings.launch import launched_by_mpi
-
-        if not launched_by_mpi():
-            return _launch(given, words)
-        from dispel4py.mappings.ranks import as_rank
-
-        with as_rank(PROG):
-            return _run(given)
-    with sigterm_unwinds():
-        return _run(given)
+    if not place().rank:
+        check_can_be_written("--dead-letters", options.get("dead_letters"))
+        check_can_be_written("--summary-json", given.summary_json)
+        check_can_be_written("--trace", given.trace)
+    mapping = mapping_class(given.mapping)
+    if mapping.must_launch():
+        return _launch(mapping, given, words, options)
+    with mapping.taking_part(PROG) if mapping.joined() else sigterm_unwinds():
+        return _run(given, options)
 
 
-def _run(given: argparse.Namespace) -> int:
+def _run(given: argparse.Namespace, options: dict[str, Any]) -> int:
     from dispel4py.cost import read_costs
     from dispel4py.dead_letters import read_letters
     from dispel4py.progress import Progress
@@ -139,10 +140,8 @@ def _run(given: argparse.Namespace) -> int:
         graph.partitions = [part for part in (roots, rest) if part]
     inputs = read_inputs(given.file, given.data, given.iterations)
     letters = getattr(given, "letters", None)
-    progress = None if given.quiet or mpi_rank() else Progress()
-    observers: list[Any] = (
-        [] if given.mapping == "simple" else [Logs(given.log_level, not given.quiet)]
-    )
+    progress = None if given.quiet or place().rank else Progress()
+    observers: list[Any] = [Logs(given.log_level, not given.quiet)]
     observers += [] if progress is None else [progress]
     observers += [] if given.trace is None else [Trace(given.trace)]
     try:
@@ -151,15 +150,11 @@ def _run(given: argparse.Namespace) -> int:
             inputs,
             mapping=given.mapping,
             processes=given.processes,
-            on_error=given.on_error,
             observers=observers,
-            start_method=given.start_method,
-            dead_letters=given.dead_letters,
             letters=None if letters is None else read_letters(letters),
-            item_timeout_s=given.item_timeout_s,
-            restart_workers=given.restart_workers,
             measure=given.summary or given.summary_json is not None,
             costs=None if given.profile is None else read_costs(given.profile),
+            **options,
         )
     except KeyboardInterrupt:
         if progress is not None:
@@ -170,25 +165,32 @@ def _run(given: argparse.Namespace) -> int:
         if progress is not None:
             progress.close()
     if result.complete:
-        _tell(result, given)
+        _tell(result, given, options.get("dead_letters"))
     return 0
 
 
-def _launch(given: argparse.Namespace, words: list[str]) -> int:
-    """Start the MPI processes, each of which runs this command again."""
-    from dispel4py.mappings.launch import launch
+def _launch(
+    mapping: type[Mapping],
+    given: argparse.Namespace,
+    words: list[str],
+    options: dict[str, Any],
+) -> int:
+    """Start the processes of a mapping, each of which runs this command again."""
     from dispel4py.plan import make_plan
     from dispel4py.run import assign_inputs
 
     if given.processes is None:
         raise ParameterError(
-            f"mpi needs -n N, or 'mpiexec -n N {PROG} {' '.join(words)}'"
+            f"{mapping.name} needs -n N, or '{mapping.launcher} {PROG} "
+            f"{' '.join(words)}'"
         )
-    # mistakes are told here, once, and not by each of the processes
+    # a mistake is reported here, once, and not by each of the processes
+    get_mapping(mapping.name, **options)
     plan = make_plan(_load(given.graph, given.attribute), given.processes)
     assign_inputs(plan, read_inputs(given.file, given.data, given.iterations))
     with sigterm_unwinds():
-        return launch(given.processes, [sys.executable, "-m", "dispel4py", *words])
+        command = [sys.executable, "-m", "dispel4py", *words]
+        return mapping.launch(given.processes, command)
 
 
 def _load(source: str, attribute: str | None) -> WorkflowGraph:
@@ -203,7 +205,7 @@ def _load(source: str, attribute: str | None) -> WorkflowGraph:
         frame = error.__traceback__
         while frame is not None and is_machinery(frame.tb_frame.f_code.co_filename):
             frame = frame.tb_next
-        if mpi_rank() == 0:
+        if place().rank == 0:
             traceback.print_exception(error.with_traceback(frame))
         kind = type(error).__name__
         raise Dispel4pyError(f"{source} cannot be imported: {kind}: {error}") from error
@@ -212,7 +214,9 @@ def _load(source: str, attribute: str | None) -> WorkflowGraph:
 # ------------------------------------------------------------------- telling
 
 
-def _tell(result: RunResult, given: argparse.Namespace) -> None:
+def _tell(
+    result: RunResult, given: argparse.Namespace, dead_letters: str | None
+) -> None:
     """Print what a run gave, and what it did."""
     from dispel4py import summary
     from dispel4py.outputs import outputs_text
@@ -228,17 +232,17 @@ def _tell(result: RunResult, given: argparse.Namespace) -> None:
         print(text, flush=True)
     tell = summary.as_text if given.summary else summary.brief
     print(tell(result), file=sys.stderr)
-    if given.dead_letters is not None and result.n_failures:
+    if dead_letters is not None and result.n_failures:
         print(
-            f"kept in {given.dead_letters}; when mended: "
-            f"{PROG} retry {given.dead_letters} {given.graph}",
+            f"kept in {dead_letters}; when mended: "
+            f"{PROG} retry {dead_letters} {given.graph}",
             file=sys.stderr,
         )
 
 
 def _complain(text: str, status: int) -> int:
-    """Say one line on standard error; of several MPI processes the first says it."""
-    if mpi_rank() == 0:
+    """Say one line on standard error; of several processes the first writes it."""
+    if place().rank == 0:
         print(f"{PROG}: {text}", file=sys.stderr)
     return status
 
@@ -270,9 +274,6 @@ def look_command(command: str, words: list[str]) -> int:
 
 def mappings_command(words: list[str]) -> int:
     """``dispel4py mappings``: list the mappings, and whether each can run here."""
-    from dispel4py.mappings import available, get_mapping
-    from dispel4py.mappings.base import Options
-
     parser = Parser(
         prog=f"{PROG} mappings",
         description="List the mappings, and whether each can run here.",
@@ -283,13 +284,12 @@ def mappings_command(words: list[str]) -> int:
     wide = max(map(len, names))
     for name in names:
         try:
-            mapping = get_mapping(name, Options())
+            mapping = mapping_class(name)
             mapping.require()
         except UserError as reason:
             print(f"{name:{wide}}  cannot run here: {reason}")
         else:
-            about = (type(mapping).__doc__ or "").strip().partition("\n")[0]
-            print(f"{name:{wide}}  {about}")
+            print(f"{name:{wide}}  {mapping.summary()}")
     return 0
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 from dispel4py import __version__
 from dispel4py.errors import ParameterError
+from dispel4py.mappings import REGISTRY
+from dispel4py.mappings.base import Mapping
+from dispel4py.mappings.options import Options, add_arguments, option_names
 
 PROG = "dispel4py"
 
@@ -34,8 +38,8 @@ error. Exit status: 0 done, 1 failed, 2 a mistake in the call, 130 interrupted (
 SIGTERM).
 """
 
+WHERE = ", ".join(REGISTRY)
 LOG_LEVELS = ("debug", "info", "warning", "error")
-START_METHODS = ("fork", "spawn", "forkserver")
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,8 +50,14 @@ class Parser(argparse.ArgumentParser):
         raise ParameterError(f"{message}; see {self.prog} --help")
 
 
-def run_parser() -> argparse.ArgumentParser:
-    """Return the parser of ``dispel4py MAPPING GRAPH``."""
+def run_parser(mappings: Sequence[type[Mapping]]) -> argparse.ArgumentParser:
+    """Return the parser of ``dispel4py MAPPING GRAPH``.
+
+    Parameters
+    ----------
+    mappings : sequence of type
+        Mappings of which the parser knows the options.
+    """
     parser = Parser(
         prog=PROG,
         usage=f"{PROG} MAPPING GRAPH [options]",
@@ -60,10 +70,10 @@ def run_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--version", action="version", version=f"{PROG} {__version__}")
-    add("mapping", metavar="MAPPING", help="simple, multi, mpi; where the graph runs")
+    add("mapping", metavar="MAPPING", help=f"{WHERE}; where the graph runs")
     _add_graph_options(parser)
     _add_input_options(parser)
-    _add_run_options(parser)
+    _add_run_options(parser, mappings)
     return parser
 
 
@@ -99,7 +109,9 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
+def _add_run_options(
+    parser: argparse.ArgumentParser, mappings: Sequence[type[Mapping]]
+) -> None:
     add = parser.add_argument
     add(
         "-n",
@@ -110,31 +122,28 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="number of processes",
     )
     add("-s", "--simple", action="store_true", help="sources apart, the rest together")
-    _add_failure_options(parser)
+    known: set[str] = set()
+    add_arguments(parser, Options, known)
     _add_report_options(parser)
+    for mapping in mappings:
+        group = parser.add_argument_group(f"options of {mapping.name}")
+        add_arguments(group, mapping.Options, known)
 
 
-def _add_failure_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--on-error",
-        metavar="POLICY",
-        default="stop",
-        help="when a PE fails on an item: stop (the default), skip it, or retry:K",
-    )
-    add("--dead-letters", metavar="FILE", help="keep the items that are given up")
-    add(
-        "--item-timeout-s",
-        metavar="SECONDS",
-        type=float,
-        help="a PE that works longer on one item fails on it",
-    )
-    add(
-        "--restart-workers",
-        action="store_true",
-        help="multi: start killed workers again, if their PEs have no state; what "
-        "they had not finished is given again, so items may come twice",
-    )
+def mapping_options(
+    given: argparse.Namespace, mappings: Iterable[type[Mapping]]
+) -> dict[str, Any]:
+    """Return the options of mappings that a command line gave, by their names.
+
+    Parameters
+    ----------
+    given : argparse.Namespace
+        The parsed command line.
+    mappings : iterable of type
+        Mappings of which the parser knew the options.
+    """
+    names = {name for mapping in mappings for name in option_names(mapping.Options)}
+    return {name: value for name, value in vars(given).items() if name in names}
 
 
 def _add_report_options(parser: argparse.ArgumentParser) -> None:
@@ -143,13 +152,18 @@ def _add_report_options(parser: argparse.ArgumentParser) -> None:
     add("--summary", action="store_true", help="tell busy time, memory and bytes")
     add("--summary-json", metavar="FILE", help="write the same; a --profile later")
     add("--trace", metavar="FILE", help="write every call, for chrome://tracing")
-    add("--start-method", choices=START_METHODS, help="how multi starts processes")
     add("--log-level", choices=LOG_LEVELS, default="warning", help="(default: warning)")
     add("--quiet", action="store_true", help="no outputs, progress or summary")
 
 
-def retry_parser() -> argparse.ArgumentParser:
-    """Return the parser of ``dispel4py retry``."""
+def retry_parser(mappings: Sequence[type[Mapping]]) -> argparse.ArgumentParser:
+    """Return the parser of ``dispel4py retry``.
+
+    Parameters
+    ----------
+    mappings : sequence of type
+        Mappings of which the parser knows the options.
+    """
     parser = Parser(
         prog=f"{PROG} retry",
         description="Run the items of a dead-letter file again, each through the PE "
@@ -164,8 +178,8 @@ def retry_parser() -> argparse.ArgumentParser:
         "--mapping",
         metavar="MAPPING",
         default="simple",
-        help="simple (the default), multi, mpi; where the graph runs",
+        help=f"{WHERE}; where the graph runs (default: simple)",
     )
-    _add_run_options(parser)
+    _add_run_options(parser, mappings)
     parser.set_defaults(file=None, data=None, iterations=None)
     return parser

@@ -12,11 +12,10 @@ from dispel4py.dead_letters import DeadLetter
 from dispel4py.errors import InputError, ParameterError, suggest
 from dispel4py.grouping import GROUP_BY
 from dispel4py.mappings import get_mapping
-from dispel4py.mappings.base import Options, Shared, SourceInputs
+from dispel4py.mappings.base import Shared, SourceInputs
 from dispel4py.observe import Observers
 from dispel4py.outputs import check_can_be_written
 from dispel4py.plan import Plan, make_plan
-from dispel4py.policy import Policy
 from dispel4py.result import RunResult
 from dispel4py.workflow_graph import WorkflowGraph
 
@@ -41,6 +40,7 @@ def run(
     restart_workers: bool = False,
     measure: bool = False,
     costs: Mapping[str, float] | None = None,
+    **options: Any,
 ) -> RunResult:
     """Run a workflow graph.
 
@@ -63,7 +63,7 @@ def run(
     observers : iterable
         See `dispel4py.observe`.
     start_method : str, optional
-        How ``multi`` starts processes: fork, spawn or forkserver.
+        Of the mapping ``multi``: how processes are started (fork, spawn, forkserver).
     dead_letters : str or Path, optional
         File that gets the items that are given up; it is added to.
     letters : sequence of DeadLetter, optional
@@ -71,13 +71,16 @@ def run(
     item_timeout_s : float, optional
         A PE that works longer on one item fails on it.
     restart_workers : bool
-        ``multi``: start a worker again that was killed, if its PEs have no state. What
-        it had not finished is given again, so what it had sent may come twice.
+        Of the mapping ``multi``: start a killed worker again, if its PEs have no state.
+        The items that it had not finished are given again, so the items that it had
+        sent may arrive twice.
     measure : bool
         Measure how long each PE is busy (``processes[k].instances[m].busy_s``).
     costs : mapping, optional
         Seconds of work of each PE, by id or name, for the layout on processes (see
         `dispel4py.cost.read_costs`).
+    **options : object
+        Further options, of a mapping of another package.
 
     Returns
     -------
@@ -100,19 +103,18 @@ def run(
     """
     if processes is not None and processes < 1:
         raise ParameterError(f"processes={processes}: use 1 or more")
-    if item_timeout_s is not None and not item_timeout_s > 0:
-        raise ParameterError(f"item_timeout_s={item_timeout_s}: use more than 0 s")
-    if restart_workers and mapping != "multi":
-        raise ParameterError("restart_workers works with the mapping 'multi' only")
-    options = Options(
-        Policy.of(on_error),
-        start_method,
-        None if dead_letters is None else str(dead_letters),
-        item_timeout_s,
-        restart_workers,
-        measure,
+    if start_method is not None:
+        options["start_method"] = start_method
+    if restart_workers:
+        options["restart_workers"] = True
+    chosen = get_mapping(
+        mapping,
+        on_error=on_error,
+        dead_letters=None if dead_letters is None else str(dead_letters),
+        item_timeout_s=item_timeout_s,
+        measure=measure,
+        **options,
     )
-    chosen = get_mapping(mapping, options)
     plan = make_plan(graph, chosen.processes(processes), costs)
     if chosen.is_root:
         check_can_be_written("dead_letters", dead_letters)
@@ -142,7 +144,7 @@ def share(mapping: str, make: Callable[[], Shared]) -> Shared:
     >>> share("simple", lambda: 42)
     42
     """
-    return get_mapping(mapping, Options()).share(make)
+    return get_mapping(mapping).share(make)
 
 
 def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:

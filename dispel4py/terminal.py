@@ -1,16 +1,13 @@
-"""Where a command meets its surroundings: logs, signals, the rank of an MPI process."""
+"""The surroundings of a command: its logs, and the signals that end it."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TextIO
-
-_RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -110,9 +107,3 @@ def signals_of_a_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
-
-
-def mpi_rank() -> int:
-    """Return which process of an MPI launcher this is; 0 without one."""
-    found = (os.environ.get(name, "") for name in _RANK_VARIABLES)
-    return next((int(text) for text in found if text.isdigit()), 0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
-from dispel4py.errors import MappingUnavailable, suggest
-from dispel4py.mappings.base import Mapping, Options
+from dispel4py.errors import MappingUnavailable, ParameterError, suggest
+from dispel4py.mappings.base import Mapping, Place
+from dispel4py.mappings.options import option_names
 
 #: Name to ``module:class``. Other packages add theirs by the entry-point group
 #: ``dispel4py.mappings``.
@@ -20,12 +22,12 @@ def available() -> dict[str, str]:
     """Return name to ``module:class`` of every mapping that is known."""
     from importlib.metadata import entry_points  # slow to import, seldom needed
 
-    found = {e.name: e.value for e in entry_points(group="dispel4py.mappings")}
-    return found | REGISTRY
+    others = {e.name: e.value for e in entry_points(group="dispel4py.mappings")}
+    return REGISTRY | {k: v for k, v in others.items() if k not in REGISTRY}
 
 
-def get_mapping(name: str, options: Options) -> Mapping:
-    """Return the mapping called ``name``.
+def mapping_class(name: str) -> type[Mapping]:
+    """Return the class of the mapping called ``name``.
 
     Raises
     ------
@@ -40,7 +42,60 @@ def get_mapping(name: str, options: Options) -> Mapping:
         cls: type[Mapping] = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
         raise MappingUnavailable(
-            f"the mapping {name!r} needs {error.name}: "
-            f"install it with 'pip install dispel4py-seismo[{name}]'"
+            f"the mapping {name!r} cannot be imported: {error}"
         ) from error
-    return cls(options)
+    return cls
+
+
+def get_mapping(name: str, **given: Any) -> Mapping:
+    """Return the mapping called ``name``, with options.
+
+    Parameters
+    ----------
+    name : str
+    **given : object
+        Options of the mapping; the others have their defaults.
+
+    Raises
+    ------
+    MappingUnavailable
+        If there is no such mapping here.
+    ParameterError
+        If the mapping has no such option, or the value of one makes no sense.
+    """
+    cls = mapping_class(name)
+    known = option_names(cls.Options)
+    for option in given:
+        if option not in known:
+            raise ParameterError(_refusal(option, name, known))
+    return cls(cls.Options(**given))
+
+
+def _refusal(option: str, name: str, known: list[str]) -> str:
+    """Say which mappings have an option that the mapping ``name`` does not have."""
+    owners = [
+        repr(other)
+        for other in REGISTRY
+        if option in option_names(mapping_class(other).Options)
+    ]
+    if not owners:
+        return (
+            f"the mapping {name!r} has no option {option!r}: {suggest(option, known)}"
+        )
+    plural = "" if len(owners) == 1 else "s"
+    return f"{option} works with the mapping{plural} {', '.join(owners)} only"
+
+
+def place() -> Place:
+    """Return the place of this process among those that a launcher started.
+
+    The mappings of this package are asked. Without a launcher it is one of one.
+
+    >>> place().size
+    1
+    """
+    for name in REGISTRY:
+        joined = mapping_class(name).joined()
+        if joined is not None:
+            return joined
+    return Place()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
+from dispel4py.errors import MappingUnavailable
+from dispel4py.mappings import options as declared
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
-from dispel4py.policy import Policy
 from dispel4py.result import RunResult
 
 Shared = TypeVar("Shared")
@@ -19,58 +20,142 @@ Shared = TypeVar("Shared")
 SourceInputs = dict[int, list[dict[str, Any]] | range]
 
 
-@dataclass(frozen=True)
-class Options:
-    """How to run, the same for every mapping.
+class Place(NamedTuple):
+    """The place of a process among those that a launcher started.
 
     Attributes
     ----------
-    on_error : Policy
-        What to do when a PE fails on an item; a PE's own ``on_error`` counts first.
-    start_method : str, optional
-        How `multi` starts its workers: fork, spawn or forkserver.
-    dead_letters : str, optional
-        File for the items that are given up.
-    item_timeout_s : float, optional
-        How long a PE may work on one item.
-    restart_workers : bool
-        Start a worker again that was killed, if its PEs have no state.
-    measure : bool
-        Measure how long each PE is busy.
+    mapping : str
+        Name of the mapping that such processes are for; "" without a launcher.
+    rank, size : int
+        Number of this process, and how many there are.
     """
 
-    on_error: Policy = field(default_factory=Policy)
-    start_method: str | None = None
-    dead_letters: str | None = None
-    item_timeout_s: float | None = None
-    restart_workers: bool = False
-    measure: bool = False
+    mapping: str = ""
+    rank: int = 0
+    size: int = 1
 
 
 class Mapping(ABC):
     """Runs a plan on some kind of resource.
 
     A mapping is one module with one subclass, and one line in the registry of
-    `dispel4py.mappings`; it must pass ``tests/mappings/test_conformance.py``.
+    `dispel4py.mappings`; it must pass ``tests/mappings/test_conformance.py``. Commands
+    import the module of every mapping, for their options: it imports what executes a
+    plan only when it is used.
+
+    Attributes
+    ----------
+    name : str
+        By which users ask for the mapping.
+    Options : type
+        Its options: a subclass of `dispel4py.mappings.options.Options`.
+    launcher : str
+        How users start a command in N processes by hand, such as ``mpiexec -n N``; ""
+        if the mapping starts the processes itself.
+    in_one_process : bool
+        Whether all runs in the calling process, one item at a time.
+    start_s : float
+        Seconds that it takes to start the processes, for estimates.
     """
 
     name: str
+    Options: ClassVar[type[declared.Options]] = declared.Options
+    launcher: ClassVar[str] = ""
+    in_one_process: ClassVar[bool] = False
+    start_s: ClassVar[float] = 1.0
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: declared.Options) -> None:
         self.options = options
 
-    def require(self) -> None:  # noqa: B027 - most run anywhere
-        """Raise `MappingUnavailable` if the mapping cannot run here; start nothing."""
+    # -- before a run, without starting anything --------------------------------
 
+    @classmethod
+    def summary(cls) -> str:
+        """Return what the mapping does, in a line."""
+        return (cls.__doc__ or "").strip().partition("\n")[0]
+
+    @classmethod  # noqa: B027 - most run anywhere
+    def require(cls) -> None:
+        """Raise `MappingUnavailable` if the mapping cannot run here."""
+
+    @classmethod
     @abstractmethod
+    def expected(cls, wanted: int | None) -> int:
+        """Return how many processes a run would have.
+
+        Parameters
+        ----------
+        wanted : int, optional
+            How many the user asked for.
+        """
+
+    @classmethod
+    def joined(cls) -> Place | None:
+        """Return the place of this process, if a launcher of this mapping started it.
+
+        Launchers leave variables in the environment that say so.
+        """
+        return None
+
+    @classmethod
+    def must_launch(cls) -> bool:
+        """Return whether `launch` must start the processes of a command."""
+        return bool(cls.launcher) and cls.joined() is None
+
+    @classmethod
+    def launch(cls, n: int, command: Sequence[str]) -> int:
+        """Run a command in several processes, and wait for their end.
+
+        Parameters
+        ----------
+        n : int
+            How many processes.
+        command : sequence of str
+            What each of them runs, the program first.
+
+        Returns
+        -------
+        int
+            The exit status of the command.
+
+        Raises
+        ------
+        MappingUnavailable
+            If there is no launcher.
+        """
+        raise MappingUnavailable(f"the mapping {cls.name!r} has no launcher")
+
+    @classmethod
+    def taking_part(cls, program: str) -> contextlib.AbstractContextManager[None]:
+        """Return the context in which a command works in a process that has joined.
+
+        If this process alone fails within, the others must not wait for it.
+
+        Parameters
+        ----------
+        program : str
+            Name of the command, for messages.
+        """
+        return contextlib.nullcontext()
+
+    # -- a run -------------------------------------------------------------------
+
     def processes(self, wanted: int | None) -> int:
         """Return how many processes to plan for.
+
+        Parameters
+        ----------
+        wanted : int, optional
+            How many the user asked for.
 
         Raises
         ------
         MappingUnavailable
             If the mapping cannot run here.
         """
+        self.require()
+        return self.expected(wanted)
 
     @property
     def is_root(self) -> bool:
@@ -88,4 +173,17 @@ class Mapping(ABC):
     def execute(
         self, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> RunResult:
-        """Run ``plan``; raise `RunError` if it failed."""
+        """Run a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+        inputs : dict
+            Instance (by index) to what it is given.
+        observers : Observers
+
+        Raises
+        ------
+        RunError
+            If the run failed.
+        """

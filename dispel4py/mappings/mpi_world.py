@@ -20,13 +20,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-import mpi4py
-
 from dispel4py.errors import MappingUnavailable, PlanError
 from dispel4py.mappings.base import Shared
 from dispel4py.mappings.deaths import Watch, can_watch, mpich_files
 from dispel4py.mappings.folders import remove_files, run_folder
-from dispel4py.mappings.launch import launched_by_mpi, sizes_said_by_launcher
+from dispel4py.mappings.mpi_launch import launched_by_mpi, sizes_said_by_launcher
 from dispel4py.mappings.mpi_post import naps
 from dispel4py.plan import Plan
 
@@ -67,7 +65,8 @@ class World:
         self._comm = library.COMM_WORLD.Dup()
         self._intents = library.COMM_WORLD.Dup()
         self._intent: tuple[Any, ...] = ()
-        self.rank, self.size = self._comm.rank, self._comm.size
+        self.rank: int = self._comm.rank
+        self.size: int = self._comm.size
         self.local = self._comm.Split_type(library.COMM_TYPE_SHARED, self.rank)
         self.neighbours = frozenset(self.local.allgather(self.rank))
         self.watch: Watch | None = None
@@ -214,11 +213,13 @@ class World:
 
 def mpi_library() -> Any:
     """Return ``mpi4py.MPI``, not initialised."""
-    # Initialised by `world`, not by the import: that one thread of each rank talks to
-    # MPI is faster than the default.
-    mpi4py.rc.initialize = False
-    mpi4py.rc.finalize = True
     try:
+        import mpi4py
+
+        # Initialised by `world`, not by the import: that one thread of each rank talks
+        # to MPI is faster than the default.
+        mpi4py.rc.initialize = False
+        mpi4py.rc.finalize = True
         from mpi4py import MPI as library
     except (ImportError, RuntimeError, OSError) as error:
         raise MappingUnavailable(

@@ -6,15 +6,14 @@ import sys
 import time
 
 from dispel4py.errors import RunError
-from dispel4py.instance import Stop
 from dispel4py.mappings.base import Mapping, SourceInputs
-from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.process import raise_allocator_thresholds
-from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
 from dispel4py.result import RunResult
 
+#: Calls on the stack while an item passes through a PE, of which Python bounds the
+#: number; what a PE itself needs is within the 500 besides.
 _FRAMES_PER_PE = 8
 
 
@@ -22,15 +21,22 @@ class Simple(Mapping):
     """Runs depth first: an item goes through the whole graph before the next starts."""
 
     name = "simple"
+    in_one_process = True
+    start_s = 0.3
 
-    def processes(self, wanted: int | None) -> int:
+    @classmethod
+    def expected(cls, wanted: int | None) -> int:
         """Return 1, whatever is wanted."""
         return 1
 
     def execute(
         self, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> RunResult:
-        """Run ``plan`` here and now."""
+        """Run ``plan`` in this process."""
+        from dispel4py.instance import Stop
+        from dispel4py.mappings.collector import Collector
+        from dispel4py.mappings.worker import Worker
+
         raise_allocator_thresholds()
         needed = _FRAMES_PER_PE * len(plan.pes) + 500
         if sys.getrecursionlimit() < needed:

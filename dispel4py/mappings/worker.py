@@ -21,7 +21,7 @@ from dispel4py.clock import Clock
 from dispel4py.dead_letters import packed
 from dispel4py.failure import Failure
 from dispel4py.instance import Deliver, Instance
-from dispel4py.mappings.base import Options, SourceInputs
+from dispel4py.mappings.base import SourceInputs
 from dispel4py.mappings.channel import (
     ACK,
     BATCH,
@@ -44,6 +44,7 @@ from dispel4py.mappings.channel import (
 )
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.custody import Custody
+from dispel4py.mappings.options import Options
 from dispel4py.mappings.process import peak_memory_mb
 from dispel4py.mappings.routing import copying, dealing
 from dispel4py.message import Frame
@@ -102,10 +103,10 @@ class Worker:
             None if recorder is None else recorder.since,
         )
         self._measures = options.measure
-        self.keeps_frames = options.restart_workers
+        self.keeps_frames = options.keeps_frames
         self._custody = Custody(post) if self.keeps_frames and post else None
         # batches of a worker never have the numbers of its predecessor's
-        self.first_serial = time.monotonic_ns() if options.restart_workers else 0
+        self.first_serial = time.monotonic_ns() if self.keeps_frames else 0
         self._began = time.perf_counter()
         self._waited_s = 0.0
         pes = plan.pes_in_process(process)
@@ -113,7 +114,7 @@ class Worker:
             spec.index: Instance(
                 pes[spec.index],
                 spec,
-                options.on_error,
+                options.policy,
                 observers,
                 self._give_up,
                 self.clock,

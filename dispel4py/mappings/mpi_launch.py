@@ -22,7 +22,9 @@ SIZE_VARIABLES = (
     "OMPI_COMM_WORLD_SIZE",
     "SLURM_STEP_NUM_TASKS",
 )
+#: Where launchers say which of the processes this is; Slurm says it in a shell, too.
 _RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
+_SLURM_RANK = "SLURM_PROCID"
 _PATIENCE_SECONDS = 3.0
 # What a command means by its exit status; the other ones of mpiexec are signals.
 _KNOWN_STATUS = (0, 1, 2, 128 + signal.SIGINT)
@@ -44,6 +46,12 @@ def launched_by_mpi() -> bool:
     sizes = sizes_said_by_launcher()
     one_task = sizes.pop("SLURM_STEP_NUM_TASKS", 1) == 1
     return bool(sizes) or not one_task
+
+
+def rank_said_by_launcher() -> int:
+    """Return which of the processes of a launcher this is; 0 if no variable says it."""
+    said = (os.environ.get(name, "") for name in (*_RANK_VARIABLES, _SLURM_RANK))
+    return next((int(text) for text in said if text.isdigit()), 0)
 
 
 def find_mpiexec() -> str:

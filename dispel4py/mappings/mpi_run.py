@@ -1,0 +1,181 @@
+"""The run of the mapping ``mpi``: the part of one rank.
+
+Rank 0 gathers the results besides its own work. A failure on any rank is
+told on standard error by that rank, and ends them all by ``MPI_Abort``.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from dispel4py.errors import RunError
+from dispel4py.failure import Failure, root_cause
+from dispel4py.instance import Stop
+from dispel4py.mappings.base import SourceInputs
+from dispel4py.mappings.channel import FAILED, pack
+from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.mpi_post import MPIPost
+from dispel4py.mappings.mpi_world import ROOT, World, world
+from dispel4py.mappings.options import Options
+from dispel4py.mappings.process import raise_allocator_thresholds
+from dispel4py.mappings.recorder import FlightRecorder, record_path
+from dispel4py.mappings.segments import Arena
+from dispel4py.mappings.threads import limit_threads
+from dispel4py.mappings.worker import Worker
+from dispel4py.observe import Observers
+from dispel4py.plan import Plan
+from dispel4py.result import RunResult
+
+_INTERRUPTED = 130
+#: How long a rank that failed lets rank 0 tell its observers.
+_GRACE_SECONDS = 1.0
+
+
+def run_rank(
+    plan: Plan, inputs: SourceInputs, observers: Observers, options: Options
+) -> RunResult:
+    """Do the part of this rank in a run; return when all ranks have done theirs.
+
+    Parameters
+    ----------
+    plan : Plan
+    inputs : dict
+        Instance (by index) to what it is given.
+    observers : Observers
+    options : Options
+
+    Raises
+    ------
+    RunError
+        If the run failed, and this is the only rank. Of several, all end.
+    """
+    here = world()
+    comm = here.begin(plan)
+    raise_allocator_thresholds()
+    limit_threads(here.local.size)
+    arena = Arena(here.watch.folder, here.rank) if here.watch else None
+    post = MPIPost(here.library, comm, here.neighbours, arena)
+    part = _Part(here, plan, post, observers, options)
+    began = time.perf_counter()
+    try:
+        result = part.work(inputs)
+        post.deliver(math.inf)
+        here.meet(comm)
+    except Stop as stop:
+        part.fail(stop.failure, stop.__cause__)
+    except KeyboardInterrupt:
+        here.abort(_INTERRUPTED)
+    except BaseException as error:  # noqa: BLE001 - told, and the ranks end
+        part.fail(_failure_of(here.rank, error), error)
+    comm.Free()
+    if arena is not None:
+        arena.remove()
+        arena.close()
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+class _Part:
+    """What one rank does in a run."""
+
+    def __init__(
+        self,
+        here: World,
+        plan: Plan,
+        post: MPIPost,
+        observers: Observers,
+        options: Options,
+    ) -> None:
+        self._here, self._plan, self._post = here, plan, post
+        self._options = options
+        self._observers = observers
+        self._collector: Collector | None = None
+        if here.rank == ROOT:
+            self._collector = _RootCollector(
+                plan, observers, here.abort, options.dead_letters
+            )
+            self._collector.post = post
+
+    def work(self, inputs: SourceInputs) -> RunResult:
+        """Run the instances of this rank; at rank 0 until all ranks are done."""
+        rank, watch, observers = self._here.rank, self._here.watch, self._observers
+        recorder = FlightRecorder(record_path(watch.folder, rank)) if watch else None
+        worker = Worker(
+            self._plan,
+            rank,
+            self._post,
+            inputs,
+            self._options,
+            observers if self._collector else observers.at_worker(),
+            self._collector,
+            ROOT,
+            recorder,
+        )
+        worker.run()
+        if recorder is not None:
+            recorder.path.unlink()
+        if self._collector is not None:
+            worker.attend()
+            return self._collector.finish(0.0)
+        mine = RunResult(
+            n_processes=self._plan.n_processes,
+            complete=False,
+            processes=[worker.report()],
+        )
+        for one in mine.processes[0].instances:
+            mine.count(one.pe_id, one.n_in, one.n_out)
+        return mine
+
+    def fail(self, failure: Failure, cause: BaseException | None) -> NoReturn:
+        """Tell of a failure of this rank, and end all."""
+        if self._here.size == 1:
+            raise RunError([failure]) from cause
+        sys.stdout.flush()
+        told = getattr(cause, "told", "")  # one line that says all, as of a full disk
+        if told:  # which many ranks meet at once: rank 0 says it for all
+            failure = replace(failure, cause=told, traceback="")
+        else:
+            sys.stderr.write(f"{failure.traceback}{failure.summary}\n")
+            sys.stderr.flush()
+        if self._collector is not None:
+            self._collector.take_report(ROOT, FAILED, failure)
+        else:
+            self._post.send(ROOT, pack(FAILED, self._here.rank, failure))
+            deadline = time.monotonic() + _GRACE_SECONDS
+            while time.monotonic() < deadline:  # rank 0 ends all, unless it is busy
+                self._post.receive(0.1)
+        self._here.abort(1)
+
+
+class _RootCollector(Collector):
+    """Ends all ranks when one of them has failed; that one has said why."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        observers: Observers,
+        abort: Callable[[int], NoReturn],
+        dead_letters: str | None,
+    ) -> None:
+        super().__init__(plan, observers, dead_letters)
+        self._abort = abort
+
+    def take_report(self, process: int, kind: int, *content: Any) -> None:
+        """Handle what a worker says of itself."""
+        super().take_report(process, kind, *content)
+        if kind == FAILED:
+            if not content[0].traceback:
+                sys.stderr.write(f"error: {content[0].cause}\n")
+            self._abort(1)
+
+
+def _failure_of(rank: int, error: BaseException) -> Failure:
+    """Return the failure of a rank outside its PEs."""
+    text = "".join(traceback.format_exception(error))
+    return Failure("", 0, rank, "worker", None, "", root_cause(error), text)

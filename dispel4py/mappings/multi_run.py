@@ -1,0 +1,336 @@
+"""The run of the mapping ``multi``: a crew of workers, and the parent's part in it.
+
+Each process has one mailbox, a datagram socket: writers need no lock, and a writer that
+is killed leaves neither half a message nor a lock behind. What does not fit a datagram
+goes through shared memory (`dispel4py.mappings.segments`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from dispel4py.errors import ItemError, RunError
+from dispel4py.failure import Failure, root_cause
+from dispel4py.instance import Stop
+from dispel4py.mappings.base import SourceInputs
+from dispel4py.mappings.channel import DONE, FAILED, RESTARTED, pack, unpack
+from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.folders import remove_folder, run_folder
+from dispel4py.mappings.options import Options
+from dispel4py.mappings.process import (
+    die_with_parent,
+    objects_kept,
+    raise_allocator_thresholds,
+)
+from dispel4py.mappings.recorder import (
+    FlightRecorder,
+    cause_of_death,
+    read_record,
+    record_path,
+    seconds_in_call,
+)
+from dispel4py.mappings.sockets import SocketPost, inbox_path
+from dispel4py.mappings.standstill import Standstill
+from dispel4py.mappings.threads import limited_threads
+from dispel4py.mappings.watcher import kernel_kills
+from dispel4py.mappings.worker import Worker
+from dispel4py.observe import Observers
+from dispel4py.plan import Plan
+from dispel4py.result import RunResult
+from dispel4py.terminal import (
+    Terminated,
+    signals_held,
+    signals_of_a_worker,
+    sigterm_unwinds,
+)
+
+_log = logging.getLogger(__name__)
+
+_GRACE_SECONDS = 3.0
+_LOOK_SECONDS = 0.5
+_MOST_RESTARTS = 3
+
+
+def run_crew(
+    plan: Plan,
+    inputs: SourceInputs,
+    observers: Observers,
+    options: Options,
+    method: str,
+) -> RunResult:
+    """Start the workers of a run, gather what they send, and end them in any case.
+
+    Parameters
+    ----------
+    plan : Plan
+    inputs : dict
+        Instance (by index) to what it is given.
+    observers : Observers
+    options : Options
+    method : str
+        How workers are started: fork, spawn or forkserver.
+
+    Raises
+    ------
+    RunError
+        If the run failed.
+    """
+    with _clearing_up_at_sigterm(), limited_threads(plan.n_processes):
+        began = time.perf_counter()
+        folder = run_folder()
+        try:
+            crew = _Crew(folder, plan, inputs, observers, options, method)
+            with contextlib.closing(crew):
+                try:
+                    crew.start()
+                    crew.gather()
+                except KeyboardInterrupt:
+                    crew.take_in()
+                    raise
+            return crew.collector.finish(time.perf_counter() - began)
+        finally:
+            remove_folder(folder)
+
+
+class _Crew:
+    """The workers of one run, and the parent's part in it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        inputs: SourceInputs,
+        observers: Observers,
+        options: Options,
+        method: str,
+    ) -> None:
+        self._folder, self._plan, self._options = folder, plan, options
+        self._context: Any = multiprocessing.get_context(method)
+        self._job: Any = (plan, inputs, options, observers.at_worker())
+        if method != "fork":
+            self._job = self._written(self._job, method)
+            resource_tracker.ensure_running()  # before: it lets go of signals held
+        if method == "forkserver":  # SIGTERM would be held for all its children
+            with signals_held([signal.SIGINT]):
+                forkserver.ensure_running()
+        self._workers: list[Any] = []
+        self._restarts: dict[int, int] = {}
+        self._due: list[int] = []
+        self._standstill = Standstill(folder)
+        self._kernel_kills = kernel_kills()
+        self.collector = Collector(plan, observers, options.dead_letters)
+        self._post = SocketPost(folder, plan.n_processes)
+        self.collector.post = self._post
+
+    def start(self) -> None:
+        """Start one worker per process of the plan."""
+        n = self._plan.n_processes
+        with signals_held(), objects_kept():
+            self._workers += [self._worker(process) for process in range(n)]
+            for worker in self._workers:
+                worker.start()
+
+    def gather(self) -> None:
+        """Take in frames until every worker is done.
+
+        Raises
+        ------
+        RunError
+            If one failed, died, or did not return from an item in time.
+        """
+        collector = self.collector
+        while collector.still_running and collector.failure is None:
+            running = [self._workers[k] for k in collector.still_running]
+            alive = [worker.sentinel for worker in running if worker.is_alive()]
+            wait([self._post.inbox, *alive], _LOOK_SECONDS)
+            dead = {k for k, w in enumerate(self._workers) if not w.is_alive()}
+            before = set(collector.still_running)
+            self.take_in()
+            for process in dead.difference(self._due) & collector.still_running:
+                if collector.failure is None:
+                    self._lost(process)
+            if self._restarts:
+                self._follow_restarts(before - collector.still_running)
+            if self._options.item_timeout_s is not None:
+                self._end_the_hung(self._options.item_timeout_s)
+            if self._standstill.is_found(collector.still_running):
+                self._fail_at_standstill()
+        if collector.failure is not None:
+            raise RunError([collector.failure])
+        for worker in self._workers:
+            worker.join(_GRACE_SECONDS)
+
+    def take_in(self) -> None:
+        """Take in what has come."""
+        frame = self._post.receive(0.0)
+        while frame is not None:
+            self.collector.take_in(frame, unpack(frame.head))
+            frame = self._post.receive(0.0)
+
+    def close(self) -> None:
+        """End the workers that still run, first kindly."""
+        alive = [w for w in self._workers if w.is_alive()]
+        for worker in alive:
+            worker.terminate()
+        deadline = time.monotonic() + 1.0
+        for worker in alive:
+            worker.join(max(0.0, deadline - time.monotonic()))
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+        self._post.close()
+
+    def _worker(self, process: int) -> Any:
+        parent, n = os.getpid(), self._plan.n_processes
+        return self._context.Process(
+            target=_work,
+            args=(str(self._folder), process, n, self._job, parent),
+            name=f"dispel4py-{process}",
+            daemon=False,
+        )
+
+    def _written(self, job: Any, method: str) -> str:
+        """Write the job to a file, once for all workers, and return its path.
+
+        As an argument of the process it would be sent by a pipe, whose writer waits
+        for ever if the new process ends before it reads.
+        """
+        path = self._folder / "job"
+        try:
+            path.write_bytes(pickle.dumps(job, 5))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ItemError(
+                f"the graph cannot be sent to a worker (start method {method!r}): "
+                f"{error}; define its classes and functions at module level"
+            ) from error
+        return str(path)
+
+    def _lost(self, process: int) -> None:
+        """Start a dead worker again, if that is wanted and can be; else fail."""
+        by_kernel = kernel_kills() > self._kernel_kills
+        cause = cause_of_death(self._workers[process].exitcode, by_kernel)
+        record = record_path(self._folder, process)
+        failure = read_record(record, self._plan, process, cause)
+        n = self._restarts.get(process, 0)
+        if (
+            self._options.keeps_frames
+            and n < _MOST_RESTARTS
+            and self._plan.is_restartable(process)
+        ):
+            _log.warning("%s; process %d is started again", failure, process)
+            self._restarts[process] = n + 1
+            self.collector.start_again(process)
+            self._restart(process)
+            return
+        self.collector.take_report(process, FAILED, failure)
+
+    def _restart(self, process: int) -> None:
+        # the others find the new mailbox as soon as it is there
+        inbox_path(self._folder, process).unlink(missing_ok=True)
+        record_path(self._folder, process).unlink(missing_ok=True)
+        self._post.forget(process)
+        for other in range(self._plan.n_processes):
+            if other != process:
+                self._post.send(other, pack(RESTARTED, process))
+        for other in set(range(self._plan.n_processes)) - self.collector.still_running:
+            self._post.send(process, pack(DONE, other))
+        self._due.append(process)
+
+    def _follow_restarts(self, newly_done: set[int]) -> None:
+        """Start the workers that are due; tell those started again who has left.
+
+        One that has left does not repeat the ends of its streams. And whoever sent an
+        answer to a new worker before hearing of it would send it to the old one.
+        """
+        for process in self._restarts:
+            for other in newly_done - {process}:
+                self._post.send(process, pack(DONE, other))
+        told = {k for k in range(self._plan.n_processes) if self._post.is_told(k)}
+        if self._due and told.issuperset(self.collector.still_running - {*self._due}):
+            with signals_held():
+                while self._due:
+                    process = self._due.pop()
+                    self._workers[process] = self._worker(process)
+                    self._workers[process].start()
+
+    def _fail_at_standstill(self) -> None:
+        running = sorted(self.collector.still_running)
+        pes = ", ".join(
+            spec.pe_id for k in running for spec in self._plan.in_process(k)
+        )
+        cause = f"{pes} wait for one another for ever: a defect of the engine"
+        failure = Failure("", 0, running[0], "worker", None, "", cause)
+        self.collector.take_report(running[0], FAILED, failure)
+
+    def _end_the_hung(self, timeout_s: float) -> None:
+        """Kill a worker whose call did not return even when it was interrupted."""
+        for process, worker in enumerate(self._workers):
+            seconds = seconds_in_call(record_path(self._folder, process))
+            if worker.is_alive() and seconds > 2 * timeout_s + 1:
+                cause = f"took more than {timeout_s:g} s, also when interrupted: killed"
+                worker.kill()
+                record = record_path(self._folder, process)
+                failure = read_record(record, self._plan, process, cause)
+                self.collector.take_report(process, FAILED, failure)
+
+
+@contextlib.contextmanager
+def _clearing_up_at_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this program after the run has cleared up, not before.
+
+    A program that handles the signal itself is left to do so.
+    """
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    try:
+        with sigterm_unwinds():
+            yield
+    except Terminated:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise
+
+
+def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) -> None:
+    """Be one worker; ``job`` is what to do, or the path of a file that has it."""
+    signals_of_a_worker()
+    die_with_parent()
+    if os.getppid() != parent and multiprocessing.get_start_method() == "fork":
+        os._exit(1)
+    raise_allocator_thresholds()
+    post = SocketPost(Path(folder), process)
+    root = n_processes
+    try:
+        if isinstance(job, str):
+            job = pickle.loads(Path(job).read_bytes())
+        plan, inputs, options, observers = job
+        recorder = FlightRecorder(record_path(folder, process))
+        worker = Worker(
+            plan, process, post, inputs, options, observers, None, root, recorder
+        )
+        worker.run()
+    except Stop as stop:
+        post.send(root, pack(FAILED, process, stop.failure))
+    except Exception as error:  # noqa: BLE001 - reported to the parent
+        _log.exception("process %d failed outside its PEs", process)
+        failure = Failure("", 0, process, "worker", None, "", root_cause(error))
+        post.send(root, pack(FAILED, process, failure))
+    finally:
+        # however long a receiver is busy: without its last frames it waits for ever
+        post.deliver(math.inf)
+        post.close()
+    sys.stdout.flush()
+    sys.stderr.flush()
