@@ -1,6 +1,7 @@
 """``python -m xcorr_app`` is ``xcorr-app``."""
 
 import os
+import sys
 from typing import NoReturn
 
 # Threads of OpenBLAS that wait for work spin for a tenth of a second, each time that a
@@ -8,12 +9,11 @@ from typing import NoReturn
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 from xcorr_app.cli import main
-from xcorr_app.terminal import leave
 
 
 def command() -> NoReturn:
     """Run the command and end the process with its exit status."""
-    leave(main())
+    sys.exit(main())
 
 
 if __name__ == "__main__":

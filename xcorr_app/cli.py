@@ -11,18 +11,19 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispel4py import __version__
 from dispel4py.errors import DataError, ParameterError, RunError, UserError, suggest
-from dispel4py.terminal import Terminated, mpi_rank, sigterm_unwinds, start_logging
+from dispel4py.mappings import mapping_class, place
+from dispel4py.terminal import Terminated, sigterm_unwinds, start_logging
 from xcorr_app import commands
 from xcorr_app.commands import PROG, command_parser, number, progress_shown, whole
 from xcorr_app.config import TABLES, Config, resolve, template
 from xcorr_app.config.options import Parser, add_arguments
-from xcorr_app.terminal import launch_mpi, mapping_here, started_by_mpi
+from xcorr_app.terminal import mapping_here
 
 if TYPE_CHECKING:
     from xcorr_app.running.summary import RunSummary
@@ -95,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _complain(text: str, status: int) -> int:
-    if mpi_rank() == 0:  # of several MPI processes the first says it for all
+    if place().rank == 0:  # the first of several processes writes it for all
         print(f"{PROG}: {text}", file=sys.stderr)
     return status
 
@@ -158,28 +159,25 @@ def run_parser(every: bool = False) -> Parser:
 
 def run_command(words: list[str]) -> int:
     """``xcorr-app [run]``: correlate."""
-    from dispel4py.mappings.launch import launched_by_mpi
-
     if "--help-all" in words:
         run_parser(every=True).print_help()
         return 0
     given = vars(run_parser().parse(words))
-    mapping = mapping_here(given.get("mapping"))
-    if mapping is not None:
-        given["mapping"] = mapping
-    with _joined() if started_by_mpi() else nullcontext():
+    name = mapping_here(given.get("mapping"))
+    if name is not None:
+        given["mapping"] = name
+    here = place()
+    joined = here.size > 1
+    with mapping_class(here.mapping).taking_part(PROG) if joined else nullcontext():
         config_file = given.pop("config")
         config = resolve(given, config_file, _earlier(given, config_file))
         with sigterm_unwinds():
-            if config.mapping == "mpi" and not launched_by_mpi():
-                return launch_mpi(config.processes, words)
+            mapping = mapping_class(config.mapping)
+            if mapping.must_launch():
+                n = mapping.expected(config.processes)
+                command = [sys.executable, "-m", "xcorr_app", "run", *words]
+                return mapping.launch(n, command)
             return correlate(config)
-
-
-def _joined() -> AbstractContextManager[None]:
-    from dispel4py.mappings.ranks import as_rank  # loads MPI
-
-    return as_rank(PROG)
 
 
 def _earlier(given: dict[str, Any], config_file: str | None) -> dict[str, Any]:
@@ -209,7 +207,7 @@ def correlate(config: Config) -> int:
 
     with progress_shown(quiet=config.quiet) as progress:
         summary = run(config, progress)
-    if summary is None:  # another process of an MPI run has it
+    if summary is None:  # another process of the run has it
         return 0
     return _tell(summary, config)
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.base import IterativePE
+from dispel4py.mappings import place
 from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
-from dispel4py.terminal import mpi_rank
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.spectra.window_spectra import WindowSpectra
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
@@ -143,7 +143,7 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
     began = time.perf_counter()
     with RunLock(config.out) as lock, report_full_disk(config.out, STAYS):
         todo = share(config.mapping, lambda: open_session(config, lock))
-        if progress is not None and mpi_rank() == 0 and roughly_s(todo) > LONG_S:
+        if progress is not None and place().rank == 0 and roughly_s(todo) > LONG_S:
             progress.note(estimate_of(todo).line())
         try:
             results = _both_phases(todo, progress)

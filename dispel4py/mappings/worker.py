@@ -102,7 +102,6 @@ class Worker:
             options.item_timeout_s,
             None if recorder is None else recorder.since,
         )
-        self._measures = options.measure
         self.keeps_frames = options.keeps_frames
         self._custody = Custody(post) if self.keeps_frames and post else None
         # batches of a worker never have the numbers of its predecessor's
@@ -260,7 +259,7 @@ class Worker:
                     i.n_out,
                     i.n_failed,
                     len(self._queues[i.spec.index]),
-                    i.busy_s if self._measures else None,
+                    i.busy_s if self.clock.measures else None,
                 )
                 for i in self.instances.values()
             ),

@@ -6,7 +6,6 @@ import argparse
 import queue
 from typing import Any
 
-from dispel4py.mappings import multi as _multi  # imported before a run is timed
 from dispel4py.new.logger import simple_logger
 from dispel4py.new.processes import in_partitions, option_parser, parsed, run_with_logs
 from dispel4py.new.processor import (
@@ -68,7 +67,7 @@ def process(workflow: WorkflowGraph, inputs: Any, args: Any) -> Any:
         workflow = in_partitions(workflow, partitions)
         for k, partition in enumerate(partitions):
             partition_of |= {pe.id: f"SimpleProcessingPE{k}" for pe in partition}
-    result = run_with_logs(workflow, inputs, _multi.Multi.name, args.num)
+    result = run_with_logs(workflow, inputs, "multi", args.num)
     if not getattr(args, "results", False):
         return None
     found: queue.Queue[Any] = queue.Queue()

@@ -16,7 +16,7 @@ from dispel4py import __version__
 from dispel4py.cli import main
 from dispel4py.errors import InputError
 from dispel4py.inputs import read_inputs
-from dispel4py.mappings import multi, worker
+from dispel4py.mappings import multi_run, worker
 from dispel4py.outputs import short
 
 WORKFLOW = """
@@ -342,7 +342,7 @@ def test_help_comes_at_once():
 
 
 def test_a_small_run_waits_for_nothing_in_vain(monkeypatch):
-    monkeypatch.setattr(multi, "_LOOK_SECONDS", 1e6)
+    monkeypatch.setattr(multi_run, "_LOOK_SECONDS", 1e6)
     monkeypatch.setattr(worker, "_IDLE_SECONDS", 1e6)
     assert main(["multi", "dispel4py.examples.word_count", "-n", "4", "--quiet"]) == 0
 

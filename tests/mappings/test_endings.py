@@ -16,7 +16,7 @@ import pytest
 
 from dispel4py.base import IterativePE
 from dispel4py.errors import RunError
-from dispel4py.mappings import multi, standstill, worker
+from dispel4py.mappings import multi_run, standstill, worker
 from dispel4py.mappings.channel import END
 from dispel4py.mappings.sockets import SocketPost
 from dispel4py.run import run
@@ -45,7 +45,7 @@ class Busy(IterativePE):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """What may take some seconds takes none."""
-    monkeypatch.setattr(multi, "_GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(multi_run, "_GRACE_SECONDS", 0.05)
 
 
 def test_the_end_of_a_stream_waits_for_a_full_mailbox(nothing_left):
@@ -150,7 +150,7 @@ def test_a_run_that_stands_still_fails(monkeypatch, nothing_left):
     send = SocketPost.send
 
     def lossy(post: SocketPost, destination: int, head: bytes, *more: Any) -> None:
-        if head != multi.pack(END, lost):
+        if head != multi_run.pack(END, lost):
             send(post, destination, head, *more)
 
     lost = worker.Key(0, 0, 1)
@@ -165,13 +165,13 @@ def test_a_run_that_stands_still_fails(monkeypatch, nothing_left):
 
 def test_a_worker_that_is_ended_as_it_starts_says_nothing(monkeypatch, capfd):
     """It had the parent's way to end, with a traceback."""
-    work = multi._work
+    work = multi_run._work
 
     def ended_early(*arguments: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         work(*arguments)
 
-    monkeypatch.setattr(multi, "_work", ended_early)
+    monkeypatch.setattr(multi_run, "_work", ended_early)
     with pytest.raises(RunError, match="SIGTERM"):
         run(graphs.chain(graphs.Range(), graphs.Pass()), mapping="multi", processes=2)
     assert capfd.readouterr().err == ""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from dispel4py.errors import MappingUnavailable, ParameterError
-from dispel4py.mappings import launch as launching
+from dispel4py.mappings import mpi_launch as launching
 from dispel4py.mappings.deaths import files_of_killed
 from dispel4py.mappings.threads import _THREAD_VARIABLES
 
@@ -115,7 +115,7 @@ def mpiexec(n: int, path: Path, *arguments: Any) -> Ended:
 def launch(n: int, path: Path) -> Ended:
     """Run under the launcher of the commands, in a process of its own."""
     code = (
-        "import sys; from dispel4py.mappings.launch import launch; "
+        "import sys; from dispel4py.mappings.mpi_launch import launch; "
         f"sys.exit(launch({n}, [sys.executable, {str(path)!r}]))"
     )
     return execute(sys.executable, "-c", code)
@@ -321,8 +321,7 @@ def test_runs_follow_runs_and_all_ranks_get_the_result(program):
 def test_share_calls_once(program):
     path = program("""
         from dispel4py.mappings import get_mapping
-        from dispel4py.mappings.base import Options
-        mapping = get_mapping("mpi", Options())
+        mapping = get_mapping("mpi")
         def fail():
             raise UserError("no such file")
         value = mapping.share(lambda: [os.getpid()])
@@ -630,7 +629,7 @@ def test_no_rank_outlives_the_launcher(program, ending):
         run(chain(Source([1]), Slow()), mapping="mpi")
     """)
     code = (
-        "import sys; from dispel4py.mappings.launch import launch; "
+        "import sys; from dispel4py.mappings.mpi_launch import launch; "
         f"launch(2, [sys.executable, {str(path)!r}])"
     )
     started = subprocess.Popen(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dispel4py.errors import DataError, ParameterError, RunError
+from dispel4py.mappings.mpi import MPI
 from dispel4py.terminal import Terminated, sigterm_unwinds
 from seismo_pes.items.skipped import Skipped
 from xcorr_app import cli
@@ -154,7 +155,8 @@ def test_sigterm_unwinds_as_an_interrupt_does():
 def test_mpi_is_started_by_the_command_itself(workflow, out, monkeypatch):
     started = []
     monkeypatch.setattr(
-        "dispel4py.mappings.launch.launch", lambda n, words: started.append((n, words))
+        "dispel4py.mappings.mpi_launch.launch",
+        lambda n, words: started.append((n, words)),
     )
     words = [*RUN, str(out), "--mapping", "mpi", "-n", "3"]
     cli.main(words)
@@ -165,7 +167,7 @@ def test_mpi_is_started_by_the_command_itself(workflow, out, monkeypatch):
 def test_under_an_mpi_launcher_the_mapping_is_mpi(workflow, out, monkeypatch, capsys):
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setenv("PMI_RANK", "0")
-    monkeypatch.setattr(cli, "_joined", nullcontext)  # there is no launcher
+    monkeypatch.setattr(MPI, "taking_part", nullcontext)  # there is no launcher
     assert cli.main([*RUN, str(out)]) == 0
     assert workflow.configs[0].mapping == "mpi"
     assert cli.main([*RUN, str(out), "--mapping", "multi"]) == 2

@@ -131,7 +131,7 @@ if __name__ == "__main__":
 
 def test_a_full_disk_is_one_line_under_mpi(words, tmp_path):
     pytest.importorskip("mpi4py")
-    from dispel4py.mappings.launch import find_mpiexec
+    from dispel4py.mappings.mpi_launch import find_mpiexec
 
     script = tmp_path / "full.py"
     script.write_text(FULL_UNDER_MPI)

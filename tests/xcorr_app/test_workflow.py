@@ -445,7 +445,7 @@ def test_mpi_equals_simple(network: Path, n: int, start: str) -> None:
     out = f"{start.split()[0]}-{n}"
     command = [sys.executable, "-m", "xcorr_app", *network_words(network, out)]
     if start.startswith("mpiexec"):
-        from dispel4py.mappings.launch import find_mpiexec
+        from dispel4py.mappings.mpi_launch import find_mpiexec
 
         command = [find_mpiexec(), "-n", str(n), *command, "--mapping", "mpi"]
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from dispel4py.mappings import REGISTRY
 from xcorr_app.config.options import option
 
 _output = partial(option, "output")
@@ -48,7 +49,7 @@ class RunOptions:
         "choice",
         "where it runs: one process, several on this machine, or MPI",
         default="simple",
-        choices=("simple", "multi", "mpi"),
+        choices=tuple(REGISTRY),
     )
     processes: int | None = _run(
         "count",

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dispel4py.mappings import mapping_class
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.writing.part_files import RECORD
 from xcorr_app.config import Config
@@ -49,7 +50,6 @@ SHARING = 1.25  # cores that work at the same time share their memory's bandwidt
 MODULES_BYTES = 160 * MB  # of a process
 FLOPS = 1e10  # of matrix products in float64
 MOST_STACKED = 100  # rows that are stacked to know how long it takes
-START_S = {"simple": 0.3, "multi": 1.0, "mpi": 1.5}
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def estimate_of(todo: Todo, reads: bool = False) -> Estimate:
     n_windows, load = held_by(job, spans)
     at_once = max(min(processes, len(os.sched_getaffinity(0))), 1)
     speed = at_once / (SHARING if at_once > 1 else 1)
-    seconds = {"start": START_S.get(config.mapping, 1.0)}
+    seconds = {"start": mapping_class(config.mapping).start_s}
     if spans:
         span_s = span_seconds(job, spans) if reads else usual_span_seconds(load)
         seconds["read and prepare"] = todo.n_spans * span_s / speed

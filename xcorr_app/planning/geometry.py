@@ -18,7 +18,7 @@ import numpy as np
 from seismo_pes.correlating.tiles.gathering import block_size, wanted_tiles
 from seismo_pes.correlating.windows.substacks import Substacks, period_name
 from xcorr_app.planning.job import Job
-from xcorr_app.planning.memory import MB, Load, Shares, shares
+from xcorr_app.planning.memory import MB, Load, Shares, in_one_process, shares
 
 __all__ = [
     "Geometry",
@@ -140,7 +140,7 @@ def divide(job: Job, processes: int, memory_bytes: int) -> Geometry:
         If the memory does not do.
     """
     config, load = job.config, Load.of(job)
-    simple = config.mapping == "simple"
+    simple = in_one_process(config)
     share = shares(memory_bytes, processes, load, 0, simple)
     blocks = _blocks(job, 0, _block_size(job, processes, load, share))
     periods = sorted({span.period for span in job.spans})
@@ -228,7 +228,13 @@ def extend(
 ) -> Geometry:
     """Add new channels, those behind ``n_known``, and new periods to a geometry."""
     load = Load.of(job)
-    share = shares(memory_bytes, processes, load, 0, job.config.mapping == "simple")
+    share = shares(
+        memory_bytes,
+        processes,
+        load,
+        0,
+        in_one_process(job.config),
+    )
     size = _block_size(job, processes, load, share)
     blocks = old.blocks + _blocks(job, n_known, size)
     if old.unit != "group":

@@ -9,10 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from dispel4py.mappings import mapping_class
 from xcorr_app.config import Config
 from xcorr_app.planning.job import Job
 
-__all__ = ["GB", "MB", "Load", "Shares", "available_bytes", "n_processes", "shares"]
+__all__ = [
+    "GB",
+    "MB",
+    "Load",
+    "Shares",
+    "available_bytes",
+    "in_one_process",
+    "n_processes",
+    "shares",
+]
 
 GB = 10**9
 MB = 10**6
@@ -146,16 +156,14 @@ def shares(
     )
 
 
+def in_one_process(config: Config) -> bool:
+    """Return whether a run works on one item at a time, and nothing is under way."""
+    return mapping_class(config.mapping).in_one_process
+
+
 def n_processes(config: Config) -> int:
     """Return how many processes a run will have."""
-    if config.mapping == "simple":
-        return 1
-    from dispel4py.mappings.launch import sizes_said_by_launcher
-
-    if config.mapping == "mpi":
-        said = max(sizes_said_by_launcher().values(), default=1)
-        return config.processes or said
-    return config.processes or len(os.sched_getaffinity(0))
+    return mapping_class(config.mapping).expected(config.processes)
 
 
 def available_bytes(processes: int = 1) -> int:

@@ -25,6 +25,7 @@ from xcorr_app.planning.memory import (
     Load,
     Shares,
     available_bytes,
+    in_one_process,
     n_processes,
     shares,
 )
@@ -223,7 +224,7 @@ def to_do(
     sums = 0
     if geometry.sums_up:
         sums = load.sums * sum(pairs[place] for place in places)
-    simple = job.config.mapping == "simple"
+    simple = in_one_process(job.config)
     share = shares(memory, processes, load, sums, simple)
     rounds = rounds_of(needed, geometry, pairs, load, share.sums)
     todo = Todo(job, geometry, share, rounds)
