@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import obspy
-from made_up import (
+from example_data import (
     DAY_NS,
     RATE_HZ,
     START,

@@ -134,9 +134,9 @@ def measure(results: Store, truth: Path) -> Fit:
 
 def draw(results: Store, network: Network, path: Path) -> Path:
     """Draw the record section with the true moveout over it."""
-    from xcorr_app.looking.plot import record_section
+    from xcorr_app.reporting.network_figures import draw_record_section
 
-    record_section(
+    draw_record_section(
         results,
         path,
         velocities_km_s=[network.velocity_km_s],

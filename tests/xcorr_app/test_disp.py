@@ -11,10 +11,10 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import commands, store
-from xcorr_app.looking.disp_view import clearest_pair, draw_curves, summary
-from xcorr_app.measuring.changes import read_table
-from xcorr_app.measuring.curves import Medians
-from xcorr_app.measuring.disp import measure_disp, plan
+from xcorr_app.measuring.dispersion import measure_disp, plan
+from xcorr_app.measuring.dispersion_tables import Medians
+from xcorr_app.measuring.dvv_tables import read_table
+from xcorr_app.reporting.dispersion import clearest_pair, draw_curves, summary
 from xcorr_app.results.index import finalize
 from xcorr_app.results.runfile import create_run
 
@@ -187,7 +187,7 @@ def test_the_command(run, tmp_path):
 def test_pictures(run, tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(
-        "xcorr_app.looking.disp_view.save", lambda f, path: figures.append(f)
+        "xcorr_app.reporting.dispersion.save", lambda f, path: figures.append(f)
     )
     settings = plan(run, reference_km_s=3.7)
     table, n_pairs, _ = measure_disp(run, settings, tmp_path)

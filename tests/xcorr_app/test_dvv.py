@@ -11,11 +11,11 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import commands, store
-from xcorr_app.looking.dvv_view import draw_changes, summary
 from xcorr_app.measuring.batches import tell_skipped
-from xcorr_app.measuring.changes import CHANGE, NetworkMean, read_table
 from xcorr_app.measuring.dvv import MeasureChanges, measure_dvv
-from xcorr_app.measuring.velocity import METHODS, lag_range, plan
+from xcorr_app.measuring.dvv_settings import METHODS, lag_range, plan
+from xcorr_app.measuring.dvv_tables import CHANGE, NetworkMean, read_table
+from xcorr_app.reporting.velocity_change import draw_changes, summary
 from xcorr_app.results.index import finalize
 from xcorr_app.results.runfile import create_run
 
@@ -230,7 +230,7 @@ def test_the_command(run, tmp_path, capsys):
 def test_pictures(run, tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(
-        "xcorr_app.looking.dvv_view.save", lambda f, path: figures.append(f)
+        "xcorr_app.reporting.velocity_change.save", lambda f, path: figures.append(f)
     )
     settings = plan(run)
     table, *_ = measure_dvv(run, settings, tmp_path)

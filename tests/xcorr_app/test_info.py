@@ -8,7 +8,7 @@ import pytest
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import store
-from xcorr_app.looking.info import describe, info_json, info_text, pair_rows
+from xcorr_app.reporting.info import describe, info_json, info_text, pair_rows
 from xcorr_app.results.index import finalize
 from xcorr_app.results.runfile import create_run
 
@@ -102,7 +102,7 @@ def test_text(tmp_path):
     lines = text.splitlines()
     assert "3 pairs of 3 channels, lags ±10 s at 4 Hz" in text
     assert "2 stacks: 1970-01-11, all" in text
-    assert "24 windows a pair" in text
+    assert "24 windows per pair" in text
     assert len({len(line) for line in lines[-4:]}) == 1  # columns stand
     assert "+0.500" in lines[-2]
     assert "  -  " in lines[-2]
@@ -133,7 +133,7 @@ def test_a_run_without_rows(tmp_path):
         assert describe(results)["n_pairs"] == 0
         assert info_json(results)["pairs"] == []
     assert "no correlations yet" in text
-    assert "not ended" in text
+    assert "not complete: running, or stopped early" in text
 
 
 def test_pairs_without_windows(tmp_path):
@@ -164,4 +164,4 @@ def test_pairs_without_windows(tmp_path):
         text = info_text(results)
     assert row["n_windows"] == 0
     assert row["peak_lag_s"] is row["start"] is None
-    assert "pairs without a window in it: 1" in text
+    assert "pairs without a window in this stack: 1" in text

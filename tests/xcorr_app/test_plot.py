@@ -18,7 +18,7 @@ from seismo_pes.plotting import (
 )
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import store
-from xcorr_app.looking import plot
+from xcorr_app.reporting import network_figures, pair_figures
 from xcorr_app.results.index import finalize
 from xcorr_app.results.runfile import create_run
 
@@ -75,7 +75,8 @@ def is_png(path):
 def drawn(monkeypatch):
     """The figures that were saved, and no waiting for the renderer."""
     figures = []
-    monkeypatch.setattr(plot, "save", lambda figure, path: figures.append(figure))
+    for module in (network_figures, pair_figures):
+        monkeypatch.setattr(module, "save", lambda figure, path: figures.append(figure))
     return figures
 
 
@@ -92,18 +93,22 @@ def texts(axes):
 
 def test_a_picture_is_written(tmp_path):
     with make(tmp_path / "out", 5) as results:
-        path = plot.record_section(
+        path = network_figures.draw_record_section(
             results, tmp_path / "new" / "section.png", velocities_km_s=[3.0, 2.0]
         )
         assert is_png(path)
-        assert is_png(plot.pair_plot(results, "S00", "S04", tmp_path / "pair.png"))
+        assert is_png(
+            pair_figures.draw_pair(results, "S00", "S04", tmp_path / "pair.png")
+        )
     pyplot = sys.modules.get("matplotlib.pyplot")  # others may have loaded it
     assert pyplot is None or not pyplot.get_fignums()  # no global state, no window
 
 
 def test_traces_stand_at_their_distance(tmp_path, drawn):
     with make(tmp_path, 5) as results:
-        plot.record_section(results, "x.png", velocities_km_s=[3.0], max_lag_s=10)
+        network_figures.draw_record_section(
+            results, "x.png", velocities_km_s=[3.0], max_lag_s=10
+        )
     (axes,) = drawn[0].axes
     traces = lines(axes)
     assert len(traces) == 10  # the five channels with themselves are left out
@@ -120,13 +125,13 @@ def test_traces_stand_at_their_distance(tmp_path, drawn):
     assert axes.get_xlabel() == "lag (s)"
     assert axes.get_ylabel() == "distance (km)"
     assert axes.get_title(loc="left") == "Record section, 10 pairs"
-    assert any("24 windows a pair" in text for text in texts(axes))
+    assert any("24 windows per pair" in text for text in texts(axes))
     assert "S00–S04" in texts(axes)
 
 
 def test_many_pairs_are_an_image(tmp_path, drawn):
     with make(tmp_path, 26) as results:
-        plot.record_section(results, "x.png", velocities_km_s=[3.0])
+        network_figures.draw_record_section(results, "x.png", velocities_km_s=[3.0])
     axes, bar = drawn[0].axes
     assert not lines(axes)
     (image,) = axes.images
@@ -144,7 +149,7 @@ def test_many_pairs_are_an_image(tmp_path, drawn):
 
 def test_pairs_without_distance_stand_in_order(tmp_path, drawn):
     with make(tmp_path, 4, located=False) as results:
-        plot.record_section(results, "x.png", velocities_km_s=[3.0])
+        network_figures.draw_record_section(results, "x.png", velocities_km_s=[3.0])
     (axes,) = drawn[0].axes
     assert len(lines(axes)) == 6
     assert "distances are not known" in axes.get_ylabel()
@@ -155,7 +160,7 @@ def test_pairs_without_distance_stand_in_order(tmp_path, drawn):
 def test_nothing_to_draw(tmp_path):
     create_run(tmp_path / "out", config={}, channels=[], sampling_rate_hz=1, n_lags=3)
     with store.open(tmp_path / "out") as results, pytest.raises(KeyError):
-        plot.record_section(results, tmp_path / "x.png")
+        network_figures.draw_record_section(results, tmp_path / "x.png")
     figure = record_section_figure(np.zeros((0, 5)), np.arange(-2.0, 3), np.zeros(0))
     assert is_png(save(figure, tmp_path / "empty.png"))
 
@@ -164,18 +169,20 @@ def test_only_some_pairs_have_a_distance(tmp_path, drawn):
     out = tmp_path / "out"
     with make(out, 4) as results:
         results.pairs["distance_km"][2] = np.nan
-        plot.record_section(results, "x.png")
-    assert "1 pairs without distance left out" in texts(drawn[0].axes[0])[-1]
+        network_figures.draw_record_section(results, "x.png")
+    assert "1 pairs of unknown distance left out" in texts(drawn[0].axes[0])[-1]
 
 
 def test_mistakes(tmp_path):
     with make(tmp_path, 3) as results:
         with pytest.raises(ParameterError, match="above 0"):
-            plot.record_section(results, tmp_path / "x.png", velocities_km_s=[0])
+            network_figures.draw_record_section(
+                results, tmp_path / "x.png", velocities_km_s=[0]
+            )
         with pytest.raises(ParameterError, match=r"\.png, \.pdf or \.svg"):
-            plot.record_section(results, tmp_path / "x.xyz")
+            network_figures.draw_record_section(results, tmp_path / "x.xyz")
         with pytest.raises(KeyError, match="did you mean"):
-            plot.pair_plot(results, "XX.S00..Z", "XX.S0..Z", tmp_path / "x.png")
+            pair_figures.draw_pair(results, "XX.S00..Z", "XX.S0..Z", tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("suffix", ["pdf", "svg"])
@@ -190,7 +197,7 @@ def test_other_formats(tmp_path, suffix):
 def test_a_pair(tmp_path, drawn):
     days = ("2022-05-17", "2022-05-18", "2022-05-20")
     with make(tmp_path, 3, days=days) as results:
-        plot.pair_plot(results, "S00", "S02", "x.png", velocities_km_s=[3.0])
+        pair_figures.draw_pair(results, "S00", "S02", "x.png", velocities_km_s=[3.0])
         known = results["S00", "S02"]
     whole, folded, substacks, counts = drawn[0].axes
     assert whole.get_title(loc="left") == "XX.S00..Z – XX.S02..Z"
@@ -223,9 +230,9 @@ def test_a_pair(tmp_path, drawn):
 
 def test_a_pair_without_substacks_and_distance(tmp_path, drawn):
     with make(tmp_path, 2, located=False) as results:
-        plot.pair_plot(results, "S00", "S01", "x.png", velocities_km_s=[3.0])
+        pair_figures.draw_pair(results, "S00", "S01", "x.png", velocities_km_s=[3.0])
     assert len(drawn[0].axes) == 2
-    assert "distance not known" in texts(drawn[0].axes[0])[0]
+    assert "distance unknown" in texts(drawn[0].axes[0])[0]
 
 
 def test_substacks_of_any_name():
@@ -263,9 +270,7 @@ def test_bins_take_blocks_of_any_size():
 
 def test_pictures_need_no_global_state():
     """Neither pyplot nor a window, so that a run on a cluster can draw."""
-    code = (
-        "import sys, xcorr_app.looking.plot, seismo_pes.plotting; print(*sys.modules)"
-    )
+    code = "import sys, xcorr_app.reporting.pair_figures; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -14,8 +14,10 @@ from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import cli, commands, store
 from xcorr_app.export import FORMATS
-from xcorr_app.looking import directions, plot, views
-from xcorr_app.looking.report import write_report
+from xcorr_app.reporting import direction_figures as directions
+from xcorr_app.reporting import network_figures as network
+from xcorr_app.reporting import pair_figures
+from xcorr_app.reporting.report import write_report
 from xcorr_app.results.index import finalize
 from xcorr_app.results.runfile import create_run
 
@@ -63,7 +65,7 @@ def make(out, n=6, located=True, days=DAYS, one_way=False):
 def drawn(monkeypatch):
     """The figures that were saved, and no waiting for the renderer."""
     figures = []
-    for room in (views, directions):
+    for room in (network, pair_figures, directions):
         monkeypatch.setattr(room, "save", lambda figure, path: figures.append(figure))
     return figures
 
@@ -77,7 +79,7 @@ def said(axes):
 
 def test_matrix(tmp_path, drawn):
     with make(tmp_path) as results:
-        views.matrix_view(results, "x.png", velocities_km_s=[3], max_lag_s=15)
+        network.draw_matrix(results, "x.png", velocities_km_s=[3], max_lag_s=15)
     axes, beside, _ = drawn[0].axes
     (image,) = axes.images
     assert image.get_extent() == [-15.05, 15.05, 14.5, -0.5]
@@ -93,9 +95,9 @@ def test_matrix(tmp_path, drawn):
 
 
 def test_matrix_of_many_pairs_and_without_places(tmp_path, drawn, monkeypatch):
-    monkeypatch.setattr(views, "MOST_ROWS", 4)
+    monkeypatch.setattr(network, "MOST_ROWS", 4)
     with make(tmp_path, located=False) as results:
-        views.matrix_view(results, "x.png")
+        network.draw_matrix(results, "x.png")
     axes = drawn[0].axes[0]
     assert "4 of 15 pairs" in said(axes)
     assert len(drawn[0].axes) == 2  # image and colours; no distances
@@ -103,7 +105,7 @@ def test_matrix_of_many_pairs_and_without_places(tmp_path, drawn, monkeypatch):
 
 def test_map(tmp_path, drawn):
     with make(tmp_path) as results:
-        views.map_view(results, "x.png")
+        network.draw_map(results, "x.png")
     axes, bar = drawn[0].axes
     assert {"S00", "S05", "10 km"} <= {t.get_text() for t in axes.texts}
     assert len(axes.collections[0].get_segments()) == 15
@@ -113,7 +115,7 @@ def test_map(tmp_path, drawn):
 
 def test_signal_to_noise(tmp_path, drawn):
     with make(tmp_path) as results:
-        views.snr_view(results, "x.png")
+        network.draw_snr(results, "x.png")
     left, right = drawn[0].axes
     assert sum(patch.get_height() for patch in left.patches) == 15
     assert right.get_xlabel() == "distance (km)"
@@ -121,7 +123,7 @@ def test_signal_to_noise(tmp_path, drawn):
 
 def test_direction_tells_from_where_the_noise_comes(tmp_path, drawn):
     with make(tmp_path, one_way=True) as results:
-        directions.direction_view(results, "x.png", velocities_km_s=[3.0])
+        directions.draw_directions(results, "x.png", velocities_km_s=[3.0])
     left, right, *_ = drawn[0].axes
     east, west = right.images[0].get_array()[[9, 27]]  # towards 90, 270 degrees
     slowness = np.linspace(0, 1, len(east))
@@ -132,9 +134,9 @@ def test_direction_tells_from_where_the_noise_comes(tmp_path, drawn):
 
 def test_azimuth_section_has_equal_velocities_upright(tmp_path, drawn, monkeypatch):
     with make(tmp_path) as results:
-        directions.azimuth_view(results, "x.png", velocities_km_s=[3])
-        monkeypatch.setattr(directions, "MOST_LINES_BESIDE", 14)
-        directions.azimuth_view(results, "x.png")
+        directions.draw_azimuths(results, "x.png", velocities_km_s=[3])
+        monkeypatch.setattr(directions, "MOST_LINES_BY_AZIMUTH", 14)
+        directions.draw_azimuths(results, "x.png")
     lines, image = (figure.axes[0] for figure in drawn)
     rows = lines.lines[:15]  # then lag 0 and the velocity on either side
     assert [line.get_xdata()[0] for line in lines.lines[16:]] == [-1 / 3, 1 / 3]
@@ -150,7 +152,7 @@ def test_azimuth_section_has_equal_velocities_upright(tmp_path, drawn, monkeypat
 
 def test_rose_points_where_waves_travel(tmp_path, drawn):
     with make(tmp_path, one_way=True) as results:
-        directions.rose_view(results, "x.png")
+        directions.draw_rose(results, "x.png")
     bars = drawn[0].axes[0].patches
     towards = np.degrees([bar.get_x() + bar.get_width() / 2 for bar in bars])
     ratio = np.array([bar.get_height() for bar in bars])
@@ -171,10 +173,12 @@ def test_components_of_two_stations(tmp_path, drawn):
         rows = (*counts, data.astype("f4"), (0, 0, 0), True)
         writer.write(CorrelationRows("all", pairs, *rows))
     with store.open(tmp_path) as results:
-        views.components_view(results, "XX.A", "B", "x.png", velocities_km_s=[10])
-        views.components_view(results, "B", "XX.A..HH", "x.png")
+        pair_figures.draw_components(
+            results, "XX.A", "B", "x.png", velocities_km_s=[10]
+        )
+        pair_figures.draw_components(results, "B", "XX.A..HH", "x.png")
         with pytest.raises(ParameterError, match="no correlations of components"):
-            views.components_view(results, "A", "A", "x.png")
+            pair_figures.draw_components(results, "A", "A", "x.png")
     panels = drawn[0].axes
     names = [a + b for a in "ZRT" for b in "ZRT"]
     shown = {
@@ -189,7 +193,7 @@ def test_components_of_two_stations(tmp_path, drawn):
 
 def test_time(tmp_path, drawn):
     with make(tmp_path) as results:
-        views.time_view(results, "S00", "S03", "x.png", max_lag_s=10)
+        pair_figures.draw_substacks(results, "S00", "S03", "x.png", max_lag_s=10)
     top, below, likeness, counts = drawn[0].axes
     names = [label.get_text() for label in below.get_yticklabels()]
     assert names == ["2022-05-17", "2022-05-18", "2022-05-19", "2022-05-20"]
@@ -203,13 +207,16 @@ def test_time(tmp_path, drawn):
 def test_what_cannot_be_drawn_is_said(tmp_path, drawn):
     with make(tmp_path, located=False, days=()) as results:
         for view, words in (
-            (views.map_view, "no coordinates are known"),
-            (directions.azimuth_view, "no azimuths without coordinates"),
+            (network.draw_map, "no coordinates are known"),
+            (
+                directions.draw_azimuths,
+                "azimuths need the coordinates of the stations",
+            ),
         ):
             with pytest.raises(ParameterError, match=words):
                 view(results, "x.png")
         with pytest.raises(ParameterError, match="--substack day"):
-            views.time_view(results, "S00", "S01", "x.png")
+            pair_figures.draw_substacks(results, "S00", "S01", "x.png")
 
 
 # ------------------------------------------------------------------ commands
@@ -223,7 +230,7 @@ def test_the_command_knows_the_formats():
 def test_every_kind_is_drawn(tmp_path, kind, capsys, monkeypatch):
     make(tmp_path, n=3).close()
     saved = []
-    for room in (plot, views, directions):
+    for room in (network, pair_figures, directions):
         monkeypatch.setattr(room, "save", lambda figure, path: saved.append(path))
     of_a_pair = kind in ("pair", "time", "components")
     pair = ["--pair", "S00", "S02"] if of_a_pair else []
@@ -323,8 +330,12 @@ def test_scan_of_listed_stations(archive, tmp_path, capsys):
 
 
 def test_report_shows_what_was_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr("xcorr_app.looking.report._of_all", lambda *given: [])
-    monkeypatch.setattr("xcorr_app.looking.report._of_strongest", lambda *given: [])
+    monkeypatch.setattr(
+        "xcorr_app.reporting.report._list_network_figures", lambda *given: []
+    )
+    monkeypatch.setattr(
+        "xcorr_app.reporting.report._list_pair_figures", lambda *given: []
+    )
     with make(tmp_path / "out") as results:
         plain = write_report(results, tmp_path / "r.html").read_text()
         (results.path / "dvv.png").write_bytes(b"velocity")
@@ -346,11 +357,11 @@ def test_components_are_not_mixed(tmp_path, drawn):
     with CorrelationWriter(tmp_path) as writer:
         writer.write(CorrelationRows("all", pairs, *counts, data, (0, 0, 0), True))
     with store.open(tmp_path) as results:
-        views.matrix_view(results, "x.png")
-        views.matrix_view(results, "x.png", components="TT")
+        network.draw_matrix(results, "x.png")
+        network.draw_matrix(results, "x.png", components="TT")
         with pytest.raises(ParameterError, match="--components RR: there are TT, TZ"):
-            directions.rose_view(results, "x.png", components="RR")
+            directions.draw_rose(results, "x.png", components="RR")
     usual, chosen = (said(figure.axes[0]) for figure in drawn)
     assert usual.endswith(", ZZ")
-    assert chosen.startswith("All pairs, 3")
+    assert chosen.startswith("Correlations of 3")
     assert chosen.endswith(", TT")

@@ -9,8 +9,8 @@ from xcorr_app.commands.arguments import (
     whole,
 )
 from xcorr_app.commands.exporting import FORMATS, export
-from xcorr_app.commands.looking import KINDS, info, plot, report
 from xcorr_app.commands.measuring import disp, dvv
+from xcorr_app.commands.reporting import KINDS, info, plot, report
 
 __all__ = [
     "FORMATS",

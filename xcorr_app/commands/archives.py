@@ -41,7 +41,7 @@ def scan(words: list[str]) -> str:
     from seismo_pes.metadata.stations import read_station_list
     from seismo_pes.reading.archives.availability import find_availability
     from seismo_pes.reading.archives.opening import open_archive
-    from xcorr_app.looking import scan
+    from xcorr_app.reporting import availability
 
     patterns = None if given.stations is None else read_station_list(given.stations)
     codes = ",".join(given.channels or ["*"]).split(",")
@@ -54,10 +54,10 @@ def scan(words: list[str]) -> str:
             end_ns=edges[1],
             progress=None if progress is None else partial(progress.update, "channels"),
         )
-    path = scan.draw(found, given.output, given.data)
+    path = availability.draw(found, given.output, given.data)
     if given.json:
-        return json.dumps(scan.as_json(found, path), indent=1)
-    return f"{scan.as_text(found)}\n{path}"
+        return json.dumps(availability.as_json(found, path), indent=1)
+    return f"{availability.as_text(found)}\n{path}"
 
 
 def _edge(name: str, text: str | None) -> int | None:

@@ -67,10 +67,10 @@ def dvv(words: list[str]) -> str:
     least = number("--min-coherence", given.min_coherence)
     folder = _new_folder(given, "dvv.csv")
     from xcorr_app import store
-    from xcorr_app.looking import dvv_view
     from xcorr_app.measuring.batches import tell_skipped
     from xcorr_app.measuring.dvv import measure_dvv
-    from xcorr_app.measuring.velocity import plan
+    from xcorr_app.measuring.dvv_settings import plan
+    from xcorr_app.reporting import velocity_change
 
     with store.open(given.out) as results, progress_shown(given.quiet) as progress:
         chosen = plan(
@@ -96,10 +96,10 @@ def dvv(words: list[str]) -> str:
     if found is None:
         return ""
     table, n_pairs, skipped = found
-    lines = [*tell_skipped(skipped, n_pairs), *dvv_view.summary(table, chosen)]
+    lines = [*tell_skipped(skipped, n_pairs), *velocity_change.summary(table, chosen)]
     pictures = []
     with suppress(ParameterError):  # nothing for a picture: the summary has said so
-        pictures.append(dvv_view.draw_changes(table, chosen, folder / "dvv.png"))
+        pictures.append(velocity_change.draw_changes(table, chosen, folder / "dvv.png"))
     return "\n".join([*lines, *map(str, [*table.paths, *pictures])])
 
 
@@ -174,9 +174,9 @@ def disp(words: list[str]) -> str:
     }
     folder = _new_folder(given, "disp.csv")
     from xcorr_app import store
-    from xcorr_app.looking import disp_view
     from xcorr_app.measuring.batches import tell_skipped
-    from xcorr_app.measuring.disp import measure_disp, plan
+    from xcorr_app.measuring.dispersion import measure_disp, plan
+    from xcorr_app.reporting import dispersion
 
     with store.open(given.out) as results, progress_shown(given.quiet) as progress:
         chosen = plan(results, stack=chosen_stack(results, given), **settings)
@@ -193,14 +193,14 @@ def disp(words: list[str]) -> str:
         if found is None:
             return ""
         table, n_pairs, skipped = found
-        lines = [*tell_skipped(skipped, n_pairs), *disp_view.summary(table, n_pairs)]
+        lines = [*tell_skipped(skipped, n_pairs), *dispersion.summary(table, n_pairs)]
         pictures = []
         with suppress(ParameterError):  # as the summary has said
-            pictures.append(disp_view.draw_curves(table, folder / "disp.png"))
-        clearest = disp_view.clearest_pair(table)
+            pictures.append(dispersion.draw_curves(table, folder / "disp.png"))
+        clearest = dispersion.clearest_pair(table)
         if clearest is not None:
             path = folder / "disp_pair.png"
-            pictures.append(disp_view.draw_ftan(results, chosen, clearest, path))
+            pictures.append(dispersion.draw_ftan(results, chosen, clearest, path))
     return "\n".join([*lines, *map(str, [*table.paths, *pictures])])
 
 

@@ -21,8 +21,8 @@ from xcorr_app.measuring.batches import (
     Progress,
     run_and_tell,
 )
-from xcorr_app.measuring.changes import CHANGE, ChangeTable
-from xcorr_app.measuring.velocity import BY_FREQUENCY, DvvSettings, measure
+from xcorr_app.measuring.dvv_settings import BY_FREQUENCY, DvvSettings, measure
+from xcorr_app.measuring.dvv_tables import CHANGE, ChangeTable
 from xcorr_app.pair_subsets import chosen_pairs
 from xcorr_app.store import Store
 

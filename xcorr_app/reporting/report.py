@@ -1,6 +1,6 @@
-"""One HTML page about a run: pictures, pairs, what was skipped, settings, versions.
+"""One HTML page about a run: figures, pairs, skipped data, settings, versions.
 
-Everything is inside the file: it opens offline, and it can be sent by mail.
+The page needs no other file: it opens without a network and can be sent by mail.
 """
 
 from __future__ import annotations
@@ -22,19 +22,34 @@ import numpy as np
 from dispel4py.errors import ParameterError
 from seismo_pes.plotting.figure import DPI
 from xcorr_app.export.target import new_file
-from xcorr_app.looking import plot, views
-from xcorr_app.looking.directions import azimuth_view, direction_view, rose_view
-from xcorr_app.looking.info import describe, pair_rows
 from xcorr_app.pair_subsets import usable_pairs
+from xcorr_app.reporting.direction_figures import (
+    draw_azimuths,
+    draw_directions,
+    draw_rose,
+)
+from xcorr_app.reporting.info import describe, pair_rows
+from xcorr_app.reporting.network_figures import (
+    draw_map,
+    draw_matrix,
+    draw_record_section,
+    draw_snr,
+    signal_to_noise_ratios,
+)
+from xcorr_app.reporting.pair_figures import (
+    correlations_by_components,
+    draw_components,
+    draw_pair,
+)
 from xcorr_app.results.stacks import summary_of
 from xcorr_app.running.summary import SKIPPED_FILE
 from xcorr_app.store import Store
 
 __all__ = ["write_report"]
 
-MOST_PAIRS = 200
-MOST_SKIPPED = 500
-CSS_DPI = 96
+MOST_PAIRS = 200  # rows of the table of pairs
+MOST_SKIPPED = 500  # rows of the table of skipped data
+CSS_DPI = 96  # pixels per inch of a web page
 
 Draw = Callable[[Path], Any]
 
@@ -58,7 +73,7 @@ def write_report(
     dest
         The file, ``.html``.
     velocities_km_s, max_lag_s, stack, components
-        Of the pictures, as for `plot.record_section`.
+        Of the figures, as for `network_figures.draw_record_section`.
     force
         Replace ``dest`` if it is there.
 
@@ -73,91 +88,92 @@ def write_report(
         If ``dest`` is there already.
     """
     about = describe(store, stack)
-    pictures: list[tuple[str, Draw]] = []
+    figures: list[tuple[str, Draw]] = []
     if store.stacks:
-        lines: dict[str, Any] = {"stack": stack, "velocities_km_s": velocities_km_s}
-        lines["max_lag_s"] = max_lag_s
-        pictures = _of_all(store, lines, components)
-        pictures += _of_strongest(store, lines, components)
-        pictures += _measured(store.path)
+        options = {
+            "stack": stack,
+            "velocities_km_s": velocities_km_s,
+            "max_lag_s": max_lag_s,
+        }
+        figures = _list_network_figures(store, options, components)
+        figures += _list_pair_figures(store, options, components)
+        figures += _list_measurements(store.path)
     page = PAGE.substitute(
         title=html.escape(f"Correlations in {about['path']}"),
-        facts=_facts(about, store.run_id),
-        pictures="\n".join(_figures(pictures)),
-        pairs=_pairs(store, stack),
-        skipped=_skipped(Path(about["path"])),
-        settings=_settings(about["config"]),
-        software=_table(("package", "version"), about["software"].items()),
+        facts=_tabulate_facts(about, store.run_id),
+        figures="\n".join(_draw_figures(figures)),
+        pairs=_tabulate_pairs(store, stack),
+        skipped=_tabulate_skipped(Path(about["path"])),
+        settings=_tabulate_settings(about["config"]),
+        software=_format_table(("package", "version"), about["software"].items()),
     )
     with new_file(dest, force, "the report") as temporary:
         temporary.write_text(page, encoding="utf-8")
     return Path(dest)
 
 
-def _of_all(
-    store: Store, lines: dict[str, Any], components: str | None
+def _list_network_figures(
+    store: Store, options: dict[str, Any], components: str | None
 ) -> list[tuple[str, Draw]]:
-    """Return the pictures of all pairs, each with its name."""
-    some = {"stack": lines["stack"], "components": components}
-    lines = lines | some
+    """Return the titles of the figures of all pairs, and how to draw each."""
+    pairs = {"stack": options["stack"], "components": components}
+    lags = options | pairs
     return [
-        ("Record section", lambda p: plot.record_section(store, p, **lines)),
-        ("Network", lambda p: views.map_view(store, p, **some)),
-        ("Signal to noise", lambda p: views.snr_view(store, p, **some)),
-        ("All pairs", lambda p: views.matrix_view(store, p, **lines)),
-        ("Azimuth", lambda p: azimuth_view(store, p, **lines)),
-        ("Direction of travel", lambda p: direction_view(store, p, **lines)),
-        ("Signal to noise by direction", lambda p: rose_view(store, p, **some)),
+        ("Record section", partial(draw_record_section, store, **lags)),
+        ("Map of the network", partial(draw_map, store, **pairs)),
+        ("Signal-to-noise ratio", partial(draw_snr, store, **pairs)),
+        ("Correlations of all pairs", partial(draw_matrix, store, **lags)),
+        ("Correlations by azimuth", partial(draw_azimuths, store, **lags)),
+        ("Direction of travel", partial(draw_directions, store, **lags)),
+        ("Signal-to-noise ratio by direction", partial(draw_rose, store, **pairs)),
     ]
 
 
-def _of_strongest(
-    store: Store, lines: dict[str, Any], components: str | None
+def _list_pair_figures(
+    store: Store, options: dict[str, Any], components: str | None
 ) -> list[tuple[str, Draw]]:
-    """Return the pictures of the pair of the highest signal-to-noise ratio."""
-    stack = lines["stack"]
+    """Return the figures of the pair with the highest signal-to-noise ratio."""
+    stack = options["stack"]
     try:
         usable = usable_pairs(store, stack, components)
     except ParameterError:
         return []
-    ratio = views.ratios(store, stack, usable)
+    ratio = signal_to_noise_ratios(store, stack, usable)
     if not np.isfinite(ratio).any():
         return []
     pair = store.pairs[usable[np.nanargmax(ratio)]]
     names = str(pair["first_id"]), str(pair["second_id"])
-    pictures: list[tuple[str, Draw]] = [
+    figures: list[tuple[str, Draw]] = [
         (
-            "Pair of the highest ratio",
-            lambda p: plot.pair_plot(store, *names, p, **lines),
+            "The pair with the highest signal-to-noise ratio",
+            partial(draw_pair, store, *names, **options),
         )
     ]
     first, second = (name.rpartition(".")[0] for name in names)
-    if len(views.component_pairs(store, first, second, stack)) > 1:
-        draw = views.components_view
-        pictures.append(
-            ("Its components", lambda p: draw(store, first, second, p, **lines))
-        )
-    return pictures
+    if len(correlations_by_components(store, first, second, stack)) > 1:
+        draw = partial(draw_components, store, first, second, **options)
+        figures.append(("The components of this pair", draw))
+    return figures
 
 
-def _measured(out: Path) -> list[tuple[str, Draw]]:
-    """Return the pictures of what was measured on the run, where they are there."""
-    known = (
+def _list_measurements(out: Path) -> list[tuple[str, Draw]]:
+    """Return the figures that ``xcorr-app dvv`` and ``disp`` have drawn, if any."""
+    files = (
         ("Velocity change", "dvv.png"),
         ("Dispersion", "disp.png"),
         ("Dispersion of the clearest pair", "disp_pair.png"),
     )
     return [
         (title, partial(shutil.copyfile, out / name))
-        for title, name in known
+        for title, name in files
         if (out / name).is_file()
     ]
 
 
-def _figures(pictures: Iterable[tuple[str, Draw]]) -> Iterable[str]:
-    """Yield pictures as HTML; of one that cannot be drawn, why."""
+def _draw_figures(figures: Iterable[tuple[str, Draw]]) -> Iterable[str]:
+    """Yield each figure as HTML, or the reason why it cannot be drawn."""
     with tempfile.TemporaryDirectory() as folder:
-        for number, (name, draw) in enumerate(pictures):
+        for number, (name, draw) in enumerate(figures):
             path = Path(folder) / f"{number}.png"
             title = html.escape(name)
             try:
@@ -168,7 +184,8 @@ def _figures(pictures: Iterable[tuple[str, Draw]]) -> Iterable[str]:
                 continue
             png = path.read_bytes()
             data = base64.b64encode(png).decode("ascii")
-            # letters of one size in all pictures; the header of a PNG has its width
+            # Bytes 16 to 19 of a PNG are its width. At one scale, the text of all
+            # figures has the same size.
             width = round(int.from_bytes(png[16:20], "big") * CSS_DPI / DPI)
             yield (
                 f'<h2>{title}</h2>\n<div class="wide"><img alt="{title}" '
@@ -176,12 +193,12 @@ def _figures(pictures: Iterable[tuple[str, Draw]]) -> Iterable[str]:
             )
 
 
-def _facts(about: dict[str, Any], run_id: str | None) -> str:
+def _tabulate_facts(about: dict[str, Any], run_id: str | None) -> str:
     rows: list[tuple[str, Any]] = [
         ("folder", about["path"]),
         *([("run", run_id)] if run_id else []),
         ("started", about["created"].replace("T", " ").replace("+00:00", " UTC")),
-        ("state", "complete" if about["complete"] else "not ended, or stopped"),
+        ("state", "complete" if about["complete"] else "running, or stopped early"),
         ("channels", f"{about['n_channels']:,}"),
         ("pairs", f"{about['n_pairs']:,}"),
         ("lags", f"±{about['max_lag_s']:g} s at {about['sampling_rate_hz']:g} Hz"),
@@ -190,13 +207,13 @@ def _facts(about: dict[str, Any], run_id: str | None) -> str:
         least, most = about["n_windows"]
         rows += [
             ("data", f"{about['start']} to {about['end']}"),
-            ("windows a pair", most if least == most else f"{least} to {most}"),
+            ("windows per pair", most if least == most else f"{least} to {most}"),
         ]
     if about.get("distance_km"):
         near, far = about["distance_km"]
         rows.append(("distances", f"{near:.3f} to {far:.3f} km"))
     rows.append(("stacks", "; ".join(summary_of(about["stacks"])) or "none yet"))
-    return _table(None, rows)
+    return _format_table(None, rows)
 
 
 PAIR_COLUMNS = (
@@ -207,11 +224,11 @@ PAIR_COLUMNS = (
     ("n_windows", "windows", "{}"),
     ("peak_lag_s", "peak lag, s", "{:+.3f}"),
     ("peak_value", "peak value", "{:+.4g}"),
-    ("signal_to_noise", "signal to noise", "{:.1f}"),
+    ("signal_to_noise", "signal-to-noise ratio", "{:.1f}"),
 )
 
 
-def _pairs(store: Store, stack: str | None) -> str:
+def _tabulate_pairs(store: Store, stack: str | None) -> str:
     if not store.stacks:
         return "<p>No correlations yet.</p>"
     rows = pair_rows(store, stack, range(min(len(store), MOST_PAIRS)))
@@ -222,48 +239,56 @@ def _pairs(store: Store, stack: str | None) -> str:
         ]
         for row in rows
     )
-    table = _table([title for _, title, _ in PAIR_COLUMNS], cells, numbers_from=2)
-    more = len(store) - len(rows)
-    rest = f"<p>And {more:,} more: <code>xcorr-app info --all</code>.</p>"
-    return table + (rest if more > 0 else "")
+    table = _format_table(
+        [title for _, title, _ in PAIR_COLUMNS], cells, numbers_from=2
+    )
+    n_more = len(store) - len(rows)
+    if n_more <= 0:
+        return table
+    return (
+        f"{table}<p>{n_more:,} more pairs: <code>xcorr-app info --all</code> lists "
+        "them.</p>"
+    )
 
 
-def _skipped(out: Path) -> str:
+def _tabulate_skipped(out: Path) -> str:
     path = out / SKIPPED_FILE
     if not path.is_file():
-        return "<p>The run left no list.</p>"
+        return "<p>The run has not written a list yet.</p>"
     head, *rows = (
         line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()
     )
     if not rows:
-        return "<p>Nothing.</p>"
-    more = len(rows) - MOST_SKIPPED
-    rest = f"<p>And {more:,} more in {SKIPPED_FILE}.</p>"
-    return _table(head, rows[:MOST_SKIPPED]) + (rest if more > 0 else "")
+        return "<p>Nothing was skipped.</p>"
+    table = _format_table(head, rows[:MOST_SKIPPED])
+    n_more = len(rows) - MOST_SKIPPED
+    return table + (f"<p>{n_more:,} more in {SKIPPED_FILE}.</p>" if n_more > 0 else "")
 
 
-def _settings(config: dict[str, Any]) -> str:
+def _tabulate_settings(config: dict[str, Any]) -> str:
     rows = [
         (name, "–" if value is None else json.dumps(value, ensure_ascii=False))
         for name, value in config.items()
     ]
-    return _table(("parameter", "value"), rows)
+    return _format_table(("parameter", "value"), rows)
 
 
-def _table(
+def _format_table(
     head: Sequence[str] | None,
     rows: Iterable[Iterable[Any]],
     numbers_from: int = 1_000,
 ) -> str:
-    def line(cells: Iterable[Any], tag: str) -> str:
-        found = []
-        for place, cell in enumerate(cells):
-            kind = ' class="number"' if place >= numbers_from else ""
-            found.append(f"<{tag}{kind}>{html.escape(str(cell))}</{tag}>")
-        return f"<tr>{''.join(found)}</tr>"
+    """Return an HTML table; columns from ``numbers_from`` on are aligned right."""
 
-    top = f"<thead>{line(head, 'th')}</thead>" if head else ""
-    body = "\n".join(line(row, "td") for row in rows)
+    def format_row(cells: Iterable[Any], tag: str) -> str:
+        row = []
+        for column, cell in enumerate(cells):
+            kind = ' class="number"' if column >= numbers_from else ""
+            row.append(f"<{tag}{kind}>{html.escape(str(cell))}</{tag}>")
+        return f"<tr>{''.join(row)}</tr>"
+
+    top = f"<thead>{format_row(head, 'th')}</thead>" if head else ""
+    body = "\n".join(format_row(row, "td") for row in rows)
     kind = "data" if numbers_from < len(head or ()) else "text"
     table = f'<table class="{kind}">{top}<tbody>\n{body}\n</tbody></table>'
     return f'<div class="wide">{table}</div>'
@@ -292,7 +317,7 @@ th, .data td, td:first-child { white-space: nowrap; }
 @media (max-width: 40rem) {
   body { margin-top: 1rem; }
   h1 { font-size: 1.3rem; overflow-wrap: anywhere; }
-  img { width: 42rem; max-width: none; } /* to be read, at the cost of scrolling */
+  img { width: 42rem; max-width: none; } /* wider than a phone: text stays legible */
 }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 details { margin-top: 2rem; }
@@ -303,10 +328,10 @@ summary { font-size: 1.2rem; font-weight: bold; cursor: pointer; }
 <body>
 <h1>$title</h1>
 $facts
-$pictures
+$figures
 <h2>Pairs</h2>
 $pairs
-<h2>Skipped, or used with a remark</h2>
+<h2>Skipped data, and remarks</h2>
 $skipped
 <details open><summary>Settings</summary>
 $settings

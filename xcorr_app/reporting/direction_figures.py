@@ -1,4 +1,4 @@
-"""Views of the results of a run by direction: what comes from where, and how fast."""
+"""Figures of all pairs by direction: where the noise comes from, and how fast."""
 
 from __future__ import annotations
 
@@ -19,30 +19,40 @@ from seismo_pes.plotting import (
     rose_figure,
     save,
 )
-from xcorr_app.looking.plot import MOST_BINS, lags_shown, name_pair, remarks
-from xcorr_app.looking.views import MOST_LINES
 from xcorr_app.pair_subsets import component_note, usable_pairs
+from xcorr_app.reporting.axes import lags_within, name_pair, time_and_windows
+from xcorr_app.reporting.network_figures import MOST_BINS, MOST_LINES
 from xcorr_app.results.correlation import branch_ratios
 from xcorr_app.store import Store
 
-__all__ = ["azimuth_view", "direction_view", "rose_view"]
+__all__ = ["draw_azimuths", "draw_directions", "draw_rose"]
 
-MOST_LINES_BESIDE = 80  # whose places have nothing to do with their lags
-N_SLOWNESS = 801
+# Lines of an azimuth section; with more pairs, means over azimuth are drawn.
+MOST_LINES_BY_AZIMUTH = 80
+N_SLOWNESS = 801  # samples of the axis of lag / distance
+MOST_BYTES = 16 << 20  # of correlations that are read at once
 
 
 def located_pairs(
     store: Store, stack: str | None, components: str | None
 ) -> np.ndarray:
-    """Return which pairs of two places have windows."""
+    """Return the indices of the pairs that have windows and a distance above 0.
+
+    Raises
+    ------
+    ParameterError
+        If no distances are known.
+    """
     usable = usable_pairs(store, stack, components)
     usable = usable[store.pairs["distance_km"][usable] > 0]
     if not len(usable):
-        raise ParameterError(f"{store.path}: no azimuths without coordinates")
+        raise ParameterError(
+            f"{store.path}: azimuths need the coordinates of the stations (--inventory)"
+        )
     return usable
 
 
-def direction_view(
+def draw_directions(
     store: Store,
     path: str | os.PathLike[str],
     *,
@@ -51,28 +61,28 @@ def direction_view(
     stack: str | None = None,
     components: str | None = None,
 ) -> Path:
-    """Draw from where the noise comes: envelopes by direction of travel.
+    """Draw where the noise comes from: envelopes by direction of travel.
 
     Parameters
     ----------
     store, path, velocities_km_s, max_lag_s, stack, components
-        As of `plot.record_section`.
+        As for `network_figures.draw_record_section`.
 
     Raises
     ------
     ParameterError
         If no distances are known.
     """
-    usable, notes = located_pairs(store, stack, components), remarks(store, stack)
-    notes += component_note(store, usable)
+    usable = located_pairs(store, stack, components)
+    notes = time_and_windows(store, stack) + component_note(store, usable)
     if len(usable) > MOST_LINES:
         notes.append(f"{MOST_LINES:,} of {len(usable):,} pairs")
         usable = usable[np.linspace(0, len(usable) - 1, MOST_LINES).astype(int)]
-    lags = lags_shown(store, max_lag_s)
+    lags = lags_within(store, max_lag_s)
     end = largest_slowness(store, stack, usable, lags, velocities_km_s)
     bins = DirectionBins(store.lags_s[lags], largest_slowness=end)
     pairs = store.pairs
-    for chosen, data in store.blocks(stack, usable, max_bytes=16 << 20):
+    for chosen, data in store.blocks(stack, usable, max_bytes=MOST_BYTES):
         bins.add(
             data[:, lags], pairs["azimuth_deg"][chosen], pairs["distance_km"][chosen]
         )
@@ -85,7 +95,7 @@ def direction_view(
     return save(figure, Path(path))
 
 
-def azimuth_view(
+def draw_azimuths(
     store: Store,
     path: str | os.PathLike[str],
     *,
@@ -94,27 +104,29 @@ def azimuth_view(
     stack: str | None = None,
     components: str | None = None,
 ) -> Path:
-    """Draw all pairs over lag / distance and azimuth: lines, or means of very many.
+    """Draw all pairs over lag / distance and azimuth.
+
+    Up to 80 pairs are lines; more pairs are averaged over azimuth.
 
     Parameters
     ----------
     store, path, velocities_km_s, max_lag_s, stack, components
-        As of `plot.record_section`.
+        As for `network_figures.draw_record_section`.
 
     Raises
     ------
     ParameterError
         If no distances are known.
     """
-    usable, notes = located_pairs(store, stack, components), remarks(store, stack)
-    notes += component_note(store, usable)
-    lags, pairs = lags_shown(store, max_lag_s), store.pairs
+    usable = located_pairs(store, stack, components)
+    notes = time_and_windows(store, stack) + component_note(store, usable)
+    lags, pairs = lags_within(store, max_lag_s), store.pairs
     end = largest_slowness(store, stack, usable, lags, velocities_km_s)
     slowness = np.linspace(-end, end, N_SLOWNESS)
     drawn: np.ndarray | DistanceBins = np.zeros((0, N_SLOWNESS))
-    if len(usable) > MOST_LINES_BESIDE:
+    if len(usable) > MOST_LINES_BY_AZIMUTH:
         drawn = DistanceBins(360.0, min(len(usable) // 4, MOST_BINS), N_SLOWNESS)
-    for chosen, data in store.blocks(stack, usable, max_bytes=16 << 20):
+    for chosen, data in store.blocks(stack, usable, max_bytes=MOST_BYTES):
         distance_km = pairs["distance_km"][chosen]
         rows = over_slowness(data[:, lags], store.lags_s[lags], distance_km, slowness)
         if isinstance(drawn, DistanceBins):
@@ -141,24 +153,25 @@ def largest_slowness(
     lags: slice,
     velocities_km_s: Sequence[float],
 ) -> float:
-    """Return the end of an axis of lag / distance, s/km.
+    """Return the end of the axis of lag / distance, in s/km.
 
-    Not beyond the lags of half of the pairs; and not far beyond the slowest of the
-    velocities, or else the usual place of the peaks.
+    At that slowness the lags of half of the pairs are long enough. If velocities are
+    given, the axis ends at 3 times the slowness of the slowest one; else at 3 times
+    the median slowness of the peaks.
     """
-    some = usable[np.linspace(0, len(usable) - 1, min(len(usable), 300)).astype(int)]
-    distance_km = store.pairs["distance_km"][some]
+    sample = usable[np.linspace(0, len(usable) - 1, min(len(usable), 300)).astype(int)]
+    distance_km = store.pairs["distance_km"][sample]
     end = float(store.lags_s[lags][-1] / np.median(distance_km))
     if velocities_km_s:
         return min(end, 3 / max(min(velocities_km_s), 1e-6))
     peaks = []
-    for chosen, data in store.blocks(stack, some):
-        at = np.abs(store.lags_s[lags])[np.abs(data[:, lags]).argmax(axis=1)]
-        peaks += (at / store.pairs["distance_km"][chosen]).tolist()
+    for chosen, data in store.blocks(stack, sample):
+        peak_s = np.abs(store.lags_s[lags])[np.abs(data[:, lags]).argmax(axis=1)]
+        peaks += (peak_s / store.pairs["distance_km"][chosen]).tolist()
     return min(end, max(3 * float(np.median(peaks)), end / 20))
 
 
-def rose_view(
+def draw_rose(
     store: Store,
     path: str | os.PathLike[str],
     *,
@@ -170,7 +183,7 @@ def rose_view(
     Parameters
     ----------
     store, path, stack, components
-        As of `plot.record_section`.
+        As for `network_figures.draw_record_section`.
 
     Raises
     ------
@@ -184,7 +197,7 @@ def rose_view(
     figure = rose_figure(
         branches.T.ravel(),
         np.concatenate([azimuth_deg, azimuth_deg + 180]),
-        title=f"Signal to noise by direction of travel, {len(usable):,} pairs",
-        note="median of branches: largest value over RMS of their outer half",
+        title=f"Signal-to-noise ratio by direction of travel, {len(usable):,} pairs",
+        note="median over the branches: largest value / RMS of the outer half of lags",
     )
     return save(figure, Path(path))

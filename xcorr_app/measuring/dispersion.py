@@ -21,8 +21,8 @@ from xcorr_app.measuring.batches import (
     Progress,
     run_and_tell,
 )
-from xcorr_app.measuring.curves import PICK, CurveTable
-from xcorr_app.measuring.velocity import band_of
+from xcorr_app.measuring.dispersion_tables import PICK, CurveTable
+from xcorr_app.measuring.dvv_settings import band_of
 from xcorr_app.pair_subsets import USUAL, chosen_pairs
 from xcorr_app.store import Store
 

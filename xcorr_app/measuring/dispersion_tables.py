@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from xcorr_app import store as stores
-from xcorr_app.measuring.changes import temporary_name, text
+from xcorr_app.measuring.dvv_tables import temporary_name, text
 from xcorr_app.store import Store
 
 __all__ = ["PICK", "CurveTable", "on_periods"]

@@ -89,7 +89,7 @@ def info(words: list[str]) -> str:
     add_stack(parser)
     given = parser.parse(words)
     from xcorr_app import store
-    from xcorr_app.looking import info
+    from xcorr_app.reporting import info
 
     with store.open(given.out) as results:
         chosen = {"pair": given.pair, "stack": chosen_stack(results, given)}
@@ -151,7 +151,9 @@ def _draw(
     velocities: list[float],
     max_lag_s: float | None,
 ) -> None:
-    from xcorr_app.looking import directions, plot, views
+    from xcorr_app.reporting import direction_figures as directions
+    from xcorr_app.reporting import network_figures as network
+    from xcorr_app.reporting import pair_figures as pairs
 
     pair: tuple[str, str] = tuple(given.pair or ("", ""))
     stack: dict[str, Any] = {"stack": chosen_stack(results, given)}
@@ -159,16 +161,16 @@ def _draw(
     lines = lags | {"velocities_km_s": velocities}
     some = {"components": given.components}
     draw: dict[str, Callable[[], Path]] = {
-        "section": lambda: plot.record_section(results, path, **lines, **some),
-        "matrix": lambda: views.matrix_view(results, path, **lines, **some),
-        "azimuth": lambda: directions.azimuth_view(results, path, **lines, **some),
-        "direction": lambda: directions.direction_view(results, path, **lines, **some),
-        "map": lambda: views.map_view(results, path, **stack, **some),
-        "snr": lambda: views.snr_view(results, path, **stack, **some),
-        "rose": lambda: directions.rose_view(results, path, **stack, **some),
-        "pair": lambda: plot.pair_plot(results, *pair, path, **lines),
-        "time": lambda: views.time_view(results, *pair, path, **lags),
-        "components": lambda: views.components_view(results, *pair, path, **lines),
+        "section": lambda: network.draw_record_section(results, path, **lines, **some),
+        "matrix": lambda: network.draw_matrix(results, path, **lines, **some),
+        "azimuth": lambda: directions.draw_azimuths(results, path, **lines, **some),
+        "direction": lambda: directions.draw_directions(results, path, **lines, **some),
+        "map": lambda: network.draw_map(results, path, **stack, **some),
+        "snr": lambda: network.draw_snr(results, path, **stack, **some),
+        "rose": lambda: directions.draw_rose(results, path, **stack, **some),
+        "pair": lambda: pairs.draw_pair(results, *pair, path, **lines),
+        "time": lambda: pairs.draw_substacks(results, *pair, path, **lags),
+        "components": lambda: pairs.draw_components(results, *pair, path, **lines),
     }
     draw[kind]()
 
@@ -187,7 +189,7 @@ def report(words: list[str]) -> str:
     given = parser.parse(words)
     velocities, max_lag_s = drawing(given)
     from xcorr_app import store
-    from xcorr_app.looking.report import write_report
+    from xcorr_app.reporting.report import write_report
 
     path = Path(given.output or Path(given.out) / "report.html")
     with store.open(given.out) as results:

@@ -1,4 +1,4 @@
-"""The pictures and the summary of dispersion."""
+"""The figures and the summary of dispersion."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dispel4py.errors import ParameterError
 from seismo_pes.plotting import curves_figure, ftan_figure, save
 from seismo_pes.signal.folding import sides
 from seismo_pes.signal.ftan_image import ftan_image
-from xcorr_app.measuring.changes import read_table
-from xcorr_app.measuring.curves import CurveTable
-from xcorr_app.measuring.disp import DispSettings, as_item
+from xcorr_app.measuring.dispersion import DispSettings, as_item
+from xcorr_app.measuring.dispersion_tables import CurveTable
+from xcorr_app.measuring.dvv_tables import read_table
 from xcorr_app.store import Store
 
 __all__ = ["clearest_pair", "draw_curves", "draw_ftan", "summary"]
 
-MOST_BYTES = 40 << 20  # of the file of the pairs, for their lines
-MOST_LINES = 300
-N_VELOCITIES = 300
-N_PERIODS = 120  # of the image
+# A larger table of pairs is not read for the figure, which then has the medians alone.
+MOST_BYTES = 40 << 20
+MOST_LINES = 300  # curves of pairs in a figure
+N_VELOCITIES, N_PERIODS = 300, 120  # of the image of one pair
 
 Columns = dict[str, np.ndarray]
 
@@ -45,14 +45,15 @@ def draw_curves(table: CurveTable, path: str | os.PathLike[str]) -> Path:
     names = [name for name in ("group", "phase") if network[f"n_{name}"].any()]
     curves = []
     if pairs_file.stat().st_size < MOST_BYTES:
-        curves = _by_pair(read_table(pairs_file))
-    shown = curves[:: -(-len(curves) // MOST_LINES) or 1]
-    lines = {name: [_line(curve, f"{name}_km_s") for curve in shown] for name in names}
+        curves = _split_by_pair(read_table(pairs_file))
+    curves = curves[:: -(-len(curves) // MOST_LINES) or 1]
+    lines = {
+        name: [_select_accepted(curve, f"{name}_km_s") for curve in curves]
+        for name in names
+    }
+    columns = ("{}_p16", "{}_km_s", "{}_p84", "n_{}")
     medians = {
-        name: np.stack(
-            [network[key] for key in _columns_of(name)],
-            axis=1,
-        )
+        name: np.stack([network[column.format(name)] for column in columns], axis=1)
         for name in names
     }
     n_pairs = int(network["n_group"].max())
@@ -61,18 +62,14 @@ def draw_curves(table: CurveTable, path: str | os.PathLike[str]) -> Path:
         medians,
         lines=lines,
         title=f"Dispersion, up to {n_pairs:,} pair{'' if n_pairs == 1 else 's'}"
-        " at a period",
-        note="accepted picks, at the period that the waves had",
+        " per period",
+        note="accepted picks, at their instantaneous periods",
     )
     return save(figure, Path(path))
 
 
-def _columns_of(name: str) -> tuple[str, ...]:
-    return f"{name}_p16", f"{name}_km_s", f"{name}_p84", f"n_{name}"
-
-
-def _by_pair(columns: Mapping[str, np.ndarray]) -> list[Columns]:
-    """Return the columns of each pair."""
+def _split_by_pair(columns: Mapping[str, np.ndarray]) -> list[Columns]:
+    """Split a table of all pairs into one table for each pair."""
     names = np.char.add(np.char.add(columns["first"], " "), columns["second"])
     if not len(names):
         return []
@@ -84,26 +81,28 @@ def _by_pair(columns: Mapping[str, np.ndarray]) -> list[Columns]:
     ]
 
 
-def _line(curve: Columns, name: str) -> tuple[np.ndarray, np.ndarray]:
-    good = curve["accepted"] > 0
-    return curve["instantaneous_period_s"], np.where(good, curve[name], np.nan)
+def _select_accepted(curve: Columns, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the periods of a curve, and its velocities with NaN where not accepted."""
+    accepted = curve["accepted"] > 0
+    return curve["instantaneous_period_s"], np.where(accepted, curve[name], np.nan)
 
 
 def clearest_pair(table: CurveTable) -> Columns | None:
-    """Return the picks of the pair that has the most, and the clearest; None if none.
+    """Return the picks of the pair with the most accepted picks; None without pairs.
 
-    Of very many pairs only the first are looked at.
+    Of pairs with equally many, the one with the highest signal-to-noise ratios. Only
+    the first 40 MB of the table are read.
     """
     pairs_file, _ = table.paths
-    curves = _by_pair(read_table(pairs_file, most_bytes=MOST_BYTES))
+    curves = _split_by_pair(read_table(pairs_file, most_bytes=MOST_BYTES))
     if not curves:
         return None
 
-    def clear(curve: Columns) -> tuple[float, float]:
-        good = curve["accepted"] > 0
-        return float(good.sum()), float(np.nansum(curve["snr"][good]))
+    def clearness(curve: Columns) -> tuple[float, float]:
+        accepted = curve["accepted"] > 0
+        return float(accepted.sum()), float(np.nansum(curve["snr"][accepted]))
 
-    return max(curves, key=clear)
+    return max(curves, key=clearness)
 
 
 def draw_ftan(
@@ -116,16 +115,16 @@ def draw_ftan(
     first, second = str(picks["first"][0]), str(picks["second"][0])
     index = store.pair_index(first, second)
     ((_, data),) = store.blocks(settings.stack, [index])
-    one = as_item(store, index, data[0])
+    correlation = as_item(store, index, data[0])
     slow, fast = settings.velocity_km_s
     phase = picks["phase_km_s"][picks["accepted"] > 0]
-    top = max([fast, *(1.05 * phase[np.isfinite(phase)]).tolist()])
-    velocity = np.linspace(slow, top, N_VELOCITIES)
+    fastest = max([fast, *(1.05 * phase[np.isfinite(phase)]).tolist()])
+    velocity = np.linspace(slow, fastest, N_VELOCITIES)
     period = np.geomspace(settings.period_s[0], settings.period_s[-1], N_PERIODS)
     image = ftan_image(
-        getattr(sides(one.data), settings.side),
-        one.rate_hz,
-        one.distance_km,
+        getattr(sides(correlation.data), settings.side),
+        correlation.rate_hz,
+        correlation.distance_km,
         period,
         velocity,
         settings.alpha,
@@ -136,25 +135,24 @@ def draw_ftan(
         velocity,
         picks,
         title=f"{first} – {second}",
-        note=f"{one.distance_km:.3f} km, {settings.side} lags of {settings.stack!r}",
+        note=f"{correlation.distance_km:.3f} km, {settings.side} lags, "
+        f"stack {settings.stack!r}",
     )
     return save(figure, Path(path))
 
 
 def summary(table: CurveTable, n_pairs: int) -> list[str]:
-    """Return lines about the medians of the network."""
+    """Return lines of text about the medians of the network."""
     network = read_table(table.paths[1])
     known = network["n_group"] > 0
     if not known.any():
         return ["no pick is clear enough: lower --min-snr or --min-wavelengths"]
     lines = []
     for name in ("group", "phase"):
-        there = network[f"n_{name}"] > 0
-        if there.any():
-            period, velocity = (
-                network["period_s"][there],
-                network[f"{name}_km_s"][there],
-            )
+        known = network[f"n_{name}"] > 0
+        if known.any():
+            period = network["period_s"][known]
+            velocity = network[f"{name}_km_s"][known]
             lines.append(
                 f"median {name} velocity {velocity[0]:.3f} km/s at {period[0]:.3g} s "
                 f"to {velocity[-1]:.3f} km/s at {period[-1]:.3g} s, "

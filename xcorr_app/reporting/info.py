@@ -1,4 +1,4 @@
-"""What is in the results of a run, as text for people and as JSON for programs."""
+"""The contents of a run's results, as text to read and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from xcorr_app.store import Store
 
 __all__ = ["describe", "info_json", "info_text", "pair_rows"]
 
-FIRST_ROWS = 40
+FIRST_ROWS = 40  # pairs that are listed unless all are asked for
 SECOND_NS = 1_000_000_000
 
 
 def pair_rows(
     store: Store, stack: str | None = None, indices: Iterable[int] | None = None
 ) -> list[dict[str, Any]]:
-    """Return one dict for each pair: geometry, what was stacked, the largest value.
+    """Return one dict for each pair: geometry, stacked windows, largest value.
 
     Parameters
     ----------
@@ -30,15 +30,15 @@ def pair_rows(
     stack
         Name of the stack; by default ``"all"``.
     indices
-        Which rows of ``store.pairs``; by default all.
+        Rows of ``store.pairs``; by default all.
 
     Returns
     -------
     list of dict
         first, second, distance_km, azimuth_deg, back_azimuth_deg, n_windows, start,
         end (ISO 8601), peak_lag_s, peak_value (largest absolute value, with its sign),
-        zero_lag_value, signal_to_noise (see `correlation.signal_to_noise`). None where
-        a value is not known.
+        zero_lag_value, signal_to_noise (see `correlation.signal_to_noise`). Unknown
+        values are None.
     """
     rows: list[dict[str, Any]] = []
     if not store.stacks:
@@ -48,45 +48,46 @@ def pair_rows(
     for chosen, data in store.blocks(stack, indices):
         columns = (*peaks(data, store.lags_s), data[:, half], signal_to_noise(data))
         for index, lag_s, value, at_zero, ratio in zip(chosen, *columns, strict=True):
-            some = windows[index]["n_windows"] > 0
+            stacked = windows[index]["n_windows"] > 0
             rows.append(
-                _pair_entry(store.pairs[index], windows[index])
+                _describe_pair(store.pairs[index], windows[index])
                 | {
-                    "peak_lag_s": _number(lag_s if some else math.nan),
-                    "peak_value": _number(value if some else math.nan),
-                    "zero_lag_value": _number(at_zero if some else math.nan),
-                    "signal_to_noise": _number(ratio),
+                    "peak_lag_s": _finite(lag_s if stacked else math.nan),
+                    "peak_value": _finite(value if stacked else math.nan),
+                    "zero_lag_value": _finite(at_zero if stacked else math.nan),
+                    "signal_to_noise": _finite(ratio),
                 }
             )
     return rows
 
 
-def _pair_entry(pair: Any, windows: Any) -> dict[str, Any]:
-    some = windows["n_windows"] > 0
+def _describe_pair(pair: Any, windows: Any) -> dict[str, Any]:
+    stacked = windows["n_windows"] > 0
     return {
         "first": str(pair["first_id"]),
         "second": str(pair["second_id"]),
-        "distance_km": _number(pair["distance_km"]),
-        "azimuth_deg": _number(pair["azimuth_deg"]),
-        "back_azimuth_deg": _number(pair["back_azimuth_deg"]),
+        "distance_km": _finite(pair["distance_km"]),
+        "azimuth_deg": _finite(pair["azimuth_deg"]),
+        "back_azimuth_deg": _finite(pair["back_azimuth_deg"]),
         "n_windows": int(windows["n_windows"]),
-        "start": _iso(int(windows["start_ns"])) if some else None,
-        "end": _iso(int(windows["end_ns"])) if some else None,
+        "start": _format_time(int(windows["start_ns"])) if stacked else None,
+        "end": _format_time(int(windows["end_ns"])) if stacked else None,
     }
 
 
-def _number(value: float) -> float | None:
+def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _iso(time_ns: int) -> str:
-    """Return a time in ISO 8601, without a fraction where there is none.
+def _format_time(time_ns: int) -> str:
+    """Return a time in ISO 8601; whole seconds have no fraction.
 
-    >>> _iso(1_500_000_000), _iso(2_000_000_000)
+    >>> _format_time(1_500_000_000), _format_time(2_000_000_000)
     ('1970-01-01T00:00:01.500000Z', '1970-01-01T00:00:02Z')
     """
-    seconds, rest_ns = divmod(time_ns, SECOND_NS)
-    time = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest_ns // 1000)
+    seconds, fraction_ns = divmod(time_ns, SECOND_NS)
+    microsecond = fraction_ns // 1000
+    time = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microsecond)
     return time.isoformat().replace("+00:00", "Z")
 
 
@@ -94,7 +95,7 @@ def _iso(time_ns: int) -> str:
 
 
 def describe(store: Store, stack: str | None = None) -> dict[str, Any]:
-    """Return what is known of a run without reading its correlations; JSON-ready."""
+    """Describe a run without reading its correlations, ready for JSON."""
     lags_s = store.lags_s
     description: dict[str, Any] = {
         "path": str(store.path),
@@ -112,20 +113,22 @@ def describe(store: Store, stack: str | None = None) -> dict[str, Any]:
     }
     if store.stacks:
         windows = store.windows(stack)
-        there = windows[windows["n_windows"] > 0]
+        stacked = windows[windows["n_windows"] > 0]
         description |= {
             "stack": store.default_stack if stack is None else stack,
-            "n_pairs_stacked": len(there),
-            "n_windows": _range(there["n_windows"]),
-            "distance_km": _range(store.pairs["distance_km"]),
-            "start": _iso(int(there["start_ns"].min())) if len(there) else None,
-            "end": _iso(int(there["end_ns"].max())) if len(there) else None,
+            "n_pairs_stacked": len(stacked),
+            "n_windows": _limits(stacked["n_windows"]),
+            "distance_km": _limits(store.pairs["distance_km"]),
+            "start": _format_time(int(stacked["start_ns"].min()))
+            if len(stacked)
+            else None,
+            "end": _format_time(int(stacked["end_ns"].max())) if len(stacked) else None,
         }
     return description
 
 
-def _range(values: np.ndarray) -> list[float] | None:
-    """Return [least, largest] of what is finite; whole numbers stay whole."""
+def _limits(values: np.ndarray) -> list[float] | None:
+    """Return the least and the largest finite value; integers stay integers."""
     finite = values[np.isfinite(values)]
     return [finite.min().item(), finite.max().item()] if len(finite) else None
 
@@ -143,14 +146,15 @@ def info_json(
     store
         Open results.
     pair
-        Two channels: only this pair. By default all pairs; all correlations are read.
+        Two channels: only this pair. By default all pairs, and all correlations are
+        read.
     stack
         Name of the stack; by default ``"all"``.
 
     Returns
     -------
     dict
-        As of `describe`, and ``pairs``: the list of `pair_rows`.
+        The entries of `describe`, and ``pairs``: the list of `pair_rows`.
     """
     indices = None if pair is None else [store.pair_index(*pair)]
     return describe(store, stack) | {"pairs": pair_rows(store, stack, indices)}
@@ -180,19 +184,22 @@ def info_text(
         Name of the stack; by default ``"all"``.
     """
     if pair is not None:
-        return _pair_text(store, *pair)
-    lines = _summary(describe(store, stack))
+        return _format_pair(store, *pair)
+    lines = _summarise(describe(store, stack))
     if not len(store):
         return "\n".join(lines)
     shown = len(store) if all_pairs else min(len(store), FIRST_ROWS)
-    lines += ["", *_table(pair_rows(store, stack, range(shown)), (*GEOMETRY, *RESULT))]
+    lines += [
+        "",
+        *_format_columns(pair_rows(store, stack, range(shown)), (*GEOMETRY, *RESULT)),
+    ]
     if shown < len(store):
         lines.append(f"... and {len(store) - shown:,} more pairs; --all lists them")
     return "\n".join(lines)
 
 
-def _summary(about: dict[str, Any]) -> list[str]:
-    state = "" if about["complete"] else " (the run has not ended, or was stopped)"
+def _summarise(about: dict[str, Any]) -> list[str]:
+    state = "" if about["complete"] else " (not complete: running, or stopped early)"
     lines = [
         f"{about['path']}{state}",
         f"{about['n_pairs']:,} pairs of {about['n_channels']:,} channels, lags "
@@ -202,17 +209,17 @@ def _summary(about: dict[str, Any]) -> list[str]:
         return [*lines, "no correlations yet"]
     stacks = about["stacks"]
     if len(stacks) > 1:
-        named = stacks if len(stacks) <= 4 else [*stacks[:2], "...", *stacks[-2:]]
-        lines.append(f"{len(stacks)} stacks: {', '.join(named)}")
+        names = stacks if len(stacks) <= 4 else [*stacks[:2], "...", *stacks[-2:]]
+        lines.append(f"{len(stacks)} stacks: {', '.join(names)}")
     if about["start"]:
         least, most = about["n_windows"]
         lines.append(
             f"stack {about['stack']!r}: {about['start']} to {about['end']}, "
-            f"{least if least == most else f'{least} to {most}'} windows a pair"
+            f"{least if least == most else f'{least} to {most}'} windows per pair"
         )
     missing = about["n_pairs"] - about["n_pairs_stacked"]
     if missing:
-        lines.append(f"pairs without a window in it: {missing:,}")
+        lines.append(f"pairs without a window in this stack: {missing:,}")
     return lines
 
 
@@ -228,43 +235,41 @@ RESULT = (
     ("peak_value", "peak value", ">", "{:+.6g}"),
     ("signal_to_noise", "SNR", ">", "{:.1f}"),
 )
-
-
 STACK = ("stack", "stack", "<", "{}")
 
 
-def _table(
-    rows: list[dict[str, Any]], form_of_columns: Sequence[tuple[str, str, str, str]]
+def _format_columns(
+    rows: list[dict[str, Any]], formats: Sequence[tuple[str, str, str, str]]
 ) -> list[str]:
-    """Lay out rows in columns; what is not known is a dash."""
+    """Lay out rows in columns; an unknown value is a dash."""
     columns = []
-    for key, title, side, form in form_of_columns:
+    for key, title, side, form in formats:
         cells = ["-" if row[key] is None else form.format(row[key]) for row in rows]
         width = max(map(len, [title, *cells]))
         columns.append([f"{cell:{side}{width}}" for cell in [title, *cells]])
     return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
 
 
-def _pair_text(store: Store, first: str, second: str) -> str:
+def _format_pair(store: Store, first: str, second: str) -> str:
     index = store.pair_index(first, second)
     rows = [
         row | {"stack": stack}
         for stack in store.stacks
         for row in pair_rows(store, stack, [index])
     ]
-    one = rows[0]
-    km = one["distance_km"]
+    pair = rows[0]
+    km = pair["distance_km"]
     return "\n".join(
         [
-            f"{one['first']} - {one['second']}",
+            f"{pair['first']} - {pair['second']}",
             f"distance  {'unknown' if km is None else f'{km:.3f} km'}",
-            f"azimuth   {_degrees(one['azimuth_deg'])} at the first, "
-            f"{_degrees(one['back_azimuth_deg'])} at the second",
+            f"azimuth   {_format_degrees(pair['azimuth_deg'])} at the first, "
+            f"{_format_degrees(pair['back_azimuth_deg'])} at the second",
             "",
-            *_table(rows, (STACK, *RESULT)),
+            *_format_columns(rows, (STACK, *RESULT)),
         ]
     )
 
 
-def _degrees(value: float | None) -> str:
+def _format_degrees(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1f}°"

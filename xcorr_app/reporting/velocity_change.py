@@ -1,4 +1,4 @@
-"""The picture and the summary of velocity changes."""
+"""The figure and the summary of velocity changes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from seismo_pes.plotting import save, velocity_figure, velocity_image_figure
-from xcorr_app.measuring.changes import ChangeTable, read_table
-from xcorr_app.measuring.velocity import DvvSettings
+from xcorr_app.measuring.dvv_settings import DvvSettings
+from xcorr_app.measuring.dvv_tables import ChangeTable, read_table
 
 __all__ = ["draw_changes", "summary"]
 
-MOST_BYTES = 40 << 20  # of the file of the pairs, for their lines
-MOST_LINES = 300
-ALONE = 3  # so many pairs are drawn by their own changes
+# A larger table of pairs is not read for the figure, which then has the mean alone.
+MOST_BYTES = 40 << 20
+MOST_LINES = 300  # changes of pairs in a figure
+FEW_PAIRS = 3  # up to this number the figure has no panel with the number of pairs
 
 
 def draw_changes(
     table: ChangeTable, settings: DvvSettings, path: str | os.PathLike[str]
 ) -> Path:
-    """Draw the mean of the network over time, and lines of the pairs if there are few.
+    """Draw the mean of the network over time, and the changes of the pairs.
 
     Raises
     ------
@@ -38,34 +39,38 @@ def draw_changes(
         )
     low, high = settings.band_hz
     notes = [f"{settings.method}, {low:g} to {high:g} Hz"]
-    notes.append(f"against {settings.reference!r}")
+    notes.append(f"reference: stack {settings.reference!r}")
     n_pairs = int(mean["n_pairs"].max())
     pairs = None
     if pairs_file.stat().st_size < MOST_BYTES:
         pairs = read_table(pairs_file)
-    words = {"title": _title(n_pairs, pairs), "note": ", ".join(notes)}
+    text = {"title": _make_title(n_pairs, pairs), "note": ", ".join(notes)}
     if "frequency_hz" in mean:
-        return save(_image(mean, words), Path(path))
-    lines = [] if n_pairs == 1 or pairs is None else _lines(pairs, table.min_coherence)
+        return save(_draw_image(mean, text), Path(path))
+    lines = (
+        []
+        if n_pairs == 1 or pairs is None
+        else _changes_of_pairs(pairs, table.min_coherence)
+    )
     figure = velocity_figure(
         mean["time"],
         mean["dvv"],
         mean["error"],
         mean["coherence"],
-        n_pairs=mean["n_pairs"] if n_pairs > ALONE else None,
+        n_pairs=mean["n_pairs"] if n_pairs > FEW_PAIRS else None,
         lines=lines,
-        **words,
+        **text,
     )
     return save(figure, Path(path))
 
 
-def _title(n_pairs: int, pairs: dict[str, np.ndarray] | None) -> str:
+def _make_title(n_pairs: int, pairs: dict[str, np.ndarray] | None) -> str:
     if n_pairs == 1 and pairs is not None:
         return f"Velocity change, {pairs['first'][0]} – {pairs['second'][0]}"
     return f"Velocity change, {n_pairs:,} pairs"
 
 
-def _image(mean: dict[str, np.ndarray], words: dict[str, str]) -> Any:
+def _draw_image(mean: dict[str, np.ndarray], text: dict[str, str]) -> Any:
     frequencies = np.unique(mean["frequency_hz"])
     shape = (-1, len(frequencies))
     return velocity_image_figure(
@@ -73,16 +78,16 @@ def _image(mean: dict[str, np.ndarray], words: dict[str, str]) -> Any:
         frequencies,
         mean["dvv"].reshape(shape),
         mean["coherence"].reshape(shape),
-        **words,
+        **text,
     )
 
 
-def _lines(
-    pairs: dict[str, np.ndarray], least: float
+def _changes_of_pairs(
+    pairs: dict[str, np.ndarray], min_coherence: float
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return times and changes of each pair, of evenly chosen ones of very many."""
+    """Return times and changes of each pair, of at most 300 pairs."""
     names = np.char.add(np.char.add(pairs["first"], " "), pairs["second"])
-    values = np.where(pairs["coherence"] >= least, pairs["dvv"], np.nan)
+    values = np.where(pairs["coherence"] >= min_coherence, pairs["dvv"], np.nan)
     starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
     ends = np.r_[starts[1:], len(names)]
     step = -(-len(starts) // MOST_LINES)
@@ -93,7 +98,7 @@ def _lines(
 
 
 def summary(table: ChangeTable, settings: DvvSettings) -> list[str]:
-    """Return lines about the mean of the network."""
+    """Return lines of text about the mean of the network."""
     mean = read_table(table.paths[1])
     known = np.isfinite(mean["dvv"])
     if not known.any():
@@ -101,10 +106,10 @@ def summary(table: ChangeTable, settings: DvvSettings) -> list[str]:
     percent, error = 100 * mean["dvv"][known], 100 * mean["error"][known]
     n_times = len(np.unique(mean["time"][known]))
     n_pairs = int(mean["n_pairs"].max())
-    said = f"{n_pairs:,} pair{'' if n_pairs == 1 else 's'} at {n_times:,} times"
-    usual = error[np.isfinite(error)]
-    about = f", error of the mean {np.median(usual):.4f} %" if len(usual) else ""
+    pairs = f"{n_pairs:,} pair{'' if n_pairs == 1 else 's'} at {n_times:,} times"
+    error = error[np.isfinite(error)]
+    spread = f", error of the mean {np.median(error):.4f} %" if len(error) else ""
     return [
-        f"dv/v by {settings.method} of {said}: {percent.min():+.4f} to "
-        f"{percent.max():+.4f} %{about}"
+        f"dv/v by {settings.method} of {pairs}: {percent.min():+.4f} to "
+        f"{percent.max():+.4f} %{spread}"
     ]
