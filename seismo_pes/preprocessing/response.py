@@ -21,7 +21,6 @@ from seismo_pes.items.traces import with_data
 from seismo_pes.metadata.deferred import DeferredResponse
 from seismo_pes.metadata.inventory import StationInventories
 from seismo_pes.metadata.inverse import PreFilter, ResponseCache
-from seismo_pes.signal import fourier
 from seismo_pes.signal.transfer import apply
 
 __all__ = ["RemoveResponse", "remove_response"]
@@ -205,7 +204,7 @@ def _deconvolved(
 ) -> np.ndarray:
     if np.ma.isMaskedArray(trace.data) or not trace.stats.npts:
         raise DataError(f"{trace.id}: gaps or no samples at all; split it first")
-    n_fft = 2 * fourier.next_fast_len(trace.stats.npts, real=True)
+    n_fft = 2 * fft.next_fast_len(trace.stats.npts, real=True)
     rate_hz = float(trace.stats.sampling_rate)
     try:
         inverse, scale = cache.inverse(

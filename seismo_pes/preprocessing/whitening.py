@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from obspy import Stream, Trace
+from scipy import fft
 
 from dispel4py.errors import DataError
 from seismo_pes.element import element
 from seismo_pes.items.traces import aligned, samples, with_data
-from seismo_pes.signal import fourier
 from seismo_pes.signal.detrend import demean
 from seismo_pes.signal.normalize import running_mean
 from seismo_pes.signal.whiten import band_weights
@@ -90,7 +90,7 @@ def whiten_psd(
     )
     windows = np.lib.stride_tricks.sliding_window_view(data, size)[:: size // 2]
     hann = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
-    power = np.square(np.abs(fourier.rfft(demean(windows) * hann))).mean(axis=0)
+    power = np.square(np.abs(fft.rfft(demean(windows) * hann))).mean(axis=0)
     fine = np.arange(spectrum.shape[-1]) * (size / n_fft)
     # interpolated to the fine bins; smoothed, so that it bends nowhere
     root = np.sqrt(np.interp(fine, np.arange(len(power)), power))
@@ -109,14 +109,14 @@ def _spectrum(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     if data.dtype != np.float32:
         data = data.astype(np.float64)
-    n_fft = fourier.next_fast_len(max(2, 2 * data.shape[-1]), real=True)
+    n_fft = fft.next_fast_len(max(2, 2 * data.shape[-1]), real=True)
     rate_hz = trace.stats.sampling_rate
     weights, _ = band_weights(n_fft, rate_hz, low_hz, high_hz, octaves, data.dtype)
-    return fourier.rfft(data, n_fft, axis=-1), weights, n_fft
+    return fft.rfft(data, n_fft, axis=-1), weights, n_fft
 
 
 def _back(traces: list[Trace], spectrum: np.ndarray, n_fft: int) -> list[Trace]:
-    rows = fourier.irfft(spectrum, n_fft, axis=-1)
+    rows = fft.irfft(spectrum, n_fft, axis=-1)
     return [
         with_data(trace, row[: trace.stats.npts].copy())
         for trace, row in zip(traces, rows, strict=True)

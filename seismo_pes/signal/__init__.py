@@ -7,7 +7,7 @@ out of range raises `errors.ParameterError`, which names it.
 
 One record: `gaps`, `spikes`, `shift`, `rates`, `detrend`, `taper`, `filter`,
 `resample`, `normalize`.
-Windows and spectra: `window`, `fourier`, `spectra`, `psd`, `whiten`, `transfer`.
+Windows and spectra: `window`, `spectra`, `psd`, `whiten`, `transfer`.
 Components: `rotation`.
 Pairs: `correlate` (definition and kernels), `coherency` (coherency, deconvolution,
 phase, rotation of tensors).

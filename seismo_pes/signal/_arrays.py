@@ -67,12 +67,17 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """
     dtype = np.dtype(dtype)
     size = prod(shape) * dtype.itemsize
-    held = _memory.__dict__.get(name)
+    held = _memory.arrays.get(name)
     if held is None or held.size < size:
         held = np.empty(size, dtype=np.uint8)
         if size <= KEPT_BYTES:
-            _memory.__dict__[name] = held
+            _memory.arrays[name] = held
     return held[:size].view(dtype).reshape(shape)
 
 
-_memory = threading.local()
+class _Memory(threading.local):
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[Any]] = {}
+
+
+_memory = _Memory()

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
+from scipy import fft
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, require_count, scratch
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.whiten import ComplexArray, as_complex
@@ -108,7 +108,7 @@ def cut_lags(
         c = scratch("c", (len(full), n_fft), full.real.dtype)
         np.fft.irfft(full, n_fft, axis=-1, out=c)
     else:
-        c = fourier.irfft(full, n_fft, axis=-1)
+        c = fft.irfft(full, n_fft, axis=-1)
     # negative lags stand at the end of the circle
     n_negative = max(0, min(0, lags.stop) - lags.start)
     first = n_fft + lags.start

@@ -11,8 +11,8 @@ memory.
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy import fft
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float
 from seismo_pes.signal._blocks import few_lags, many_windows, one_window, products
 from seismo_pes.signal._lags import (
@@ -121,7 +121,7 @@ def cross_correlate(
     if a.shape[-1] == 0 or b.shape[-1] == 0:
         return np.zeros((*shape, len(lags)), dtype=dtype)
     n_fft = fft_length(max(a.shape[-1], b.shape[-1]), furthest(lags))
-    spectrum = np.conj(fourier.rfft(a, n_fft)) * fourier.rfft(b, n_fft)
+    spectrum = np.conj(fft.rfft(a, n_fft)) * fft.rfft(b, n_fft)
     c = lags_from_spectra(spectrum, n_fft, None, max_lag, dtype=dtype)
     if normalize == "energy":
         scale = np.sqrt(energy(a) * energy(b))

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import fft
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float, require_rate
 from seismo_pes.signal.errors import ParameterError
 
@@ -146,8 +146,8 @@ def n_alike(x: ArrayLike) -> float:
     """
     x = as_float(x)
     x = x - x.mean() if x.size else x
-    power = fourier.rfft(x, fourier.next_fast_len(max(2 * len(x), 2)))
-    covariance = fourier.irfft(np.abs(power) ** 2)[: len(x)]
+    power = fft.rfft(x, fft.next_fast_len(max(2 * len(x), 2)))
+    covariance = fft.irfft(np.abs(power) ** 2)[: len(x)]
     if not len(x) or covariance[0] <= 0:
         return 1.0
     negative = np.flatnonzero(covariance <= 0)
@@ -262,10 +262,10 @@ def windowed_delays(
         )
     index = starts[:, None] + np.arange(size)
     a, b = _windows(one[index]), _windows(other[index])
-    n_fft = fourier.next_fast_len(2 * size, real=True)
-    sa, sb = fourier.rfft(a, n_fft), fourier.rfft(b, n_fft)
+    n_fft = fft.next_fast_len(2 * size, real=True)
+    sa, sb = fft.rfft(a, n_fft), fft.rfft(b, n_fft)
     fine = 8
-    c = fourier.irfft(np.conj(sa) * sb, fine * n_fft) * fine
+    c = fft.irfft(np.conj(sa) * sb, fine * n_fft) * fine
     reach = max(1, int(max_delay_s * rate_hz * fine))
     c = np.concatenate([c[:, -reach:], c[:, : reach + 1]], axis=1)
     norm = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)

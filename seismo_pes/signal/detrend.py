@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.interpolate import LSQUnivariateSpline
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
 from seismo_pes.signal.errors import ParameterError
@@ -227,6 +228,4 @@ def detrend_spline(x: ArrayLike, knot_spacing: int, order: int = 3) -> FloatArra
 def _spline(t: FloatArray, y: FloatArray, knots: FloatArray, order: int) -> Any:
     if not np.isfinite(y).all():
         return np.full_like(t, np.nan)
-    from scipy.interpolate import LSQUnivariateSpline  # here, as it takes long
-
     return LSQUnivariateSpline(t, y, knots, k=order)(t)

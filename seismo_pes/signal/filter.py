@@ -2,7 +2,9 @@
 
 from functools import lru_cache
 
+import numpy as np
 from numpy.typing import ArrayLike
+from scipy.signal import butter
 
 from seismo_pes.signal._arrays import (
     FloatArray,
@@ -11,7 +13,6 @@ from seismo_pes.signal._arrays import (
     require_rate,
 )
 from seismo_pes.signal._recursive import filtered
-from seismo_pes.signal._sections import butterworth
 from seismo_pes.signal.errors import ParameterError
 
 
@@ -155,4 +156,5 @@ def _sections(
         raise ParameterError(
             f"{kind} low_hz {corner_hz[0]:g} must be below high_hz {corner_hz[1]:g}"
         )
-    return butterworth(kind, corner_hz, rate_hz, corners)
+    band = corner_hz if len(corner_hz) == 2 else corner_hz[0]
+    return np.asarray(butter(corners, band, kind, output="sos", fs=rate_hz))

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import fft
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float, require_rate
 from seismo_pes.signal.delays import parabolic_peak
 from seismo_pes.signal.errors import ParameterError
@@ -174,13 +174,13 @@ def gaussian_filters(
 ) -> ComplexArray:
     """Analytic filtered records, shape (n_filters, n)."""
     n = len(x)
-    n_fft = fourier.next_fast_len(2 * n)
-    spectrum = fourier.rfft(x, n_fft)
+    n_fft = fft.next_fast_len(2 * n)
+    spectrum = fft.rfft(x, n_fft)
     f = np.arange(len(spectrum)) * (rate_hz / n_fft)
     full = np.zeros((len(centre_hz), n_fft), dtype=np.complex128)
     weights = np.exp(-alpha * (f / centre_hz[:, None] - 1) ** 2)
     full[:, : len(f)] = 2 * spectrum * weights
-    return np.asarray(fourier.ifft(full, axis=1, overwrite_x=True)[:, :n])
+    return np.asarray(fft.ifft(full, axis=1, overwrite_x=True)[:, :n])
 
 
 def _picks(

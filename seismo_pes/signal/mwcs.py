@@ -2,8 +2,8 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import fft
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, require_band, require_count
 from seismo_pes.signal.delays import Delays, pair_of_records, window_starts
 from seismo_pes.signal.errors import ParameterError
@@ -75,7 +75,7 @@ def mwcs_delays(
     size, starts = window_starts(len(one), rate_hz, window_s, step_s)
     smooth_bins = require_count(smooth_bins, "smooth_bins")
     require_band(low_hz, high_hz, rate_hz)
-    n_fft = fourier.next_fast_len(_PADDING * size, real=True)
+    n_fft = fft.next_fast_len(_PADDING * size, real=True)
     frequency = np.arange(n_fft // 2 + 1) * (rate_hz / n_fft)
     band = np.flatnonzero((frequency >= low_hz) & (frequency <= high_hz))
     if (high_hz - low_hz) * window_s < 3:
@@ -110,7 +110,7 @@ _EFFECTIVE = 0.58
 def _spectra(windows: FloatArray, n_fft: int) -> FloatArray:
     windows = windows - windows.mean(axis=1, keepdims=True)
     edges = round(_EDGE * windows.shape[1])
-    return np.asarray(fourier.rfft(taper(windows, edges), n_fft, axis=1))
+    return np.asarray(fft.rfft(taper(windows, edges), n_fft, axis=1))
 
 
 def _smooth(s: FloatArray, n_half: int) -> FloatArray:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
+from scipy.signal import welch
 
 from seismo_pes.signal._arrays import (
     FloatArray,
@@ -81,8 +82,6 @@ def welch_psd(
     bad = np.asarray(~np.isfinite(x).all(axis=-1))
     if bad.any():
         x = np.where(bad[..., None], x.dtype.type(0), x)
-    from scipy.signal import welch  # here, as its import takes long
-
     frequency, density = welch(
         x,
         rate_hz,

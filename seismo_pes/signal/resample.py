@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import fft
+from scipy.signal import zoom_fft
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import (
     FloatArray,
     as_float,
@@ -166,11 +167,11 @@ def _taps(p: int, q: int) -> FloatArray:
 def _by_transforms(x: FloatArray, p: int, q: int, n_out: int) -> FloatArray:
     """Resample in the frequency domain; time does not grow with the ratio."""
     pad = _HALF_LENGTH * max(p, q)  # samples at p times the input rate
-    units = fourier.next_fast_len(-(-(x.shape[-1] * p + pad) // (p * q)), real=True)
+    units = fft.next_fast_len(-(-(x.shape[-1] * p + pad) // (p * q)), real=True)
     n_bins = min(p, q) * units // 2 + 1
-    spectrum = fourier.rfft(x, q * units, axis=-1)[..., :n_bins]
+    spectrum = fft.rfft(x, q * units, axis=-1)[..., :n_bins]
     spectrum *= _response(p, q, units).astype(x.dtype)
-    y = fourier.irfft(spectrum, p * units, axis=-1)
+    y = fft.irfft(spectrum, p * units, axis=-1)
     return np.ascontiguousarray(y[..., :n_out])
 
 
@@ -210,9 +211,7 @@ def _bins(taps: FloatArray, n: int, n_bins: int) -> FloatArray:
     if n <= _LARGEST_TRANSFORM:
         at = np.arange(len(taps)) - len(taps) // 2
         record = np.bincount(at % n, taps, n)
-        return np.asarray(fourier.rfft(record)[:n_bins].real)
-    from scipy.signal import zoom_fft  # here, as its import takes long
-
+        return np.asarray(fft.rfft(record)[:n_bins].real)
     band = zoom_fft(taps, (0.0, n_bins / n), n_bins, fs=1.0)
     centred = np.exp(2j * np.pi * (len(taps) // 2) / n * np.arange(n_bins))
     return np.asarray((band * centred).real)
@@ -241,7 +240,7 @@ def resample_fourier(x: ArrayLike, n_out: int) -> FloatArray:
     n = x.shape[-1]
     if n == 0:
         raise ParameterError("x: an empty record has no period to resample")
-    spectrum = fourier.rfft(x, axis=-1)
+    spectrum = fft.rfft(x, axis=-1)
     kept = np.zeros((*x.shape[:-1], n_out // 2 + 1), dtype=spectrum.dtype)
     m = min(n, n_out)
     kept[..., : m // 2 + 1] = spectrum[..., : m // 2 + 1]
@@ -250,7 +249,7 @@ def resample_fourier(x: ArrayLike, n_out: int) -> FloatArray:
         kept[..., m // 2] *= 0.5 if n_out > n else 2.0
         if n_out < n:
             kept[..., m // 2] = kept[..., m // 2].real
-    y: FloatArray = fourier.irfft(kept, n_out, axis=-1)
+    y: FloatArray = fft.irfft(kept, n_out, axis=-1)
     y *= n_out / n
     return y
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import fft
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.taper import cosine_edge
@@ -73,9 +73,9 @@ def _padded(x: FloatArray) -> tuple[FloatArray, int]:
 
 
 def _turned(x: FloatArray, shift: float) -> FloatArray:
-    n_fft = fourier.next_fast_len(x.shape[-1], real=True)
-    spectrum = fourier.rfft(x, n_fft, axis=-1)
+    n_fft = fft.next_fast_len(x.shape[-1], real=True)
+    spectrum = fft.rfft(x, n_fft, axis=-1)
     phase = 2 * np.pi * shift / n_fft * np.arange(spectrum.shape[-1])
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite spreads
         spectrum *= np.exp(1j * phase).astype(spectrum.dtype)
-    return np.asarray(fourier.irfft(spectrum, n_fft, axis=-1))[..., : x.shape[-1]]
+    return np.asarray(fft.irfft(spectrum, n_fft, axis=-1))[..., : x.shape[-1]]

@@ -2,8 +2,8 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import fft
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.whiten import ComplexArray, as_complex
@@ -29,7 +29,7 @@ def fft_length(n_samples: int, n_lags: int) -> int:
     n_samples = require_count(n_samples, "n_samples", 1)
     n_lags = require_count(n_lags, "n_lags")
     length = max(n_samples + n_lags, 2 * n_lags + 1, 2)
-    return fourier.next_fast_len(length, real=True)
+    return fft.next_fast_len(length, real=True)
 
 
 def rfft_windows(
@@ -73,7 +73,7 @@ def rfft_windows(
     if windows.size == 0:
         kind = np.complex64 if windows.dtype == np.float32 else np.complex128
         return np.zeros(shape, dtype=kind)
-    spectra: ComplexArray = fourier.rfft(windows, n_fft, axis=-1, workers=workers)
+    spectra: ComplexArray = fft.rfft(windows, n_fft, axis=-1, workers=workers)
     return spectra if bins is None else spectra[..., bins].copy()
 
 

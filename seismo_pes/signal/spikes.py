@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import rank_filter
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
 from seismo_pes.signal.errors import ParameterError
@@ -142,8 +143,6 @@ def _hampel(
     k = _threshold(k)
     if x.size == 0:
         return np.zeros(x.shape, dtype=np.bool_), x
-    from scipy.ndimage import rank_filter  # here, as its import takes long
-
     filled = np.nan_to_num(interpolate_gaps(x, x.shape[-1]))
     around = {"size": [1] * (x.ndim - 1) + [2 * n_half + 1], "mode": "mirror"}
     median = rank_filter(filled, n_half, **around)

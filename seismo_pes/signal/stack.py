@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import fft
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.normalize import running_mean
@@ -135,9 +135,9 @@ def analytic(x: FloatArray) -> ComplexArray:
     if x.size == 0:
         return spectrum
     half = n // 2 + 1
-    spectrum[..., :half] = fourier.rfft(x, axis=-1)
+    spectrum[..., :half] = fft.rfft(x, axis=-1)
     spectrum[..., 1 : (n + 1) // 2] *= 2
-    return fourier.ifft(spectrum, axis=-1, overwrite_x=True)
+    return fft.ifft(spectrum, axis=-1, overwrite_x=True)
 
 
 def phase_coherence(x: ArrayLike, n_smooth: int = 0) -> FloatArray:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import fft
+from scipy.ndimage import uniform_filter
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import (
     FloatArray,
     as_float,
@@ -55,14 +56,14 @@ def adaptive_covariance(x: ArrayLike, power: float = 1.0) -> FloatArray:
     if n_windows < 2 or n == 0:
         return linear(x)
     # Twice the length: the filter's response must not wrap around.
-    n_fft = fourier.next_fast_len(2 * n, real=True)
-    spectra = fourier.rfft(x, n_fft, axis=-1)
+    n_fft = fft.next_fast_len(2 * n, real=True)
+    spectra = fft.rfft(x, n_fft, axis=-1)
     total = spectra.sum(axis=0)
     auto = np.square(np.abs(spectra), dtype=np.float64).sum(axis=0)
     cross = np.square(np.abs(total), dtype=np.float64) - auto
     ratio = cross / np.where(auto == 0, np.inf, (n_windows - 1) * auto)
     factor = np.clip(ratio, 0, 1) ** power
-    out = fourier.irfft(total * (factor / n_windows), n_fft)[:n]
+    out = fft.irfft(total * (factor / n_windows), n_fft)[:n]
     return np.asarray(out, dtype=x.dtype)
 
 
@@ -145,8 +146,6 @@ def wiener_windows(
 
 def _local_wiener(x: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Lim's adaptive filter: shrink to the local mean where variance is mere noise."""
-    from scipy.ndimage import uniform_filter  # here, as its import takes long
-
     mean = uniform_filter(x, size, mode="nearest")
     variance = uniform_filter(np.square(x), size, mode="nearest") - mean**2
     variance = np.maximum(variance, 0)
@@ -213,7 +212,7 @@ def time_frequency_phase_weighted(
     if n_windows == 0 or n == 0:
         return linear(x)
     out = np.zeros(n // 2 + 1, dtype=np.complex128)
-    spectra = fourier.fft(x, axis=-1)
+    spectra = fft.fft(x, axis=-1)
     first = int(np.ceil(low_hz * n / rate_hz - 1e-9))
     last = int(np.floor(high_hz * n / rate_hz + 1e-9))
     for k, row in _s_transform(spectra, range(max(1, first), last + 1), width):
@@ -225,7 +224,7 @@ def time_frequency_phase_weighted(
         out[k] = (weight * row.mean(axis=0)).sum()
     if n % 2 == 0:
         out[-1] = out[-1].real
-    return np.asarray(fourier.irfft(out, n), dtype=x.dtype)
+    return np.asarray(fft.irfft(out, n), dtype=x.dtype)
 
 
 def _s_transform(
@@ -237,7 +236,7 @@ def _s_transform(
     for k in bins:
         gauss = np.exp(-2 * (np.pi * width * offset / k) ** 2)
         shifted = np.roll(spectra, -k, axis=-1) * gauss.astype(spectra.real.dtype)
-        yield k, fourier.ifft(shifted, axis=-1, overwrite_x=True)
+        yield k, fft.ifft(shifted, axis=-1, overwrite_x=True)
 
 
 def _two_axes(x: ArrayLike) -> FloatArray:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
+from scipy import fft
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.whiten import ComplexArray, as_complex
@@ -143,11 +143,11 @@ def apply(x: ArrayLike, t: Transfer, nyquist_modulus: bool = False) -> FloatArra
 
 
 def _plain(x: FloatArray, n: int, bins: ComplexArray, modulus: bool) -> FloatArray:
-    spectrum = fourier.rfft(x, n)
+    spectrum = fft.rfft(x, n)
     spectrum *= bins.astype(spectrum.dtype, copy=False)
     if modulus:
         spectrum[-1] = abs(spectrum[-1])
-    return fourier.irfft(spectrum, n)
+    return fft.irfft(spectrum, n)
 
 
 def _cyclic(
@@ -179,16 +179,16 @@ def _negacyclic(x: FloatArray, bins: ComplexArray) -> FloatArray:
     z.real = x[:half].reshape(bins.shape)
     np.negative(x[half:].reshape(bins.shape), out=z.imag)
     z *= down
-    z = fourier.fft(z, axis=0, overwrite_x=True)
+    z = fft.fft(z, axis=0, overwrite_x=True)
     step = max(1, _BLOCK // n_columns)
     for first in range(0, n_rows, step):
         rows = slice(first, first + step)
         part = z[rows] * twist[rows]
-        part = fourier.fft(part, axis=1, overwrite_x=True)
+        part = fft.fft(part, axis=1, overwrite_x=True)
         part *= bins[rows].astype(part.dtype, copy=False)
-        part = fourier.ifft(part, axis=1, overwrite_x=True)
+        part = fft.ifft(part, axis=1, overwrite_x=True)
         np.multiply(part, np.conj(twist[rows]), out=z[rows])
-    z = fourier.ifft(z, axis=0, overwrite_x=True)
+    z = fft.ifft(z, axis=0, overwrite_x=True)
     z *= np.conj(down)
     out = np.empty_like(x)
     out[:half] = z.real.reshape(-1)

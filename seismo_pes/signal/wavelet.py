@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import fft
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
-from seismo_pes.signal import fourier
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count, require_rate
 from seismo_pes.signal.delays import VelocityChange, pair_of_records, velocity_change
 from seismo_pes.signal.errors import ParameterError
@@ -65,14 +66,14 @@ def morlet(
     if x.size == 0:
         return out
     longest = 5 * n_cycles / (2 * np.pi * f.min()) * rate_hz
-    n_fft = fourier.next_fast_len(n + min(n, int(longest)) + 1)
-    spectrum = fourier.rfft(x, n_fft, axis=-1)
+    n_fft = fft.next_fast_len(n + min(n, int(longest)) + 1)
+    spectrum = fft.rfft(x, n_fft, axis=-1)
     nu = np.arange(spectrum.shape[-1]) * (rate_hz / n_fft)
     full = np.zeros((*x.shape[:-1], n_fft), dtype=kind)
     for k, f_k in enumerate(f):
         window = 2 * np.exp(-0.5 * (n_cycles * (nu / f_k - 1)) ** 2)
         full[..., : len(nu)] = spectrum * window.astype(x.dtype)
-        out[..., k, :] = fourier.ifft(full, axis=-1)[..., :n]
+        out[..., k, :] = fft.ifft(full, axis=-1)[..., :n]
     return out
 
 
@@ -343,9 +344,6 @@ def _turn(w: ComplexArray) -> ComplexArray:
 
 
 def _smooth(s: FloatArray, sigma: FloatArray, n_frequencies: int) -> FloatArray:
-    # here, as its import takes long
-    from scipy.ndimage import gaussian_filter1d, uniform_filter1d
-
     out = np.empty_like(s)
     for k, width in enumerate(sigma):
         out[k] = gaussian_filter1d(s[k], width, mode="constant", truncate=3.0)

@@ -88,11 +88,6 @@ OLD_PATHS = {
 # The checks of a configuration name its class for types.
 FOR_TYPES = {("xcorr_app.config.check", "xcorr_app.config")}
 HEAVY = ("obspy", "mpi4py", "matplotlib", "h5py", "rich", "scipy", "seismo_pes")
-# Of scipy: what takes longer to import than a run of the application to prepare.
-SLOW_PARTS = tuple(
-    f"scipy.{part}"
-    for part in ("fft", "interpolate", "ndimage", "optimize", "signal", "special")
-)
 
 
 def within(name: str, package: str) -> bool:
@@ -236,7 +231,7 @@ def reaches(graph, start) -> bool:
         ("dispel4py.run dispel4py.cli dispel4py.mappings", HEAVY),
         ("seismo_pes.signal", ("obspy", "matplotlib", "h5py", "dispel4py")),
         ("xcorr_app.cli", ("obspy", "matplotlib", "h5py", "scipy", "mpi4py")),
-        ("xcorr_app.workflow", ("matplotlib", "rich", *SLOW_PARTS)),
+        ("xcorr_app.workflow", ("matplotlib", "rich")),
     ],
     ids=["graph", "run", "signal", "xcorr-app", "correlations"],
 )

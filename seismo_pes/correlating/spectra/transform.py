@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from scipy import fft
 
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.windows.cutting import Chunk
-from seismo_pes.signal import fourier
 from seismo_pes.signal.coherency import phase_records
 from seismo_pes.signal.normalize import running_mean
 from seismo_pes.signal.spectra import rfft_windows
@@ -330,7 +330,7 @@ def _phase_spectra(some: _Some, settings: SpectraSettings) -> np.ndarray:
     else:
         whole = np.zeros((len(some.rows), n_fft // 2 + 1), some.data.dtype)
         whole[:, settings.band_bins] = some.data[0]
-        records = fourier.irfft(whole, n_fft)[:, :n_max]
+        records = fft.irfft(whole, n_fft)[:, :n_max]
     phases = np.zeros((len(records), 2, n_max), settings.dtype)
     for n in np.unique(some.n_samples):
         rows = some.n_samples == n

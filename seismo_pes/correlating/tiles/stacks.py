@@ -11,13 +11,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from scipy import fft
 
 from dispel4py.errors import ParameterError, suggest
 from seismo_pes.correlating.pairs.rotation import InstrumentPairs, turned
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.tiles.spectra import Side
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.signal import fourier
 from seismo_pes.signal._lags import lag_range, lags_from_spectra
 from seismo_pes.signal.coherency import phase_sums
 from seismo_pes.signal.stack import analytic_phase
@@ -104,7 +104,7 @@ class WindowStacks:
             return spectra
         full = np.zeros((len(spectra), settings.n_fft // 2 + 1), spectra.dtype)
         full[:, self._bins] = spectra[:, 0]
-        records = fourier.irfft(full, settings.n_fft)[:, : settings.n_samples]
+        records = fft.irfft(full, settings.n_fft)[:, : settings.n_samples]
         return analytic_phase(records)
 
     def _correlated(self, i: int, j: int) -> np.ndarray:
