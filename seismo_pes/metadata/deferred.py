@@ -1,8 +1,8 @@
-"""StationXML whose responses are read by obspy when they are asked for.
+"""StationXML whose responses obspy parses when they are first used.
 
-Nine tenths of a file are responses, and three quarters of the time that obspy takes
-for it; a run needs those of the channels that a process works on, and of many of these
-knows all but the gain: instruments of one kind differ in nothing else.
+Responses are nine tenths of a file, and take three quarters of the time that obspy
+needs to read it. A process uses those of its own channels only, and for most of these
+the text is enough: instruments of one kind differ in their gain alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import obspy
+from lxml import etree
 from obspy import Inventory
 from obspy.core.inventory import Response
 
@@ -30,12 +31,12 @@ logger = logging.getLogger(__name__)
 NAMESPACE = "{http://www.fdsn.org/xml/station/1}"
 HEAD_BYTES = 4096
 STAGE = re.compile(rb"<(?:\w+:)?Stage[\s>/]")
-# a gain's value is the first thing in it
+# the value is the first element of a gain
 GAIN = re.compile(rb"(<(?:\w+:)?StageGain\b[^>]*>\s*<(?:\w+:)?Value\b[^>]*>)([^<]*)")
 SENSITIVITY = re.compile(
     rb"(<(?:\w+:)?InstrumentSensitivity\b[^>]*>\s*<(?:\w+:)?Value\b[^>]*>)([^<]*)"
 )
-# around a response, so that obspy reads it
+# the rest of a document around one response: obspy reads documents
 FRAME = """<FDSNStationXML xmlns="http://www.fdsn.org/xml/station/1" schemaVersion="{}">
 <Source/><Created>1970-01-01T00:00:00</Created><Network code=""><Station code="">
 <Latitude>0</Latitude><Longitude>0</Longitude><Elevation>0</Elevation><Site/>
@@ -44,43 +45,74 @@ FRAME = """<FDSNStationXML xmlns="http://www.fdsn.org/xml/station/1" schemaVersi
 </FDSNStationXML>"""
 
 
-class DeferredResponse(Response):
-    """A response that is an element of StationXML until anything of it is asked for.
+def _attribute(name: str) -> property:
+    """Return an attribute of the response that obspy makes of the text."""
 
-    Then obspy reads it, and it is a plain `obspy.core.inventory.Response`.
+    def value(self: DeferredResponse) -> Any:
+        return getattr(self.parsed, name)
+
+    def assign(self: DeferredResponse, value: Any) -> None:
+        setattr(self.parsed, name, value)
+
+    return property(value, assign)
+
+
+class DeferredResponse(Response):
+    """A response of StationXML that obspy parses when an attribute is first used.
+
+    Parameters
+    ----------
+    source : bytes
+        The element ``Response``.
+    version : str
+        Version of the schema of its file.
+    where : str
+        File and channel, for messages.
     """
 
-    def __init__(self, source: bytes, version: str, where: str) -> None:
-        self.__dict__.update(_source=source, _version=version, _where=where)
+    resource_id = _attribute("resource_id")
+    instrument_sensitivity = _attribute("instrument_sensitivity")
+    instrument_polynomial = _attribute("instrument_polynomial")
+    response_stages = _attribute("response_stages")
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or "_source" not in self.__dict__:
-            raise AttributeError(name)
-        self._become_plain()
-        return getattr(self, name)
+    def __init__(self, source: bytes, version: str, where: str) -> None:
+        # Response.__init__ would assign the attributes, and so parse the text
+        self._source, self._version, self._where = source, version, where
 
     def __eq__(self, other: object) -> bool:
-        self._become_plain()
-        return bool(self == other)
+        if isinstance(other, DeferredResponse):
+            other = other.parsed
+        return bool(self.parsed == other)
+
+    @cached_property
+    def parsed(self) -> Response:
+        """The response as obspy reads it.
+
+        Raises
+        ------
+        DataError
+            If obspy cannot read it.
+        """
+        return _parsed(self._source, self._version, self._where)
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether obspy has parsed the text; then the attributes may be changed."""
+        return "parsed" in vars(self)
 
     @property
     def text(self) -> bytes:
-        """The element, without what says nothing: blanks and prefixes of its tags."""
+        """The element without blanks between its tags, and without name spaces."""
         bare = re.sub(rb">\s+<", b"><", self._source)
         bare = re.sub(rb"""\sxmlns(:\w+)?=("[^"]*"|'[^']*')""", b"", bare)
         return re.sub(rb"(</?)\w+:", rb"\1", bare)
 
-    def _become_plain(self) -> None:
-        read = _read_response(self._source, self._version, self._where)
-        self.__class__ = Response
-        self.__dict__.clear()
-        self.__dict__.update(vars(read))
-
     @cached_property
-    def told(self) -> tuple[float, tuple[int, bytes]] | None:
-        """The product of the gains, and all else: its sign, and the text.
+    def gain_and_kind(self) -> tuple[float, tuple[int, bytes]] | None:
+        """The product of the gains, and a key that instruments of one kind share.
 
-        None where the text does not tell: a stage without a gain, a polynomial.
+        The key is the sign of the product and the text without the gains. None where
+        the text does not say it: a stage without a gain, a polynomial.
         """
         n_stages = len(STAGE.findall(self._source))
         try:
@@ -96,18 +128,13 @@ class DeferredResponse(Response):
         return abs(math.prod(gains)), (n_negative % 2, text)
 
 
-def _read_response(source: bytes, version: str, where: str) -> Response:
-    """Let obspy read a response.
-
-    Raises
-    ------
-    DataError
-        If it cannot.
-    """
+def _parsed(source: bytes, version: str, where: str) -> Response:
     text = FRAME.format(version, source.decode())
     with record_warnings() as caught:
         try:
-            found = obspy.read_inventory(BytesIO(text.encode()), format="STATIONXML")
+            inventory = obspy.read_inventory(
+                BytesIO(text.encode()), format="STATIONXML"
+            )
         except Exception as error:  # obspy's readers raise anything
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise DataError(
@@ -115,38 +142,38 @@ def _read_response(source: bytes, version: str, where: str) -> Response:
             ) from error
     for warning in caught:
         logger.warning("%s: %s", where, warning.message)
-    return found[0][0][0].response
+    return inventory[0][0][0].response
 
 
 def read_stationxml(path: Path) -> Inventory | None:
-    """Read a file of StationXML, its responses deferred.
+    """Read a file of StationXML; its responses are `DeferredResponse`.
 
     Returns
     -------
     obspy.Inventory or None
-        None where obspy had better read all at once: it is something else, or obspy
-        leaves channels out.
+        None where obspy has to read the whole file: it is no StationXML, or obspy
+        leaves out some of its channels.
     """
     with path.open("rb") as file:
         if b"FDSNStationXML" not in file.read(HEAD_BYTES):
             return None
-        from lxml import etree  # here, as its import takes time
-
         file.seek(0)
         try:
             root = etree.parse(file).getroot()
         except etree.XMLSyntaxError:
-            return None  # obspy will say what is wrong
+            return None  # obspy's message says what is wrong
     if root.tag != f"{NAMESPACE}FDSNStationXML":
         return None
     version = root.get("schemaVersion", "")
-    cut = [[_cut(channel) for channel in station] for station in _stations(root)]
-    without = BytesIO(etree.tostring(root))
-    inventory = obspy.read_inventory(without, format="STATIONXML")
+    responses = [
+        [_taken(channel) for channel in channels] for channels in _stations(root)
+    ]
+    rest = BytesIO(etree.tostring(root))
+    inventory = obspy.read_inventory(rest, format="STATIONXML")
     stations = [station for network in inventory for station in network]
-    if [len(station.channels) for station in stations] != list(map(len, cut)):
+    if [len(station.channels) for station in stations] != list(map(len, responses)):
         return None
-    for station, sources in zip(stations, cut, strict=True):
+    for station, sources in zip(stations, responses, strict=True):
         for channel, source in zip(station, sources, strict=True):
             if source is not None:
                 name = f"{station.code}.{channel.location_code}.{channel.code}"
@@ -163,13 +190,11 @@ def _stations(root: Any) -> Iterator[list[Any]]:
             yield [channel for channel in channels if channel.attrib]
 
 
-def _cut(channel: Any) -> bytes | None:
-    """Take the response out of a channel."""
+def _taken(channel: Any) -> bytes | None:
+    """Remove the response from the element of a channel, and return it."""
     response = channel.find(f"{NAMESPACE}Response")
     if response is None:
         return None
-    from lxml import etree
-
     source = bytes(etree.tostring(response, with_tail=False))
     channel.remove(response)
     return source

@@ -14,7 +14,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from obspy.core.inventory import Response
@@ -22,13 +22,10 @@ from obspy.core.inventory.response import (
     PolynomialResponseStage,
     ResponseListResponseStage,
 )
+from scipy.interpolate import CubicSpline
 
 from seismo_pes.metadata.deferred import DeferredResponse
-from seismo_pes.metadata.evalresp import evaluated
 from seismo_pes.signal.transfer import Transfer, transfer
-
-if TYPE_CHECKING:
-    from scipy.interpolate import CubicSpline
 
 __all__ = ["PreFilter", "ResponseCache", "digest"]
 
@@ -122,8 +119,10 @@ class _Contents:
     """
 
     def __init__(self, response: Response) -> None:
-        told = response.told if isinstance(response, DeferredResponse) else None
-        self.gain, self._values = told or self.read(response)
+        known = None
+        if isinstance(response, DeferredResponse) and not response.is_parsed:
+            known = response.gain_and_kind
+        self.gain, self._values = known or self.read(response)
         self._hash = hash(self._values)
 
     @staticmethod
@@ -155,7 +154,7 @@ def digest(response: Response | None) -> str:
     """Return a short text that is another where a response says something else."""
     if response is None:
         return ""
-    if isinstance(response, DeferredResponse):
+    if isinstance(response, DeferredResponse) and not response.is_parsed:
         content = response.text
     else:
         content = repr(_Contents.read(response)).encode()
@@ -222,8 +221,6 @@ class _Curve:
         exact = self.at(nodes)
         if not np.isfinite(exact).all():
             return None
-        from scipy.interpolate import CubicSpline  # here, as its import takes long
-
         half = CubicSpline(np.log(nodes[::2]), exact[::2])(np.log(nodes[1::2]))
         error = np.abs(half - exact[1::2])
         # with all nodes the error is a sixteenth of that with every other one
@@ -242,7 +239,11 @@ class _Curve:
             n_exact = int(np.searchsorted(freqs_hz, self.lowest_hz))
         curve = np.empty(len(freqs_hz), dtype=np.complex128)
         if n_exact:
-            curve[:n_exact] = evaluated(self.response, freqs_hz[:n_exact], self.output)
+            curve[:n_exact] = self.response.get_evalresp_response_for_frequencies(
+                freqs_hz[:n_exact],
+                output=self.output,
+                hide_sensitivity_mismatch_warning=True,
+            )
         if self.spline is not None:
             curve[n_exact:] = self.spline(np.log(freqs_hz[n_exact:]))
         return curve

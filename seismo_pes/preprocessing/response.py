@@ -14,6 +14,7 @@ import numpy as np
 from obspy import Inventory, Stream, Trace, UTCDateTime
 from obspy.core.inventory import Channel as XmlChannel
 from obspy.core.inventory import Response
+from scipy import fft
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element
@@ -112,6 +113,10 @@ class RemoveResponse(Element):
         cache_mb: float = 256.0,
     ) -> None:
         super().__init__()
+        # evalresp's package loads matplotlib, which takes a second: processes that are
+        # forked from this one share it
+        import obspy.signal  # noqa: F401
+
         if output not in OUTPUTS:
             raise ParameterError(
                 f"output {output!r}: one of {', '.join(OUTPUTS)} is known"
@@ -177,7 +182,7 @@ def _epochs(inventory: Inventory, channel_id: str) -> list[XmlChannel]:
 
 
 def _is_complete(response: Response | None) -> bool:
-    if isinstance(response, DeferredResponse) and response.told:
+    if isinstance(response, DeferredResponse) and response.gain_and_kind:
         return True
     return response is not None and bool(response.response_stages)
 

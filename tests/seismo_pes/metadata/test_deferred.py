@@ -36,13 +36,13 @@ def check(path):
         return 0, 0
     responses = [c.response for c in channels(found)]
     late = [r for r in responses if isinstance(r, DeferredResponse)]
-    told = [r.told for r in late]
+    known = [r.gain_and_kind for r in late]
     assert found == wanted
-    assert not any(isinstance(c.response, DeferredResponse) for c in channels(found))
-    for response, said in zip(late, told, strict=True):
-        if said is not None:
-            assert said[0] == _Contents(response).gain
-    return len(late), len(late) - told.count(None)
+    assert all(r.is_parsed for r in late)
+    for response, contents in zip(late, known, strict=True):
+        if contents is not None:
+            assert contents[0] == _Contents(response).gain
+    return len(late), len(late) - known.count(None)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -65,13 +65,27 @@ def one_of(path=ONE):
     return channel.response
 
 
-def test_it_becomes_a_plain_response_when_anything_is_asked_for():
+def test_it_is_parsed_when_an_attribute_is_first_used():
     response = one_of()
     assert isinstance(response, Response)
-    assert len(response.response_stages) == 3
-    assert type(response) is Response
     with pytest.raises(AttributeError):
-        _ = one_of().no_such_thing
+        _ = response.no_such_thing
+    assert not response.is_parsed
+    assert len(response.response_stages) == 3
+    assert response.is_parsed
+    plain = obspy.read_inventory(str(ONE))[0][0][0].response
+    assert str(response) == str(plain)
+    values = response.get_evalresp_response_for_frequencies([0.1, 1.0], "VEL")
+    assert (values == plain.get_evalresp_response_for_frequencies([0.1, 1.0])).all()
+
+
+def test_a_changed_response_is_used_as_it_is_now():
+    response = one_of()
+    response.response_stages = response.response_stages[:1]
+    (stage,) = response.response_stages
+    stage.stage_gain *= 2
+    assert _Contents(response).gain == stage.stage_gain
+    assert response != one_of()
 
 
 def test_equal_to_plain_ones_from_either_side():
@@ -103,8 +117,8 @@ def changed(tmp_path, *changes):
 def test_instruments_of_one_kind_differ_in_the_gain_alone(tmp_path):
     gain = "<Value>1952.1</Value>"
     twice = one_of(changed(tmp_path, (gain, "<Value>3904.2</Value>")))
-    assert twice.told[0] == pytest.approx(2 * one_of().told[0])
-    assert twice.told[1] == one_of().told[1]
+    assert twice.gain_and_kind[0] == pytest.approx(2 * one_of().gain_and_kind[0])
+    assert twice.gain_and_kind[1] == one_of().gain_and_kind[1]
     assert _Contents(twice) == _Contents(one_of())
     upside_down = one_of(changed(tmp_path, (gain, "<Value>-1952.1</Value>")))
     assert _Contents(upside_down) != _Contents(one_of())
@@ -114,7 +128,7 @@ def test_instruments_of_one_kind_differ_in_the_gain_alone(tmp_path):
 
 def test_what_the_text_does_not_tell_obspy_does(tmp_path):
     silent = one_of(changed(tmp_path, ("<Value>1952.1</Value>", "<Value>0</Value>")))
-    assert silent.told is None
+    assert silent.gain_and_kind is None
     assert _Contents(silent).gain == 1.0
 
 
