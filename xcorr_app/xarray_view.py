@@ -1,13 +1,12 @@
-"""Results as an xarray Dataset, whose correlations are read when they are looked at."""
+"""Results as an xarray Dataset; its correlations are read from the file when used."""
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
 
-from dispel4py.errors import ParameterError
+from seismo_pes.extras import optional
 from xcorr_app.export.columns import CORRELATION, pair_columns, pairs_of
 from xcorr_app.export.target import about
 from xcorr_app.store import Store
@@ -37,14 +36,9 @@ def to_dataset(store: Store, stack: str | None = None) -> Any:
     ParameterError
         If xarray is not installed.
     """
-    try:
-        xarray = importlib.import_module("xarray")
-        indexing = importlib.import_module("xarray.core.indexing")
-    except ImportError as error:
-        raise ParameterError(
-            "the xarray view needs the package xarray: "
-            "pip install 'dispel4py-seismo[xarray]'"
-        ) from error
+    xarray = optional("xarray")
+    # what xarray's page "How to add a new backend" names for arrays that are read late
+    indexing = xarray.core.indexing
     chosen = pairs_of(store, stack)
     rows = _lazy_rows(xarray, indexing, store, stack, chosen)
     data = xarray.Variable(("pair", "lag"), indexing.LazilyIndexedArray(rows))
@@ -62,7 +56,7 @@ def _decoded(name: str, data: np.ndarray) -> np.ndarray:
 def _lazy_rows(
     xarray: Any, indexing: Any, store: Store, stack: str | None, chosen: np.ndarray
 ) -> Any:
-    """Return an array of xarray's kind that reads rows of the store."""
+    """Return an array for xarray that reads rows of the store when it is indexed."""
 
     class Rows(xarray.backends.BackendArray):
         shape = (len(chosen), len(store.lags_s))
@@ -75,11 +69,11 @@ def _lazy_rows(
 
         def _read(self, key: tuple[Any, Any]) -> np.ndarray:
             rows, lags = key
-            one = isinstance(rows, int | np.integer)
-            indices = chosen[[rows] if one else rows]
+            is_one_row = isinstance(rows, int | np.integer)
+            indices = chosen[[rows] if is_one_row else rows]
             blocks = [data[:, lags] for _, data in store.blocks(stack, indices)]
             empty = np.empty((0, self.shape[1]), self.dtype)[:, lags]
-            found = np.concatenate([empty, *blocks])
-            return found[0] if one else found
+            correlations = np.concatenate([empty, *blocks])
+            return correlations[0] if is_one_row else correlations
 
     return Rows()

@@ -386,7 +386,7 @@ def test_without_xarray_the_extra_is_named(single, monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr("xcorr_app.xarray_view.importlib.import_module", missing)
+    monkeypatch.setattr("seismo_pes.extras.importlib.import_module", missing)
     with pytest.raises(
         ParameterError, match=r"pip install 'dispel4py-seismo\[xarray\]'"
     ):

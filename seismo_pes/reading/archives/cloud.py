@@ -109,7 +109,7 @@ def _layout(files: Any, root: str, url: str, layout: str) -> str:
 
 def _list(files: Any, folder: str) -> tuple[list[str], list[str]]:
     try:
-        found = files.ls(files._strip_protocol(folder), detail=True)
+        found = files.ls(folder, detail=True)
     except FileNotFoundError:
         return [], []
     except failures() as error:
