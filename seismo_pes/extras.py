@@ -1,4 +1,4 @@
-"""Packages that are not always installed, and the extra that brings each."""
+"""Optional packages, and the extra of this distribution that installs each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dispel4py.errors import ParameterError
 
 __all__ = ["EXTRAS", "optional"]
 
-# Module, the extra of this distribution that installs it, what it is for.
+# For each module: the extra that installs it, and the feature that needs it.
 EXTRAS = {
     "pymseed": ("mseed3", "miniSEED 3"),
     "fsspec": ("cloud", "files behind a URL"),
@@ -29,7 +29,7 @@ def optional(module: str) -> Any:
     Raises
     ------
     ParameterError
-        If it is not installed, naming the extra that installs it.
+        If it is not installed; the message names the extra that installs it.
 
     Examples
     --------

@@ -1,4 +1,7 @@
-"""A disk that is full: one line that names the folder, and no traceback."""
+"""A full disk: one error, whose one line names the folder, for the errors of libraries.
+
+The operating system, h5py and HDF5 report a full disk by different exceptions.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +14,25 @@ from dispel4py.errors import DataError
 
 __all__ = ["DiskFull", "is_full", "report_full_disk"]
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-SAID = ("No space left on device", "Disk quota exceeded")  # HDF5 has no error numbers
+ERROR_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
+# HDF5 gives no error number, only the text of the operating system.
+ERROR_TEXTS = ("No space left on device", "Disk quota exceeded")
 
 
 class DiskFull(DataError, OSError):
-    """There is no room left in a folder; what was committed to it stays readable."""
+    """The disk of a folder is full; committed data in the folder stay readable."""
 
     @property
-    def told(self) -> str:
-        """The line that says all of it."""
+    def one_line(self) -> str:
+        """The whole message, which a mapping reports without a traceback."""
         return str(self.args[0])
 
     def __str__(self) -> str:
-        return self.told
+        return self.one_line
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Say whether an error, or one that led to it, is that of a full disk.
+    """Say whether an error, or one of its causes, was raised by a full disk.
 
     >>> is_full(OSError(errno.ENOSPC, "No space left on device"))
     True
@@ -37,9 +41,9 @@ def is_full(error: BaseException | None) -> bool:
     """
     while error is not None:
         if isinstance(error, OSError | RuntimeError):
-            if getattr(error, "errno", None) in FULL:
+            if getattr(error, "errno", None) in ERROR_NUMBERS:
                 return True
-            if any(text in str(error) for text in SAID):
+            if any(text in str(error) for text in ERROR_TEXTS):
                 return True
         error = error.__cause__ or error.__context__
     return False
@@ -47,14 +51,19 @@ def is_full(error: BaseException | None) -> bool:
 
 @contextlib.contextmanager
 def report_full_disk(folder: str | Path, after: str = "") -> Iterator[None]:
-    """Turn the many errors of a full disk into one `DiskFull`.
+    """Turn any error of a full disk into `DiskFull`.
 
     Parameters
     ----------
-    folder
-        What is written to.
-    after
-        What else the line should tell: what stays readable, and the way out.
+    folder : str or Path
+        The folder that is written to, for the message.
+    after : str
+        The end of the message, e.g. which data stay readable and what to do.
+
+    Raises
+    ------
+    DiskFull
+        If the code inside the ``with`` fails because of a full disk.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Warnings of other libraries, recorded to be told in our own words."""
+"""Recording the warnings of other libraries, so that our messages can report them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,27 @@ from contextlib import contextmanager
 
 __all__ = ["record_warnings"]
 
-# what Python records is that of all threads, and restored in the wrong order by two
-_ONE_AT_A_TIME = threading.RLock()
+# Python has one list of warning filters for all threads. Two threads that record at the
+# same time would restore it in the wrong order.
+_LOCK = threading.RLock()
 
 
 @contextmanager
 def record_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """Record the warnings of what is done inside, instead of showing them.
+    """Record the warnings of the code inside the ``with``, instead of showing them.
+
+    Yields
+    ------
+    list of warnings.WarningMessage
+        Grows with each warning. Warnings of other threads are in it, too.
 
     Examples
     --------
     >>> with record_warnings() as caught:
     ...     warnings.warn("the tide is high")
-    >>> [str(one.message) for one in caught]
+    >>> [str(warning.message) for warning in caught]
     ['the tide is high']
     """
-    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
+    with _LOCK, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield caught

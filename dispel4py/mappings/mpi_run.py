@@ -137,9 +137,11 @@ class _Part:
         if self._here.size == 1:
             raise RunError([failure]) from cause
         sys.stdout.flush()
-        told = getattr(cause, "told", "")  # one line that says all, as of a full disk
-        if told:  # which many ranks meet at once: rank 0 says it for all
-            failure = replace(failure, cause=told, traceback="")
+        # an error such as a full disk, which all ranks meet at once, has its message in
+        # one line: rank 0 reports it without a traceback
+        one_line = getattr(cause, "one_line", "")
+        if one_line:
+            failure = replace(failure, cause=one_line, traceback="")
         else:
             sys.stderr.write(f"{failure.traceback}{failure.summary}\n")
             sys.stderr.flush()

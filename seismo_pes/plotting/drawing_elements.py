@@ -21,7 +21,7 @@ from seismo_pes.plotting.waveform import (
     spectrogram_figure,
     waveform_figure,
 )
-from seismo_pes.writing.trace_files import as_stream, name_of
+from seismo_pes.writing.trace_files import as_stream, file_name
 
 __all__ = ["DrawCorrelation", "DrawPsd", "DrawSpectrogram", "DrawWaveform"]
 
@@ -60,7 +60,7 @@ class _Draw(GenericPE):
 
     def _drawables(self, item: Any) -> Iterator[tuple[str, Any]]:
         for trace in as_stream(item):
-            yield f"{name_of(trace)}.{type(self).__name__.lower()[4:]}", trace
+            yield f"{file_name(trace)}.{type(self).__name__.lower()[4:]}", trace
 
 
 class _DrawStream(_Draw):
@@ -69,7 +69,7 @@ class _DrawStream(_Draw):
     def _drawables(self, item: Any) -> Iterator[tuple[str, Any]]:
         stream = as_stream(item)
         if stream:
-            yield f"{name_of(stream[0])}.{type(self).__name__.lower()[4:]}", stream
+            yield f"{file_name(stream[0])}.{type(self).__name__.lower()[4:]}", stream
 
 
 WAVEFORMS = "obspy.Trace, obspy.Stream or Waveforms"

@@ -1,7 +1,8 @@
 """From files, data centres and live servers to waveforms.
 
 The name of an archive (a folder, a pattern, a URL) and a list of stations enter; the
-waveforms of each channel leave, span by span, with a list of what could not be read.
+waveforms of each channel leave, span by span, with a list of the files that could not
+be read.
 """
 
 from seismo_pes.reading.archives.archive import Archive

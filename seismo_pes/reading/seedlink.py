@@ -1,6 +1,6 @@
 """Live data by SeedLink: a stream of traces, one for each packet.
 
-The client is obspy's; it comes back by itself after a network failure.
+The client is obspy's; it reconnects by itself after a network failure.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from obspy.clients.seedlink.slpacket import SLPacket
 
 from dispel4py.base import ProducerPE
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.reading.formats.waveform_files import unusable
+from seismo_pes.reading.formats.waveform_files import find_defect
 
-__all__ = ["ReadSeedLink", "packets"]
+__all__ = ["ReadSeedLink", "receive_packets"]
 
 logger = logging.getLogger(__name__)
 
 ADDRESS = re.compile(r"(?:seedlink://)?(?P<host>[\w.-]+)(?::(?P<port>\d+))?/?")
-PORT = 18000
-RECONNECT_S = 10
+PORT = 18000  # the port of SeedLink servers where the address gives none
+RECONNECT_S = 10  # seconds between attempts to reconnect, which spares the server
 
 
-def packets(
+def receive_packets(
     server: str,
     channel_ids: Sequence[str],
     start_ns: int | None = None,
@@ -37,7 +37,7 @@ def packets(
     idle_s: float = 600.0,
     state_file: str | Path | None = None,
 ) -> Iterator[Trace]:
-    """Receive the packets of channels as they come.
+    """Yield the packets of channels as they arrive.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def packets(
     channel_ids : sequence of str
         ``NET.STA.LOC.CHA``; the wildcard ``?`` is allowed in location and channel.
     start_ns, end_ns : int, optional
-        Ask for this time, as far as the server has it; by default what comes from now
-        on, without an end.
+        Request the data of this time, nanoseconds since 1970, as far as the server
+        still has them. By default the stream starts now and has no end.
     idle_s : float
-        End when nothing has come for so long.
+        Stop when no packet has arrived for this time, seconds.
     state_file : str or Path, optional
-        Where the place in each station's stream is kept, so that a run that is started
-        again goes on after the last packet.
+        File that keeps the number of the last packet of each station. With it, the
+        next call continues after that packet.
 
     Yields
     ------
@@ -62,11 +62,12 @@ def packets(
     Raises
     ------
     ParameterError
-        If there is no such server or a channel makes no sense.
+        If the server cannot be reached, or an address, a channel id or ``idle_s`` is
+        not valid.
     DataError
         If the server reports an error.
     """
-    connection = _connection(server, channel_ids, idle_s)
+    connection = _new_connection(server, channel_ids, idle_s)
     if start_ns is not None:
         connection.begin_time = UTCDateTime(ns=int(start_ns))
     if end_ns is not None:
@@ -76,24 +77,27 @@ def packets(
             connection.set_state_file(str(state_file))
         connection.statefile = str(state_file)
     try:
-        while (packet := _next(server, connection)) is not None:
-            if packet.get_type() not in (packet.TYPE_SLINF, packet.TYPE_SLINFT):
-                trace = packet.get_trace()
-                if trace.stats.npts and not (problem := unusable(trace)):
-                    yield trace
-                elif trace.stats.npts:
-                    logger.debug("%s: %s", trace.id, problem)
+        while (packet := _next_packet(server, connection)) is not None:
+            if packet.get_type() in (packet.TYPE_SLINF, packet.TYPE_SLINFT):
+                continue
+            trace = packet.get_trace()
+            if not trace.stats.npts:
+                continue
+            if defect := find_defect(trace):
+                logger.debug("%s: %s", trace.id, defect)
+            else:
+                yield trace
     finally:
         connection.close()
 
 
 class ReadSeedLink(ProducerPE):
-    """Receive packets: `packets` as a source.
+    """Receive live packets by SeedLink: `receive_packets` as a source.
 
     Ports
     -----
     output : obspy.Trace
-        One for each packet.
+        The samples of one packet.
 
     Parameters
     ----------
@@ -102,11 +106,13 @@ class ReadSeedLink(ProducerPE):
     channel_ids : sequence of str
         ``NET.STA.LOC.CHA``; the wildcard ``?`` is allowed in location and channel.
     start_ns, end_ns : int, optional
-        Ask for this time, nanoseconds since 1970; by default from now on.
+        Request the data of this time, nanoseconds since 1970; by default the stream
+        starts now and has no end.
     idle_s : float
-        End when nothing has come for so long, seconds.
+        Stop when no packet has arrived for this time, seconds.
     state_file : str, optional
-        Where the place in the stream is kept for another run.
+        File that keeps the number of the last packet of each station, so that the next
+        run continues after it.
     """
 
     def __init__(
@@ -130,38 +136,43 @@ class ReadSeedLink(ProducerPE):
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield packets until the stream ends."""
-        for trace in packets(self.server, self.channel_ids, **self.parameters):
+        for trace in receive_packets(self.server, self.channel_ids, **self.parameters):
             yield {self.OUTPUT_NAME: trace}
 
 
-def _next(server: str, connection: Any) -> Any:
-    """Return the next packet, None at the end."""
+def _next_packet(server: str, connection: Any) -> Any:
+    """Return the next packet, None at the end of the stream."""
     try:
         packet = connection.collect()
     except SeedLinkException as error:
         raise ParameterError(f"seedlink {server}: {error.value}") from error
     if packet == SLPacket.SLERROR:
-        raise DataError(f"seedlink {server}: the server refuses the request")
+        raise DataError(f"seedlink {server}: the server refuses the request for data")
     return None if packet is None or packet == SLPacket.SLTERMINATE else packet
 
 
-def _connection(server: str, channel_ids: Sequence[str], idle_s: float) -> Any:
+def _new_connection(server: str, channel_ids: Sequence[str], idle_s: float) -> Any:
     match = ADDRESS.fullmatch(server)
     if match is None:
         raise ParameterError(f"{server}: not seedlink://host[:port]")
     if not (idle_s > 0 and channel_ids):
-        raise ParameterError("idle_s must be positive, and there must be a channel")
+        raise ParameterError(
+            f"seedlink {server}: idle_s must be positive ({idle_s}), and at least one "
+            f"channel is needed ({len(channel_ids)} given)"
+        )
     connection = SeedLinkConnection(timeout=idle_s)
     connection.set_sl_address(f"{match['host']}:{match['port'] or PORT}")
-    # a read that waits longer would not notice that nothing comes
+    # obspy checks for idle_s only after a read of the socket has ended
     connection.netto = min(idle_s, connection.netto)
     connection.netdly = RECONNECT_S
-    for (network, station), selectors in _by_station(channel_ids).items():
+    for (network, station), selectors in _selectors_by_station(channel_ids).items():
         connection.add_stream(network, station, " ".join(selectors), -1, None)
     return connection
 
 
-def _by_station(channel_ids: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+def _selectors_by_station(
+    channel_ids: Sequence[str],
+) -> dict[tuple[str, str], list[str]]:
     stations: dict[tuple[str, str], list[str]] = {}
     for channel_id in channel_ids:
         codes = channel_id.split(".")
@@ -170,7 +181,7 @@ def _by_station(channel_ids: Sequence[str]) -> dict[tuple[str, str], list[str]]:
         ):
             raise ParameterError(f"{channel_id!r} is not NET.STA.LOC.CHA")
         network, station, location, channel = codes
-        # two blanks are the empty location, but blanks part selectors: dashes
+        # "--" is the empty location: two blanks would separate selectors
         selector = f"{location or '--'}{channel}.D"
         stations.setdefault((network, station), []).append(selector)
     return stations

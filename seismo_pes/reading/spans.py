@@ -1,4 +1,4 @@
-"""Read a channel for a span of time: a function, and the PE made of it."""
+"""Reading the waveforms of one channel in one span of time, from several files."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from dispel4py.errors import DataError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
-from seismo_pes.reading.formats.waveform_files import read_file, unusable
+from seismo_pes.reading.formats.waveform_files import find_defect, read_file
 from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["ReadWaveforms", "read_span"]
-# in samples: a sample so little before a limit lies on it
+
+# In sample intervals. A sample that is earlier than a limit by less than this counts as
+# lying on it: headers round their start times to microseconds or milliseconds.
 JITTER = Fraction(1, 1000)
 
 
 def read_span(span: ChannelSpan) -> tuple[Stream, list[Skipped]]:
-    """Read what the files of a span hold of its channel and time.
+    """Read the samples that the files of a span hold of its channel and time.
 
     Parameters
     ----------
     span : ChannelSpan
-        One unit of reading, from `Archive.spans`.
+        Channel, time and files, from `Archive.spans`.
 
     Returns
     -------
     stream : obspy.Stream
-        The channel's traces, cut to the samples with start <= t < end, and one that
-        is up to half a sample early, so that any convention of rounding to a grid
-        finds its samples. Spans that touch can so share one sample; merging them is
-        silent. Neither merged nor converted.
+        The channel's traces as they are in the files, neither merged nor converted.
+        They hold the samples with start <= t < end, and one more if it lies less than
+        half a sample interval before the start: a later step may round its time up to
+        the start. Two adjacent spans can therefore share one sample.
     skipped : list of Skipped
-        Files that could not be read or hold another channel; ``"no data"`` where
-        nothing is left.
+        Files that could not be read or that hold another channel. If no sample is left,
+        the last item says so: ``"no data from ... to ..."``.
     """
     stream = Stream()
     skipped: list[Skipped] = []
@@ -48,13 +50,13 @@ def read_span(span: ChannelSpan) -> tuple[Stream, list[Skipped]]:
     files = list(zip(span.files, formats, strict=True))
     n_files = len(files) - span.n_after
     for path, file_format in files[span.n_before : n_files]:
-        stream.extend(_read_part(span, path, file_format, skipped))
+        stream.extend(_read_file_of_span(span, path, file_format, skipped))
     if span.n_before and _starts_late(stream, span):
         for path, file_format in files[: span.n_before]:
-            stream.extend(_read_part(span, path, file_format, skipped))
+            stream.extend(_read_file_of_span(span, path, file_format, skipped))
     if span.n_after and _ends_early(stream, span):
         for path, file_format in files[n_files:]:
-            stream.extend(_read_part(span, path, file_format, skipped))
+            stream.extend(_read_file_of_span(span, path, file_format, skipped))
     if not stream:
         start, end = UTCDateTime(ns=span.start_ns), UTCDateTime(ns=span.end_ns)
         reason = f"no data from {start} to {end}"
@@ -68,11 +70,12 @@ class ReadWaveforms(GenericPE):
     Ports
     -----
     input : ChannelSpan
-        What to read.
+        The channel, the time and the files to read.
     output : Waveforms
-        What is there, as `read_span` returns it; one for each span, also if empty.
+        The traces, as `read_span` returns them; one item for each span, without traces
+        if there are no data.
     skipped : Skipped
-        What could not be used.
+        Files that could not be used, and spans without data.
     """
 
     def __init__(self) -> None:
@@ -89,15 +92,15 @@ class ReadWaveforms(GenericPE):
         yield {"output": Waveforms(inputs["input"], stream)}
 
 
-def _read_part(
+def _read_file_of_span(
     span: ChannelSpan, path: str, file_format: str, skipped: list[Skipped]
 ) -> list[Trace]:
-    """Read one file of a span; what is wrong with it is added to ``skipped``."""
+    """Read one file of a span; add its defects to ``skipped``."""
     try:
         stream = read_file(
             path,
             file_format,
-            # some samples more, because records are chosen by their own clock
+            # one second more: the reader selects whole records, by their header times
             start_ns=span.start_ns - NS,
             end_ns=span.end_ns + NS,
             channel_id=None if span.one_channel else span.channel_id,
@@ -105,16 +108,16 @@ def _read_part(
     except DataError as error:
         skipped.append(Skipped("read", path, str(error).removeprefix(f"{path}: ")))
         return []
-    others = Counter(t.id for t in stream if t.id != span.channel_id)
-    for other, count in others.items():
-        reason = f"left out: its header says {other}, not {span.channel_id}"
+    other_ids = Counter(t.id for t in stream if t.id != span.channel_id)
+    for other_id, count in other_ids.items():
+        reason = f"left out: its header says {other_id}, not {span.channel_id}"
         skipped.append(Skipped("read", path, reason, count))
     traces = []
     for trace in stream:
         if trace.id != span.channel_id or not trace.stats.npts:
             continue
-        if problem := unusable(trace):
-            skipped.append(Skipped("read", path, problem))
+        if defect := find_defect(trace):
+            skipped.append(Skipped("read", path, defect))
             continue
         if (part := cut(trace, span.start_ns, span.end_ns)) is not None:
             traces.append(part)
@@ -122,10 +125,10 @@ def _read_part(
 
 
 def cut(trace: Trace, start_ns: int, end_ns: int) -> Trace | None:
-    """Return the samples with start <= t < end, and one up to half a sample before.
+    """Return the samples with start <= t < end, or None if there are none.
 
-    The given trace is left alone and may share its samples with the one returned. None
-    if there is no such sample.
+    A sample less than half a sample interval before the start is kept, too. The input
+    is not changed; the result may share its memory.
     """
     position, n_span = _extent(trace, start_ns, end_ns)
     low = max(0, math.ceil(-position - Fraction(1, 2)))
@@ -143,20 +146,24 @@ def cut(trace: Trace, start_ns: int, end_ns: int) -> Trace | None:
 
 
 def _extent(trace: Trace, start_ns: int, end_ns: int) -> tuple[Fraction, Fraction]:
-    """Return the first sample's place and the length of the time, in samples."""
+    """Return the first sample's offset from the start, and the span's length.
+
+    Both in sample intervals of the trace; the offset is negative if the trace begins
+    before the start.
+    """
     rate = exact_rate(trace.stats.sampling_rate)
     position = Fraction(trace.stats.starttime.ns - start_ns, NS) * rate
     return position, Fraction(end_ns - start_ns, NS) * rate
 
 
 def _starts_late(stream: Stream, span: ChannelSpan) -> bool:
-    """Say whether there is room for a sample between the start and the first one."""
+    """Say whether at least one sample is missing between the start and the data."""
     extents = [_extent(trace, span.start_ns, span.end_ns) for trace in stream]
     return all(position > 1 - JITTER for position, _ in extents)
 
 
 def _ends_early(stream: Stream, span: ChannelSpan) -> bool:
-    """Say whether there is room for a sample between the last one and the end."""
+    """Say whether at least one sample is missing between the data and the end."""
     for trace in stream:
         position, n_span = _extent(trace, span.start_ns, span.end_ns)
         if position + trace.stats.npts >= n_span - JITTER:

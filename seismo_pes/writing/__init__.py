@@ -11,7 +11,7 @@ from seismo_pes.writing.trace_files import (
     WriteNpz,
     WriteSac,
     as_stream,
-    name_of,
+    file_name,
 )
 
 __all__ = [
@@ -22,5 +22,5 @@ __all__ = [
     "WriteNpz",
     "WriteSac",
     "as_stream",
-    "name_of",
+    "file_name",
 ]

@@ -22,7 +22,14 @@ from seismo_pes.items.traces import with_data
 from seismo_pes.items.waveforms import RECORDS, Waveforms
 from seismo_pes.writing.asdf import AsdfWriter
 
-__all__ = ["WriteAsdf", "WriteMiniseed", "WriteNpz", "WriteSac", "as_stream", "name_of"]
+__all__ = [
+    "WriteAsdf",
+    "WriteMiniseed",
+    "WriteNpz",
+    "WriteSac",
+    "as_stream",
+    "file_name",
+]
 
 # What is known of a pair, and its name in the header of SAC.
 GEOMETRY = {"distance_km": "dist", "azimuth_deg": "az", "back_azimuth_deg": "baz"}
@@ -93,10 +100,10 @@ def _correlation_traces(item: Any) -> Iterator[Trace]:
         yield trace
 
 
-def name_of(trace: Trace) -> str:
+def file_name(trace: Trace) -> str:
     """Return a name for the file of a trace: channel and start, or both channels.
 
-    >>> name_of(Trace(np.zeros(1), {"station": "A", "starttime": UTCDateTime(0)}))
+    >>> file_name(Trace(np.zeros(1), {"station": "A", "starttime": UTCDateTime(0)}))
     '.A...19700101T000000'
     """
     known = trace.stats.get("xcorr")
@@ -141,7 +148,7 @@ class _Write(GenericPE):
 
     def _files(self, stream: Stream) -> dict[str, Stream]:
         """Return which traces go into which file: here each into one of its own."""
-        return {name_of(trace): Stream([trace]) for trace in stream}
+        return {file_name(trace): Stream([trace]) for trace in stream}
 
     def _write_file(self, name: str, traces: Stream) -> Path | None:
         raise NotImplementedError
@@ -234,7 +241,7 @@ class WriteMiniseed(_Write):
         files: dict[str, Stream] = {}
         first: dict[str, str] = {}
         for trace in sorted(stream, key=lambda one: one.stats.starttime.ns):
-            name = first.setdefault(trace.id, name_of(trace))
+            name = first.setdefault(trace.id, file_name(trace))
             files.setdefault(name, Stream()).append(trace)
         return files
 

@@ -1,6 +1,7 @@
 """Archives: which files hold which channel at which time.
 
-The name of an archive enters, and the channels, their times and the spans to be read
-leave. An archive is searched by file names (`sds`, `pattern`, `cloud`), by headers
-(`scan`, `index`) or by a request (`fdsn`); `opening` chooses the way.
+The name of an archive enters; its channels, their times and the spans to be read leave.
+An archive is searched by the names of its files (`sds`, `pattern`, `cloud`), by their
+headers (`scan`, `header_index`) or by requests to a data centre (`fdsn`); `opening`
+chooses one of these.
 """

@@ -1,4 +1,4 @@
-"""What an archive holds: files by channel and time, whatever its layout."""
+"""An archive of any layout: its channels, and the files of each channel by time."""
 
 from __future__ import annotations
 
@@ -18,16 +18,29 @@ from seismo_pes.reading.archives.scan import FileEntry
 
 __all__ = ["Archive", "ChannelInfo", "Holding"]
 
-EVER = (-(2**63), 2**63 - 1)
+# Start and end where none are given: the limits of times in int64 nanoseconds.
+ALL_TIME = (-(2**63), 2**63 - 1)
 
 
 @dataclass(frozen=True)
 class ChannelInfo:
-    """What an archive has of a channel.
+    """The files of one channel in an archive, and what their headers say.
 
-    Times are those of the files (in an SDS archive whole days), ``rates_hz`` the
-    sampling rates seen, ``first_sample_ns`` the start of the first file that was
-    opened, coordinates those of SAC headers, NaN elsewhere.
+    Attributes
+    ----------
+    channel_id : str
+        ``NET.STA.LOC.CHA``.
+    start_ns, end_ns : int
+        First and last time of the files, nanoseconds since 1970. In an archive that is
+        searched by file names (SDS), these are the limits of whole days.
+    files : tuple of str
+        Paths, in the order of time.
+    rates_hz : tuple of float
+        The sampling rates in the headers that were read.
+    latitude, longitude, elevation_m : float
+        Coordinates from SAC headers or ASDF files; NaN if there are none.
+    first_sample_ns : int, optional
+        Start of the earliest file that was opened.
     """
 
     channel_id: str
@@ -43,7 +56,7 @@ class ChannelInfo:
 
 @dataclass
 class Holding:
-    """The files of one channel in the order of time."""
+    """The files of one channel, in the order of time."""
 
     entries: list[FileEntry]
     starts: list[int] = field(init=False)
@@ -55,7 +68,11 @@ class Holding:
         self.latest_ends = list(accumulate((e.end_ns for e in self.entries), max))
 
     def overlapping(self, start_ns: int, end_ns: int) -> list[FileEntry]:
-        """Return the files with a sample in the time, or up to half a sample early."""
+        """Return the files with samples between the times.
+
+        A file whose last sample lies less than half a sample interval before the start
+        is included, too.
+        """
         low = bisect_right(self.latest_ends, start_ns)
         high = bisect_left(self.starts, end_ns)
         return [
@@ -66,14 +83,17 @@ class Holding:
 
 
 class Archive(ABC):
-    """Waveform files by channel and time; made by `open_archive`.
+    """Waveform files by channel and time; `open_archive` returns one.
 
     Attributes
     ----------
     name : str
         As the user gave it.
     skipped : list of Skipped
-        Files that could not be read while looking, and headers that lie.
+        Files whose headers could not be read, and files whose names and headers
+        disagree.
+    one_channel_per_file : bool
+        True if each file holds one channel only.
     """
 
     one_channel_per_file = False
@@ -85,10 +105,10 @@ class Archive(ABC):
 
     @abstractmethod
     def _look_up(self, index: PatternIndex | None, start_ns: int, end_ns: int) -> None:
-        """Enter into the holdings what may match."""
+        """Add the files that the patterns and the times may mean to the holdings."""
 
     def _describe(self, channel_id: str, entries: list[FileEntry]) -> list[FileEntry]:
-        """Return the entries with what is known of rates and coordinates."""
+        """Return the entries, with one that has the sampling rate and coordinates."""
         return entries
 
     def channels(
@@ -98,21 +118,21 @@ class Archive(ABC):
         end_ns: int | None = None,
         codes: Sequence[str] = ("*",),
     ) -> dict[str, ChannelInfo]:
-        """Return what exists, by channel id, sorted.
+        """Return the channels with data, by channel id, sorted.
 
         Parameters
         ----------
         patterns : iterable of StationPattern, optional
-            Only the channels that one of these means.
+            Only channels that match one of these.
         start_ns, end_ns : int, optional
-            Only what overlaps this time.
+            Only files that overlap this time, nanoseconds since 1970.
         codes : sequence of str
             Only channels with one of these codes, wildcards allowed.
         """
-        found = self._find(patterns, start_ns, end_ns, codes)
+        files = self._find_files(patterns, start_ns, end_ns, codes)
         return {
             channel_id: _channel_info(self._describe(channel_id, entries))
-            for channel_id, entries in found.items()
+            for channel_id, entries in files.items()
         }
 
     def channel_ids(
@@ -122,30 +142,30 @@ class Archive(ABC):
         end_ns: int | None = None,
         codes: Sequence[str] = ("*",),
     ) -> list[str]:
-        """Return the ids that `channels` would, without opening a file."""
-        return list(self._find(patterns, start_ns, end_ns, codes))
+        """Return the ids of `channels` without opening a file; same parameters."""
+        return list(self._find_files(patterns, start_ns, end_ns, codes))
 
-    def _find(
+    def _find_files(
         self,
         patterns: Iterable[StationPattern] | None,
         start_ns: int | None,
         end_ns: int | None,
         codes: Sequence[str],
     ) -> dict[str, list[FileEntry]]:
-        start = EVER[0] if start_ns is None else start_ns
-        end = EVER[1] if end_ns is None else end_ns
+        start = ALL_TIME[0] if start_ns is None else start_ns
+        end = ALL_TIME[1] if end_ns is None else end_ns
         index = None if patterns is None else PatternIndex(patterns)
         self._look_up(index, start, end)
-        found: dict[str, list[FileEntry]] = {}
+        files: dict[str, list[FileEntry]] = {}
         for channel_id in sorted(self._holdings):
             code = split_id(channel_id)[3]
-            if any(fnmatchcase(code, wanted) for wanted in codes) and (
+            if any(fnmatchcase(code, pattern) for pattern in codes) and (
                 index is None or index.matching(channel_id)
             ):
                 entries = self._holdings[channel_id].overlapping(start, end)
                 if entries:
-                    found[channel_id] = entries
-        return found
+                    files[channel_id] = entries
+        return files
 
     def files(self, channel_id: str, start_ns: int, end_ns: int) -> tuple[str, ...]:
         """Return the files that may hold samples of a channel in [start, end)."""
@@ -180,13 +200,13 @@ class Archive(ABC):
     def _span(
         self, channel_id: str, start_ns: int, end_ns: int, period: int
     ) -> ChannelSpan:
-        only = PatternIndex([StationPattern(*split_id(channel_id)[:2])])
-        self._look_up(only, start_ns - DAY_NS, end_ns + DAY_NS)
+        station = PatternIndex([StationPattern(*split_id(channel_id)[:2])])
+        self._look_up(station, start_ns - DAY_NS, end_ns + DAY_NS)
         holding = self._holdings.get(channel_id, Holding([]))
-        main = holding.overlapping(start_ns, end_ns)
-        before, after = self._neighbours(holding, main)
-        entries = before + main + after
-        # a file can hold a channel at two rates: two entries
+        inside = holding.overlapping(start_ns, end_ns)
+        before, after = self._neighbours(holding, inside)
+        entries = before + inside + after
+        # a dict, because a file with two sampling rates has two entries
         files = {entry.path: entry.file_format for entry in entries}
         return ChannelSpan(
             *(channel_id, start_ns, end_ns, tuple(files), period),
@@ -197,22 +217,22 @@ class Archive(ABC):
         )
 
     def _neighbours(
-        self, holding: Holding, main: list[FileEntry]
+        self, holding: Holding, inside: list[FileEntry]
     ) -> tuple[list[FileEntry], list[FileEntry]]:
-        """Return files beside the main ones that may hold the odd record of them."""
+        """Return the files before and after that may hold a record of the time, too."""
         return [], []
 
 
 def _channel_info(entries: list[FileEntry]) -> ChannelInfo:
-    rates_hz = {e.rate_hz for e in entries if not math.isnan(e.rate_hz)}
-    place = next((e for e in entries if not math.isnan(e.latitude)), entries[0])
-    opened = [e.start_ns for e in entries if not math.isnan(e.rate_hz)]
+    opened = [entry for entry in entries if not math.isnan(entry.rate_hz)]
+    located = (entry for entry in entries if not math.isnan(entry.latitude))
+    place = next(located, entries[0])
     return ChannelInfo(
         entries[0].channel_id,
         min(entry.start_ns for entry in entries),
         max(entry.end_ns for entry in entries),
         tuple(dict.fromkeys(entry.path for entry in entries)),
-        tuple(sorted(rates_hz)),
+        tuple(sorted({entry.rate_hz for entry in opened})),
         *(place.latitude, place.longitude, place.elevation_m),
-        first_sample_ns=min(opened, default=None),
+        first_sample_ns=min((entry.start_ns for entry in opened), default=None),
     )

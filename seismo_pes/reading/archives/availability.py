@@ -1,4 +1,4 @@
-"""What an archive has of each channel on each day, from the headers of its files."""
+"""How much of each day an archive has of each channel, by the headers of its files."""
 
 from __future__ import annotations
 
@@ -9,32 +9,36 @@ import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.times import DAY_NS
+from seismo_pes.items.times import DAY_NS, NS
 from seismo_pes.metadata.stations import StationPattern
-from seismo_pes.reading.archives.archive import Archive
+from seismo_pes.reading.archives.archive import ALL_TIME, Archive
 from seismo_pes.reading.formats.waveform_files import read_file
 
-__all__ = ["Availability", "covered", "find_availability"]
+__all__ = ["Availability", "day_fractions", "find_availability"]
 
-MOST_DAYS = 40_000
+# Days, about 110 years. More than this comes from a wrong date in a header, and the
+# arrays would be too large to draw.
+MAX_DAYS = 40_000
+# Nanoseconds. Segments closer than this are one: headers round times to milliseconds.
+JOIN_NS = 1_000_000
 
 Interval = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class Availability:
-    """How much there is.
+    """How much of each day the data of each channel cover.
 
     Parameters
     ----------
     channel_ids
-        Of the rows.
+        The channel of each row.
     days
-        Shape (n_days,), datetime64[D], one after the other.
+        Shape (n_days,), datetime64[D], consecutive days.
     fraction
         Shape (n_channels, n_days): part of the day that samples cover, 0 to 1.
     n_gaps
-        Shape (n_channels,): gaps within the time that there is.
+        Shape (n_channels,): number of gaps between the first and the last sample.
     skipped
         Files that could not be read.
     """
@@ -54,109 +58,137 @@ def find_availability(
     end_ns: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Availability:
-    """Read the headers of an archive's files and say what each day has.
+    """Find how much of each day the data cover, by the headers of an archive's files.
 
     Parameters
     ----------
     archive
-        Made by `open_archive`.
+        From `open_archive`.
     patterns, codes
-        Which stations and channel codes; by default all.
+        Stations and channel codes to include; by default all.
     start_ns, end_ns
-        Only this time.
+        Time to include, nanoseconds since 1970; by default all.
     progress
-        Called with channels done and channels in all.
+        Called with the number of channels that are finished and of all channels.
 
     Raises
     ------
     ParameterError
-        If there are no such channels.
+        If the archive has no such channels or no samples at this time, or if a header
+        has a date that cannot be true.
     """
-    there = archive.channels(patterns, start_ns, end_ns, codes)
-    if not there:
+    channels = archive.channels(patterns, start_ns, end_ns, codes)
+    if not channels:
         raise ParameterError(f"{archive.name}: no such channels at this time")
     skipped: list[Skipped] = []
     headers: dict[str, dict[str, list[Interval]]] = {}
     segments: dict[str, list[Interval]] = {}
-    for done, (channel_id, info) in enumerate(there.items(), start=1):
-        found: list[Interval] = []
+    for n_done, (channel_id, info) in enumerate(channels.items(), start=1):
+        intervals: list[Interval] = []
         for path in info.files:
             if path not in headers:
-                headers[path] = _segments(path, skipped)
-            found += headers[path].get(channel_id, [])
-        segments[channel_id] = _within(_joined(found), start_ns, end_ns)
+                headers[path] = _read_segments(path, skipped)
+            intervals += headers[path].get(channel_id, [])
+        segments[channel_id] = _clip(_join(intervals), start_ns, end_ns)
         if progress is not None:
-            progress(done, len(there))
-    first, last = _days(segments, start_ns, end_ns)
+            progress(n_done, len(channels))
+    first, last = _first_and_last_day(archive.name, segments, start_ns, end_ns)
     fraction = np.stack(
-        [covered(segments[one], first, last - first) for one in segments]
+        [
+            day_fractions(intervals, first, last - first)
+            for intervals in segments.values()
+        ]
     )
     return Availability(
         channel_ids=tuple(segments),
         days=np.arange(first, last).astype("datetime64[D]"),
         fraction=fraction,
-        n_gaps=np.array([max(len(one) - 1, 0) for one in segments.values()]),
+        n_gaps=np.array([max(len(x) - 1, 0) for x in segments.values()]),
         skipped=(*archive.skipped, *skipped),
     )
 
 
-def _segments(path: str, skipped: list[Skipped]) -> dict[str, list[Interval]]:
+def _read_segments(path: str, skipped: list[Skipped]) -> dict[str, list[Interval]]:
     """Return start and end of the segments of each channel in a file."""
     try:
         stream = read_file(path, headonly=True)
     except DataError as error:
         skipped.append(Skipped("scan", path, str(error).removeprefix(f"{path}: ")))
         return {}
-    found: dict[str, list[Interval]] = {}
+    segments: dict[str, list[Interval]] = {}
     for trace in stream:
         stats = trace.stats
         start_ns = stats.starttime.ns
-        length_ns = round(stats.npts * 1_000_000_000 / stats.sampling_rate)
-        found.setdefault(trace.id, []).append((start_ns, start_ns + length_ns))
-    return found
+        length_ns = round(stats.npts * NS / stats.sampling_rate)
+        segments.setdefault(trace.id, []).append((start_ns, start_ns + length_ns))
+    return segments
 
 
-def _joined(segments: list[Interval], slack_ns: int = 1_000_000) -> list[Interval]:
-    """Join segments that overlap or follow each other within a millisecond."""
+def _join(segments: list[Interval]) -> list[Interval]:
+    """Join segments that overlap or that follow each other within a millisecond."""
     joined: list[Interval] = []
     for start, end in sorted(segments):
-        if joined and start <= joined[-1][1] + slack_ns:
+        if joined and start <= joined[-1][1] + JOIN_NS:
             joined[-1] = joined[-1][0], max(joined[-1][1], end)
         elif end > start:
             joined.append((start, end))
     return joined
 
 
-def _within(
+def _clip(
     segments: list[Interval], start_ns: int | None, end_ns: int | None
 ) -> list[Interval]:
-    low = -(2**63) if start_ns is None else start_ns
-    high = 2**63 - 1 if end_ns is None else end_ns
-    cut = ((max(start, low), min(end, high)) for start, end in segments)
-    return [(start, end) for start, end in cut if end > start]
+    """Return the parts of the segments that lie between the two times."""
+    low = ALL_TIME[0] if start_ns is None else start_ns
+    high = ALL_TIME[1] if end_ns is None else end_ns
+    clipped = ((max(start, low), min(end, high)) for start, end in segments)
+    return [(start, end) for start, end in clipped if end > start]
 
 
-def _days(
-    segments: dict[str, list[Interval]], start_ns: int | None, end_ns: int | None
+def _first_and_last_day(
+    name: str,
+    segments: dict[str, list[Interval]],
+    start_ns: int | None,
+    end_ns: int | None,
 ) -> tuple[int, int]:
-    edges = [edge for found in segments.values() for one in found for edge in one]
+    """Return the first day and the day after the last, counted from 1970."""
+    edges = [
+        edge
+        for intervals in segments.values()
+        for interval in intervals
+        for edge in interval
+    ]
     if not edges:
-        raise ParameterError("no samples at this time")
+        raise ParameterError(f"{name}: no samples at this time")
     low = min(edges) if start_ns is None else start_ns
     high = max(edges) if end_ns is None else end_ns
     first, last = low // DAY_NS, -(-high // DAY_NS)
-    if last - first > MOST_DAYS:
+    if last - first > MAX_DAYS:
         raise ParameterError(
-            f"{last - first:,} days, from {np.datetime64(int(first), 'D')}: headers "
-            "that lie? give the time (--start, --end)"
+            f"{name}: {last - first:,} days, from {np.datetime64(int(first), 'D')}: "
+            "probably a wrong date in a header; give the time (--start, --end)"
         )
     return int(first), int(last)
 
 
-def covered(segments: Iterable[Interval], first_day: int, n_days: int) -> np.ndarray:
-    """Return which part of each day segments cover that do not overlap.
+def day_fractions(
+    segments: Iterable[Interval], first_day: int, n_days: int
+) -> np.ndarray:
+    """Return the part of each day that the segments cover, from 0 to 1.
 
-    >>> covered([(0, DAY_NS // 2), (DAY_NS, 3 * DAY_NS)], 0, 4)
+    Parameters
+    ----------
+    segments
+        Start and end in nanoseconds since 1970; they do not overlap.
+    first_day
+        First day, counted from 1970-01-01.
+    n_days
+        How many days.
+
+    Examples
+    --------
+
+    >>> day_fractions([(0, DAY_NS // 2), (DAY_NS, 3 * DAY_NS)], 0, 4)
     array([0.5, 1. , 1. , 0. ])
     """
     ns = np.zeros(n_days, np.int64)

@@ -1,7 +1,8 @@
-"""Data centres as archives, and their mass download into an archive on disk.
+"""Data centres as archives, and the download of their data into an archive on disk.
 
-`FdsnArchive` asks for each span when it is read. For work that is repeated, `download`
-fills a SeisComP archive first; killed at any moment, it goes on where it was.
+`FdsnArchive` requests each span when it is read. If the same data are needed more than
+once, `download` them first into a SeisComP archive; a download that was interrupted
+continues at the day where it stopped.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import PatternIndex, StationPattern
-from seismo_pes.reading.archives.archive import EVER, Archive, Holding
+from seismo_pes.reading.archives.archive import ALL_TIME, Archive, Holding
 from seismo_pes.reading.archives.scan import FileEntry
 from seismo_pes.reading.fetching import datacentre
 from seismo_pes.reading.formats.waveform_files import read_content
@@ -33,15 +34,19 @@ __all__ = ["Download", "FdsnArchive", "download", "fetch_inventory", "open_fdsn"
 
 logger = logging.getLogger(__name__)
 
-LEDGER = "no-data.jsonl"
+LEDGER = "no-data.jsonl"  # file in the archive: channel-days without data
+# End of epochs that are open, and the largest end that is kept: services write years
+# such as 2599, which do not fit into int64 nanoseconds.
 FAR_FUTURE_NS = UTCDateTime(2100, 1, 1).ns
+# Days. A day without data is final when it is older: data may arrive late.
+SETTLED_DAYS = 2
 
 
 class FdsnArchive(Archive):
-    """What a data centre has, by its station service; `inventory` is what it told.
+    """The channels of a data centre, by its station service.
 
-    It is asked for the stations of a list, never for all it has: without a list there
-    is only what has been asked for before.
+    Only the stations of a list are requested, never all stations. Without a list, the
+    archive has the stations of earlier requests.
 
     Parameters
     ----------
@@ -49,6 +54,11 @@ class FdsnArchive(Archive):
         As the user gave it, ``fdsn://PROVIDER``.
     provider : str
         See `datacentre.client`.
+
+    Attributes
+    ----------
+    inventory : obspy.Inventory
+        The answers of the station service so far, at channel level.
     """
 
     one_channel_per_file = True
@@ -56,7 +66,7 @@ class FdsnArchive(Archive):
     def __init__(self, name: str, provider: str) -> None:
         super().__init__(name)
         self._service = datacentre.client(provider)
-        self._asked: set[tuple[str, ...]] = set()
+        self._requested: set[tuple[str, ...]] = set()
         self._patterns: Sequence[StationPattern] = ()
         self.inventory = Inventory(networks=[], source="dispel4py-seismo")
 
@@ -66,7 +76,7 @@ class FdsnArchive(Archive):
         *arguments: Any,
         **named: Any,
     ) -> Any:
-        """Return what exists, by channel id; see `Archive.channels`."""
+        """Return the channels with data, by channel id; see `Archive.channels`."""
         self._patterns = list(patterns or ())
         return super().channels(self._patterns or None, *arguments, **named)
 
@@ -76,15 +86,15 @@ class FdsnArchive(Archive):
         *arguments: Any,
         **named: Any,
     ) -> list[str]:
-        """Return the ids that `channels` would; see `Archive.channel_ids`."""
+        """Return the ids of `channels`; see `Archive.channel_ids`."""
         self._patterns = list(patterns or ())
         return super().channel_ids(self._patterns or None, *arguments, **named)
 
     def _look_up(self, index: PatternIndex | None, start_ns: int, end_ns: int) -> None:
-        new = [p for p in self._patterns if p.codes not in self._asked]
+        new = [p for p in self._patterns if p.codes not in self._requested]
         if not new:
             return
-        self._asked.update(pattern.codes for pattern in new)
+        self._requested.update(pattern.codes for pattern in new)
         bulk = [_request(pattern) for pattern in new]
         try:
             inventory = datacentre.ask(
@@ -99,13 +109,13 @@ class FdsnArchive(Archive):
         if inventory is None:
             return
         self.inventory += inventory
-        found: dict[str, list[FileEntry]] = {}
+        epochs: dict[str, list[FileEntry]] = {}
         for entry in _epochs(inventory):
-            found.setdefault(entry.channel_id, []).append(entry)
-        for channel_id, entries in found.items():
-            known = self._holdings.get(channel_id)
-            both = dict.fromkeys(entries + (known.entries if known else []))
-            self._holdings[channel_id] = Holding(list(both))
+            epochs.setdefault(entry.channel_id, []).append(entry)
+        for channel_id, entries in epochs.items():
+            if channel_id in self._holdings:
+                entries += self._holdings[channel_id].entries
+            self._holdings[channel_id] = Holding(list(dict.fromkeys(entries)))
 
     def _span(
         self, channel_id: str, start_ns: int, end_ns: int, period: int
@@ -114,7 +124,7 @@ class FdsnArchive(Archive):
         files = []
         if holding.overlapping(start_ns, end_ns):
             scheme, _, provider = self.name.partition("://")
-            # half a sample more at either side, for starts between samples
+            # one second more at each end: a sample may lie slightly before the start
             times = f"{start_ns - 10**9}/{end_ns + 10**9}"
             provider = provider.rstrip("/")
             files = [f"{scheme}://{provider}/{channel_id}/{times}"]
@@ -126,7 +136,13 @@ class FdsnArchive(Archive):
 
 
 def open_fdsn(url: str) -> FdsnArchive:
-    """Open ``fdsn://PROVIDER``; see `datacentre.client` for what that may be.
+    """Open a data centre as an archive.
+
+    Parameters
+    ----------
+    url : str
+        ``fdsn://PROVIDER``, or ``fdsn+https://HOST`` for an encrypted connection; see
+        `datacentre.client` for the names of providers.
 
     Raises
     ------
@@ -147,6 +163,7 @@ def _request(pattern: StationPattern) -> tuple[Any, ...]:
 
 
 def _epochs(inventory: Inventory) -> Iterator[FileEntry]:
+    """Yield an entry for each epoch of each channel, as if it were a file."""
     for network in inventory:
         for station in network:
             for channel in station:
@@ -157,7 +174,7 @@ def _epochs(inventory: Inventory) -> Iterator[FileEntry]:
                     f"{channel_id}/{start}",
                     "",
                     channel_id,
-                    EVER[0] if start is None else start.ns,
+                    ALL_TIME[0] if start is None else start.ns,
                     FAR_FUTURE_NS if end is None else min(end.ns, FAR_FUTURE_NS),
                     float(channel.sample_rate or math.nan),
                     float(channel.latitude),
@@ -173,7 +190,7 @@ def fetch_inventory(
     end_ns: int,
     level: str = "response",
 ) -> Inventory:
-    """Ask a data centre for the metadata of channels, with their responses.
+    """Request the metadata of channels from a data centre, with their responses.
 
     Parameters
     ----------
@@ -182,14 +199,16 @@ def fetch_inventory(
     channel_ids : sequence of str
         ``NET.STA.LOC.CHA``, wildcards allowed.
     start_ns, end_ns : int
-        Epochs that overlap this time.
+        Epochs that overlap this time, nanoseconds since 1970.
     level : str
-        ``"response"``, ``"channel"`` or ``"station"``.
+        Level of detail: ``"response"``, ``"channel"`` or ``"station"``.
 
     Raises
     ------
+    ParameterError
+        If the data centre is unknown or does not answer at first.
     DataError
-        If it has none of them or does not answer.
+        If it has none of the channels, refuses the request or does not answer.
     """
     times = UTCDateTime(ns=int(start_ns)), UTCDateTime(ns=int(end_ns))
     bulk = []
@@ -197,12 +216,12 @@ def fetch_inventory(
         network, station, location, channel = channel_id.split(".")
         bulk.append((network, station, location or "--", channel, *times))
     service = datacentre.client(provider)
-    what = f"metadata of {len(bulk)} channels from fdsn://{provider}"
+    label = f"metadata of {len(bulk)} channels from fdsn://{provider}"
     inventory = datacentre.ask(
-        what, lambda: service.get_stations_bulk(bulk, level=level)
+        label, lambda: service.get_stations_bulk(bulk, level=level)
     )
     if inventory is None:
-        raise DataError(f"{what}: it has none")
+        raise DataError(f"{label}: the data centre has none")
     return inventory
 
 
@@ -211,14 +230,18 @@ def fetch_inventory(
 
 @dataclass(frozen=True)
 class Download:
-    """What a download did: counts of channel-days, and what went wrong.
+    """Result of a download: counts of channel-days, and failures.
 
     Attributes
     ----------
-    n_fetched, n_present, n_empty : int
-        Fetched now; there already; without data at the data centre.
+    n_fetched : int
+        Channel-days that this call has fetched.
+    n_present : int
+        Channel-days that were in the archive before.
+    n_empty : int
+        Channel-days without data at the data centre.
     skipped : tuple of Skipped
-        Days that could not be had; the next call asks for them again.
+        Channel-days whose request failed; the next call requests them again.
     """
 
     n_fetched: int
@@ -237,10 +260,12 @@ def download(
 ) -> Download:
     """Fetch days of channels from a data centre into a SeisComP archive.
 
-    A file appears whole or not at all, so a download that was killed goes on where it
-    was: days that are there, and those long past of which the data centre said that it
-    has nothing (``no-data.jsonl`` in the folder), are not asked for again. A router
-    says nothing also when a data centre does not answer: it is asked again.
+    A file gets its name only when it is complete, so a download that was killed can be
+    started again. It does not request again the days that are in the archive, nor the
+    days for which the data centre has no data; these are noted in the file
+    ``no-data.jsonl`` of the folder once they are more than two days old. Routers
+    answer "no data" even if a data centre behind them failed: for them, nothing is
+    noted and these days are requested again.
 
     Parameters
     ----------
@@ -249,56 +274,66 @@ def download(
     channel_ids : sequence of str
         ``NET.STA.LOC.CHA``.
     start_ns, end_ns : int
-        The days that overlap this time are fetched, whole.
+        All days that overlap this time are fetched, as whole days; nanoseconds since
+        1970.
     folder : str or Path
-        Root of the archive; made if missing. It can then be opened by `open_archive`.
+        Root folder of the archive, created if necessary; `open_archive` opens it.
     requests : int
-        How many at a time; data centres ask for few.
+        How many requests run at the same time; data centres ask users for few.
+
+    Returns
+    -------
+    Download
+        Counts and failures.
 
     Raises
     ------
     ParameterError
-        If the data centre is unknown or does not answer, or the times are no time.
+        If the data centre is unknown or does not answer, or the start is not before
+        the end.
     """
     if start_ns >= end_ns:
-        raise ParameterError("the start of the download is not before its end")
+        start, end = UTCDateTime(ns=int(start_ns)), UTCDateTime(ns=int(end_ns))
+        raise ParameterError(
+            f"download from {start} to {end}: the start is not before the end"
+        )
     root = Path(folder).expanduser()
     root.mkdir(parents=True, exist_ok=True)
     ledger = root / LEDGER
-    empty = _known_empty(ledger)
+    empty_days = _read_ledger(ledger)
     days = range(start_ns // DAY_NS, -(-end_ns // DAY_NS))
-    wanted = [(channel_id, day) for channel_id in channel_ids for day in days]
-    missing = [one for one in wanted if not _is_there(root, *one)]
-    asked = [one for one in missing if one not in empty]
+    channel_days = [(channel_id, day) for channel_id in channel_ids for day in days]
+    missing = [x for x in channel_days if not _has_whole_day(root, *x)]
+    requested = [x for x in missing if x not in empty_days]
     skipped: list[Skipped] = []
     n_fetched = n_empty = 0
-    if asked:
+    if requested:
         service = datacentre.client(provider)
-        settled_day = time.time_ns() // DAY_NS - 2
+        last_settled_day = time.time_ns() // DAY_NS - SETTLED_DAYS
         with ThreadPoolExecutor(requests) as pool, ledger.open("a") as log:
-            log.write("\n")  # after a line that a killed process left unfinished
-            answers = pool.map(lambda one: _fetch_day(service, root, *one), asked)
-            for (channel_id, day), problem in zip(asked, answers, strict=True):
-                if problem is None:
+            log.write("\n")  # ends a line that a killed process left unfinished
+            failures = pool.map(lambda x: _fetch_day(service, root, *x), requested)
+            for (channel_id, day), failure in zip(requested, failures, strict=True):
+                if failure is None:
                     n_empty += 1
-                    if day > settled_day or datacentre.is_router(service):
-                        continue  # data may still come, or a data centre was silent
+                    if day > last_settled_day or datacentre.is_router(service):
+                        continue  # data may arrive, or a data centre did not answer
                     log.write(json.dumps([channel_id, day]) + "\n")
                     log.flush()
-                elif problem:
-                    skipped.append(Skipped("download", channel_id, problem))
+                elif failure:
+                    skipped.append(Skipped("download", channel_id, failure))
                 else:
                     n_fetched += 1
     return Download(
         n_fetched,
-        len(wanted) - len(missing),
-        n_empty + len(missing) - len(asked),
+        len(channel_days) - len(missing),
+        n_empty + len(missing) - len(requested),
         tuple(skipped),
     )
 
 
 def _fetch_day(service: Any, root: Path, channel_id: str, day: int) -> str | None:
-    """Fetch one day; return what went wrong, None if there is no data."""
+    """Fetch one day; return "" if it was written, None without data, or the failure."""
     path = _sds_path(root, channel_id, day)
     start_ns = day * DAY_NS
     try:
@@ -307,7 +342,7 @@ def _fetch_day(service: Any, root: Path, channel_id: str, day: int) -> str | Non
         )
         if not content:
             return None
-        read_content(content, headonly=True, name=f"what came of {channel_id}")
+        read_content(content, headonly=True, name=f"answer for {channel_id}")
     except DataError as error:
         return str(error)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -320,8 +355,8 @@ def _fetch_day(service: Any, root: Path, channel_id: str, day: int) -> str | Non
     return ""
 
 
-def _is_there(root: Path, channel_id: str, day: int) -> bool:
-    """Say whether a day's file is there and was fetched after the day was over."""
+def _has_whole_day(root: Path, channel_id: str, day: int) -> bool:
+    """Say whether the archive has a file that was fetched after the day had ended."""
     try:
         status = _sds_path(root, channel_id, day).stat()
     except FileNotFoundError:
@@ -336,14 +371,15 @@ def _sds_path(root: Path, channel_id: str, day: int) -> Path:
     return folder / f"{channel_id}.D.{date.year}.{date.julday:03d}"
 
 
-def _known_empty(ledger: Path) -> set[tuple[str, int]]:
+def _read_ledger(ledger: Path) -> set[tuple[str, int]]:
+    """Return the channel-days for which the data centre had no data."""
     if not ledger.exists():
         return set()
-    known = set()
+    empty_days = set()
     for line in ledger.read_text().splitlines():
         try:
             channel_id, day = json.loads(line)
         except ValueError:
-            continue  # the last line of a process that was killed
-        known.add((channel_id, day))
-    return known
+            continue  # the unfinished line of a killed process
+        empty_days.add((channel_id, day))
+    return empty_days

@@ -1,7 +1,7 @@
-"""The headers of an archive, kept in SQLite so that a file is opened only once.
+"""An index of the headers of an archive, in SQLite, so that a file is opened only once.
 
-A file is scanned again when its size or its time of modification has changed. Other
-versions of the readers start a new index.
+A file is scanned again if its size or its time of modification has changed. All files
+are scanned again after an update of obspy or pymseed, which may read them differently.
 """
 
 from __future__ import annotations
@@ -26,42 +26,43 @@ __all__ = ["index_file", "scan_indexed"]
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = "1"
+FORMAT_VERSION = "1"  # of the tables and of what `encode` writes into them
 NAME = ".dispel4py-headers.sqlite"
-WORTH_IT = 100  # files: fewer are opened in no time
-CHUNK = 2000  # files between two commits: what an interrupted scan can lose
-# a file written so shortly before the scan may change again within the same tick
+MIN_FILES = 100  # fewer files are scanned in a second, and get no index by default
+COMMIT_FILES = 2000  # files between two commits: an interrupted scan loses no more
+# A file that was modified less than 2 s before the scan is scanned again the next time:
+# it may change once more without a new time, which on FAT has steps of 2 s.
 SETTLED_NS = 2_000_000_000
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (readers TEXT);
 CREATE TABLE IF NOT EXISTS file (
-    path TEXT PRIMARY KEY, size INTEGER, modified_ns INTEGER, found TEXT
+    path TEXT PRIMARY KEY, size INTEGER, modified_ns INTEGER, headers TEXT
 );
 """
 
-Stamp = tuple[int, int]
+Stamp = tuple[int, int]  # size in bytes, time of modification in ns
 
 
 def index_file(choice: str | Path, data: str, n_files: int) -> Path | None:
-    """Return where the index of an archive is kept.
+    """Return the path of the index of an archive, None for no index.
 
     Parameters
     ----------
     choice : str or Path
-        ``"auto"``: in the user's cache folder, for archives of at least 100 files;
-        ``"beside"``: in the data folder, or in the user's cache folder where that
-        cannot be written; ``"none"``; or a file.
+        ``"auto"``: in the user's cache folder, if the archive has at least 100 files;
+        ``"beside"``: in the data folder, or in the user's cache folder if the data
+        folder is read-only; ``"none"``: no index; or the path of the index.
     data : str
-        The archive as the user names it.
+        The name of the archive, as the user gave it.
     n_files : int
-        How many files it has.
+        How many files the archive has.
 
     Raises
     ------
     ParameterError
-        If the folder of the file does not exist.
+        If ``choice`` is a path whose folder does not exist, or itself a folder.
     """
-    if choice == "none" or (choice == "auto" and n_files < WORTH_IT):
+    if choice == "none" or (choice == "auto" and n_files < MIN_FILES):
         return None
     if choice == "beside":
         folder = Path(data).expanduser()
@@ -74,7 +75,8 @@ def index_file(choice: str | Path, data: str, n_files: int) -> Path | None:
     path = Path(choice).expanduser()
     if not path.parent.is_dir() or path.is_dir():
         raise ParameterError(
-            f"index {path}: no such folder (auto, beside, none, or a file)"
+            f"index {path}: no such folder, or a folder itself; give auto, beside, "
+            "none or the path of a file"
         )
     return path
 
@@ -85,17 +87,17 @@ def scan_indexed(
     index: Path | None = None,
     processes: int | None = None,
 ) -> list[FileEntry]:
-    """Scan files, or take from the index what it has of them.
+    """Return the headers of files, from the index as far as it has them.
 
     Parameters
     ----------
     paths : iterable of path
-        The files of the archive; what the index has besides is forgotten.
+        All files of the archive. The index forgets files that are not among them.
     skipped : list of Skipped
-        What is wrong with them is added, also what was found earlier.
+        The defects of the files are added, those that the index knows as well.
     index : Path, optional
-        The index, made if it is missing; None: without. One that cannot be used is
-        logged, and the scan goes on without it.
+        The index; it is created if it does not exist. None: no index. If the index
+        cannot be used, this is logged and all files are scanned.
     processes : int, optional
         See `scan_many`.
 
@@ -105,83 +107,82 @@ def scan_indexed(
         In the order of the files.
     """
     names = [str(path) for path in paths]
-    found: dict[str, str] = {}
+    indexed: dict[str, str] = {}
     try:
         if index is not None:
-            found = _from_index(index, names, processes)
+            indexed = _update_index(index, names, processes)
     except (sqlite3.Error, OSError) as error:
         logger.warning("index %s: %s; scanning without it", index, error)
-    missing = [name for name in names if name not in found]
-    answers = dict(scan_many(missing, processes)) if missing else {}
+    missing = [name for name in names if name not in indexed]
+    scanned = dict(scan_many(missing, processes)) if missing else {}
     entries: list[FileEntry] = []
     for name in names:
-        new, problems = answers[name] if name in answers else decode(found[name])
-        entries += new
-        skipped += problems
+        headers, defects = scanned[name] if name in scanned else decode(indexed[name])
+        entries += headers
+        skipped += defects
     return entries
 
 
-def _from_index(
+def _update_index(
     path: Path, names: Sequence[str], processes: int | None
 ) -> dict[str, str]:
-    with closing(_opened(path)) as database:
-        known = {
-            name: ((size, modified_ns), found)
-            for name, size, modified_ns, found in database.execute("SELECT * FROM file")
-        }
+    """Scan the files that are new or changed; return the headers of all, encoded."""
+    with closing(_open_index(path)) as database:
+        rows = database.execute("SELECT * FROM file")
+        indexed = {name: ((size, time_ns), text) for name, size, time_ns, text in rows}
         stamps = {name: stamp for name in names if (stamp := _stamp(name))}
-        gone = [(name,) for name in known.keys() - set(names)]
+        removed = [(name,) for name in indexed.keys() - set(names)]
         with database:
-            database.executemany("DELETE FROM file WHERE path = ?", gone)
-        current = {
-            name: known[name][1]
+            database.executemany("DELETE FROM file WHERE path = ?", removed)
+        headers = {
+            name: indexed[name][1]
             for name, stamp in stamps.items()
-            if name in known and known[name][0] == stamp
+            if name in indexed and indexed[name][0] == stamp
         }
-        changed = [name for name in stamps if name not in current]
+        changed = [name for name in stamps if name not in headers]
         logger.info(
-            "index %s: %d files known, %d to open", path, len(current), len(changed)
+            "index %s: %d files known, %d to open", path, len(headers), len(changed)
         )
-        scanned_ns = time.time_ns()
-        scanning = scan_many(changed, processes)
-        # a few thousand at a time, so that an interrupted scan is not lost
-        while part := list(itertools.islice(scanning, CHUNK)):
-            rows = [
-                (name, *_trusted(stamps[name], scanned_ns), encode(found))
-                for name, found in part
+        scan_start_ns = time.time_ns()
+        scans = scan_many(changed, processes)
+        while batch := list(itertools.islice(scans, COMMIT_FILES)):
+            new_rows = [
+                (name, *_settled(stamps[name], scan_start_ns), encode(scan))
+                for name, scan in batch
             ]
             with database:
-                database.executemany("REPLACE INTO file VALUES (?, ?, ?, ?)", rows)
-            current.update((name, found) for name, _, _, found in rows)
-    return current
+                database.executemany("REPLACE INTO file VALUES (?, ?, ?, ?)", new_rows)
+            headers.update((name, text) for name, _, _, text in new_rows)
+    return headers
 
 
-def _trusted(stamp: Stamp, scanned_ns: int) -> Stamp:
+def _settled(stamp: Stamp, scan_start_ns: int) -> Stamp:
+    """Return the stamp, or one that fits no file if the file was just modified."""
     size, modified_ns = stamp
-    return size, modified_ns if scanned_ns - modified_ns > SETTLED_NS else -1
+    return size, modified_ns if scan_start_ns - modified_ns > SETTLED_NS else -1
 
 
 def _stamp(name: str) -> Stamp | None:
     try:
         status = os.stat(name)
     except OSError:
-        return None  # scanning it will say what is wrong
+        return None  # the scan of this file reports the reason
     return status.st_size, status.st_mtime_ns
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open_index(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return _connected(path)
+        return _connect(path)
     except sqlite3.OperationalError:
-        raise  # locked, or not to be written
+        raise  # the database is locked or read-only
     except sqlite3.DatabaseError as error:
-        logger.warning("index %s: %s; made anew", path, error)
+        logger.warning("index %s: %s; it is replaced by a new one", path, error)
         path.unlink()
-        return _connected(path)
+        return _connect(path)
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=30.0)
     try:
         with database:
@@ -198,8 +199,8 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _readers() -> str:
-    """Return the versions on which it depends what is found in a file."""
-    return f"{LAYOUT} obspy {version('obspy')} pymseed {_version('pymseed')}"
+    """Return the versions of the format and of the libraries that read headers."""
+    return f"{FORMAT_VERSION} obspy {version('obspy')} pymseed {_version('pymseed')}"
 
 
 def _version(package: str) -> str:

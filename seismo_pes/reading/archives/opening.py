@@ -1,12 +1,16 @@
-"""Archives of waveform files: what is there, and which files to read for a time.
+"""Opening an archive by its name, and selecting the channels of a run.
 
-A folder in the SeisComP Data Structure (SDS),
-``YEAR/NET/STA/CHAN.D/NET.STA.LOC.CHAN.D.YEAR.DAY``, or in that of a BUD
-(``NET/STA/STA.NET.LOC.CHAN.YEAR.DAY``) is recognised by its layout, and so is what a
-pattern with placeholders (`archives.pattern`) describes; of each channel one file is
-opened to learn its rate. Of anything else - a folder with all below it, a pattern, a
-single file, formats mixed - the header of each file is read, once if there is an index
-(`archives.index`). What lies behind URLs is in `archives.cloud` and `archives.fdsn`.
+There are two kinds of archives on disk:
+
+- The file names give channel and time: the SeisComP Data Structure (SDS),
+  ``YEAR/NET/STA/CHAN.D/NET.STA.LOC.CHAN.D.YEAR.DAY``, the layout of a BUD,
+  ``NET/STA/STA.NET.LOC.CHAN.YEAR.DAY``, and any pattern with placeholders
+  (`archives.pattern`). One file of each channel is opened to read its sampling rate.
+- Everything else: a folder and its subfolders, a pattern with wildcards, a single file,
+  of any formats. The header of each file is read; an index (`archives.header_index`)
+  keeps the headers for the next time.
+
+URLs are opened by `archives.cloud` and `archives.fdsn`.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from seismo_pes.reading.archives.pattern import (
     LAYOUTS,
     PathPattern,
     PatternArchive,
-    files_of,
+    find_matching_files,
     is_bud,
 )
 from seismo_pes.reading.archives.scan import FileEntry, find_files, may_be_waveform
@@ -36,7 +40,7 @@ __all__ = ["open_archive", "select"]
 
 
 class FolderArchive(Archive):
-    """Any files at all, by what their headers say."""
+    """Files of any names and formats, searched by their headers."""
 
     def __init__(
         self,
@@ -48,8 +52,8 @@ class FolderArchive(Archive):
         super().__init__(name)
         by_channel: dict[str, list[FileEntry]] = {}
         paths = list(paths)
-        kept = index_file(index, name, len(paths))
-        for entry in scan_indexed(paths, self.skipped, kept, processes):
+        index_path = index_file(index, name, len(paths))
+        for entry in scan_indexed(paths, self.skipped, index_path, processes):
             by_channel.setdefault(entry.channel_id, []).append(entry)
         self._holdings = {key: Holding(value) for key, value in by_channel.items()}
 
@@ -68,28 +72,31 @@ def open_archive(
     Parameters
     ----------
     data : str or Path
-        The root of an archive; or any folder, which is searched with all below it;
-        or a pattern (``"/data/2022/*/*.sac"``, ``**`` allowed; or with placeholders,
-        ``"/data/{year}/{station}.{channel}.{julday}"``, see `archives.pattern`); or a
-        single file; or a URL, ``fdsn://PROVIDER`` (see `archives.fdsn`) or of any file
+        One of: the root folder of an archive; any other folder, which is searched with
+        its subfolders; a pattern with wildcards, ``"/data/2022/*/*.sac"`` (``**`` means
+        any subfolders); a pattern with placeholders,
+        ``"/data/{year}/{station}.{channel}.{julday}"`` (see `archives.pattern`); a
+        single file; ``fdsn://PROVIDER`` (see `archives.fdsn`); or the URL of any file
         system that fsspec knows (see `archives.cloud`).
     layout : str
-        How a folder is laid out: ``"SDS"``, a name of `pattern.LAYOUTS` (``"BUD"``,
-        ``"SCEDC"`` ...), ``"any"`` (all headers are read), or found out.
+        The layout of a folder: ``"SDS"``, a name in `pattern.LAYOUTS` (``"BUD"``,
+        ``"SCEDC"`` ...), ``"any"`` (read all headers), or ``"auto"`` (recognise SDS and
+        BUD, else read all headers).
     index : str or Path
-        Where the headers of a folder of any layout are kept: see `index.index_file`.
+        Where the index of the headers is: see `header_index.index_file`.
     processes : int, optional
-        How many read headers at the same time: see `scan_pool.scan_many`.
+        How many processes read headers: see `scan_pool.scan_many`.
 
     Returns
     -------
     Archive
-        Its ``skipped`` says which files cannot be read.
+        Its attribute ``skipped`` lists the files that cannot be read.
 
     Raises
     ------
     ParameterError
-        If there is no such file or folder, or the pattern matches nothing.
+        If there is no such file or folder, the pattern is not valid or matches nothing,
+        the layout is unknown, or a package for the URL is not installed.
     """
     name = str(data)
     if is_remote(name):
@@ -104,10 +111,10 @@ def open_archive(
         raise ParameterError(
             f"{name}: no such file or folder, nor a pattern that matches one"
         )
-    problems: list[Skipped] = []
-    files = [path] if path.is_file() else _below(matches, path.suffix, problems)
+    unreadable: list[Skipped] = []
+    files = [path] if path.is_file() else _files_in(matches, path.suffix, unreadable)
     archive = FolderArchive(name, files, index, processes)
-    archive.skipped += problems
+    archive.skipped += unreadable
     return archive
 
 
@@ -133,12 +140,12 @@ def _open_folder(
     if layout == "auto" and is_bud(path):
         layout = "BUD"
     if layout in LAYOUTS:
-        # braces in the folder's own name are not placeholders
-        below = PathPattern.parse(LAYOUTS[layout])
-        return PatternArchive(name, PathPattern(str(path), below.levels))
-    problems: list[Skipped] = []
-    archive = FolderArchive(name, find_files(path, problems), index, processes)
-    archive.skipped += problems
+        # parsed without the folder: braces in its name are not placeholders
+        levels = PathPattern.parse(LAYOUTS[layout]).levels
+        return PatternArchive(name, PathPattern(str(path), levels))
+    unreadable: list[Skipped] = []
+    archive = FolderArchive(name, find_files(path, unreadable), index, processes)
+    archive.skipped += unreadable
     return archive
 
 
@@ -146,12 +153,14 @@ def _open_pattern(
     name: str, text: str, index: str | Path, processes: int | None
 ) -> Archive:
     pattern = PathPattern.parse(text)
-    if pattern.tells_all():
+    if pattern.is_complete():
         archive: Archive = PatternArchive(name, pattern)
     else:
-        archive = FolderArchive(name, sorted(files_of(pattern)), index, processes)
+        archive = FolderArchive(
+            name, sorted(find_matching_files(pattern)), index, processes
+        )
     if not archive.channel_ids() and not archive.skipped:
-        raise ParameterError(f"{name}: no file fits this pattern")
+        raise ParameterError(f"{name}: no file matches this pattern")
     return archive
 
 
@@ -166,58 +175,65 @@ def select(
     start_ns: int | None = None,
     end_ns: int | None = None,
 ) -> tuple[dict[str, ChannelInfo], list[Skipped]]:
-    """Choose the channels of a run.
+    """Select the channels of a run.
 
     Parameters
     ----------
     archive : Archive
-        Where to look.
+        The archive with the data.
     patterns : sequence of StationPattern
         The station list.
     channels : str
-        Channel codes with wildcards, ``"LHZ"`` or ``"BH?,HHZ"``; a channel must fit
-        both this and the list.
+        Channel codes with wildcards, ``"LHZ"`` or ``"BH?,HHZ"``; a channel must match
+        both these codes and the station list.
     start_ns, end_ns : int, optional
-        The time of the run.
+        The time of the run, nanoseconds since 1970.
 
     Returns
     -------
     selected : dict of str to ChannelInfo
         By channel id, sorted.
     skipped : list of Skipped
-        Listed stations without data, stage ``"select"``.
+        Stations of the list without data, stage ``"select"``.
 
     Raises
     ------
     ParameterError
-        If nothing at all is left, with examples of what there is.
+        If no channel is left; the message has examples of the channels in the archive.
     """
     codes = [code.strip() for code in channels.split(",") if code.strip()] or ["*"]
     selected = archive.channels(patterns, start_ns, end_ns, codes)
     if not selected:
-        raise ParameterError(_nothing_selected(archive, patterns, codes))
-    served = PatternIndex(patterns)
-    used = {p.codes for id_ in selected for p in served.matching(id_)}
+        raise ParameterError(_no_channel_message(archive, patterns, codes))
+    index = PatternIndex(patterns)
+    matched = {p.codes for channel_id in selected for p in index.matching(channel_id)}
     skipped: dict[str, Skipped] = {}
     for pattern in patterns:
-        plain = not set("*?") & set(pattern.channel)
-        if pattern.codes in used or (
-            plain and not any(fnmatchcase(pattern.channel, code) for code in codes)
-        ):
+        if pattern.codes in matched or _excludes(codes, pattern.channel):
             continue
-        there = ", ".join(
-            sorted({split_id(i)[3] for i in archive.channel_ids([pattern])})
-        )
+        channel_codes = {split_id(i)[3] for i in archive.channel_ids([pattern])}
         reason = f"no data in {archive.name}"
-        if there:
+        if channel_codes:
             reason = f"no {','.join(codes)} data in {archive.name} at this time"
-            reason += f" (it has {there})"
+            reason += f" (it has {', '.join(sorted(channel_codes))})"
         skipped.setdefault(pattern.name, Skipped("select", pattern.name, reason))
     return selected, list(skipped.values())
 
 
-def _below(matches: list[Path], suffix: str, skipped: list[Skipped]) -> Iterator[Path]:
-    """Yield files, and those in folders; a pattern can name what else is left out."""
+def _excludes(codes: Sequence[str], channel: str) -> bool:
+    """Say whether the codes of the run exclude a channel code of the station list."""
+    has_wildcard = bool(set("*?") & set(channel))
+    return not has_wildcard and not any(fnmatchcase(channel, code) for code in codes)
+
+
+def _files_in(
+    matches: list[Path], suffix: str, skipped: list[Skipped]
+) -> Iterator[Path]:
+    """Yield the matches that are files, and the files in those that are folders.
+
+    A file that does not look like a waveform by its name is left out, unless the
+    pattern itself has its suffix.
+    """
     for path in matches:
         if path.is_dir():
             yield from find_files(path, skipped)
@@ -225,20 +241,21 @@ def _below(matches: list[Path], suffix: str, skipped: list[Skipped]) -> Iterator
             yield path
 
 
-def _nothing_selected(
+def _no_channel_message(
     archive: Archive, patterns: Sequence[StationPattern], codes: Sequence[str]
 ) -> str:
-    there = archive.channel_ids()
-    wanted = f"none of the {len(patterns)} listed stations"
+    channel_ids = archive.channel_ids()
+    stations = f"none of the {len(patterns)} listed stations"
     if patterns:
-        wanted += f" ({patterns[0].name}{', ...' if len(patterns) > 1 else ''})"
+        stations += f" ({patterns[0].name}{', ...' if len(patterns) > 1 else ''})"
     kind = "" if set(codes) == {"*"} else f"{','.join(codes)} "
-    text = f"{archive.name}: {wanted} has {kind}data at this time"
-    if not there:
-        text += "; there are no waveforms at all"
-        if archive.skipped:
-            n, first = len(archive.skipped), archive.skipped[0]
-            text += f", {n} file{'s' if n > 1 else ''} could not be read: "
-            text += f"{first.what} ({first.reason}){', ...' if n > 1 else ''}"
-        return text
-    return f"{text}; there are {len(there)} channels, e.g. {', '.join(there[:5])}"
+    text = f"{archive.name}: {stations} has {kind}data at this time"
+    if channel_ids:
+        examples = ", ".join(channel_ids[:5])
+        return f"{text}; there are {len(channel_ids)} channels, e.g. {examples}"
+    text += "; there are no waveforms at all"
+    if archive.skipped:
+        n, first = len(archive.skipped), archive.skipped[0]
+        text += f", {n} file{'s' if n > 1 else ''} could not be read: "
+        text += f"{first.what} ({first.reason}){', ...' if n > 1 else ''}"
+    return text

@@ -1,8 +1,10 @@
-"""Archives whose file names tell channel and time by a pattern of their own.
+"""Archives whose paths give channel and time by a pattern.
 
-A pattern is a path with placeholders, ``{year}/{station}/{channel}.{julday}``, of
-network, station, location, channel, year, month, day, julday, hour. ``{station:5}`` is
-five characters, filled up with underscores; ``*`` and ``?`` stand for anything.
+A pattern is a path with placeholders, for example
+``{year}/{station}/{channel}.{julday}``. The placeholders are network, station,
+location, channel, year, month, day, julday (day of the year) and hour. ``{station:5}``
+means five characters, padded with underscores; ``*`` means any characters, ``?`` any
+one.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from pathlib import Path
 from dispel4py.errors import ParameterError, suggest
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import PatternIndex
-from seismo_pes.reading.archives.archive import EVER
+from seismo_pes.reading.archives.archive import ALL_TIME
 from seismo_pes.reading.archives.scan import FileEntry
 from seismo_pes.reading.archives.sds import NamedArchive
 
@@ -27,13 +29,14 @@ __all__ = [
     "Lister",
     "PathPattern",
     "PatternArchive",
-    "files_of",
+    "find_matching_files",
     "is_bud",
     "list_folder",
 ]
 
 HOUR_NS = DAY_NS // 24
-# Layouts by the names that they have in the field.
+# Known layouts by name: BUD, IDDS and PDF of data centres and networks, and those of
+# the public buckets of SCEDC and NCEDC (SCEDC-FLAT: all files in one folder).
 LAYOUTS = {
     "BUD": "{network}/{station}/"
     "{station}.{network}.{location}.{channel}.{year}.{julday}",
@@ -48,26 +51,27 @@ LAYOUTS = {
     "SCEDC-FLAT": "{network:2}{station:5}{channel:3}{location:2}_{year}{julday}.ms",
 }
 CODES = ("network", "station", "location", "channel")
+# Placeholders of times, and how many digits each has.
 DIGITS = {"year": 4, "month": 2, "day": 2, "julday": 3, "hour": 2}
 ALIASES = {"net": "network", "sta": "station", "loc": "location", "cha": "channel"}
 ALIASES |= {"chan": "channel", "doy": "julday", "jday": "julday"}
 PLACEHOLDER = re.compile(r"\{(\w+)(?::(\d+))?\}|(\*)|(\?)")
 
-Fields = dict[str, str]
-# Names of the folders and of the files in a folder; empty where there is none.
+Fields = dict[str, str]  # placeholders and their values in a path
+# Returns the names of the subfolders and of the files in a folder.
 Lister = Callable[[str], tuple[list[str], list[str]]]
 
 
 @dataclass(frozen=True)
 class PathPattern:
-    """A pattern of paths below a root, taken apart at the slashes.
+    """A pattern of paths below a root folder.
 
     Attributes
     ----------
     root : str
         The folders before the first placeholder.
     levels : tuple of re.Pattern
-        One for each name of the path below.
+        A regular expression for the name at each level below the root.
     """
 
     root: str
@@ -92,31 +96,47 @@ class PathPattern:
 
     @property
     def fields(self) -> set[str]:
-        """The placeholders that it has."""
+        """The placeholders of the pattern."""
         return {name for level in self.levels for name in _fields_of(level)}
 
-    def tells_all(self) -> bool:
-        """Say whether a path tells channel and time, so that no file needs opening."""
-        fields = self.fields
-        return {"network", "station", "channel", "year"} <= fields
+    def is_complete(self) -> bool:
+        """Say whether the path alone gives channel and time, without opening files."""
+        return {"network", "station", "channel", "year"} <= self.fields
 
     def match(self, level: int, name: str, fields: Fields) -> Fields | None:
-        """Return the fields with those of one more name, None if it does not fit."""
+        """Match one name of a path.
+
+        Parameters
+        ----------
+        level : int
+            The level of the name below the root, from 0.
+        name : str
+            Name of a folder or a file.
+        fields : dict
+            The values of the placeholders in the folders above.
+
+        Returns
+        -------
+        dict or None
+            ``fields`` and the values of this name; None if the name does not match, or
+            repeats a placeholder with another value.
+        """
         match = self.levels[level].fullmatch(name)
         if match is None:
             return None
-        found = dict(fields)
+        values = dict(fields)
         for key, value in match.groupdict().items():
             field = key.rstrip("_0123456789")
             value = value.strip("_") if field in CODES else value
             if field == "location":
                 value = value.replace("--", "")
-            if found.setdefault(field, value) != value:
+            if values.setdefault(field, value) != value:
                 return None
-        return found
+        return values
 
 
 def _level(name: str, text: str) -> re.Pattern[str]:
+    """Return the regular expression of one name of the pattern ``text``."""
     parts, end = [], 0
     for number, match in enumerate(PLACEHOLDER.finditer(name)):
         parts.append(_literal(name[end : match.start()], text))
@@ -130,7 +150,7 @@ def _level(name: str, text: str) -> re.Pattern[str]:
             raise ParameterError(
                 f"{text}: unknown placeholder {{{match[1]}}}; {suggest(field, known)}"
             )
-        # a name may come twice, a group of a regular expression may not
+        # the number, because a placeholder may occur twice and a group name may not
         parts.append(f"(?P<{field}_{number}>{_characters(field, match[2])})")
     parts.append(_literal(name[end:], text))
     return re.compile("".join(parts))
@@ -138,7 +158,7 @@ def _level(name: str, text: str) -> re.Pattern[str]:
 
 def _literal(part: str, text: str) -> str:
     if set("{}") & set(part):
-        raise ParameterError(f"{text}: a brace without its partner in {part!r}")
+        raise ParameterError(f"{text}: a brace is not closed or not opened in {part!r}")
     return re.escape(part)
 
 
@@ -154,16 +174,17 @@ def _fields_of(level: re.Pattern[str]) -> set[str]:
     return {key.rstrip("_0123456789") for key in level.groupindex}
 
 
-def period(fields: Fields) -> tuple[int, int]:
-    """Return the time that a path's fields name: an hour, a day, a month, a year.
+def time_interval(fields: Fields) -> tuple[int, int]:
+    """Return start and end of the hour, day, month or year that the fields name.
 
-    Ever where they do not tell a year; none (0, 0) where there is no such day.
+    Nanoseconds since 1970. Without a year this is `ALL_TIME`; for a day that does not
+    exist it is (0, 0).
 
-    >>> [t // DAY_NS for t in period({"year": "1970", "julday": "003"})]
+    >>> [t // DAY_NS for t in time_interval({"year": "1970", "julday": "003"})]
     [2, 3]
     """
     if "year" not in fields:
-        return EVER
+        return ALL_TIME
     year = int(fields["year"])
     first, n_days = date(year, 1, 1).toordinal(), 366 if _is_leap(year) else 365
     if "julday" in fields:
@@ -193,7 +214,10 @@ def _is_leap(year: int) -> bool:
 
 
 def list_folder(folder: str) -> tuple[list[str], list[str]]:
-    """Return the names of the folders and of the files in a folder, sorted."""
+    """Return the names of the subfolders and of the files in a folder, sorted.
+
+    Both are empty if there is no such folder.
+    """
     folders: list[str] = []
     files: list[str] = []
     try:
@@ -206,22 +230,24 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
 
 
 def is_bud(folder: Path) -> bool:
-    """Say whether a folder is laid out as NET/STA/STA.NET.LOC.CHAN.YEAR.DAY."""
+    """Say whether a folder has the layout NET/STA/STA.NET.LOC.CHAN.YEAR.DAY."""
     pattern = PathPattern.parse(f"{folder}/{LAYOUTS['BUD']}")
-    return next(files_of(pattern), None) is not None
+    return next(find_matching_files(pattern), None) is not None
 
 
 class PatternArchive(NamedArchive):
-    """Files found by the pattern of their paths; no folder is listed without need.
+    """An archive whose files are found by a pattern of their paths.
+
+    Only folders that may hold the stations and times of a request are listed.
 
     Parameters
     ----------
     name : str
         As the user gave it.
     pattern : PathPattern
-        Must tell all (`PathPattern.tells_all`).
+        A complete one (`PathPattern.is_complete`).
     lister : callable
-        Lists a folder; by default of this machine.
+        Lists a folder; by default a folder on a local disk.
     """
 
     def __init__(
@@ -231,38 +257,42 @@ class PatternArchive(NamedArchive):
         self._pattern = pattern
         self._list = lister
         self._folders: dict[str, list[tuple[str, Fields]]] = {}
-        self._entered: set[str] = set()
+        self._listed: set[str] = set()
         self._covered: dict[tuple[str, str], tuple[int, int]] = {}
         self._stations: set[tuple[str, str]] = set()
         self._new: list[FileEntry] = []
 
     def _look_up(self, index: PatternIndex | None, start_ns: int, end_ns: int) -> None:
-        wanted = self._wanted(index)
-        if index is not None and wanted and self._all_covered(wanted, start_ns, end_ns):
+        stations = self._known_stations(index)
+        if index is not None and self._is_covered(stations, start_ns, end_ns):
             return
-        # a little more, because each span will ask for its neighbours too
-        start_ns = max(EVER[0], start_ns - 2 * DAY_NS)
-        end_ns = min(EVER[1], end_ns + 2 * DAY_NS)
+        # two days more: the spans of a run also need the files of neighbouring days
+        start_ns = max(ALL_TIME[0], start_ns - 2 * DAY_NS)
+        end_ns = min(ALL_TIME[1], end_ns + 2 * DAY_NS)
         self._walk(self._pattern.root, 0, {}, index, (start_ns, end_ns))
-        self.enter(self._new)
+        self.add(self._new)
         self._new.clear()
-        for key in self._wanted(index):
+        for key in self._known_stations(index):
             low, high = self._covered.get(key, (start_ns, end_ns))
             if low <= end_ns and start_ns <= high:
                 self._covered[key] = min(low, start_ns), max(high, end_ns)
 
-    def _wanted(self, index: PatternIndex | None) -> list[tuple[str, str]]:
+    def _known_stations(self, index: PatternIndex | None) -> list[tuple[str, str]]:
         if index is None:
             return list(self._stations)
         return index.stations_among(self._stations)
 
-    def _all_covered(
-        self, keys: list[tuple[str, str]], start_ns: int, end_ns: int
+    def _is_covered(
+        self, stations: list[tuple[str, str]], start_ns: int, end_ns: int
     ) -> bool:
-        covered = (self._covered.get(key, (0, 0)) for key in keys)
-        return len(keys) == 1 and all(
-            low <= start_ns and end_ns <= high for low, high in covered
-        )
+        """Say whether these times of one station are known.
+
+        Never for several stations: the list may mean more that are not known yet.
+        """
+        if len(stations) != 1:
+            return False
+        low, high = self._covered.get(stations[0], (0, 0))
+        return low <= start_ns and end_ns <= high
 
     def _walk(
         self,
@@ -272,58 +302,62 @@ class PatternArchive(NamedArchive):
         index: PatternIndex | None,
         time: tuple[int, int],
     ) -> None:
+        """Collect the new files in a folder and below, of some stations and times."""
         if level == len(self._pattern.levels) - 1:
-            if folder not in self._entered:
-                self._entered.add(folder)
-                self._enter_files(folder, level, fields)
+            if folder not in self._listed:
+                self._listed.add(folder)
+                self._collect_files(folder, level, fields)
             return
         if folder not in self._folders:
-            self._folders[folder] = list(self._matching(folder, level, fields))
-        for path, found in self._folders[folder]:
-            start_ns, end_ns = period(found)
-            if start_ns < time[1] and end_ns > time[0] and _may_be(found, index):
-                self._walk(path, level + 1, found, index, time)
+            self._folders[folder] = list(self._subfolders(folder, level, fields))
+        for path, values in self._folders[folder]:
+            start_ns, end_ns = time_interval(values)
+            if start_ns < time[1] and end_ns > time[0] and _may_match(values, index):
+                self._walk(path, level + 1, values, index, time)
 
-    def _matching(
+    def _subfolders(
         self, folder: str, level: int, fields: Fields
     ) -> Iterator[tuple[str, Fields]]:
         for name in self._list(folder)[0]:
-            found = self._pattern.match(level, name, fields)
-            if found is not None:
-                yield _joined(folder, name), found
+            values = self._pattern.match(level, name, fields)
+            if values is not None:
+                yield _join(folder, name), values
 
-    def _enter_files(self, folder: str, level: int, fields: Fields) -> None:
+    def _collect_files(self, folder: str, level: int, fields: Fields) -> None:
         for name in self._list(folder)[1]:
-            found = self._pattern.match(level, name, fields)
-            if found is None:
+            values = self._pattern.match(level, name, fields)
+            if values is None:
                 continue
-            start_ns, end_ns = period(found)
-            codes = [found.get(code, "") for code in CODES]
+            start_ns, end_ns = time_interval(values)
+            codes = [values.get(code, "") for code in CODES]
             if start_ns < end_ns and codes[1] and codes[3]:
                 self._stations.add((codes[0], codes[1]))
-                path, channel_id = _joined(folder, name), ".".join(codes)
+                path, channel_id = _join(folder, name), ".".join(codes)
                 self._new.append(FileEntry(path, "", channel_id, start_ns, end_ns))
 
 
-def _may_be(fields: Fields, index: PatternIndex | None) -> bool:
+def _may_match(fields: Fields, index: PatternIndex | None) -> bool:
+    """Say whether a path with these fields can lead to a station of the list."""
     if index is None or not {"network", "station"} <= fields.keys():
         return True
     return bool(index.stations_among({(fields["network"], fields["station"])}))
 
 
-def _joined(folder: str, name: str) -> str:
+def _join(folder: str, name: str) -> str:
     return name if not folder else f"{folder.rstrip('/')}/{name}"
 
 
-def files_of(pattern: PathPattern, lister: Lister = list_folder) -> Iterator[Path]:
-    """Yield the files that fit a pattern that does not tell all."""
-    todo: list[tuple[str, int, Fields]] = [(pattern.root, 0, {})]
-    while todo:
-        folder, level, fields = todo.pop()
-        last = level == len(pattern.levels) - 1
-        for name in lister(folder)[1 if last else 0]:
-            found = pattern.match(level, name, fields)
-            if found is not None and last:
-                yield Path(_joined(folder, name))
-            elif found is not None:
-                todo.append((_joined(folder, name), level + 1, found))
+def find_matching_files(
+    pattern: PathPattern, lister: Lister = list_folder
+) -> Iterator[Path]:
+    """Yield the files whose paths match a pattern; it need not be complete."""
+    folders: list[tuple[str, int, Fields]] = [(pattern.root, 0, {})]
+    while folders:
+        folder, level, fields = folders.pop()
+        is_last = level == len(pattern.levels) - 1
+        for name in lister(folder)[1 if is_last else 0]:
+            values = pattern.match(level, name, fields)
+            if values is not None and is_last:
+                yield Path(_join(folder, name))
+            elif values is not None:
+                folders.append((_join(folder, name), level + 1, values))

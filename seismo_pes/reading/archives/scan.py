@@ -1,4 +1,4 @@
-"""What the headers of waveform files say, read once per file."""
+"""Scanning waveform files: the channels and times that their headers give."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,12 @@ from dispel4py.errors import DataError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.metadata.asdf import is_asdf
-from seismo_pes.reading.formats.waveform_files import read_file, unusable
+from seismo_pes.reading.formats.waveform_files import find_defect, read_file
 
 __all__ = [
     "FileEntry",
-    "entry_of",
     "find_files",
+    "make_entry",
     "scan_ends",
     "scan_file",
     "scan_files",
@@ -31,19 +32,20 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-LONGEST_NS = 2**63 - 1
-# of miniSEED: how its records begin, and what obspy calls their fields
+MAX_NS = 2**63 - 1  # the latest time that int64 nanoseconds since 1970 can hold
+# How a data record of miniSEED 2 begins, and obspy's names of fields in its header.
 DATA_RECORD = re.compile(rb"[0-9 ]{6}[DRQM] ")
 CODES = ("network", "station", "location", "channel")
 LENGTH = "record_length"
-# what lies about in archives and is no waveform
+# Suffixes and names of files that are common in archives and hold no waveforms.
 OTHER_SUFFIXES = frozenset(
     {".xml", ".stationxml", ".quakeml", ".dless", ".dataless", ".resp", ".h5", ".hdf5"}
     | {".csv", ".txt", ".tsv", ".json", ".toml", ".yaml", ".yml", ".md", ".rst", ".log"}
     | {".png", ".jpg", ".pdf", ".html", ".py", ".sh", ".db", ".sqlite"}
 )
 OTHER_NAMES = frozenset({"license", "licence", "readme", "copying", "makefile"})
-# NET.STA.LOC.CHA..., and NET, STA, CHA, LOC padded by underscores as SCEDC has it
+# File names that begin with NET.STA.LOC.CHA, and the names of SCEDC: NET, STA, CHA, LOC
+# without separators, padded with underscores.
 DOTTED = re.compile(
     r"([A-Z0-9]{1,2})\.([A-Z0-9]{1,5})\.([A-Z0-9]{0,2}|--)\.([A-Z][A-Z0-9]{2})(?=[._])"
 )
@@ -54,18 +56,19 @@ PADDED = re.compile(
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One channel in one file, as the headers have it.
+    """One channel in one file, by its headers.
 
     Attributes
     ----------
     path, file_format, channel_id : str
         The file, obspy's name of its format, ``NET.STA.LOC.CHA``.
     start_ns, end_ns : int
-        First sample, and one sample interval after the last.
+        Time of the first sample, and one sample interval after the last; nanoseconds
+        since 1970.
     rate_hz : float
-        Sampling rate; NaN where the file was not opened.
+        Sampling rate; NaN if the file was not opened.
     latitude, longitude, elevation_m : float
-        From SAC headers and the StationXML of ASDF files; NaN elsewhere.
+        From SAC headers and the StationXML of ASDF files; NaN if there are none.
     """
 
     path: str
@@ -80,32 +83,40 @@ class FileEntry:
 
     @property
     def half_ns(self) -> int:
-        """Half a sample interval; 0 where the rate is not known."""
+        """Half a sample interval; 0 if the sampling rate is not known."""
         return 0 if math.isnan(self.rate_hz) else round(NS / 2 / self.rate_hz)
 
 
 def find_files(
     folder: Path, skipped: list[Skipped], keep_others: bool = False
 ) -> Iterator[Path]:
-    """Yield the files in a folder and below that may be waveforms, sorted.
+    """Yield the files in a folder and its subfolders that may be waveforms, sorted.
 
-    Hidden files, and those whose names say that they are something else (``.xml``,
-    ``.csv``, ``LICENSE`` ...) are passed over unless ``keep_others``. Links to folders
-    are followed once. Folders that cannot be opened are added to ``skipped``.
+    Parameters
+    ----------
+    folder : Path
+        Where to search. Links to folders are followed, each folder only once.
+    skipped : list of Skipped
+        Folders that cannot be opened are added.
+    keep_others : bool
+        Also yield files whose names say that they are something else (``.xml``,
+        ``.csv``, ``LICENSE`` ...). Hidden files are never yielded.
     """
 
-    def refused(error: OSError) -> None:
+    def report_folder(error: OSError) -> None:
         reason = f"cannot be opened: {error.strerror}"
         skipped.append(Skipped("scan", str(error.filename), reason))
 
-    seen: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     n_others = 0
-    for root, folders, names in os.walk(folder, onerror=refused, followlinks=True):
+    for root, folders, names in os.walk(
+        folder, onerror=report_folder, followlinks=True
+    ):
         status = os.stat(root)
-        if (status.st_dev, status.st_ino) in seen:
+        if (status.st_dev, status.st_ino) in visited:
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        visited.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(root, name)
@@ -117,7 +128,7 @@ def find_files(
 
 
 def may_be_waveform(path: Path) -> bool:
-    """Say whether a file's name allows for waveforms."""
+    """Say whether a file may hold waveforms, by its name."""
     return (
         path.suffix.lower() not in OTHER_SUFFIXES or _is_asdf(path)
     ) and path.stem.lower() not in OTHER_NAMES
@@ -128,12 +139,12 @@ def _is_asdf(path: Path) -> bool:
 
 
 def scan_files(paths: Iterable[Path], skipped: list[Skipped]) -> list[FileEntry]:
-    """Scan many files; what is wrong with them is added to ``skipped``."""
+    """Scan many files; add their defects to ``skipped``."""
     entries: list[FileEntry] = []
     for path in paths:
-        found, problems = scan_file(path)
-        entries += found
-        skipped += problems
+        new_entries, defects = scan_file(path)
+        entries += new_entries
+        skipped += defects
     return entries
 
 
@@ -150,8 +161,9 @@ def scan_file(path: str | Path) -> tuple[list[FileEntry], list[Skipped]]:
     entries : list of FileEntry
         One for each channel and sampling rate, from its first sample to its last.
     skipped : list of Skipped
-        Why the file or a trace of it cannot be used; also a name that says another
-        channel than the header, which is believed. Stage ``"scan"``.
+        Reasons why the file or one of its traces cannot be used, and a remark if the
+        file's name says another channel than its header; the header counts. Stage
+        ``"scan"``.
     """
     path = str(path)
     try:
@@ -159,29 +171,30 @@ def scan_file(path: str | Path) -> tuple[list[FileEntry], list[Skipped]]:
     except DataError as error:
         reason = str(error).removeprefix(f"{path}: ")
         return [], [Skipped("scan", path, reason)]
-    problems: dict[str, int] = {}
+    defects: Counter[str] = Counter()
     entries: dict[tuple[str, float], FileEntry] = {}
     for trace in stream:
-        entry, problem = entry_of(path, trace)
+        entry, defect = make_entry(path, trace)
         if entry is None:
-            problems[problem] = problems.get(problem, 0) + 1
+            defects[defect] += 1
             continue
         key = (entry.channel_id, entry.rate_hz)
         entries[key] = _union(entries[key], entry) if key in entries else entry
     if not stream:
-        problems["holds no trace"] = 1
-    skipped = [Skipped("scan", path, *problem) for problem in problems.items()]
-    return list(entries.values()), skipped + _name_against_header(path, stream)
+        defects["holds no trace"] = 1
+    skipped = [Skipped("scan", path, reason, n) for reason, n in defects.items()]
+    return list(entries.values()), skipped + _compare_with_name(path, stream)
 
 
 def scan_ends(path: str | Path) -> FileEntry | None:
-    """Read the first and the last record of a miniSEED file: its one channel and time.
+    """Read only the first and the last record of a miniSEED file.
 
     Returns
     -------
     FileEntry or None
-        None where these do not tell: the file is something else, compressed, or its
-        ends differ in more than time. `scan_file` reads all headers.
+        None if these two records are not enough and `scan_file` must read all headers:
+        the file is not miniSEED 2, it is compressed, or the two records differ in
+        channel, sampling rate or length.
     """
     # here because its import takes time
     from obspy.io.mseed.util import get_record_information
@@ -204,16 +217,16 @@ def scan_ends(path: str | Path) -> FileEntry | None:
     return FileEntry(str(path), "MSEED", channel_id, start_ns, end_ns, rate_hz)
 
 
-def entry_of(path: str, trace: Trace) -> tuple[FileEntry | None, str]:
-    """Return what a trace's header says, or None and what is wrong with it."""
+def make_entry(path: str, trace: Trace) -> tuple[FileEntry | None, str]:
+    """Return the entry of a trace's header and "", or None and the trace's defect."""
     stats = trace.stats
     if not stats.npts:
         return None, "left out: a trace without samples"
-    if problem := unusable(trace):
-        return None, problem
+    if defect := find_defect(trace):
+        return None, defect
     start_ns = stats.starttime.ns
     end_ns = start_ns + round(stats.npts * NS / stats.sampling_rate)
-    if abs(start_ns) > LONGEST_NS or abs(end_ns) > LONGEST_NS:
+    if abs(start_ns) > MAX_NS or abs(end_ns) > MAX_NS:
         return None, f"left out: a start in the year {stats.starttime.year}"
     file_format = str(stats.get("_format", ""))
     rate_hz = float(stats.sampling_rate)
@@ -222,11 +235,12 @@ def entry_of(path: str, trace: Trace) -> tuple[FileEntry | None, str]:
 
 
 def _position(stats: Stats) -> tuple[float, float, float]:
-    """Return latitude, longitude, elevation; SAC writes -12345 where they are unset."""
+    """Return latitude, longitude and elevation, NaN where they are not set."""
     header, names = stats.get("sac", {}), ("stla", "stlo", "stel")
     if "coordinates" in stats:  # ASDF
         header, names = stats.coordinates, ("latitude", "longitude", "elevation")
     values = [float(header.get(name, math.nan)) for name in names]
+    # -12345 is SAC's value for headers that are not set
     latitude, longitude, elevation = (math.nan if v == -12345 else v for v in values)
     if not (abs(latitude) <= 90 and abs(longitude) <= 360):
         return math.nan, math.nan, math.nan
@@ -241,20 +255,24 @@ def _union(a: FileEntry, b: FileEntry) -> FileEntry:
     )
 
 
-def _name_against_header(path: str, stream: Stream) -> list[Skipped]:
-    named = id_in_name(Path(path).name)
-    channel_ids = {trace.id for trace in stream}
-    if named is None or len(channel_ids) != 1 or named in channel_ids:
+def _compare_with_name(path: str, stream: Stream) -> list[Skipped]:
+    """Return a remark if the file's name says another channel than its header."""
+    name_id = channel_id_in_name(Path(path).name)
+    header_ids = {trace.id for trace in stream}
+    if name_id is None or len(header_ids) != 1 or name_id in header_ids:
         return []
-    reason = f"its name says {named}, its header {channel_ids.pop()}; the header counts"
+    header_id = header_ids.pop()
+    reason = f"its name says {name_id}, its header {header_id}; the header counts"
     return [Skipped("scan", path, reason)]
 
 
-def id_in_name(name: str) -> str | None:
-    """Return the channel that a file's name spells out, if it does.
+def channel_id_in_name(name: str) -> str | None:
+    """Return the channel id that a file's name contains, or None.
 
-    >>> id_in_name("BKTHIS_LHZ10_2022002.ms"), id_in_name("CI.CCA..BHN.mseed")
-    ('BK.THIS.10.LHZ', 'CI.CCA..BHN')
+    >>> channel_id_in_name("BKTHIS_LHZ10_2022002.ms")
+    'BK.THIS.10.LHZ'
+    >>> channel_id_in_name("CI.CCA..BHN.mseed")
+    'CI.CCA..BHN'
     """
     if match := DOTTED.match(name):
         network, station, location, channel = match.groups()

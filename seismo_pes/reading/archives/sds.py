@@ -1,4 +1,4 @@
-"""The SeisComP Data Structure: one file per channel and day, found by its name."""
+"""Archives in the SeisComP Data Structure: one file for each channel and day."""
 
 from __future__ import annotations
 
@@ -22,55 +22,59 @@ SDS_NAME = re.compile(
 YEAR = re.compile(r"\d{4}")
 
 
-class NamedArchive(Archive):
-    """An archive of which the names of the files tell channel and time.
+MAX_OPENED = 3  # files of a channel that are opened to read its sampling rate
 
-    A record belongs to the file of the day in which it starts, so the first seconds of
-    a day may be in the file of the day before (and, where an archive was cut
-    otherwise, the last ones in the file of the day after).
+
+class NamedArchive(Archive):
+    """An archive whose file names give channel and time.
+
+    A record belongs to the file of the day in which it starts: the first seconds of a
+    day may be in the file of the day before. Archives that were cut in another way may
+    have its last seconds in the file of the day after.
     """
 
     one_channel_per_file = True
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._known: dict[str, FileEntry] = {}
+        self._opened: dict[str, FileEntry] = {}
 
-    def enter(self, entries: Iterable[FileEntry]) -> None:
-        """Add files to what is known."""
-        found: dict[str, list[FileEntry]] = {}
+    def add(self, entries: Iterable[FileEntry]) -> None:
+        """Add files to the holdings."""
+        new: dict[str, list[FileEntry]] = {}
         for entry in entries:
-            found.setdefault(entry.channel_id, []).append(entry)
-        for channel_id, new in found.items():
-            known = self._holdings.get(channel_id)
-            self._holdings[channel_id] = Holding(new + (known.entries if known else []))
+            new.setdefault(entry.channel_id, []).append(entry)
+        for channel_id, files in new.items():
+            if channel_id in self._holdings:
+                files += self._holdings[channel_id].entries
+            self._holdings[channel_id] = Holding(files)
 
     def _describe(self, channel_id: str, entries: list[FileEntry]) -> list[FileEntry]:
-        if channel_id not in self._known:
-            self._known[channel_id] = self._sample(channel_id, entries)
-        return [*entries, self._known[channel_id]]
+        if channel_id not in self._opened:
+            self._opened[channel_id] = self._open_one(channel_id, entries)
+        return [*entries, self._opened[channel_id]]
 
-    def _sample(self, channel_id: str, entries: list[FileEntry]) -> FileEntry:
-        """Open files until one tells the rate; three are enough to give up.
+    def _open_one(self, channel_id: str, entries: list[FileEntry]) -> FileEntry:
+        """Open files, three at most, until the header of one gives the sampling rate.
 
-        What is wrong with them will be said when they are read.
+        Defects of these files are not reported here, but when their data are read.
         """
-        for entry in entries[:3]:
-            for found in self._scan(entry.path):
-                if found.channel_id == channel_id:
-                    return found
+        for entry in entries[:MAX_OPENED]:
+            for scanned in self._scan(entry.path):
+                if scanned.channel_id == channel_id:
+                    return scanned
         return entries[0]
 
     def _scan(self, path: str) -> list[FileEntry]:
-        found = scan_ends(path)
-        return scan_file(path)[0] if found is None else [found]
+        entry = scan_ends(path)
+        return scan_file(path)[0] if entry is None else [entry]
 
     def _neighbours(
-        self, holding: Holding, main: list[FileEntry]
+        self, holding: Holding, inside: list[FileEntry]
     ) -> tuple[list[FileEntry], list[FileEntry]]:
-        if not main:
+        if not inside:
             return [], []
-        first, last = main[0].start_ns, main[-1].end_ns
+        first, last = inside[0].start_ns, inside[-1].end_ns
         return (
             holding.overlapping(first - DAY_NS, first),
             holding.overlapping(last, last + DAY_NS),
@@ -78,13 +82,13 @@ class NamedArchive(Archive):
 
 
 class SdsArchive(NamedArchive):
-    """A SeisComP Data Structure, by the names of its files."""
+    """An archive in the SeisComP Data Structure, searched by the names of its files."""
 
     def __init__(self, name: str, root: Path) -> None:
         super().__init__(name)
         self._root = root
         self._stations: dict[tuple[str, str], list[tuple[int, Path]]] = {}
-        self._entered: set[Path] = set()
+        self._listed: set[Path] = set()
         for year in _folders(root):
             if YEAR.fullmatch(year.name):
                 for network in _folders(year):
@@ -100,11 +104,11 @@ class SdsArchive(NamedArchive):
         first, last = _year(start_ns) - 1, _year(end_ns) + 1
         for key in keys:
             for year, folder in self._stations[key]:
-                if first <= year <= last and folder not in self._entered:
-                    self._enter(folder)
+                if first <= year <= last and folder not in self._listed:
+                    self._list_station(folder)
 
-    def _enter(self, folder: Path) -> None:
-        self._entered.add(folder)
+    def _list_station(self, folder: Path) -> None:
+        self._listed.add(folder)
         entries: list[FileEntry] = []
         for channel in _folders(folder):
             for name in os.listdir(channel) if channel.suffix == ".D" else ():
@@ -112,11 +116,11 @@ class SdsArchive(NamedArchive):
                     start_ns = _day_ns(int(match["year"]), int(match["day"]))
                     end_ns, path = start_ns + DAY_NS, f"{channel}{os.sep}{name}"
                     entries.append(FileEntry(path, "", match["id"], start_ns, end_ns))
-        self.enter(entries)
+        self.add(entries)
 
 
 def is_sds(folder: Path) -> bool:
-    """Say whether a folder is laid out as YEAR/NET/STA/CHAN.D/NET.STA.LOC.CHAN.D..."""
+    """Say whether a folder has the layout YEAR/NET/STA/CHAN.D/NET.STA.LOC.CHAN.D..."""
     for year in folder.glob("[0-9][0-9][0-9][0-9]"):
         for path in year.glob("*/*/*.D/*"):
             if SDS_NAME.fullmatch(path.name):
@@ -136,5 +140,5 @@ def _day_ns(year: int, day: int) -> int:
 
 
 def _year(time_ns: int) -> int:
-    """Return the year, give or take one."""
+    """Return the year of a time, which may be wrong by one near New Year."""
     return 1970 + int(time_ns / (365.2425 * DAY_NS))

@@ -1,4 +1,4 @@
-"""Bytes from elsewhere: object stores, web servers and FDSN web services.
+"""Remote data: object stores, web servers and FDSN web services.
 
-A URL enters, the bytes behind it leave.
+A URL enters; the bytes that it names leave, or an error with the server's reason.
 """

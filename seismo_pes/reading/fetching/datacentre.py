@@ -1,8 +1,9 @@
-"""Ask FDSN web services for waveforms and stations, by obspy's clients."""
+"""Requests for waveforms and stations to FDSN web services, by obspy's clients."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +27,8 @@ from seismo_pes.reading.fetching.retry import call_with_retries, reason
 __all__ = ["ROUTERS", "ask", "client", "is_router", "request_waveforms"]
 
 ROUTERS = ("eida-routing", "earthscope-federator", "iris-federator")
-PASSING = (
+# Failures that may be over at the next attempt.
+TEMPORARY = (
     FDSNBadGatewayException,
     FDSNInternalServerException,
     FDSNServiceUnavailableException,
@@ -36,13 +38,13 @@ PASSING = (
 
 
 def client(provider: str) -> Any:
-    """Return the client of a data centre; one for each process.
+    """Return the client of a data centre; a process has one for each data centre.
 
     Parameters
     ----------
     provider : str
-        obspy's name of it (``IRIS``), ``host:port``, a URL, or one of `ROUTERS`,
-        which send each request to the data centre that has the data.
+        obspy's name of the data centre (``IRIS``), ``host:port``, a URL, or one of
+        `ROUTERS`, which send each request to the data centre with the data.
 
     Raises
     ------
@@ -60,25 +62,26 @@ def _client(provider: str) -> Any:
     if provider.endswith("-federator"):
         try:
             return RoutingClient("earthscope-federator")
-        except NotImplementedError:  # as obspy 1.4 calls it
+        except NotImplementedError:  # obspy 1.4 has only the older name
             return RoutingClient("iris-federator")
     if provider in ROUTERS:
         return RoutingClient(provider)
     if provider in URL_MAPPINGS or "://" in provider:
-        with record_warnings():  # of names that obspy calls otherwise by now
+        with record_warnings():  # hides obspy's warning about names of the past
             return Client(provider)
     if "." not in provider and ":" not in provider and provider != "localhost":
         known = ", ".join([*sorted(URL_MAPPINGS), *ROUTERS])
         raise ValueError(
-            f"no data centre is known by this name (known are {known}; or host:port)"
+            f"no data centre is known by this name; give host:port; known are {known}"
         )
     return Client(f"http://{provider}")
 
 
 def is_router(service: Any) -> bool:
-    """Say whether a client asks other data centres: nothing from it may mean no answer.
+    """Say whether a client sends requests to other data centres.
 
-    obspy's routers leave out the data centres that do not answer.
+    obspy's routers ignore a data centre that does not answer. An empty answer of a
+    router is therefore no proof that there are no data.
     """
     return not isinstance(service, Client)
 
@@ -86,7 +89,7 @@ def is_router(service: Any) -> bool:
 def request_waveforms(
     service: Any, channel_id: str, start_ns: int, end_ns: int
 ) -> bytes:
-    """Ask a data centre for a span of a channel.
+    """Request the waveforms of a channel from a data centre.
 
     Parameters
     ----------
@@ -100,12 +103,12 @@ def request_waveforms(
     Returns
     -------
     bytes
-        miniSEED as the service sent it; empty if it has nothing.
+        miniSEED as the service sent it; empty if it has no data.
 
     Raises
     ------
     DataError
-        If it does not answer or refuses, after three tries where that may help.
+        If the data centre refuses the request, or if three attempts have failed.
     """
     network, station, location, channel = channel_id.split(".")
     codes = network, station, location or "--", channel
@@ -116,12 +119,12 @@ def request_waveforms(
         if not is_router(service):
             service.get_waveforms(*codes, *times, filename=buffer)
             return buffer.getvalue()
-        # a router joins the answers of several; of those that fail it warns
+        # a router merges the answers of data centres, and warns if one has failed
         names = ("network", "station", "location", "channel")
-        named = dict(zip(names, codes, strict=True))
+        keywords = dict(zip(names, codes, strict=True))
         with record_warnings() as caught:
             try:
-                stream = service.get_waveforms(times[0], times[1], **named)
+                stream = service.get_waveforms(times[0], times[1], **keywords)
             except FDSNNoDataException:
                 stream = []
         if len(stream):
@@ -133,23 +136,35 @@ def request_waveforms(
     return ask(f"{channel_id} from {times[0]}", waveforms) or b""
 
 
-def ask(what: str, request: Any) -> Any:
-    """Call a client, and again where that may help; None if there is no data.
+def ask(label: str, request: Callable[[], Any]) -> Any:
+    """Send a request, and again after a temporary failure.
+
+    Parameters
+    ----------
+    label : str
+        Name of the request, for messages.
+    request : callable
+        Calls a client.
+
+    Returns
+    -------
+    Any
+        What ``request`` returns; None if there are no data.
 
     Raises
     ------
     DataError
-        With the data centre's reason.
+        If the request fails, with the data centre's reason.
     """
 
-    def translated() -> Any:
+    def translate_errors() -> Any:
         try:
             return request()
         except FDSNNoDataException:
             return None
-        except PASSING as error:
+        except TEMPORARY as error:
             raise ConnectionError(reason(error)) from error
         except FDSNException as error:
-            raise DataError(f"{what}: {reason(error)}") from error
+            raise DataError(f"{label}: {reason(error)}") from error
 
-    return call_with_retries(what, translated)
+    return call_with_retries(label, translate_errors)

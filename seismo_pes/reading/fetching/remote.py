@@ -1,9 +1,10 @@
-"""Fetch what lies behind a URL: files of object stores, spans of FDSN web services.
+"""Fetching data by URL: files of object stores, waveforms of FDSN web services.
 
-``s3://bucket/path``, ``memory://``, ``file://``, ``https://`` ... go through fsspec.
-``fdsn://PROVIDER/NET.STA.LOC.CHA/START_NS/END_NS`` asks a data centre: by obspy's name
-of it, by ``host[:port]`` (``fdsn+https://host`` where it wants encryption), or routed
-to the right one by ``fdsn://eida-routing`` and ``fdsn://earthscope-federator``.
+``s3://bucket/path``, ``memory://``, ``file://``, ``https://`` ... are fetched by
+fsspec. ``fdsn://PROVIDER/NET.STA.LOC.CHA/START_NS/END_NS`` is a request to a data
+centre. The provider is obspy's name of the data centre; ``host[:port]`` (with
+``fdsn+https://`` for an encrypted connection); or a router, ``eida-routing`` or
+``earthscope-federator``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from seismo_pes.reading.fetching.retry import call_with_retries
 
 __all__ = ["fetch", "filesystem", "is_remote"]
 
-# open to all, and refused if one comes with somebody else's key
+# Buckets that need no credentials. They are read without: requests with the credentials
+# of another account are refused.
 PUBLIC_BUCKETS = frozenset({"scedc-pds", "ncedc-pds", "earthscope-geophysical-data"})
 
 
@@ -30,34 +32,32 @@ def is_remote(path: str) -> bool:
 
 
 def fetch(url: str, n_bytes: int | None = None) -> bytes:
-    """Return the content behind a URL.
+    """Return the content of a URL.
 
     Parameters
     ----------
     url : str
-        See the module.
+        URL of a file, or of a channel and a time at a data centre (see the module).
     n_bytes : int, optional
-        Only so many from the beginning (files only).
+        How many bytes from the beginning of a file; by default all.
 
     Returns
     -------
     bytes
-        Empty where a data centre has nothing for the time.
+        Empty if a data centre has no data for this time.
 
     Raises
     ------
     DataError
-        If there is no such thing or it cannot be had, after three tries where another
-        try may help.
+        If there is no such file, access is refused, or three attempts have failed.
     ParameterError
-        If the package for the protocol is missing or the address makes no sense.
+        If the package for the protocol is not installed, or the URL is not valid.
     """
     if url.startswith(("fdsn://", "fdsn+https://")):
-        from seismo_pes.reading.fetching import (
-            datacentre,  # here because its import takes time
-        )
+        # here because its import takes time
+        from seismo_pes.reading.fetching import datacentre
 
-        provider, channel_id, start_ns, end_ns = _parsed(url)
+        provider, channel_id, start_ns, end_ns = _parse(url)
         service = datacentre.client(provider)
         return datacentre.request_waveforms(service, channel_id, start_ns, end_ns)
     files, path = filesystem(url)
@@ -65,16 +65,21 @@ def fetch(url: str, n_bytes: int | None = None) -> bytes:
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """Return fsspec's file system of a URL, and the path in it.
+    """Return fsspec's file system for a URL, and the path in it.
 
-    Buckets that are open to all are asked without credentials; any other option is
-    given as fsspec has it (``FSSPEC_S3_ENDPOINT_URL`` ...).
+    `PUBLIC_BUCKETS` are read without credentials. Other options are taken from the
+    environment variables of fsspec (``FSSPEC_S3_ENDPOINT_URL`` ...).
+
+    Raises
+    ------
+    ParameterError
+        If the package for the protocol is not installed, or fsspec refuses the URL.
     """
-    protocol, _, rest = url.partition("://")
+    protocol, _, path_in_store = url.partition("://")
     options: dict[str, Any] = {}
     if protocol == "s3":
         optional("s3fs")
-        if rest.split("/", 1)[0] in PUBLIC_BUCKETS:
+        if path_in_store.split("/", 1)[0] in PUBLIC_BUCKETS:
             options["anon"] = True
     fsspec = optional("fsspec")
     try:
@@ -84,7 +89,8 @@ def filesystem(url: str) -> tuple[Any, str]:
     return files, path
 
 
-def _parsed(url: str) -> tuple[str, str, int, int]:
+def _parse(url: str) -> tuple[str, str, int, int]:
+    """Return provider, channel id, start and end of the URL of a data centre."""
     try:
         provider, channel_id, start, end = url.partition("://")[2].split("/")
         times = int(start), int(end)

@@ -1,4 +1,4 @@
-"""Ask again where a failure may pass."""
+"""Repeating requests that failed for a reason that may be temporary."""
 
 from __future__ import annotations
 
@@ -15,45 +15,58 @@ __all__ = ["call_with_retries", "failures", "reason"]
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-PASSING = (ConnectionError, TimeoutError)
-WAITS_S = (0.5, 2.0)
+TEMPORARY = (ConnectionError, TimeoutError)
+WAITS_S = (0.5, 2.0)  # seconds before the second and before the third attempt
 
 
-def call_with_retries(what: str, ask: Callable[[], T]) -> T:
-    """Call ``ask``, and again after a while where the reason may pass.
+def call_with_retries(label: str, request: Callable[[], T]) -> T:
+    """Call ``request`` up to three times, as long as the connection fails.
+
+    Parameters
+    ----------
+    label : str
+        Name of the request, for messages.
+    request : callable
+        The request.
+
+    Returns
+    -------
+    T
+        What ``request`` returns.
 
     Raises
     ------
     DataError
-        In one line, for any of `failures`; at once if it is no matter of connection.
+        After the third failure of the connection, or at once for any other of
+        `failures`; its message is one line.
     """
     for wait_s in (*WAITS_S, None):
         try:
-            return ask()
-        except PASSING as error:
+            return request()
+        except TEMPORARY as error:
             if wait_s is None:
-                raise DataError(f"{what}: {reason(error)}") from error
-            logger.info("%s: %s; next try in %g s", what, reason(error), wait_s)
+                raise DataError(f"{label}: {reason(error)}") from error
+            logger.info("%s: %s; next attempt in %g s", label, reason(error), wait_s)
             time.sleep(wait_s)
         except FileNotFoundError as error:
-            raise DataError(f"{what}: no such file") from error
+            raise DataError(f"{label}: no such file") from error
         except failures() as error:
-            raise DataError(f"{what}: {reason(error)}") from error
-    raise AssertionError  # the last round returns or raises
+            raise DataError(f"{label}: {reason(error)}") from error
+    raise AssertionError  # not reached: the last attempt returns or raises
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """Return what file systems raise when they cannot, those of the network as well."""
+    """Return the exceptions of file systems, with those of AWS if that is imported."""
     aws = sys.modules.get("botocore.exceptions")
     return (OSError,) if aws is None else (OSError, aws.BotoCoreError)
 
 
-def reason(error: Exception, longest: int = 200) -> str:
-    """Return what an exception says, in one line."""
-    text = " ".join(str(error).split())[:longest] or type(error).__name__
+def reason(error: Exception, max_length: int = 200) -> str:
+    """Return the message of an exception in one line of at most ``max_length``."""
+    text = " ".join(str(error).split())[:max_length] or type(error).__name__
     if type(error).__name__ == "NoCredentialsError":
         text += (
-            " (set them up as for the AWS tools; FSSPEC_S3_ANON=true asks without, "
-            "where all may read)"
+            " (set credentials as for the AWS tools; for a bucket that is open to "
+            "everyone, set FSSPEC_S3_ANON=true)"
         )
     return text

@@ -1,7 +1,8 @@
-"""Waveforms in ASDF files (Adaptable Seismic Data Format).
+"""Reading waveforms from ASDF files (Adaptable Seismic Data Format).
 
-The layout is read with h5py as the definition has it: a dataset for each trace,
-``/Waveforms/NET.STA/NET.STA.LOC.CHA__START__END__tag``, and StationXML beside it.
+ASDF is HDF5 with a dataset for each trace,
+``/Waveforms/NET.STA/NET.STA.LOC.CHA__START__END__tag``, and StationXML in the group of
+its station. The file is read by h5py, without pyasdf.
 
 References
 ----------
@@ -25,8 +26,11 @@ from seismo_pes.items.times import NS
 from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["read_asdf"]
-RAW = "raw_recording"
-PLACE = re.compile(
+
+RAW = "raw_recording"  # the tag that ASDF recommends for data as recorded
+# The first coordinates of a station in StationXML. The text is searched and not parsed,
+# which would take long for StationXML with responses.
+COORDINATES = re.compile(
     rb"<(?:\w+:)?Station[ >].*?<(?:\w+:)?Latitude[^>]*>([^<]+)<.*?"
     rb"<(?:\w+:)?Longitude[^>]*>([^<]+)<.*?<(?:\w+:)?Elevation[^>]*>([^<]+)<",
     re.DOTALL,
@@ -52,11 +56,13 @@ def read_asdf(
         Headers only, traces without samples; ``stats.coordinates`` holds latitude,
         longitude and elevation where the file has StationXML of the station.
     start_ns, end_ns : int, optional
-        Only samples of this time, and one more on either side, are read from disk.
+        Read only the samples of this time and one more at each end; nanoseconds since
+        1970.
     channel_id : str, optional
-        Only this channel.
+        Read only this channel.
     tag : str, optional
-        Which of several versions. By default ``raw_recording``, or the only one.
+        The tag of the waveforms to read, where a file has several versions of them. By
+        default ``raw_recording``, or the only tag in the file.
 
     Returns
     -------
@@ -76,16 +82,17 @@ def read_asdf(
             if _text(content.attrs.get("file_format", b"")) != "ASDF":
                 raise DataError(f"{path}: HDF5, but not ASDF")
             waveforms = content.get("Waveforms", {})
-            chosen = tag or _only_tag(path, waveforms)
+            selected_tag = tag or _default_tag(path, waveforms)
             for group in _stations(waveforms, channel_id):
-                place = _place(group) if headonly else None
+                place = _coordinates(group) if headonly else {}
                 for name in sorted(group):
-                    if _is_wanted(name, channel_id, chosen):
-                        time = (start_ns, end_ns)
-                        trace = _trace(name, group[name], headonly, time)
-                        if trace is not None:
-                            trace.stats.update(place or {})
-                            stream.append(trace)
+                    if not _is_selected(name, channel_id, selected_tag):
+                        continue
+                    time = (start_ns, end_ns)
+                    trace = _read_trace(name, group[name], headonly, time)
+                    if trace is not None:
+                        trace.stats.update(place)
+                        stream.append(trace)
     except (OSError, KeyError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -93,7 +100,7 @@ def read_asdf(
     return stream
 
 
-def _only_tag(path: str | Path, waveforms: Any) -> str:
+def _default_tag(path: str | Path, waveforms: Any) -> str:
     tags = {
         name.rsplit("__", 1)[-1]
         for group in waveforms.values()
@@ -102,8 +109,8 @@ def _only_tag(path: str | Path, waveforms: Any) -> str:
     }
     if len(tags) > 1 and RAW not in tags:
         raise DataError(
-            f"{path}: has the versions {', '.join(sorted(tags))} and no {RAW}; "
-            "write the one you want into a file of its own"
+            f"{path}: has waveforms with the tags {', '.join(sorted(tags))} and none "
+            f"with {RAW}; copy the waveforms of one tag into a new file"
         )
     return RAW if RAW in tags else next(iter(tags), "")
 
@@ -117,7 +124,7 @@ def _stations(waveforms: Any, channel_id: str | None) -> Iterator[Any]:
         yield waveforms[name]
 
 
-def _is_wanted(name: str, channel_id: str | None, tag: str) -> bool:
+def _is_selected(name: str, channel_id: str | None, tag: str) -> bool:
     parts = name.split("__")
     return (
         len(parts) >= 4
@@ -127,9 +134,10 @@ def _is_wanted(name: str, channel_id: str | None, tag: str) -> bool:
     )
 
 
-def _trace(
+def _read_trace(
     name: str, dataset: Any, headonly: bool, time: tuple[int | None, int | None]
 ) -> Trace | None:
+    """Return the trace of a dataset, cut to the time; None if no sample is left."""
     rate_hz = float(dataset.attrs["sampling_rate"])
     first_ns = int(dataset.attrs["starttime"])
     codes = name.split("__", 1)[0].split(".")
@@ -138,7 +146,7 @@ def _trace(
     )
     low, high = 0, len(dataset)
     if rate_hz > 0 and math.isfinite(rate_hz):
-        low, high = _between(first_ns, rate_hz, high, *time)
+        low, high = _sample_range(first_ns, rate_hz, high, *time)
         if low >= high:
             return None
         first_ns += round(Fraction(low * NS) / exact_rate(rate_hz))
@@ -148,10 +156,10 @@ def _trace(
     return Trace(np.asarray(dataset[low:high]), header)
 
 
-def _between(
+def _sample_range(
     first_ns: int, rate_hz: float, n: int, start_ns: int | None, end_ns: int | None
 ) -> tuple[int, int]:
-    """Return the range of samples that a time may want, one more at either side."""
+    """Return first and last+1 index of the samples of a time, one more at each end."""
     rate = exact_rate(rate_hz)
     low, high = 0, n
     if start_ns is not None:
@@ -161,17 +169,17 @@ def _between(
     return low, high
 
 
-def _place(group: Any) -> dict[str, Any] | None:
-    """Return the first coordinates in the station's metadata, without parsing it."""
+def _coordinates(group: Any) -> dict[str, Any]:
+    """Return the first coordinates in a station's metadata, as headers of a trace."""
     if "StationXML" not in group:
-        return None
-    match = PLACE.search(group["StationXML"][()].tobytes())
+        return {}
+    match = COORDINATES.search(group["StationXML"][()].tobytes())
     if match is None:
-        return None
+        return {}
     try:
         latitude, longitude, elevation_m = (float(text) for text in match.groups())
     except ValueError:
-        return None
+        return {}
     place = {"latitude": latitude, "longitude": longitude, "elevation": elevation_m}
     return {"coordinates": place}
 

@@ -1,4 +1,4 @@
-"""Read miniSEED 3, which obspy does not know, by libmseed (package ``pymseed``)."""
+"""Reading miniSEED 3 by libmseed (package ``pymseed``); obspy cannot read it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from seismo_pes.extras import optional
 
 __all__ = ["MAGIC", "read_mseed3"]
 
-MAGIC = b"MS\x03"
-# of the fixed header: lengths of the source identifier, extra headers, and data
+MAGIC = b"MS\x03"  # how a record of version 3 begins
+# The end of the fixed header of a record: the lengths in bytes of the source
+# identifier, of the extra headers and of the data that follow.
 HEADER = struct.Struct("<33xBHI")
 
 
@@ -29,7 +30,7 @@ def read_mseed3(
     end_ns: int | None = None,
     channel_id: str | None = None,
 ) -> Stream:
-    """Read a miniSEED 3 file (libmseed reads miniSEED 2 too).
+    """Read a file of miniSEED 3 (or of miniSEED 2, which libmseed reads as well).
 
     Parameters
     ----------
@@ -38,24 +39,26 @@ def read_mseed3(
     headonly : bool
         Headers only, traces without samples.
     start_ns, end_ns : int, optional
-        Only records that overlap this time are decoded. Nothing is cut.
+        Only records that overlap this time are decoded, nanoseconds since 1970. They
+        are returned whole.
     channel_id : str, optional
         Only this channel, ``NET.STA.LOC.CHA``.
 
     Returns
     -------
     obspy.Stream
-        One trace for each run of records without a gap; start times to the nanosecond,
-        ``stats.mseed3`` holds the source identifier and the publication version. The
-        checksum of each record has been verified. A last record that is cut off is a
-        warning.
+        One trace for each sequence of records without a gap. Start times have
+        nanoseconds; ``stats.mseed3`` has the source identifier and the publication
+        version. The checksum of each record is verified. If the last record of the
+        file is incomplete, it is left out with a warning.
 
     Raises
     ------
     ParameterError
         If ``pymseed`` is not installed.
     DataError
-        If a record is broken, with libmseed's reason, or the first one is not whole.
+        If a record is damaged (the message has libmseed's reason), or if the first
+        record is incomplete.
     """
     pymseed = optional("pymseed")
     selection: dict[str, Any] = {}
@@ -84,13 +87,13 @@ def read_mseed3(
         traces.close()
     if not _ends_with_a_record(path):
         if not stream and not selection:
-            raise DataError(f"{path}: miniSEED 3: cut off in its first record")
-        warnings.warn("miniSEED 3: the last record is cut off", stacklevel=2)
+            raise DataError(f"{path}: miniSEED 3: the first record is incomplete")
+        warnings.warn("miniSEED 3: the last record is incomplete", stacklevel=2)
     return stream
 
 
 def _ends_with_a_record(path: str | Path) -> bool:
-    """Say whether the file ends where a record ends; libmseed does not tell."""
+    """Say whether the last record is complete, which libmseed does not check."""
     position, size = 0, os.path.getsize(path)
     with open(path, "rb") as file:
         while position < size:
@@ -103,7 +106,7 @@ def _ends_with_a_record(path: str | Path) -> bool:
 
 
 def _source_id(pymseed: Any, channel_id: str) -> str:
-    """Return the pattern of source identifiers that a channel can have."""
+    """Return the FDSN source identifier of a channel."""
     network, station, location, channel = channel_id.split(".", 3)
     codes = "_".join(channel) if "_" not in channel else channel
     return f"FDSN:{network}_{station}_{location}_{codes}"
@@ -118,7 +121,8 @@ def _trace(pymseed: Any, source: Any, segment: Any, headonly: bool) -> Trace:
         text = np.frombuffer(bytes(segment.datasamples), dtype="S1")
         trace.data = text.copy()
     elif segment.samplecnt:
-        trace.data = np.array(segment.np_datasamples)  # a copy: the list owns them
+        # a copy: the memory of the samples belongs to the trace list
+        trace.data = np.array(segment.np_datasamples)
     return trace
 
 
@@ -126,11 +130,13 @@ def _header(pymseed: Any, source: Any, segment: Any) -> dict[str, Any]:
     try:
         codes = pymseed.sourceid2nslc(source.sourceid)
     except ValueError as error:
-        raise DataError(f"{source.sourceid} is no FDSN source identifier") from error
+        raise DataError(
+            f"{source.sourceid} is not an FDSN source identifier"
+        ) from error
     network, station, location, channel = codes
     header = {"network": network, "station": station, "location": location}
     header |= {"channel": channel, "starttime": UTCDateTime(ns=segment.starttime)}
-    # text and events have no rate; obspy wants a number
+    # records of text and events have no sampling rate, but obspy needs a number
     header["sampling_rate"] = max(float(segment.samprate), 0.0)
     header["mseed3"] = {
         "source_id": source.sourceid,

@@ -1,4 +1,4 @@
-"""Read waveform files, whatever their format, place and state."""
+"""Reading waveform files of any format, on disk or at a URL, also compressed ones."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ from seismo_pes.metadata.asdf import HDF5_MAGIC
 from seismo_pes.reading.fetching import remote
 from seismo_pes.reading.formats import asdf, mseed3
 
-__all__ = ["read_content", "read_file", "unusable"]
+__all__ = ["find_defect", "read_content", "read_file"]
 
 logger = logging.getLogger(__name__)
 
-LARGEST = 1e18  # of a sample: the square of more is no number in single precision
-# to tell whether a file is a pickle obspy loads it, which runs whatever code it holds
+# The largest absolute value of a sample, in its unit. Larger values come from a wrong
+# byte order, and their squares come near the limit of single precision, 3e38.
+MAX_SAMPLE = 1e18
+# obspy loads a pickle to recognise it, which runs the code that the file contains.
 REFUSED_FORMATS = frozenset({"PICKLE"})
-# formats that obspy does not know
+# Formats that obspy cannot read.
 OWN_READERS = {"MSEED3": mseed3.read_mseed3, "ASDF": asdf.read_asdf}
 COMPRESSED = frozenset({".gz", ".bz2", ".zip", ".tar", ".tgz"})
 
@@ -46,23 +48,25 @@ def read_file(
     end_ns: int | None = None,
     channel_id: str | None = None,
 ) -> Stream:
-    """Read one file of any format that obspy knows; its warnings are logged.
+    """Read one file of miniSEED 3, ASDF or any format that obspy can read.
 
-    Also miniSEED 3 and ASDF. Unlike `obspy.read` this takes the path literally (no
-    wildcards), never loads a pickle, and has one kind of error.
+    Unlike `obspy.read`, this function takes the path literally (without wildcards),
+    never loads a pickle, logs the warnings of the reader, and raises `DataError` only.
 
     Parameters
     ----------
     path : str or Path
-        The file; may be compressed (gz, bz2, zip, tar), or a URL: `archives.remote`.
+        The file, which may be compressed (gz, bz2, zip, tar), or a URL
+        (`fetching.remote`).
     file_format : str
-        obspy's name of the format, e.g. ``"MSEED"``, or ``"MSEED3"``, ``"ASDF"``;
-        empty: found out.
+        obspy's name of the format, e.g. ``"MSEED"``, or ``"MSEED3"`` or ``"ASDF"``; by
+        default the format is recognised by the content.
     headonly : bool
         Headers only, traces without samples.
     start_ns, end_ns : int, optional
-        Of miniSEED only the records that overlap this time are decoded, of ASDF only
-        the samples read; other formats are read whole. Nothing is cut.
+        Read less than the whole file, nanoseconds since 1970: of miniSEED the records
+        that overlap this time, of ASDF its samples. Other formats are read whole. The
+        traces are not cut to the time.
     channel_id : str, optional
         Return only this channel.
 
@@ -83,7 +87,7 @@ def read_file(
             stream = _read(path, file_format, headonly, selection)
         except DataError:
             raise
-        except ParameterError as error:  # a package is missing
+        except ParameterError as error:  # a package is not installed
             raise DataError(f"{path}: {error}") from error
         except Exception as error:  # obspy's readers raise anything
             raise DataError(f"{path}: {_one_line(error)}") from error
@@ -98,7 +102,16 @@ def read_file(
 def read_content(
     content: bytes, *, headonly: bool = False, name: str = "content"
 ) -> Stream:
-    """Read what `read_file` would if it stood in a file.
+    """Read the content of a waveform file that is in memory; see `read_file`.
+
+    Parameters
+    ----------
+    content : bytes
+        The bytes of a file of any format.
+    headonly : bool
+        Headers only, traces without samples.
+    name : str
+        Name of the content, for messages.
 
     Raises
     ------
@@ -111,18 +124,18 @@ def read_content(
         try:
             return read_file(file.name, headonly=headonly)
         except DataError as error:
-            raise _named(error, file.name, name) from error
+            raise _rename_file(error, file.name, name) from error
 
 
-def _named(error: Exception, temporary: str, name: str) -> DataError:
-    """Return the error of a file that nobody knows with the name of what it holds."""
-    said = str(error) if isinstance(error, DataError) else _one_line(error)
-    said = said.removeprefix(f"{temporary}: ").replace(temporary, name)
-    return DataError(f"{name}: {said}")
+def _rename_file(error: Exception, temporary: str, name: str) -> DataError:
+    """Return an error with ``name`` in its message instead of a temporary file."""
+    message = str(error) if isinstance(error, DataError) else _one_line(error)
+    message = message.removeprefix(f"{temporary}: ").replace(temporary, name)
+    return DataError(f"{name}: {message}")
 
 
-def unusable(trace: Trace) -> str:
-    """Say why a trace is no waveform; empty if it is one."""
+def find_defect(trace: Trace) -> str:
+    """Return the reason why a trace cannot be a seismogram, "" if it can be one."""
     rate_hz = trace.stats.sampling_rate
     if not (rate_hz > 0 and math.isfinite(rate_hz)):
         return f"left out: a sampling rate of {rate_hz} Hz"
@@ -133,7 +146,7 @@ def unusable(trace: Trace) -> str:
         return f"left out: its samples are not numbers ({data.dtype})"
     if data is not None and data.dtype.kind == "f" and len(data):
         largest = np.abs(data[np.isfinite(data)]).max(initial=0.0)
-        if largest > LARGEST:
+        if largest > MAX_SAMPLE:
             return f"left out: samples of up to {largest:.0e}; is its byte order right?"
     return ""
 
@@ -142,15 +155,16 @@ def _read(
     path: str, file_format: str, headonly: bool, selection: dict[str, Any]
 ) -> Stream:
     if remote.is_remote(path):
-        content = remote.fetch(path)  # empty: a data centre has nothing
+        content = remote.fetch(path)
+        if not content:  # a data centre without data for this time
+            return Stream()
         suffix = Path(path).suffix.lower()
         suffix = suffix if suffix in COMPRESSED else ""
-        how = (path, file_format, headonly, selection)
-        return _read_bytes(content, suffix, *how) if content else Stream()
+        return _read_bytes(content, suffix, path, file_format, headonly, selection)
     if Path(path).suffix.lower() not in COMPRESSED:
         return _read_plain(path, file_format, headonly, selection)
     stream = Stream()
-    for content in _uncompressed(path):
+    for content in _uncompress(path):
         stream += _read_bytes(content, "", path, file_format, headonly, selection)
     return stream
 
@@ -169,10 +183,11 @@ def _read_bytes(
         try:
             return _read(file.name, file_format, headonly, selection)
         except Exception as error:  # obspy's readers raise anything
-            raise _named(error, file.name, path) from error
+            raise _rename_file(error, file.name, path) from error
 
 
-def _uncompressed(path: str) -> Iterator[bytes]:
+def _uncompress(path: str) -> Iterator[bytes]:
+    """Yield the content of a compressed file, or of each file in an archive."""
     suffix = Path(path).suffix.lower()
     if suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
@@ -207,11 +222,11 @@ def _read_plain(
             continue
         try:
             return _read_as(name, path, headonly, selection)
-        except Exception as error:  # noqa: BLE001 - another format may claim it too
+        except Exception as error:  # noqa: BLE001 - another format may match, too
             first_error = first_error or error
     if first_error is not None:
         raise first_error
-    raise DataError(f"{path}: not a waveform format that obspy knows")
+    raise DataError(f"{path}: not a waveform format that obspy can read")
 
 
 @lru_cache
@@ -224,7 +239,7 @@ def _plugin(file_format: str, function: str) -> Any:
 def _is_format(file_format: str, path: str) -> bool:
     try:
         return bool(_plugin(file_format, "isFormat")(path))
-    except Exception:  # noqa: BLE001 - these guess at foreign bytes and may fail
+    except Exception:  # noqa: BLE001 - a plugin may fail on files of other formats
         return False
 
 
@@ -232,7 +247,9 @@ def _read_as(
     file_format: str, path: str, headonly: bool, selection: dict[str, Any]
 ) -> Stream:
     if file_format in REFUSED_FORMATS:
-        raise DataError(f"{path}: {file_format} files are not read, they may run code")
+        raise DataError(
+            f"{path}: {file_format} files are not read, because they may run code"
+        )
     if file_format in OWN_READERS:
         stream = OWN_READERS[file_format](path, headonly=headonly, **selection)
     else:

@@ -25,7 +25,7 @@ from seismo_pes.plotting.drawing_elements import (
     DrawSpectrogram,
     DrawWaveform,
 )
-from seismo_pes.reading.archives.availability import covered
+from seismo_pes.reading.archives.availability import day_fractions
 
 START = UTCDateTime(2024, 3, 1)
 
@@ -186,7 +186,7 @@ def test_direction_bins_ignore_no_row():
 )
 def test_coverage_adds_up(spans, first_day):
     segments = [(start, start + length) for start, length in spans]
-    fraction = covered(segments, first_day, 12)
+    fraction = day_fractions(segments, first_day, 12)
     assert ((fraction >= 0) & (fraction <= 1)).all()
     inside = sum(
         max(0, end - max(start, first_day * DAY_NS)) for start, end in segments

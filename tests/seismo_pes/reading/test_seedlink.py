@@ -12,7 +12,7 @@ import pytest
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.reading.seedlink import ReadSeedLink, packets
+from seismo_pes.reading.seedlink import ReadSeedLink, receive_packets
 
 START = UTCDateTime(2024, 6, 1)
 IDS = ["XX.AAA..LHZ", "XX.BBB.00.LHZ"]
@@ -92,7 +92,7 @@ def server():
 
 
 def test_packets_arrive_as_traces(server) -> None:
-    found = list(packets(f"seedlink://{server.address}", IDS))
+    found = list(receive_packets(f"seedlink://{server.address}", IDS))
     assert {t.id for t in found} == set(IDS)
     for channel_id in IDS:
         parts = [t for t in found if t.id == channel_id]
@@ -103,7 +103,7 @@ def test_packets_arrive_as_traces(server) -> None:
 
 
 def test_a_time_is_asked_for(server) -> None:
-    list(packets(server.address, IDS[:1], START.ns, (START + 60).ns))
+    list(receive_packets(server.address, IDS[:1], START.ns, (START + 60).ns))
     (asked,) = (c for c in server.commands if c.startswith("TIME"))
     assert asked == "TIME 2024,6,1,0,0,0 2024,6,1,0,1,0"
 
@@ -116,16 +116,16 @@ def test_the_element_is_a_source(server) -> None:
 
 def test_silence_ends_the_stream(server) -> None:
     server.ending = b""
-    found = list(packets(server.address, IDS[:1], idle_s=1.0))
+    found = list(receive_packets(server.address, IDS[:1], idle_s=1.0))
     assert sum(t.stats.npts for t in found) == 1000
 
 
 def test_a_stream_goes_on_after_the_last_packet(server, tmp_path) -> None:
     state = tmp_path / "state"
-    receiving = packets(server.address, IDS[:1], state_file=state)
+    receiving = receive_packets(server.address, IDS[:1], state_file=state)
     first = [next(receiving), next(receiving)]
     receiving.close()
-    rest = list(packets(server.address, IDS[:1], state_file=state))
+    rest = list(receive_packets(server.address, IDS[:1], state_file=state))
     assert rest[0].stats.starttime == first[1].stats.endtime + 1
     assert sum(t.stats.npts for t in first + rest) == 1000
 
@@ -134,16 +134,16 @@ def test_a_stream_goes_on_after_the_last_packet(server, tmp_path) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_mistakes_are_named(server) -> None:
     with pytest.raises(ParameterError, match="not seedlink://"):
-        list(packets("seedlink://a b", IDS))
+        list(receive_packets("seedlink://a b", IDS))
     with pytest.raises(ParameterError, match=r"'XX\.AAA' is not NET"):
-        list(packets(server.address, ["XX.AAA"]))
+        list(receive_packets(server.address, ["XX.AAA"]))
     with pytest.raises(ParameterError, match="idle_s"):
-        list(packets(server.address, IDS, idle_s=0.0))
+        list(receive_packets(server.address, IDS, idle_s=0.0))
     with pytest.raises(ParameterError, match="cannot connect"):
-        list(packets("127.0.0.1:1", IDS))
+        list(receive_packets("127.0.0.1:1", IDS))
 
 
 def test_a_server_that_reports_an_error(server) -> None:
     server.ending = b"ERROR\r\n"
     with pytest.raises(DataError, match="refuses"):
-        list(packets(server.address, IDS[:1]))
+        list(receive_packets(server.address, IDS[:1]))

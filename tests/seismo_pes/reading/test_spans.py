@@ -12,7 +12,11 @@ from obspy import Stream, Trace, UTCDateTime
 from dispel4py.errors import DataError
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.archives.opening import open_archive
-from seismo_pes.reading.formats.waveform_files import read_content, read_file, unusable
+from seismo_pes.reading.formats.waveform_files import (
+    find_defect,
+    read_content,
+    read_file,
+)
 from seismo_pes.reading.spans import ReadWaveforms, cut, read_span
 
 DAY = UTCDateTime(2022, 1, 2)
@@ -267,10 +271,10 @@ def test_what_is_wrong_is_said_of_the_file_that_the_user_knows(tmp_path):
     path.write_bytes(gzip.compress(b"no waveform" * 50))
     with pytest.raises(DataError) as caught:
         read_file(path)
-    assert str(caught.value) == f"{path}: not a waveform format that obspy knows"
+    assert str(caught.value) == f"{path}: not a waveform format that obspy can read"
     with pytest.raises(DataError) as caught:
         read_content(b"no waveform" * 50, name="the answer")
-    assert str(caught.value) == "the answer: not a waveform format that obspy knows"
+    assert str(caught.value) == "the answer: not a waveform format that obspy can read"
 
 
 @pytest.mark.parametrize("extreme", [np.nan, np.inf, 1e17])
@@ -278,6 +282,8 @@ def test_samples_that_no_instrument_gives_are_left_out(extreme):
     one = trace()
     one.data = one.data.astype("f4")
     one.data[3] = extreme
-    assert unusable(one) == ""  # taken out later, or an honest number
+    assert find_defect(one) == ""  # taken out later, or an honest number
     one.data[4] = -2e30
-    assert unusable(one) == "left out: samples of up to 2e+30; is its byte order right?"
+    assert (
+        find_defect(one) == "left out: samples of up to 2e+30; is its byte order right?"
+    )

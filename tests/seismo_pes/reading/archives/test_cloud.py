@@ -124,7 +124,7 @@ def test_a_compressed_file_behind_a_url(memory, tmp_path) -> None:
 
 def test_mistakes_are_named(memory, tmp_path) -> None:
     put(memory, "/odd/x/y", tmp_path)
-    with pytest.raises(ParameterError, match="there is nothing"):
+    with pytest.raises(ParameterError, match="the folder is empty"):
         open_archive("memory://nowhere")
     with pytest.raises(ParameterError, match="layout 'SDDS'"):
         open_archive("memory://odd", layout="SDDS")

@@ -343,7 +343,7 @@ def test_metadata_are_fetched(service) -> None:
     (_, asked) = service.asked[0]
     assert "level=response" in asked
     assert "XX AAA -- LHZ 2024-05-01" in asked
-    with pytest.raises(DataError, match="it has none"):
+    with pytest.raises(DataError, match="the data centre has none"):
         fetch_inventory(service.address, ["YY.ZZZ..LHZ"], *DAYS[0])
 
 
@@ -429,5 +429,5 @@ def test_what_is_no_miniseed_is_not_kept(service, tmp_path, monkeypatch) -> None
 
 
 def test_a_time_that_is_none_is_refused(tmp_path) -> None:
-    with pytest.raises(ParameterError, match="not before its end"):
+    with pytest.raises(ParameterError, match="not before the end"):
         download("IRIS", IDS, DAYS[1][0], DAYS[0][0], tmp_path)

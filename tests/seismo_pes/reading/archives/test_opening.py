@@ -17,7 +17,7 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern, parse_station_list
 from seismo_pes.reading.archives.opening import open_archive, select
-from seismo_pes.reading.archives.scan import id_in_name, scan_ends, scan_file
+from seismo_pes.reading.archives.scan import channel_id_in_name, scan_ends, scan_file
 from seismo_pes.reading.archives.sds import SdsArchive
 
 DAY = UTCDateTime(2022, 1, 2)
@@ -220,7 +220,7 @@ def test_coordinates_of_sac_headers(tmp_path):
     ],
 )
 def test_channel_in_a_file_name(name, channel_id):
-    assert id_in_name(name) == channel_id
+    assert channel_id_in_name(name) == channel_id
 
 
 def test_header_counts_where_the_name_says_otherwise(tmp_path):

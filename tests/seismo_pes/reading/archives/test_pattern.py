@@ -12,14 +12,14 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern
 from seismo_pes.reading.archives import pattern as pattern_module
-from seismo_pes.reading.archives.archive import EVER
+from seismo_pes.reading.archives.archive import ALL_TIME
 from seismo_pes.reading.archives.opening import FolderArchive, open_archive
 from seismo_pes.reading.archives.pattern import (
     LAYOUTS,
     PathPattern,
     PatternArchive,
     list_folder,
-    period,
+    time_interval,
 )
 from seismo_pes.reading.spans import read_span
 
@@ -120,8 +120,8 @@ def test_files_added_for_other_times_are_found(tmp_path) -> None:
     ("text", "reason"),
     [
         ("{year}/{staton}.ms", "unknown placeholder {staton}; did you mean 'station'"),
-        ("{year}/{station.ms", "a brace without its partner"),
-        ("{year}/{station}.ms", "no file fits this pattern"),
+        ("{year}/{station.ms", "a brace is not closed or not opened"),
+        ("{year}/{station}.ms", "no file matches this pattern"),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, reason) -> None:
@@ -154,16 +154,16 @@ def test_a_header_that_says_another_channel_is_reported(tmp_path) -> None:
     ],
 )
 def test_periods(fields, first, n_hours) -> None:
-    start_ns, end_ns = period(fields)
+    start_ns, end_ns = time_interval(fields)
     assert start_ns == UTCDateTime(first).ns
     assert end_ns - start_ns == n_hours * DAY_NS // 24
 
 
 def test_days_that_do_not_exist_are_no_period() -> None:
-    assert period({"year": "2023", "julday": "366"}) == (0, 0)
-    assert period({"year": "2023", "month": "13"}) == (0, 0)
-    assert period({"year": "2023", "month": "02", "day": "29"}) == (0, 0)
-    assert period({"julday": "001"}) == EVER
+    assert time_interval({"year": "2023", "julday": "366"}) == (0, 0)
+    assert time_interval({"year": "2023", "month": "13"}) == (0, 0)
+    assert time_interval({"year": "2023", "month": "02", "day": "29"}) == (0, 0)
+    assert time_interval({"julday": "001"}) == ALL_TIME
 
 
 code = st.text("ABCXYZ019", min_size=1, max_size=5)
@@ -177,11 +177,11 @@ def test_every_path_tells_what_it_was_made_of(network, station, channel) -> None
         made = text.replace(":2}", ":_<2}").replace(":5}", ":_<5}")
         names = made.replace(":3}", ":_<3}").format(**fields).split("/")
         pattern = PathPattern.parse(text)
-        assert pattern.tells_all()
+        assert pattern.is_complete()
         found: dict[str, str] | None = {}
         for level, name in enumerate(names):
             assert found is not None
             found = pattern.match(level, name, found)
         assert found is not None
         assert {**fields, **found} == fields
-        assert pattern_module.period(found)[1] > 0
+        assert pattern_module.time_interval(found)[1] > 0

@@ -27,7 +27,7 @@ server = pytest.importorskip("moto.server")
 BUCKET = "seismic-days"
 DAY = UTCDateTime(2022, 1, 2)
 DAYS = [(DAY.ns + i * DAY_NS, DAY.ns + (i + 1) * DAY_NS) for i in range(2)]
-NO_FORMAT = "not a waveform format that obspy knows"
+NO_FORMAT = "not a waveform format that obspy can read"
 KEY = {"key": "somebody", "secret": "of the tests"}
 # station, location, day of the year; the second day of THAT is no miniSEED
 FILES = [("THIS", "00", 2), ("THIS", "00", 3), ("THIS", "10", 2), ("THAT", "", 2)]

@@ -96,7 +96,7 @@ def test_versions_without_a_raw_one_are_refused(tmp_path) -> None:
     path = tmp_path / "two.h5"
     write_asdf(path, [trace()], tag="a")
     write_asdf(path, [trace()], tag="b")
-    with pytest.raises(DataError, match="versions a, b and no raw_recording"):
+    with pytest.raises(DataError, match="the tags a, b and none with raw_recording"):
         read_file(path)
 
 

@@ -133,7 +133,7 @@ def test_a_record_that_is_cut_off_is_told(shared_data, tmp_path, caplog) -> None
     path.write_bytes(good[:-20])
     (trace,) = read_file(path)
     assert 0 < trace.stats.npts < 499
-    assert "the last record is cut off" in caplog.text
+    assert "the last record is incomplete" in caplog.text
 
 
 def test_without_the_package_it_is_refused_by_name(
