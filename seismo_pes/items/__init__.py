@@ -6,10 +6,11 @@ leave it.
 
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.waveforms import ChannelSpan, ChannelTraces, Waveforms
 
 __all__ = [
     "ChannelSpan",
+    "ChannelTraces",
     "Correlation",
     "Skipped",
     "Waveforms",

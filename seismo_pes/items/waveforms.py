@@ -1,35 +1,38 @@
-"""What the elements hand on before spectra: a span of a channel and its traces."""
+"""Waveforms on their way to the spectra: spans of channels and their traces."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from obspy import Stream, Trace
 
-__all__ = ["RECORDS", "AnyRecord", "ChannelSpan", "Waveforms"]
+__all__ = ["RECORDS", "AnyRecord", "ChannelSpan", "ChannelTraces", "Waveforms"]
+
+Interval = tuple[int, int]  # start and end, nanoseconds since 1970
 
 
 @dataclass(frozen=True)
 class ChannelSpan:
-    """One unit of reading: a channel, a time, and the files that may hold it.
+    """One unit of reading: a channel, an interval, and the files that may hold it.
 
     Attributes
     ----------
     channel_id : str
         ``NET.STA.LOC.CHA``.
     start_ns, end_ns : int
-        Samples with start <= t < end are meant.
+        Samples with start <= t < end, nanoseconds since 1970.
     files : tuple of str
-        All files that may hold some, in the order of time.
+        All files that may hold such samples, in the order of time.
     period : int
-        Number of the period of time, as given to `Archive.spans`.
+        Number of the period, see `Archive.spans`; in `xcorr-app` days since 1970.
     formats : tuple of str
         obspy's names of the files' formats, empty where unknown.
     n_before, n_after : int
-        So many of the first and last files belong to neighbouring days. They are read
-        only if samples are missing at that end.
+        Numbers of first and of last files that belong to neighbouring days. These
+        files are read only if samples are missing at that end.
     one_channel : bool
-        The files' names promise this channel and no other.
+        Whether the names of the files promise that they hold no other channel.
     """
 
     channel_id: str
@@ -44,42 +47,88 @@ class ChannelSpan:
 
 
 @dataclass(frozen=True, eq=False)
-class Waveforms:
+class ChannelTraces:
     """The traces of one channel in one span of time; there may be none.
 
     Attributes
     ----------
     span : ChannelSpan
-        What was asked for.
-    stream : obspy.Stream
-        What there is.
+        The unit of reading that the traces come from.
+    traces : tuple of obspy.Trace
+        After `Merge` ascending in time, without gaps and overlaps, on the sample grid.
     flat : tuple of (int, int)
-        Where the data as recorded do not change over a long time: a dead channel, or
-        a gap filled with zeros. Start and end in nanoseconds since 1970.
-    spans : tuple of ChannelSpan
-        Of the components of an instrument that were gathered: all of their spans.
-    flats : tuple
-        ``flat`` of each of ``spans``.
+        Intervals whose windows are not used: the recorded data do not change over a
+        long time (a dead channel, a gap filled with zeros), or a rule rejects them.
+        Start and end in nanoseconds since 1970.
     """
 
     span: ChannelSpan
-    stream: Stream
-    flat: tuple[tuple[int, int], ...] = ()
-    spans: tuple[ChannelSpan, ...] = ()
-    flats: tuple[tuple[tuple[int, int], ...], ...] = ()
+    traces: tuple[Trace, ...] = ()
+    flat: tuple[Interval, ...] = ()
 
-    def with_stream(self, stream: Stream) -> Waveforms:
-        """Return the same span with other traces."""
-        return replace(self, stream=stream)
+
+@dataclass(frozen=True, eq=False)
+class Waveforms:
+    """The traces of a channel, or of all components of an instrument, in one span.
+
+    Attributes
+    ----------
+    channels : tuple of ChannelTraces
+        One channel; several after `GatherComponents`, ordered by channel id.
+
+    Examples
+    --------
+    >>> span = ChannelSpan("XX.AAA..HHZ", 0, 10**9, (), 0)
+    >>> item = Waveforms.of(span, Stream([Trace()]))
+    >>> len(item.channels), len(item.stream)
+    (1, 1)
+    """
+
+    channels: tuple[ChannelTraces, ...]
+
+    @classmethod
+    def of(
+        cls, span: ChannelSpan, traces: Iterable[Trace], flat: tuple[Interval, ...] = ()
+    ) -> Waveforms:
+        """Return the waveforms of one channel."""
+        return cls((ChannelTraces(span, tuple(traces), flat),))
+
+    @property
+    def stream(self) -> Stream:
+        """The traces of all channels, as a new stream of the same traces."""
+        return Stream([trace for channel in self.channels for trace in channel.traces])
+
+    @property
+    def spans(self) -> tuple[ChannelSpan, ...]:
+        """The span of each channel."""
+        return tuple(channel.span for channel in self.channels)
+
+    def with_stream(self, stream: Iterable[Trace]) -> Waveforms:
+        """Return the same spans with other traces.
+
+        Each trace goes to the channel of its id. A trace of another id stays with the
+        first channel, and so do all traces of a single channel.
+        """
+        traces: dict[str, list[Trace]] = {span.channel_id: [] for span in self.spans}
+        first = self.channels[0].span.channel_id
+        for trace in stream:
+            name = trace.id if len(traces) > 1 and trace.id in traces else first
+            traces[name].append(trace)
+        return Waveforms(
+            tuple(
+                replace(channel, traces=tuple(traces[channel.span.channel_id]))
+                for channel in self.channels
+            )
+        )
 
 
 class AnyRecord(Waveforms, Stream, Trace):
-    """What leaves an element that gives what it gets: the type of its output port.
+    """The type of an output port whose items have the type of the input.
 
-    There are no such objects. As a subclass of all three it fits each port that takes
-    one of them, and is refused by those that take something else.
+    No object has this type. As a subclass of all three types, it fits each port that
+    takes one of them; ports that take other types refuse it.
     """
 
 
-# what an element on records takes
+# input types of an element on records
 RECORDS = Trace | Stream | Waveforms

@@ -92,9 +92,11 @@ from seismo_pes.preprocessing.resampling import (
 from seismo_pes.preprocessing.response import RemoveResponse, remove_response
 from seismo_pes.preprocessing.segments import (
     Segment,
+    finite_pieces,
     grid_index,
     merge_segments,
     merge_stream,
+    place_segments,
 )
 from seismo_pes.preprocessing.trends import (
     Demean,
@@ -179,6 +181,7 @@ __all__ = [
     "drop_transients",
     "envelope",
     "fill_gaps",
+    "finite_pieces",
     "gain",
     "grid_index",
     "highpass",
@@ -192,6 +195,7 @@ __all__ = [
     "onebit",
     "orient",
     "parse_clock_table",
+    "place_segments",
     "read_clock_table",
     "remove_response",
     "resample",

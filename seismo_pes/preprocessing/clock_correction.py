@@ -22,7 +22,7 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.preprocessing.quality import WithRemarks
-from seismo_pes.preprocessing.segments import merge_stream
+from seismo_pes.preprocessing.segments import finite_pieces
 from seismo_pes.signal.rates import exact_rate
 from seismo_pes.signal.resample import interpolate_lanczos
 
@@ -162,10 +162,10 @@ def correct_clock(
         if offset is None:
             stream.append(part)
             continue
-        wholes = [part]
+        pieces = [part]
         if isinstance(part.data, np.ma.MaskedArray):
-            wholes = list(merge_stream([part]))
-        stream += Stream([_corrected(whole, offset) for whole in wholes])
+            pieces = finite_pieces(part)
+        stream += Stream([_corrected(piece, offset) for piece in pieces])
         offset_s = offset.at(part.stats.starttime.ns)
         reason = f"clock corrected by {-offset_s:+.6g} s"
         if offset.drift:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from obspy import Stream
-
 from dispel4py.core import GenericPE
-from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.waveforms import Waveforms
 
 __all__ = ["GatherComponents", "instrument"]
 
@@ -28,13 +25,14 @@ def instrument(channel_id: str) -> str:
     return channel_id[:-1]
 
 
-def _key(span: ChannelSpan) -> Key:
+def _key(item: Waveforms) -> Key:
+    span = item.spans[0]
     return instrument(span.channel_id), span.period
 
 
 def _instance(item: Waveforms, n: int) -> int:
     """Send all components of an instrument and period to one instance."""
-    name, period = _key(item.span)
+    name, period = _key(item)
     return zlib.crc32(f"{name} {period}".encode()) % n
 
 
@@ -49,9 +47,8 @@ class GatherComponents(GenericPE):
     input : Waveforms
         Of one channel each; those of one instrument and period go to one instance.
     output : Waveforms
-        All of them, ordered by channel id, as soon as they are there; what stayed
-        incomplete, because a channel failed, comes at the end. ``span`` is that of
-        the first, ``spans`` and ``flats`` are those of each.
+        All components, ordered by channel id, as soon as the last one has arrived.
+        Instruments of which a channel failed leave at the end, incomplete.
 
     Parameters
     ----------
@@ -69,7 +66,7 @@ class GatherComponents(GenericPE):
     def process(self, inputs: dict[str, Any]) -> dict[str, Any] | None:
         """Take one channel."""
         item: Waveforms = inputs["input"]
-        key = _key(item.span)
+        key = _key(item)
         waiting = self._waiting.setdefault(key, [])
         waiting.append(item)
         if len(waiting) < self.expected.get(key, 1):
@@ -83,11 +80,5 @@ class GatherComponents(GenericPE):
 
 
 def _together(items: list[Waveforms]) -> Waveforms:
-    items = sorted(items, key=lambda item: item.span.channel_id)
-    return replace(
-        items[0],
-        stream=Stream([trace for item in items for trace in item.stream]),
-        flat=tuple(sorted({run for item in items for run in item.flat})),
-        spans=tuple(item.span for item in items),
-        flats=tuple(item.flat for item in items),
-    )
+    channels = [channel for item in items for channel in item.channels]
+    return Waveforms(tuple(sorted(channels, key=lambda c: c.span.channel_id)))

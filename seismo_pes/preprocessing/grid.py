@@ -1,4 +1,4 @@
-"""Elements that keep traces and spans on the table and the grid of a run."""
+"""Elements that fit traces and spans to the channel table and the sample grid."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from dispel4py.errors import DataError
 from seismo_pes.element import Element
 from seismo_pes.items.times import NS
 from seismo_pes.items.traces import samples, with_data
-from seismo_pes.items.waveforms import Waveforms
+from seismo_pes.items.waveforms import ChannelSpan, ChannelTraces, Waveforms
 from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["NameSpans", "TrimToGrid"]
 
 
 class NameSpans(GenericPE):
-    """Give spans the names that their traces have got.
+    """Rename spans as an orientation has renamed their traces.
 
     Ports
     -----
     input, output : Waveforms
-        The traces stay as they are.
+        The traces stay as they are, and go to the channels of their ids. Flat
+        intervals of one component count for all: the turned ones are made of it.
 
     Parameters
     ----------
     names : mapping of str to str
-        Channel ids: old to new.
+        Old channel ids to new ones, ``{"XX.AAA..BH1": "XX.AAA..BHN"}``.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
@@ -43,40 +44,41 @@ class NameSpans(GenericPE):
     def process(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Rename the spans of one item."""
         item: Waveforms = inputs["input"]
-        changes: dict[str, Any] = {"span": self._named(item.span)}
-        if spans := item.spans:
-            changes["spans"] = tuple(map(self._named, spans))
-            # turned components are all made of the one that was flat
-            changes["flats"] = (item.flat,) * len(spans)
-        return {"output": replace(item, **changes)}
-
-    def _named(self, span: Any) -> Any:
-        return replace(
-            span, channel_id=self.names.get(span.channel_id, span.channel_id)
+        # turned components are made of all components of the instrument
+        flat = tuple(sorted({run for channel in item.channels for run in channel.flat}))
+        channels = tuple(
+            ChannelTraces(self._named(channel.span), (), flat)
+            for channel in item.channels
         )
+        return {"output": Waveforms(channels).with_stream(item.stream)}
+
+    def _named(self, span: ChannelSpan) -> ChannelSpan:
+        name = self.names.get(span.channel_id, span.channel_id)
+        return replace(span, channel_id=name)
 
 
 class TrimToGrid(Element):
     """Let traces begin at a sample of the grid of another, lower rate.
 
-    So that what keeps the first sample in its place keeps stations simultaneous.
+    Decimation and resampling by Fourier transform keep the first sample in its place.
+    After this element all stations keep the same samples.
 
     Parameters
     ----------
     rate_hz : float, optional
-        The other rate, Hz.
+        The lower rate, Hz. By default the rate of the trace divided by ``factor``.
     origin_ns : int
         Time of sample 0 of both grids, nanoseconds since 1970.
     both_ends : bool
-        Leave a whole number of samples at both rates.
+        Trim the end as well, to a whole number of samples of the lower rate.
     factor : int
-        The other rate is so many times lower, where no rate is given.
+        Ratio of the rates, where ``rate_hz`` is not given.
     """
 
     def __init__(
         self,
-        rate_hz: float | None,
-        origin_ns: int,
+        rate_hz: float | None = None,
+        origin_ns: int = 0,
         both_ends: bool = False,
         factor: int = 1,
     ) -> None:
@@ -90,13 +92,13 @@ class TrimToGrid(Element):
         new = old / self.factor if self.rate_hz is None else exact_rate(self.rate_hz)
         if new > old:
             return part
-        period = (old / new).numerator  # old samples after which both grids meet
+        interval = (old / new).numerator  # in old samples: both grids meet again
         since = part.stats.starttime.ns - self.origin_ns
         sample = round(Fraction(since, NS) * old)
-        first = -sample % period
+        first = -sample % interval
         data = samples(part)[first:]
         if self.both_ends:
-            data = data[: len(data) // period * period]
+            data = data[: len(data) // interval * interval]
         if not len(data):
             raise DataError(f"{part.stats.npts} samples are too few to resample")
         start = UTCDateTime(ns=part.stats.starttime.ns + round(first * NS / old))

@@ -1,16 +1,17 @@
-"""Join the traces of a channel: the PE over `segments`."""
+"""The element that joins the traces of a channel, by the rules of `segments`."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from obspy import Stream, Trace, UTCDateTime
+from obspy import Trace, UTCDateTime
 
 from dispel4py.core import GenericPE
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
-from seismo_pes.items.waveforms import Waveforms
-from seismo_pes.preprocessing.segments import Segment, merge_segments
+from seismo_pes.items.waveforms import ChannelTraces, Waveforms
+from seismo_pes.preprocessing.segments import Segment, grid_index, merge_segments
 from seismo_pes.signal.gaps import flat_runs
 from seismo_pes.signal.rates import exact_rate
 
@@ -19,6 +20,8 @@ __all__ = ["Merge"]
 
 class Merge(GenericPE):
     """Join traces into gapless pieces on one absolute sample grid.
+
+    The waveforms that leave are merged: the elements after it rely on that.
 
     Ports
     -----
@@ -32,7 +35,7 @@ class Merge(GenericPE):
     origin_ns : int
         Time of sample 0 of the grid, nanoseconds since 1970.
     flat_s : float
-        Runs of equal samples at least so long are noted in `Waveforms.flat`.
+        Shortest run of equal samples that is noted in `ChannelTraces.flat`, seconds.
     """
 
     def __init__(self, origin_ns: int, flat_s: float) -> None:
@@ -48,27 +51,33 @@ class Merge(GenericPE):
         segments, skipped = merge_segments(item.stream, self.origin_ns)
         yield from ({"skipped": one} for one in skipped)
         headers = {trace.id: trace.stats for trace in item.stream}
-        stream = Stream()
-        flat: list[tuple[int, int]] = []
-        for segment in segments:
-            stream.append(self._trace(segment, headers[segment.channel_id]))
-            flat += self._flat(segment)
-        yield {"output": Waveforms(item.span, stream, tuple(flat))}
+        merged = item.with_stream(
+            self._trace(segment, headers[segment.channel_id]) for segment in segments
+        )
+        yield {"output": Waveforms(tuple(map(self._with_flat, merged.channels)))}
+
+    def _with_flat(self, channel: ChannelTraces) -> ChannelTraces:
+        flat = [run for trace in channel.traces for run in self._flat(trace)]
+        return replace(channel, flat=tuple(flat))
 
     def _trace(self, segment: Segment, header: Any) -> Trace:
         trace = Trace(header=header.copy())
         trace.data = segment.data
         trace.stats.sampling_rate = segment.rate_hz
-        trace.stats.starttime = UTCDateTime(ns=self._time(segment, 0))
+        trace.stats.starttime = UTCDateTime(
+            ns=self._time(segment.rate_hz, segment.first_sample)
+        )
         return trace
 
-    def _time(self, segment: Segment, sample: int) -> int:
-        rate = exact_rate(segment.rate_hz)
-        return self.origin_ns + round((segment.first_sample + sample) * NS / rate)
-
-    def _flat(self, segment: Segment) -> list[tuple[int, int]]:
-        shortest = max(2, int(self.flat_s * segment.rate_hz))
+    def _flat(self, trace: Trace) -> list[tuple[int, int]]:
+        """Return the intervals of equal samples, nanoseconds since 1970."""
+        rate_hz, start_ns = trace.stats.sampling_rate, trace.stats.starttime.ns
+        shortest = max(2, int(self.flat_s * rate_hz))
+        first, _ = grid_index(start_ns, self.origin_ns, rate_hz)
         return [
-            (self._time(segment, start), self._time(segment, stop))
-            for start, stop in flat_runs(segment.data, shortest).tolist()
+            (self._time(rate_hz, first + start), self._time(rate_hz, first + stop))
+            for start, stop in flat_runs(trace.data, shortest).tolist()
         ]
+
+    def _time(self, rate_hz: float, sample: int) -> int:
+        return self.origin_ns + round(sample * NS / exact_rate(rate_hz))

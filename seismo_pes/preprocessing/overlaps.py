@@ -12,7 +12,7 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.preprocessing.quality import with_remarks, without_runs
-from seismo_pes.preprocessing.segments import merge_stream
+from seismo_pes.preprocessing.segments import finite_pieces
 from seismo_pes.signal.gaps import runs_of
 from seismo_pes.signal.rates import exact_rate
 
@@ -68,14 +68,8 @@ def _groups(stream: Stream) -> Iterator[tuple[str, list[Trace]]]:
     groups: dict[tuple[str, Fraction], list[Trace]] = {}
     for trace in stream:
         if trace.stats.npts and trace.stats.sampling_rate > 0:
-            data = trace.data
-            whole = data.dtype.kind in "iu" or np.isfinite(data).all()
-            if whole and not isinstance(data, np.ma.MaskedArray):
-                parts = [trace]
-            else:
-                parts = list(merge_stream([trace]))
             key = (trace.id, exact_rate(trace.stats.sampling_rate))
-            groups.setdefault(key, []).extend(parts)
+            groups.setdefault(key, []).extend(finite_pieces(trace))
     for (channel_id, _), traces in sorted(groups.items()):
         yield channel_id, traces
 

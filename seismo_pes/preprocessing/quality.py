@@ -19,7 +19,7 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element, FunctionElement, element
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
-from seismo_pes.preprocessing.segments import grid_index, merge_stream
+from seismo_pes.preprocessing.segments import finite_pieces, grid_index, merge_stream
 from seismo_pes.signal import gaps as _gaps
 from seismo_pes.signal import resample as _resample
 from seismo_pes.signal import shift as _shift
@@ -127,15 +127,6 @@ def without_runs(trace: Trace, runs: np.ndarray) -> Stream:
 
 def _remark(trace: Trace, reason: str, count: int = 1) -> Skipped:
     return Skipped("quality", trace.id, reason, count)
-
-
-def _whole(trace: Trace) -> list[Trace]:
-    """Return the trace, or its pieces between masked samples, NaN and infinities."""
-    data = trace.data
-    masked = isinstance(data, np.ma.MaskedArray)
-    if not masked and (data.dtype.kind != "f" or np.isfinite(data).all()):
-        return [trace]
-    return list(merge_stream([trace]))
 
 
 def _n_samples(seconds: float, rate_hz: float, name: str) -> int:
@@ -302,7 +293,7 @@ def despike(trace: Trace, k: float, window_s: float) -> Checked:
     rate_hz = trace.stats.sampling_rate
     n_half = max(1, round(_n_samples(window_s, rate_hz, "window_s") / 2))
     stream, n_spikes = Stream(), 0
-    for part in _whole(trace):
+    for part in finite_pieces(trace):
         clean = _spikes.despike(part.data, n_half, k)
         found = clean != part.data
         made = Trace(header=part.stats.copy())
@@ -319,7 +310,7 @@ def despike(trace: Trace, k: float, window_s: float) -> Checked:
 def _each(trace: Trace, find: Callable[[np.ndarray], np.ndarray], what: str) -> Checked:
     """Take out what is found in each gapless piece of a trace."""
     stream, n_runs, n_samples = Stream(), 0, 0
-    for part in _whole(trace):
+    for part in finite_pieces(trace):
         runs = find(part.data)
         n_runs += len(runs)
         n_samples += int((runs[:, 1] - runs[:, 0]).sum())
@@ -354,7 +345,7 @@ def align_samples(trace: Trace, origin_ns: int = 0, tolerance: float = 1e-4) -> 
     if abs(fraction) <= tolerance:
         return Stream([trace]), []
     stream = Stream()
-    for part in _whole(trace):
+    for part in finite_pieces(trace):
         index, offset_s = grid_index(part.stats.starttime.ns, origin_ns, rate_hz)
         made = Trace(header=part.stats.copy())
         at_ns = origin_ns + round(Fraction(index * NS) / exact_rate(rate_hz))
@@ -393,7 +384,7 @@ def restore_rate(trace: Trace, rate_hz: float) -> Checked:
         made.stats.sampling_rate = rate_hz
         return Stream([made]), []
     stream = Stream()
-    for part in _whole(trace):
+    for part in finite_pieces(trace):
         made = Trace(header=part.stats.copy())
         made.data = _at_rate(part, old_hz, rate_hz)
         made.stats.sampling_rate = rate_hz

@@ -1,4 +1,4 @@
-"""Windows that are left out for what is in them."""
+"""Rejection of windows by the amplitude or the spectrum of their samples."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.waveforms import Waveforms
-from seismo_pes.preprocessing.segments import Segment, merge_segments
+from seismo_pes.items.times import NS
+from seismo_pes.items.waveforms import ChannelTraces, Waveforms
+from seismo_pes.preprocessing.segments import place_segments
 from seismo_pes.signal.psd import decibel, welch_psd
 from seismo_pes.signal.spikes import mad
 from seismo_pes.signal.window import WindowGrid, cut
@@ -83,71 +84,70 @@ class RejectWindows(GenericPE):
     Ports
     -----
     input, output : Waveforms
-        The traces stay as they are; the windows are noted in ``flat``.
+        Merged traces, which stay as they are; the intervals of rejected windows are
+        added to ``flat`` of their channel.
     skipped : Skipped
-        How many windows of which channel were left out.
+        Number of rejected windows of each channel.
 
     Parameters
     ----------
-    grid : WindowGrid
-        The windows of the run.
+    window_s : float
+        Length of the windows in seconds.
+    step_s : float, optional
+        From the start of one window to the next, seconds (default: the length).
     origin_ns : int
-        Time of sample 0 of the traces' grid, nanoseconds since 1970.
+        Windows start at multiples of the step from here; nanoseconds since 1970.
+    phase_ns : int
+        Time from the origin to a sample of the sample grid.
     n_mad : float, optional
-        Reject windows with a sample so many MAD away from the median of the span.
+        Reject windows with a sample that is farther from the median of the span than
+        this number of median absolute deviations.
     rms, psd_db, psd_hz : (float, float), optional
         See `bad_windows`.
     """
 
     def __init__(
         self,
-        grid: WindowGrid,
-        origin_ns: int,
+        window_s: float,
+        step_s: float | None = None,
+        origin_ns: int = 0,
+        phase_ns: int = 0,
         n_mad: float | None = None,
         rms: Range | None = None,
         psd_db: Range | None = None,
         psd_hz: Range | None = None,
     ) -> None:
         super().__init__()
-        self.grid, self.origin_ns, self.n_mad = grid, origin_ns, n_mad
+        step_s = window_s if step_s is None else step_s
+        self.grid = WindowGrid(origin_ns, round(window_s * NS), round(step_s * NS))
+        self.phase_ns, self.n_mad = phase_ns, n_mad
         self.rules = rms, psd_db, psd_hz
         self._add_input("input", tuple_type=Waveforms)
         self._add_output("output", tuple_type=Waveforms)
         self._add_output("skipped", tuple_type=Skipped)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Look at the windows of one item."""
+        """Look at the windows of each channel."""
         item: Waveforms = inputs["input"]
-        segments, _ = merge_segments(item.stream, self.origin_ns)
-        by_channel: dict[str, list[Segment]] = {}
-        for segment in segments:
-            by_channel.setdefault(segment.channel_id, []).append(segment)
-        bad = {id_: self._rejected(item, found) for id_, found in by_channel.items()}
-        for channel_id, windows in bad.items():
-            if windows:
-                yield {"skipped": Skipped("reject", channel_id, REASON, len(windows))}
-        if not item.spans:
-            found = set().union(*bad.values())
-            yield {"output": replace(item, flat=(*item.flat, *sorted(found)))}
-            return
-        before = item.flats or (item.flat,) * len(item.spans)
-        flats = tuple(
-            (*flat, *sorted(bad.get(span.channel_id, ())))
-            for flat, span in zip(before, item.spans, strict=True)
-        )
-        yield {"output": replace(item, flats=flats)}
+        channels = []
+        for channel in item.channels:
+            bad = self._rejected(channel)
+            channels.append(replace(channel, flat=(*channel.flat, *bad)))
+            if bad:
+                name = channel.traces[0].id
+                yield {"skipped": Skipped("reject", name, REASON, len(bad))}
+        yield {"output": Waveforms(tuple(channels))}
 
-    def _rejected(
-        self, item: Waveforms, segments: list[Segment]
-    ) -> set[tuple[int, int]]:
-        """Return start and end of the bad windows of a channel."""
+    def _rejected(self, channel: ChannelTraces) -> list[tuple[int, int]]:
+        """Return start and end of the bad windows of a channel, ascending."""
         grid, loud, middle = self.grid, None, 0.0
-        if self.n_mad is not None:
-            everything = np.concatenate([segment.data for segment in segments])
-            middle, spread = float(np.median(everything)), float(mad(everything))
-            # of a record that is mostly one value nothing can be said
+        segments, _ = place_segments(channel.traces, grid.origin_ns + self.phase_ns)
+        if segments and self.n_mad is not None:
+            samples = np.concatenate([segment.data for segment in segments])
+            middle, spread = float(np.median(samples)), float(mad(samples))
+            # a record that is mostly one value has no spread to compare with
             loud = self.n_mad * spread if spread > 0 else None
-        windows = grid.windows_between(item.span.start_ns, item.span.end_ns)
+        windows = grid.windows_between(channel.span.start_ns, channel.span.end_ns)
         bad: set[tuple[int, int]] = set()
         for segment in segments:
             pieces = cut(
@@ -157,7 +157,7 @@ class RejectWindows(GenericPE):
             if not len(rows):
                 continue
             data = pieces.data[rows][:, : int(pieces.n_samples[rows].min())] - middle
-            found = rows[bad_windows(data, segment.rate_hz, loud, *self.rules)]
-            starts = grid.start_ns(np.asarray(windows, np.int64)[found])
+            rejected = rows[bad_windows(data, segment.rate_hz, loud, *self.rules)]
+            starts = grid.start_ns(np.asarray(windows, np.int64)[rejected])
             bad |= {(int(s), int(s) + grid.length_ns) for s in starts}
-        return bad
+        return sorted(bad)

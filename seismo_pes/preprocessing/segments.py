@@ -20,18 +20,35 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import DTypeLike
 from obspy import Stream, Trace, UTCDateTime
 
+from dispel4py.errors import DataError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
+from seismo_pes.items.traces import with_data
+from seismo_pes.preprocessing.joining import (
+    Conflicts,
+    Piece,
+    Run,
+    finite_runs,
+    join,
+    nearest,
+)
 from seismo_pes.signal.rates import exact_rate
 
-__all__ = ["Segment", "grid_index", "merge_segments", "merge_stream"]
+__all__ = [
+    "Segment",
+    "finite_pieces",
+    "grid_index",
+    "merge_segments",
+    "merge_stream",
+    "place_segments",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -68,42 +85,6 @@ class Segment:
         return self.first_sample + len(self.data)
 
 
-@dataclass
-class _Piece:
-    position: Fraction  # of the first sample, in samples from the origin of the grid
-    data: np.ndarray
-
-
-@dataclass
-class _Run:
-    """Pieces that follow each other without a gap."""
-
-    first: int
-    offset: Fraction
-    parts: list[np.ndarray] = field(default_factory=list)
-    end: int = 0
-    # where the last piece was put, and where it truly lies
-    last_index: int = 0
-    last_position: Fraction = Fraction(0)
-
-    def tail(self, n: int) -> np.ndarray:
-        """Return the last n samples, or all where there are fewer."""
-        taken, have = [], 0
-        for part in reversed(self.parts):
-            taken.append(part)
-            have += len(part)
-            if have >= n:
-                break
-        joined = taken[0] if len(taken) == 1 else np.concatenate(taken[::-1])
-        return joined[max(0, len(joined) - n) :]
-
-
-@dataclass
-class _Conflicts:
-    n_traces: int = 0
-    n_samples: int = 0
-
-
 def grid_index(t_ns: int, origin_ns: int, rate_hz: float) -> tuple[int, float]:
     """Return the nearest sample of the grid, and how far ``t_ns`` is from it.
 
@@ -130,7 +111,7 @@ def grid_index(t_ns: int, origin_ns: int, rate_hz: float) -> tuple[int, float]:
     """
     rate = exact_rate(rate_hz)
     position = Fraction(int(t_ns) - int(origin_ns), NS) * rate
-    index = _nearest(position)
+    index = nearest(position)
     return index, float((position - index) / rate)
 
 
@@ -176,13 +157,83 @@ def merge_segments(
         nominal = rate_hz or _dominant_rate(traces)
         fitting, misfits = _sort_by_rate(traces, nominal)
         skipped += _list_rates(channel_id, misfits, nominal)
-        runs, conflicts = _join(_pieces(fitting, grid_origin_ns, nominal))
+        runs, conflicts = join(_pieces(fitting, grid_origin_ns, nominal))
         skipped += _list_fractions(channel_id, fitting, grid_origin_ns, nominal)
         if conflicts.n_traces:
             skipped.append(_conflict(channel_id, conflicts))
         rate = float(exact_rate(nominal))
         segments += [_segment(channel_id, run, rate, dtype) for run in runs]
     return segments, skipped
+
+
+def place_segments(
+    traces: Iterable[Trace], grid_origin_ns: int, rate_hz: float | None = None
+) -> tuple[list[Segment], list[Skipped]]:
+    """Place the merged traces of one channel on the sample grid.
+
+    Traces that touch are joined: resampling can close a gap that is shorter than the
+    new sampling interval.
+
+    Parameters
+    ----------
+    traces : iterable of obspy.Trace
+        Of one channel, without overlaps and non-finite samples, as `Merge` leaves them.
+    grid_origin_ns : int
+        Time of sample 0 of the grid, nanoseconds since 1970.
+    rate_hz : float, optional
+        Nominal sampling rate. By default that of most samples.
+
+    Returns
+    -------
+    segments : list of Segment
+        Ascending in time.
+    skipped : list of Skipped
+        Traces of other sampling rates, stage ``"merge"``.
+
+    Raises
+    ------
+    DataError
+        If traces overlap.
+    """
+    merged = [trace for trace in traces if trace.stats.npts]
+    if not merged:
+        return [], []
+    channel_id, nominal = merged[0].id, rate_hz or _dominant_rate(merged)
+    fitting, misfits = _sort_by_rate(merged, nominal)
+    rate, runs = exact_rate(nominal), list[Run]()
+    for trace in sorted(fitting, key=lambda trace: trace.stats.starttime.ns):
+        position = Fraction(trace.stats.starttime.ns - grid_origin_ns, NS) * rate
+        first = nearest(position)
+        if runs and first < runs[-1].end:
+            raise DataError(f"{channel_id}: traces overlap; merge them before (Merge)")
+        if not runs or first > runs[-1].end:
+            runs.append(Run(first, position - first, end=first))
+        runs[-1].parts.append(trace.data)
+        runs[-1].end += len(trace.data)
+    segments = [_segment(channel_id, run, float(rate), None) for run in runs]
+    return segments, list(_list_rates(channel_id, misfits, nominal))
+
+
+def finite_pieces(trace: Trace) -> list[Trace]:
+    """Return a trace, or its pieces between masked samples, NaN and infinities.
+
+    Examples
+    --------
+    >>> [piece.data for piece in finite_pieces(Trace(np.array([1.0, np.nan, 3.0])))]
+    [array([1.]), array([3.])]
+    """
+    pieces = list(finite_runs(trace.data))
+    if len(pieces) == 1 and pieces[0][1] is trace.data:
+        return [trace]
+    rate, start_ns = exact_rate(trace.stats.sampling_rate), trace.stats.starttime.ns
+    return [
+        with_data(
+            trace,
+            data.copy(),
+            starttime=UTCDateTime(ns=start_ns + round(first * NS / rate)),
+        )
+        for first, data in pieces
+    ]
 
 
 def merge_stream(stream: Iterable[Trace], max_gap_s: float = 0.0) -> Stream:
@@ -193,8 +244,8 @@ def merge_stream(stream: Iterable[Trace], max_gap_s: float = 0.0) -> Stream:
     stream : obspy.Stream or iterable of obspy.Trace
         Any channels, in any order; left as it is.
     max_gap_s : float
-        A gap of at most so many seconds is interpolated linearly (integers are
-        rounded); at longer ones the stream stays split.
+        Longest gap that is interpolated linearly (integers are rounded), seconds;
+        at longer gaps the stream stays split.
 
     Returns
     -------
@@ -217,7 +268,7 @@ def _merge_one_rate(
 ) -> list[Trace]:
     first = min(traces, key=lambda trace: trace.stats.starttime.ns)
     origin_ns = first.stats.starttime.ns
-    runs, conflicts = _join(_pieces(traces, origin_ns, nominal))
+    runs, conflicts = join(_pieces(traces, origin_ns, nominal))
     if conflicts.n_traces:
         logger.warning("%s: %s", channel_id, _conflict(channel_id, conflicts).reason)
     rate = exact_rate(nominal)
@@ -227,13 +278,13 @@ def _merge_one_rate(
         start_ns = origin_ns + round((run.first + run.offset) / rate * NS)
         trace.stats.starttime = UTCDateTime(ns=start_ns)
         trace.stats.sampling_rate = float(rate)
-        trace.data = _data(run).copy() if len(run.parts) == 1 else _data(run)
+        trace.data = run.data.copy() if len(run.parts) == 1 else run.data
         merged.append(trace)
     return merged
 
 
-def _fill_gaps(runs: list[_Run], max_samples: int) -> list[_Run]:
-    filled: list[_Run] = []
+def _fill_gaps(runs: list[Run], max_samples: int) -> list[Run]:
+    filled: list[Run] = []
     for run in runs:
         gap = run.first - filled[-1].end if filled else max_samples + 1
         if gap > max_samples:
@@ -287,90 +338,25 @@ def _sort_by_rate(
     return fitting, misfits
 
 
-def _pieces(
-    traces: Iterable[Trace], origin_ns: int, nominal: float
-) -> Iterator[_Piece]:
+def _pieces(traces: Iterable[Trace], origin_ns: int, nominal: float) -> Iterator[Piece]:
     rate = exact_rate(nominal)
     for trace in traces:
         position = Fraction(trace.stats.starttime.ns - origin_ns, NS) * rate
-        for start, data in _usable(trace.data):
-            yield _Piece(position + start, data)
-
-
-def _usable(data: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the runs of samples that are neither masked nor NaN nor infinite."""
-    bad = None
-    if isinstance(data, np.ma.MaskedArray):
-        bad = np.ma.getmaskarray(data)
-        data = data.data
-    if np.issubdtype(data.dtype, np.inexact):
-        finite = np.isfinite(data)
-        if not finite.all():
-            bad = ~finite if bad is None else bad | ~finite
-    if bad is None or not bad.any():
-        yield 0, data
-        return
-    edges = np.flatnonzero(np.diff(np.concatenate(([1], bad.view(np.int8), [1]))))
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        yield int(start), data[start:stop]
-
-
-def _nearest(position: Fraction) -> int:
-    return math.floor(position + Fraction(1, 2))
-
-
-def _index_after(run: _Run | None, position: Fraction) -> int:
-    """Return the sample where a piece goes.
-
-    Placed relative to the piece before it where they touch, because two contiguous
-    traces close to half a sample off the grid would else be rounded apart by jitter.
-    """
-    index = _nearest(position)
-    if run is not None:
-        beside = run.last_index + _nearest(position - run.last_position)
-        if beside <= run.end and abs(position - beside) < 1:
-            return beside
-    return index
-
-
-def _join(pieces: Iterable[_Piece]) -> tuple[list[_Run], _Conflicts]:
-    runs: list[_Run] = []
-    conflicts = _Conflicts()
-    for piece in sorted(pieces, key=lambda p: (p.position, -len(p.data))):
-        run = runs[-1] if runs else None
-        index = _index_after(run, piece.position)
-        data = piece.data
-        if run is None or index > run.end:
-            run = _Run(first=index, offset=piece.position - index, end=index)
-            runs.append(run)
-        elif index < run.end:
-            kept = run.tail(run.end - index)[: len(data)]
-            n_different = int(np.count_nonzero(kept != data[: len(kept)]))
-            conflicts.n_traces += bool(n_different)
-            conflicts.n_samples += n_different
-            data = data[run.end - index :]
-        if len(data):
-            run.parts.append(data)
-            run.end += len(data)
-            run.last_index, run.last_position = index, piece.position
-    return runs, conflicts
-
-
-def _data(run: _Run) -> np.ndarray:
-    return run.parts[0] if len(run.parts) == 1 else np.concatenate(run.parts)
+        for start, data in finite_runs(trace.data):
+            yield Piece(position + start, data)
 
 
 def _segment(
-    channel_id: str, run: _Run, rate_hz: float, dtype: DTypeLike | None
+    channel_id: str, run: Run, rate_hz: float, dtype: DTypeLike | None
 ) -> Segment:
-    data = _data(run)
+    data = run.data
     if dtype is None:
         dtype = np.float32 if data.dtype == np.float32 else np.float64
     data = np.ascontiguousarray(data, dtype=dtype)
     return Segment(channel_id, run.first, rate_hz, data, float(run.offset) / rate_hz)
 
 
-def _conflict(channel_id: str, conflicts: _Conflicts) -> Skipped:
+def _conflict(channel_id: str, conflicts: Conflicts) -> Skipped:
     return Skipped(
         "merge",
         channel_id,

@@ -89,7 +89,7 @@ class ReadWaveforms(GenericPE):
         stream, skipped = read_span(inputs["input"])
         for item in skipped:
             yield {"skipped": item}
-        yield {"output": Waveforms(inputs["input"], stream)}
+        yield {"output": Waveforms.of(inputs["input"], stream)}
 
 
 def _read_file_of_span(

@@ -56,8 +56,6 @@ LITERALS = {
     "names": "{}",
 }
 SPECIAL = {"Normalize": {"kind": "'onebit'"}}
-# takes the grid of a run, which is no literal
-OF_A_RUN = {"RejectWindows"}
 # modules that every room needs
 SHARED = {"element", "extras", "full_disk", "library_warnings"}
 
@@ -79,9 +77,7 @@ def hands_on_waveforms(pe: type) -> bool:
     return "Waveforms" in takes and gives in ("the same type", "Waveforms")
 
 
-HANDING_ON = [
-    pe for pe in classes() if hands_on_waveforms(pe) and pe.__name__ not in OF_A_RUN
-]
+HANDING_ON = [pe for pe in classes() if hands_on_waveforms(pe)]
 
 
 def built(pe: type):
@@ -115,7 +111,7 @@ def waveforms() -> Waveforms:
     header |= {"sampling_rate": 10.0, "starttime": START}
     stream = Stream([Trace(rng.standard_normal(600), header)])
     span = ChannelSpan(CHANNEL, START.ns, (START + 60).ns, (), 0)
-    return Waveforms(span, stream)
+    return Waveforms.of(span, stream)
 
 
 def test_the_families_hand_on_waveforms() -> None:
@@ -134,7 +130,7 @@ def test_literals_make_an_element_that_hands_on_waveforms(pe, metadata) -> None:
     found = [returned] if isinstance(returned, dict) else list(returned)
     (output,) = [one["output"] for one in found if "output" in one]
     assert isinstance(output, Waveforms)
-    assert output.span == item.span
+    assert output.spans[0] == item.spans[0]
     (trace,) = item.stream
     assert trace == waveforms().stream[0]  # as it was
 

@@ -82,12 +82,12 @@ def check_channel(entry: FileEntry, path: Path) -> bool:
         assert found["skipped"], f"{path}: {entry.channel_id} is gone in silence"
         return False
     short = [Trace(t.data[:MOST_SAMPLES], t.stats.copy()) for t in item.stream]
-    item = Waveforms(span, Stream(short))
+    item = Waveforms.of(span, Stream(short))
     before = [trace.copy() for trace in short]
     for pe in ELEMENTS:
         found = made_by(pe, item)
         (output,) = found["output"]
-        assert output.span == span
+        assert output.spans[0] == span
         assert output.stream or found["skipped"], (path, type(pe).__name__)
         for one in found["skipped"]:
             check_reason(one, path)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from obspy import Inventory, Stream, Trace, UTCDateTime
+from obspy import Inventory, Trace, UTCDateTime
 from obspy.core.inventory import Channel, Network, Station
 
 from dispel4py.errors import ParameterError
 from dispel4py.run import run as run_graph
 from dispel4py.testing import feed
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.waveforms import ChannelSpan, ChannelTraces, Waveforms
 from seismo_pes.preprocessing import normalization as normalize
 from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
 from seismo_pes.preprocessing.rejection import bad_windows
@@ -222,13 +222,16 @@ def test_loud_windows_are_rejected(job, write_trace, rng) -> None:
     write_trace("AAA", data, DAY, RATE_HZ)
     loud, skipped = processed(job(reject_mad=20))
     minute = 60 * 10**9
-    assert loud[0].flat == ((DAY.ns + 2 * minute, DAY.ns + 3 * minute),)
+    assert loud[0].channels[0].flat == ((DAY.ns + 2 * minute, DAY.ns + 3 * minute),)
     assert skipped[-1].stage == "reject"
     assert skipped[-1].count == 1
     quiet, _ = processed(job(reject_rms=(0.1, 5), reject_mad=None))
-    assert [s - DAY.ns for s, _ in quiet[0].flat] == [2 * minute, 5 * minute]
+    assert [s - DAY.ns for s, _ in quiet[0].channels[0].flat] == [
+        2 * minute,
+        5 * minute,
+    ]
     colour, _ = processed(job(reject_psd_db=(-40, 0), reject_psd_hz=(1, 4)))
-    assert [s - DAY.ns for s, _ in colour[0].flat] == [5 * minute]
+    assert [s - DAY.ns for s, _ in colour[0].channels[0].flat] == [5 * minute]
 
 
 def test_psd_of_white_noise_is_its_variance_over_the_band(rng) -> None:
@@ -319,7 +322,7 @@ def test_steps_know_grid_rate_and_rejection(job, write_trace, rng) -> None:
     ((item,), _) = processed(prepared)
     since = (item.stream[0].stats.starttime - DAY) * 2
     assert since == pytest.approx(round(since))
-    assert len(item.flat) == 1  # seen before the signs were taken
+    assert len(item.channels[0].flat) == 1  # seen before the signs were taken
 
 
 @pytest.mark.parametrize(
@@ -358,10 +361,9 @@ def test_every_element_can_be_a_step() -> None:
 
 def test_turned_components_are_flat_where_one_of_them_was():
     spans = [ChannelSpan(f"XX.A..BH{c}", 0, 100, (), 0) for c in "12"]
-    item = Waveforms(
-        spans[0], Stream(), ((10, 20),), spans=tuple(spans), flats=(((10, 20),), ())
-    )
+    first, second = spans
+    item = Waveforms((ChannelTraces(first, (), ((10, 20),)), ChannelTraces(second)))
     named = NameSpans({"XX.A..BH1": "XX.A..BHN", "XX.A..BH2": "XX.A..BHE"})
     (made,) = feed(named, item)["output"]
     assert [span.channel_id for span in made.spans] == ["XX.A..BHN", "XX.A..BHE"]
-    assert made.flats == (((10, 20),), ((10, 20),))
+    assert [channel.flat for channel in made.channels] == [((10, 20),)] * 2

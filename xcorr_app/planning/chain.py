@@ -186,8 +186,14 @@ def _rejecting(job: Job) -> Iterator[GenericPE]:
     config = job.config
     rules = config.reject_mad, config.reject_rms, config.reject_psd_db
     if any(rule is not None for rule in rules):
-        grid, origin_ns = job.settings.grid, job.settings.sample_origin_ns
-        yield RejectWindows(grid, origin_ns, *rules, config.reject_psd_hz)
+        yield RejectWindows(
+            config.window_s,
+            config.step_s,
+            job.settings.grid.origin_ns,
+            job.settings.phase_ns,
+            *rules,
+            config.reject_psd_hz,
+        )
 
 
 def _levelled(job: Job) -> Iterator[GenericPE]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from obspy import Stream
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
@@ -15,9 +14,9 @@ from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.spectra.transform import transform
 from seismo_pes.correlating.windows.cutting import cut_plan
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.waveforms import ChannelSpan, ChannelTraces, Waveforms
 from seismo_pes.preprocessing.components import instrument
-from seismo_pes.preprocessing.segments import Segment, merge_segments
+from seismo_pes.preprocessing.segments import Segment, place_segments
 
 __all__ = [
     "Spectra",
@@ -26,7 +25,7 @@ __all__ = [
     "window_spectra",
 ]
 
-_Channel = tuple[ChannelSpan, list[Segment], tuple[tuple[int, int], ...]]
+_Placed = tuple[ChannelTraces, list[Segment]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,13 +130,13 @@ class WindowSpectra(GenericPE):
     Ports
     -----
     input : Waveforms
-        Traces of one channel; or of all components of an instrument, as
-        `GatherComponents` makes them.
+        Merged traces (see `Merge`) of one channel, or of all components of an
+        instrument, as `GatherComponents` makes them.
     output : Spectra
         One for each channel of an input, also if no window is usable.
     skipped : Skipped
-        Traces at another sampling rate or of no channel that was asked for; channels
-        without a usable window.
+        Traces of other sampling rates or other channels; channels without a usable
+        window.
 
     Parameters
     ----------
@@ -157,26 +156,32 @@ class WindowSpectra(GenericPE):
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Transform one span."""
         item: Waveforms = inputs["input"]
-        spans = item.spans or (item.span,)
-        flats = item.flats or (item.flat,) * len(spans)
-        segments, skipped = merge_segments(
-            _finite(item.stream), self.settings.sample_origin_ns, self.settings.rate_hz
-        )
-        skipped += _not_asked(spans, segments)
-        yield from ({"skipped": one} for one in skipped)
-        channels = [
-            (span, _of(span, spans, segments), flat)
-            for span, flat in zip(spans, flats, strict=True)
-        ]
+        yield from ({"skipped": one} for one in _unknown(item))
+        channels = []
+        for channel in item.channels:
+            segments, skipped = self._placed(channel, len(item.channels) == 1)
+            yield from ({"skipped": one} for one in skipped)
+            channels.append((channel, segments))
         if self.settings.coherent:
             yield from self._transformed(channels)
         else:
-            for channel in channels:
-                yield from self._transformed([channel])
+            for one in channels:
+                yield from self._transformed([one])
 
-    def _transformed(self, channels: list[_Channel]) -> Iterator[dict[str, Any]]:
+    def _placed(
+        self, channel: ChannelTraces, alone: bool
+    ) -> tuple[list[Segment], list[Skipped]]:
+        """Place the traces of a channel; of a single channel they may have any id."""
+        name = channel.span.channel_id
+        traces = [trace for trace in channel.traces if alone or trace.id == name]
+        settings = self.settings
+        return place_segments(traces, settings.sample_origin_ns, settings.rate_hz)
+
+    def _transformed(self, channels: list[_Placed]) -> Iterator[dict[str, Any]]:
         """Transform channels that belong together."""
-        spans, segments, flats = zip(*channels, strict=True)
+        spans = [channel.span for channel, _ in channels]
+        segments = [segments for _, segments in channels]
+        flats = [channel.flat for channel, _ in channels]
         windows = self.settings.grid.windows_between(
             min(span.start_ns for span in spans), max(span.end_ns for span in spans)
         )
@@ -192,26 +197,14 @@ class WindowSpectra(GenericPE):
             yield {"output": Spectra(number, span.period, used, rows, factors)}
 
 
-def _of(
-    span: ChannelSpan, spans: Sequence[ChannelSpan], segments: list[Segment]
-) -> list[Segment]:
-    """Return the segments of a channel; of a single one they need not have its id."""
-    if len(spans) == 1:
-        return segments
-    return [s for s in segments if s.channel_id == span.channel_id]
-
-
-def _not_asked(spans: Sequence[ChannelSpan], segments: list[Segment]) -> list[Skipped]:
-    asked = {span.channel_id for span in spans}
-    others = {segment.channel_id for segment in segments} - asked
-    if len(asked) == 1:
+def _unknown(item: Waveforms) -> list[Skipped]:
+    """List the channels of an instrument that have traces, but no span."""
+    names = {span.channel_id for span in item.spans}
+    if len(names) == 1:
         return []
+    others = {trace.id for trace in item.stream if trace.stats.npts} - names
     reason = "left out: not one of the channels that were asked for"
     return [Skipped("windows", name, reason) for name in sorted(others)]
-
-
-def _finite(stream: Stream) -> Stream:
-    return Stream([trace for trace in stream if trace.stats.npts])
 
 
 def _no_window(

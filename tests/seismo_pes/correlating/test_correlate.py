@@ -131,7 +131,7 @@ def test_whitened_spectra_are_flat_within_the_band() -> None:
 def test_a_span_without_data_still_gives_an_item() -> None:
     pe = WindowSpectra(make_settings(), {"XX.AAA..HHZ": 3})
     span = ChannelSpan("XX.AAA..HHZ", START.ns, (START + 30).ns, (), 7)
-    (made,) = pe.process({"input": Waveforms(span, Stream())})
+    (made,) = pe.process({"input": Waveforms.of(span, Stream())})
     assert (made["output"].channel, made["output"].period) == (3, 7)
     assert len(made["output"].windows) == 0
 
@@ -142,7 +142,7 @@ def test_a_span_without_a_whole_window_is_reported() -> None:
     header = {"network": "XX", "station": "AAA", "channel": "HHZ"}
     header |= {"sampling_rate": RATE, "starttime": START}
     short = Stream([Trace(np.ones(50), header)])
-    skipped, _ = pe.process({"input": Waveforms(span, short)})
+    skipped, _ = pe.process({"input": Waveforms.of(span, short)})
     assert "5 s" in skipped["skipped"].reason
 
 

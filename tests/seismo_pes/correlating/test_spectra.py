@@ -21,7 +21,7 @@ from seismo_pes.correlating.spectra.window_spectra import (
     window_spectra,
 )
 from seismo_pes.correlating.windows import cutting as windowing
-from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.waveforms import ChannelSpan, ChannelTraces, Waveforms
 from seismo_pes.preprocessing.segments import Segment
 from seismo_pes.signal._lags import lags_from_spectra
 from seismo_pes.signal.coherency import coherency_spectra, phase_cross_correlate
@@ -310,7 +310,7 @@ def test_polarisation_survives() -> None:
     np.testing.assert_allclose(three, 3 * one, rtol=1e-12)
 
 
-def make_waveforms(pieces: dict[str, list[tuple[int, int]]], **changes) -> Waveforms:
+def make_waveforms(pieces: dict[str, list[tuple[int, int]]], flats=()) -> Waveforms:
     """Make noise of channels from sample to sample."""
     rng, stream = np.random.default_rng(0), Stream()
     names = [f"XX.AAA..HH{letter}" for letter in pieces]
@@ -322,9 +322,11 @@ def make_waveforms(pieces: dict[str, list[tuple[int, int]]], **changes) -> Wavef
     spans = tuple(
         ChannelSpan(name, START.ns, (START + 60).ns, (), 19783) for name in names
     )
-    flats = ((),) * len(spans)
-    values = {"stream": stream, "spans": spans, "flats": flats} | changes
-    return Waveforms(spans[0], **values)
+    flats = flats or [()] * len(spans)
+    channels = [
+        ChannelTraces(span, (), flat) for span, flat in zip(spans, flats, strict=True)
+    ]
+    return Waveforms(tuple(channels)).with_stream(stream)
 
 
 TABLE = {"XX.AAA..HHE": 0, "XX.AAA..HHN": 1, "XX.AAA..HHZ": 2}
@@ -351,7 +353,7 @@ def test_windows_of_coherent_components_are_those_that_all_have() -> None:
 def test_a_dead_component_takes_the_others_along_only_if_coherent() -> None:
     whole = {letter: [(0, 600)] for letter in "ENZ"}
     dead = ((START.ns, (START + 40).ns),)
-    item = make_waveforms(whole, flats=((), (), dead), flat=dead)
+    item = make_waveforms(whole, flats=((), (), dead))
     found, _ = outputs(make_settings(), item)
     assert [s.windows.tolist() for s in found] == [[0, 1, 2], [0, 1, 2], [2]]
     found, _ = outputs(make_settings(coherent=True), item)
@@ -369,7 +371,7 @@ def test_a_missing_component_is_named() -> None:
 
 def test_traces_that_nobody_asked_for_are_listed() -> None:
     item = make_waveforms({"E": [(0, 600)], "N": [(0, 600)], "3": [(0, 600)]})
-    item = Waveforms(item.span, item.stream, (), item.spans[:2], ((), ()))
+    item = Waveforms(item.channels[:2]).with_stream(item.stream)
     found, (skipped,) = outputs(make_settings(), item)
     assert [s.channel for s in found] == [0, 1]
     assert (skipped.what, skipped.stage) == ("XX.AAA..HH3", "windows")

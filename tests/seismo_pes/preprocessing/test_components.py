@@ -20,7 +20,7 @@ def waveforms(channel_id: str, period: int = 0, flat=()) -> Waveforms:
     header = {"network": network, "station": station}
     header |= {"location": location, "channel": channel}
     span = ChannelSpan(channel_id, 0, 10, (), period)
-    return Waveforms(span, Stream([Trace(np.zeros(3), header)]), flat)
+    return Waveforms.of(span, Stream([Trace(np.zeros(3), header)]), flat)
 
 
 EXPECTED = {("XX.AAA..HH", 0): 3, ("XX.AAA..HH", 1): 2, ("XX.BBB.00.BH", 0): 1}
@@ -42,9 +42,8 @@ def test_components_leave_when_all_are_there() -> None:
     names = ["XX.AAA..HHE", "XX.AAA..HHN", "XX.AAA..HHZ"]
     assert [span.channel_id for span in three.spans] == names
     assert [trace.id for trace in three.stream] == names
-    assert three.span == three.spans[0]
-    assert three.flats == ((), ((1, 2),), ((5, 6),))
-    assert three.flat == ((1, 2), (5, 6))
+    flats = [channel.flat for channel in three.channels]
+    assert flats == [(), ((1, 2),), ((5, 6),)]
     assert len(ARRIVING[0].stream) == 1  # the input stays as it is
     assert not pe._waiting
 
@@ -75,7 +74,7 @@ class Names(IterativePE):
     """Says what came."""
 
     def _process(self, data: Waveforms) -> tuple[int, list[str]]:
-        return data.span.period, [span.channel_id for span in data.spans]
+        return data.spans[0].period, [span.channel_id for span in data.spans]
 
 
 @pytest.mark.parametrize(("mapping", "processes"), [("simple", None), ("multi", 5)])

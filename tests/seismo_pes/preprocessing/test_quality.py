@@ -81,7 +81,7 @@ def test_good_data_pass_unchanged(pe, dtype) -> None:
     one = trace(x)
     before = one.copy()
     span = ChannelSpan("XX.AAA..HHZ", START.ns, (START + 100).ns, (), 0)
-    found = outputs(pe, Waveforms(span, Stream([one])))
+    found = outputs(pe, Waveforms.of(span, Stream([one])))
     (made,) = found["output"][0].stream
     assert made.data.dtype == dtype
     np.testing.assert_array_equal(made.data, x)

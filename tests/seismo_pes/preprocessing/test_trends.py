@@ -42,7 +42,7 @@ def span() -> ChannelSpan:
 def test_an_element_takes_trace_stream_and_waveforms(span) -> None:
     pe = preprocessing.Detrend(kind="demean")
     one = trace([1.0, 2.0, 3.0])
-    for item in (one, Stream([one]), Waveforms(span, Stream([one]))):
+    for item in (one, Stream([one]), Waveforms.of(span, Stream([one]))):
         (made,) = outputs(pe, item)["output"]
         assert type(made) is type(item)
         stream = getattr(made, "stream", made)
@@ -64,7 +64,7 @@ def test_an_unknown_parameter_is_named() -> None:
 def test_a_refused_trace_is_reported_and_the_rest_goes_on(span) -> None:
     good, slow = trace(np.ones(100)), trace(np.ones(100), rate_hz=1.0)
     pe = preprocessing.Bandpass(low_hz=0.1, high_hz=2.0)
-    found = outputs(pe, Waveforms(span, Stream([slow, good])))
+    found = outputs(pe, Waveforms.of(span, Stream([slow, good])))
     (made,) = found["output"]
     assert [tr.stats.sampling_rate for tr in made.stream] == [10.0]
     (skipped,) = found["skipped"]
@@ -111,9 +111,9 @@ def test_merge_notes_where_data_are_flat(span) -> None:
     data[100:350] = 7.0
     pe = preprocessing.Merge(START.ns, flat_s=20.0)
     pieces = Stream([trace(data[:200]), trace(data[200:], start=START + 20)])
-    (made,) = outputs(pe, Waveforms(span, pieces))["output"]
+    (made,) = outputs(pe, Waveforms.of(span, pieces))["output"]
     assert [tr.stats.npts for tr in made.stream] == [600]
-    assert made.flat == (((START + 10).ns, (START + 35).ns),)
+    assert made.channels[0].flat == (((START + 10).ns, (START + 35).ns),)
 
 
 @pytest.mark.parametrize("kind", ["none", "onebit", "ram", "clip"])

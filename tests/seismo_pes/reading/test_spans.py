@@ -236,7 +236,7 @@ def test_element(tmp_path):
     element = pickle.loads(pickle.dumps(ReadWaveforms()))
     good = span(tmp_path / "x")
     (item,) = element.process({"input": good})
-    assert item["output"].span == good
+    assert item["output"].spans[0] == good
     assert item["output"].stream[0].data.tolist() == list(range(100))
     first, second = element.process({"input": replace(good, files=())})
     assert "no data" in first["skipped"].reason

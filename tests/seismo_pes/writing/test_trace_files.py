@@ -108,7 +108,7 @@ def test_correlations_of_windows_keep_their_geometry(tmp_path):
 def test_miniseed_has_all_segments_of_a_channel(tmp_path, gappy):
     span = ChannelSpan("XX.AAA.00.HHZ", 0, 1, (), 0)
     stream = Stream([gappy, trace(np.ones(3, "f4"), station="BBB")])
-    found = run(WriteMiniseed(tmp_path), Waveforms(span, stream))
+    found = run(WriteMiniseed(tmp_path), Waveforms.of(span, stream))
     assert len(found["written"]) == 2
     here = read(found["written"][0])
     assert [len(one) for one in here] == [5, 4]
