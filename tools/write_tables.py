@@ -3,7 +3,6 @@
 Run as ``make docs``; a test fails while a page and the code disagree.
 """
 
-import dataclasses
 import importlib
 import inspect
 import itertools
@@ -16,25 +15,29 @@ from types import ModuleType
 import seismo_pes.signal
 from benchmarks import tables
 from dispel4py.catalog import Entry, Parameter, find_pes
+from seismo_pes.application.options import (
+    Option,
+    default_text,
+    defaults_of,
+    flag,
+    options_of,
+)
 from xcorr_app.config import TABLES, Config
-from xcorr_app.config.options import default_text, flag, options_of
-from xcorr_app.config.values import Option
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-REQUIRED = ("stations", "data", "out")
 
 
 def option_tables() -> str:
     """Return one table of options for each table of the TOML file."""
-    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    defaults = defaults_of(Config)
     parts = []
     for table, title in TABLES.items():
         rows = [
-            (_spelled(name, opt), _default(name, opt, defaults[name]), opt.help)
+            (_spelled(name, opt), _default(opt, defaults[name]), opt.unit, opt.help)
             for name, opt in options_of(Config).items()
             if opt.table == table
         ]
-        head = ("option", "default", "meaning")
+        head = ("option", "default", "unit", "meaning")
         parts.append(f"### `[{table}]` {title}\n\n{_table(head, rows)}")
     return "\n".join(parts)
 
@@ -155,19 +158,19 @@ def _spelled(name: str, option: Option) -> str:
     if option.choices:
         values = " " + "|".join(option.choices)
     elif option.kind != "flag":
-        metavar = option.metavar
-        values = " " + (metavar if isinstance(metavar, str) else " ".join(metavar))
+        words = option.placeholder
+        values = " " + (words if isinstance(words, str) else " ".join(words))
     spelled = f"`{flag(name)}{values}`"
     return f"`{option.short}`, {spelled}" if option.short else spelled
 
 
-def _default(name: str, option: Option, default: object) -> str:
-    if name in REQUIRED:
+def _default(option: Option, default: object) -> str:
+    if option.required:
         return "must be given"
-    said = default_text(option, default).removeprefix("default: ")
-    if not said:
+    text = default_text(option, default)
+    if not text:
         return "off" if option.kind == "flag" else "none"
-    return said if default is None else f"`{said}`"
+    return text if option.otherwise else f"`{text}`"
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:

@@ -19,10 +19,10 @@ from dispel4py import __version__
 from dispel4py.errors import DataError, ParameterError, RunError, UserError, suggest
 from dispel4py.mappings import mapping_class, place
 from dispel4py.terminal import Terminated, sigterm_unwinds, start_logging
+from seismo_pes.application.command_line import Parser, add_arguments
 from xcorr_app import commands
 from xcorr_app.commands import PROG, command_parser, number, progress_shown, whole
-from xcorr_app.config import TABLES, Config, resolve, template
-from xcorr_app.config.options import Parser, add_arguments
+from xcorr_app.config import TABLES, Config, template
 from xcorr_app.terminal import mapping_here
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def run_command(words: list[str]) -> int:
     joined = here.size > 1
     with mapping_class(here.mapping).taking_part(PROG) if joined else nullcontext():
         config_file = given.pop("config")
-        config = resolve(given, config_file, _earlier(given, config_file))
+        config = Config.resolve(given, config_file, _earlier(given, config_file))
         with sigterm_unwinds():
             mapping = mapping_class(config.mapping)
             if mapping.must_launch():

@@ -13,7 +13,7 @@ import numpy as np
 from xcorr_app.synthetic import Network, make_archive
 
 if TYPE_CHECKING:
-    from xcorr_app.progress import Progress
+    from seismo_pes.application.progress import Progress
     from xcorr_app.store import Store
 
 RESULTS = "correlations"

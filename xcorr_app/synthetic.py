@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from xcorr_app.config.values import format_time, parse_time
+from seismo_pes.application.times import format_time, parse_time
 from xcorr_app.synthetic_response import (
     COUNTS_PER_V,
     SENSOR_V_PER_M_S,

@@ -23,6 +23,8 @@ from dispel4py.mappings import place
 from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
+from seismo_pes.application.lock import RunLock
+from seismo_pes.application.progress import Progress
 from seismo_pes.correlating.spectra.window_spectra import WindowSpectra
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
 from seismo_pes.correlating.tiles.gathering import Tiles
@@ -35,10 +37,8 @@ from xcorr_app.config import Config
 from xcorr_app.estimating.estimate import estimate_of, roughly_s
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.geometry import Needed
-from xcorr_app.progress import Progress
 from xcorr_app.results.index import finalize
 from xcorr_app.running.follow import Follow
-from xcorr_app.running.lock import RunLock
 from xcorr_app.running.restack import RestackPairs
 from xcorr_app.running.session import Restack, Todo, n_lags_of, open_session, restacking
 from xcorr_app.running.summary import RunSummary

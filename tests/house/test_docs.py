@@ -15,7 +15,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PAGE_IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-DEFAULT = re.compile(r"(--[a-z][a-z-]+)(?:(?! -).)*?\(default: ([^)]+)\)")
+DEFAULT = re.compile(r"(--[a-z][a-z-]+)(?:(?! -).)*?\((?:[^();]+; )?default: ([^)]+)\)")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 
 

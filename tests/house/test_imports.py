@@ -28,8 +28,9 @@ ENGINE_LAYERS = (
 # The same for the rooms of the library: the way of the data.
 LIBRARY_LAYERS = (
     ("signal",),
-    ("extras", "full_disk", "library_warnings"),
+    ("extras", "full_disk", "library_warnings", "methods"),
     ("items",),
+    ("application",),
     ("element",),
     ("metadata",),
     ("reading",),
@@ -44,6 +45,17 @@ OURS = ("dispel4py", "seismo_pes", "xcorr_app", "misfit_app", "benchmarks")
 ALLOWED = (
     ("dispel4py", ("dispel4py",)),
     ("seismo_pes.signal", ("seismo_pes.signal",)),
+    # the kit of applications runs graphs, watches them, and meets the terminal
+    (
+        "seismo_pes.application",
+        (
+            "seismo_pes",
+            "dispel4py.errors",
+            "dispel4py.observe",
+            "dispel4py.run",
+            "dispel4py.terminal",
+        ),
+    ),
     (
         "seismo_pes",
         ("seismo_pes", "dispel4py.core", "dispel4py.base", "dispel4py.errors"),
@@ -70,6 +82,8 @@ THIRD_PARTY = (
     ("dispel4py", {"numpy"}),
     ("seismo_pes.signal", {"numpy", "scipy"}),
     ("seismo_pes.metadata.deferred", {*SCIENCE, "lxml"}),
+    ("seismo_pes.application.progress", {"rich"}),
+    ("seismo_pes.application", set()),
     ("seismo_pes.correlating.tiles.sums", {*SCIENCE, "threadpoolctl"}),
     ("seismo_pes", SCIENCE),
     ("xcorr_app", {*SCIENCE, "rich"}),
@@ -85,8 +99,6 @@ OLD_PATHS = {
     ("dispel4py.new.mappings", "dispel4py.new.multi_process"),
     ("dispel4py.new.mappings", "dispel4py.new.mpi_process"),
 }
-# The checks of a configuration name its class for types.
-FOR_TYPES = {("xcorr_app.config.check", "xcorr_app.config")}
 HEAVY = ("obspy", "mpi4py", "matplotlib", "h5py", "rich", "scipy", "seismo_pes")
 
 
@@ -200,9 +212,7 @@ def test_no_import_cycles(sources):
             target
             for target in our_imports(source, sources)
             | modules_in_strings(source, sources)
-            if target in sources
-            and target != name
-            and (name, target) not in OLD_PATHS | FOR_TYPES
+            if target in sources and target != name and (name, target) not in OLD_PATHS
         }
         for name, source in sources.items()
     }

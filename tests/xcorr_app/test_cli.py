@@ -13,11 +13,11 @@ import pytest
 from dispel4py.errors import DataError, ParameterError, RunError
 from dispel4py.mappings.mpi import MPI
 from dispel4py.terminal import Terminated, sigterm_unwinds
+from seismo_pes.application.options import options_of
+from seismo_pes.application.progress import Progress, duration
 from seismo_pes.items.skipped import Skipped
 from xcorr_app import cli
-from xcorr_app.config import Config, resolve
-from xcorr_app.config.options import options_of
-from xcorr_app.progress import Progress, duration
+from xcorr_app.config import Config
 from xcorr_app.running.summary import RunSummary
 
 RUN = ["--stations", "list.txt", "--data", "archive", "--out"]
@@ -250,7 +250,7 @@ def test_init_to_standard_output(tmp_path, capsys):
     path = tmp_path / "x.toml"
     path.write_text(capsys.readouterr().out)
     given = {"stations": "a", "data": "b", "out": "c"}
-    assert resolve(given, path) == Config(**given)
+    assert Config.resolve(given, path) == Config(**given)
 
 
 def test_a_run_that_goes_on_knows_its_options(workflow, out, monkeypatch, capsys):

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispel4py.errors import ParameterError
-from xcorr_app.config import TABLES, Config, resolve, template
-from xcorr_app.config.options import Parser, add_arguments, options_of
-from xcorr_app.config.values import time_ns
+from seismo_pes.application.command_line import Parser, add_arguments
+from seismo_pes.application.options import options_of
+from seismo_pes.application.times import time_ns
+from xcorr_app.config import TABLES, Config, template
 
 NEEDED = {"stations": "list.txt", "data": "archive", "out": "results"}
 
@@ -63,7 +64,7 @@ def test_precedence_option_file_default(tmp_path):
         '[input]\nstations = "file.txt"\ndata = "D"\n'
         '[windows]\nwindow_s = 1800\n[output]\nout = "O"\n[run]\nstrict = true\n'
     )
-    made = resolve(command_line("--window-s", "900", "--no-strict"), toml)
+    made = Config.resolve(command_line("--window-s", "900", "--no-strict"), toml)
     assert made.stations == "file.txt"
     assert made.window_s == made.step_s == 900
     assert made.max_lag_s == 120
@@ -73,16 +74,16 @@ def test_precedence_option_file_default(tmp_path):
 def test_option_sets_aside_what_depends_on_it_in_the_file(tmp_path):
     toml = tmp_path / "run.toml"
     toml.write_text('[windows]\nwhiten = "band"\nwhiten_hz = [0.1, 1.0]\n')
-    made = resolve({**NEEDED, "whiten": "none"}, toml)
+    made = Config.resolve({**NEEDED, "whiten": "none"}, toml)
     assert (made.whiten, made.whiten_hz) == ("none", None)
-    assert resolve(NEEDED, toml).whiten_hz == (0.1, 1.0)
+    assert Config.resolve(NEEDED, toml).whiten_hz == (0.1, 1.0)
 
 
 def test_template_is_toml_and_says_the_defaults(tmp_path):
     text = template(NEEDED)
     toml = tmp_path / "run.toml"
     toml.write_text(text)
-    assert resolve({}, toml) == config()
+    assert Config.resolve({}, toml) == config()
 
 
 def test_template_with_every_key_uncommented_is_toml():
@@ -113,7 +114,7 @@ def test_template_of_a_configuration_is_that_configuration(tmp_path):
     )
     toml = tmp_path / "run.toml"
     toml.write_text(template(made.to_dict()))
-    assert resolve({}, toml) == made
+    assert Config.resolve({}, toml) == made
 
 
 def test_json_round_trip():
@@ -144,19 +145,19 @@ def test_bad_files_are_one_line(tmp_path, text, said):
     toml = tmp_path / "run.toml"
     toml.write_text(text)
     with pytest.raises(ParameterError, match=said) as error:
-        resolve(NEEDED, toml)
+        Config.resolve(NEEDED, toml)
     assert "\n" not in str(error.value)
 
 
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(ParameterError, match=r"nowhere.toml: No such file"):
-        resolve(NEEDED, tmp_path / "nowhere.toml")
+        Config.resolve(NEEDED, tmp_path / "nowhere.toml")
 
 
 def test_toml_times_may_be_dates(tmp_path):
     toml = tmp_path / "run.toml"
     toml.write_text("[input]\nstart = 2022-01-02\nend = 2022-01-02T12:00:00\n")
-    made = resolve(NEEDED, toml)
+    made = Config.resolve(NEEDED, toml)
     assert made.end_ns - made.start_ns == 12 * 3600 * 10**9
 
 
@@ -309,7 +310,7 @@ def test_bands_are_written_in_several_ways(tmp_path):
         assert config(bands_hz=spelled).bands_hz == bands
     toml = tmp_path / "run.toml"
     toml.write_text(template(config(bands_hz=bands).to_dict()))
-    assert resolve({}, toml) == config(bands_hz=bands)
+    assert Config.resolve({}, toml) == config(bands_hz=bands)
 
 
 def test_parameters_of_stacks_are_a_table(tmp_path):
@@ -318,7 +319,7 @@ def test_parameters_of_stacks_are_a_table(tmp_path):
     assert made.stack_options == {"power": 2, "n_smooth": 3}
     toml = tmp_path / "run.toml"
     toml.write_text(template(made.to_dict()))
-    assert resolve({}, toml) == made
+    assert Config.resolve({}, toml) == made
 
 
 def test_a_chain_sets_aside_what_it_replaces(tmp_path):
@@ -327,10 +328,10 @@ def test_a_chain_sets_aside_what_it_replaces(tmp_path):
         '[preprocess]\ndetrend = "demean"\nbandpass_hz = [1, 2]\n'
         '[windows]\nwhiten = "band"\nwhiten_hz = [1, 2]\n'
     )
-    made = resolve({**NEEDED, "steps": "OneBit"}, toml)
+    made = Config.resolve({**NEEDED, "steps": "OneBit"}, toml)
     assert (made.detrend, made.bandpass_hz) == ("linear", None)
     assert made.whiten_hz == (1, 2)
-    banded = resolve({**NEEDED, "bands_hz": "1-2 2-3"}, toml)
+    banded = Config.resolve({**NEEDED, "bands_hz": "1-2 2-3"}, toml)
     assert (banded.whiten, banded.whiten_hz) == ("band", None)
 
 

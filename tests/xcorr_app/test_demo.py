@@ -7,7 +7,7 @@ import pytest
 from scipy.special import j0
 
 from xcorr_app import cli, demo, synthetic
-from xcorr_app.config import resolve
+from xcorr_app.config import Config
 from xcorr_app.demo import arrival_lag_s
 from xcorr_app.synthetic import Network
 
@@ -78,7 +78,7 @@ def test_fit_is_that_of_the_medium(tmp_path, velocity_km_s):
 def test_command_line_of_the_demonstration_is_a_valid_one(tmp_path):
     words = demo.run_words(SMALL, tmp_path, ["--mapping", "multi", "-n", "2"])
     given = vars(cli.run_parser().parse(words))
-    config = resolve(given, given.pop("config"))
+    config = Config.resolve(given, given.pop("config"))
     assert config.mapping == "multi"
     assert config.processes == 2
     assert config.bandpass_hz == SMALL.band_hz

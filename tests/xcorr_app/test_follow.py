@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from seismo_pes.application.progress import Progress
 from tests.xcorr_app.conftest import DAY
 from xcorr_app.config import Config
-from xcorr_app.progress import Progress
 from xcorr_app.workflow import run
 
 

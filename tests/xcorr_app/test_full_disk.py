@@ -11,7 +11,6 @@ from seismo_pes.writing import correlation_writer as write
 from seismo_pes.writing import disk_output as sink
 from xcorr_app import store
 from xcorr_app.cli import main
-from xcorr_app.running.lock import LOCK_FILE
 
 
 def full_disk(*_, **__):

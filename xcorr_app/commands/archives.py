@@ -6,8 +6,8 @@ import json
 from functools import partial
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.times import parse_time, time_ns
 from xcorr_app.commands.arguments import PROG, command_parser, progress_shown
-from xcorr_app.config.values import parse_time, time_ns
 
 __all__ = ["scan"]
 

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import textwrap
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.errors import ParameterError
-from xcorr_app.config.options import Formatter, Parser
+from seismo_pes.application.command_line import Parser
+from seismo_pes.application.command_line import command_parser as kit_parser
 
 if TYPE_CHECKING:
-    from xcorr_app.progress import Progress
+    from seismo_pes.application.progress import Progress
     from xcorr_app.store import Store
 
 PROG = "xcorr-app"
-WIDTH = 80
 
 
 def command_parser(
     command: str, about: str, usage: str | None = None, epilog: str = ""
 ) -> Parser:
     """Return the parser of a command."""
-    width = min(shutil.get_terminal_size().columns, WIDTH)
-    return Parser(
-        prog=f"{PROG} {command}".strip(),
-        usage=usage,
-        description=about,
-        epilog=textwrap.dedent(epilog),
-        allow_abbrev=False,
-        formatter_class=lambda prog: Formatter(prog, max_help_position=28, width=width),
-    )
+    return kit_parser(f"{PROG} {command}".strip(), about, usage, epilog)
 
 
 def whole(name: str, text: Any) -> int:
@@ -64,7 +54,7 @@ def progress_shown(quiet: bool) -> AbstractContextManager[Progress | None]:
     """Return a display of progress, or nothing."""
     if quiet:
         return nullcontext()
-    from xcorr_app.progress import Progress
+    from seismo_pes.application.progress import Progress
 
     return Progress()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.command_line import Parser
 from xcorr_app.commands.arguments import (
     PROG,
     add_components,
@@ -20,7 +21,6 @@ from xcorr_app.commands.arguments import (
     span,
     whole,
 )
-from xcorr_app.config.options import Parser
 
 __all__ = ["disp", "dvv"]
 

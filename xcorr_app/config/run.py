@@ -1,4 +1,4 @@
-"""Options: where the results go, and how the run goes."""
+"""Options of the table ``[run]``: where and how a run is executed."""
 
 from __future__ import annotations
 
@@ -6,80 +6,52 @@ from dataclasses import dataclass
 from functools import partial
 
 from dispel4py.mappings import REGISTRY
-from xcorr_app.config.options import option
+from seismo_pes.application.configuration import Configuration
+from seismo_pes.application.options import option
 
-_output = partial(option, "output")
 _run = partial(option, "run")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutputOptions:
-    """The folder of the results, and what happens to what is in it."""
-
-    out: str = _output(
-        "text",
-        "folder for the results, made by the run",
-        metavar="OUT",
-        example='"results"',
-    )
-    resume: bool = _output(
-        "flag", "go on with the run that was broken off in OUT", default=False
-    )
-    update: bool = _output(
-        "flag",
-        "add new days and stations to the results in OUT: only what is new is computed",
-        default=False,
-    )
-    force: bool = _output(
-        "flag", "replace the results that are already there", default=False
-    )
-    dtype: str = _output(
-        "choice",
-        "precision of the computation and of the stored correlations",
-        default="float32",
-        choices=("float32", "float64"),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """Where and how it runs."""
+class RunOptions(Configuration):
+    """Where and how a run is executed."""
 
     mapping: str = _run(
         "choice",
-        "where it runs: one process, several on this machine, or MPI",
+        "where it runs: in one process, in several on this machine, or by MPI",
         default="simple",
         choices=tuple(REGISTRY),
     )
     processes: int | None = _run(
         "count",
-        "processes of --mapping multi and mpi",
+        "number of processes of --mapping multi and mpi",
         short="-n",
-        metavar="N",
         otherwise="the number of cores",
         example="4",
     )
     memory_gb: float | None = _run(
         "number",
-        "memory of all processes together, GB (10^9 bytes); what does not fit goes "
-        "through OUT by periods of time",
-        metavar="GB",
-        otherwise="half of what the machine has free",
+        "memory of all processes together (10^9 bytes); data that do not fit are "
+        "processed in parts, through temporary files in OUT",
+        unit="GB",
+        otherwise="half of the free memory of the machine",
         example="4.0",
         above=0,
     )
     dry_run: bool = _run(
-        "flag", "say how long it would take and how much memory and disk", default=False
+        "flag",
+        "estimate time, memory and disk of the run, without running it",
+        default=False,
     )
     on_error: str = _run(
         "choice",
-        "when a step raises: stop the run, or skip that item and go on",
+        "when a step fails: stop the run, or skip the item and continue",
         default="stop",
         choices=("stop", "skip"),
     )
     strict: bool = _run(
         "flag",
-        "make it an error (exit status 1) when any data had to be skipped",
+        "make it an error (exit status 1) if any data were skipped",
         default=False,
     )
     log_level: str = _run(

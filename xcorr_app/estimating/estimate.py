@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.mappings import mapping_class
+from seismo_pes.application.progress import duration
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.writing.part_files import RECORD
 from xcorr_app.config import Config
@@ -35,7 +36,6 @@ from xcorr_app.planning.geometry import (
 )
 from xcorr_app.planning.job import Job, prepare
 from xcorr_app.planning.memory import MB, TILES_UNDER_WAY, Load, n_processes
-from xcorr_app.progress import duration
 from xcorr_app.results.layout import finished_tiles
 from xcorr_app.running.restack import BATCH_BYTES, N_DRAWS, Derived
 from xcorr_app.running.resume import check_config, read_started

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.options import flag
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.items.correlation import Correlation
@@ -18,7 +19,6 @@ from seismo_pes.metadata.stations import Channel, PatternIndex, read_station_lis
 from seismo_pes.signal.errors import ParameterError as SignalError
 from seismo_pes.stacking.stacks import stack
 from xcorr_app.config import Config
-from xcorr_app.config.options import flag
 
 __all__ = [
     "Choice",

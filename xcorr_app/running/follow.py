@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dispel4py.observe import Count, Observer
-from xcorr_app.progress import Progress
+from seismo_pes.application.progress import Progress
 from xcorr_app.running.session import Todo
 
 __all__ = ["Follow"]

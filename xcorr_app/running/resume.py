@@ -12,7 +12,6 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes.writing.correlation_writer import parts_folder
 from seismo_pes.writing.part_files import close_abandoned, read_layout
 from xcorr_app.config import Config
-from xcorr_app.config.options import flag, options_of
 from xcorr_app.planning.geometry import Geometry, Needed, Place
 from xcorr_app.planning.job import Job
 from xcorr_app.results.layout import Tile, counted, iterate_parts

@@ -41,7 +41,6 @@ from xcorr_app.results.runfile import (
 )
 from xcorr_app.running.baserows import Moving, RestackTile, base_rows, moving_stacks
 from xcorr_app.running.inputs import Inputs, fingerprints
-from xcorr_app.running.lock import RunLock
 from xcorr_app.running.metadata import used_metadata
 from xcorr_app.running.restack import Derived
 from xcorr_app.running.resume import (

@@ -1,4 +1,4 @@
-"""What a user wrote, on the command line or in TOML, turned into values of options."""
+"""The values of options: from what a user wrote to a value of the right kind."""
 
 from __future__ import annotations
 
@@ -7,59 +7,18 @@ import difflib
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.options import Option
+from seismo_pes.application.times import format_time, parse_time
 
-__all__ = ["KINDS", "Option", "convert", "format_time", "parse_time", "time_ns"]
+__all__ = ["KINDS", "convert"]
 
-_NUMBER_WORDS = {2: "two numbers", 4: "four numbers"}
-_NUMBER = r"(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)"
-_BAND = re.compile(rf"{_NUMBER}-{_NUMBER}")
-
-
-@dataclass(frozen=True)
-class Option:
-    """What is known of one option beside its name, type and default.
-
-    Attributes
-    ----------
-    table : str
-        Table of the TOML file, and group of the help.
-    kind : str
-        One of `KINDS`.
-    help : str
-        What it does, with its unit.
-    metavar : str or tuple of str
-        What stands for its values; of ``numbers`` one name for each.
-    choices : tuple of str
-        Of ``choice`` and ``choices``.
-    short : str
-        A second spelling, ``-n``.
-    otherwise : str
-        What an unset value means, where the default is None.
-    example : str
-        TOML value shown where the default is None.
-    above, least : float, optional
-        Numbers must be above the one, and not below the other.
-    rare : bool
-        Left out of the short help.
-    """
-
-    table: str
-    kind: str
-    help: str
-    metavar: str | tuple[str, ...] = "TEXT"
-    choices: tuple[str, ...] = ()
-    short: str = ""
-    otherwise: str = ""
-    example: str = ""
-    above: float | None = None
-    least: float | None = None
-    rare: bool = False
+NUMBER_WORDS = {2: "two numbers", 4: "four numbers"}
+NUMBER = r"(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)"
+BAND = re.compile(rf"{NUMBER}-{NUMBER}")
 
 
 def convert(opt: Option, value: Any, label: str) -> Any:
@@ -67,24 +26,31 @@ def convert(opt: Option, value: Any, label: str) -> Any:
 
     Parameters
     ----------
-    opt
-        The option.
-    value
+    opt : Option
+    value : object
         Text or list of texts (command line), or a TOML or Python value.
-    label
-        How to call the option in a message, e.g. ``--window-s``.
+    label : str
+        Name of the option in a message, such as ``--window-s``.
 
     Raises
     ------
     ParameterError
         If the value is not of the option's kind, or out of its range.
+
+    Examples
+    --------
+    >>> convert(Option("windows", "number", "length", above=0), "900", "--window-s")
+    900.0
     """
-    return None if value is None else KINDS[opt.kind](opt, value, label)
+    if value is None:
+        return None
+    converted = KINDS[opt.kind](opt, value, label)
+    return converted if opt.parse is None else opt.parse(converted, label)
 
 
 def _text(opt: Option, value: Any, label: str) -> str:
     if not isinstance(value, str | Path) or not str(value).strip():
-        raise ParameterError(f"{label}: {value!r} is not a {opt.metavar}")
+        raise ParameterError(f"{label}: {value!r} is not a {opt.placeholder}")
     return str(value)
 
 
@@ -103,20 +69,22 @@ def _choices(opt: Option, value: Any, label: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_choice(opt, word, label) for word in words))
 
 
-def _number(opt: Option, value: Any, label: str) -> float:
+def _finite(value: Any, label: str, what: str = "a number") -> float:
     try:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
+    except TypeError:
         raise ParameterError(f"{label}: {value!r} is not a number") from None
+    except ValueError:
+        raise ParameterError(f"{label}: {value!r} is not {what}") from None
     if not math.isfinite(number):
         raise ParameterError(f"{label}: {value!r} is not a finite number")
     return number
 
 
-def _number_in_range(opt: Option, value: Any, label: str) -> float:
-    number = _number(opt, value, label)
+def _number(opt: Option, value: Any, label: str) -> float:
+    number = _finite(value, label)
     if opt.above is not None and number <= opt.above:
         raise ParameterError(f"{label} {number:g}: must be above {opt.above:g}")
     if opt.least is not None and number < opt.least:
@@ -125,24 +93,47 @@ def _number_in_range(opt: Option, value: Any, label: str) -> float:
 
 
 def _count(opt: Option, value: Any, label: str) -> int:
-    number = _number(opt, value, label)
     least = 1 if opt.least is None else round(opt.least)
+    what = f"a whole number, {least} or more"
+    number = _finite(value, label, what)
     if number != int(number) or number < least:
-        raise ParameterError(
-            f"{label}: {value!r} is not a whole number, {least} or more"
-        )
+        raise ParameterError(f"{label}: {value!r} is not {what}")
     return int(number)
 
 
 def _numbers(opt: Option, value: Any, label: str) -> tuple[float, ...]:
+    """Return one number for each word of the placeholder."""
     if isinstance(value, str):
         value = value.replace(",", " ").split()
-    if not isinstance(value, list | tuple) or len(value) != len(opt.metavar):
-        what = _NUMBER_WORDS[len(opt.metavar)]
+    n = len(opt.placeholder)
+    if not isinstance(value, list | tuple) or len(value) != n:
         raise ParameterError(
-            f"{label}: {value!r} is not {what}: {' '.join(opt.metavar)}"
+            f"{label}: {value!r} is not {NUMBER_WORDS[n]}: {' '.join(opt.placeholder)}"
         )
-    return tuple(_number(opt, one, label) for one in value)
+    return tuple(_finite(word, label) for word in value)
+
+
+def _band(opt: Option, value: Any, label: str) -> tuple[float, ...]:
+    low, high = _numbers(opt, value, label)
+    return _checked_band(opt, low, high, f"{label} {low:g} {high:g}")
+
+
+def _checked_band(
+    opt: Option, low: float, high: float, label: str
+) -> tuple[float, float]:
+    if not 0 < low < high:
+        raise ParameterError(f"{label}: must be 0 < LO < HI, in {opt.unit}")
+    return low, high
+
+
+def _range(opt: Option, value: Any, label: str) -> tuple[float, ...]:
+    low, high = _numbers(opt, value, label)
+    label = f"{label} {low:g} {high:g}"
+    if opt.least is not None and low < opt.least:
+        raise ParameterError(f"{label}: LO must be {opt.least:g} or more")
+    if low >= high:
+        raise ParameterError(f"{label}: must be LO < HI")
+    return low, high
 
 
 def _bands(opt: Option, value: Any, label: str) -> tuple[tuple[float, ...], ...]:
@@ -152,23 +143,27 @@ def _bands(opt: Option, value: Any, label: str) -> tuple[tuple[float, ...], ...]
     if not isinstance(value, list | tuple) or not value:
         raise ParameterError(f"{label}: {value!r} is not a list of bands, 0.1-0.5")
     words: list[Any] = []
-    for one in value:
-        words += one.replace(",", " ").split() if isinstance(one, str) else [one]
+    for entry in value:
+        is_text = isinstance(entry, str)
+        words += entry.replace(",", " ").split() if is_text else [entry]
     bands = []
     for word in words:
-        found = _BAND.fullmatch(word) if isinstance(word, str) else None
-        pair = found.groups() if found else word
+        match = BAND.fullmatch(word) if isinstance(word, str) else None
+        pair = match.groups() if match else word
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ParameterError(f"{label}: {word!r} is not a band: write 0.1-0.5")
-        bands.append(tuple(_number(opt, one, label) for one in pair))
+        low, high = (_finite(edge, label) for edge in pair)
+        bands.append(_checked_band(opt, low, high, f"{label} {low:g}-{high:g}"))
     return tuple(bands)
 
 
 def _texts(opt: Option, value: Any, label: str) -> tuple[str, ...]:
-    many = [value] if isinstance(value, str) else value
-    if not isinstance(many, list | tuple) or not all(isinstance(v, str) for v in many):
-        raise ParameterError(f"{label}: {value!r} is not a list of {opt.metavar}")
-    words = [word for one in many for word in one.replace(",", " ").split()]
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list | tuple) or not all(
+        isinstance(entry, str) for entry in entries
+    ):
+        raise ParameterError(f"{label}: {value!r} is not a list of {opt.placeholder}")
+    words = [word for entry in entries for word in entry.replace(",", " ").split()]
     if not words:
         raise ParameterError(f"{label}: the list is empty")
     return tuple(words)
@@ -176,19 +171,19 @@ def _texts(opt: Option, value: Any, label: str) -> tuple[str, ...]:
 
 def _paths(opt: Option, value: Any, label: str) -> tuple[str, ...]:
     """Return texts as they are: paths may have spaces and commas."""
-    many = [value] if isinstance(value, str | Path) else value
-    if not isinstance(many, list | tuple):
-        raise ParameterError(f"{label}: {value!r} is not a list of {opt.metavar}")
-    if not many:
+    entries = [value] if isinstance(value, str | Path) else value
+    if not isinstance(entries, list | tuple):
+        raise ParameterError(f"{label}: {value!r} is not a list of {opt.placeholder}")
+    if not entries:
         raise ParameterError(f"{label}: the list is empty")
-    return tuple(_text(opt, one, label) for one in many)
+    return tuple(_text(opt, entry, label) for entry in entries)
 
 
 def _crosses(opt: Option, value: Any, label: str) -> tuple[str, ...]:
     """Return ``A x B`` pairs, each a text, however they were spaced."""
     words = _texts(opt, value, label)
     crosses = [words[k : k + 3] for k in range(0, len(words), 3)]
-    if not all(len(one) == 3 and one[1] in ("x", "X") for one in crosses):
+    if not all(len(cross) == 3 and cross[1] in ("x", "X") for cross in crosses):
         raise ParameterError(
             f"{label}: {' '.join(words)!r} is not of the form 'CI x AZ'"
         )
@@ -214,9 +209,9 @@ def _literal(text: str) -> Any:
 
 
 def _chain(opt: Option, value: Any, label: str) -> str:
-    """Return one text of a chain, given as such or as a list of its steps."""
-    many = _paths(opt, value, label)
-    return ", ".join(text.strip().strip(",").strip() for text in many)
+    """Return a chain as one text, given as one text or as the list of its steps."""
+    steps = _paths(opt, value, label)
+    return ", ".join(text.strip().strip(",").strip() for text in steps)
 
 
 def _flag(opt: Option, value: Any, label: str) -> bool:
@@ -236,9 +231,11 @@ KINDS: dict[str, Callable[[Option, Any, str], Any]] = {
     "text": _text,
     "choice": _choice,
     "choices": _choices,
-    "number": _number_in_range,
+    "number": _number,
     "count": _count,
     "numbers": _numbers,
+    "band": _band,
+    "range": _range,
     "bands": _bands,
     "texts": _texts,
     "paths": _paths,
@@ -248,52 +245,3 @@ KINDS: dict[str, Callable[[Option, Any, str], Any]] = {
     "time": _time,
     "flag": _flag,
 }
-
-
-# --------------------------------------------------------------------- times
-
-
-def parse_time(value: Any) -> datetime:
-    """Read a time; without an offset it is UTC.
-
-    >>> parse_time("2022-01-02T12:00").isoformat()
-    '2022-01-02T12:00:00+00:00'
-    >>> parse_time("2022-137").date().isoformat()
-    '2022-05-17'
-    """
-    if isinstance(value, date):  # a TOML date or time
-        value = value.isoformat()
-    text = str(value).strip()
-    julian = re.fullmatch(r"(\d{4})-(\d{3})(?:[T ](.+))?", text)
-    try:
-        if julian:
-            year, day, clock = julian.groups()
-            moment = datetime.fromisoformat(f"{year}-01-01T{clock or '00:00'}")
-            moment += timedelta(days=int(day) - 1)
-            if int(day) < 1 or moment.year != int(year):
-                raise ValueError
-        else:
-            moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise ValueError(
-            f"{value!r} is not a time: write 2022-01-02, 2022-01-02T12:00 or "
-            "2022-137 (day of the year), in UTC"
-        ) from None
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
-
-
-def format_time(moment: datetime) -> str:
-    """Write a time in UTC as ISO 8601 with a final Z."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def time_ns(text: str) -> int:
-    """Return nanoseconds since 1970 UTC of a time.
-
-    >>> time_ns("1970-01-02")
-    86400000000000
-    """
-    since = parse_time(text) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since // timedelta(microseconds=1)) * 1000

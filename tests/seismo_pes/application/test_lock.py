@@ -9,8 +9,8 @@ import time
 import pytest
 
 from dispel4py.errors import ParameterError
-from xcorr_app.running import lock as locks
-from xcorr_app.running.lock import LOCK_FILE, Holder, Locked, RunLock
+from seismo_pes.application import lock as locks
+from seismo_pes.application.lock import LOCK_FILE, Holder, Locked, RunLock
 
 DEAD_PID = 2**22 + 1  # larger than any process number of Linux
 
@@ -104,7 +104,7 @@ def test_a_damaged_lock_holds_until_it_is_old(tmp_path, text):
 
 def test_a_killed_process_leaves_a_lock_that_is_taken_over(tmp_path, caplog):
     program = (
-        "import os, signal, sys; from xcorr_app.running.lock import RunLock\n"
+        "import os, signal, sys; from seismo_pes.application.lock import RunLock\n"
         "RunLock(sys.argv[1]).take(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)

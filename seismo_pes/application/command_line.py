@@ -1,0 +1,190 @@
+"""The command line of an application: parsers made from declared options."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shutil
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from dispel4py.errors import ParameterError
+from seismo_pes.application.options import (
+    MANY,
+    Option,
+    defaults_of,
+    flag,
+    help_text,
+    options_of,
+)
+
+__all__ = ["Parser", "add_arguments", "command_parser", "parsed"]
+
+WIDEST_HELP = 80  # columns, also on wider terminals: long lines are hard to read
+HELP_COLUMN = 28  # where the texts of the help begin
+LONGEST_PLACEHOLDER = 40  # characters; longer lists of choices wrap in the help
+
+Settings = TypeVar("Settings")
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help whose lines do not break within a word such as ``--max-lag-s``."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises a mistake of the user as one line."""
+
+    def error(self, message: str) -> Any:
+        """Raise the message as `ParameterError`.
+
+        Raises
+        ------
+        ParameterError
+            Always.
+        """
+        raise ParameterError(message.removeprefix("argument "))
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse the words of a command line.
+
+        Raises
+        ------
+        ParameterError
+            If an option is unknown (the message names a similar one), or a word is not
+            expected.
+        """
+        namespace, unknown = self.parse_known_args(argv)
+        if unknown:
+            raise ParameterError(self._unknown(unknown[0]))
+        return namespace
+
+    def _unknown(self, word: str) -> str:
+        if not word.startswith("-"):
+            return f"{word!r} is not expected here (see {self.prog} --help)"
+        word = word.split("=")[0]
+        known = [name for action in self._actions for name in action.option_strings]
+        close = difflib.get_close_matches(word, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"see {self.prog} --help"
+        return f"unknown option {word}: {hint}"
+
+
+def command_parser(
+    program: str, about: str, usage: str | None = None, epilog: str = ""
+) -> Parser:
+    """Return the parser of a command, without options.
+
+    Parameters
+    ----------
+    program : str
+        Name of the program and, if it has several commands, of the command.
+    about : str
+        What the command does; printed as it is.
+    usage : str, optional
+        First lines of the help; made from the options by default.
+    epilog : str
+        Text after the options, such as examples.
+    """
+    width = min(shutil.get_terminal_size().columns, WIDEST_HELP)
+    return Parser(
+        prog=program,
+        usage=usage,
+        description=about,
+        epilog=textwrap.dedent(epilog),
+        allow_abbrev=False,
+        formatter_class=lambda prog: Formatter(
+            prog, max_help_position=HELP_COLUMN, width=width
+        ),
+    )
+
+
+def parsed(parser: Parser, cls: type[Settings], words: Sequence[str]) -> Settings:
+    """Return the options that a command line gives, checked.
+
+    Parameters
+    ----------
+    parser : Parser
+        A parser without these options; they are added.
+    cls : type
+        A `seismo_pes.application.configuration.Configuration`.
+    words : sequence of str
+        The command line, without program and command.
+
+    Raises
+    ------
+    ParameterError
+        If there is a mistake in the command line.
+    """
+    add_arguments(parser, cls)
+    return cls(**vars(parser.parse(words)))
+
+
+def add_arguments(
+    parser: argparse.ArgumentParser,
+    cls: Any,
+    titles: Mapping[str, str] | None = None,
+    every: bool = True,
+) -> None:
+    """Add every option of a dataclass to a parser.
+
+    An option that the user does not give is absent from the result: its value comes
+    from the file or is the default.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    cls : type
+        A dataclass of options.
+    titles : mapping of str to str, optional
+        Title of the group of each table; by default there is one group.
+    every : bool
+        Whether the help names the rare options, too.
+    """
+    groups: dict[str, Any] = {
+        table: parser.add_argument_group(title)
+        for table, title in (titles or {}).items()
+    }
+    defaults = defaults_of(cls)
+    for name, opt in options_of(cls).items():
+        group = groups.get(opt.table, parser)
+        text = _with_choices(opt, help_text(opt, defaults[name])).replace("%", "%%")
+        kw: dict[str, Any] = {"default": argparse.SUPPRESS}
+        kw["help"] = text if every or not opt.rare else argparse.SUPPRESS
+        if opt.positional:
+            nargs = None if opt.required else "?"
+            group.add_argument(name, metavar=opt.placeholder, nargs=nargs, **kw)
+            continue
+        kw["dest"] = name
+        names = [spelling for spelling in (opt.short, flag(name)) if spelling]
+        group.add_argument(*names, **kw, **_argument_values(opt))
+        if opt.kind == "flag":  # the help does not list the opposites of switches
+            opposite = {"help": argparse.SUPPRESS, "action": "store_false"}
+            group.add_argument(f"--no-{flag(name)[2:]}", **(kw | opposite))
+
+
+def _with_choices(opt: Option, text: str) -> str:
+    """Put choices before the help, unless it or the placeholder names all of them."""
+    unnamed = [choice for choice in opt.choices if choice not in opt.help]
+    if not unnamed or "|".join(opt.choices) == _metavar(opt):
+        return text
+    return f"{', '.join(opt.choices)}: {text}"
+
+
+def _argument_values(opt: Option) -> dict[str, Any]:
+    if opt.kind == "flag":
+        return {"action": "store_true"}
+    if isinstance(opt.placeholder, tuple):
+        return {"nargs": len(opt.placeholder), "metavar": opt.placeholder}
+    if opt.kind in MANY:
+        return {"nargs": "+", "metavar": opt.placeholder}
+    return {"metavar": _metavar(opt)}
+
+
+def _metavar(opt: Option) -> str | tuple[str, ...]:
+    choices = "|".join(opt.choices)
+    if opt.kind == "choice" and len(choices) <= LONGEST_PLACEHOLDER:
+        return choices
+    return opt.placeholder

@@ -1,0 +1,25 @@
+"""Names of the methods between which users choose.
+
+This module imports nothing, so that a command line can list them at once.
+"""
+
+#: Methods that stack windows or substacks; `seismo_pes.stacking` has the functions.
+STACKS = (
+    "linear",
+    "nth-root",
+    "phase-weighted",
+    "time-frequency-phase-weighted",
+    "robust",
+    "selective",
+    "adaptive-covariance",
+    "wiener",
+)
+#: What is computed of two windows; `seismo_pes.correlating` has the functions.
+CORRELATIONS = ("cc", "coherency", "deconvolution", "pcc1", "pcc2")
+#: How the amplitude spectrum of a window is flattened.
+WHITENINGS = ("none", "band", "psd", "running-mean")
+#: Pairs of channels: of two stations, of two components of a station, of a channel
+#: with itself.
+PAIRS = ("cross", "single-station", "auto")
+#: What to do where overlapping records of a channel differ.
+OVERLAPS = ("first", "last", "mean", "drop")
