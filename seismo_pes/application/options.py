@@ -41,7 +41,7 @@ PLACEHOLDERS = {
     "octaves": "OCTAVES",
     "counts": "COUNTS",
 }
-KIND_PLACEHOLDERS = {
+KIND_PLACEHOLDERS: dict[str, str | tuple[str, ...]] = {
     "band": ("LO", "HI"),
     "range": ("LO", "HI"),
     "bands": "LO-HI",

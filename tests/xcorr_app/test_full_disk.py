@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import DataError
+from seismo_pes.application.lock import LOCK_FILE
 from seismo_pes.full_disk import DiskFull, is_full, report_full_disk
 from seismo_pes.writing import correlation_writer as write
 from seismo_pes.writing import disk_output as sink

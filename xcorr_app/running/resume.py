@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes.application.options import flag, options_of
 from seismo_pes.writing.correlation_writer import parts_folder
 from seismo_pes.writing.part_files import close_abandoned, read_layout
 from xcorr_app.config import Config

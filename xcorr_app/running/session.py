@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.lock import RunLock
 from seismo_pes.correlating.windows.substacks import period_name
 from seismo_pes.items.times import DAY_NS
 from xcorr_app.config import Config
