@@ -27,6 +27,7 @@ demo: $(CORE) ## correlate a synthetic network and draw its record section
 	$(BIN)/xcorr-app demo --out $(OUT)
 
 test: $(FULL) ## run the tests
+	@tools/get-graphviz
 	$(BIN)/python -m pytest
 
 bench-elements: $(FULL) ## time the elements beside the plain obspy and numpy chain

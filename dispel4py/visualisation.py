@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from dispel4py.draw import DOT, draw, image_bytes
+from dispel4py.draw import SUFFIXES, draw, has_graphviz, image_bytes, mermaid
+from dispel4py.draw import write_image as _write_image
 from dispel4py.workflow_graph import WorkflowGraph
 
-__all__ = ["display", "draw", "drawDot", "write_image"]
+__all__ = ["Picture", "display", "draw", "drawDot", "write_image"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A graph that a notebook shows as a picture."""
+
+    graph: WorkflowGraph
+
+    def __str__(self) -> str:
+        return mermaid(self.graph)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        """Return the picture as notebooks ask for it: drawn by graphviz, or as Mermaid.
+
+        Notebooks draw Mermaid themselves.
+        """
+        text = mermaid(self.graph)
+        if has_graphviz():
+            svg = image_bytes(self.graph, "svg").decode()
+            return {"image/svg+xml": svg, "text/plain": text}
+        return {"text/markdown": f"```mermaid\n{text}```\n", "text/plain": text}
 
 
 def drawDot(graph: WorkflowGraph, img_type: str = "png") -> bytes:
-    """Return a picture of a graph as ``img_type``: png, svg, pdf or dot."""
-    return draw(graph).encode() if img_type in DOT else image_bytes(graph, img_type)
+    """Return a picture of a graph.
+
+    Parameters
+    ----------
+    graph : WorkflowGraph
+    img_type : str
+        ``png``, ``svg``, ``pdf``, ``dot`` or ``mermaid``.
+    """
+    return image_bytes(graph, SUFFIXES.get(img_type, img_type))
 
 
 def write_image(graph: WorkflowGraph, filename: Any, img_type: str = "png") -> None:
-    """Write a picture of a graph, of the type ``img_type`` whatever the file's name."""
-    Path(filename).write_bytes(drawDot(graph, img_type))
+    """Write a picture of a graph.
+
+    Parameters
+    ----------
+    graph : WorkflowGraph
+    filename : path
+        The file; its suffix does not matter.
+    img_type : str
+        ``png``, ``svg``, ``pdf``, ``dot`` or ``mermaid``.
+    """
+    _write_image(graph, filename, SUFFIXES.get(img_type, img_type))
 
 
-def display(graph: WorkflowGraph) -> None:
-    """Show a graph in a notebook."""
-    notebook = importlib.import_module("IPython.display")
-    notebook.display_png(drawDot(graph), raw=True)
+def display(graph: WorkflowGraph) -> Picture:
+    """Return a picture of a graph that a notebook shows."""
+    return Picture(graph)

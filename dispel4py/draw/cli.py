@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dispel4py.workflow_graph import WorkflowGraph
+from dispel4py.cost import read_costs
+from dispel4py.draw import (
+    FORMATS,
+    TEXTS,
+    image_bytes,
+    plan_record,
+    plan_text,
+    write_image,
+)
+from dispel4py.errors import ParameterError
+from dispel4py.plan import make_plan
+from dispel4py.workflow_graph import WorkflowGraph
 
 #: What each command does, in a line.
 ABOUT = {
@@ -17,7 +26,15 @@ ABOUT = {
 
 
 def add_options(command: str, parser: argparse.ArgumentParser) -> None:
-    """Declare the options of one of the commands."""
+    """Declare the options of one of the commands.
+
+    Parameters
+    ----------
+    command : str
+        ``draw`` or ``plan``.
+    parser : argparse.ArgumentParser
+        Gets the options.
+    """
     add = parser.add_argument
     add("graph", metavar="GRAPH", help="Python module, or .py file, with the graph")
     add(
@@ -33,7 +50,13 @@ def add_options(command: str, parser: argparse.ArgumentParser) -> None:
             "--output",
             metavar="FILE",
             dest="file",
-            help=".svg, .png, .pdf or .dot; without it DOT goes to standard output",
+            help="file to write; without it the text goes to standard output",
+        )
+        add(
+            "--format",
+            choices=FORMATS,
+            help="what to write (default: by the suffix of FILE, .dot, .mmd, .svg, "
+            ".png or .pdf; without FILE dot); images need graphviz",
         )
         return
     add(
@@ -50,24 +73,54 @@ def add_options(command: str, parser: argparse.ArgumentParser) -> None:
 
 
 def run_command(command: str, given: argparse.Namespace, graph: WorkflowGraph) -> None:
-    """Carry out one of the commands."""
+    """Carry out one of the commands.
+
+    Parameters
+    ----------
+    command : str
+        ``draw`` or ``plan``.
+    given : argparse.Namespace
+        Its options.
+    graph : WorkflowGraph
+    """
     if command == "plan":
         show_plan(given, graph)
-        return
-    from dispel4py.draw import draw, write_image
-
-    if given.file is None:
-        print(draw(graph), end="")
     else:
-        write_image(graph, given.file)
+        show_picture(given, graph)
+
+
+def show_picture(given: argparse.Namespace, graph: WorkflowGraph) -> None:
+    """Write a picture of a graph to a file, or as text to standard output.
+
+    Parameters
+    ----------
+    given : argparse.Namespace
+        The options of ``draw``.
+    graph : WorkflowGraph
+
+    Raises
+    ------
+    ParameterError
+        If an image that is no text has no file.
+    """
+    if given.file is not None:
+        write_image(graph, given.file, given.format)
+        return
+    kind = given.format or "dot"
+    if kind not in TEXTS:
+        raise ParameterError(f"--format {kind}: name a file with -o")
+    print(image_bytes(graph, kind).decode(), end="")
 
 
 def show_plan(given: argparse.Namespace, graph: WorkflowGraph) -> None:
-    """Print how a graph is laid out."""
-    from dispel4py.cost import read_costs
-    from dispel4py.draw import plan_record, plan_text
-    from dispel4py.plan import make_plan
+    """Print the layout of a graph on processes.
 
+    Parameters
+    ----------
+    given : argparse.Namespace
+        The options of ``plan``.
+    graph : WorkflowGraph
+    """
     if given.profile is not None:
         graph.costs = read_costs(given.profile)
     plan = make_plan(graph, given.processes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -11,7 +12,7 @@ from dispel4py.draw.scene import (
     STROKES,
     Arrow,
     Box,
-    Cluster,
+    Frame,
     Port,
     Scene,
     tint,
@@ -29,7 +30,7 @@ def dot_text(scene: Scene) -> str:
         f'  node [shape=record, style="filled", {_FONT}, fontsize=11, '
         f'margin="0.08,0.04", color="{FAINT}", fontcolor="{INK}"];',
         f"  edge [{_FONT}, fontsize=9, arrowsize=0.7];",
-        *(f"  {line}" for line in _members(scene.root)),
+        *(f"  {line}" for line in _members(scene.root, itertools.count())),
         *(f"  {_edge(arrow, boxes)}" for arrow in scene.arrows),
         *(f"  {line}" for line in _legend(scene)),
         "}",
@@ -37,15 +38,15 @@ def dot_text(scene: Scene) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _members(cluster: Cluster) -> Iterator[str]:
-    for member in cluster.members:
+def _members(frame: Frame, numbers: Iterator[int]) -> Iterator[str]:
+    for member in frame.members:
         if isinstance(member, Box):
             yield _node(member)
             continue
-        yield f"subgraph {member.key} {{"
+        yield f"subgraph cluster_{next(numbers)} {{"
         yield f"  label={quoted(member.title)}; labeljust=l; fontsize=11;"
         yield f'  style="rounded,filled"; color="{FAINT}"; fillcolor="#0000000a";'
-        yield from (f"  {line}" for line in _members(member))
+        yield from (f"  {line}" for line in _members(member, numbers))
         yield "}"
 
 
@@ -66,11 +67,11 @@ def _row(side: str, ports: tuple[Port, ...]) -> str:
 
 
 def _edge(arrow: Arrow, boxes: dict[str, Box]) -> str:
-    source, destination = boxes[arrow.source.key], boxes[arrow.destination.key]
-    out = [port.name for port in source.outputs].index(arrow.source.port)
-    into = [port.name for port in destination.inputs].index(arrow.destination.port)
+    source, destination = boxes[arrow.source], boxes[arrow.destination]
+    out = [port.name for port in source.outputs].index(arrow.output)
+    into = [port.name for port in destination.inputs].index(arrow.input)
     stroke = STROKES[arrow.kind]
-    style = [f'color="{stroke.colour}"', f"style={stroke.dot}"]
+    style = [f'color="{stroke.colour}"', f"style={stroke.style}"]
     if arrow.label:
         style.append(f'label={quoted(arrow.label)}, fontcolor="{stroke.colour}"')
     return (
@@ -108,7 +109,7 @@ def quoted(text: str) -> str:
 
 
 def _record(text: str) -> str:
-    """Escape what has a meaning inside the label of a record."""
+    """Escape the characters that have a meaning in the label of a record."""
     return re.sub(r'([\\{}|<>" ])', r"\\\1", text).replace("\n", r"\n")
 
 

@@ -1,10 +1,10 @@
-"""What a picture of a graph shows, whoever draws it: boxes, ports, arrows, colours."""
+"""The content of a picture of a graph: boxes with ports, arrows, frames, colours."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dispel4py.core import GROUPING, TYPE, GenericPE
@@ -27,25 +27,25 @@ PLAIN = "#f3f5f8"
 INK = "#1c2733"
 FAINT = "#5f6b78"
 
+#: Characters of the type of a port; a longer type is cut.
 _LONGEST_TYPE = 28
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """How arrows of one grouping look: colour, dashes (matplotlib, DOT), meaning."""
+    """The look of arrows of one grouping: colour, style (of DOT), and its meaning."""
 
     colour: str
-    dashes: str
-    dot: str
+    style: str
     meaning: str
 
 
 STROKES = {
-    SHUFFLE: Stroke("#4b5866", "-", "solid", "whoever has room"),
-    GROUP_BY: Stroke("#0072b2", "-", "bold", "the instance of this value"),
-    ALL: Stroke("#c04a00", "--", "dashed", "every instance"),
-    GLOBAL: Stroke("#a3457c", ":", "dotted", "one instance"),
-    CUSTOM: Stroke("#00775a", "-.", "dashed", "instance by function"),
+    SHUFFLE: Stroke("#4b5866", "solid", "an instance that has room"),
+    GROUP_BY: Stroke("#0072b2", "bold", "the instance of this value"),
+    ALL: Stroke("#c04a00", "dashed", "every instance"),
+    GLOBAL: Stroke("#a3457c", "dotted", "one instance"),
+    CUSTOM: Stroke("#00775a", "dashed", "the instance that a function chooses"),
 }
 
 
@@ -75,71 +75,58 @@ class Box:
 
 
 @dataclass(frozen=True)
-class End:
-    """One end of an arrow: a box or cluster, by key, and a port."""
+class Frame:
+    """A composite, or the whole graph: boxes and inner frames."""
 
-    key: str
-    port: str
+    title: str
+    members: tuple[Box | Frame, ...]
+
+    def boxes(self) -> list[Box]:
+        """Return all boxes, those of inner frames included."""
+        boxes: list[Box] = []
+        for member in self.members:
+            boxes += [member] if isinstance(member, Box) else member.boxes()
+        return boxes
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """One edge. ``label`` says what is special of it, "" if nothing."""
+    """One edge, or several equal ones.
 
-    source: End
-    destination: End
-    kind: str = SHUFFLE
-    label: str = ""
-
-
-@dataclass
-class Cluster:
-    """A composite, or the whole graph: boxes, inner clusters, arrows between them.
-
-    ``inputs`` and ``outputs`` are the outer ports, each with the arrows that lead from
-    it or to it; these have no key at the outer end.
+    Attributes
+    ----------
+    source, destination : str
+        Keys of the boxes.
+    output, input : str
+        Names of the ports.
+    kind : str
+        The grouping.
+    label : str
+        The grouping in words, and the number of equal edges; "" if there is nothing
+        special about the edge.
     """
 
-    key: str
-    title: str
-    members: list[Box | Cluster] = field(default_factory=list)
-    arrows: list[Arrow] = field(default_factory=list)
-    inputs: dict[str, list[Arrow]] = field(default_factory=dict)
-    outputs: dict[str, list[Arrow]] = field(default_factory=dict)
-
-    def boxes(self) -> list[Box]:
-        """Return all boxes, those of inner clusters included."""
-        found: list[Box] = []
-        for member in self.members:
-            found += [member] if isinstance(member, Box) else member.boxes()
-        return found
-
-    def clusters(self) -> list[Cluster]:
-        """Return all inner clusters, at any depth."""
-        found: list[Cluster] = []
-        for member in self.members:
-            if isinstance(member, Cluster):
-                found += [member, *member.clusters()]
-        return found
+    source: str
+    output: str
+    destination: str
+    input: str
+    kind: str
+    label: str
 
 
 @dataclass(frozen=True)
 class Scene:
-    """The graph, nested; its arrows from PE to PE; partitions and their processes."""
+    """Boxes in their frames, arrows between boxes, and a line for each partition."""
 
-    root: Cluster
+    root: Frame
     arrows: tuple[Arrow, ...]
     partitions: tuple[str, ...]
-
-    def flat(self) -> Cluster:
-        """Return the graph without its composites."""
-        return Cluster("", self.root.title, list(self.root.boxes()), list(self.arrows))
 
     @property
     def kinds(self) -> list[str]:
         """The groupings that occur, besides the usual one."""
-        there = {arrow.kind for arrow in self.arrows}
-        return [kind for kind in STROKES if kind in there and kind != SHUFFLE]
+        kinds = {arrow.kind for arrow in self.arrows}
+        return [kind for kind in STROKES if kind in kinds and kind != SHUFFLE]
 
 
 def tint(partition: int) -> str:
@@ -148,90 +135,48 @@ def tint(partition: int) -> str:
 
 
 def make_scene(graph: WorkflowGraph) -> Scene:
-    """Collect what a picture of ``graph`` shows."""
-    maker = _Maker(graph)
-    root = maker.cluster(graph, "")
-    arrows = Counter(
-        maker.arrow(End(c.source.id, c.output), End(c.destination.id, c.input))
-        for c in graph.connections
-    )
-    return Scene(root, tuple(_many(a, n) for a, n in arrows.items()), maker.partitions)
+    """Collect the content of a picture of ``graph``."""
+    partition, lines = _partitions(graph)
+    n_of_name = Counter(pe.name for pe in graph.pes)
 
-
-class _Maker:
-    def __init__(self, graph: WorkflowGraph) -> None:
-        self.pes = {pe.id: pe for pe in graph.pes}
-        self._names = Counter(pe.name for pe in graph.pes)
-        self._partition, self.partitions = _partitions(graph)
-        # a PE that is used inside a composite and outside of it has no one place
-        self._nested = _places(graph) == len(self.pes)
-        self._clusters: dict[str, Cluster] = {}
-        self._n_clusters = 0
-
-    def cluster(self, graph: WorkflowGraph, key: str) -> Cluster:
-        nodes: Sequence[Node] = graph.nodes if self._nested else graph.pes
-        edges = graph.edges if self._nested else graph.connections
-        keys = {id(node): self._key(node) for node in nodes}
-        found = Cluster(key, graph.name)
-        for node in nodes:
-            found.members.append(
-                self._box(node)
-                if isinstance(node, GenericPE)
-                else self.cluster(node, keys[id(node)])
-            )
-        if key:
-            for name, end in _ends(graph.inputmappings, keys):
-                arrow = self.arrow(End("", name), end)
-                found.inputs.setdefault(name, []).append(arrow)
-            for name, end in _ends(graph.outputmappings, keys):
-                found.outputs.setdefault(name, []).append(Arrow(end, End("", name)))
-            self._clusters[key] = found
-        arrows = Counter(
-            self.arrow(
-                End(keys[id(edge.source)], edge.output),
-                End(keys[id(edge.destination)], edge.input),
-            )
-            for edge in edges
-        )
-        found.arrows = [_many(arrow, n) for arrow, n in arrows.items()]
-        return found
-
-    def _key(self, node: Any) -> str:
-        if isinstance(node, GenericPE):
-            return node.id
-        self._n_clusters += 1
-        return f"cluster_{self._n_clusters - 1}"
-
-    def _box(self, pe: GenericPE) -> Box:
-        about = [pe.id] if self._names[pe.name] > 1 else []
+    def box(pe: GenericPE) -> Box:
+        about = [pe.id] if n_of_name[pe.name] > 1 else []
         if getattr(pe, "single", False):
             about.append("one instance")
         elif pe.numprocesses != 1:
             about.append(f"{pe.numprocesses} instances")
-        partition = self._partition.get(id(pe))
-        if partition is not None and len(self.partitions) > 1:
-            about.append(f"partition {partition}")
-        return Box(
-            pe.id,
-            pe.name,
-            " · ".join(about),
-            tuple(_port(n, p) for n, p in pe.inputconnections.items()),
-            tuple(_port(n, p) for n, p in pe.outputconnections.items()),
-            partition,
-        )
+        number = partition.get(id(pe))
+        if number is not None and len(lines) > 1:
+            about.append(f"partition {number}")
+        inputs = tuple(_port(n, p) for n, p in pe.inputconnections.items())
+        outputs = tuple(_port(n, p) for n, p in pe.outputconnections.items())
+        return Box(pe.id, pe.name, " · ".join(about), inputs, outputs, number)
 
-    def arrow(self, source: End, destination: End) -> Arrow:
-        """Make an arrow; what is special shows where it enters a PE."""
-        pe = self.pes.get(destination.key)
-        if pe is None:
-            into = self._clusters[destination.key].inputs.get(destination.port, [])
-            kinds = {arrow.kind for arrow in into}
-            return Arrow(
-                source, destination, kinds.pop() if len(kinds) == 1 else SHUFFLE
-            )
-        port = pe.inputconnections[destination.port]
-        grouping = Grouping.of(port.get(GROUPING), destination.port)
-        return Arrow(source, destination, grouping.kind, grouping_text(grouping))
+    def frame(part: WorkflowGraph, nodes: Sequence[Node]) -> Frame:
+        members = (
+            box(node) if isinstance(node, GenericPE) else frame(node, node.nodes)
+            for node in nodes
+        )
+        return Frame(part.name, tuple(members))
+
+    root = frame(graph, graph.nodes if _is_nested(graph) else graph.pes)
+    return Scene(root, _arrows(graph), lines)
+
+
+def _arrows(graph: WorkflowGraph) -> tuple[Arrow, ...]:
+    edges = Counter(
+        (c.source.id, c.output, c.destination.id, c.input) for c in graph.connections
+    )
+    pes = {pe.id: pe for pe in graph.pes}
+    arrows = []
+    for (source, output, destination, port), n in edges.items():
+        declared = pes[destination].inputconnections[port].get(GROUPING)
+        grouping = Grouping.of(declared, port)
+        label = grouping_text(grouping)
+        if n > 1:
+            label = f"{label} × {n}".strip()
+        arrows.append(Arrow(source, output, destination, port, grouping.kind, label))
+    return tuple(arrows)
 
 
 def grouping_text(grouping: Grouping) -> str:
@@ -246,20 +191,6 @@ def grouping_text(grouping: Grouping) -> str:
         name = getattr(grouping.function, "__name__", "<lambda>")
         return "by function" if name == "<lambda>" else f"by {name}()"
     return {ALL: "all", GLOBAL: "global"}.get(grouping.kind, "")
-
-
-def _ends(mappings: Any, keys: dict[int, str]) -> Iterator[tuple[str, End]]:
-    for name, mapped in mappings.items():
-        for node, port in mapped if isinstance(mapped, list) else [mapped]:
-            if id(node) in keys:
-                yield name, End(keys[id(node)], port)
-
-
-def _many(arrow: Arrow, n: int) -> Arrow:
-    if n == 1:
-        return arrow
-    label = f"{arrow.label} × {n}".strip()
-    return Arrow(arrow.source, arrow.destination, arrow.kind, label)
 
 
 def _port(name: str, port: dict[str, Any]) -> Port:
@@ -291,6 +222,11 @@ def _partitions(graph: WorkflowGraph) -> tuple[dict[int, int], tuple[str, ...]]:
         number |= {id(pe): len(declared) for pe in rest}
         lines.append(f"partition {len(declared)}: the rest")
     return number, tuple(lines)
+
+
+def _is_nested(graph: WorkflowGraph) -> bool:
+    """Return whether each PE has one place, inside a composite or outside of all."""
+    return _places(graph) == len(graph.pes)
 
 
 def _places(graph: WorkflowGraph) -> int:

@@ -1,27 +1,32 @@
-"""Pictures of graphs: what they say, that nothing overlaps, and how they are made."""
+"""Pictures of graphs: their content, and how they are drawn."""
 
-import itertools
 import re
-import subprocess
+import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections import Counter
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from dispel4py import cli
 from dispel4py.base import CompositePE, create_iterative_chain
 from dispel4py.core import GenericPE
-from dispel4py.draw import draw, image_bytes, plan_record, plan_text, write_image
-from dispel4py.draw.arrange import arrange
-from dispel4py.draw.layers import spread
+from dispel4py.draw import (
+    draw,
+    image_bytes,
+    mermaid,
+    plan_record,
+    plan_text,
+    write_image,
+)
 from dispel4py.draw.scene import TINTS, make_scene
-from dispel4py.errors import GraphError, ParameterError
+from dispel4py.errors import Dispel4pyError, GraphError, ParameterError
 from dispel4py.plan import make_plan
+from dispel4py.visualisation import display
 from dispel4py.workflow_graph import WorkflowGraph
+
+needs_graphviz = pytest.mark.skipif(
+    shutil.which("dot") is None, reason="graphviz's program dot is not installed"
+)
 
 
 class Box(GenericPE):
@@ -137,109 +142,12 @@ def test_drawing_changes_nothing():
     graph = nested_graph()
     before = [pe.id for pe in graph.pes], len(graph.connections), len(graph.nodes)
     first = draw(graph)
-    image_bytes(graph, "svg", graphviz=False)
+    mermaid(graph)
     assert draw(graph) == first
     assert before == ([pe.id for pe in graph.pes], len(graph.connections), 3)
 
 
-# ------------------------------------------------------------------------ layout
-
-
-def fixed_width(text, size, bold):
-    return 0.6 * size * len(text)
-
-
-@st.composite
-def graphs(draw: Any, depth: int = 0) -> WorkflowGraph:
-    graph = WorkflowGraph() if depth == 0 else CompositePE()
-    nodes: list[Any] = []
-    for k in range(draw(st.integers(1, 6 if depth == 0 else 3))):
-        if depth < 2 and draw(st.integers(0, 3)) == 0:
-            node: Any = draw(graphs(depth + 1))
-        else:
-            ports = draw(st.sampled_from([("input",), ("input", "second")]))
-            grouping = draw(st.sampled_from([None, None, "all", ["a long key"]]))
-            node = Box(
-                f"Box{depth}{k}", ports, ("output", "skipped"), grouping=grouping
-            )
-        nodes.append(node)
-        graph.add(node)
-    for b in range(1, len(nodes)):
-        for a in draw(st.sets(st.integers(0, b - 1), max_size=2)):
-            graph.connect(nodes[a], "output", nodes[b], "input")
-    if depth:
-        ends = [0] if draw(st.booleans()) else [0, len(nodes) - 1]
-        for k in ends:
-            graph._map_input("input", nodes[k], "input")
-        graph._map_output("output", nodes[-1], "output")
-    return graph
-
-
-def overlap(one, other):
-    return (
-        one.x < other.x + other.width
-        and other.x < one.x + one.width
-        and one.y < other.y + other.height
-        and other.y < one.y + one.height
-    )
-
-
-def inside(one, frame):
-    return (
-        frame.x <= one.x
-        and frame.y <= one.y
-        and one.x + one.width <= frame.x + frame.width + 1e-6
-        and one.y + one.height <= frame.y + frame.height + 1e-6
-    )
-
-
-@settings(deadline=None, max_examples=40)
-@given(graphs())
-def test_nothing_overlaps_and_frames_hold_what_is_theirs(graph):
-    scene = make_scene(graph)
-    picture = arrange(scene, fixed_width)
-    assert sorted(p.box.key for p in picture.boxes) == sorted(pe.id for pe in graph.pes)
-    for one, other in itertools.combinations(picture.boxes, 2):
-        assert not overlap(one, other)
-    for one, other in itertools.combinations(picture.frames, 2):
-        assert not overlap(one, other) or inside(one, other) or inside(other, one)
-    for box in picture.boxes:
-        holding = [frame for frame in picture.frames if overlap(box, frame)]
-        assert all(inside(box, frame) for frame in holding)
-        assert box.x >= 0
-        assert box.x + box.width <= picture.width + 1e-6
-        assert box.y + box.height <= picture.height + 1e-6
-    if picture.frames:
-        held = Counter(
-            sum(inside(box, frame) for box in picture.boxes) for frame in picture.frames
-        )
-        assert held == Counter(len(c.boxes()) for c in scene.root.clusters())
-
-
-@settings(deadline=None, max_examples=40)
-@given(graphs())
-def test_ways_lead_down_from_port_to_port_around_boxes(graph):
-    picture = arrange(make_scene(graph), fixed_width)
-    boxes = {placed.box.key: placed for placed in picture.boxes}
-    for way in picture.ways:
-        heights = [round(y, 6) for _, y in way.points]
-        assert heights == sorted(heights)
-        source = boxes.get(way.arrow.source.key)
-        if source is not None:
-            x, y = way.points[0]
-            assert y == pytest.approx(source.y + source.height)
-            assert source.x < x < source.x + source.width
-        for (x, top), (below_x, bottom) in itertools.pairwise(way.points):
-            if x == below_x:
-                assert not any(
-                    p.x < x < p.x + p.width
-                    and p.y < bottom - 1e-6
-                    and top + 1e-6 < p.y + p.height
-                    for p in picture.boxes
-                )
-
-
-def test_composites_that_feed_each_other_are_drawn_without_frames():
+def test_composites_that_feed_each_other_keep_their_frames():
     first, second, between = Box("First"), Box("Second"), Box("Between")
     both = CompositePE()
     for name, pe in (("1", first), ("2", second)):
@@ -248,67 +156,134 @@ def test_composites_that_feed_each_other_are_drawn_without_frames():
     graph = WorkflowGraph()
     graph.connect(both, "output1", between, "input")
     graph.connect(between, "output", both, "input2")
-    picture = arrange(make_scene(graph), fixed_width)
-    assert picture.frames == []
-    order = sorted(picture.boxes, key=lambda placed: placed.y)
-    assert [placed.box.title for placed in order] == ["First", "Between", "Second"]
+    assert [box.title for box in make_scene(graph).root.boxes()] == [
+        "First",
+        "Second",
+        "Between",
+    ]
+    assert draw(graph).count("subgraph") == 1
 
 
 def test_a_pe_used_inside_and_outside_a_composite_is_drawn_once():
     graph = nested_graph()
     (composite,) = [node for node in graph.nodes if isinstance(node, CompositePE)]
     graph.connect(Box("More"), "output", composite.pes[0], "input")
-    picture = arrange(make_scene(graph), fixed_width)
-    assert len(picture.boxes) == len(graph.pes)
+    boxes = make_scene(graph).root.boxes()
+    assert len(boxes) == len(graph.pes)
+    assert "subgraph" not in draw(graph)
 
 
-@given(
-    st.lists(
-        st.tuples(st.floats(-100, 100), st.floats(0.01, 20), st.floats(0, 50)),
-        min_size=1,
-        max_size=12,
-    )
-)
-def test_neighbours_keep_their_distance_and_wishes_come_true_if_they_can(rows):
-    wishes, weights, widths = map(list, zip(*rows, strict=True))
-    found = spread(wishes, weights, widths, 5.0)
-    for k in range(len(found) - 1):
-        assert found[k] + widths[k] + 5.0 <= found[k + 1] + 1e-6
-    apart = list(itertools.accumulate(widths, lambda x, w: x + w + 5.0, initial=0.0))
-    assert spread(apart[:-1], weights, widths, 5.0) == pytest.approx(apart[:-1])
+# --------------------------------------------------------------------- Mermaid
+
+
+def test_mermaid_has_ports_groupings_and_partitions():
+    lines = [line.strip() for line in mermaid(station_graph()).splitlines()]
+    assert lines[0] == "flowchart TB"
+    assert 'pe0["Read<br/>partition 0<br/>out: traces, skipped"]' in lines
+    assert 'pe0 -->|"traces → input"| pe1' in lines
+    labels = re.findall(r"<br/>((?:by|all|global)[^\"]*)\"\|", "\n".join(lines))
+    assert labels == [
+        "by network, station",
+        "all",
+        "global",
+        "by by_hash()",
+        "by function",
+    ]
+    assert "3 instances" in lines[2]
+    assert 'legend1["partition 1: 3 processes"]' in lines
+    for k in range(3):
+        assert any(f"classDef partition{k} fill:{TINTS[k]}" in line for line in lines)
+
+
+def test_mermaid_nests_composites():
+    lines = [line.strip() for line in mermaid(nested_graph()).splitlines()]
+    outer = lines.index('subgraph composite0["Outer"]')
+    inner = lines.index('subgraph composite1["Inner"]')
+    assert outer < inner < lines.index("end")
+    assert lines.count("end") == 3  # of the legend, too
+    assert "legend" not in mermaid(create_iterative_chain([abs, str]))
+
+
+def test_mermaid_escapes_what_has_a_meaning():
+    graph = WorkflowGraph()
+    graph.add(Box('<a> & "b" #1', (), ("out",)))
+    assert 'pe0["#lt;a#gt; #amp; #quot;b#quot; #35;1<br/>out: out"]' in mermaid(graph)
 
 
 # ------------------------------------------------------------------------ images
 
 
+@needs_graphviz
 @pytest.mark.parametrize(
     ("kind", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
 )
-def test_images_of_our_own(kind, begins):
-    found = image_bytes(nested_graph(), kind, graphviz=False)
-    assert found.startswith(begins)
-    assert image_bytes(nested_graph(), kind, graphviz=False) == found
+@pytest.mark.parametrize("graph", [station_graph, nested_graph])
+def test_images(graph, kind, begins):
+    assert image_bytes(graph(), kind).startswith(begins)
 
 
-def test_svg_is_well_formed_for_any_name():
+@needs_graphviz
+def test_svg_shows_any_name():
     graph = station_graph()
-    graph.pes[0].name = "<a> & $b$ 地震 \\alpha"
-    svg = image_bytes(graph, "svg", graphviz=False)
-    assert ElementTree.fromstring(svg).tag.endswith("svg")
+    graph.pes[0].name = "<a> & $b$ 地震 \\alpha {|}"
+    svg = ElementTree.fromstring(image_bytes(graph, "svg"))
+    texts = {" ".join("".join(node.itertext()).split()) for node in svg.iter()}
+    assert graph.pes[0].name in texts
+    assert {"traces", "skipped", "by network, station", "every instance"} <= texts
+    assert {"partition 0: 1 process", "partition 1: 3 processes"} <= texts
 
 
-@pytest.mark.parametrize("ending", ["svg", "dot", "gv", "PNG"])
-def test_the_ending_says_what_is_written(tmp_path, ending):
-    path = tmp_path / f"graph.{ending}"
-    write_image(nested_graph(), path, graphviz=False)
+@needs_graphviz
+def test_svg_frames_hold_their_composites():
+    svg = ElementTree.fromstring(image_bytes(nested_graph(), "svg"))
+    groups = [group for group in svg.iter() if group.get("class") == "cluster"]
+    texts = [[t.text for t in group if t.tag.endswith("text")] for group in groups]
+    assert texts == [["Outer"], ["Inner"]]
+
+
+@pytest.mark.parametrize("suffix", ["dot", "gv", "mmd", "MMD"])
+def test_texts_need_nothing(tmp_path, suffix, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = tmp_path / f"graph.{suffix}"
+    write_image(nested_graph(), path)
+    text = mermaid if suffix.lower() == "mmd" else draw
+    assert path.read_text() == text(nested_graph())
+
+
+@needs_graphviz
+@pytest.mark.parametrize("suffix", ["svg", "PNG", "pdf"])
+def test_the_suffix_says_what_is_drawn(tmp_path, suffix):
+    path = tmp_path / f"graph.{suffix}"
+    write_image(nested_graph(), path)
     assert path.stat().st_size > 500
+
+
+def test_without_graphviz_the_message_says_how_to_get_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = ["draw", "dispel4py.examples.word_count", "-o", str(tmp_path / "g.svg")]
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    for way in ("apt install", "conda install", "brew install"):
+        assert f"{way}" in error
+    assert not (tmp_path / "g.svg").exists()
+
+
+def test_notebooks_show_a_picture(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    shown = display(nested_graph())._repr_mimebundle_()
+    assert shown["text/markdown"] == f"```mermaid\n{mermaid(nested_graph())}```\n"
+    assert shown["text/plain"] == str(display(nested_graph()))
+    fake_dot(tmp_path, monkeypatch, "print('<svg/>')")
+    shown = display(nested_graph())._repr_mimebundle_(include=None, exclude=None)
+    assert shown["image/svg+xml"] == "<svg/>\n"
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("graph.jpg", "use .dot, .svg"),
-        ("graph", "use .dot, .svg"),
+        ("graph.jpg", "use .dot, .mmd, .svg"),
+        ("graph", "use .dot, .mmd, .svg"),
         ("none/graph.svg", "no folder"),
     ],
 )
@@ -337,20 +312,14 @@ def test_graphviz_draws_where_it_is_installed(tmp_path, monkeypatch):
     assert found == f"-Tsvg\n{draw(nested_graph())}\n"
 
 
-def test_graphviz_that_fails_is_done_without(tmp_path, monkeypatch, caplog):
-    fake_dot(tmp_path, monkeypatch, "raise SystemExit(1)")
-    assert image_bytes(nested_graph(), "png").startswith(b"\x89PNG")
-    assert "graphviz fails" in caplog.text
-    with pytest.raises(ParameterError, match="not installed, or fails"):
-        image_bytes(nested_graph(), "png", graphviz=True)
-
-
-def test_drawing_imports_matplotlib_only_for_images():
-    program = "import sys, dispel4py.draw; print('matplotlib' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "False\n"
+def test_graphviz_that_fails_ends_in_a_line(tmp_path, monkeypatch, capsys):
+    fail = "import sys; sys.stderr.write('no\\nfont'); sys.exit(1)"
+    fake_dot(tmp_path, monkeypatch, fail)
+    with pytest.raises(Dispel4pyError, match="graphviz failed: no font"):
+        image_bytes(nested_graph(), "png")
+    words = ["draw", "dispel4py.examples.word_count", "-o", str(tmp_path / "g.svg")]
+    assert cli.main(words) == 1
+    assert capsys.readouterr().err == "dispel4py: error: graphviz failed: no font\n"
 
 
 # ---------------------------------------------------------------------- commands
@@ -361,11 +330,21 @@ def test_draw_writes_dot_to_standard_output(capsys):
     assert capsys.readouterr().out.startswith("digraph workflow {")
 
 
+@needs_graphviz
 def test_draw_writes_a_file(tmp_path):
     path = tmp_path / "graph.svg"
     words = ["draw", "dispel4py.examples.word_count", "-o", str(path)]
     assert cli.main(words) == 0
     assert path.read_bytes().startswith(b"<?xml")
+
+
+def test_the_format_counts_before_the_suffix(tmp_path, capsys):
+    words = ["draw", "dispel4py.examples.word_count", "--format", "mermaid"]
+    assert cli.main(words) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("flowchart TB")
+    assert cli.main([*words, "-o", str(tmp_path / "graph.txt")]) == 0
+    assert (tmp_path / "graph.txt").read_text() == text
 
 
 def test_plan_is_shown_as_text(capsys):
@@ -425,6 +404,8 @@ def test_plan_as_json_holds_everything():
             "No such",
         ),
         (["draw", "dispel4py.examples.squares", "-o", "x.jpg"], ".svg"),
+        (["draw", "dispel4py.examples.squares", "--format", "png"], "a file with -o"),
+        (["draw", "dispel4py.examples.squares", "--format", "jpg"], "invalid choice"),
         (["draw", "dispel4py.examples.nothing"], "no module"),
         (["drwa", "dispel4py.examples.squares"], "did you mean 'draw'"),
     ],

@@ -77,7 +77,6 @@ THIRD_PARTY = (
     ("dispel4py.mappings.mpi_post", {"numpy"}),
     ("dispel4py.mappings.mpi_world", {"mpi4py"}),
     ("dispel4py.mappings", {"numpy", "threadpoolctl"}),
-    ("dispel4py.draw", {"matplotlib"}),
     ("dispel4py.progress", {"rich"}),
     ("dispel4py", {"numpy"}),
     ("seismo_pes.signal", {"numpy", "scipy"}),
