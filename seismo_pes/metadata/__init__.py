@@ -1,4 +1,4 @@
-"""Metadata of stations: where the stations are, and what their instruments do.
+"""Metadata of stations: their coordinates, and the responses of their instruments.
 
 Station lists, StationXML, dataless SEED and poles and zeros enter; coordinates,
 distances, epochs and responses of channels leave.

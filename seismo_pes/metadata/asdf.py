@@ -16,11 +16,11 @@ from dispel4py.errors import DataError
 
 __all__ = ["HDF5_MAGIC", "is_asdf", "read_asdf_inventory"]
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"  # how each HDF5 file begins
 
 
 def is_asdf(path: str | Path) -> bool:
-    """Say whether a file is HDF5 that calls itself ASDF."""
+    """Say whether a file is ASDF: HDF5 with the name of the format as attribute."""
     import h5py
 
     try:
@@ -34,12 +34,12 @@ def is_asdf(path: str | Path) -> bool:
 
 
 def read_asdf_inventory(path: str | Path) -> Inventory:
-    """Read all StationXML of an ASDF file.
+    """Read the StationXML of all stations in an ASDF file.
 
     Raises
     ------
     DataError
-        If the file cannot be read, or a station's metadata.
+        If the file or the StationXML of a station cannot be read.
     """
     import h5py
 

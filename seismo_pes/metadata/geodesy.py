@@ -1,4 +1,4 @@
-"""Distances and azimuths on the WGS84 ellipsoid, many at a time."""
+"""Distances and azimuths on the WGS84 ellipsoid, for arrays of points."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from dispel4py.errors import ParameterError
 
 __all__ = ["geodesic"]
 
+# The WGS84 ellipsoid.
 SEMI_MAJOR_M = 6_378_137.0
 FLATTENING = 1 / 298.257223563
 SEMI_MINOR_M = SEMI_MAJOR_M * (1 - FLATTENING)
-# so many pairs at a time stay in the processor's cache
+# Pairs that are computed at the same time: their arrays fit into the processor's cache.
 BLOCK = 8192
-MAX_ITERATIONS = 20
-CONVERGED_RAD = 1e-14
-# closer to the antipode than this the iteration is slow and the azimuth delicate
+MAX_ITERATIONS = 20  # a few suffice, except for points that are nearly antipodal
+CONVERGED_RAD = 1e-14  # last change of longitude: less than 0.1 micrometres
+# Angle from the antipode below which geographiclib is used: there the iteration is slow
+# and small errors turn the azimuth.
 NEAR_ANTIPODE_RAD = 0.05
-COINCIDE_KM = 1e-9
+COINCIDE_KM = 1e-9  # points closer than a micrometre are the same point
 
 
 def geodesic(
@@ -27,30 +29,32 @@ def geodesic(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return distances, azimuths and back-azimuths of pairs of points.
 
-    Vincenty's inverse formula (1975, doi:10.1179/sre.1975.23.176.88), iterated for all
-    pairs at once; pairs that are nearly antipodal are left to geographiclib.
+    Vincenty's inverse formula (1975, doi:10.1179/sre.1975.23.176.88) is iterated for
+    all pairs at the same time. Pairs that are nearly antipodal are computed by
+    geographiclib.
 
     Parameters
     ----------
     lat1, lon1, lat2, lon2 : array_like
-        Degrees north and east; broadcast against each other.
+        Latitudes and longitudes in degrees north and east; broadcast against each
+        other.
 
     Returns
     -------
     distance_km : numpy.ndarray
-        Along the geodesic; float64, in the broadcast shape.
+        Length of the geodesic; float64, in the broadcast shape.
     azimuth_deg : numpy.ndarray
         Direction at point 1 towards point 2, clockwise from north, in [0, 360).
     back_azimuth_deg : numpy.ndarray
-        Direction at point 2 towards point 1.
+        Direction at point 2 towards point 1, the same way.
 
-    All three are 0 for coinciding points (within a micrometre), and NaN where a
+    All three are 0 if the points coincide (within a micrometre), and NaN if a
     coordinate is NaN.
 
     Raises
     ------
     ParameterError
-        If a latitude is beyond the poles.
+        If a latitude is outside -90 to 90 degrees.
 
     Examples
     --------
@@ -65,11 +69,11 @@ def geodesic(
     if np.any(np.abs(points[0]) > 90) or np.any(np.abs(points[2]) > 90):
         raise ParameterError("a latitude is outside -90 to 90 degrees")
     flat = [x.ravel() for x in points]
-    out = np.empty((3, flat[0].size))
+    result = np.empty((3, flat[0].size))
     for start in range(0, flat[0].size, BLOCK):
         block = slice(start, start + BLOCK)
-        out[:, block] = _inverse(*(x[block] for x in flat))
-    return out[0].reshape(shape), out[1].reshape(shape), out[2].reshape(shape)
+        result[:, block] = _inverse(*(x[block] for x in flat))
+    return result[0].reshape(shape), result[1].reshape(shape), result[2].reshape(shape)
 
 
 def _inverse(
@@ -114,7 +118,7 @@ def _reduced_latitude(latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Divide; 0 where the divisor vanishes (coinciding points, the equator)."""
+    """Divide; 0 where the divisor is 0 (points that coincide, or on the equator)."""
     return np.divide(a, b, out=np.zeros_like(a), where=b > 1e-30)
 
 

@@ -1,4 +1,4 @@
-"""Station metadata: reading many files, and finding the epoch that holds."""
+"""Reading station metadata from many files, and choosing the epochs of a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from obspy import Inventory, UTCDateTime
-from obspy import read_inventory as read_one
+from obspy import read_inventory as read_with_obspy
 from obspy.core.inventory import Channel as XmlChannel
 from obspy.core.inventory import Network as XmlNetwork
 from obspy.core.inventory import Station as XmlStation
@@ -28,6 +28,7 @@ __all__ = ["Position", "StationEpochs", "StationInventories", "read_inventory"]
 
 logger = logging.getLogger(__name__)
 
+# Suffixes of files with station metadata. Other files in a folder are not opened.
 SUFFIXES = frozenset(
     {".xml", ".stationxml", ".dless", ".dataless", ".seed", ".xseed", ".resp"}
 )
@@ -36,7 +37,7 @@ ASDF_SUFFIXES = frozenset({".h5", ".hdf5", ".asdf"})
 
 @dataclass(frozen=True)
 class Position:
-    """Coordinates as StationXML gives them."""
+    """Coordinates in StationXML: degrees, degrees, metres; NaN if not given."""
 
     latitude: float
     longitude: float
@@ -44,7 +45,7 @@ class Position:
 
 
 def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
-    """Read station metadata from a file, a pattern, or a folder and all below it.
+    """Read station metadata from a file, a pattern, or a folder and its subfolders.
 
     Parameters
     ----------
@@ -57,16 +58,16 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
     Returns
     -------
     inventory : obspy.Inventory
-        Everything together.
+        The metadata of all files.
     skipped : list of Skipped
         The files that cannot be read, stage ``"inventory"``.
 
     Raises
     ------
     ParameterError
-        If there is no such file, or none that can be read.
+        If there is no such file, or no file has station metadata.
     """
-    inventory = _nothing()
+    inventory = _empty_inventory()
     skipped: list[Skipped] = []
     for path in (paths := _files(Path(source))):
         try:
@@ -89,10 +90,11 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
 
 
 @contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Let the garbage collector rest: an inventory is a million objects, none garbage.
+def _garbage_collection_off() -> Iterator[None]:
+    """Switch the garbage collector off.
 
-    It would look through all of them again and again: a third of the time.
+    A large inventory has a million objects, and none is garbage. The collector would
+    check them many times, which is a third of the time of reading.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -108,10 +110,12 @@ def _read(path: Path) -> Inventory:
         return read_asdf_inventory(path)
     if is_pole_zero(path):
         return read_pole_zero(path)
-    with _no_collection():
-        found = read_stationxml(path)
-        # obspy takes a text for a pattern
-        return read_one(glob.escape(str(path))) if found is None else found
+    with _garbage_collection_off():
+        inventory = read_stationxml(path)
+        if inventory is None:
+            # escaped, because obspy reads a string as a pattern
+            inventory = read_with_obspy(glob.escape(str(path)))
+        return inventory
 
 
 def _files(source: Path) -> list[Path]:
@@ -141,47 +145,54 @@ def _is_metadata(path: Path) -> bool:
         with path.open("rb") as file:
             return b"quakeml" not in file.read(1000).lower()
     except OSError:
-        return True  # reading it will say what is wrong
+        return True  # the reason is reported when the file is read
 
 
 class StationInventories:
-    """The inventories of single stations, in which a channel is found at once.
+    """An inventory divided by stations, so that the search for a channel is short.
 
     Parameters
     ----------
     source : str, Path or obspy.Inventory
         A path is read by `read_inventory`.
+
+    Raises
+    ------
+    ParameterError
+        If no metadata can be read from the path.
     """
 
     def __init__(self, source: str | Path | Inventory) -> None:
-        whole = source if isinstance(source, Inventory) else read_inventory(source)[0]
+        if not isinstance(source, Inventory):
+            source, _ = read_inventory(source)
         self._stations: dict[str, list[tuple[str, XmlStation]]] = {}
-        for network in whole:
+        for network in source:
             for station in network:
-                found = self._stations.setdefault(f"{network.code}.{station.code}", [])
-                found.append((network.code, station))
+                code = f"{network.code}.{station.code}"
+                epochs = self._stations.setdefault(code, [])
+                epochs.append((network.code, station))
 
     def of(self, channel_id: str) -> Inventory:
-        """Return the metadata of the station of a channel; empty where it has none."""
-        found = _nothing()
-        for code, station in self._stations.get(_station_of(channel_id), ()):
-            found.networks.append(XmlNetwork(code, stations=[station]))
-        return found
+        """Return the inventory of a channel's station, empty if there is none."""
+        inventory = _empty_inventory()
+        for code, station in self._stations.get(_station_code(channel_id), ()):
+            inventory.networks.append(XmlNetwork(code, stations=[station]))
+        return inventory
 
 
-def _nothing() -> Inventory:
+def _empty_inventory() -> Inventory:
     return Inventory(networks=[], source="dispel4py-seismo")
 
 
 class StationEpochs:
-    """Positions by channel, in the epochs that cover a time.
+    """Coordinates of channels, in the epochs that overlap a time.
 
     Parameters
     ----------
     inventory : obspy.Inventory, optional
-        Where to look; nothing is found without.
+        The metadata; None: no coordinates.
     start_ns, end_ns : int, optional
-        The time of the run; any epoch will do where these are not given.
+        The time, nanoseconds since 1970; by default any epoch is used.
     """
 
     def __init__(
@@ -199,18 +210,17 @@ class StationEpochs:
                 self._stations.setdefault(code, []).append(station)
 
     def positions(self, channel_id: str) -> list[Position]:
-        """Return what is known: of the channel first, then of its station."""
-        stations = self._stations.get(_station_of(channel_id), [])
-        channels = self._covering(_channels(stations, channel_id))
-        return [_position(x) for x in [*channels, *self._covering(stations)]]
+        """Return the coordinates of a channel, and after them those of its station."""
+        stations = self._stations.get(_station_code(channel_id), [])
+        channels = self._overlapping(_channels(stations, channel_id))
+        return [_position(x) for x in [*channels, *self._overlapping(stations)]]
 
     def has_other_epochs(self, channel_id: str) -> bool:
-        """Say whether the station is there, but at other times only."""
-        return bool(self._stations.get(_station_of(channel_id))) and not self.positions(
-            channel_id
-        )
+        """Say whether the station has epochs, but none that overlaps the time."""
+        is_known = _station_code(channel_id) in self._stations
+        return is_known and not self.positions(channel_id)
 
-    def _covering(
+    def _overlapping(
         self, epochs: list[XmlStation] | list[XmlChannel]
     ) -> list[XmlStation | XmlChannel]:
         """Return the epochs that overlap the time, the longest overlap first."""
@@ -223,7 +233,7 @@ class StationEpochs:
         return [epoch for _, epoch in sorted(overlaps, key=lambda pair: pair[0])]
 
 
-def _station_of(channel_id: str) -> str:
+def _station_code(channel_id: str) -> str:
     return ".".join(channel_id.split(".")[:2])
 
 

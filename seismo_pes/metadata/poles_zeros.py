@@ -1,8 +1,9 @@
-"""Poles and zeros as SAC writes them: a file becomes station metadata.
+"""Reading the pole-zero files of SAC as station metadata.
 
-One file may hold many channels and epochs, each with a head of comments (``* NETWORK :
-IU``) as data centres and rdseed write it. Without head the name of the file tells the
-channel, ``SAC_PZs_NET_STA_CHA_LOC_START_END`` or ``SAC_PZs_STA_CHA``.
+One file may have many channels and epochs, each with a header of comments
+(``* NETWORK : IU``) as data centres and rdseed write it. Without a header, the channel
+is taken from the name of the file: ``SAC_PZs_NET_STA_CHA_LOC_START_END`` or
+``SAC_PZs_STA_CHA``.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ __all__ = ["is_pole_zero", "read_pole_zero"]
 
 SUFFIXES = frozenset({".pz", ".sacpz", ".paz"})
 PREFIXES = ("SAC_PZs_", "SACPZ.")
-REFERENCE_HZ = 1.0
-# metres of ground in the input unit, and what obspy calls it
+REFERENCE_HZ = 1.0  # frequency at which the gain and the normalisation are given
+# For each input unit: how many of it are one SI unit, and obspy's name of that SI unit.
 UNITS = {
     "M": (1.0, "M"),
     "NM": (1e9, "M"),
     "M/S": (1.0, "M/S"),
     "M/S**2": (1.0, "M/S**2"),
 }
-HEAD = re.compile(
+# A line of the header: "* NAME (REMARK) : VALUE".
+HEADER_LINE = re.compile(
     r"\*\s*([A-Z][A-Z0-9 _-]*?)\s*(?:\([A-Z ]*\))?\s*(?::\s|\s{2,}|$)(.*)"
 )
+# Other names of header entries, of rdseed.
 ALIASES = {
     "COMPONENT": "CHANNEL",
     "EFFECTIVE": "START",
@@ -40,12 +43,13 @@ ALIASES = {
     "LONG-SEED": "LONGITUDE",
     "ELEV-SEED": "ELEVATION",
 }
-FAR_FUTURE = UTCDateTime(2500, 1, 1)
-Head = dict[str, str]
+ANGLES = ("AZIMUTH", "DIP")
+FAR_FUTURE = UTCDateTime(2500, 1, 1)  # epochs that end later (2599) are open
+Header = dict[str, str]
 
 
 def is_pole_zero(path: Path) -> bool:
-    """Say whether a file is named as those of SAC are.
+    """Say whether a file has the name of a pole-zero file of SAC.
 
     >>> is_pole_zero(Path("SAC_PZs_IU_ANMO_BHZ_00")), is_pole_zero(Path("a.xml"))
     (True, False)
@@ -54,11 +58,10 @@ def is_pole_zero(path: Path) -> bool:
 
 
 def read_pole_zero(path: str | Path) -> Inventory:
-    """Read a file of poles and zeros.
+    """Read a pole-zero file of SAC.
 
-    Poles and zeros that are counted but not listed lie at the origin, as SAC has it;
-    the constant turns displacement, in metres unless ``INPUT UNIT`` says otherwise,
-    into counts.
+    As in SAC, poles and zeros that are counted but not listed are 0. The response is
+    from displacement in metres to counts, unless ``INPUT UNIT`` gives another unit.
 
     Parameters
     ----------
@@ -68,19 +71,20 @@ def read_pole_zero(path: str | Path) -> Inventory:
     Returns
     -------
     obspy.Inventory
-        Coordinates and directions are 0 where there is no head.
+        One network for each channel and epoch in the file. Coordinates are 0 if the
+        file has no header.
 
     Raises
     ------
     DataError
-        If there is no channel in it that makes sense.
+        If the file has no poles and zeros, or the entries of a channel are not valid.
     """
     path = Path(path)
     inventory = Inventory(networks=[], source="dispel4py-seismo")
-    for head, body in _blocks(path.read_text(encoding="utf-8", errors="replace")):
-        head = head or _head_of_name(path.name)
+    for header, body in _blocks(path.read_text(encoding="utf-8", errors="replace")):
+        header = header or _header_from_name(path.name)
         try:
-            network = _channel(head, body)
+            network = _channel(header, body)
         except (KeyError, ValueError, IndexError) as error:
             raise DataError(f"{path}: not poles and zeros of SAC: {error}") from error
         inventory.networks.append(network)
@@ -89,27 +93,27 @@ def read_pole_zero(path: str | Path) -> Inventory:
     return inventory
 
 
-def _blocks(text: str) -> Iterator[tuple[Head, list[str]]]:
-    """Yield head and body of each channel; a new head begins the next."""
-    head: Head = {}
+def _blocks(text: str) -> Iterator[tuple[Header, list[str]]]:
+    """Yield header and body of each channel; the next header ends a body."""
+    header: Header = {}
     body: list[str] = []
     for line in map(str.strip, [*text.splitlines(), "*"]):
         if line.startswith("*"):
             if body:
-                yield head, body
-                head, body = {}, []
-            if found := HEAD.fullmatch(line):
-                head[ALIASES.get(found[1], found[1])] = found[2].strip()
+                yield header, body
+                header, body = {}, []
+            if match := HEADER_LINE.fullmatch(line):
+                header[ALIASES.get(match[1], match[1])] = match[2].strip()
                 if "(SEED)" in line or "-SEED" in line:
-                    head["SEED"] = "yes"
+                    header["SEED"] = "yes"
         elif line:
             body.append(line)
 
 
-def _head_of_name(name: str) -> Head:
+def _header_from_name(name: str) -> Header:
     words = name.removeprefix("SAC_PZs_").split("_")
     if not name.startswith("SAC_PZs_") or len(words) < 2:
-        raise DataError(f"{name}: neither head nor name tells the channel")
+        raise DataError(f"{name}: no header, and the name gives no channel")
     if len(words) == 2:
         words = ["", *words]
     words = [*words, "", "", ""]
@@ -118,30 +122,28 @@ def _head_of_name(name: str) -> Head:
     )
 
 
-def _channel(head: Head, body: Sequence[str]) -> Network:
-    place = [float(head.get(key) or 0) for key in ("LATITUDE", "LONGITUDE")]
-    elevation, depth = (float(head.get(key) or 0) for key in ("ELEVATION", "DEPTH"))
-    azimuth, dip = (float(head[key]) if key in head else None for key in ANGLES)
-    code = head["CHANNEL"]
-    if dip is not None and "SEED" not in head:
-        # from the vertical, as SAC has it: 0 of an upright, 90 of a level component
-        turned = abs(dip) < 45 if code.endswith("Z") else dip > 45
-        dip -= 90 if turned else 0
+def _channel(header: Header, body: Sequence[str]) -> Network:
+    """Return the network with the one channel that header and body describe."""
+    place = [float(header.get(key) or 0) for key in ("LATITUDE", "LONGITUDE")]
+    elevation, depth = (float(header.get(key) or 0) for key in ("ELEVATION", "DEPTH"))
+    azimuth, dip = (float(header[key]) if key in header else None for key in ANGLES)
+    code = header["CHANNEL"]
+    if dip is not None and "SEED" not in header:
+        # SAC measures the dip from the vertical: 0 for Z, 90 for horizontal components
+        is_from_vertical = abs(dip) < 45 if code.endswith("Z") else dip > 45
+        dip -= 90 if is_from_vertical else 0
     channel = Channel(
         code,
-        head.get("LOCATION", "").replace("--", ""),
+        header.get("LOCATION", "").replace("--", ""),
         *(*place, elevation, depth),
         azimuth=azimuth,
         dip=dip,
-        start_date=_time(head.get("START")),
-        end_date=_time(head.get("END")),
-        response=_response(head, body),
+        start_date=_time(header.get("START")),
+        end_date=_time(header.get("END")),
+        response=_response(header, body),
     )
-    station = Station(head["STATION"], *place, elevation, channels=[channel])
-    return Network(head["NETWORK"], stations=[station])
-
-
-ANGLES = ("AZIMUTH", "DIP")
+    station = Station(header["STATION"], *place, elevation, channels=[channel])
+    return Network(header["NETWORK"], stations=[station])
 
 
 def _time(text: str | None) -> UTCDateTime | None:
@@ -149,37 +151,48 @@ def _time(text: str | None) -> UTCDateTime | None:
     return None if time is None or time > FAR_FUTURE else time
 
 
-def _response(head: Head, body: Sequence[str]) -> Response:
-    found: dict[str, list[complex]] = {"ZEROS": [], "POLES": []}
-    counts = dict.fromkeys(found, 0)
+def _response(header: Header, body: Sequence[str]) -> Response:
+    zeros, poles, constant = _parse_body(body)
+    unit = header.get("INPUT UNIT", "M").upper()
+    if constant is None:
+        raise ValueError("it has no CONSTANT")
+    if unit not in UNITS:
+        raise ValueError(f"input unit {unit!r} is not one of {', '.join(UNITS)}")
+    per_si_unit, unit = UNITS[unit]
+    s = 2j * math.pi * REFERENCE_HZ
+    numerator = math.prod((s - zero for zero in zeros), start=1 + 0j)
+    denominator = math.prod((s - pole for pole in poles), start=1 + 0j)
+    amplitude = abs(numerator / denominator)
+    return Response.from_paz(
+        zeros,
+        poles,
+        stage_gain=constant * per_si_unit * amplitude,
+        stage_gain_frequency=REFERENCE_HZ,
+        input_units=unit,
+        output_units="COUNTS",
+        normalization_frequency=REFERENCE_HZ,
+        normalization_factor=1 / amplitude,
+    )
+
+
+def _parse_body(
+    body: Sequence[str],
+) -> tuple[list[complex], list[complex], float | None]:
+    """Return zeros, poles and the constant, which may be missing."""
+    roots: dict[str, list[complex]] = {"ZEROS": [], "POLES": []}
+    counts = dict.fromkeys(roots, 0)
     constant, key = None, ""
     for line in body:
         words = line.split()
-        if words[0].upper() in found:
+        if words[0].upper() in roots:
             key = words[0].upper()
             counts[key] = int(words[1])
         elif words[0].upper() == "CONSTANT":
             constant = float(words[1])
         else:
-            found[key].append(complex(float(words[0]), float(words[1])))
-    for key, values in found.items():
+            roots[key].append(complex(float(words[0]), float(words[1])))
+    for key, values in roots.items():
         if len(values) > counts[key]:
             raise ValueError(f"more {key.lower()} than the {counts[key]} announced")
         values += [0j] * (counts[key] - len(values))
-    unit = head.get("INPUT UNIT", "M").upper()
-    if constant is None or unit not in UNITS:
-        raise ValueError(f"input unit {unit!r}, constant {constant}")
-    per_metre, unit = UNITS[unit]
-    at = 2j * math.pi * REFERENCE_HZ
-    above = math.prod((at - z for z in found["ZEROS"]), start=1 + 0j)
-    shape = abs(above / math.prod((at - p for p in found["POLES"]), start=1 + 0j))
-    return Response.from_paz(
-        found["ZEROS"],
-        found["POLES"],
-        stage_gain=constant * per_metre * shape,
-        stage_gain_frequency=REFERENCE_HZ,
-        input_units=unit,
-        output_units="COUNTS",
-        normalization_frequency=REFERENCE_HZ,
-        normalization_factor=1 / shape,
-    )
+    return roots["ZEROS"], roots["POLES"], constant

@@ -1,4 +1,4 @@
-"""Station lists, the coordinates of channels, and the geodesics between them."""
+"""Station lists, and the coordinates of channels."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 NAN = math.nan
 
+# Columns of a station table, and the names that its header may have for each.
 COLUMNS = {
     "network": ("network", "net", "network_code", "knetwk"),
     "station": ("station", "sta", "station_code", "stn", "kstnm", "name"),
@@ -48,7 +49,7 @@ EXPECTED = "expected 'NET STA', 'NET.STA' or 'NET.STA.LOC.CHA', then coordinates
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel and where it is; NaN where that is not known."""
+    """A channel and its coordinates: degrees, degrees, metres; NaN if not known."""
 
     id: str
     latitude: float = NAN
@@ -85,9 +86,9 @@ class StationPattern:
     network, station, location, channel : str
         An empty location means the empty location code.
     latitude, longitude, elevation_m : float
-        NaN where the list does not say.
+        NaN if the list has no coordinates.
     source : str
-        Where it is written, ``"list.txt:3"``.
+        File and line of the entry, ``"list.txt:3"``.
     """
 
     network: str
@@ -106,51 +107,53 @@ class StationPattern:
 
     @property
     def name(self) -> str:
-        """``NET.STA``, with location and channel only where these are given."""
+        """``NET.STA``, or ``NET.STA.LOC.CHA`` if location or channel is given."""
         if self.location == self.channel == "*":
             return f"{self.network}.{self.station}"
         return ".".join(self.codes)
 
     def matches(self, channel_id: str) -> bool:
-        """Say whether a channel is meant."""
+        """Say whether a channel matches this entry."""
         return all(map(fnmatchcase, split_id(channel_id), self.codes))
 
 
 class PatternIndex:
-    """Find the entries of a long list that mean a channel."""
+    """An index of a station list, for the search of entries by channel."""
 
     def __init__(self, patterns: Iterable[StationPattern]) -> None:
         self._exact: dict[tuple[str, str], list[tuple[int, StationPattern]]] = {}
-        self._wild: list[tuple[int, StationPattern]] = []
-        for entry in enumerate(patterns):
-            station = entry[1].codes[:2]
+        self._wildcards: list[tuple[int, StationPattern]] = []
+        for position, pattern in enumerate(patterns):
+            station = pattern.codes[:2]
             if any("*" in code or "?" in code for code in station):
-                self._wild.append(entry)
+                self._wildcards.append((position, pattern))
             else:
-                self._exact.setdefault(station, []).append(entry)
+                self._exact.setdefault(station, []).append((position, pattern))
 
     def matching(self, channel_id: str) -> list[StationPattern]:
-        """Return the entries that mean this channel, in the order of the list."""
+        """Return the entries that match a channel, in the order of the list."""
         network, station, *_ = split_id(channel_id)
-        candidates = self._exact.get((network, station), []) + self._wild
-        return [p for _, p in sorted(candidates, key=_first) if p.matches(channel_id)]
+        candidates = self._exact.get((network, station), []) + self._wildcards
+        candidates.sort(key=lambda candidate: candidate[0])
+        return [pattern for _, pattern in candidates if pattern.matches(channel_id)]
 
     def stations_among(
         self, stations: Collection[tuple[str, str]]
     ) -> list[tuple[str, str]]:
-        """Return those (network, station) of which any entry may mean a channel."""
-        if not self._wild:
+        """Return the (network, station) that match an entry of the list."""
+        if not self._wildcards:
             return [key for key in self._exact if key in stations]
-        return [
-            key
-            for key in stations
-            if key in self._exact
-            or any(all(map(fnmatchcase, key, p.codes[:2])) for _, p in self._wild)
-        ]
+        return [key for key in stations if self._matches_station(key)]
+
+    def _matches_station(self, key: tuple[str, str]) -> bool:
+        return key in self._exact or any(
+            all(map(fnmatchcase, key, pattern.codes[:2]))
+            for _, pattern in self._wildcards
+        )
 
 
 class Located(Protocol):
-    """Anything with coordinates, e.g. what an archive knows from SAC headers."""
+    """Any object with coordinates, e.g. a channel of an archive with SAC headers."""
 
     @property
     def latitude(self) -> float:
@@ -165,12 +168,8 @@ class Located(Protocol):
         """Metres above sea level."""
 
 
-def _first(entry: tuple[int, StationPattern]) -> int:
-    return entry[0]
-
-
 def split_id(channel_id: str) -> tuple[str, str, str, str]:
-    """Split ``NET.STA.LOC.CHA``; what is missing is empty.
+    """Split ``NET.STA.LOC.CHA`` into its four codes; missing codes are empty.
 
     >>> split_id("CI.CCA..BHN")
     ('CI', 'CCA', '', 'BHN')
@@ -179,11 +178,17 @@ def split_id(channel_id: str) -> tuple[str, str, str, str]:
     return tuple(codes + [""] * (4 - len(codes)))  # type: ignore[return-value]
 
 
-# -- the list -----------------------------------------------------------------------
+# -- station lists ------------------------------------------------------------------
 
 
 def read_station_list(path: str | Path) -> list[StationPattern]:
-    """Read a station list from a file; see `parse_station_list`."""
+    """Read a station list from a file; see `parse_station_list` for its form.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be read, is not UTF-8 text, or has a line that is not valid.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -199,24 +204,26 @@ def parse_station_list(text: str, source: str = "list.txt") -> list[StationPatte
     Parameters
     ----------
     text : str
-        Lines of ``NET STA``, ``NET.STA``, ``NET STA LOC CHA`` or ``NET.STA.LOC.CHA``,
-        wildcards ``*`` and ``?`` allowed, then optionally latitude, longitude and
-        elevation in metres, separated by blanks or commas. ``--`` is the empty
-        location. Comments start with ``#``. Or a table with a header line (separated
-        by commas, tabs, semicolons, bars or blanks; columns in any order); there an
-        empty cell means that anything goes, and unknown columns are ignored.
+        Either lines of ``NET STA``, ``NET.STA``, ``NET STA LOC CHA`` or
+        ``NET.STA.LOC.CHA``, each with optional latitude and longitude in degrees and
+        elevation in metres, separated by blanks or commas. Or a table with a header
+        line, separated by commas, tabs, semicolons, bars or blanks, with its columns in
+        any order; an empty cell matches any code, and unknown columns are ignored.
+        Codes may have the wildcards ``*`` and ``?``; ``--`` is the empty location;
+        comments start with ``#``.
     source : str
         The name of the file, for messages.
 
     Returns
     -------
     list of StationPattern
-        In the order of the list, duplicates merged.
+        In the order of the list; entries with the same codes are merged.
 
     Raises
     ------
     ParameterError
-        Naming file and line, if a line makes no sense or nothing is listed.
+        If a line is not valid (the message names file and line), or no station is
+        listed.
 
     Examples
     --------
@@ -242,9 +249,9 @@ def parse_station_list(text: str, source: str = "list.txt") -> list[StationPatte
 
 
 def _header(line: str) -> tuple[str, list[str]] | None:
-    """Return separator and column names if the line is the header of a table."""
+    """Return separator and column names of a header line, None for other lines."""
     separator = next((s for s in "\t|,;" if s in line), "")
-    # the text format of FDSN station services starts its header with a hash
+    # a header that begins with a hash is that of FDSN station services, with bars
     if line.startswith("#") and separator != "|":
         return None
     cells = [c.strip().strip('"').lower() for c in _cells(line.lstrip("#"), separator)]
@@ -288,15 +295,15 @@ def _lines(lines: Sequence[tuple[int, str]], source: str) -> Iterator[StationPat
             continue
         where = f"{source}:{number}"
         if "." in tokens[0]:
-            codes, rest = tokens[0].split("."), tokens[1:]
+            codes, coordinates = tokens[0].split("."), tokens[1:]
         else:
-            codes, rest = tokens[:2], tokens[2:]
-            if len(rest) >= 2 and _number(rest[1]) is None:
-                codes, rest = tokens[:4], tokens[4:]
-        if not 2 <= len(codes) <= 4 or len(rest) not in (0, 2, 3):
+            codes, coordinates = tokens[:2], tokens[2:]
+            if len(coordinates) >= 2 and _number(coordinates[1]) is None:
+                codes, coordinates = tokens[:4], tokens[4:]
+        if not 2 <= len(codes) <= 4 or len(coordinates) not in (0, 2, 3):
             raise ParameterError(f"{where}: {line.strip()!r}: {EXPECTED}")
         codes = [code or ("--" if i == 2 else "") for i, code in enumerate(codes)]
-        yield _pattern(codes + ["*"] * (4 - len(codes)), rest, where)
+        yield _pattern(codes + ["*"] * (4 - len(codes)), coordinates, where)
 
 
 def _pattern(
@@ -343,7 +350,7 @@ def _merge_duplicates(patterns: Iterable[StationPattern]) -> list[StationPattern
             merged[pattern.codes] = replace(pattern, source=first.source)
         elif _is_known(pattern) and _position(first) != _position(pattern):
             logger.warning(
-                "%s: %s has other coordinates in %s, which are used",
+                "%s: %s has other coordinates here than in %s; the latter are used",
                 *(pattern.source, pattern.name, first.source),
             )
     return list(merged.values())
@@ -360,11 +367,12 @@ def locate(
     start_ns: int | None = None,
     end_ns: int | None = None,
 ) -> tuple[dict[str, Channel], list[Skipped]]:
-    """Find where channels are.
+    """Find the coordinates of channels.
 
-    The station list comes first, then StationXML (the channel, else its station, in
-    the epoch that covers the run), then the headers of the data. 0, 0 counts as
-    missing: in practice it is a header that nobody set.
+    They are taken from the station list; else from StationXML (of the channel, else of
+    its station, in an epoch that overlaps the time); else from the headers of the data.
+    Latitude 0 and longitude 0 together count as missing: they are the default of
+    headers that were never set.
 
     Parameters
     ----------
@@ -375,14 +383,14 @@ def locate(
     inventory : obspy.Inventory, optional
         StationXML.
     headers : mapping of channel id to coordinates, optional
-        What the data say, e.g. `Archive.channels`.
+        Coordinates in the headers of the data, e.g. `Archive.channels`.
     start_ns, end_ns : int, optional
-        The time of the run, which chooses the epoch.
+        The time of the run, nanoseconds since 1970, for the choice of the epoch.
 
     Returns
     -------
     channels : dict of str to Channel
-        In the order given; NaN where no source knows.
+        In the order of the ids; NaN if there are no coordinates.
     skipped : list of Skipped
         The channels without coordinates, stage ``"coordinates"``.
     """
@@ -395,11 +403,11 @@ def locate(
         sources += epochs.positions(channel_id)
         if headers is not None and channel_id in headers:
             sources.append(headers[channel_id])
-        found = next((s for s in sources if _is_known(s)), None)
-        if found is None:
+        place = next((s for s in sources if _is_known(s)), None)
+        if place is None:
             channels[channel_id] = Channel(channel_id)
-            zero = any(s.latitude == s.longitude == 0 for s in sources)
-            reason = "only 0, 0, which is taken for unset" if zero else "none found"
+            has_zeros = any(s.latitude == s.longitude == 0 for s in sources)
+            reason = "only 0, 0, which counts as not set" if has_zeros else "none found"
             if epochs.has_other_epochs(channel_id):
                 reason = "none found: no StationXML epoch of it covers the run"
             skipped.append(
@@ -409,7 +417,7 @@ def locate(
         elevation_m = next(
             (s.elevation_m for s in sources if not math.isnan(s.elevation_m)), NAN
         )
-        channels[channel_id] = Channel(channel_id, *_position(found), elevation_m)
+        channels[channel_id] = Channel(channel_id, *_position(place), elevation_m)
     return channels, skipped
 
 
@@ -419,12 +427,5 @@ def _position(place: Located) -> tuple[float, float]:
 
 def _is_known(place: Located) -> bool:
     latitude, longitude = _position(place)
-    return (
-        abs(latitude) <= 90
-        and abs(longitude) <= 360
-        and (latitude, longitude)
-        != (
-            0.0,
-            0.0,
-        )
-    )
+    is_on_earth = abs(latitude) <= 90 and abs(longitude) <= 360
+    return is_on_earth and not (latitude == longitude == 0)

@@ -80,9 +80,9 @@ def test_angles_from_the_vertical_are_turned(tmp_path) -> None:
     ("name", "text", "said"),
     [
         ("a.pz", "", "no poles and zeros"),
-        ("a.pz", HEADLESS, "neither head nor name"),
+        ("a.pz", HEADLESS, "no header, and the name gives no channel"),
         ("SAC_PZs_A_Z", "ZEROS 1\nPOLES 1\n1 2\n3 4\nCONSTANT 1", "more poles"),
-        ("SAC_PZs_A_Z", "ZEROS 1\nPOLES 1\n", "constant None"),
+        ("SAC_PZs_A_Z", "ZEROS 1\nPOLES 1\n", "it has no CONSTANT"),
         ("SAC_PZs_A_Z", "hello\n", "not poles and zeros of SAC"),
     ],
 )
