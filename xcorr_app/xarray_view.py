@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seismo_pes.extras import optional
-from xcorr_app.export.columns import CORRELATION, pair_columns, pairs_of
+from xcorr_app.export.columns import CORRELATION, pair_columns, stacked_pairs
 from xcorr_app.export.target import about
 from xcorr_app.store import Store
 
@@ -39,7 +39,7 @@ def to_dataset(store: Store, stack: str | None = None) -> Any:
     xarray = optional("xarray")
     # what xarray's page "How to add a new backend" names for arrays that are read late
     indexing = xarray.core.indexing
-    chosen = pairs_of(store, stack)
+    chosen = stacked_pairs(store, stack)
     rows = _lazy_rows(xarray, indexing, store, stack, chosen)
     data = xarray.Variable(("pair", "lag"), indexing.LazilyIndexedArray(rows))
     coordinates = {

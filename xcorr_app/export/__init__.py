@@ -1,7 +1,7 @@
-"""Files of correlations in the formats of other programs.
+"""Correlations in the formats of other programs.
 
-The results of a run enter. Files leave: SAC, miniSEED, ASDF, NetCDF, Zarr, NumPy, and
-the layouts of MSNoise and NoisePy.
+What enters is the open results of a run. What leaves is a file or a folder: NumPy, SAC,
+miniSEED, ASDF, netCDF, Zarr, or the layout of NoisePy or MSNoise.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ __all__ = [
     "export_zarr",
 ]
 
-# Name, writer, what DEST is.
+# For each name: the function that writes, and a description of the file or folder.
 FORMATS: dict[str, tuple[Callable[..., Path], str]] = {
-    "npz": (export_npz, "a numpy file: lags_s, and an array for each pair"),
+    "npz": (export_npz, "a NumPy file: lags_s, and one array for each pair"),
     "sac": (export_sac, "a folder of SAC files, one for each pair"),
     "mseed": (export_mseed, "a folder of miniSEED files, one for each pair"),
-    "asdf": (export_asdf, "an ASDF file, the pairs as auxiliary data"),
-    "netcdf": (export_netcdf, "a netCDF-4 file of dimensions pair and lag"),
-    "zarr": (export_zarr, "a Zarr folder of dimensions pair and lag"),
+    "asdf": (export_asdf, "an ASDF file with the pairs as auxiliary data"),
+    "netcdf": (export_netcdf, "a netCDF-4 file with the dimensions pair and lag"),
+    "zarr": (export_zarr, "a Zarr folder with the dimensions pair and lag"),
     "noisepy": (export_noisepy, "a folder of NoisePy's stacks and daily correlations"),
     "msnoise": (export_msnoise, "an output folder of MSNoise 2"),
 }
@@ -68,19 +68,19 @@ def export(
     kind
         Name of the format.
     stack
-        Name of the stack; by default ``"all"``, or all that there are where the format
-        has a place for them.
+        Name of the stack. By default ``"all"``, the stack of the whole run; for
+        NoisePy and MSNoise also the substacks.
     force
-        Replace ``dest`` if it is there.
+        Replace ``dest`` if it exists.
     progress
-        Called with pairs done and pairs in all.
+        Called with the number of pairs done and the number of all pairs.
 
     Raises
     ------
     ParameterError
-        If there is no such format, or ``dest`` is there already.
+        If there is no such format, or ``dest`` exists.
     """
     if kind not in FORMATS:
-        raise ParameterError(f"no format {kind!r}: {suggest(kind, FORMATS)}")
+        raise ParameterError(f"format {kind!r} is unknown: {suggest(kind, FORMATS)}")
     write, _ = FORMATS[kind]
     return write(store, dest, stack=stack, force=force, progress=progress)

@@ -1,4 +1,4 @@
-"""One ASDF file, with the correlations as auxiliary data."""
+"""One ASDF file with the correlations as auxiliary data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seismo_pes.writing.asdf import AsdfWriter
-from xcorr_app.export.target import Progress, about, each, new_file
+from xcorr_app.export.target import Progress, about, iterate, new_file
 from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store
 
@@ -27,45 +27,47 @@ def export_asdf(
 ) -> Path:
     """Write correlations to one ASDF file.
 
-    The array of a pair is ``AuxiliaryData/CrossCorrelations/FIRST/SECOND``, and its
-    parameters are the lag axis (``dt``, ``max_lag_s``), geometry, coordinates, windows
-    and times (nanoseconds since 1970). Configuration and versions are those of
-    ``AuxiliaryData/Run/Configuration``.
+    The array of a pair is ``AuxiliaryData/CrossCorrelations/FIRST/SECOND``. Its
+    parameters are the lag axis (``dt``, ``max_lag_s``), geometry, coordinates, number
+    of windows, and times in nanoseconds since 1970. The parameters of
+    ``AuxiliaryData/Run/Configuration`` are the configuration and the versions.
 
     Parameters
     ----------
     store, dest, stack, force, progress
-        As of `export_npz`.
+        As for `export_npz`.
     """
     with new_file(dest, force, "asdf") as temporary, AsdfWriter(temporary) as file:
         file.add_auxiliary(store.lags_s, "Run", "Configuration", about(store, stack))
-        for one in each(store, stack, progress):
-            path = f"{one.first}/{one.second}"
-            file.add_auxiliary(one.data, DATA_TYPE, path, _parameters(one))
+        for correlation in iterate(store, stack, progress):
+            path = f"{correlation.first}/{correlation.second}"
+            parameters = _describe(correlation)
+            file.add_auxiliary(correlation.data, DATA_TYPE, path, parameters)
     return Path(dest)
 
 
-def _parameters(one: Correlation) -> dict[str, Any]:
-    known = {
-        "dt": 1 / one.sampling_rate_hz,
-        "max_lag_s": float(one.lags_s[-1]),
-        "first": one.first,
-        "second": one.second,
-        "stack": one.stack,
-        "n_windows": one.n_windows,
-        "start_ns": one.start_ns,
-        "end_ns": one.end_ns,
-        "distance_km": one.distance_km,
-        "azimuth_deg": one.azimuth_deg,
-        "back_azimuth_deg": one.back_azimuth_deg,
+def _describe(correlation: Correlation) -> dict[str, Any]:
+    parameters = {
+        "dt": 1 / correlation.sampling_rate_hz,
+        "max_lag_s": float(correlation.lags_s[-1]),
+        "first": correlation.first,
+        "second": correlation.second,
+        "stack": correlation.stack,
+        "n_windows": correlation.n_windows,
+        "start_ns": correlation.start_ns,
+        "end_ns": correlation.end_ns,
+        "distance_km": correlation.distance_km,
+        "azimuth_deg": correlation.azimuth_deg,
+        "back_azimuth_deg": correlation.back_azimuth_deg,
     }
-    for side, place in (("first", one.first_place), ("second", one.second_place)):
+    places = {"first": correlation.first_place, "second": correlation.second_place}
+    for side, place in places.items():
         for name, value in zip(
             ("latitude", "longitude", "elevation_m"), place, strict=True
         ):
-            known[f"{side}_{name}"] = value
+            parameters[f"{side}_{name}"] = value
     return {
         name: value
-        for name, value in known.items()
+        for name, value in parameters.items()
         if not (isinstance(value, float) and math.isnan(value))
     }

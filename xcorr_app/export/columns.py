@@ -1,4 +1,4 @@
-"""What is known of each pair as arrays with names, dimensions and units."""
+"""Geometry, windows and times of the pairs, as arrays with dimensions and units."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ PLACES = {
 }
 GEOMETRY = {
     "distance_km": {"units": "km", "long_name": "distance along the geodesic"},
-    "azimuth_deg": {"units": "degree", "long_name": "azimuth at the first"},
-    "back_azimuth_deg": {"units": "degree", "long_name": "azimuth at the second"},
+    "azimuth_deg": {"units": "degree", "long_name": "azimuth at the first station"},
+    "back_azimuth_deg": {
+        "units": "degree",
+        "long_name": "back azimuth at the second station",
+    },
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """An array, its dimensions, and what it means."""
+    """An array with its name, its dimensions, and attributes such as its units."""
 
     name: str
     dims: tuple[str, ...]
@@ -37,7 +40,7 @@ class Column:
 
 
 def pair_columns(store: Store, stack: str | None, chosen: np.ndarray) -> list[Column]:
-    """Return the lag axis and what is known of the chosen pairs, without their data."""
+    """Return the lag axis, and names, geometry, windows and times of chosen pairs."""
     pairs, windows = store.pairs[chosen], store.windows(stack)[chosen]
     names = np.char.add(np.char.add(pairs["first_id"], "_"), pairs["second_id"])
     positive = "positive: the wave reaches the second channel later"
@@ -59,6 +62,6 @@ def pair_columns(store: Store, stack: str | None, chosen: np.ndarray) -> list[Co
     return columns
 
 
-def pairs_of(store: Store, stack: str | None) -> np.ndarray:
-    """Return which rows of ``store.pairs`` a stack has."""
+def stacked_pairs(store: Store, stack: str | None) -> np.ndarray:
+    """Return the rows of ``store.pairs`` that have a correlation in a stack."""
     return np.flatnonzero(store.windows(stack)["part"] >= 0)

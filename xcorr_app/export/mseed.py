@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xcorr_app.export.target import Progress, each, new_folder, write_about
+from xcorr_app.export.target import Progress, iterate, new_folder, write_about
 from xcorr_app.store import Store
 
 __all__ = ["export_mseed"]
@@ -23,17 +23,17 @@ def export_mseed(
 ) -> Path:
     """Write correlations to a folder of miniSEED files, one for each pair.
 
-    A file has the name of its pair; miniSEED knows one channel, and it has that of the
-    second. Lag 0 is 1970-01-01T00:00:00, so the first sample is in 1969. Configuration
-    and versions are in ``xcorr-app.json``.
+    A file has the name of its pair. A miniSEED record can hold one channel id: it is
+    that of the second channel. Lag 0 is 1970-01-01T00:00:00, so the first sample is in
+    1969. Configuration and versions are in ``xcorr-app.json``.
 
     Parameters
     ----------
     store, dest, stack, force, progress
-        As of `export_sac`.
+        As for `export_sac`.
     """
     folder = new_folder(dest, force, "mseed")
-    for correlation in each(store, stack, progress):
+    for correlation in iterate(store, stack, progress):
         trace = correlation.to_trace()
         encoding = "FLOAT64" if trace.data.dtype == np.float64 else "FLOAT32"
         path = folder / f"{correlation.name}.mseed"

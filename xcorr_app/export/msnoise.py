@@ -1,14 +1,15 @@
-"""A folder that MSNoise 2 reads: daily correlations and references, netCDF.
+"""A folder that MSNoise 2 reads: daily correlations and references as netCDF.
 
 ::
 
     DEST/preprocess_1/cc_1/filter_1/_output/daily/ZZ/A_B/2022-05-17.nc           CCF
     DEST/preprocess_1/cc_1/filter_1/stack_1/refstack_1/_output/REF/ZZ/A_B.nc     REF
 
-with A and B as ``NET.STA.LOC`` (``--`` for no location) and the lag axis ``taxis``, as
-``xr_get_ccf_daily`` and ``xr_get_ref`` of ``msnoise.core.io`` find them when DEST is
-MSNoise's output folder. The steps have the names of a project's first configuration;
-a run of several bands has ``filter_2`` and so on, lowest first.
+A and B are ``NET.STA.LOC``, with ``--`` for an empty location code; the lag axis is
+``taxis``. ``xr_get_ccf_daily`` and ``xr_get_ref`` of ``msnoise.core.io`` read these
+files if DEST is the output folder of MSNoise. The names of the steps are those of the
+first configuration of a project. A run with several bands also has ``filter_2`` and so
+on, from the lowest band to the highest.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from pathlib import Path
 
 from xcorr_app.export.columns import Column
 from xcorr_app.export.netcdf import write_netcdf
-from xcorr_app.export.target import Progress, about, claimed, new_folder, stacks_for
+from xcorr_app.export.target import (
+    Progress,
+    about,
+    iterate_named,
+    new_folder,
+    stacks_for,
+)
 from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store
 
@@ -37,47 +44,52 @@ def export_msnoise(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Write correlations as MSNoise does.
+    """Write correlations in the layout of MSNoise.
 
-    Stacks of days become its daily correlations, the stack of all windows its
+    Daily stacks become its daily correlations; the stack of the whole run becomes its
     reference.
 
     Parameters
     ----------
     store, dest, force, progress
-        As of `export_sac`.
+        As for `export_sac`.
     stack
-        Name of one stack; by default that of all windows and those of days.
+        Name of one stack; by default the stack of the whole run and the daily stacks.
 
     Raises
     ------
     ParameterError
-        Also if two pairs have one name in MSNoise, which tells channels by their
-        component.
+        If ``dest`` exists, or if two pairs have the same name in MSNoise, where the
+        name of a channel is its component only.
     """
     folder = new_folder(dest, force, "msnoise")
-    for one_stack in stacks_for(store, stack, ("day",)):
-        attributes = about(store, one_stack.name)
-        filtered = PREPARED / f"filter_{one_stack.band}"
-        daily = one_stack.unit == "day"
-        for one, label in claimed(store, one_stack, "MSNoise", _label, progress):
+    for stacked in stacks_for(store, stack, ("day",)):
+        attributes = about(store, stacked.name)
+        filtered = PREPARED / f"filter_{stacked.band}"
+        daily = stacked.unit == "day"
+        pairs = iterate_named(store, stacked, "MSNoise", _make_label, progress)
+        for correlation, label in pairs:
             path = filtered / REFERENCE / f"{label}.nc"
             if daily:
-                path = filtered / DAILY / label / f"{one_stack.period}.nc"
-            _write(folder / path, "CCF" if daily else "REF", one, attributes)
+                path = filtered / DAILY / label / f"{stacked.period}.nc"
+            _write(folder / path, "CCF" if daily else "REF", correlation, attributes)
     return folder
 
 
-def _label(one: Correlation) -> str:
-    codes = (channel.split(".")[:3] for channel in (one.first, one.second))
+def _make_label(correlation: Correlation) -> str:
+    codes = (
+        channel.split(".")[:3] for channel in (correlation.first, correlation.second)
+    )
     pair = "_".join(f"{net}.{sta}.{loc or '--'}" for net, sta, loc in codes)
-    return f"{one.components}/{pair}"
+    return f"{correlation.components}/{pair}"
 
 
-def _write(path: Path, name: str, one: Correlation, about: dict[str, str]) -> None:
+def _write(
+    path: Path, name: str, correlation: Correlation, about: dict[str, str]
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = [
-        Column("taxis", ("taxis",), one.lags_s, {"units": "s"}),
-        Column(name, ("taxis",), one.data),
+        Column("taxis", ("taxis",), correlation.lags_s, {"units": "s"}),
+        Column(name, ("taxis",), correlation.data),
     ]
     write_netcdf(path, columns, about)

@@ -1,6 +1,6 @@
-"""One netCDF file, as xarray, Matlab, Julia and GMT read it.
+"""One netCDF file, for xarray, Matlab, Julia and GMT.
 
-netCDF-4 is HDF5 whose dimensions are scales with a number; h5py writes it.
+A netCDF-4 file is an HDF5 file whose dimensions are numbered scales; h5py writes it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from xcorr_app.export.columns import CORRELATION, Column, pair_columns, pairs_of
+from xcorr_app.export.columns import CORRELATION, Column, pair_columns, stacked_pairs
 from xcorr_app.export.target import Progress, about, new_file
 from xcorr_app.store import Store
 
@@ -29,22 +29,22 @@ def export_netcdf(
 ) -> Path:
     """Write correlations to one netCDF-4 file.
 
-    ``correlation`` has the dimensions ``pair`` and ``lag``; beside it stand names,
-    coordinates, geometry, windows and times of the pairs.
+    The variable ``correlation`` has the dimensions ``pair`` and ``lag``. Other
+    variables are names, coordinates, geometry, windows and times of the pairs.
 
     Parameters
     ----------
     store, dest, stack, force, progress
-        As of `export_npz`.
+        As for `export_npz`.
     """
-    chosen = pairs_of(store, stack)
+    chosen = stacked_pairs(store, stack)
     columns = pair_columns(store, stack, chosen)
     shape = (len(chosen), len(store.lags_s))
     with new_file(dest, force, "netcdf") as temporary:
         write_netcdf(temporary, columns, about(store, stack))
         with h5py.File(temporary, "r+") as file:
             data = file.create_dataset(CORRELATION, shape, store.dtype)
-            _attach(file, data, ("pair", "lag"))
+            _attach_scales(file, data, ("pair", "lag"))
             done = 0
             for block, rows in store.blocks(stack, chosen):
                 data[done : done + len(block)] = rows
@@ -57,16 +57,16 @@ def export_netcdf(
 def write_netcdf(
     path: Path, columns: Iterable[Column], attributes: Mapping[str, str]
 ) -> None:
-    """Write columns to a new netCDF-4 file; each dimension has a column of its name."""
+    """Write columns to a new netCDF-4 file; each dimension is the name of a column."""
     columns = list(columns)
     with h5py.File(path, "w", track_order=True) as file:
         file.attrs.update(attributes)
         for column in columns:
-            text = column.data.dtype.kind == "U"
+            is_text = column.data.dtype.kind == "U"
             dataset = file.create_dataset(
                 column.name,
-                data=column.data.astype(object) if text else column.data,
-                dtype=h5py.string_dtype() if text else column.data.dtype,
+                data=column.data.astype(object) if is_text else column.data,
+                dtype=h5py.string_dtype() if is_text else column.data.dtype,
             )
             dataset.attrs.update(column.attributes)
             if column.dims == (column.name,):
@@ -76,9 +76,11 @@ def write_netcdf(
             file[name].attrs["_Netcdf4Dimid"] = np.int32(number)
         for column in columns:
             if column.dims != (column.name,):
-                _attach(file, file[column.name], column.dims)
+                _attach_scales(file, file[column.name], column.dims)
 
 
-def _attach(file: h5py.File, dataset: h5py.Dataset, dims: tuple[str, ...]) -> None:
+def _attach_scales(
+    file: h5py.File, dataset: h5py.Dataset, dims: tuple[str, ...]
+) -> None:
     for axis, name in enumerate(dims):
         dataset.dims[axis].attach_scale(file[name])

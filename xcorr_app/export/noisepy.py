@@ -1,12 +1,12 @@
-"""A folder that NoisePy reads: its ASDF stores of stacks and of correlations.
+"""A folder that NoisePy reads: ASDF stores of stacks and of correlations.
 
 ::
 
     DEST/STACK/NET.STA/NET.STA/TIMESPAN.h5    Allstack_linear/ZZ
     DEST/CCF/TIMESPAN.h5                      NET.STA_NET.STA/bhz_bhz
 
-as ``ASDFStackStore("DEST/STACK", "r")`` and ``ASDFCCStore("DEST/CCF", "r")`` of
-noisepy-seis-io 0.3 have it; TIMESPAN is ``2022_05_17_00_00_00T2022_05_18_00_00_00``.
+``ASDFStackStore("DEST/STACK", "r")`` and ``ASDFCCStore("DEST/CCF", "r")`` of
+noisepy-seis-io 0.3 read them. TIMESPAN is ``2022_05_17_00_00_00T2022_05_18_00_00_00``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from xcorr_app.export.target import (
     Progress,
     Stacked,
     about,
-    claimed,
+    iterate_named,
     new_folder,
     stacks_for,
     write_about,
@@ -46,30 +46,30 @@ def export_noisepy(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Write correlations as NoisePy does.
+    """Write correlations in the layout of NoisePy.
 
-    Stacks of days (hours, windows) become its correlations, one file for each; the
-    stack of all windows becomes its stack, one file a pair. A run of several bands
-    gets a folder for each, ``0.1-0.5Hz/STACK``.
+    Each substack (of a day, an hour or a window) becomes one file of correlations. The
+    stack of the whole run becomes one file per pair. A run with several bands gets a
+    folder for each band, such as ``0.1-0.5Hz/STACK``.
 
     Parameters
     ----------
     store, dest, force, progress
-        As of `export_sac`.
+        As for `export_sac`.
     stack
-        Name of one stack; by default all of them.
+        Name of one stack; by default the stack of the whole run and all substacks.
 
     Raises
     ------
     ParameterError
-        Also if two pairs have one name in NoisePy, which tells channels by their
-        component.
+        If ``dest`` exists, or if two pairs have the same name in NoisePy, where the
+        name of a channel in a stack is its component only.
     """
     folder = new_folder(dest, force, "noisepy")
-    for one_stack in stacks_for(store, stack, UNITS):
-        place = folder / one_stack.band_name
-        write = _write_period if one_stack.unit else _write_stack
-        write(store, one_stack, place, progress)
+    for stacked in stacks_for(store, stack, UNITS):
+        place = folder / stacked.band_name
+        write = _write_substack if stacked.unit else _write_stack
+        write(store, stacked, place, progress)
     write_about(folder, store, stack)
     return folder
 
@@ -77,42 +77,47 @@ def export_noisepy(
 def _write_stack(
     store: Store, stack: Stacked, folder: Path, progress: Progress | None
 ) -> None:
-    """Write the stack of all windows, a file for each pair of stations."""
+    """Write the stack of the whole run, one file for each station pair."""
     replaced: set[Path] = set()
-    told = about(store, stack.name)
-    for one, label in claimed(store, stack, "NoisePy", _stations, progress):
-        span = _timespan(one.start_ns, one.end_ns)
+    origin = about(store, stack.name)
+    pairs = iterate_named(store, stack, "NoisePy", _name_in_stacks, progress)
+    for correlation, label in pairs:
+        span = _timespan(correlation.start_ns, correlation.end_ns)
         path = folder / "STACK" / Path(label).parent / f"{span}.h5"
         mode = "a" if path in replaced else "w"
         replaced.add(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with AsdfWriter(path, mode) as file:
-            file.add_auxiliary(one.data, STACK, one.components, _parameters(one))
-            file.tell(told)
+            parameters = _describe(correlation)
+            components = correlation.components
+            file.add_auxiliary(correlation.data, STACK, components, parameters)
+            file.tell(origin)
 
 
-def _write_period(
+def _write_substack(
     store: Store, stack: Stacked, folder: Path, progress: Progress | None
 ) -> None:
-    """Write the stack of a period, a file for all pairs."""
+    """Write one substack, a file for all pairs."""
     (folder / "CCF").mkdir(parents=True, exist_ok=True)
-    path = folder / "CCF" / f"{_timespan(*_period_ns(store, stack))}.h5"
+    path = folder / "CCF" / f"{_timespan(*_time_of_substack_ns(store, stack))}.h5"
     with AsdfWriter(path) as file:
         file.tell(about(store, stack.name))
-        for one, label in claimed(store, stack, "NoisePy", _channels, progress):
+        pairs = iterate_named(store, stack, "NoisePy", _name_in_substacks, progress)
+        for correlation, label in pairs:
             stations, _, channels = label.partition("/")
-            file.add_auxiliary(one.data, stations, channels, _parameters(one))
+            parameters = _describe(correlation)
+            file.add_auxiliary(correlation.data, stations, channels, parameters)
 
 
-def _stations(one: Correlation) -> str:
-    """Name a pair as a folder of stacks does, and its components."""
-    first, second = (".".join(c.split(".")[:2]) for c in (one.first, one.second))
-    return f"{first}/{second}/{one.components}"
+def _name_in_stacks(c: Correlation) -> str:
+    """Return the name of a pair in STACK: station/station/components."""
+    first, second = (".".join(name.split(".")[:2]) for name in (c.first, c.second))
+    return f"{first}/{second}/{c.components}"
 
 
-def _channels(one: Correlation) -> str:
-    """Name a pair as a file of correlations does: stations/channels."""
-    sides = one.first.split("."), one.second.split(".")
+def _name_in_substacks(c: Correlation) -> str:
+    """Return the name of a pair in CCF: stations/channels."""
+    sides = c.first.split("."), c.second.split(".")
     stations = "_".join(".".join(side[:2]) for side in sides)
     channels = "_".join(
         name.lower() + (f"_{location}" if location else "")
@@ -121,20 +126,20 @@ def _channels(one: Correlation) -> str:
     return f"{stations}/{channels}"
 
 
-def _period_ns(store: Store, stack: Stacked) -> tuple[int, int]:
-    """Return start and end of a period."""
+def _time_of_substack_ns(store: Store, stack: Stacked) -> tuple[int, int]:
+    """Return the start and the end of the time of a substack."""
     text, _, length = stack.period.partition("~")
     start_ns = int(np.datetime64(text, "ns").astype(np.int64))
-    known = {"day": 86_400.0, "hour": 3600.0}
+    lengths_s = {"day": 86_400.0, "hour": 3600.0}
     if stack.unit == "moving":
         length_s = float(length.removesuffix("s"))
     else:
-        length_s = known.get(stack.unit) or float(store.config.get("window_s", 0))
+        length_s = lengths_s.get(stack.unit) or float(store.config.get("window_s", 0))
     return start_ns, start_ns + round(length_s * SECOND_NS)
 
 
 def _timespan(start_ns: int, end_ns: int) -> str:
-    """Name a span of time as NoisePy does.
+    """Return the name of a time span in NoisePy.
 
     >>> _timespan(0, 86_400 * SECOND_NS)
     '1970_01_01_00_00_00T1970_01_02_00_00_00'
@@ -143,21 +148,21 @@ def _timespan(start_ns: int, end_ns: int) -> str:
     return "T".join(str(edge).translate(UNDERSCORES) for edge in edges)
 
 
-def _parameters(one: Correlation) -> dict[str, Any]:
-    max_lag_s = float(one.lags_s[-1])
+def _describe(correlation: Correlation) -> dict[str, Any]:
+    max_lag_s = float(correlation.lags_s[-1])
     return {
-        "dt": 1 / one.sampling_rate_hz,
+        "dt": 1 / correlation.sampling_rate_hz,
         "maxlag": int(max_lag_s) if max_lag_s.is_integer() else max_lag_s,
-        "dist": np.float32(one.distance_km),
-        "azi": np.float32(one.azimuth_deg),
-        "baz": np.float32(one.back_azimuth_deg),
-        "latS": np.float32(one.first_place[0]),
-        "lonS": np.float32(one.first_place[1]),
-        "latR": np.float32(one.second_place[0]),
-        "lonR": np.float32(one.second_place[1]),
-        "ngood": one.n_windows,
+        "dist": np.float32(correlation.distance_km),
+        "azi": np.float32(correlation.azimuth_deg),
+        "baz": np.float32(correlation.back_azimuth_deg),
+        "latS": np.float32(correlation.first_place[0]),
+        "lonS": np.float32(correlation.first_place[1]),
+        "latR": np.float32(correlation.second_place[0]),
+        "lonR": np.float32(correlation.second_place[1]),
+        "ngood": correlation.n_windows,
         "cc_method": "xcorr",
-        "time": one.start_ns / SECOND_NS,
+        "time": correlation.start_ns / SECOND_NS,
         "substack": False,
-        "comp": one.components,
+        "comp": correlation.components,
     }

@@ -1,4 +1,4 @@
-"""One npz file: numpy reads it, and so does anything that unpacks a zip archive."""
+"""One npz file: NumPy reads it, and so does any program that reads zip archives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xcorr_app.export.target import Progress, about, each, new_file
+from xcorr_app.export.target import Progress, about, iterate, new_file
 from xcorr_app.store import Store
 
 __all__ = ["export_npz"]
@@ -25,9 +25,10 @@ def export_npz(
 ) -> Path:
     """Write correlations to one npz file.
 
-    It holds ``lags_s`` and one array for each pair, named
-    ``NET.STA.LOC.CHA_NET.STA.LOC.CHA``; ``about`` is JSON, what is known of the run.
-    Pairs are written one after the other, so memory is bounded whatever their number.
+    The file holds ``lags_s``, one array for each pair, named
+    ``NET.STA.LOC.CHA_NET.STA.LOC.CHA``, and ``about``: configuration and versions of
+    the run, as JSON. Pairs are written one after the other; memory does not grow with
+    their number.
 
     Parameters
     ----------
@@ -36,11 +37,11 @@ def export_npz(
     dest
         The file.
     stack
-        Name of the stack; by default ``"all"``.
+        Name of the stack; by default ``"all"``, the stack of the whole run.
     force
-        Replace ``dest`` if it is there.
+        Replace ``dest`` if it exists.
     progress
-        Called with pairs done and pairs in all.
+        Called with the number of pairs done and the number of all pairs.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def export_npz(
     Raises
     ------
     ParameterError
-        If ``dest`` is there already.
+        If ``dest`` exists.
     """
     with (
         new_file(dest, force, "npz") as temporary,
@@ -58,7 +59,7 @@ def export_npz(
     ):
         _add_array(archive, "lags_s", store.lags_s)
         _add_array(archive, "about", np.array(json.dumps(about(store, stack))))
-        for correlation in each(store, stack, progress):
+        for correlation in iterate(store, stack, progress):
             _add_array(archive, correlation.name, correlation.data)
     return Path(dest)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xcorr_app.export.target import Progress, about, each, new_folder, write_about
+from xcorr_app.export.target import Progress, about, iterate, new_folder, write_about
 from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store
 
@@ -25,19 +25,19 @@ def export_sac(
 ) -> Path:
     """Write correlations to a folder of SAC files, one for each pair.
 
-    The first channel is the event, the second the station: a wave at positive lag
-    travels from the event to the station. The header has
+    The first channel takes the place of the event, the second that of the station: a
+    wave at positive lag travels from the event to the station. The header fields are
 
     ========================== =====================================================
     ``b``, ``e``, ``delta``    the lag axis in seconds; lag 0 is the reference time
     ``nz...``                  reference time: the start of the first window
     ``k...``, ``stla stlo``    the second channel; ``stel`` in metres
     ``kevnm``, ``evla evlo``   the first channel, ``NET.STA.LOC.CHA``
-    ``dist``, ``az``, ``baz``  distance in km, azimuth at the first, at the second
+    ``dist``, ``az``, ``baz``  distance in km; azimuth at the event, at the station
     ``user0``                  number of windows stacked
-    ``user1``                  seconds from the first window's start to the last's end
-    ``kuser0``                 name of the stack, eight letters, of a day YYYYMMDD
-    ``kuser1``                 the first eight letters of the id of the run
+    ``user1``                  seconds from the first window to the end of the last
+    ``kuser0``                 name of the stack, eight letters; YYYYMMDD for a day
+    ``kuser1``                 first eight letters of the id of the run
     ========================== =====================================================
 
     Configuration and versions are in ``xcorr-app.json``.
@@ -49,11 +49,11 @@ def export_sac(
     dest
         The folder.
     stack
-        Name of the stack; by default ``"all"``.
+        Name of the stack; by default ``"all"``, the stack of the whole run.
     force
-        Write into ``dest`` even if it has files; those of the same pairs are replaced.
+        Write into ``dest`` even if it has files; files of the same pairs are replaced.
     progress
-        Called with pairs done and pairs in all.
+        Called with the number of pairs done and the number of all pairs.
 
     Returns
     -------
@@ -63,18 +63,18 @@ def export_sac(
     Raises
     ------
     ParameterError
-        If ``dest`` is a file, or a folder with something in it.
+        If ``dest`` is a file, or a folder that is not empty.
     """
     folder = new_folder(dest, force, "sac")
     run_id = about(store, stack)["run_id"]
-    for correlation in each(store, stack, progress):
-        trace = _sac_trace(correlation, run_id)
+    for correlation in iterate(store, stack, progress):
+        trace = _make_sac_trace(correlation, run_id)
         trace.write(str(folder / f"{correlation.name}.sac"))
     write_about(folder, store, stack)
     return folder
 
 
-def _sac_trace(correlation: Correlation, run_id: str) -> Any:
+def _make_sac_trace(correlation: Correlation, run_id: str) -> Any:
     """Return the SACTrace of a correlation."""
     from obspy import UTCDateTime
     from obspy.io.sac import SACTrace
@@ -102,13 +102,13 @@ def _sac_trace(correlation: Correlation, run_id: str) -> Any:
         "user1": (correlation.end_ns - correlation.start_ns) / 1e9,
         "kuser0": correlation.stack.replace("-", "")[:8],
         "kuser1": run_id[:8] or None,
-        "lcalda": False,  # SAC would compute dist on a sphere of its own
+        "lcalda": False,  # else SAC computes its own distance, on a sphere
     }
     header |= zip(("stla", "stlo", "stel"), correlation.second_place, strict=True)
     header |= zip(("evla", "evlo"), correlation.first_place[:2], strict=True)
-    known = {
+    values = {
         name: value
         for name, value in header.items()
-        if value is not None and value == value  # NaN is unlike itself
+        if value is not None and value == value  # not NaN
     }
-    return SACTrace(data=correlation.data.astype(np.float32), **known)
+    return SACTrace(data=correlation.data.astype(np.float32), **values)

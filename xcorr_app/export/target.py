@@ -1,4 +1,4 @@
-"""Where an export goes: checked before, whole or absent after, with progress."""
+"""Files and folders of an export, and iteration over the correlations they hold."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = [
     "Progress",
     "Stacked",
     "about",
-    "claimed",
-    "each",
+    "iterate",
+    "iterate_named",
     "new_file",
     "new_folder",
     "stacks_for",
@@ -37,18 +37,18 @@ Progress = Callable[[int, int], None]
 
 @contextlib.contextmanager
 def new_file(dest: str | os.PathLike[str], force: bool, kind: str) -> Iterator[Path]:
-    """Give a path to write to, and make it ``dest`` once it is whole.
+    """Give a temporary path to write to; rename it to ``dest`` at the end.
 
     Raises
     ------
     ParameterError
-        If ``dest`` is there already and ``force`` is not given, or is a folder.
+        If ``dest`` is a folder, or exists and ``force`` is not given.
     """
     path = Path(dest)
     if path.is_dir():
-        raise ParameterError(f"{path}: is a folder; {kind} needs the name of a file")
+        raise ParameterError(f"{path} is a folder; {kind} needs the name of a file")
     if path.exists() and not force:
-        raise ParameterError(f"{path}: is there already; --force replaces it")
+        raise ParameterError(f"{path} exists already; --force replaces it")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -64,21 +64,21 @@ def new_folder(dest: str | os.PathLike[str], force: bool, kind: str) -> Path:
     Raises
     ------
     ParameterError
-        If it is a file, or has something in it and ``force`` is not given.
+        If it is a file, or if it is not empty and ``force`` is not given.
     """
     folder = Path(dest)
     if folder.exists() and not folder.is_dir():
-        raise ParameterError(f"{folder}: is a file; {kind} needs the name of a folder")
+        raise ParameterError(f"{folder} is a file; {kind} needs the name of a folder")
     if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise ParameterError(f"{folder}: is not empty; --force writes into it")
+        raise ParameterError(f"{folder} is not empty; --force writes into it")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def each(
+def iterate(
     store: Store, stack: str | None, progress: Progress | None
 ) -> Iterator[Correlation]:
-    """Yield the correlations of a stack, telling how far it is."""
+    """Yield the correlations of a stack, and report the progress."""
     total = int(np.count_nonzero(store.windows(stack)["part"] >= 0))
     for done, correlation in enumerate(store.correlations(stack), start=1):
         yield correlation
@@ -87,7 +87,7 @@ def each(
 
 
 def about(store: Store, stack: str | None) -> dict[str, str]:
-    """Return what a file of exported correlations tells of its origin."""
+    """Return the origin of exported data: run, stack, configuration, versions."""
     return {
         "title": "Cross-correlations of ambient noise",
         "lags": "positive: the wave reaches the second channel later",
@@ -101,20 +101,20 @@ def about(store: Store, stack: str | None) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Stacked:
-    """A stack that other programs have a place for.
+    """A stack that another program has a place for.
 
     Parameters
     ----------
     name
         Name of the stack.
     period
-        The same without its band.
+        The name without its band.
     unit
-        One of `stacks.UNITS`, or "" for what is of all the time.
+        One of `stacks.UNITS`; "" for a stack of the whole run.
     band
-        Which of the run's bands, from 1; their name, "" if there is only one.
+        Number of the band among the bands of the run, from 1.
     band_name
-        See ``band``.
+        Name of the band; "" if the run has only one.
     """
 
     name: str
@@ -127,22 +127,23 @@ class Stacked:
 def stacks_for(
     store: Store, stack: str | None, units: Collection[str]
 ) -> list[Stacked]:
-    """Return the stacks that are exported: the one that is named, or all of some units.
+    """Return the stacks to export: the named one, or all substacks of some units.
 
-    Of those of all the time only ``all`` itself is, and not its deviation.
+    Of the stacks of the whole run only ``all`` is exported by default, not its
+    standard deviation.
     """
     bands = bands_of(store.stacks)
-    found = []
+    stacks = []
     for name in store.stacks if stack is None else [stack]:
         period, band = split(name)
         unit = unit_of(name)
         if stack is not None or unit in units or period == "all":
             number = bands.index(band) + 1 if band in bands else 1
-            found.append(Stacked(name, period, unit, number, band))
-    return found
+            stacks.append(Stacked(name, period, unit, number, band))
+    return stacks
 
 
-def claimed(
+def iterate_named(
     store: Store,
     stack: Stacked,
     program: str,
@@ -154,24 +155,25 @@ def claimed(
     Raises
     ------
     ParameterError
-        If two pairs have one name there: other programs know fewer than we do.
+        If two pairs have the same name there, because the other program does not
+        distinguish their channels.
     """
-    taken: dict[str, str] = {}
-    for one in each(store, stack.name, progress):
-        name = label(one)
-        if taken.setdefault(name, one.name) != one.name:
+    pairs: dict[str, str] = {}
+    for correlation in iterate(store, stack.name, progress):
+        name = label(correlation)
+        if pairs.setdefault(name, correlation.name) != correlation.name:
             raise ParameterError(
-                f"{taken[name]} and {one.name} are both {name} to {program}: "
-                "correlate one kind of channel a run (--channels)"
+                f"{pairs[name]} and {correlation.name} have the same name in "
+                f"{program}, {name}: correlate one kind of channel per run (--channels)"
             )
-        yield one, name
+        yield correlation, name
 
 
 def write_about(folder: Path, store: Store, stack: str | None) -> Path:
-    """Write what the files of a folder have no place for: see `about`."""
+    """Write the origin of exported data to a file of its own: see `about`."""
     path = folder / ABOUT_FILE
-    told: dict[str, Any] = about(store, stack)
+    origin: dict[str, Any] = about(store, stack)
     for name in ("configuration", "software"):
-        told[name] = json.loads(told[name])
-    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        origin[name] = json.loads(origin[name])
+    path.write_text(json.dumps(origin, indent=1), encoding="utf-8")
     return path

@@ -1,7 +1,7 @@
-"""A Zarr store: a folder of arrays in chunks, for clouds and for dask.
+"""A Zarr store: a folder of arrays in chunks, for cloud storage and dask.
 
-Zarr format 2, uncompressed (noise hardly compresses), with the names of dimensions
-that xarray looks for; zarr and xarray are not needed to write it.
+The format is Zarr 2, uncompressed because noise hardly compresses. The dimensions have
+the names that xarray looks for. Neither zarr nor xarray is needed to write it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from xcorr_app.export.columns import CORRELATION, Column, pair_columns, pairs_of
+from xcorr_app.export.columns import CORRELATION, Column, pair_columns, stacked_pairs
 from xcorr_app.export.target import Progress, about, new_folder
 from xcorr_app.store import Store
 
 __all__ = ["export_zarr"]
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 4 << 20  # about the size of a chunk, in whole rows
 
 
 def export_zarr(
@@ -33,16 +33,17 @@ def export_zarr(
 ) -> Path:
     """Write correlations to a Zarr store.
 
-    ``correlation`` has the dimensions ``pair`` and ``lag``, in chunks of whole rows;
-    beside it stand names, coordinates, geometry, windows and times of the pairs.
+    The array ``correlation`` has the dimensions ``pair`` and ``lag``, in chunks of
+    whole rows. Other arrays are names, coordinates, geometry, windows and times of the
+    pairs.
 
     Parameters
     ----------
     store, dest, stack, force, progress
-        As of `export_sac`.
+        As for `export_sac`.
     """
     folder = new_folder(dest, force, "zarr")
-    chosen = pairs_of(store, stack)
+    chosen = stacked_pairs(store, stack)
     shape = (len(chosen), len(store.lags_s))
     row_bytes = max(shape[1] * store.dtype.itemsize, 1)
     n_rows = min(max(CHUNK_BYTES // row_bytes, 1), max(shape[0], 1))
@@ -51,13 +52,13 @@ def export_zarr(
         ".zattrs": about(store, stack),
     }
     for column in pair_columns(store, stack, chosen):
-        metadata |= _described(column, column.data.shape, column.data.dtype, None)
-        _start_array(folder / column.name)
+        metadata |= _describe_array(column, column.data.shape, column.data.dtype, None)
+        _make_array_folder(folder / column.name)
         chunk = column.data.astype(column.data.dtype.newbyteorder("<"))
         (folder / column.name / "0").write_bytes(chunk.tobytes())
     rows = Column(CORRELATION, ("pair", "lag"), np.zeros((0, 0)))
-    metadata |= _described(rows, shape, store.dtype, n_rows)
-    _start_array(folder / CORRELATION)
+    metadata |= _describe_array(rows, shape, store.dtype, n_rows)
+    _make_array_folder(folder / CORRELATION)
     blocks = store.blocks(stack, chosen, n_rows * row_bytes)
     for number, (_, data) in enumerate(blocks):
         whole = np.zeros((n_rows, shape[1]), store.dtype.newbyteorder("<"))
@@ -72,15 +73,15 @@ def export_zarr(
     return folder
 
 
-def _start_array(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)  # chunks of a store that was there
+def _make_array_folder(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # chunks of an older export
     folder.mkdir()
 
 
-def _described(
+def _describe_array(
     column: Column, shape: tuple[int, ...], dtype: np.dtype, n_rows: int | None
 ) -> dict[str, Any]:
-    """Return the two files that tell what an array is."""
+    """Return the contents of the two files that describe an array."""
     chunks = [max(n, 1) for n in shape]
     chunks[0] = n_rows or chunks[0]
     fill = {"f": "NaN", "U": ""}.get(dtype.kind, 0)
