@@ -1,4 +1,4 @@
-"""Dispersion of a made run whose phase velocity is known at each frequency."""
+"""Dispersion of a synthetic run whose phase velocity is known at each frequency."""
 
 import json
 import math
@@ -11,9 +11,9 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import commands, store
-from xcorr_app.measuring.dispersion import measure_disp, plan
+from xcorr_app.measuring.dispersion import choose_settings, measure_disp
 from xcorr_app.measuring.dispersion_tables import Medians
-from xcorr_app.measuring.dvv_tables import read_table
+from xcorr_app.measuring.tables import read_table
 from xcorr_app.reporting.dispersion import clearest_pair, draw_curves, summary
 from xcorr_app.results.index import finalize
 from xcorr_app.results.runfile import create_run
@@ -40,7 +40,7 @@ def truth(period_s):
 
 
 def wave(distance_km, noise, rng):
-    """Both sides of the wave that noise from all around makes of it."""
+    """The correlation of noise from all directions: the wave on both sides."""
     n = 8192
     f = np.fft.rfftfreq(n, 1 / RATE_HZ)
     with np.errstate(divide="ignore"):
@@ -67,7 +67,7 @@ def make(out, distances_km=(0.0, 60.0, 150.0, 260.0), noise=0.02, located=True,
     pairs = np.stack(np.triu_indices(len(channels)), axis=1).astype("i4")
     rng = np.random.default_rng(1)
     km = np.diff(np.array(distances_km)[pairs], axis=1).ravel()
-    rows = np.array([wave(one, noise, rng) for one in km]).astype("f4")
+    rows = np.array([wave(distance, noise, rng) for distance in km]).astype("f4")
     n = len(pairs)
     counts = np.full(n, 24, "i4"), np.zeros(n, "i8"), np.full(n, DAY_NS)
     with CorrelationWriter(out) as writer:
@@ -84,7 +84,9 @@ def run(tmp_path_factory):
 
 @pytest.mark.parametrize("side", ["symmetric", "causal", "acausal"])
 def test_known_dispersion_is_found(run, tmp_path, side):
-    settings = plan(run, side=side, velocity_km_s=(2.0, 4.5), reference_km_s=3.7)
+    settings = choose_settings(
+        run, side=side, velocity_km_s=(2.0, 4.5), reference_km_s=3.7
+    )
     table, n_pairs, skipped = measure_disp(run, settings, tmp_path)
     assert (n_pairs, skipped) == (6, [])  # and no station with itself
     picks = read_table(table.paths[0])
@@ -100,34 +102,34 @@ def test_known_dispersion_is_found(run, tmp_path, side):
     )
     assert wavelengths[good].min() >= 1.5
     network = read_table(table.paths[1])
-    there = network["n_group"] >= 3
-    assert there.sum() > 12
-    group, phase = truth(network["period_s"][there])
-    np.testing.assert_allclose(network["group_km_s"][there], group, rtol=0.02)
-    np.testing.assert_allclose(network["phase_km_s"][there], phase, rtol=0.01)
-    assert (network["group_p84"] >= network["group_p16"])[there].all()
+    measured = network["n_group"] >= 3
+    assert measured.sum() > 12
+    group, phase = truth(network["period_s"][measured])
+    np.testing.assert_allclose(network["group_km_s"][measured], group, rtol=0.02)
+    np.testing.assert_allclose(network["phase_km_s"][measured], phase, rtol=0.01)
+    assert (network["group_p84"] >= network["group_p16"])[measured].all()
     about = json.loads((tmp_path / "disp.json").read_text())
     assert about["settings"]["side"] == side
 
 
 def test_every_mapping_gives_the_same_files(run, tmp_path):
-    settings = plan(run)
-    one = measure_disp(run, settings, tmp_path / "a")[0]
-    two = measure_disp(run, settings, tmp_path / "b", mapping="multi", processes=3)[0]
-    for path, other in zip(one.paths, two.paths, strict=True):
+    settings = choose_settings(run)
+    simple = measure_disp(run, settings, tmp_path / "a")[0]
+    multi = measure_disp(run, settings, tmp_path / "b", mapping="multi", processes=3)[0]
+    for path, other in zip(simple.paths, multi.paths, strict=True):
         assert path.read_bytes() == other.read_bytes()
 
 
 def test_lags_that_end_before_the_wave(tmp_path):
     with make(tmp_path, (0.0, 100.0, 900.0)) as results:
-        settings = plan(results, velocity_km_s=(2.0, 4.5))
+        settings = choose_settings(results, velocity_km_s=(2.0, 4.5))
         _, n_pairs, skipped = measure_disp(results, settings, tmp_path / "x")
     assert n_pairs == 3
-    assert {one.what for one in skipped} == {
+    assert {skip.what for skip in skipped} == {
         "XX.S0..HHZ - XX.S2..HHZ",
         "XX.S1..HHZ - XX.S2..HHZ",
     }
-    assert "correlate with longer lags" in skipped[0].reason
+    assert "correlate with a longer --max-lag-s" in skipped[0].reason
 
 
 @pytest.mark.parametrize(
@@ -142,20 +144,22 @@ def test_lags_that_end_before_the_wave(tmp_path):
         ({"stack": "al"}, "no stack 'al'"),
     ],
 )
-def test_mistakes_are_told(run, given, words):
+def test_wrong_options_are_refused(run, given, words):
     with pytest.raises(ParameterError, match=words):
-        plan(run, **given)
+        choose_settings(run, **given)
 
 
-def test_what_is_not_there_is_told(run, tmp_path):
+def test_missing_bands_distances_and_components_are_refused(run, tmp_path):
     with make(tmp_path / "a", located=False, config={}) as results:
         with pytest.raises(ParameterError, match="--period-s LO HI"):
-            plan(results)
-        settings = plan(results, period_s=(3.0, 10.0))
-        with pytest.raises(ParameterError, match="no velocities without distances"):
+            choose_settings(results)
+        settings = choose_settings(results, period_s=(3.0, 10.0))
+        with pytest.raises(
+            ParameterError, match="velocities need the coordinates of the stations"
+        ):
             measure_disp(results, settings, tmp_path)
     with pytest.raises(ParameterError, match="--components TT: there are ZZ"):
-        measure_disp(run, plan(run), tmp_path, components="TT")
+        measure_disp(run, choose_settings(run), tmp_path, components="TT")
 
 
 def test_medians_are_those_of_the_values():
@@ -165,10 +169,10 @@ def test_medians_are_those_of_the_values():
     medians = Medians(2, 1.0, 5.0)
     for row in values:
         medians.add(row)
-    found = medians.percentiles()
+    percentiles = medians.percentiles()
     expected = np.percentile(values[:, 0], (16, 50, 84))
-    np.testing.assert_allclose(found[0], expected, atol=0.004)  # two bins
-    assert np.isnan(found[1]).all()
+    np.testing.assert_allclose(percentiles[0], expected, atol=0.004)  # two bins
+    assert np.isnan(percentiles[1]).all()
 
 
 def test_the_command(run, tmp_path):
@@ -189,7 +193,7 @@ def test_pictures(run, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "xcorr_app.reporting.dispersion.save", lambda f, path: figures.append(f)
     )
-    settings = plan(run, reference_km_s=3.7)
+    settings = choose_settings(run, reference_km_s=3.7)
     table, n_pairs, _ = measure_disp(run, settings, tmp_path)
     draw_curves(table, "x.png")
     group, phase, counts = figures[0].axes
@@ -199,7 +203,7 @@ def test_pictures(run, tmp_path, monkeypatch):
     assert counts.lines[0].get_ydata().max() <= n_pairs
     clearest = clearest_pair(table)
     assert clearest["distance_km"][0] > 150
-    nothing, *_ = measure_disp(run, plan(run, min_snr=1e9), tmp_path)
+    nothing, *_ = measure_disp(run, choose_settings(run, min_snr=1e9), tmp_path)
     with pytest.raises(ParameterError, match="lower --min-snr"):
         draw_curves(nothing, "x.png")
     assert "lower --min-snr" in summary(nothing, 6)[0]

@@ -1,4 +1,4 @@
-"""Velocity changes of a made run whose truth is known."""
+"""Velocity changes of a synthetic run whose true changes are known."""
 
 import json
 import math
@@ -11,10 +11,12 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import commands, store
-from xcorr_app.measuring.batches import tell_skipped
+from xcorr_app.measuring.batches import describe_skipped
 from xcorr_app.measuring.dvv import MeasureChanges, measure_dvv
-from xcorr_app.measuring.dvv_settings import METHODS, lag_range, plan
-from xcorr_app.measuring.dvv_tables import CHANGE, NetworkMean, read_table
+from xcorr_app.measuring.dvv_methods import lag_range
+from xcorr_app.measuring.dvv_settings import METHODS, choose_settings
+from xcorr_app.measuring.dvv_tables import CHANGE, NetworkMean
+from xcorr_app.measuring.tables import read_table
 from xcorr_app.reporting.velocity_change import draw_changes, summary
 from xcorr_app.results.index import finalize
 from xcorr_app.results.runfile import create_run
@@ -44,7 +46,7 @@ def coda(lag_s, seed):
 
 
 def make(out, n=4, noise=0.0, config=None, band="", located=True):
-    """Write a run of n stations 5 km apart with a reference and stacks of days."""
+    """Write a run of n stations 5 km apart with a reference and daily stacks."""
     ids = [f"XX.S{k}..HHZ" for k in range(n)]
     places = [(0.0, 0.045 * k) if located else () for k in range(n)]
     channels = [Place(i, *place) for i, place in zip(ids, places, strict=True)]
@@ -85,7 +87,7 @@ TOLERANCE = {"stretching": 1e-4, "mwcs": 2e-4, "wcc": 2e-4, "dtw": 6e-4,
 
 @pytest.mark.parametrize("method", METHODS)
 def test_known_changes_are_found(run, tmp_path, method):
-    settings = plan(run, method=method, lag_s=(8.0, 45.0))
+    settings = choose_settings(run, method=method, lag_s=(8.0, 45.0))
     slow = method in ("dtw", "wts")
     chosen = [("S0", "S1"), ("S3", "S1")] if slow else []
     table, n_pairs, skipped = measure_dvv(run, settings, tmp_path, pairs=chosen)
@@ -113,7 +115,7 @@ def test_known_changes_are_found(run, tmp_path, method):
 
 
 def test_errors_of_stretching_are_those_of_the_noise(run, tmp_path):
-    settings = plan(run, lag_s=(8.0, 45.0))
+    settings = choose_settings(run, lag_s=(8.0, 45.0))
     table, *_ = measure_dvv(run, settings, tmp_path)
     pairs = read_table(table.paths[0])
     truth = np.tile(list(TRUTH.values()), 6)
@@ -126,46 +128,51 @@ def test_errors_of_stretching_are_those_of_the_noise(run, tmp_path):
 def test_every_mapping_and_batch_gives_the_same_files(
     run, tmp_path, mapping, monkeypatch
 ):
-    settings = plan(run)
+    settings = choose_settings(run)
     usual = measure_dvv(run, settings, tmp_path / "usual")[0]
     if mapping == "simple":  # two rows at a time: a series in parts
         monkeypatch.setattr(MeasureChanges.__init__, "__defaults__", (2 * 4 * 2401,))
     other = measure_dvv(
         run, settings, tmp_path / "other", mapping=mapping, processes=3
     )[0]
-    for one, two in zip(usual.paths, other.paths, strict=True):
-        assert one.read_bytes() == two.read_bytes()
+    for path, other_path in zip(usual.paths, other.paths, strict=True):
+        assert path.read_bytes() == other_path.read_bytes()
 
 
 def test_bands_and_filters(tmp_path):
     with make(tmp_path / "a", n=2, band="@0.4-1.6Hz", config={}) as results:
-        assert plan(results, reference="all@0.4-1.6Hz").band_hz == BAND
-        settings = plan(results, reference="all@0.4-1.6Hz", band=(0.5, 1.0))
+        assert choose_settings(results, reference="all@0.4-1.6Hz").band_hz == BAND
+        settings = choose_settings(results, reference="all@0.4-1.6Hz", band=(0.5, 1.0))
         table, *_ = measure_dvv(results, settings, tmp_path)
-        found = read_table(table.paths[1])["dvv"]
-        assert np.abs(found - list(TRUTH.values())).max() < 1e-4
+        dvv = read_table(table.paths[1])["dvv"]
+        assert np.abs(dvv - list(TRUTH.values())).max() < 1e-4
     with (
         make(tmp_path / "b", n=2, config={}) as results,
         pytest.raises(ParameterError, match="--filter-hz LO HI"),
     ):
-        plan(results)
+        choose_settings(results)
 
 
 def test_lags_begin_after_the_slowest_wave(run):
-    settings = plan(run, velocity_km_s=2.0, length_s=20.0)
+    settings = choose_settings(run, velocity_km_s=2.0, length_s=20.0)
     low_s, high_s = lag_range(settings, 10.0, MAX_LAG_S)
     assert (low_s, high_s) == (5.0 + 1 / 0.4, 27.5)
 
 
-def test_what_cannot_be_measured_is_said(tmp_path):
+def test_pairs_that_cannot_be_measured_are_reported(tmp_path):
     with make(tmp_path / "a", n=3, located=False) as results:
-        table, n_pairs, skipped = measure_dvv(results, plan(results), tmp_path)
+        table, n_pairs, skipped = measure_dvv(
+            results, choose_settings(results), tmp_path
+        )
         assert "give --lag-s LO HI" in skipped[0].reason
         assert skipped[0].what == "XX.S0..HHZ - XX.S1..HHZ"
-        with pytest.raises(ParameterError, match="on 3 pairs: the distance is not"):
-            tell_skipped(skipped, n_pairs)
+        with pytest.raises(
+            ParameterError,
+            match="none of the 3 pairs could be measured: the distance is unknown",
+        ):
+            describe_skipped(skipped, n_pairs)
         assert len(read_table(table.paths[0])["dvv"]) == 0
-    lines = tell_skipped(skipped[:2], 6)
+    lines = describe_skipped(skipped[:2], 6)
     assert lines[0] == "2 of 6 pairs skipped:"
 
 
@@ -174,20 +181,20 @@ def test_what_cannot_be_measured_is_said(tmp_path):
     [
         ({"method": "stretch"}, "stretching"),
         ({"period": "week"}, "--period week"),
-        ({"period": "hour"}, "no stacks of each hour"),
+        ({"period": "hour"}, "the results have no substacks of each hour"),
         ({"band": (1.0, 30.0)}, "half the sampling rate"),
         ({"side": "left"}, "--side left"),
         ({"side": "causal", "method": "mwcs"}, "both sides"),
         ({"max_dvv": 2.0}, "--max-dvv"),
         ({"velocity_km_s": 0.0}, "--velocity"),
-        ({"lag_s": (70.0, 80.0)}, "lags reach from 0 to 60 s"),
+        ({"lag_s": (70.0, 80.0)}, "the lags of the results go from 0 to 60 s"),
         ({"frequencies_hz": (0.0,)}, "--frequencies-hz"),
         ({"reference": "al"}, "no stack 'al'"),
     ],
 )
-def test_mistakes_are_told(run, given, words):
+def test_wrong_options_are_refused(run, given, words):
     with pytest.raises(ParameterError, match=words):
-        plan(run, **given)
+        choose_settings(run, **given)
 
 
 def test_mean_of_the_network():
@@ -198,13 +205,13 @@ def test_mean_of_the_network():
     rows["error"] = [1e-4, 2e-4, 1e-4, np.nan, 1e-4]
     rows["coherence"] = [0.9, np.nan, 0.9, 0.9, 0.1]
     mean.add(rows, np.zeros(5, int))
-    (made,) = mean.table([np.nan])
+    (row,) = mean.table([np.nan])
     weight = 1 / (np.array([1e-4, 2e-4]) ** 2 + 1e-10)
     expected = np.average([1e-3, 2e-3], weights=weight)
-    assert made["n_pairs"] == 2
-    assert made["dvv"] == pytest.approx(expected, rel=1e-12)
+    assert row["n_pairs"] == 2
+    assert row["dvv"] == pytest.approx(expected, rel=1e-12)
     scatter = np.average((np.array([1e-3, 2e-3]) - expected) ** 2, weights=weight)
-    assert made["error"] == pytest.approx(np.sqrt(scatter), rel=1e-6)
+    assert row["error"] == pytest.approx(np.sqrt(scatter), rel=1e-6)
 
 
 # ------------------------------------------------------------------ the command
@@ -213,8 +220,7 @@ def test_mean_of_the_network():
 def test_the_command(run, tmp_path, capsys):
     words = ["dvv", str(run.path), "--output", str(tmp_path), "--quiet"]
     words += ["--pair", "S0", "S1", "--pair", "S2", "S1"]
-    said = commands.dvv(words[1:])
-    lines = said.splitlines()
+    lines = commands.dvv(words[1:]).splitlines()
     assert lines[0].startswith("dv/v by stretching of 2 pairs at 5 times: -0.3")
     assert {path.name for path in tmp_path.iterdir()} == {
         "dvv.csv", "dvv_network.csv", "dvv.json", "dvv.png"
@@ -232,7 +238,7 @@ def test_pictures(run, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "xcorr_app.reporting.velocity_change.save", lambda f, path: figures.append(f)
     )
-    settings = plan(run)
+    settings = choose_settings(run)
     table, *_ = measure_dvv(run, settings, tmp_path)
     draw_changes(table, settings, "x.png")
     axes, below, _ = figures[0].axes

@@ -355,7 +355,8 @@ def test_two_pairs_of_one_name_are_refused(tmp_path, kind):
     with (
         make(tmp_path / "out", names, PAIRS[1:3]) as results,
         pytest.raises(
-            ParameterError, match=r"BHZ and CI.CCA..BHZ_CI.HEC..HHZ have the same name in"
+            ParameterError,
+            match=r"BHZ and CI.CCA..BHZ_CI.HEC..HHZ have the same name",
         ),
     ):
         export(results, tmp_path / "dest", kind)

@@ -67,13 +67,13 @@ def dvv(words: list[str]) -> str:
     least = number("--min-coherence", given.min_coherence)
     folder = _new_folder(given, "dvv.csv")
     from xcorr_app import store
-    from xcorr_app.measuring.batches import tell_skipped
+    from xcorr_app.measuring.batches import describe_skipped
     from xcorr_app.measuring.dvv import measure_dvv
-    from xcorr_app.measuring.dvv_settings import plan
+    from xcorr_app.measuring.dvv_settings import choose_settings
     from xcorr_app.reporting import velocity_change
 
     with store.open(given.out) as results, progress_shown(given.quiet) as progress:
-        chosen = plan(
+        chosen = choose_settings(
             results,
             method=given.method,
             reference=chosen_stack(results, given),
@@ -96,7 +96,10 @@ def dvv(words: list[str]) -> str:
     if found is None:
         return ""
     table, n_pairs, skipped = found
-    lines = [*tell_skipped(skipped, n_pairs), *velocity_change.summary(table, chosen)]
+    lines = [
+        *describe_skipped(skipped, n_pairs),
+        *velocity_change.summary(table, chosen),
+    ]
     pictures = []
     with suppress(ParameterError):  # nothing for a picture: the summary has said so
         pictures.append(velocity_change.draw_changes(table, chosen, folder / "dvv.png"))
@@ -174,12 +177,14 @@ def disp(words: list[str]) -> str:
     }
     folder = _new_folder(given, "disp.csv")
     from xcorr_app import store
-    from xcorr_app.measuring.batches import tell_skipped
-    from xcorr_app.measuring.dispersion import measure_disp, plan
+    from xcorr_app.measuring.batches import describe_skipped
+    from xcorr_app.measuring.dispersion import choose_settings, measure_disp
     from xcorr_app.reporting import dispersion
 
     with store.open(given.out) as results, progress_shown(given.quiet) as progress:
-        chosen = plan(results, stack=chosen_stack(results, given), **settings)
+        chosen = choose_settings(
+            results, stack=chosen_stack(results, given), **settings
+        )
         found = measure_disp(
             results,
             chosen,
@@ -193,7 +198,10 @@ def disp(words: list[str]) -> str:
         if found is None:
             return ""
         table, n_pairs, skipped = found
-        lines = [*tell_skipped(skipped, n_pairs), *dispersion.summary(table, n_pairs)]
+        lines = [
+            *describe_skipped(skipped, n_pairs),
+            *dispersion.summary(table, n_pairs),
+        ]
         pictures = []
         with suppress(ParameterError):  # as the summary has said
             pictures.append(dispersion.draw_curves(table, folder / "disp.png"))

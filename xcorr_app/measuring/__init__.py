@@ -1,4 +1,5 @@
 """Velocity change and dispersion of the correlations of a run.
 
-Stacks of a run enter, pair by pair. Tables of measurements leave, as files and rows.
+What enters is the open results of a run: its stacks, pair by pair. What leaves is
+tables of measurements as CSV files, and the settings of the measurement as JSON.
 """

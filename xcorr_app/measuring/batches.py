@@ -1,11 +1,11 @@
-"""Measuring on all pairs of a run: a small workflow, in batches and bounded memory.
+"""A workflow that measures on all pairs of a run, in batches and in bounded memory.
 
 ::
 
-    PairBatches -> a PE that measures -> WriteInOrder
+    PairBatches -> MeasurePairs -> WriteInOrder
 
-The PE that measures reads rows of its own; rows of its results travel to one writer,
-which puts them in the order of the pairs, however many processes there are.
+Each instance of MeasurePairs reads the correlations of its batches. The measurements
+travel to one writer, which writes them in the order of the pairs.
 """
 
 from __future__ import annotations
@@ -35,60 +35,60 @@ from xcorr_app.store import Store
 __all__ = [
     "BATCH_BYTES",
     "Batch",
+    "BatchRows",
     "MeasurePairs",
-    "Measured",
     "Sink",
-    "run_and_tell",
+    "describe_skipped",
+    "measure_and_record",
     "run_batches",
-    "tell_skipped",
-    "write_about",
+    "write_settings",
 ]
 
-BATCH_BYTES = 8 << 20
-EXAMPLES = 3
+BATCH_BYTES = 8 << 20  # of correlations in a batch: small beside a process's memory
+MOST_EXAMPLES = 3  # pairs that are named for each reason
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some pairs of a store, and which batch they are."""
+    """The indices of some pairs of a store, and the number of the batch."""
 
     number: int
     indices: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """Rows of results of a batch: a structured array."""
+class BatchRows:
+    """The measurements of a batch, as rows of a structured array."""
 
     number: int
     rows: np.ndarray
 
 
 class Sink(Protocol):
-    """Where rows go, in order; it makes files in its folder when it is opened."""
+    """Files in a folder that take the rows of all batches, in order."""
 
     folder: str
 
     def open(self) -> None:
-        """Begin."""
+        """Begin the files."""
 
     def add(self, rows: np.ndarray) -> None:
-        """Take the rows of some pairs."""
+        """Write the rows of the pairs of a batch."""
 
     def close(self) -> None:
-        """Finish; nothing more comes."""
+        """Finish the files, after the last batch."""
 
 
 class PairBatches(IterativePE):
-    """The source: deals out batches."""
+    """The source: sends out the batches."""
 
     def _process(self, data: Batch) -> Batch:
         return data
 
 
 class MeasurePairs(GenericPE):
-    """Measures on each pair of a batch; override `measure`.
+    """Measures on each pair of a batch; subclasses override `measurements`.
 
     Parameters
     ----------
@@ -115,32 +115,31 @@ class MeasurePairs(GenericPE):
             store.close()
 
     def process(self, inputs: dict[str, Any]) -> Any:
-        """Measure on the pairs of a batch; what fails on one is said of that one."""
+        """Measure on the pairs of a batch; a pair that fails is reported as skipped."""
         batch: Batch = inputs["input"]
-        assert self._store is not None, "preprocess comes first"
-        found = []
-        for index, make in self.measurements(self._store, batch.indices):
+        assert self._store is not None, "preprocess opens the store"
+        rows = [self.no_rows]
+        for index, measure in self.measurements(self._store, batch.indices):
             pair = self._store.pairs[index]
             try:
-                found.append(make())
+                rows.append(measure())
             except (DataError, SignalError) as error:
                 name = f"{pair['first_id']} - {pair['second_id']}"
                 reason = str(error).removeprefix(
                     f"{pair['first_id']}_{pair['second_id']}: "
                 )
                 yield {"skipped": Skipped(self.stage, name, reason)}
-        rows = np.concatenate([self.no_rows, *found])
-        yield {"output": Measured(batch.number, rows)}
+        yield {"output": BatchRows(batch.number, np.concatenate(rows))}
 
     no_rows: np.ndarray
 
     def measurements(self, store: Store, indices: np.ndarray) -> Any:
-        """Yield for each pair its index, and a call that gives its rows."""
+        """Yield the index of each pair and a function that returns its rows."""
         raise NotImplementedError
 
 
 class WriteInOrder(GenericPE):
-    """Gives rows to a sink in the order of the batches, whichever comes first."""
+    """Writes the rows of the batches to a sink in the order of the batches."""
 
     def __init__(self, sink: Sink) -> None:
         super().__init__()
@@ -156,9 +155,9 @@ class WriteInOrder(GenericPE):
             self.sink.open()
 
     def process(self, inputs: dict[str, Any]) -> None:
-        """Take a batch."""
-        measured: Measured = inputs["input"]
-        self._waiting[measured.number] = measured.rows
+        """Write the rows of a batch, or keep them until earlier batches have come."""
+        batch: BatchRows = inputs["input"]
+        self._waiting[batch.number] = batch.rows
         while self._next in self._waiting:
             with report_full_disk(self.sink.folder):
                 self.sink.add(self._waiting.pop(self._next))
@@ -173,75 +172,76 @@ def run_batches(
     measure: MeasurePairs,
     sink: Sink,
     indices: np.ndarray,
-    at_once: int,
+    batch_pairs: int,
     *,
     mapping: str = "simple",
     processes: int | None = None,
     progress: Progress | None = None,
 ) -> list[Skipped] | None:
-    """Measure on pairs, write the rows, and return what was skipped.
+    """Measure on pairs, write the rows, and return the pairs that were skipped.
 
     Parameters
     ----------
     measure, sink
-        What is done with a batch, and where its rows go.
+        The element that measures, and the files for its rows.
     indices
-        Rows of the store's pairs.
-    at_once
-        Most pairs in a batch; there are fewer where processes would have nothing to do.
+        Indices of the pairs in the store.
+    batch_pairs
+        Largest number of pairs in a batch. Batches are smaller if there would be fewer
+        than 8 per process.
     mapping, processes
-        As of `dispel4py.run.run`.
+        As for `dispel4py.run.run`.
     progress
-        Called with pairs done and pairs in all.
+        Called with the number of pairs done and the number of all pairs.
 
     Returns
     -------
     list or None
-        None in processes of an MPI run that have nothing to tell.
+        None in the processes of an MPI run that do not have the results.
     """
-    at_once = max(min(at_once, -(-len(indices) // (8 * (processes or 1)))), 1)
+    batch_pairs = max(min(batch_pairs, -(-len(indices) // (8 * (processes or 1)))), 1)
     batches = [
-        {"input": Batch(number, indices[begin : begin + at_once])}
-        for number, begin in enumerate(range(0, len(indices), at_once))
+        {"input": Batch(number, indices[begin : begin + batch_pairs])}
+        for number, begin in enumerate(range(0, len(indices), batch_pairs))
     ]
     source, write = PairBatches(), WriteInOrder(sink)
     graph = WorkflowGraph()
     graph.connect(source, "output", measure, "input")
     graph.connect(measure, "output", write, "input")
-    follow = _Follow(measure.name, len(batches), len(indices), progress)
+    pairs_done = _PairProgress(measure.name, len(batches), len(indices), progress)
     result = run_graph(
         graph,
         {source: batches},
         mapping=mapping,
         processes=processes,
-        observers=[] if progress is None else [follow],
+        observers=[] if progress is None else [pairs_done],
     )
     if not result.complete:
         return None
     skipped: list[Skipped] = result.output(measure.id, "skipped")
-    return sorted(skipped, key=lambda one: (one.reason, one.what))
+    return sorted(skipped, key=lambda skip: (skip.reason, skip.what))
 
 
-class _Follow(Observer):
-    """Turns the counts of the PEs into pairs done."""
+class _PairProgress(Observer):
+    """Converts the number of batches done into the number of pairs done."""
 
     def __init__(
         self, name: str, n_batches: int, n_pairs: int, progress: Progress | None
     ) -> None:
         self.name, self.n_batches, self.n_pairs = name, n_batches, n_pairs
-        self.show = progress
+        self.report = progress
         self._id = ""
 
     def started(self, plan: Any) -> None:
         self._id = next(pe.id for pe in plan.pes if pe.name == self.name)
 
     def progress(self, counts: dict[str, Count]) -> None:
-        share = counts[self._id].n_in / max(self.n_batches, 1)
-        if self.show is not None:
-            self.show(round(share * self.n_pairs), self.n_pairs)
+        fraction = counts[self._id].n_in / max(self.n_batches, 1)
+        if self.report is not None:
+            self.report(round(fraction * self.n_pairs), self.n_pairs)
 
 
-def run_and_tell(
+def measure_and_record(
     store: Store,
     path: Path,
     settings: Mapping[str, Any],
@@ -249,57 +249,63 @@ def run_and_tell(
     sink: Sink,
     indices: np.ndarray,
     row_bytes: int,
-    **how: Any,
+    **options: Any,
 ) -> list[Skipped] | None:
-    """Measure as `run_batches` does, and write to ``path`` how it was done.
+    """Measure as `run_batches` does, and write the settings to ``path``.
 
     Parameters
     ----------
+    store
+        Open results.
+    path
+        The JSON file of the settings, the number of pairs, and the skipped pairs.
     settings
-        What is told, beside the number of pairs and those that were skipped.
+        Settings of the measurement.
+    measure, sink, indices, options
+        As for `run_batches`.
     row_bytes
-        What is read of a pair; a batch is of `BATCH_BYTES`.
+        Bytes that are read for one pair; a batch has about `BATCH_BYTES`.
     """
-    skipped = run_batches(measure, sink, indices, BATCH_BYTES // row_bytes, **how)
+    skipped = run_batches(measure, sink, indices, BATCH_BYTES // row_bytes, **options)
     if skipped is not None:
-        told = {
+        outcome = {
             "n_pairs": len(indices),
-            "skipped": [[one.what, one.reason] for one in skipped],
+            "skipped": [[skip.what, skip.reason] for skip in skipped],
         }
-        write_about(store, path, {**settings, **told})
+        write_settings(store, path, {**settings, **outcome})
     return skipped
 
 
-def write_about(store: Store, path: Path, settings: Mapping[str, Any]) -> Path:
-    """Write how results were made: settings, and the run that they were made of."""
-    known = {
+def write_settings(store: Store, path: Path, settings: Mapping[str, Any]) -> Path:
+    """Write the settings of a measurement, and the run that was measured."""
+    record = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "run_id": store.run_id,
         "software": store.software,
         "settings": dict(settings),
         "configuration": store.config,
     }
-    path.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    path.write_text(json.dumps(record, indent=1), encoding="utf-8")
     return path
 
 
-def tell_skipped(skipped: Sequence[Skipped], n_pairs: int) -> list[str]:
-    """Return lines about pairs that were skipped, by reason.
+def describe_skipped(skipped: Sequence[Skipped], n_pairs: int) -> list[str]:
+    """Return lines of text about the pairs that were skipped, by reason.
 
     Raises
     ------
     ParameterError
-        If nothing else is left.
+        If all pairs were skipped.
     """
-    reasons = Counter(one.reason for one in skipped)
+    reasons = Counter(skip.reason for skip in skipped)
     if n_pairs and len(skipped) >= n_pairs:
         reason, _ = reasons.most_common(1)[0]
         raise ParameterError(
-            f"nothing could be measured on {n_pairs:,} pairs: {reason}"
+            f"none of the {n_pairs:,} pairs could be measured: {reason}"
         )
     lines = [f"{len(skipped):,} of {n_pairs:,} pairs skipped:"] if skipped else []
     for reason, count in reasons.most_common():
-        names = [one.what for one in skipped if one.reason == reason]
-        more = f" and {count - EXAMPLES:,} more" if count > EXAMPLES else ""
-        lines.append(f"  {reason}: {', '.join(names[:EXAMPLES])}{more}")
+        names = [skip.what for skip in skipped if skip.reason == reason]
+        more = f" and {count - MOST_EXAMPLES:,} more" if count > MOST_EXAMPLES else ""
+        lines.append(f"  {reason}: {', '.join(names[:MOST_EXAMPLES])}{more}")
     return lines

@@ -19,23 +19,30 @@ from seismo_pes.signal.ftan import Dispersion
 from xcorr_app.measuring.batches import (
     MeasurePairs,
     Progress,
-    run_and_tell,
+    measure_and_record,
 )
 from xcorr_app.measuring.dispersion_tables import PICK, CurveTable
 from xcorr_app.measuring.dvv_settings import band_of
 from xcorr_app.pair_subsets import USUAL, chosen_pairs
 from xcorr_app.store import Store
 
-__all__ = ["DispSettings", "MeasureCurves", "measure_curve", "measure_disp", "plan"]
+__all__ = [
+    "DispSettings",
+    "MeasureCurves",
+    "choose_settings",
+    "measure_curve",
+    "measure_disp",
+]
 
 ABOUT_FILE = "disp.json"
 N_PERIODS = 30
-SPARE = 0.98  # of the longest lag
+# Lags that are used, as a part of the longest lag: the slowest wave ends before it.
+LAST_PART = 0.98
 
 
 @dataclass(frozen=True)
 class DispSettings:
-    """How dispersion is measured.
+    """Settings of a measurement of dispersion.
 
     Parameters
     ----------
@@ -48,13 +55,14 @@ class DispSettings:
     side
         ``symmetric``, ``causal`` or ``acausal``.
     reference_km_s
-        Phase velocity nearly known at the longest period; None: no phase velocity.
+        Approximate phase velocity at the longest period, which resolves the ambiguity
+        of 2 pi; None: phase velocities are not measured.
     alpha
-        Width of the filters; None: by the distance.
+        Width of the filters; None: chosen from the distance.
     min_snr
-        A pick is accepted from this signal-to-noise ratio on.
+        Least signal-to-noise ratio of an accepted pick.
     min_wavelengths
-        And if the stations are so many wavelengths apart.
+        Least distance of the stations of an accepted pick, in wavelengths.
     """
 
     stack: str
@@ -67,7 +75,7 @@ class DispSettings:
     min_wavelengths: float = 1.5
 
 
-def plan(
+def choose_settings(
     store: Store,
     *,
     stack: str | None = None,
@@ -75,28 +83,28 @@ def plan(
     n_periods: int = N_PERIODS,
     **settings: Any,
 ) -> DispSettings:
-    """Return the settings for a run, what is not given taken from the run.
+    """Return the settings for a run; options that are not given follow from the run.
 
     Parameters
     ----------
     store
         Open results.
     stack
-        Name of the stack; by default the usual one.
+        Name of the stack; by default the stack of the whole run.
     period_s
-        Shortest and longest period; by default of the band of the run.
+        Shortest and longest period; by default from the band of the run.
     n_periods
-        How many, equally spaced in logarithm.
+        Number of periods, equally spaced in logarithm.
     settings
-        As of `DispSettings`.
+        Other fields of `DispSettings`.
 
     Raises
     ------
     ParameterError
-        If periods, velocities or stack cannot be.
+        If there is no such stack, or periods or velocities are out of range.
     """
     name = store.default_stack if stack is None else stack
-    store.windows(name)  # it is there
+    store.windows(name)  # raises if there is no such stack
     if period_s is None:
         band = band_of(store, name)
         if band is None:
@@ -111,11 +119,12 @@ def plan(
             "< HI, two samples"
         )
     if n_periods < 2:
-        raise ParameterError(f"--periods {n_periods}: 2 or more")
+        raise ParameterError(f"--periods {n_periods}: must be 2 or more")
     periods = np.geomspace(*period_s, n_periods)
-    made = DispSettings(name, tuple(float(f"{p:.5g}") for p in periods), **settings)
-    _check(made)
-    return made
+    rounded_s = tuple(float(f"{period:.5g}") for period in periods)
+    chosen = DispSettings(name, rounded_s, **settings)
+    _check(chosen)
+    return chosen
 
 
 def _check(settings: DispSettings) -> None:
@@ -140,7 +149,7 @@ def measure_curve(correlation: Correlation, settings: DispSettings) -> np.ndarra
     correlation
         Lags -K..K, with its distance.
     settings
-        How.
+        Periods, velocities and limits.
 
     Returns
     -------
@@ -154,14 +163,14 @@ def measure_curve(correlation: Correlation, settings: DispSettings) -> np.ndarra
     """
     slow, fast = settings.velocity_km_s
     distance_km = correlation.distance_km
-    last_s = SPARE * float(correlation.lags_s[-1])
+    last_s = LAST_PART * float(correlation.lags_s[-1])
     slowest = max(slow, distance_km / last_s)
     if slowest > 0.8 * fast:
         raise DataError(
-            f"the lags end before a wave of {0.8 * fast:g} km/s has passed: correlate "
-            "with longer lags"
+            f"the lags are too short for a wave of {0.8 * fast:g} km/s: correlate with "
+            "a longer --max-lag-s"
         )
-    found = measure_dispersion(
+    dispersion = measure_dispersion(
         correlation,
         settings.period_s,
         (slowest, fast),
@@ -169,7 +178,7 @@ def measure_curve(correlation: Correlation, settings: DispSettings) -> np.ndarra
         reference_km_s=settings.reference_km_s,
         alpha=settings.alpha,
     )
-    return _picks(found.picks, distance_km, settings)
+    return _picks(dispersion.picks, distance_km, settings)
 
 
 def _picks(found: Dispersion, distance_km: float, settings: DispSettings) -> np.ndarray:
@@ -198,7 +207,7 @@ class MeasureCurves(MeasurePairs):
     out
         Folder of the run.
     settings
-        How.
+        Periods, velocities and limits.
     """
 
     stage = "disp"
@@ -211,22 +220,22 @@ class MeasureCurves(MeasurePairs):
     def measurements(
         self, store: Store, indices: np.ndarray
     ) -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
-        """Yield for each pair a call that gives its picks."""
+        """Yield the index of each pair and a function that returns its picks."""
         for block, data in store.blocks(self.settings.stack, indices):
             for index, row in zip(block.tolist(), data, strict=True):
-                yield index, partial(self._curve, store, index, row)
+                yield index, partial(self._measure_pair, store, index, row)
 
-    def _curve(self, store: Store, index: int, row: np.ndarray) -> np.ndarray:
-        correlation = as_item(store, index, row)
+    def _measure_pair(self, store: Store, index: int, row: np.ndarray) -> np.ndarray:
+        correlation = make_correlation(store, index, row)
         if not np.isfinite(correlation.data).all() or not correlation.data.any():
-            raise DataError(f"has nothing in stack {self.settings.stack!r}")
+            raise DataError(f"has no data in stack {self.settings.stack!r}")
         rows = measure_curve(correlation, self.settings)
         rows["pair"] = index
         return rows
 
 
-def as_item(store: Store, index: int, row: np.ndarray) -> Correlation:
-    """Return a row of a store as an item of workflows."""
+def make_correlation(store: Store, index: int, row: np.ndarray) -> Correlation:
+    """Return a row of a store as a correlation that elements take."""
     pair = store.pairs[index]
     return Correlation.of(
         str(pair["first_id"]),
@@ -248,39 +257,47 @@ def measure_disp(
     processes: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[CurveTable, int, list[Skipped]] | None:
-    """Measure the dispersion of pairs, and the median of the network.
+    """Measure the dispersion of pairs, and the median over the pairs.
 
     Parameters
     ----------
     store
         Open results.
     settings
-        From `plan`.
+        Made by `choose_settings`.
     folder
-        Where ``disp.csv`` (each pair), ``disp_network.csv`` (the median of all) and
-        ``disp.json`` (how it was made) go.
+        Folder for ``disp.csv`` (each pair), ``disp_network.csv`` (the medians over the
+        pairs) and ``disp.json`` (the settings).
     pairs
-        Names of two channels each; by default all that are apart.
+        Names of two channels each; by default all pairs with a distance above 0.
     components
-        Only these, e.g. ``ZZ``; by default those, if there are any.
+        Only pairs of these components; by default ``ZZ``, if the results have it.
     mapping, processes, progress
-        As of `run_batches`.
+        As for `run_batches`.
 
     Returns
     -------
     tuple or None
-        The table, how many pairs there were, and those that were skipped. None in
-        processes of an MPI run that have nothing to tell.
+        The table, the number of pairs, and the pairs that were skipped. None in the
+        processes of an MPI run that do not have the results.
+
+    Raises
+    ------
+    ParameterError
+        If no distances are known.
     """
     indices = chosen_pairs(store, pairs, settings.stack, components, usual=USUAL)
     apart = store.pairs["distance_km"][indices] > 0
     if not apart.any():
-        raise ParameterError(f"{store.path}: no velocities without distances")
+        raise ParameterError(
+            f"{store.path}: velocities need the coordinates of the stations "
+            "(--inventory)"
+        )
     indices = indices[apart]
     table = CurveTable(
         str(store.path), str(folder), settings.period_s, settings.velocity_km_s
     )
-    skipped = run_and_tell(
+    skipped = measure_and_record(
         store,
         Path(folder, ABOUT_FILE),
         asdict(settings),

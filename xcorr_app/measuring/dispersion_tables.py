@@ -1,4 +1,4 @@
-"""Tables of dispersion: picks of each pair, and medians of the network."""
+"""Tables of dispersion: the picks of each pair, and the medians over the pairs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import IO
 import numpy as np
 
 from xcorr_app import store as stores
-from xcorr_app.measuring.dvv_tables import temporary_name, text
+from xcorr_app.measuring.tables import format_number, temporary_path
 from xcorr_app.store import Store
 
-__all__ = ["PICK", "CurveTable", "on_periods"]
+__all__ = ["PICK", "CurveTable", "interpolate_velocity"]
 
 PICK = np.dtype(
     [
@@ -32,43 +32,46 @@ PICK = np.dtype(
 FLAGS = "accepted", "at_edge"
 VALUES = PICK.names[1 : -len(FLAGS)]  # type: ignore[index]
 PAIRS_FILE, NETWORK_FILE = "disp.csv", "disp_network.csv"
-N_BINS = 2000
+N_BINS = 2000  # of velocity: an error of at most 1/2000 of the range
 PERCENTILES = (16, 50, 84)
 VELOCITIES = ("group_km_s", "phase_km_s")
 
 
-def on_periods(rows: np.ndarray, period_s: np.ndarray, name: str) -> np.ndarray:
-    """Return a velocity of one pair at common periods, NaN where it is not known.
+def interpolate_velocity(
+    rows: np.ndarray, period_s: np.ndarray, name: str
+) -> np.ndarray:
+    """Return a velocity of one pair at common periods, NaN where it is unknown.
 
-    A pick belongs to the period that the wave had, not to that of the filter; between
-    accepted picks of neighbouring filters it is interpolated.
+    The period of a pick is its instantaneous period, not the centre period of the
+    filter. The velocity is interpolated between accepted picks of neighbouring filters.
 
     >>> rows = np.zeros(3, PICK)
     >>> rows["instantaneous_period_s"] = [1.1, 2.1, 4.1]
     >>> rows["group_km_s"], rows["accepted"] = [3.0, 3.2, 3.6], True
-    >>> on_periods(rows, np.array([1.0, 2.0, 3.1]), "group_km_s").round(3)
+    >>> interpolate_velocity(rows, np.array([1.0, 2.0, 3.1]), "group_km_s").round(3)
     array([ nan, 3.18, 3.4 ])
     """
-    good = np.flatnonzero(rows["accepted"] & np.isfinite(rows[name]))
-    good = good[np.argsort(rows["instantaneous_period_s"][good], kind="stable")]
-    if len(good) < 2:
+    known = np.flatnonzero(rows["accepted"] & np.isfinite(rows[name]))
+    known = known[np.argsort(rows["instantaneous_period_s"][known], kind="stable")]
+    if len(known) < 2:
         return np.full(len(period_s), np.nan)
-    at, values = rows["instantaneous_period_s"][good], rows[name][good]
-    after = np.clip(np.searchsorted(at, period_s), 1, len(at) - 1)
-    beside = np.abs(good[after] - good[after - 1]) == 1
-    inside = (period_s >= at[0]) & (period_s <= at[-1])
-    return np.where(inside & beside, np.interp(period_s, at, values), np.nan)
+    known_s, velocity = rows["instantaneous_period_s"][known], rows[name][known]
+    after = np.clip(np.searchsorted(known_s, period_s), 1, len(known_s) - 1)
+    neighbours = np.abs(known[after] - known[after - 1]) == 1
+    inside = (period_s >= known_s[0]) & (period_s <= known_s[-1])
+    interpolated = np.interp(period_s, known_s, velocity)
+    return np.where(inside & neighbours, interpolated, np.nan)
 
 
 class Medians:
-    """Percentiles of velocities at each period, of counts in fine bins.
+    """Percentiles of velocities at each period, from counts in narrow bins.
 
     Parameters
     ----------
     n_periods
-        How many periods.
+        Number of periods.
     low, high
-        Edges of the bins, km/s; what lies outside counts as being at the edge.
+        Limits of the bins, km/s. A velocity outside is counted in the nearest bin.
     """
 
     def __init__(self, n_periods: int, low: float, high: float) -> None:
@@ -78,11 +81,11 @@ class Medians:
     def add(self, velocity: np.ndarray) -> None:
         """Add the velocities of one pair, shape (n_periods,); NaN is left out."""
         known = np.flatnonzero(np.isfinite(velocity))
-        place = np.searchsorted(self.edges, velocity[known], side="right") - 1
-        self.counts[known, np.clip(place, 0, N_BINS - 1)] += 1
+        bins = np.searchsorted(self.edges, velocity[known], side="right") - 1
+        self.counts[known, np.clip(bins, 0, N_BINS - 1)] += 1
 
     def percentiles(self) -> np.ndarray:
-        """Return shape (n_periods, 3): the 16th, 50th and 84th; NaN where none is.
+        """Return the 16th, 50th and 84th, shape (n_periods, 3); NaN without velocities.
 
         >>> medians = Medians(1, 0.0, 2000.0)
         >>> for value in (10.5, 11.5, 12.5):
@@ -90,27 +93,27 @@ class Medians:
         >>> medians.percentiles()[0, 1]
         np.float64(11.5)
         """
-        found = np.full((len(self.counts), len(PERCENTILES)), np.nan)
-        for row, counts in zip(found, self.counts, strict=True):
+        percentiles = np.full((len(self.counts), len(PERCENTILES)), np.nan)
+        for row, counts in zip(percentiles, self.counts, strict=True):
             total = np.cumsum(counts)
             if total[-1]:
-                wanted = np.array(PERCENTILES) / 100 * total[-1]
-                bins = np.searchsorted(total, wanted)  # the first that reaches it
-                part = 1 - (total[bins] - wanted) / counts[bins]
+                rank = np.array(PERCENTILES) / 100 * total[-1]
+                bins = np.searchsorted(total, rank)  # the first that reaches the rank
+                part = 1 - (total[bins] - rank) / counts[bins]
                 width = self.edges[1] - self.edges[0]
                 row[:] = self.edges[bins] + part * width
-        return found
+        return percentiles
 
 
 class CurveTable:
-    """Writes picks to a CSV file, and gathers medians of the network.
+    """Writes picks to a CSV file, and computes the medians over the pairs.
 
     Parameters
     ----------
     out
-        Folder of the run, for the names of its pairs.
+        Folder of the run, which has the names of the pairs.
     folder
-        Where the files go.
+        Folder of the files.
     period_s
         Centre periods, rising.
     velocity_km_s
@@ -133,15 +136,15 @@ class CurveTable:
 
     @property
     def paths(self) -> tuple[Path, Path]:
-        """The file of the pairs, and that of the network."""
+        """The file of the pairs, and the file of the medians."""
         return Path(self.folder, PAIRS_FILE), Path(self.folder, NETWORK_FILE)
 
     def open(self) -> None:
-        """Begin the file of the pairs, under another name until it is whole."""
+        """Begin the file of the pairs, under a temporary name."""
         path, _ = self.paths
         path.parent.mkdir(parents=True, exist_ok=True)
         self._store = stores.open(self.out)
-        self._file = temporary_name(path).open("w", encoding="utf-8", newline="")
+        self._file = temporary_path(path).open("w", encoding="utf-8", newline="")
         self._file.write(",".join(["first", "second", *VALUES, *FLAGS]) + "\n")
         slow, fast = self.velocity_km_s
         self._medians = {
@@ -150,7 +153,7 @@ class CurveTable:
         }
 
     def add(self, rows: np.ndarray) -> None:
-        """Write the picks of some pairs."""
+        """Write the picks of the pairs of a batch."""
         assert self._file is not None
         assert self._store is not None
         for curve in rows.reshape(-1, len(self.period_s)):
@@ -158,25 +161,28 @@ class CurveTable:
             names = f"{pair['first_id']},{pair['second_id']}"
             for row in curve.tolist():
                 values, flags = row[1 : -len(FLAGS)], row[-len(FLAGS) :]
-                cells = [*(text(value) for value in values), *(f"{f:d}" for f in flags)]
+                cells = [
+                    *(format_number(value) for value in values),
+                    *(f"{f:d}" for f in flags),
+                ]
                 self._file.write(f"{names},{','.join(cells)}\n")
             for name, medians in self._medians.items():
-                medians.add(on_periods(curve, self.period_s, name))
+                medians.add(interpolate_velocity(curve, self.period_s, name))
 
     def close(self) -> None:
-        """Write the medians of the network, and give the files their names."""
+        """Write the medians over the pairs, and give both files their final names."""
         if self._file is None or self._store is None:
             return
         path, network = self.paths
         self._file.close()
         self._store.close()
-        with temporary_name(network).open("w", encoding="utf-8", newline="") as file:
-            file.writelines(self._network_lines())
-        for one in (path, network):
-            os.replace(temporary_name(one), one)
+        with temporary_path(network).open("w", encoding="utf-8", newline="") as file:
+            file.writelines(self._format_network())
+        for final in (path, network):
+            os.replace(temporary_path(final), final)
         self._file = self._store = None
 
-    def _network_lines(self) -> Iterator[str]:
+    def _format_network(self) -> Iterator[str]:
         head = ["period_s"]
         for name in VELOCITIES:
             short = name.partition("_")[0]
@@ -187,4 +193,7 @@ class CurveTable:
             low, middle, high = medians.percentiles().T
             columns += [medians.counts.sum(axis=1), middle, low, high]
         for period, *cells in zip(*columns, strict=True):
-            yield ",".join([f"{period:g}", *(text(float(c)) for c in cells)]) + "\n"
+            yield (
+                ",".join([f"{period:g}", *(format_number(float(c)) for c in cells)])
+                + "\n"
+            )

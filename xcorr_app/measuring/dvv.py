@@ -1,4 +1,4 @@
-"""Velocity change over time: stacks of each period against a reference."""
+"""Velocity change over time: substacks compared with a reference stack."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import numpy as np
 from dispel4py.errors import DataError
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.measuring import velocity_change as dvv
+from seismo_pes.measuring.velocity_change import VelocityChanges
 from xcorr_app.measuring.batches import (
     BATCH_BYTES,
     MeasurePairs,
     Progress,
-    run_and_tell,
+    measure_and_record,
 )
-from xcorr_app.measuring.dvv_settings import BY_FREQUENCY, DvvSettings, measure
+from xcorr_app.measuring.dvv_methods import measure_changes
+from xcorr_app.measuring.dvv_settings import BY_FREQUENCY, DvvSettings
 from xcorr_app.measuring.dvv_tables import CHANGE, ChangeTable
 from xcorr_app.pair_subsets import chosen_pairs
 from xcorr_app.store import Store
@@ -39,9 +40,9 @@ class MeasureChanges(MeasurePairs):
     out
         Folder of the run.
     settings
-        How.
+        Method, stacks, band and range of lags.
     max_bytes
-        Bound for the correlations that are read at once.
+        Largest size of the correlations that are read at once.
     """
 
     stage = "dvv"
@@ -56,93 +57,99 @@ class MeasureChanges(MeasurePairs):
     def measurements(
         self, store: Store, indices: np.ndarray
     ) -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
-        """Yield for each pair a call that gives its changes."""
+        """Yield the index of each pair and a function that returns its changes."""
         row_bytes = len(store.lags_s) * store.dtype.itemsize
-        at_once = max(self.max_bytes // row_bytes, 1)
-        if len(indices) * len(self.settings.current) <= at_once:
-            series = _read(store, self.settings.current, indices)
-            for place, index in enumerate(indices.tolist()):
-                parts = partial(_rows_of, series, place)
-                yield index, partial(self._changes, store, index, [parts])
+        most_rows = max(self.max_bytes // row_bytes, 1)
+        names = self.settings.current
+        if len(indices) * len(names) <= most_rows:
+            windows, data = _read_substacks(store, names, indices)
+            for column, index in enumerate(indices.tolist()):
+                part = partial(_select_pair, windows, data, column)
+                yield index, partial(self._measure_pair, store, index, [part])
             return
-        for index in indices.tolist():  # long series: in parts
-            names = self.settings.current
-            parts_of_it = [
-                partial(_read_rows, store, names[i : i + at_once], i, index)
-                for i in range(0, len(names), at_once)
+        for index in indices.tolist():  # the substacks of one pair in several parts
+            parts = [
+                partial(_read_pair, store, names[i : i + most_rows], i, index)
+                for i in range(0, len(names), most_rows)
             ]
-            yield index, partial(self._changes, store, index, parts_of_it)
+            yield index, partial(self._measure_pair, store, index, parts)
 
-    def _changes(
+    def _measure_pair(
         self, store: Store, index: int, parts: Sequence[Callable[[], _Series]]
     ) -> np.ndarray:
         pair, name = store.pairs[index], self.settings.reference
         data = next((rows for _, rows in store.blocks(name, [index])), np.zeros((1, 0)))
         if not data.size or not np.isfinite(data).all() or not data.any():
-            raise DataError(f"has nothing in stack {name!r}")
+            raise DataError(f"has no data in stack {name!r}")
         ids = str(pair["first_id"]), str(pair["second_id"])
-        known = {"distance_km": float(pair["distance_km"])}
-        form: Any = partial(Correlation.of, *ids, rate_hz=store.sampling_rate_hz)
-        reference = form(data[0].astype(float), **known)
-        found = [self.no_rows]
+        distance_km = float(pair["distance_km"])
+        make: Any = partial(
+            Correlation.of,
+            *ids,
+            rate_hz=store.sampling_rate_hz,
+            distance_km=distance_km,
+        )
+        reference = make(data[0].astype(float))
+        tables = [self.no_rows]
         for part in parts:
-            which, windows, rows = part()
+            current, windows, rows = part()
             usable = (windows["n_windows"] > 0) & np.isfinite(rows).all(axis=1)
             if usable.any():
                 times = {n: windows[n][usable] for n in ("start_ns", "end_ns")}
-                series = form(rows[usable].astype(float), **known, **times)
-                changes = measure(series, reference, self.settings)
-                found.append(_table(index, which[usable], windows[usable], changes))
-        made = np.concatenate(found)
-        if not len(made):
-            raise DataError("has no stacks over time")
-        return made
+                series = make(rows[usable].astype(float), **times)
+                changes = measure_changes(series, reference, self.settings)
+                tables.append(
+                    _tabulate(index, current[usable], windows[usable], changes)
+                )
+        table = np.concatenate(tables)
+        if not len(table):
+            raise DataError("has no substacks with data")
+        return table
 
 
-# Which of the current stacks, their windows, and their data.
+# Of one pair: indices of its current stacks in the settings, windows, and data.
 _Series = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _read(
+def _read_substacks(
     store: Store, names: Sequence[str], indices: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return windows and data of some pairs in some stacks, shape (names, pairs)."""
     windows = np.stack([store.windows(name)[indices] for name in names])
     data = np.full((*windows.shape, len(store.lags_s)), np.nan, store.dtype)
-    place = {index: k for k, index in enumerate(indices.tolist())}
+    columns = {index: column for column, index in enumerate(indices.tolist())}
     for number, name in enumerate(names):
         for block, rows in store.blocks(name, indices):
-            data[number, [place[index] for index in block.tolist()]] = rows
+            data[number, [columns[index] for index in block.tolist()]] = rows
     return windows, data
 
 
-def _rows_of(series: tuple[np.ndarray, np.ndarray], place: int) -> _Series:
-    windows, data = series
-    return np.arange(len(data)), windows[:, place], data[:, place]
+def _select_pair(windows: np.ndarray, data: np.ndarray, column: int) -> _Series:
+    return np.arange(len(data)), windows[:, column], data[:, column]
 
 
-def _read_rows(store: Store, names: Sequence[str], first: int, index: int) -> _Series:
-    which, windows, data = _rows_of(_read(store, names, np.array([index])), 0)
-    return which + first, windows, data
+def _read_pair(store: Store, names: Sequence[str], first: int, index: int) -> _Series:
+    windows, data = _read_substacks(store, names, np.array([index]))
+    return first + np.arange(len(names)), windows[:, 0], data[:, 0]
 
 
-def _table(
-    index: int, which: np.ndarray, windows: np.ndarray, found: dvv.VelocityChanges
+def _tabulate(
+    index: int, current: np.ndarray, windows: np.ndarray, changes: VelocityChanges
 ) -> np.ndarray:
-    """Return changes as rows, time after time, and frequency after frequency."""
-    frequencies = [np.nan] if found.frequency_hz is None else found.frequency_hz
-    n, many = len(which), len(frequencies)
-    rows = np.zeros((n, many), CHANGE)
-    rows["pair"], rows["current"] = index, which[:, None]
+    """Return changes as rows, in the order of time and then of frequency."""
+    frequencies = [np.nan] if changes.frequency_hz is None else changes.frequency_hz
+    shape = len(current), len(frequencies)
+    rows = np.zeros(shape, CHANGE)
+    rows["pair"], rows["current"] = index, current[:, None]
     for name in ("start_ns", "end_ns", "n_windows"):
         rows[name] = windows[name][:, None]
     rows["frequency_hz"] = frequencies
     for name, values in (
-        ("dvv", found.dvv),
-        ("error", found.error),
-        ("coherence", found.likeness),
+        ("dvv", changes.dvv),
+        ("error", changes.error),
+        ("coherence", changes.likeness),
     ):
-        rows[name] = values.reshape(n, many)
+        rows[name] = values.reshape(shape)
     return rows.ravel()
 
 
@@ -165,24 +172,24 @@ def measure_dvv(
     store
         Open results.
     settings
-        From `plan`.
+        Made by `choose_settings`.
     folder
-        Where ``dvv.csv`` (each pair), ``dvv_network.csv`` (the mean of all) and
-        ``dvv.json`` (how it was made) go.
+        Folder for ``dvv.csv`` (each pair), ``dvv_network.csv`` (the mean over the
+        pairs) and ``dvv.json`` (the settings).
     pairs
-        Names of two channels each; by default all.
+        Names of two channels each; by default all pairs.
     components
-        Only these, e.g. ``ZZ``; by default all.
+        Only pairs of these components, e.g. ``ZZ``; by default all.
     min_coherence
-        Changes below it do not enter the mean.
+        Changes of lower coherence do not enter the mean.
     mapping, processes, progress
-        As of `run_batches`.
+        As for `run_batches`.
 
     Returns
     -------
     tuple or None
-        The table, how many pairs there were, and those that were skipped. None in
-        processes of an MPI run that have nothing to tell.
+        The table, the number of pairs, and the pairs that were skipped. None in the
+        processes of an MPI run that do not have the results.
     """
     indices = chosen_pairs(store, pairs, settings.reference, components)
     table = ChangeTable(
@@ -192,7 +199,7 @@ def measure_dvv(
         settings.frequencies_hz if settings.method in BY_FREQUENCY else (),
         min_coherence,
     )
-    skipped = run_and_tell(
+    skipped = measure_and_record(
         store,
         Path(folder, ABOUT_FILE),
         asdict(settings) | {"min_coherence": min_coherence},

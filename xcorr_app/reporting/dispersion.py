@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,9 @@ from dispel4py.errors import ParameterError
 from seismo_pes.plotting import curves_figure, ftan_figure, save
 from seismo_pes.signal.folding import sides
 from seismo_pes.signal.ftan_image import ftan_image
-from xcorr_app.measuring.dispersion import DispSettings, as_item
+from xcorr_app.measuring.dispersion import DispSettings, make_correlation
 from xcorr_app.measuring.dispersion_tables import CurveTable
-from xcorr_app.measuring.dvv_tables import read_table
+from xcorr_app.measuring.tables import read_table, split_by_pair
 from xcorr_app.store import Store
 
 __all__ = ["clearest_pair", "draw_curves", "draw_ftan", "summary"]
@@ -45,7 +44,7 @@ def draw_curves(table: CurveTable, path: str | os.PathLike[str]) -> Path:
     names = [name for name in ("group", "phase") if network[f"n_{name}"].any()]
     curves = []
     if pairs_file.stat().st_size < MOST_BYTES:
-        curves = _split_by_pair(read_table(pairs_file))
+        curves = split_by_pair(read_table(pairs_file))
     curves = curves[:: -(-len(curves) // MOST_LINES) or 1]
     lines = {
         name: [_select_accepted(curve, f"{name}_km_s") for curve in curves]
@@ -68,19 +67,6 @@ def draw_curves(table: CurveTable, path: str | os.PathLike[str]) -> Path:
     return save(figure, Path(path))
 
 
-def _split_by_pair(columns: Mapping[str, np.ndarray]) -> list[Columns]:
-    """Split a table of all pairs into one table for each pair."""
-    names = np.char.add(np.char.add(columns["first"], " "), columns["second"])
-    if not len(names):
-        return []
-    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
-    ends = np.r_[starts[1:], len(names)]
-    return [
-        {name: column[begin:end] for name, column in columns.items()}
-        for begin, end in zip(starts, ends, strict=True)
-    ]
-
-
 def _select_accepted(curve: Columns, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the periods of a curve, and its velocities with NaN where not accepted."""
     accepted = curve["accepted"] > 0
@@ -94,7 +80,7 @@ def clearest_pair(table: CurveTable) -> Columns | None:
     the first 40 MB of the table are read.
     """
     pairs_file, _ = table.paths
-    curves = _split_by_pair(read_table(pairs_file, most_bytes=MOST_BYTES))
+    curves = split_by_pair(read_table(pairs_file, most_bytes=MOST_BYTES))
     if not curves:
         return None
 
@@ -115,7 +101,7 @@ def draw_ftan(
     first, second = str(picks["first"][0]), str(picks["second"][0])
     index = store.pair_index(first, second)
     ((_, data),) = store.blocks(settings.stack, [index])
-    correlation = as_item(store, index, data[0])
+    correlation = make_correlation(store, index, data[0])
     slow, fast = settings.velocity_km_s
     phase = picks["phase_km_s"][picks["accepted"] > 0]
     fastest = max([fast, *(1.05 * phase[np.isfinite(phase)]).tolist()])

@@ -11,7 +11,8 @@ import numpy as np
 from dispel4py.errors import ParameterError
 from seismo_pes.plotting import save, velocity_figure, velocity_image_figure
 from xcorr_app.measuring.dvv_settings import DvvSettings
-from xcorr_app.measuring.dvv_tables import ChangeTable, read_table
+from xcorr_app.measuring.dvv_tables import ChangeTable
+from xcorr_app.measuring.tables import read_table, split_by_pair
 
 __all__ = ["draw_changes", "summary"]
 
@@ -86,14 +87,13 @@ def _changes_of_pairs(
     pairs: dict[str, np.ndarray], min_coherence: float
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return times and changes of each pair, of at most 300 pairs."""
-    names = np.char.add(np.char.add(pairs["first"], " "), pairs["second"])
-    values = np.where(pairs["coherence"] >= min_coherence, pairs["dvv"], np.nan)
-    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
-    ends = np.r_[starts[1:], len(names)]
-    step = -(-len(starts) // MOST_LINES)
+    tables = split_by_pair(pairs)
     return [
-        (pairs["time"][begin:end], values[begin:end])
-        for begin, end in zip(starts[::step], ends[::step], strict=True)
+        (
+            table["time"],
+            np.where(table["coherence"] >= min_coherence, table["dvv"], np.nan),
+        )
+        for table in tables[:: -(-len(tables) // MOST_LINES) or 1]
     ]
 
 
