@@ -15,11 +15,10 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import store
-from xcorr_app.export import FORMATS, export, zarr
+from xcorr_app.export import FORMATS, export, to_dataset, zarr
 from xcorr_app.export.target import ABOUT_FILE
 from xcorr_app.results.index import finalize
 from xcorr_app.results.runfile import create_run
-from xcorr_app.xarray_view import to_dataset
 
 START_NS = UTCDateTime(2022, 5, 17).ns
 DAY_NS = 86_400 * 10**9
@@ -362,14 +361,14 @@ def test_two_pairs_of_one_name_are_refused(tmp_path, kind):
         export(results, tmp_path / "dest", kind)
 
 
-# ------------------------------------------------------------------ xarray view
+# ------------------------------------------------------------------ xarray
 
 
-def test_xarray_view_reads_what_is_looked_at(results, monkeypatch):
+def test_xarray_dataset_reads_only_the_rows_that_are_used(results, monkeypatch):
     pytest.importorskip("xarray")
-    found = to_dataset(results)
-    check_dataset(found, results)
-    assert found.sizes == {"pair": 4, "lag": 101}
+    dataset = to_dataset(results)
+    check_dataset(dataset, results)
+    assert dataset.sizes == {"pair": 4, "lag": 101}
     read_rows, blocks = [], results.blocks
 
     def counted(stack, indices):

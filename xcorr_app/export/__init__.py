@@ -1,7 +1,8 @@
 """Correlations in the formats of other programs.
 
-What enters is the open results of a run. What leaves is a file or a folder: NumPy, SAC,
-miniSEED, ASDF, netCDF, Zarr, or the layout of NoisePy or MSNoise.
+What enters is the open results of a run. What leaves is a file or a folder (NumPy,
+SAC, miniSEED, ASDF, netCDF, Zarr, or the layout of NoisePy or MSNoise), or an xarray
+dataset.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from xcorr_app.export.noisepy import export_noisepy
 from xcorr_app.export.npz import export_npz
 from xcorr_app.export.sac import export_sac
 from xcorr_app.export.target import Progress
+from xcorr_app.export.xarray_dataset import to_dataset
 from xcorr_app.export.zarr import export_zarr
 from xcorr_app.store import Store
 
@@ -33,6 +35,7 @@ __all__ = [
     "export_npz",
     "export_sac",
     "export_zarr",
+    "to_dataset",
 ]
 
 # For each name: the function that writes, and a description of the file or folder.

@@ -1,4 +1,4 @@
-"""Results as an xarray Dataset; its correlations are read from the file when used."""
+"""Results as an xarray Dataset whose correlations are read when they are used."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def to_dataset(store: Store, stack: str | None = None) -> Any:
     store
         Open results; they must stay open while the dataset is used.
     stack
-        Name of the stack; by default ``"all"``.
+        Name of the stack; by default ``"all"``, the stack of the whole run.
 
     Returns
     -------
     xarray.Dataset
-        ``correlation`` of the dimensions ``pair`` (``FIRST_SECOND``) and ``lag``
-        (seconds), and geometry, windows and times as coordinates of ``pair``. Only the
-        rows that are asked for are read.
+        The variable ``correlation`` with the dimensions ``pair`` (``FIRST_SECOND``)
+        and ``lag`` (seconds). Geometry, windows and times are coordinates of ``pair``.
+        Only the rows that are used are read.
 
     Raises
     ------
@@ -37,23 +37,23 @@ def to_dataset(store: Store, stack: str | None = None) -> Any:
         If xarray is not installed.
     """
     xarray = optional("xarray")
-    # what xarray's page "How to add a new backend" names for arrays that are read late
+    # as described on xarray's page "How to add a new backend", under lazy loading
     indexing = xarray.core.indexing
     chosen = stacked_pairs(store, stack)
-    rows = _lazy_rows(xarray, indexing, store, stack, chosen)
+    rows = _make_lazy_rows(xarray, indexing, store, stack, chosen)
     data = xarray.Variable(("pair", "lag"), indexing.LazilyIndexedArray(rows))
     coordinates = {
-        column.name: (column.dims, _decoded(column.name, column.data))
+        column.name: (column.dims, _decode_times(column.name, column.data))
         for column in pair_columns(store, stack, chosen)
     }
     return xarray.Dataset({CORRELATION: data}, coordinates, about(store, stack))
 
 
-def _decoded(name: str, data: np.ndarray) -> np.ndarray:
+def _decode_times(name: str, data: np.ndarray) -> np.ndarray:
     return data.astype("datetime64[ns]") if name in ("start", "end") else data
 
 
-def _lazy_rows(
+def _make_lazy_rows(
     xarray: Any, indexing: Any, store: Store, stack: str | None, chosen: np.ndarray
 ) -> Any:
     """Return an array for xarray that reads rows of the store when it is indexed."""
