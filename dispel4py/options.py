@@ -123,11 +123,11 @@ def _add_run_options(
     )
     add("-s", "--simple", action="store_true", help="sources apart, the rest together")
     known: set[str] = set()
-    add_arguments(parser, Options, known)
+    add_arguments(parser.add_argument, Options, known)
     _add_report_options(parser)
     for mapping in mappings:
         group = parser.add_argument_group(f"options of {mapping.name}")
-        add_arguments(group, mapping.Options, known)
+        add_arguments(group.add_argument, mapping.Options, known)
 
 
 def mapping_options(

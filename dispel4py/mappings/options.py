@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_type_hints
 
@@ -105,13 +105,14 @@ def option_names(options: type[Options]) -> list[str]:
 
 
 def add_arguments(
-    parser: argparse._ActionsContainer, options: type[Options], known: set[str]
+    add: Callable[..., Any], options: type[Options], known: set[str]
 ) -> None:
     """Add the options of a mapping to a parser; options not given set no attribute.
 
     Parameters
     ----------
-    parser : argparse.ArgumentParser or a group of one
+    add : callable
+        Method ``add_argument`` of a parser, or of a group of it.
     options : type
         Class of the options.
     known : set of str
@@ -131,4 +132,4 @@ def add_arguments(
             how["metavar"] = declared.metadata["metavar"]
             how["choices"] = declared.metadata["choices"]
         flag = f"--{declared.name.replace('_', '-')}"
-        parser.add_argument(flag, default=argparse.SUPPRESS, **how)
+        add(flag, default=argparse.SUPPRESS, **how)

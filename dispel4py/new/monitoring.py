@@ -43,17 +43,20 @@ class MonitoringWrapper:
     A subclass overrides methods and calls those of ``self.baseObject``.
     """
 
-    def __init__(self, baseObject: Any) -> None:
+    def __new__(cls, baseObject: Any) -> Any:
+        """Return an object of a class made of this one and that of the object."""
         kind = type(baseObject)
+        return object.__new__(type(kind.__name__, (cls, kind), {}))
+
+    def __init__(self, baseObject: Any) -> None:
         # One state for both. It must not be the dict that Python makes on demand: of
         # that, Python 3.13 loses the content.
         baseObject.__dict__ = dict(baseObject.__dict__)
         self.__dict__ = baseObject.__dict__
         self.baseObject = baseObject
-        self.__class__ = type(kind.__name__, (type(self), kind), {})
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # the class was made here: another process makes it again
+        # another process does not have the class that was made: it makes its own
         return type(self).__mro__[1], (self.baseObject,)
 
 
