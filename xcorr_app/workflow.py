@@ -36,7 +36,7 @@ from seismo_pes.writing.correlation_writer import STAYS, WriteCorrelations
 from xcorr_app.config import Config
 from xcorr_app.estimating.estimate import estimate_of, roughly_s
 from xcorr_app.planning.chain import Preprocess
-from xcorr_app.planning.geometry import Needed
+from xcorr_app.planning.division import Needed
 from xcorr_app.results.index import finalize
 from xcorr_app.running.follow import Follow
 from xcorr_app.running.restack import RestackPairs
@@ -57,26 +57,26 @@ class Spans(IterativePE):
 
 def build_graph(todo: Todo, needed: Needed) -> WorkflowGraph:
     """Connect the elements of the first phase; all of them share all processes."""
-    job, geometry = todo.job, todo.geometry
-    config, ids = job.config, [channel.id for channel in job.channels]
+    plan, division = todo.plan, todo.division
+    config, ids = plan.config, [channel.id for channel in plan.channels]
     spans, read = Spans(), ReadWaveforms()
-    preprocess = Preprocess(job)
-    spectra = WindowSpectra(job.settings, {id_: k for k, id_ in enumerate(ids)})
+    preprocess = Preprocess(plan)
+    spectra = WindowSpectra(plan.settings, {id_: k for k, id_ in enumerate(ids)})
     tiles = Tiles(
-        geometry.blocks,
+        division.blocks,
         Counter(span.period for span in _spans(todo, needed)),
         needed,
-        job.selection,
+        plan.pairs.selection,
         todo.shares.gather,
         config.out,
-        job.rotation,
+        plan.pairs.rotation,
     )
     correlate = CorrelateTiles(
-        job.settings,
-        geometry.substacks,
-        job.selection,
+        plan.settings,
+        division.substacks,
+        plan.pairs.selection,
         ids,
-        job.rotation,
+        plan.pairs.rotation,
         config.window_stack,
         config.stack_options if config.window_stack != "linear" else None,
     )
@@ -93,14 +93,14 @@ def build_graph(todo: Todo, needed: Needed) -> WorkflowGraph:
 
 def build_restack_graph(todo: Todo, restack: Restack) -> WorkflowGraph:
     """Connect the elements of the second phase; all of them share all processes."""
-    job = todo.job
+    plan = todo.plan
     spans = Spans()
     stack = RestackPairs(
-        job.config.out,
+        plan.config.out,
         restack.parts,
         restack.derived,
-        n_lags_of(job),
-        job.config.dtype,
+        n_lags_of(plan),
+        plan.config.dtype,
         todo.shares.restack,
     )
     graph = WorkflowGraph()
@@ -113,11 +113,11 @@ def build_restack_graph(todo: Todo, restack: Restack) -> WorkflowGraph:
 def _writer(todo: Todo) -> WriteCorrelations:
     assert todo.run is not None
     about, session = todo.run.about(), todo.run.session
-    return WriteCorrelations(todo.job.config.out, about=about, session=session)
+    return WriteCorrelations(todo.plan.config.out, about=about, session=session)
 
 
 def _spans(todo: Todo, needed: Needed) -> list[ChannelSpan]:
-    return [span for span in todo.job.spans if span.period in needed]
+    return [span for span in todo.plan.spans if span.period in needed]
 
 
 # ------------------------------------------------------------------ running
@@ -161,7 +161,7 @@ def _both_phases(todo: Todo, progress: Progress | None) -> list[RunResult]:
     for needed in todo.rounds:
         spans = [{"input": span} for span in _spans(todo, needed)]
         results.append(_run(todo, build_graph(todo, needed), spans, follow))
-    restack = share(todo.job.config.mapping, lambda: restacking(todo))
+    restack = share(todo.plan.config.mapping, lambda: restacking(todo))
     if restack is not None:
         if follow is not None:
             follow.restacking(len(restack.tiles))
@@ -174,7 +174,7 @@ def _both_phases(todo: Todo, progress: Progress | None) -> list[RunResult]:
 def _run(
     todo: Todo, graph: WorkflowGraph, items: list[dict[str, Any]], follow: Follow | None
 ) -> RunResult:
-    config = todo.job.config
+    config = todo.plan.config
     return run_graph(
         graph,
         {"Spans": items},
@@ -188,27 +188,27 @@ def _run(
 def _summary(todo: Todo, results: Sequence[RunResult], seconds: float) -> RunSummary:
     from xcorr_app import store
 
-    job = todo.job
-    skipped = list(job.skipped)
+    plan = todo.plan
+    skipped = list(plan.skipped)
     for result in results:
         for ports in result.outputs.values():
             for item in ports.get("skipped", []):
                 assert isinstance(item, Skipped)
                 skipped.append(item)
-    with store.open(job.config.out) as found:
+    with store.open(plan.config.out) as found:
         windows = {s: found.windows(s)["n_windows"] for s in found.stacks}
         n_windows = windows[found.default_stack].sum() if windows else 0
         return RunSummary(
-            n_channels=len(job.channels),
+            n_channels=len(plan.channels),
             n_pairs=len(found),
             n_rows=sum(int((n > 0).sum()) for n in windows.values()),
             n_windows=int(n_windows),
             seconds=seconds,
-            out=Path(job.config.out),
+            out=Path(plan.config.out),
             skipped=skipped,
             failures=[one for result in results for one in result.failures],
             how=todo.how,
             n_tiles=todo.n_tiles,
             n_kept=todo.n_kept,
-            n_possible=job.n_possible_pairs,
+            n_possible=plan.pairs.n_possible,
         )

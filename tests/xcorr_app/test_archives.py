@@ -17,10 +17,11 @@ from obspy import Inventory, Stream, UTCDateTime
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.waveforms import ChannelSpan
+from seismo_pes.reading.archives.several import _both, open_archives
 from seismo_pes.reading.fetching import datacentre
 from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app import cli, store
-from xcorr_app.planning.archives import _both, open_archives, open_inventory
+from xcorr_app.planning.metadata import station_metadata
 from xcorr_app.synthetic import Network, make_archive
 
 WADL = Path(obspy.__file__).parent / "clients" / "fdsn" / "tests" / "data"
@@ -236,7 +237,7 @@ def test_metadata_of_a_data_centre_alone(made, expected, service) -> None:
 
 def test_a_data_centre_that_is_not_there(made, capsys) -> None:
     with pytest.raises(ParameterError, match="no data centre is known by this name"):
-        open_inventory("fdsn://NOWHERE", NETWORK.channel_ids(), 0, 1)
+        station_metadata("fdsn://NOWHERE", NETWORK.channel_ids(), 0, 1)
     words = ["--stations", str(made / "stations.txt"), "--out", str(made / "none")]
     assert cli.main([*words, "--data", "fdsn://NOWHERE", *OPTIONS[:4]]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -23,7 +23,7 @@ from seismo_pes.reading.spans import ReadWaveforms
 from tests.xcorr_app.conftest import DAY
 from xcorr_app.config import Config
 from xcorr_app.planning.chain import Preprocess
-from xcorr_app.planning.job import Job, prepare
+from xcorr_app.planning.plan import RunPlan, plan_run
 from xcorr_app.planning.steps import elements, parse_steps, rate_after
 from xcorr_app.workflow import Spans
 
@@ -32,10 +32,10 @@ N = 6000  # ten windows of a minute
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Callable[..., Job]:
+def job(tmp_path: Path) -> Callable[..., RunPlan]:
     """Prepare a run over the files in ``data``."""
 
-    def prepared(**options: object) -> Job:
+    def prepared(**options: object) -> RunPlan:
         (tmp_path / "list.txt").write_text(str(options.pop("stations", "XX *")))
         short = {"window_s": 60, "max_lag_s": 5, "pairs": ["cross", "auto"]}
         config = Config(
@@ -44,12 +44,12 @@ def job(tmp_path: Path) -> Callable[..., Job]:
             out=str(tmp_path / "out"),
             **(short | options),
         )
-        return prepare(config)
+        return plan_run(config)
 
     return prepared
 
 
-def processed(job: Job) -> tuple[list[Waveforms], list[object]]:
+def processed(job: RunPlan) -> tuple[list[Waveforms], list[object]]:
     """Read and preprocess; return what leaves, and what was skipped."""
     graph, spans, read = WorkflowGraph(), Spans(), ReadWaveforms()
     graph.connect(spans, "output", read, "input")
@@ -61,7 +61,7 @@ def processed(job: Job) -> tuple[list[Waveforms], list[object]]:
     return made, skipped
 
 
-def one_trace(job: Job) -> Trace:
+def one_trace(job: RunPlan) -> Trace:
     ((item,), _) = processed(job)
     (trace,) = item.stream
     return trace

@@ -65,7 +65,7 @@ def test_the_disk_fills_while_a_run_writes(
 
     monkeypatch.setattr(sink.os, "pwrite", some_room)
     monkeypatch.setattr(
-        "xcorr_app.planning.geometry.block_size", lambda *_: 1
+        "xcorr_app.planning.division.block_size", lambda *_: 1
     )  # more tiles
     assert main([*words, "--on-error", policy]) == 1
     (line,) = capsys.readouterr().err.splitlines()

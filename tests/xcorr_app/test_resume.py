@@ -20,7 +20,7 @@ from seismo_pes.writing import correlation_writer as write
 from seismo_pes.writing.part_files import read_layout
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import cli, store
-from xcorr_app.planning import geometry
+from xcorr_app.planning import division
 from xcorr_app.results.layout import finished_tiles
 from xcorr_app.results.runfile import read_run
 
@@ -200,8 +200,8 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("length", [0.0, 1e9], ids=["groups", "one group"])
 def test_without_substacks(tmp_path, words, monkeypatch, after, length):
     """Groups of days, or all days in one."""
-    monkeypatch.setattr(geometry, "CHECKPOINT_S", length)
-    monkeypatch.setattr(geometry, "CHECKPOINT_PART", 1e9)
+    monkeypatch.setattr(division, "CHECKPOINT_S", length)
+    monkeypatch.setattr(division, "CHECKPOINT_PART", 1e9)
     options = [*COMMON, "--pairs", "cross", "auto"]
     assert cli.main(words("whole", *options)) == 0
     with monkeypatch.context() as during:
@@ -221,7 +221,7 @@ def test_sums_that_do_not_fit_are_made_in_rounds(tmp_path, words, monkeypatch):
     assert cli.main(words("whole", *COMMON)) == 0
 
     def tight(needed, made, pairs, load, sums):
-        return geometry.rounds_of(needed, made, pairs, load, 2 * load.sums)
+        return division.rounds_of(needed, made, pairs, load, 2 * load.sums)
 
     monkeypatch.setattr(session, "rounds_of", tight)
     with monkeypatch.context() as during:

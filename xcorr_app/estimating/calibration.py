@@ -23,8 +23,8 @@ from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.formats.waveform_files import read_file
 from seismo_pes.reading.spans import ReadWaveforms
 from xcorr_app.planning.chain import Preprocess
-from xcorr_app.planning.job import Job
 from xcorr_app.planning.memory import MB, Load
+from xcorr_app.planning.plan import RunPlan
 from xcorr_app.running.session import Todo
 
 __all__ = ["held_by", "pair_seconds", "span_seconds", "usual_span_seconds"]
@@ -44,13 +44,13 @@ def usual_span_seconds(load: Load) -> float:
     return READ_S + load.trace / PREPARE_BYTES_PER_S
 
 
-def held_by(job: Job, spans: list[ChannelSpan]) -> tuple[int, Load]:
+def held_by(plan: RunPlan, spans: list[ChannelSpan]) -> tuple[int, Load]:
     """Return how many windows a span has, and what it weighs, by headers of some.
 
     Spans are days, of which there may be data for an hour.
     """
-    load, grid = Load.of(job), job.settings.grid
-    times = {(span.start_ns, span.end_ns) for span in job.spans}
+    load, grid = Load.of(plan), plan.settings.grid
+    times = {(span.start_ns, span.end_ns) for span in plan.spans}
     most = max(len(grid.windows_between(*one)) for one in times)
     held = [_held(span) for span in spans[:: max(len(spans) // SOME_HEADERS, 1)]]
     if not held or not all(seconds for seconds, _ in held):
@@ -89,7 +89,7 @@ class _Pass(IterativePE):
         return data
 
 
-def span_seconds(job: Job, spans: list[ChannelSpan]) -> float:
+def span_seconds(plan: RunPlan, spans: list[ChannelSpan]) -> float:
     """Return the time that a span takes, by some of them in the real chain.
 
     A first one loads modules and what is the same for all, and the graph itself takes
@@ -102,27 +102,27 @@ def span_seconds(job: Job, spans: list[ChannelSpan]) -> float:
             found.setdefault(span.channel_id[:-1], []).append(span)
     instruments = list(found.values())
     try:
-        first = _timed(job, instruments[0])
+        first = _timed(plan, instruments[0])
         one = instruments[1 % len(instruments)]
         if len(instruments) < 3 or first > PATIENCE_S:
-            return _timed(job, one) / len(one)
-        alone = _timed(job, one)
+            return _timed(plan, one) / len(one)
+        alone = _timed(plan, one)
         some = list(itertools.chain(*instruments[2 : 2 + SOME_SPANS]))
-        return max(_timed(job, one + some) - alone, alone / 20) / len(some)
+        return max(_timed(plan, one + some) - alone, alone / 20) / len(some)
     except RunError:  # the run will tell of it
-        return usual_span_seconds(Load.of(job))
+        return usual_span_seconds(Load.of(plan))
 
 
-def _timed(job: Job, spans: list[ChannelSpan]) -> float:
-    graph, began = _chain(job), time.perf_counter()
+def _timed(plan: RunPlan, spans: list[ChannelSpan]) -> float:
+    graph, began = _chain(plan), time.perf_counter()
     run_graph(graph, {"_Pass": [{"input": one} for one in spans]})
     return time.perf_counter() - began
 
 
-def _chain(job: Job) -> WorkflowGraph:
-    start, read, chain = _Pass(), ReadWaveforms(), Preprocess(job)
-    ids = {channel.id: k for k, channel in enumerate(job.channels)}
-    spectra = WindowSpectra(job.settings, ids)
+def _chain(plan: RunPlan) -> WorkflowGraph:
+    start, read, chain = _Pass(), ReadWaveforms(), Preprocess(plan)
+    ids = {channel.id: k for k, channel in enumerate(plan.channels)}
+    spectra = WindowSpectra(plan.settings, ids)
     graph = WorkflowGraph()
     graph.connect(start, "output", read, "input")
     graph.connect(read, "output", chain, "input")
@@ -132,10 +132,10 @@ def _chain(job: Job) -> WorkflowGraph:
 
 def pair_seconds(todo: Todo, n_windows: int, load: Load) -> float:
     """Return the time that a pair takes in a period, by a small tile of noise."""
-    job, settings, config = todo.job, todo.job.settings, todo.job.config
-    size = max(stop - first for first, stop in todo.geometry.blocks)
+    plan, settings, config = todo.plan, todo.plan.settings, todo.plan.config
+    size = max(stop - first for first, stop in todo.division.blocks)
     n = min(size, TILE_CHANNELS, TILE_BYTES // max(load.spectrum, 1) // 2)
-    unit = todo.geometry.unit if todo.geometry.unit != "group" else "day"
+    unit = todo.division.unit if todo.division.unit != "group" else "day"
     options = config.stack_options if config.window_stack != "linear" else None
     element = CorrelateTiles(
         settings,
@@ -146,7 +146,7 @@ def pair_seconds(todo: Todo, n_windows: int, load: Load) -> float:
     element.preprocess()
     # windows that are not summed first may take a second: of these one pair does
     n, n_made = (1, 1) if settings.kind == "pcc1" else (max(n, 1), n_windows)
-    tile, taken = _noise(job, n_made, n), list[float]()
+    tile, taken = _noise(plan, n_made, n), list[float]()
     began = time.perf_counter()
     # the first plans transforms
     while len(taken) < 2 or time.perf_counter() - began < PATIENCE_S / 20:
@@ -159,9 +159,9 @@ def pair_seconds(todo: Todo, n_windows: int, load: Load) -> float:
     return min(taken) / n**2 * n_windows / n_made
 
 
-def _noise(job: Job, n_windows: int, n: int) -> Tile:
+def _noise(plan: RunPlan, n_windows: int, n: int) -> Tile:
     """Return a tile of two blocks of ``n`` channels each."""
-    settings = job.settings
+    settings = plan.settings
     windows = np.arange(n_windows, dtype=np.int64)
     shape = (
         len(windows) * settings.rows_per_window,
@@ -180,5 +180,5 @@ def _noise(job: Job, n_windows: int, n: int) -> Tile:
             for k in range(n)
         ]
         blocks.append(gather(members, windows, (first, first + n)))
-    period = min(span.period for span in job.spans)
+    period = min(span.period for span in plan.spans)
     return Tile(1, 0, 1, period, blocks[0], blocks[1])

@@ -27,15 +27,15 @@ from xcorr_app.estimating.calibration import (
     span_seconds,
     usual_span_seconds,
 )
-from xcorr_app.planning.geometry import (
+from xcorr_app.planning.division import (
     PAIR_S,
-    Geometry,
+    Division,
     divide,
     extend,
     pairs_of_tiles,
 )
-from xcorr_app.planning.job import Job, prepare
 from xcorr_app.planning.memory import MB, TILES_UNDER_WAY, Load, n_processes
+from xcorr_app.planning.plan import RunPlan, plan_run
 from xcorr_app.results.layout import finished_tiles
 from xcorr_app.running.restack import BATCH_BYTES, N_DRAWS, Derived
 from xcorr_app.running.resume import check_config, read_started
@@ -150,17 +150,17 @@ def estimate(config: Config) -> Estimate:
     """
     processes, memory = n_processes(config), memory_bytes(config)
     if not (config.resume or config.update):
-        job = prepare(config)
-        geometry = divide(job, processes, memory)
-        return estimate_of(to_do(job, geometry, processes, memory), True)
+        plan = plan_run(config)
+        division = divide(plan, processes, memory)
+        return estimate_of(to_do(plan, division, processes, memory), True)
     out = Path(config.out)
     run = read_started(out, "--update" if config.update else "--resume")
     check_config(run, config, config.update)
-    job = prepare(config, run.channels["id"].tolist())
-    geometry = Geometry.from_dict(run.geometry)
+    plan = plan_run(config, run.channels["id"].tolist())
+    division = Division.from_dict(run.division)
     if config.update:
-        geometry = extend(geometry, job, len(run.channels), processes, memory)
-    todo = to_do(job, geometry, processes, memory, finished_tiles(out))
+        division = extend(division, plan, len(run.channels), processes, memory)
+    todo = to_do(plan, division, processes, memory, finished_tiles(out))
     return estimate_of(todo, True)
 
 
@@ -174,36 +174,36 @@ def estimate_of(todo: Todo, reads: bool = False) -> Estimate:
     reads
         Read and prepare some spans to know how long that takes: it may take seconds.
     """
-    job, config = todo.job, todo.job.config
+    plan, config = todo.plan, todo.plan.config
     processes = n_processes(config)
-    pairs = pairs_of_tiles(job, todo.geometry)
+    pairs = pairs_of_tiles(plan.pairs, todo.division.blocks)
     n_pairs = sum(pairs.values())
     periods = {s for needed in todo.rounds for s in needed}
     n_correlated = sum(
         pairs[place] for one in todo.rounds for v in one.values() for place in v
     )
-    n_bands = max(job.settings.n_bands, 1)
-    n_base = n_correlated * _substacks_per_period(job, todo.geometry) * n_bands
-    n_derived = _derived_rows(job, todo.geometry, n_pairs) * n_bands if n_base else 0
+    n_bands = max(plan.settings.n_bands, 1)
+    n_base = n_correlated * _substacks_per_period(plan, todo.division) * n_bands
+    n_derived = _derived_rows(plan, todo.division, n_pairs) * n_bands if n_base else 0
     n_rows = round(n_base + n_derived)
-    spans = [span for span in job.spans if span.period in periods]
-    n_windows, load = held_by(job, spans)
+    spans = [span for span in plan.spans if span.period in periods]
+    n_windows, load = held_by(plan, spans)
     at_once = max(min(processes, len(os.sched_getaffinity(0))), 1)
     speed = at_once / (SHARING if at_once > 1 else 1)
     seconds = {"start": mapping_class(config.mapping).start_s}
     if spans:
-        span_s = span_seconds(job, spans) if reads else usual_span_seconds(load)
+        span_s = span_seconds(plan, spans) if reads else usual_span_seconds(load)
         seconds["read and prepare"] = todo.n_spans * span_s / speed
         correlating = n_correlated * pair_seconds(todo, n_windows, load)
         seconds["correlate and write"] = _writing(n_base, load, correlating, speed)
     if n_derived:
-        stacking = _stack_s(job, derived(job), n_base, n_pairs)
+        stacking = _stack_s(plan, derived(plan), n_base, n_pairs)
         reading = n_base * load.row / DISK_BYTES_PER_S
         writing = _writing(n_derived, load, stacking, speed)
         seconds["stack and write"] = reading + writing
     seconds["index"] = n_rows * ROW_S
     return Estimate(
-        len(job.channels),
+        len(plan.channels),
         n_pairs,
         len(periods),
         todo.n_tiles,
@@ -226,13 +226,13 @@ def _writing(n_rows: float, load: Load, computing_s: float, speed: float) -> flo
 
 def _probable_bytes(todo: Todo, load: Load, processes: int, n_pairs: int) -> int:
     """Return the memory that the first phase fills; its shares are bounds only."""
-    job = todo.job
-    counts = Counter(span.period for span in job.spans)
+    plan = todo.plan
+    counts = Counter(span.period for span in plan.spans)
     spectra = 2 * max(counts.values(), default=0) * load.spectrum  # and their blocks
-    size = max((stop - first for first, stop in todo.geometry.blocks), default=0)
+    size = max((stop - first for first, stop in todo.division.blocks), default=0)
     under_way = 2 * TILES_UNDER_WAY * size * load.spectrum
     each = load.process + under_way + MODULES_BYTES
-    sums = n_pairs * load.sums if todo.geometry.sums_up else 0
+    sums = n_pairs * load.sums if todo.division.sums_up else 0
     return (
         processes * each
         + min(spectra, todo.shares.gather)
@@ -242,7 +242,10 @@ def _probable_bytes(todo: Todo, load: Load, processes: int, n_pairs: int) -> int
 
 def roughly_s(todo: Todo) -> float:
     """Return about how long a run takes, without measuring anything."""
-    load, pairs = Load.of(todo.job), pairs_of_tiles(todo.job, todo.geometry)
+    load, pairs = (
+        Load.of(todo.plan),
+        pairs_of_tiles(todo.plan.pairs, todo.division.blocks),
+    )
     places = [p for one in todo.rounds for chosen in one.values() for p in chosen]
     correlating = sum(pairs[place] for place in places) * PAIR_S
     return todo.n_spans * usual_span_seconds(load) + correlating
@@ -258,34 +261,34 @@ def _input_bytes(spans: Iterable[ChannelSpan]) -> int:
     return total
 
 
-def _substacks_per_period(job: Job, geometry: Geometry) -> float:
+def _substacks_per_period(plan: RunPlan, division: Division) -> float:
     """Return how many base rows a pair has in a period, at most."""
-    grid = job.settings.grid
-    times = {(span.start_ns, span.end_ns) for span in job.spans}
+    grid = plan.settings.grid
+    times = {(span.start_ns, span.end_ns) for span in plan.spans}
     n_windows = max(len(grid.windows_between(*one)) for one in times)
-    if geometry.unit == "window":
+    if division.unit == "window":
         return n_windows
-    if geometry.unit == "hour":
+    if division.unit == "hour":
         hours = n_windows * grid.step_ns / 3.6e12
         return min(n_windows, max(hours, 1))
-    if geometry.unit == "day":
+    if division.unit == "day":
         return 1
-    return len(geometry.groups) / sum(len(one.periods) for one in geometry.groups)
+    return len(division.groups) / sum(len(one.periods) for one in division.groups)
 
 
-def _derived_rows(job: Job, geometry: Geometry, n_pairs: int) -> int:
-    if not geometry.derives:
+def _derived_rows(plan: RunPlan, division: Division, n_pairs: int) -> int:
+    if not division.derives:
         return 0
-    made = derived(job)
+    made = derived(plan)
     return n_pairs * (1 + made.uncertainty + len(made.moving))
 
 
 # ------------------------------------------------------------------ stacking
 
 
-def _stack_s(job: Job, made: Derived, n_base: float, n_pairs: int) -> float:
+def _stack_s(plan: RunPlan, made: Derived, n_base: float, n_pairs: int) -> float:
     """Return the time of stacking, without reading and writing."""
-    n_lags, n_added = n_lags_of(job), n_base
+    n_lags, n_added = n_lags_of(plan), n_base
     if made.moving:
         length_ns = made.moving[0].end_ns - made.moving[0].start_ns
         n_added += n_base * length_ns / max(_step_ns(made), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 
 from dispel4py.base import CompositePE
@@ -50,7 +51,7 @@ from seismo_pes.preprocessing.trends import (
     DetrendSpline,
     Taper,
 )
-from xcorr_app.planning.job import Job
+from xcorr_app.planning.plan import RunPlan
 from xcorr_app.planning.steps import Step, parse_steps
 
 __all__ = ["Preprocess"]
@@ -70,9 +71,9 @@ class Preprocess(CompositePE):
     leave together.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, plan: RunPlan) -> None:
         super().__init__()
-        steps = list(_gathered(job, [*_checks(job), *_chain(job)]))
+        steps = list(_gathered(plan, [*_checks(plan), *_chain(plan)]))
         for before, after in itertools.pairwise(steps):
             self.connect(before, "output", after, "input")
         self.add(steps[0])
@@ -80,9 +81,9 @@ class Preprocess(CompositePE):
         self._map_output("output", steps[-1], "output")
 
 
-def _checks(job: Job) -> Iterator[GenericPE]:
+def _checks(plan: RunPlan) -> Iterator[GenericPE]:
     """Yield what is done to the records as they are, and joins them."""
-    config, origin_ns = job.config, job.settings.sample_origin_ns
+    config, origin_ns = plan.config, plan.settings.sample_origin_ns
     if config.clock is not None:
         yield CorrectClock(config.clock)
     if config.recorded_hz is not None:
@@ -103,24 +104,24 @@ def _checks(job: Job) -> Iterator[GenericPE]:
     yield Merge(origin_ns, flat_s=config.window_s)
 
 
-def _chain(job: Job) -> Iterator[GenericPE]:
+def _chain(plan: RunPlan) -> Iterator[GenericPE]:
     """Yield what is done to continuous traces."""
-    if job.config.steps is not None:
-        yield from _written(job, parse_steps(job.config.steps))
+    if plan.config.steps is not None:
+        yield from _written(plan, parse_steps(plan.config.steps))
         return
-    yield from _trend(job)
-    yield from _instrument(job)
-    yield from _filters(job)
-    yield from _resampled(job)
-    yield from _rejecting(job)
-    yield from _levelled(job)
+    yield from _trend(plan)
+    yield from _instrument(plan)
+    yield from _filters(plan)
+    yield from _resampled(plan)
+    yield from _rejecting(plan)
+    yield from _levelled(plan)
 
 
 # -- of options ---------------------------------------------------------------------
 
 
-def _trend(job: Job) -> Iterator[GenericPE]:
-    config = job.config
+def _trend(plan: RunPlan) -> Iterator[GenericPE]:
+    config = plan.config
     order = config.detrend_order or 3
     if config.detrend == "polynomial":
         yield DetrendPolynomial(order=order)
@@ -135,17 +136,17 @@ def _trend(job: Job) -> Iterator[GenericPE]:
         yield Taper(seconds=config.taper_s)
 
 
-def _instrument(job: Job) -> Iterator[GenericPE]:
-    config = job.config
+def _instrument(plan: RunPlan) -> Iterator[GenericPE]:
+    config = plan.config
     if config.response != "none":
         level_db = config.response_level_db
-        yield RemoveResponse(job.inventory, config.response, config.pre_filt, level_db)
+        yield RemoveResponse(plan.inventory, config.response, config.pre_filt, level_db)
     if config.orient:
-        yield Orient(job.inventory)
+        yield Orient(plan.inventory)
 
 
-def _filters(job: Job) -> Iterator[GenericPE]:
-    config = job.config
+def _filters(plan: RunPlan) -> Iterator[GenericPE]:
+    config = plan.config
     how = {"corners": config.corners, "zero_phase": not config.causal}
     if config.highpass_hz is not None:
         yield Highpass(corner_hz=config.highpass_hz, **how)
@@ -159,11 +160,11 @@ def _filters(job: Job) -> Iterator[GenericPE]:
         yield Lowpass(corner_hz=config.lowpass_hz, **how)
 
 
-def _resampled(job: Job) -> Iterator[GenericPE]:
-    if job.config.sampling_rate_hz is None:
+def _resampled(plan: RunPlan) -> Iterator[GenericPE]:
+    if plan.config.sampling_rate_hz is None:
         return
-    rate_hz, origin_ns = job.settings.rate_hz, job.settings.sample_origin_ns
-    kind = job.config.resampling
+    rate_hz, origin_ns = plan.settings.rate_hz, plan.settings.sample_origin_ns
+    kind = plan.config.resampling
     if kind == "rational":
         yield Resample(rate_hz=rate_hz, origin_ns=origin_ns)
     elif kind == "lanczos":
@@ -172,32 +173,33 @@ def _resampled(job: Job) -> Iterator[GenericPE]:
         yield TrimToGrid(rate_hz, origin_ns, both_ends=True)
         yield ResampleFourier(rate_hz=rate_hz)
     else:
-        factor = round(job.recorded_hz / rate_hz)
-        if factor < 1 or abs(job.recorded_hz / rate_hz - factor) > 1e-6:
+        recorded_hz = plan.grid.recorded_hz
+        factor = round(recorded_hz / rate_hz)
+        if factor < 1 or abs(recorded_hz / rate_hz - factor) > 1e-6:
             raise ParameterError(
-                f"--resampling decimate: {job.recorded_hz:g} Hz is not a multiple of "
+                f"--resampling decimate: {recorded_hz:g} Hz is not a multiple of "
                 f"--sampling-rate-hz {rate_hz:g}: use --resampling rational"
             )
         yield TrimToGrid(rate_hz, origin_ns)
         yield Decimate(factor=factor)
 
 
-def _rejecting(job: Job) -> Iterator[GenericPE]:
-    config = job.config
+def _rejecting(plan: RunPlan) -> Iterator[GenericPE]:
+    config = plan.config
     rules = config.reject_mad, config.reject_rms, config.reject_psd_db
     if any(rule is not None for rule in rules):
         yield RejectWindows(
             config.window_s,
             config.step_s,
-            job.settings.grid.origin_ns,
-            job.settings.phase_ns,
+            plan.settings.grid.origin_ns,
+            plan.settings.phase_ns,
             *rules,
             config.reject_psd_hz,
         )
 
 
-def _levelled(job: Job) -> Iterator[GenericPE]:
-    config = job.config
+def _levelled(plan: RunPlan) -> Iterator[GenericPE]:
+    config = plan.config
     kind, across = config.time_norm, config.across_components
     window_s, level = config.ram_window_s, config.clip_std
     if kind == "onebit":
@@ -226,23 +228,23 @@ def _levelled(job: Job) -> Iterator[GenericPE]:
 # -- of text ------------------------------------------------------------------------
 
 
-def _written(job: Job, steps: list[Step]) -> Iterator[GenericPE]:
+def _written(plan: RunPlan, steps: list[Step]) -> Iterator[GenericPE]:
     """Yield the elements of ``--steps``, with what only the run knows."""
-    rejecting = list(_rejecting(job))
+    rejecting = list(_rejecting(plan))
     for step in steps:
         if step.element.__module__ in LEVELLING:
             yield from rejecting
             rejecting = []
         more: dict[str, object] = {}
-        origin_ns = job.settings.sample_origin_ns
+        origin_ns = plan.settings.sample_origin_ns
         if step.takes("origin_ns"):
             more["origin_ns"] = origin_ns
         if step.takes("inventory"):
-            if job.inventory is None:
+            if plan.inventory is None:
                 raise ParameterError(
                     f"--steps: {step.name} needs station metadata: add --inventory PATH"
                 )
-            more["inventory"] = job.inventory
+            more["inventory"] = plan.inventory
         made = step.made(**more)
         if isinstance(made, ResampleFourier):
             yield TrimToGrid(step.parameters["rate_hz"], origin_ns, both_ends=True)
@@ -255,18 +257,18 @@ def _written(job: Job, steps: list[Step]) -> Iterator[GenericPE]:
 # -- components together ------------------------------------------------------------
 
 
-def _gathered(job: Job, steps: list[GenericPE]) -> Iterator[GenericPE]:
+def _gathered(plan: RunPlan, steps: list[GenericPE]) -> Iterator[GenericPE]:
     """Put components together before the first step that needs all of them."""
     waiting = True
     for step in steps:
         if waiting and _needs_all(step):
-            yield _gather(job)
+            yield _gather(plan)
             waiting = False
         yield step
         if isinstance(step, Orient):
-            yield NameSpans(job.names)
-    if waiting and job.config.coherent:
-        yield _gather(job)
+            yield NameSpans(plan.names)
+    if waiting and plan.config.coherent:
+        yield _gather(plan)
 
 
 def _needs_all(step: GenericPE) -> bool:
@@ -279,5 +281,6 @@ def _needs_all(step: GenericPE) -> bool:
     return bool(parameters.get("across_components")) if optional else True
 
 
-def _gather(job: Job) -> GenericPE:
-    return GatherComponents(job.spans_per_instrument)
+def _gather(plan: RunPlan) -> GenericPE:
+    spans = Counter((span.channel_id[:-1], span.period) for span in plan.spans)
+    return GatherComponents(dict(spans))

@@ -11,7 +11,7 @@ import numpy as np
 from dispel4py.errors import ParameterError
 from dispel4py.mappings import mapping_class
 from xcorr_app.config import Config
-from xcorr_app.planning.job import Job
+from xcorr_app.planning.plan import RunPlan
 
 __all__ = [
     "GB",
@@ -58,16 +58,16 @@ class Load:
     sums: int
 
     @classmethod
-    def of(cls, job: Job) -> Load:
-        """Weigh a job."""
-        settings, rate_hz = job.settings, job.settings.rate_hz
-        times = {(span.start_ns, span.end_ns) for span in job.spans}
+    def of(cls, plan: RunPlan) -> Load:
+        """Weigh a plan."""
+        settings, rate_hz = plan.settings, plan.settings.rate_hz
+        times = {(span.start_ns, span.end_ns) for span in plan.spans}
         seconds = max((end - start) / 1e9 for start, end in times)
         n_windows = max(len(settings.grid.windows_between(*one)) for one in times)
         n_bins = settings.bins.stop - settings.bins.start
         item = np.dtype(settings.dtype).itemsize
         n_lags = 2 * settings.max_lag + 1
-        recorded_hz = job.config.recorded_hz or rate_hz
+        recorded_hz = plan.config.recorded_hz or rate_hz
         return cls(
             trace=round(seconds * max(rate_hz, recorded_hz) * 8),
             spectrum=n_windows * settings.rows_per_window * n_bins * 2 * item,

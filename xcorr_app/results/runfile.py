@@ -120,8 +120,8 @@ class RunInfo:
         The lag axis, -max to +max, and the type of the rows.
     run_id
         The run's identity for provenance, a UUID.
-    geometry
-        How the run is divided, see `xcorr_app.planning.geometry.Geometry.to_dict`.
+    division
+        How the run is divided, see `xcorr_app.planning.division.Division.to_dict`.
     sessions
         Every start of the run.
     redo
@@ -136,7 +136,7 @@ class RunInfo:
     n_lags: int
     dtype: str
     run_id: str = ""
-    geometry: dict[str, Any] = field(default_factory=dict)
+    division: dict[str, Any] = field(default_factory=dict)
     sessions: tuple[Session, ...] = ()
     redo: tuple[Redo, ...] = ()
 
@@ -173,7 +173,7 @@ def create_run(
     sampling_rate_hz: float,
     n_lags: int,
     dtype: str = "float32",
-    geometry: Mapping[str, Any] | None = None,
+    division: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> RunInfo:
     """Make the folder of a run and describe the run in it, before any row is written.
@@ -190,7 +190,7 @@ def create_run(
         The lag axis; ``n_lags`` is odd.
     dtype
         ``"float32"`` or ``"float64"``.
-    geometry
+    division
         How the run is divided; anything that JSON can hold.
     overwrite
         Remove the results that the folder holds already.
@@ -218,7 +218,7 @@ def create_run(
         n_lags=n_lags,
         dtype=str(np.dtype(dtype)),
         run_id=str(uuid.uuid4()),
-        geometry=dict(geometry or {}),
+        division=dict(division or {}),
         sessions=(first,),
     )
     write_run(out, run)
@@ -281,7 +281,7 @@ def write_run(out: str | Path, run: RunInfo) -> None:
         "config": run.config,
         "lag_axis": _lag_axis(run),
         "dtype": run.dtype,
-        "geometry": run.geometry,
+        "geometry": run.division,
         "sessions": [asdict(one) for one in run.sessions],
         "redo": [[one.block, one.key, one.session] for one in run.redo],
         "channels": [_channel_entry(row) for row in run.channels],
@@ -321,7 +321,7 @@ def read_run(out: str | Path) -> RunInfo:
             n_lags=text["lag_axis"]["n_lags"],
             dtype=text["dtype"],
             run_id=text["run_id"],
-            geometry=text["geometry"],
+            division=text["geometry"],
             sessions=tuple(Session(**one) for one in text["sessions"]),
             redo=tuple(Redo(*one) for one in text["redo"]),
         )

@@ -14,7 +14,7 @@ from typing import Any
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.inverse import digest
 from xcorr_app.config import Config
-from xcorr_app.planning.job import Job
+from xcorr_app.planning.plan import RunPlan
 from xcorr_app.planning.steps import parse_steps
 
 __all__ = ["History", "renewed", "used_metadata"]
@@ -23,15 +23,15 @@ __all__ = ["History", "renewed", "used_metadata"]
 History = tuple[tuple[int, str], ...]
 
 
-def used_metadata(job: Job) -> dict[str, History]:
+def used_metadata(plan: RunPlan) -> dict[str, History]:
     """Return digests of what is used of the metadata of each channel."""
-    responses, directions, places = _used(job.config)
+    responses, directions, places = _used(plan.config)
     if not (responses or directions or places):
         return {}
-    located = {c.id: f"{c.latitude!r} {c.longitude!r}" for c in job.channels}
-    epochs = _epochs(job.inventory, responses, directions)
+    located = {c.id: f"{c.latitude!r} {c.longitude!r}" for c in plan.channels}
+    epochs = _epochs(plan.inventory, responses, directions)
     found: dict[str, list[tuple[int, str]]] = {}
-    for span in sorted(job.spans, key=lambda span: span.period):
+    for span in sorted(plan.spans, key=lambda span: span.period):
         id_ = span.channel_id
         said = [
             text
@@ -39,7 +39,7 @@ def used_metadata(job: Job) -> dict[str, History]:
             if start_ns < span.end_ns and span.start_ns < end_ns
         ]
         if places:
-            said.append(located.get(job.names.get(id_, id_), ""))
+            said.append(located.get(plan.names.get(id_, id_), ""))
         history, now = found.setdefault(id_, []), " ".join(said)
         if not history or history[-1][1] != now:
             history.append((span.period, now))

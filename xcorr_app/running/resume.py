@@ -13,8 +13,8 @@ from seismo_pes.application.options import flag, options_of
 from seismo_pes.writing.correlation_writer import parts_folder
 from seismo_pes.writing.part_files import close_abandoned, read_layout
 from xcorr_app.config import Config
-from xcorr_app.planning.geometry import Geometry, Needed, Place
-from xcorr_app.planning.job import Job
+from xcorr_app.planning.division import Division, Needed, Place
+from xcorr_app.planning.plan import RunPlan
 from xcorr_app.results.layout import Tile, counted, iterate_parts
 from xcorr_app.results.runfile import RUN_FILE, Redo, RunInfo, read_run
 from xcorr_app.running.inputs import Inputs, changed
@@ -22,7 +22,7 @@ from xcorr_app.running.metadata import renewed
 
 __all__ = [
     "check_config",
-    "check_job",
+    "check_plan",
     "close_parts",
     "finished_derived",
     "needed_tiles",
@@ -109,7 +109,7 @@ def _said(value: Any) -> str:
     return str(value)
 
 
-def check_job(run: RunInfo, job: Job, inputs: Inputs, growing: bool) -> None:
+def check_plan(run: RunInfo, plan: RunPlan, inputs: Inputs, growing: bool) -> None:
     """Refuse data that would make other results than those that are there.
 
     Raises
@@ -118,15 +118,15 @@ def check_job(run: RunInfo, job: Job, inputs: Inputs, growing: bool) -> None:
         If channels are missing, or new where they may not be, or the lag axis or the
         windows would be others.
     """
-    out, option = job.config.out, "--update" if growing else "--resume"
+    out, option = plan.config.out, "--update" if growing else "--resume"
     known = run.channels["id"].tolist()
-    ids = [channel.id for channel in job.channels]
+    ids = [channel.id for channel in plan.channels]
     if not growing and len(ids) > len(known):
         raise ParameterError(
             f"{out}: --resume, but there are stations that the run did not have "
             f"({_few(ids[len(known) :])}): use --update"
         )
-    gone = inputs.channels - {span.channel_id for span in job.spans}
+    gone = inputs.channels - {span.channel_id for span in plan.spans}
     if gone or ids[: len(known)] != known:
         lost = sorted(gone) or sorted(set(known) - set(ids))
         raise ParameterError(
@@ -134,36 +134,36 @@ def check_job(run: RunInfo, job: Job, inputs: Inputs, growing: bool) -> None:
             "them back into the list and the archive, or choose another --out"
         )
     axis = run.sampling_rate_hz, run.n_lags
-    asked = job.settings.rate_hz, 2 * job.settings.max_lag + 1
+    asked = plan.settings.rate_hz, 2 * plan.settings.max_lag + 1
     if axis != asked:
         raise ParameterError(
             f"{out}: {option}, but most data have {asked[0]:g} Hz now, and the results "
             f"there {axis[0]:g} Hz: give --sampling-rate-hz {axis[0]:g}"
         )
-    grid, origin_ns = job.settings.grid, run.geometry.get("origin_ns")
+    grid, origin_ns = plan.settings.grid, run.division.get("origin_ns")
     if origin_ns is not None and (grid.origin_ns - origin_ns) % grid.step_ns:
         raise ParameterError(
             f"{out}: {option}, but there are earlier data now, from which the windows "
             "of --step-s do not meet those of before: give --start as the first data "
             "had it"
         )
-    _check_instruments(job, len(known))
+    _check_instruments(plan, len(known))
 
 
-def _check_instruments(job: Job, n_known: int) -> None:
+def _check_instruments(plan: RunPlan, n_known: int) -> None:
     """Refuse new components of instruments that are known, where they belong together.
 
     Their block is settled, and an instrument may not be cut in two.
     """
-    if not job.config.coherent:
+    if not plan.config.coherent:
         return
-    made = {"R", "T"} if job.rotation is not None else set()
-    stems = {channel.id[:-1] for channel in job.channels[:n_known]}
-    new = [channel.id for channel in job.channels[n_known:]]
+    made = {"R", "T"} if plan.pairs.rotation is not None else set()
+    stems = {channel.id[:-1] for channel in plan.channels[:n_known]}
+    new = [channel.id for channel in plan.channels[n_known:]]
     torn = [id_ for id_ in new if id_[:-1] in stems and id_[-1:] not in made]
     if torn:
         raise ParameterError(
-            f"{job.config.out}: --update, but {_few(torn)} are new components of "
+            f"{plan.config.out}: --update, but {_few(torn)} are new components of "
             "instruments that are there: choose another --out"
         )
 
@@ -195,7 +195,7 @@ def close_parts(out: Path) -> None:
 
 
 def outdated(
-    inputs: Inputs, job: Job, new: Inputs, geometry: Geometry, session: int
+    inputs: Inputs, plan: RunPlan, new: Inputs, division: Division, session: int
 ) -> list[Redo]:
     """Return the rules by which rows no longer count whose data have changed.
 
@@ -204,14 +204,14 @@ def outdated(
     ParameterError
         If metadata have changed, and the run may only go on.
     """
-    blocks = block_finder(job, geometry)
-    where = changed(inputs, new, job.spans, blocks)
+    blocks = block_finder(plan, division)
+    where = changed(inputs, new, plan.spans, blocks)
     known = {period for period, _ in inputs.files}
-    others = renewed(inputs.metadata, new.metadata, job.spans, known)
+    others = renewed(inputs.metadata, new.metadata, plan.spans, known)
     where |= {(period, blocks(id_)) for id_, days in others.items() for period in days}
     if others:
-        _tell_renewed(job.config, sorted(others))
-    keys = geometry.keys({period for period, _ in where})
+        _tell_renewed(plan.config, sorted(others))
+    keys = division.keys({period for period, _ in where})
     rules = {Redo(block, keys[period], session) for period, block in where}
     return sorted(rules, key=lambda rule: (rule.key, rule.block))
 
@@ -227,16 +227,16 @@ def _tell_renewed(config: Config, ids: list[str]) -> None:
     )
 
 
-def block_finder(job: Job, geometry: Geometry) -> Any:
+def block_finder(plan: RunPlan, division: Division) -> Any:
     """Return a function from the id of a channel that is read to its block."""
     table = {}
-    for k, channel in enumerate(job.channels):
-        block = geometry.block_of(k)
+    for k, channel in enumerate(plan.channels):
+        block = division.block_of(k)
         if block >= 0:
             table[channel.id] = table[channel.id[:-1]] = block
 
     def block_of(channel_id: str) -> int:
-        name = job.names.get(channel_id, channel_id)
+        name = plan.names.get(channel_id, channel_id)
         return table[name] if name in table else table[name[:-1]]
 
     return block_of
@@ -249,8 +249,8 @@ def with_rules(old: Iterable[Redo], new: Iterable[Redo]) -> tuple[Redo, ...]:
 
 
 def needed_tiles(
-    job: Job,
-    geometry: Geometry,
+    plan: RunPlan,
+    division: Division,
     places: Iterable[Place],
     finished: set[Tile] | frozenset[Tile] = frozenset(),
 ) -> Needed:
@@ -258,9 +258,9 @@ def needed_tiles(
 
     Parameters
     ----------
-    job
+    plan
         The periods that have data are those of its spans.
-    geometry
+    division
         A group of periods is made whole.
     places
         Tiles (row, column) that have pairs.
@@ -268,7 +268,7 @@ def needed_tiles(
         Tiles that are done.
     """
     listed = list(places)
-    keys = geometry.keys(sorted({span.period for span in job.spans}))
+    keys = division.keys(sorted({span.period for span in plan.spans}))
     left = {
         key: frozenset(place for place in listed if (*place, key) not in finished)
         for key in set(keys.values())

@@ -12,15 +12,14 @@ from seismo_pes.application.lock import RunLock
 from seismo_pes.correlating.windows.substacks import period_name
 from seismo_pes.items.times import DAY_NS
 from xcorr_app.config import Config
-from xcorr_app.planning.geometry import (
-    Geometry,
+from xcorr_app.planning.division import (
+    Division,
     Needed,
     divide,
     extend,
     pairs_of_tiles,
     rounds_of,
 )
-from xcorr_app.planning.job import Job, prepare
 from xcorr_app.planning.memory import (
     GB,
     Load,
@@ -30,6 +29,7 @@ from xcorr_app.planning.memory import (
     n_processes,
     shares,
 )
+from xcorr_app.planning.plan import RunPlan, plan_run
 from xcorr_app.results.layout import Part, Tile, finished_tiles
 from xcorr_app.results.runfile import (
     Redo,
@@ -48,7 +48,7 @@ from xcorr_app.running.resume import (
     DERIVED,
     block_finder,
     check_config,
-    check_job,
+    check_plan,
     close_parts,
     finished_derived,
     needed_tiles,
@@ -70,9 +70,9 @@ class Todo:
 
     Parameters
     ----------
-    job
+    plan
         What is asked for.
-    geometry
+    division
         How it is divided.
     shares
         Who may take how much memory.
@@ -86,8 +86,8 @@ class Todo:
         ``start``, ``resume`` or ``update``.
     """
 
-    job: Job
-    geometry: Geometry
+    plan: RunPlan
+    division: Division
     shares: Shares
     rounds: Sequence[Needed]
     n_kept: int = 0
@@ -102,7 +102,7 @@ class Todo:
     @property
     def n_spans(self) -> int:
         """How many spans are read, in all rounds."""
-        counts = Counter(span.period for span in self.job.spans)
+        counts = Counter(span.period for span in self.plan.spans)
         return sum(counts[period] for needed in self.rounds for period in needed)
 
 
@@ -128,23 +128,23 @@ def open_session(config: Config, lock: RunLock) -> Todo:
     """
     if config.resume or config.update:
         return _continued(config, lock, "update" if config.update else "resume")
-    job = prepare(config)
-    derived(job).check(n_lags_of(job))
+    plan = plan_run(config)
+    derived(plan).check(n_lags_of(plan))
     processes, memory = n_processes(config), memory_bytes(config)
-    geometry = divide(job, processes, memory)
-    todo = to_do(job, geometry, processes, memory)
+    division = divide(plan, processes, memory)
+    todo = to_do(plan, division, processes, memory)
     lock.take()
     run = create_run(
         config.out,
         config=config.to_dict(),
-        channels=job.channels,
-        sampling_rate_hz=job.settings.rate_hz,
-        n_lags=n_lags_of(job),
+        channels=plan.channels,
+        sampling_rate_hz=plan.settings.rate_hz,
+        n_lags=n_lags_of(plan),
         dtype=config.dtype,
-        geometry=_told(geometry, job),
+        division=_told(division, plan),
         overwrite=config.force,
     )
-    _inputs(job, geometry).write(Path(config.out))
+    _inputs(plan, division).write(Path(config.out))
     return replace(todo, run=run)
 
 
@@ -154,18 +154,18 @@ def _continued(config: Config, lock: RunLock, how: str) -> Todo:
     lock.take(wait_s=ENDING_S)
     run, inputs = read_run(out), Inputs.read(out)
     check_config(run, config, growing)
-    job = prepare(config, run.channels["id"].tolist())
-    check_job(run, job, inputs, growing)
+    plan = plan_run(config, run.channels["id"].tolist())
+    check_plan(run, plan, inputs, growing)
     close_parts(out)
     processes, memory = n_processes(config), memory_bytes(config)
-    geometry = Geometry.from_dict(run.geometry)
+    division = Division.from_dict(run.division)
     if growing:
         n_known = len(run.channels)
-        geometry = extend(geometry, job, n_known, processes, memory)
-    now = _inputs(job, geometry)
+        division = extend(division, plan, n_known, processes, memory)
+    now = _inputs(plan, division)
     if not growing:
         _check_periods(config, inputs, now)
-    rules = outdated(inputs, job, now, geometry, run.session + 1)
+    rules = outdated(inputs, plan, now, division, run.session + 1)
     if rules and not growing:
         raise ParameterError(
             f"{config.out}: --resume, but the data of {period_name(rules[0].key)} "
@@ -176,18 +176,18 @@ def _continued(config: Config, lock: RunLock, how: str) -> Todo:
         run = replace(
             run,
             config=config.to_dict(),
-            channels=channel_table(job.channels),
-            geometry=_told(geometry, job),
+            channels=channel_table(plan.channels),
+            division=_told(division, plan),
         )
     write_run(out, run)
     now.write(out)  # after the rules: else what changed could be forgotten
-    todo = to_do(job, geometry, processes, memory, finished_tiles(out))
+    todo = to_do(plan, division, processes, memory, finished_tiles(out))
     return replace(todo, run=run, how=how)
 
 
-def _inputs(job: Job, geometry: Geometry) -> Inputs:
-    found = fingerprints(job.spans, block_finder(job, geometry))
-    return replace(found, metadata=used_metadata(job))
+def _inputs(plan: RunPlan, division: Division) -> Inputs:
+    found = fingerprints(plan.spans, block_finder(plan, division))
+    return replace(found, metadata=used_metadata(plan))
 
 
 def _check_periods(config: Config, inputs: Inputs, now: Inputs) -> None:
@@ -200,8 +200,8 @@ def _check_periods(config: Config, inputs: Inputs, now: Inputs) -> None:
 
 
 def to_do(
-    job: Job,
-    geometry: Geometry,
+    plan: RunPlan,
+    division: Division,
     processes: int,
     memory: int,
     finished: Collection[Tile] = frozenset(),
@@ -210,24 +210,24 @@ def to_do(
 
     Parameters
     ----------
-    job, geometry
+    plan, division
         What is asked for, and how it is divided.
     processes, memory
         How many, and how many bytes for all of them.
     finished
         Tiles that are there.
     """
-    load, pairs = Load.of(job), pairs_of_tiles(job, geometry)
-    everything = needed_tiles(job, geometry, pairs)
-    needed = needed_tiles(job, geometry, pairs, frozenset(finished))
+    load, pairs = Load.of(plan), pairs_of_tiles(plan.pairs, division.blocks)
+    everything = needed_tiles(plan, division, pairs)
+    needed = needed_tiles(plan, division, pairs, frozenset(finished))
     places = set().union(*needed.values()) if needed else set()
     sums = 0
-    if geometry.sums_up:
+    if division.sums_up:
         sums = load.sums * sum(pairs[place] for place in places)
-    simple = in_one_process(job.config)
+    simple = in_one_process(plan.config)
     share = shares(memory, processes, load, sums, simple)
-    rounds = rounds_of(needed, geometry, pairs, load, share.sums)
-    todo = Todo(job, geometry, share, rounds)
+    rounds = rounds_of(needed, division, pairs, load, share.sums)
+    todo = Todo(plan, division, share, rounds)
     return replace(todo, n_kept=sum(map(len, everything.values())) - todo.n_tiles)
 
 
@@ -238,13 +238,13 @@ def memory_bytes(config: Config) -> int:
     return round(config.memory_gb * GB)
 
 
-def n_lags_of(job: Job) -> int:
+def n_lags_of(plan: RunPlan) -> int:
     """Return the length of a correlation."""
-    return 2 * job.settings.max_lag + 1
+    return 2 * plan.settings.max_lag + 1
 
 
-def _told(geometry: Geometry, job: Job) -> dict[str, object]:
-    return geometry.to_dict() | {"origin_ns": job.settings.grid.origin_ns}
+def _told(division: Division, plan: RunPlan) -> dict[str, object]:
+    return division.to_dict() | {"origin_ns": plan.settings.grid.origin_ns}
 
 
 # ------------------------------------------------------------------ the second phase
@@ -252,10 +252,10 @@ def _told(geometry: Geometry, job: Job) -> dict[str, object]:
 
 def restacking(todo: Todo) -> Restack | None:
     """Look at what the first phase has left; return what to make of it, if anything."""
-    if not todo.geometry.derives:
+    if not todo.division.derives:
         return None
     assert todo.run is not None
-    out = Path(todo.job.config.out)
+    out = Path(todo.plan.config.out)
     done = finished_derived(out, finished_tiles(out))
     if done is None:
         run = read_run(out)
@@ -264,27 +264,27 @@ def restacking(todo: Todo) -> Restack | None:
         done = set()
     parts, tiles = base_rows(out)
     left = tuple(tile for place, tile in tiles.items() if place not in done)
-    return Restack(parts, derived(todo.job), left) if left else None
+    return Restack(parts, derived(todo.plan), left) if left else None
 
 
-def derived(job: Job) -> Derived:
-    """Return what is made of the base rows of a job."""
-    config = job.config
+def derived(plan: RunPlan) -> Derived:
+    """Return what is made of the base rows of a plan."""
+    config = plan.config
     options = config.stack_options if config.stack != "linear" else None
     return Derived(
-        job.settings.rate_hz,
+        plan.settings.rate_hz,
         config.stack,
         dict(options or {}),
-        _moving(job),
+        _moving(plan),
         config.uncertainty,
     )
 
 
-def _moving(job: Job) -> tuple[Moving, ...]:
-    config = job.config
+def _moving(plan: RunPlan) -> tuple[Moving, ...]:
+    config = plan.config
     if config.moving_s is None:
         return ()
-    days = {span.period for span in job.spans}
+    days = {span.period for span in plan.spans}
     step_s = config.moving_step_s or STEPS_S.get(config.substack, config.step_s)
     return moving_stacks(
         min(days) * DAY_NS, (max(days) + 1) * DAY_NS, config.moving_s, step_s

@@ -1,4 +1,4 @@
-"""Several archives as one, and station metadata from wherever they come."""
+"""Several archives as one."""
 
 from __future__ import annotations
 
@@ -6,19 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from obspy import Inventory
-
-from dispel4py.errors import DataError, ParameterError
-from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import ChannelSpan
-from seismo_pes.metadata.inventory import read_inventory
 from seismo_pes.metadata.stations import PatternIndex, StationPattern
 from seismo_pes.reading.archives.archive import Archive, ChannelInfo
 from seismo_pes.reading.archives.opening import open_archive
 
-__all__ = ["Archives", "open_archives", "open_inventory"]
-
-FDSN = ("fdsn://", "fdsn+https://")
+__all__ = ["Archives", "open_archives"]
 
 
 class Archives(Archive):
@@ -33,10 +26,10 @@ class Archives(Archive):
     def __init__(self, members: Sequence[Archive]) -> None:
         super().__init__(", ".join(member.name for member in members))
         self.members = tuple(members)
-        self.skipped = [one for member in members for one in member.skipped]
+        self.skipped = [row for member in members for row in member.skipped]
 
     def _look_up(self, index: PatternIndex | None, start_ns: int, end_ns: int) -> None:
-        raise NotImplementedError("the members look for themselves")
+        raise NotImplementedError("each member searches its own files")
 
     def channels(
         self,
@@ -47,11 +40,11 @@ class Archives(Archive):
     ) -> dict[str, ChannelInfo]:
         """Return what exists, by channel id, sorted; see `Archive.channels`."""
         listed = None if patterns is None else list(patterns)
-        found: dict[str, ChannelInfo] = {}
+        infos: dict[str, ChannelInfo] = {}
         for member in self.members:
             for id_, info in member.channels(listed, start_ns, end_ns, codes).items():
-                found[id_] = _joined(found[id_], info) if id_ in found else info
-        return dict(sorted(found.items()))
+                infos[id_] = _joined(infos[id_], info) if id_ in infos else info
+        return dict(sorted(infos.items()))
 
     def channel_ids(
         self,
@@ -62,22 +55,22 @@ class Archives(Archive):
     ) -> list[str]:
         """Return the ids that `channels` would; see `Archive.channel_ids`."""
         listed = None if patterns is None else list(patterns)
-        found: set[str] = set()
+        ids: set[str] = set()
         for member in self.members:
-            found.update(member.channel_ids(listed, start_ns, end_ns, codes))
-        return sorted(found)
+            ids.update(member.channel_ids(listed, start_ns, end_ns, codes))
+        return sorted(ids)
 
     def spans(
         self, channel_ids: Sequence[str], periods: Sequence[tuple[int, int]]
     ) -> list[ChannelSpan]:
         """Return the units of reading, period by period; see `Archive.spans`."""
         order = {id_: k for k, id_ in enumerate(channel_ids)}
-        found: dict[tuple[int, int], ChannelSpan] = {}
+        spans: dict[tuple[int, int], ChannelSpan] = {}
         for member in self.members:
             for span in member.spans(channel_ids, periods):
                 key = span.period, order[span.channel_id]
-                found[key] = _both(found[key], span) if key in found else span
-        return [found[key] for key in sorted(found)]
+                spans[key] = _both(spans[key], span) if key in spans else span
+        return [spans[key] for key in sorted(spans)]
 
 
 def _joined(a: ChannelInfo, b: ChannelInfo) -> ChannelInfo:
@@ -99,8 +92,8 @@ def _both(a: ChannelSpan, b: ChannelSpan) -> ChannelSpan:
     entries: list[tuple[str, str]] = []
     counts = []
     for part in range(3):
-        now = [one for span in (a, b) for one in _parts(span)[part]]
-        new = [one for one in dict.fromkeys(now) if one not in entries]
+        files = [file for span in (a, b) for file in _parts(span)[part]]
+        new = [file for file in dict.fromkeys(files) if file not in entries]
         entries += new
         counts.append(len(new))
     return replace(
@@ -121,39 +114,6 @@ def _parts(span: ChannelSpan) -> tuple[list[tuple[str, str]], ...]:
 
 
 def open_archives(data: Sequence[str]) -> Archive:
-    """Open one archive, or several as one; see `seismo_pes.reading.open_archive`."""
-    opened = [open_archive(one) for one in data]
-    return opened[0] if len(opened) == 1 else Archives(opened)
-
-
-def open_inventory(
-    source: str, channel_ids: Sequence[str], start_ns: int, end_ns: int
-) -> tuple[Inventory, list[Skipped]]:
-    """Read station metadata from files, or ask a data centre for it.
-
-    Parameters
-    ----------
-    source : str
-        File, folder or pattern, or ``fdsn://PROVIDER``.
-    channel_ids : sequence of str
-        What a data centre is asked for.
-    start_ns, end_ns : int
-        The time of the run.
-
-    Raises
-    ------
-    ParameterError
-        If there is nothing there, or the data centre does not answer.
-    """
-    if not source.startswith(FDSN):
-        return read_inventory(source)
-    from seismo_pes.reading.archives.fdsn import fetch_inventory
-
-    scheme, _, provider = source.partition("://")
-    provider = provider.rstrip("/")
-    provider = f"https://{provider}" if "https" in scheme else provider
-    try:
-        found = fetch_inventory(provider, channel_ids, start_ns, end_ns)
-    except DataError as error:
-        raise ParameterError(f"--inventory {source}: {error}") from error
-    return found, []
+    """Open one archive, or several as one; see `open_archive`."""
+    members = [open_archive(name) for name in data]
+    return members[0] if len(members) == 1 else Archives(members)

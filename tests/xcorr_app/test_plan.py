@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import ParameterError
+from seismo_pes.correlating.windows.substacks import period_name
 from seismo_pes.metadata.stations import Channel
 from tests.xcorr_app.conftest import DAY
 from xcorr_app.config import Config
-from xcorr_app.planning.choose import needed_codes, oriented_names, rotation_of
-from xcorr_app.planning.job import Job, prepare
+from xcorr_app.planning.components import Components
+from xcorr_app.planning.pairs import rotation_of
+from xcorr_app.planning.plan import RunPlan, plan_run
+from xcorr_app.planning.table import oriented_names
 
 # three stations on a meridian, one far to the east
 PLACES = {
@@ -47,23 +51,23 @@ def archive(tmp_path: Path, rng) -> Path:
 
 
 @pytest.fixture
-def job(tmp_path: Path, archive: Path) -> Callable[..., Job]:
-    def prepared(known: tuple[str, ...] = (), **options: object) -> Job:
+def job(tmp_path: Path, archive: Path) -> Callable[..., RunPlan]:
+    def prepared(known: tuple[str, ...] = (), **options: object) -> RunPlan:
         places = options.pop("places", PLACES)
         listing = tmp_path / "list.txt"
         lines = [" ".join([*codes, where]) for codes, where in places.items()]
         listing.write_text("\n".join(lines))
         fixed = {"stations": str(listing), "data": str(archive), "out": "out"}
         usual = {"window_s": 600.0, "max_lag_s": 10.0}
-        return prepare(Config(**(fixed | usual | options)), known)
+        return plan_run(Config(**(fixed | usual | options)), known)
 
     return prepared
 
 
-def pairs_of(made: Job) -> set[tuple[str, str]]:
+def pairs_of(made: RunPlan) -> set[tuple[str, str]]:
     """The pairs that a job chooses, first and second as in the table."""
     index = np.arange(len(made.channels))
-    wanted = made.selection.allowed(index, index) & (index[:, None] <= index)
+    wanted = made.pairs.selection.allowed(index, index) & (index[:, None] <= index)
     short = [f"{c.station[0]}{c.code[-1]}" for c in made.channels]
     return {(short[i], short[j]) for i, j in zip(*np.nonzero(wanted), strict=True)}
 
@@ -79,17 +83,20 @@ def test_verticals_are_what_is_correlated(job) -> None:
         "YY.CCC..HHZ",
         "YY.DDD..HHZ",
     ]
-    assert (made.n_pairs, made.n_possible_pairs) == (6, 6)
+    assert (made.pairs.n_pairs, made.pairs.n_possible) == (6, 6)
 
 
 def test_periods_are_days_since_1970(job) -> None:
     made = job()
     first = DAY.ns // (86_400 * 10**9)
-    assert made.periods == {first: "2024-03-01", first + 1: "2024-03-02"}
+    assert [period_name(day) for day in made.grid.periods] == [
+        "2024-03-01",
+        "2024-03-02",
+    ]
     assert {span.period for span in made.spans} == {first, first + 1}
-    assert made.spans_per_period == {first: 4, first + 1: 4}
+    assert Counter(span.period for span in made.spans) == {first: 4, first + 1: 4}
     later = job(start="2024-03-02")
-    assert later.periods == {first + 1: "2024-03-02"}
+    assert list(later.grid.periods) == [first + 1]
 
 
 def test_known_channels_keep_their_numbers(job) -> None:
@@ -107,7 +114,7 @@ def test_channels_of_no_pair_are_not_read(job, tmp_path) -> None:
     made = job(pair_list=str(tmp_path / "pairs.txt"))
     assert {span.channel_id for span in made.spans} == {"XX.AAA..HHZ", "YY.CCC..HHZ"}
     assert pairs_of(made) == {("AZ", "CZ")}
-    assert (made.n_pairs, made.n_possible_pairs) == (1, 1)
+    assert (made.pairs.n_pairs, made.pairs.n_possible) == (1, 1)
 
 
 # -- pairs --------------------------------------------------------------------------
@@ -147,7 +154,7 @@ def test_channels_of_no_pair_are_not_read(job, tmp_path) -> None:
 def test_pairs_are_chosen(job, options, expected) -> None:
     made = job(**options)
     assert pairs_of(made) == expected
-    assert made.n_pairs == len(expected)
+    assert made.pairs.n_pairs == len(expected)
 
 
 def test_autocorrelations_is_another_word_for_auto(job) -> None:
@@ -205,9 +212,9 @@ def test_radial_and_transverse_channels_are_appended(job) -> None:
     assert len(ids) == 15
     assert made.channels[-1].latitude == 10.5
     assert made.settings.coherent
-    assert (made.n_pairs, made.n_possible_pairs) == (6, 36)
-    assert made.rotation == rotation_of(made.channels)
-    assert made.rotation.triplets[0] == (2, 1, 0)
+    assert (made.pairs.n_pairs, made.pairs.n_possible) == (6, 36)
+    assert made.pairs.rotation == rotation_of(made.channels)
+    assert made.pairs.rotation.triplets[0] == (2, 1, 0)
     (lacking,) = [one for one in made.skipped if one.stage == "rotate"]
     assert lacking.what == "YY.DDD..HH?"
     assert "components N, Z, not Z, N, E" in lacking.reason
@@ -222,7 +229,7 @@ def test_radial_and_transverse_channels_are_appended(job) -> None:
 def test_all_nine_turned_components(job) -> None:
     made = job(components=["ZRT"])
     # of three instruments each with each; ZZ also of the fourth
-    assert made.n_pairs == 3 * 9 + 3
+    assert made.pairs.n_pairs == 3 * 9 + 3
 
 
 def test_stations_without_coordinates_are_not_turned(job) -> None:
@@ -250,15 +257,15 @@ def test_turned_names() -> None:
 
 
 def test_codes_that_components_need() -> None:
-    plain = {"stations": "a", "data": "b", "out": "c"}
-    turned = Config(**plain, components="RT", orient=True, inventory="i")
-    assert needed_codes(turned) == [f"??{c}" for c in "123ENZ"]
-    assert needed_codes(Config(**plain, components="NN")) == ["??N"]
+    turned = Components(("RT",), oriented=True)
+    assert turned.codes == tuple(f"??{c}" for c in "123ENZ")
+    assert Components(("NN",)).codes == ("??N",)
+    assert Components().codes is None
 
 
 def test_components_that_only_give_weight_are_read(job) -> None:
     made = job(components=["ZZ"], across_components=True, networks=["XX x XX"])
-    assert made.n_pairs == 1
+    assert made.pairs.n_pairs == 1
     assert {span.channel_id[-1] for span in made.spans} == set("ZNE")
     assert len(made.channels) == 6
 
@@ -300,7 +307,7 @@ def test_bands_above_nyquist_are_refused(job) -> None:
 def test_parameters_of_stacks_are_tried_before(job, options, said) -> None:
     asked = {"stack": "nth-root", "substack": "day", "stack_options": options}
     if not said:
-        assert job(**asked).n_pairs == 6
+        assert job(**asked).pairs.n_pairs == 6
         return
     with pytest.raises(ParameterError, match=said) as error:
         job(**asked)

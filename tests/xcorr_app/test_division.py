@@ -22,9 +22,9 @@ from seismo_pes.metadata.stations import Channel
 from seismo_pes.signal.window import WindowGrid
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import store
-from xcorr_app.planning import geometry
-from xcorr_app.planning.geometry import (
-    Geometry,
+from xcorr_app.planning import division
+from xcorr_app.planning.division import (
+    Division,
     Group,
     divide,
     extend,
@@ -32,6 +32,7 @@ from xcorr_app.planning.geometry import (
     rounds_of,
 )
 from xcorr_app.planning.memory import GB, MB, Load, available_bytes, shares
+from xcorr_app.planning.pairs import ChosenPairs
 from xcorr_app.running.resume import needed_tiles
 
 DAY_NS = 86_400 * 10**9
@@ -49,13 +50,15 @@ def job(ids, n_days=1, substack="none", rotation=None, first_day=100, rate_hz=1.
         if k not in made
     ]
     config = SimpleNamespace(substack=substack, mapping="multi", recorded_hz=None)
+    channels = [Channel(id_, 0.0, float(k), 0.0) for k, id_ in enumerate(ids)]
+    selection = PairSelection(ids)
+    pairs = ChosenPairs(channels, selection, rotation, frozenset(ids), 0, 0, [])
     return SimpleNamespace(
         config=config,
-        channels=[Channel(id_, 0.0, float(k), 0.0) for k, id_ in enumerate(ids)],
+        channels=channels,
         settings=SpectraSettings(grid, rate_hz, 100.0),
         spans=spans,
-        selection=PairSelection(ids),
-        rotation=rotation,
+        pairs=pairs,
     )
 
 
@@ -69,7 +72,7 @@ def test_blocks_are_ranges_that_hold_every_channel_once():
     assert made.blocks[-1][1] == 100
     for (_, stop), (first, _) in zip(made.blocks, made.blocks[1:], strict=False):
         assert stop == first
-    assert Geometry.from_dict(made.to_dict()) == made
+    assert Division.from_dict(made.to_dict()) == made
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 50])
@@ -109,7 +112,7 @@ def test_one_group_if_its_sums_fit_else_days():
 
 
 def test_long_runs_leave_rows_now_and_then(monkeypatch):
-    monkeypatch.setattr(geometry, "CHECKPOINT_S", 5.0)
+    monkeypatch.setattr(division, "CHECKPOINT_S", 5.0)
     made = divide(job(stations(10), 300), 1, 4 * GB)
     assert len(made.groups) > 3
     assert [s for one in made.groups for s in one.periods] == list(range(100, 400))
@@ -131,8 +134,8 @@ def test_growing_only_adds():
 def test_what_is_needed():
     one = job(stations(4), 4)
     blocks = ((0, 2), (2, 4))
-    made = Geometry(blocks, "group", (Group(".a", (100, 101)), Group(".b", (102, 103))))
-    places = pairs_of_tiles(one, made)
+    made = Division(blocks, "group", (Group(".a", (100, 101)), Group(".b", (102, 103))))
+    places = pairs_of_tiles(one.pairs, made.blocks)
     assert places == {(0, 0): 1, (0, 1): 4, (1, 1): 1}
     finished = {(0, 0, 100), (0, 1, 100), (1, 1, 100), (0, 1, 102)}
     needed = needed_tiles(one, made, places, finished)
@@ -143,7 +146,7 @@ def test_what_is_needed():
 def test_rounds_hold_their_share_and_everything_once():
     one = job(stations(60), 3)
     made = divide(one, 1, 4 * GB)
-    pairs, load = pairs_of_tiles(one, made), Load.of(one)
+    pairs, load = pairs_of_tiles(one.pairs, made.blocks), Load.of(one)
     needed = needed_tiles(one, made, pairs)
     most = sum(pairs.values()) * load.sums // 4
     rounds = rounds_of(needed, made, pairs, load, most)

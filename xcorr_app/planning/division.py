@@ -1,8 +1,8 @@
-"""How a run is divided: blocks of channels, periods of time, shares of the memory.
+"""How the work of a run is divided: blocks of channels, groups of periods, rounds.
 
-Blocks and periods decide the bytes of the results, so they are settled once, when a run
-starts, and kept in ``run.json``; later starts only add to them. Shares of the memory
-are settled anew at each start: they decide what waits on disk, and nothing else.
+Blocks and groups decide the bytes of the results. They are settled once, when a run
+starts, and kept in ``run.json``; later starts of the run only add to them. The shares
+of the memory are settled anew at each start: they decide only which data wait on disk.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import numpy as np
 
 from seismo_pes.correlating.tiles.gathering import block_size, wanted_tiles
 from seismo_pes.correlating.windows.substacks import Substacks, period_name
-from xcorr_app.planning.job import Job
 from xcorr_app.planning.memory import MB, Load, Shares, in_one_process, shares
+from xcorr_app.planning.pairs import ChosenPairs
+from xcorr_app.planning.plan import RunPlan
 
 __all__ = [
-    "Geometry",
+    "Division",
     "Group",
     "Needed",
     "Place",
@@ -34,13 +35,15 @@ __all__ = [
 Place = tuple[int, int]
 Needed = Mapping[int, frozenset[Place]]
 
-# A row of each group takes disk, but what it holds need not be computed again.
+# Shortest computing time of a group: a run that is broken off loses at most this much.
 CHECKPOINT_S = 300.0
-CHECKPOINT_PART = 0.1  # of the time may go into writing and reading these rows
-SPAN_S = 0.02  # rough costs, for decisions only: a span to be read,
-BYTES_PER_S = 100 * MB  # and prepared,
-PAIR_S = 30e-6  # a pair to be correlated,
-DISK_BYTES_PER_S = 300 * MB  # rows to be written or read
+# Largest part of the time that may go into writing and reading the rows of groups.
+CHECKPOINT_PART = 0.1
+# Rough costs on one core of 2020, to choose between divisions.
+SPAN_S = 0.02  # to open and read one span
+BYTES_PER_S = 100 * MB  # to read and preprocess samples
+PAIR_S = 30e-6  # to correlate one pair in one period
+DISK_BYTES_PER_S = 300 * MB  # to write or read rows
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Geometry:
+class Division:
     """How a run is divided.
 
     Parameters
@@ -70,7 +73,7 @@ class Geometry:
     unit
         ``window``, ``hour``, ``day`` or ``group``: the substack of base rows.
     groups
-        Of the unit ``group``.
+        The groups of the unit ``group``.
     """
 
     blocks: tuple[Place, ...]
@@ -103,14 +106,14 @@ class Geometry:
         return {period: substacks.key(period) for period in periods}
 
     def block_of(self, channel: int) -> int:
-        """Return the block of a channel; -1 for channels that are made of others."""
+        """Return the block of a channel; -1 for radial and transverse channels."""
         for k, (first, stop) in enumerate(self.blocks):
             if first <= channel < stop:
                 return k
         return -1
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
+        """Return the division in the form of ``run.json``."""
         return {
             "blocks": [list(block) for block in self.blocks],
             "unit": self.unit,
@@ -121,17 +124,20 @@ class Geometry:
         }
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Geometry:
-        """Make it from what `to_dict` returned."""
-        groups = [Group(one["name"], tuple(one["stretches"])) for one in told["groups"]]
-        blocks = [(first, stop) for first, stop in told["blocks"]]
-        return cls(tuple(blocks), told["unit"], tuple(groups))
+    def from_dict(cls, values: Mapping[str, Any]) -> Division:
+        """Return the division from which `to_dict` made the values."""
+        groups = [
+            Group(group["name"], tuple(group["stretches"]))
+            for group in values["groups"]
+        ]
+        blocks = [(first, stop) for first, stop in values["blocks"]]
+        return cls(tuple(blocks), values["unit"], tuple(groups))
 
 
 # ------------------------------------------------------------------ dividing
 
 
-def divide(job: Job, processes: int, memory_bytes: int) -> Geometry:
+def divide(plan: RunPlan, processes: int, memory_bytes: int) -> Division:
     """Divide a run that starts.
 
     Raises
@@ -139,30 +145,30 @@ def divide(job: Job, processes: int, memory_bytes: int) -> Geometry:
     ParameterError
         If the memory does not do.
     """
-    config, load = job.config, Load.of(job)
+    config, load = plan.config, Load.of(plan)
     simple = in_one_process(config)
     share = shares(memory_bytes, processes, load, 0, simple)
-    blocks = _blocks(job, 0, _block_size(job, processes, load, share))
-    periods = sorted({span.period for span in job.spans})
+    blocks = _blocks(plan, 0, _block_size(plan, processes, load, share))
+    periods = sorted({span.period for span in plan.spans})
     if config.substack != "none":
-        return Geometry(blocks, config.substack)
-    whole = Geometry(blocks, "group", (Group("all", tuple(periods)),))
+        return Division(blocks, config.substack)
+    whole = Division(blocks, "group", (Group("all", tuple(periods)),))
     if len(periods) == 1:
         return whole
-    pairs = pairs_of_tiles(job, whole)
+    pairs = pairs_of_tiles(plan.pairs, blocks)
     sums = sum(pairs.values()) * load.sums
     share = shares(memory_bytes, processes, load, sums, simple)
     n_rounds = len(_batches(pairs, load.sums, share.sums))
-    length = _group_length(job, sum(pairs.values()), load, n_rounds, len(periods))
+    length = _group_length(plan, sum(pairs.values()), load, n_rounds, len(periods))
     n_groups = math.ceil(len(periods) / length)
     if n_groups == 1:
         return whole
     groups = [part.tolist() for part in np.array_split(periods, n_groups)]
-    return Geometry(blocks, "group", _groups(groups))
+    return Division(blocks, "group", _groups(groups))
 
 
 def _group_length(
-    job: Job, n_pairs: int, load: Load, n_rounds: int, n_periods: int
+    plan: RunPlan, n_pairs: int, load: Load, n_rounds: int, n_periods: int
 ) -> int:
     """Return how many periods are stacked together before a row is written.
 
@@ -170,7 +176,7 @@ def _group_length(
     needs one round only. Else groups are as short as the price of their rows allows,
     so that not much is lost when a run is broken off.
     """
-    reading_s = len(job.spans) * (SPAN_S + load.trace / BYTES_PER_S)
+    reading_s = len(plan.spans) * (SPAN_S + load.trace / BYTES_PER_S)
     rows_s = 2 * n_pairs * load.row / DISK_BYTES_PER_S  # of one group
     if (n_rounds - 1) * reading_s > n_periods * rows_s:
         return 1
@@ -178,45 +184,34 @@ def _group_length(
     return math.ceil(max(CHECKPOINT_S, rows_s / CHECKPOINT_PART) / period_s)
 
 
-def _block_size(job: Job, processes: int, load: Load, share: Shares) -> int:
+def _block_size(plan: RunPlan, processes: int, load: Load, share: Shares) -> int:
     fitting = share.block // max(load.spectrum, 1)
     if fitting > 1:  # so that a bit more or less of free memory changes no bytes
         fitting = 2 ** int(math.log2(fitting))
-    return max(min(block_size(len(_real(job)), processes), fitting), 1)
+    return max(min(block_size(len(plan.pairs.recorded), processes), fitting), 1)
 
 
-def _real(job: Job) -> list[int]:
-    """Return the channels that are not made of others."""
-    made = set()
-    if job.rotation is not None:
-        for z, r, t in job.rotation.rotated.values():
-            made |= {r, t} - {z}
-    return [k for k in range(len(job.channels)) if k not in made]
-
-
-def _blocks(job: Job, first: int, size: int) -> tuple[Place, ...]:
+def _blocks(plan: RunPlan, first: int, size: int) -> tuple[Place, ...]:
     """Divide the channels from ``first`` on; an instrument is never cut in two."""
-    ids = [channel.id for channel in job.channels]
-    real = [k for k in _real(job) if k >= first]
-    found: list[list[int]] = []
-    for _, group in itertools.groupby(real, key=lambda k: ids[k][:-1]):
+    ids = [channel.id for channel in plan.channels]
+    recorded = [k for k in plan.pairs.recorded if k >= first]
+    blocks: list[list[int]] = []
+    for _, group in itertools.groupby(recorded, key=lambda k: ids[k][:-1]):
         members = list(group)
-        last = found[-1] if found else []
-        joins = bool(last) and last[-1] + 1 == members[0]
-        if joins and len(last) + len(members) <= size:
+        last = blocks[-1] if blocks else []
+        adjacent = bool(last) and last[-1] + 1 == members[0]
+        if adjacent and len(last) + len(members) <= size:
             last += members
         else:
-            found.append(members)
-    return tuple((one[0], one[-1] + 1) for one in _uncut(found))
+            blocks.append(members)
+    ranges = itertools.chain.from_iterable(map(_consecutive, blocks))
+    return tuple((block[0], block[-1] + 1) for block in ranges)
 
 
-def _uncut(blocks: list[list[int]]) -> list[list[int]]:
-    """Cut where channels between them are made of others."""
-    made = []
-    for one in blocks:
-        jumps = np.flatnonzero(np.diff(one) != 1) + 1
-        made += [part.tolist() for part in np.split(np.array(one), jumps)]
-    return made
+def _consecutive(channels: list[int]) -> list[list[int]]:
+    """Cut a block where rotated channels lie between its channels."""
+    jumps = np.flatnonzero(np.diff(channels) != 1) + 1
+    return [block.tolist() for block in np.split(np.array(channels), jumps)]
 
 
 def _groups(groups: Sequence[Sequence[int]]) -> tuple[Group, ...]:
@@ -224,23 +219,17 @@ def _groups(groups: Sequence[Sequence[int]]) -> tuple[Group, ...]:
 
 
 def extend(
-    old: Geometry, job: Job, n_known: int, processes: int, memory_bytes: int
-) -> Geometry:
-    """Add new channels, those behind ``n_known``, and new periods to a geometry."""
-    load = Load.of(job)
-    share = shares(
-        memory_bytes,
-        processes,
-        load,
-        0,
-        in_one_process(job.config),
-    )
-    size = _block_size(job, processes, load, share)
-    blocks = old.blocks + _blocks(job, n_known, size)
+    old: Division, plan: RunPlan, n_known: int, processes: int, memory_bytes: int
+) -> Division:
+    """Add new channels, those behind ``n_known``, and new periods to a division."""
+    load = Load.of(plan)
+    share = shares(memory_bytes, processes, load, 0, in_one_process(plan.config))
+    size = _block_size(plan, processes, load, share)
+    blocks = old.blocks + _blocks(plan, n_known, size)
     if old.unit != "group":
-        return Geometry(blocks, old.unit)
+        return Division(blocks, old.unit)
     known = {one for group in old.groups for one in group.periods}
-    new = sorted({span.period for span in job.spans} - known)
+    new = sorted({span.period for span in plan.spans} - known)
     single = all(len(group.periods) == 1 for group in old.groups)
     if not new:
         added: tuple[Group, ...] = ()
@@ -248,27 +237,36 @@ def extend(
         added = _groups([[one] for one in new])
     else:
         added = _groups([new])
-    return Geometry(blocks, old.unit, old.groups + added)
+    return Division(blocks, old.unit, old.groups + added)
 
 
 # ------------------------------------------------------------------ what is to be done
 
 
-def pairs_of_tiles(job: Job, geometry: Geometry) -> dict[Place, int]:
-    """Return how many pairs each tile has; tiles without any are not among them."""
-    channels = [np.arange(first, stop) for first, stop in geometry.blocks]
-    found = {}
-    for row, column in wanted_tiles(geometry.blocks, job.selection, job.rotation):
+def pairs_of_tiles(pairs: ChosenPairs, blocks: Sequence[Place]) -> dict[Place, int]:
+    """Return the number of pairs of each tile that has any.
+
+    Parameters
+    ----------
+    pairs
+        The pairs of the run.
+    blocks
+        First channel of each block, and the one after its last.
+    """
+    selection, rotation = pairs.selection, pairs.rotation
+    channels = [np.arange(first, stop) for first, stop in blocks]
+    counts = {}
+    for row, column in wanted_tiles(blocks, selection, rotation):
         i, j = channels[row], channels[column]
-        n = int((job.selection.allowed(i, j) & (i[:, None] <= j)).sum())
-        if job.rotation is not None:
-            n += int(job.rotation.pairs(i, j, job.selection).wanted.sum())
-        found[row, column] = n
-    return found
+        n = int((selection.allowed(i, j) & (i[:, None] <= j)).sum())
+        if rotation is not None:
+            n += int(rotation.pairs(i, j, selection).wanted.sum())
+        counts[row, column] = n
+    return counts
 
 
 def rounds_of(
-    needed: Needed, geometry: Geometry, pairs: Mapping[Place, int], load: Load,
+    needed: Needed, division: Division, pairs: Mapping[Place, int], load: Load,
     sums: int,
 ) -> list[Needed]:  # fmt: skip
     """Divide what is needed so that the sums of each round fit their share.
@@ -277,7 +275,7 @@ def rounds_of(
     ----------
     needed
         Period to (row, column) of the tiles that are to be made.
-    geometry
+    division
         How the run is divided.
     pairs
         How many pairs each tile has.
@@ -294,7 +292,7 @@ def rounds_of(
     tiles = set().union(*needed.values()) if needed else set()
     if not tiles:
         return []
-    if not geometry.sums_up:
+    if not division.sums_up:
         return [needed]
     some = {place: n for place, n in sorted(pairs.items()) if place in tiles}
     rounds: list[Needed] = []

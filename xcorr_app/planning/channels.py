@@ -1,0 +1,83 @@
+"""The channels of a run that the archives hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dispel4py.errors import ParameterError
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.reading.archives.archive import Archive, ChannelInfo
+from seismo_pes.reading.archives.opening import select
+from seismo_pes.reading.archives.several import open_archives
+from xcorr_app.planning.components import Components
+from xcorr_app.planning.stations import StationList
+
+__all__ = ["Limits", "RecordedChannels", "recorded_channels"]
+
+Limits = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True)
+class RecordedChannels:
+    """The channels that the archives hold for the listed stations.
+
+    Attributes
+    ----------
+    archive : Archive
+        All archives as one.
+    infos : dict of str to ChannelInfo
+        What the archive holds of each channel, by id, sorted.
+    limits : (int or None, int or None)
+        First instant that may be used, and the first that may not, nanoseconds since
+        1970. None: the data decide.
+    skipped : list of Skipped
+        Stations without data, and files that could not be read.
+    """
+
+    archive: Archive
+    infos: dict[str, ChannelInfo]
+    limits: Limits
+    skipped: list[Skipped]
+
+
+def recorded_channels(
+    stations: StationList, data: Sequence[str], limits: Limits, components: Components
+) -> RecordedChannels:
+    """Look into the archives for the channels of the listed stations.
+
+    Parameters
+    ----------
+    stations : StationList
+        Stations and channel codes to look for.
+    data : sequence of str
+        The archives.
+    limits : (int or None, int or None)
+        As in `RecordedChannels`.
+    components : Components
+        Components that the run works on.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such archive, or it holds no such channel.
+    """
+    archive = open_archives(data)
+    codes = ",".join(stations.codes)
+    infos, skipped = select(archive, stations.patterns, codes, *limits)
+    if components.letters is not None:
+        infos = _of_components(infos, components)
+    return RecordedChannels(archive, infos, limits, [*archive.skipped, *skipped])
+
+
+def _of_components(
+    infos: dict[str, ChannelInfo], components: Components
+) -> dict[str, ChannelInfo]:
+    letters = components.letters or frozenset()
+    chosen = {id_: info for id_, info in infos.items() if id_[-1:] in letters}
+    if not chosen:
+        pairs, examples = " ".join(components.pairs or ()), ", ".join(list(infos)[:5])
+        raise ParameterError(
+            f"--components {pairs}: no channel has any of these; there are {examples}"
+        )
+    return chosen

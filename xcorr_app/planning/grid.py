@@ -1,0 +1,199 @@
+"""The grid of a run: windows on absolute time, sampling rates, periods."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dispel4py.errors import ParameterError
+from seismo_pes.items.times import DAY_NS, NS
+from seismo_pes.reading.archives.archive import ChannelInfo
+from seismo_pes.signal.rates import exact_rate
+from seismo_pes.signal.window import WindowGrid
+from xcorr_app.planning.channels import Limits, RecordedChannels
+from xcorr_app.planning.steps import parse_steps, rate_after
+
+__all__ = [
+    "RunGrid",
+    "SamplingRates",
+    "run_grid",
+    "sample_phase_ns",
+    "usual_rate_hz",
+]
+
+
+@dataclass(frozen=True)
+class SamplingRates:
+    """What the options say about sampling rates.
+
+    Attributes
+    ----------
+    recorded_hz : float or None
+        True rate of all data. None: the headers of the files decide.
+    asked_hz : float or None
+        Rate after preprocessing. None: that of the data.
+    steps : str or None
+        A chain of preprocessing elements, which may change the rate.
+    """
+
+    recorded_hz: float | None = None
+    asked_hz: float | None = None
+    steps: str | None = None
+
+
+@dataclass(frozen=True)
+class RunGrid:
+    """Windows and samples that all channels of a run share.
+
+    Attributes
+    ----------
+    windows : WindowGrid
+        The windows.
+    end_ns : int
+        No window ends after this time, nanoseconds since 1970.
+    periods : dict of int to (int, int)
+        For each UTC day in which windows start, counted from 1970: start of its first
+        and end of its last window, nanoseconds since 1970.
+    recorded_hz, rate_hz : float
+        Sampling rate of the data, and of the preprocessed traces.
+    phase_ns : int
+        Time from the origin of the windows to sample 0.
+    """
+
+    windows: WindowGrid
+    end_ns: int
+    periods: dict[int, tuple[int, int]]
+    recorded_hz: float
+    rate_hz: float
+    phase_ns: int
+
+
+def run_grid(
+    channels: RecordedChannels, window_s: float, step_s: float, rates: SamplingRates
+) -> RunGrid:
+    """Lay the windows and the samples of a run over the time of its data.
+
+    Parameters
+    ----------
+    channels : RecordedChannels
+        What the archives hold.
+    window_s, step_s : float
+        Length of a window, and from the start of one to that of the next.
+    rates : SamplingRates
+        What the user says about sampling rates.
+
+    Raises
+    ------
+    ParameterError
+        If the sampling rate of the data is unknown.
+    """
+    infos = list(channels.infos.values())
+    start_ns, end_ns = _time_of_run(infos, channels.limits)
+    windows = WindowGrid(start_ns, round(window_s * NS), round(step_s * NS))
+    periods = _periods(windows, end_ns)
+    recorded_hz = _recorded_hz(infos, rates)
+    rate_hz = rates.asked_hz or recorded_hz
+    if rates.steps is not None:
+        rate_hz = rate_after(parse_steps(rates.steps), recorded_hz)
+    phase_ns = sample_phase_ns(infos, start_ns)
+    return RunGrid(windows, end_ns, periods, recorded_hz, rate_hz, phase_ns)
+
+
+def _time_of_run(infos: list[ChannelInfo], limits: Limits) -> tuple[int, int]:
+    """Return the origin of the windows, and the time at which the last one may end.
+
+    The windows start at ``--start``, else at midnight UTC of the first day with data.
+    """
+    start_ns, end_ns = limits
+    if start_ns is None:
+        first_ns = min(info.start_ns for info in infos)
+        # a sample may lie up to half a sample before the midnight to which it belongs
+        start_ns = (first_ns + NS // 2) // DAY_NS * DAY_NS
+    if end_ns is None:
+        end_ns = max(info.end_ns for info in infos) + NS
+    return start_ns, end_ns
+
+
+def _periods(windows: WindowGrid, end_ns: int) -> dict[int, tuple[int, int]]:
+    """Divide the windows by the UTC day in which they start."""
+    numbers = windows.windows_between(windows.origin_ns, end_ns)
+    if not len(numbers):
+        return {}
+    starts_ns = windows.start_ns(np.asarray(numbers, np.int64))
+    days = starts_ns // DAY_NS
+    firsts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
+    lasts = [*(firsts[1:] - 1), len(days) - 1]
+    return {
+        int(days[a]): (int(starts_ns[a]), int(starts_ns[b]) + windows.length_ns)
+        for a, b in zip(firsts, lasts, strict=True)
+    }
+
+
+# -- sampling -----------------------------------------------------------------------
+
+
+def _recorded_hz(infos: Iterable[ChannelInfo], rates: SamplingRates) -> float:
+    try:
+        return rates.recorded_hz or usual_rate_hz(infos)
+    except ParameterError:
+        # no header has the rate, but the user asks for one
+        if rates.asked_hz is None:
+            raise
+        return rates.asked_hz
+
+
+def usual_rate_hz(infos: Iterable[ChannelInfo]) -> float:
+    """Return the sampling rate that most channels have, the higher one if equal.
+
+    Raises
+    ------
+    ParameterError
+        If no channel has a sampling rate.
+    """
+    rates = Counter(float(exact_rate(rate)) for info in infos for rate in info.rates_hz)
+    if not rates:
+        raise ParameterError(
+            "no file of the listed stations tells its sampling rate: "
+            "give --sampling-rate-hz"
+        )
+    return max(rates, key=lambda rate: (rates[rate], rate))
+
+
+def sample_phase_ns(infos: Sequence[ChannelInfo], origin_ns: int) -> int:
+    """Return the time from the origin to the sample 0 that all channels share.
+
+    Recorders rarely sample at the full second, but those of a network mostly do so at
+    the same fraction of it. The circular mean over the channels is the phase of all;
+    a sample less than half a sample away from it counts as simultaneous. The phase is
+    less than one sample, and such that a record which begins with its day begins with
+    sample 0 of that day.
+
+    Parameters
+    ----------
+    infos : sequence of ChannelInfo
+        What the archives hold.
+    origin_ns : int
+        Start of a day or of the run, nanoseconds since 1970.
+    """
+    sampled = [info for info in infos if info.first_sample_ns is not None]
+    phases, day_starts = [], []
+    for info in sampled:
+        rate_hz, since_ns = info.rates_hz[0], (info.first_sample_ns or 0) - origin_ns
+        phases.append((since_ns * rate_hz / NS) % 1)
+        from_midnight_ns = (since_ns + DAY_NS // 2) % DAY_NS - DAY_NS // 2
+        if abs(from_midnight_ns) * rate_hz < NS:
+            day_starts.append(from_midnight_ns * rate_hz / NS)
+    if not sampled:
+        return 0
+    mean = np.exp(2j * np.pi * np.array(phases)).mean()
+    if abs(mean) < 0.5:  # the channels have no common phase
+        return 0
+    phase = float(np.angle(mean) / (2 * np.pi)) % 1
+    expected = np.median(day_starts) if day_starts else (0.5 if phase < 0.99 else -0.5)
+    if abs(phase - 1 - expected) < abs(phase - expected):
+        phase -= 1
+    highest_hz = max(rate for info in infos for rate in info.rates_hz)
+    return round(phase * NS / highest_hz)

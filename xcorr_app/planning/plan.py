@@ -1,0 +1,106 @@
+"""The plan of a run, from the options to the spans, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from obspy import Inventory
+
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.waveforms import ChannelSpan
+from seismo_pes.metadata.stations import Channel
+from xcorr_app.config import Config
+from xcorr_app.planning.channels import recorded_channels
+from xcorr_app.planning.components import Components
+from xcorr_app.planning.grid import RunGrid, SamplingRates, run_grid
+from xcorr_app.planning.metadata import station_metadata
+from xcorr_app.planning.pairs import ChosenPairs, choose_pairs
+from xcorr_app.planning.spans import spans_to_read
+from xcorr_app.planning.spectra import spectra_settings
+from xcorr_app.planning.stacks import check_stacks
+from xcorr_app.planning.stations import listed_stations
+from xcorr_app.planning.table import channel_table
+
+__all__ = ["RunPlan", "plan_run"]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run does, before its work is divided.
+
+    Attributes
+    ----------
+    config : Config
+        The options.
+    grid : RunGrid
+        Windows, sampling rates and periods.
+    settings : SpectraSettings
+        How windows become spectra.
+    inventory : obspy.Inventory or None
+        Station metadata.
+    names : dict of str to str
+        Id of each recorded channel to its id in the channel table.
+    pairs : ChosenPairs
+        The channel table, and which of its pairs are correlated.
+    spans : list of ChannelSpan
+        What is read, period by period.
+    skipped : list of Skipped
+        Files, stations and channels that cannot be used.
+    """
+
+    config: Config
+    grid: RunGrid
+    settings: SpectraSettings
+    inventory: Inventory | None
+    names: dict[str, str]
+    pairs: ChosenPairs
+    spans: list[ChannelSpan]
+    skipped: list[Skipped]
+
+    @property
+    def channels(self) -> list[Channel]:
+        """The channel table, into which pairs are indices."""
+        return self.pairs.channels
+
+
+def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:
+    """Plan a run: which data of which stations, which windows, which pairs.
+
+    Parameters
+    ----------
+    config : Config
+        The options.
+    earlier : sequence of str
+        Channels of earlier starts of the run. The channel table begins with them, in
+        this order.
+
+    Raises
+    ------
+    ParameterError
+        If no data or no pair is left, or an option does not fit the data.
+    """
+    components = Components(config.components, config.across_components, config.orients)
+    limits = config.start_ns, config.end_ns
+    rates = SamplingRates(config.recorded_hz, config.sampling_rate_hz, config.steps)
+    kinds = {"--window-stack": config.window_stack, "--stack": config.stack}
+
+    stations = listed_stations(config.stations, config.channels, components)
+    channels = recorded_channels(stations, config.data, limits, components)
+    grid = run_grid(channels, config.window_s, config.step_s, rates)
+    settings = spectra_settings(grid, config)
+    check_stacks(kinds, config.stack_options, grid.rate_hz)
+    metadata = station_metadata(
+        config.inventory, list(channels.infos), grid.windows.origin_ns, grid.end_ns
+    )
+    table = channel_table(stations, channels, metadata, components, earlier)
+    pairs = choose_pairs(table, config, components)
+    spans = spans_to_read(channels, table.names, grid, pairs)
+
+    skipped = [*channels.skipped, *metadata.skipped, *table.skipped]
+    skipped += [*table.not_rotated, *pairs.skipped]
+    return RunPlan(
+        *(config, grid, settings, metadata.inventory),
+        *(table.names, pairs, spans, skipped),
+    )
