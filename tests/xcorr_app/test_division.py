@@ -52,7 +52,7 @@ def job(ids, n_days=1, substack="none", rotation=None, first_day=100, rate_hz=1.
     config = SimpleNamespace(substack=substack, mapping="multi", recorded_hz=None)
     channels = [Channel(id_, 0.0, float(k), 0.0) for k, id_ in enumerate(ids)]
     selection = PairSelection(ids)
-    pairs = ChosenPairs(channels, selection, rotation, frozenset(ids), 0, 0, [])
+    pairs = ChosenPairs(channels, selection, rotation, ids, 0, 0, [])
     return SimpleNamespace(
         config=config,
         channels=channels,

@@ -89,14 +89,14 @@ def test_verticals_are_what_is_correlated(job) -> None:
 def test_periods_are_days_since_1970(job) -> None:
     made = job()
     first = DAY.ns // (86_400 * 10**9)
-    assert [period_name(day) for day in made.grid.periods] == [
+    assert [period_name(day) for day in made.periods] == [
         "2024-03-01",
         "2024-03-02",
     ]
     assert {span.period for span in made.spans} == {first, first + 1}
     assert Counter(span.period for span in made.spans) == {first: 4, first + 1: 4}
     later = job(start="2024-03-02")
-    assert list(later.grid.periods) == [first + 1]
+    assert list(later.periods) == [first + 1]
 
 
 def test_known_channels_keep_their_numbers(job) -> None:

@@ -1,4 +1,4 @@
-"""The grid of a run: windows on absolute time, sampling rates, periods."""
+"""The grid of a run: windows on absolute time, and samples at one rate."""
 
 from __future__ import annotations
 
@@ -54,9 +54,6 @@ class RunGrid:
         The windows.
     end_ns : int
         No window ends after this time, nanoseconds since 1970.
-    periods : dict of int to (int, int)
-        For each UTC day in which windows start, counted from 1970: start of its first
-        and end of its last window, nanoseconds since 1970.
     recorded_hz, rate_hz : float
         Sampling rate of the data, and of the preprocessed traces.
     phase_ns : int
@@ -65,7 +62,6 @@ class RunGrid:
 
     windows: WindowGrid
     end_ns: int
-    periods: dict[int, tuple[int, int]]
     recorded_hz: float
     rate_hz: float
     phase_ns: int
@@ -93,13 +89,12 @@ def run_grid(
     infos = list(channels.infos.values())
     start_ns, end_ns = _time_of_run(infos, channels.limits)
     windows = WindowGrid(start_ns, round(window_s * NS), round(step_s * NS))
-    periods = _periods(windows, end_ns)
     recorded_hz = _recorded_hz(infos, rates)
     rate_hz = rates.asked_hz or recorded_hz
     if rates.steps is not None:
         rate_hz = rate_after(parse_steps(rates.steps), recorded_hz)
     phase_ns = sample_phase_ns(infos, start_ns)
-    return RunGrid(windows, end_ns, periods, recorded_hz, rate_hz, phase_ns)
+    return RunGrid(windows, end_ns, recorded_hz, rate_hz, phase_ns)
 
 
 def _time_of_run(infos: list[ChannelInfo], limits: Limits) -> tuple[int, int]:
@@ -115,21 +110,6 @@ def _time_of_run(infos: list[ChannelInfo], limits: Limits) -> tuple[int, int]:
     if end_ns is None:
         end_ns = max(info.end_ns for info in infos) + NS
     return start_ns, end_ns
-
-
-def _periods(windows: WindowGrid, end_ns: int) -> dict[int, tuple[int, int]]:
-    """Divide the windows by the UTC day in which they start."""
-    numbers = windows.windows_between(windows.origin_ns, end_ns)
-    if not len(numbers):
-        return {}
-    starts_ns = windows.start_ns(np.asarray(numbers, np.int64))
-    days = starts_ns // DAY_NS
-    firsts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
-    lasts = [*(firsts[1:] - 1), len(days) - 1]
-    return {
-        int(days[a]): (int(starts_ns[a]), int(starts_ns[b]) + windows.length_ns)
-        for a, b in zip(firsts, lasts, strict=True)
-    }
 
 
 # -- sampling -----------------------------------------------------------------------

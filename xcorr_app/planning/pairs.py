@@ -44,8 +44,8 @@ class ChosenPairs:
         Which pairs of the table are correlated.
     rotation : Rotation or None
         Which channels are rotated, if radial and transverse ones are asked for.
-    needed : frozenset of str
-        Ids of the channels that any pair needs.
+    recorded_ids : list of str
+        Ids of the recorded channels that any pair needs.
     n_pairs, n_possible : int
         Number of pairs that are correlated, and of all pairs of the table.
     skipped : list of Skipped
@@ -55,7 +55,7 @@ class ChosenPairs:
     channels: list[Channel]
     selection: PairSelection
     rotation: Rotation | None
-    needed: frozenset[str]
+    recorded_ids: list[str]
     n_pairs: int
     n_possible: int
     skipped: list[Skipped]
@@ -103,7 +103,7 @@ def choose_pairs(
         kept,
         rules.selection(kept),
         rotation,
-        needed_ids,
+        [id_ for id_, name in table.names.items() if name in needed_ids],
         n_pairs,
         _n_possible(kept, rotation, options),
         skipped,

@@ -17,6 +17,7 @@ from xcorr_app.planning.components import Components
 from xcorr_app.planning.grid import RunGrid, SamplingRates, run_grid
 from xcorr_app.planning.metadata import station_metadata
 from xcorr_app.planning.pairs import ChosenPairs, choose_pairs
+from xcorr_app.planning.periods import window_periods
 from xcorr_app.planning.spans import spans_to_read
 from xcorr_app.planning.spectra import spectra_settings
 from xcorr_app.planning.stacks import check_stacks
@@ -35,7 +36,9 @@ class RunPlan:
     config : Config
         The options.
     grid : RunGrid
-        Windows, sampling rates and periods.
+        Windows and sampling rates.
+    periods : dict of int to (int, int)
+        Start and end of each period, by its number.
     settings : SpectraSettings
         How windows become spectra.
     inventory : obspy.Inventory or None
@@ -52,6 +55,7 @@ class RunPlan:
 
     config: Config
     grid: RunGrid
+    periods: dict[int, tuple[int, int]]
     settings: SpectraSettings
     inventory: Inventory | None
     names: dict[str, str]
@@ -91,16 +95,17 @@ def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:
     grid = run_grid(channels, config.window_s, config.step_s, rates)
     settings = spectra_settings(grid, config)
     check_stacks(kinds, config.stack_options, grid.rate_hz)
+    periods = window_periods(grid.windows, grid.end_ns, channels.archive.name)
     metadata = station_metadata(
         config.inventory, list(channels.infos), grid.windows.origin_ns, grid.end_ns
     )
     table = channel_table(stations, channels, metadata, components, earlier)
     pairs = choose_pairs(table, config, components)
-    spans = spans_to_read(channels, table.names, grid, pairs)
+    spans = spans_to_read(channels.archive, pairs.recorded_ids, periods, grid.windows)
 
     skipped = [*channels.skipped, *metadata.skipped, *table.skipped]
     skipped += [*table.not_rotated, *pairs.skipped]
     return RunPlan(
-        *(config, grid, settings, metadata.inventory),
+        *(config, grid, periods, settings, metadata.inventory),
         *(table.names, pairs, spans, skipped),
     )

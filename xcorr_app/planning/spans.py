@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dispel4py.errors import ParameterError
-from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import ChannelSpan
-from xcorr_app.planning.channels import RecordedChannels
-from xcorr_app.planning.grid import RunGrid
-from xcorr_app.planning.pairs import ChosenPairs
+from seismo_pes.reading.archives.archive import Archive
+from seismo_pes.signal.window import WindowGrid
+from xcorr_app.planning.periods import no_window_fits
 
 __all__ = ["spans_to_read"]
 
 
 def spans_to_read(
-    channels: RecordedChannels, names: dict[str, str], grid: RunGrid, pairs: ChosenPairs
+    archive: Archive,
+    channel_ids: Sequence[str],
+    periods: Mapping[int, tuple[int, int]],
+    windows: WindowGrid,
 ) -> list[ChannelSpan]:
-    """Return the spans of the channels that pairs need, period by period.
+    """Return the spans of channels for which the archive has files.
 
     Parameters
     ----------
-    channels : RecordedChannels
-        What the archives hold.
-    names : dict of str to str
-        Id of each recorded channel to its id in the channel table.
-    grid : RunGrid
-        The periods.
-    pairs : ChosenPairs
-        The channels that are needed.
+    archive : Archive
+        All archives as one.
+    channel_ids : sequence of str
+        Recorded channels that pairs need.
+    periods : mapping of int to (int, int)
+        Start and end of each period, as `window_periods` returns them.
+    windows : WindowGrid
+        The windows.
+
+    Returns
+    -------
+    list of ChannelSpan
+        Period by period.
 
     Raises
     ------
     ParameterError
-        If no window fits the data.
+        If there are no files in any period.
     """
-    ids = [id_ for id_ in channels.infos if names[id_] in pairs.needed]
-    days = list(grid.periods)
-    spans = channels.archive.spans(ids, list(grid.periods.values()))
+    days = list(periods)
+    spans = archive.spans(channel_ids, list(periods.values()))
     if not spans:
-        raise ParameterError(
-            f"{channels.archive.name}: no window of --window-s "
-            f"{grid.windows.length_ns / NS:g} fits the data of the listed stations; "
-            "choose a shorter one or check --start and --end"
-        )
+        raise no_window_fits(windows, archive.name)
     return [replace(span, period=days[span.period]) for span in spans]
