@@ -1,123 +1,97 @@
-"""Time in PE code: how long each PE is busy, and a bound for one item."""
+"""The time of a process: what time it is, sleeping, and regular work beside it."""
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import Any
+from collections.abc import Callable
+from typing import Protocol
 
-from dispel4py.errors import ParameterError
-
-
-class ItemTimeout(BaseException):
-    """A PE worked on one item for too long; its ``except Exception`` lets this pass."""
+__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock", "Ticker"]
 
 
-class Clock:
-    """Measures and bounds the calls of one process.
+class Ticker(Protocol):
+    """Calls a function at regular intervals while the function has work."""
 
-    Calls nest, as an item that a PE writes may be worked on at once by the next PE in
-    the same process: only a PE's own time counts, and waiting for room elsewhere does
-    not.
+    def wake(self) -> None:
+        """Begin to call the function; only once it has returned False, or never ran."""
 
-    Parameters
-    ----------
-    measure : bool
-        Add up the time of each instance in its ``busy_s``.
-    item_timeout_s : float, optional
-        Raise `ItemTimeout` in a call that takes longer. A call that does not return to
-        Python cannot be interrupted so; `since_ns` lets others see it.
-    note : callable, optional
-        Told the start of the bounded call in hand (`time.monotonic_ns`), 0 without.
+    def close(self) -> None:
+        """Call the function no more."""
 
-    Raises
-    ------
-    ParameterError
-        If a bound is asked for outside the main thread, where there are no signals.
-    """
 
-    def __init__(
-        self,
-        measure: bool = False,
-        item_timeout_s: float | None = None,
-        note: Callable[[int], None] | None = None,
-    ) -> None:
-        self.measures = measure
-        self.bounds = item_timeout_s is not None
-        self._timeout_s = item_timeout_s
-        self._note = note
-        self._inner_s = 0.0
-        self._since_ns = 0
-        if item_timeout_s is not None:
-            if threading.current_thread() is not threading.main_thread():
-                raise ParameterError(
-                    "an item timeout needs the main thread: leave it out, or use the "
-                    "mapping 'multi'"
-                )
-            signal.signal(signal.SIGALRM, self._ring)
+class Clock(Protocol):
+    """Where a worker gets its time from: the system, or a simulation."""
 
-    def measured(
-        self, invoke: Callable[[Any], None], owner: Any
-    ) -> Callable[[Any], None]:
-        """Wrap a call of a PE so that ``owner.busy_s`` gets its time."""
+    def now(self) -> float:
+        """Return seconds that never go back."""
 
-        def measured_invoke(item: Any) -> None:
-            outer_s, self._inner_s = self._inner_s, 0.0
-            began = time.perf_counter()
-            try:
-                invoke(item)
-            finally:
-                seconds = time.perf_counter() - began
-                owner.busy_s += seconds - self._inner_s
-                self._inner_s = outer_s + seconds
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
 
-        return measured_invoke
+    def ticker(self, function: Callable[[], bool], seconds: float) -> Ticker:
+        """Return a ticker, asleep.
 
-    def bounded(self, attempt: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Wrap a call of a PE so that it ends in time, if there is a bound."""
-        seconds = self._timeout_s
-        if seconds is None:
-            return attempt
+        Parameters
+        ----------
+        function : callable
+            Returns whether it wants to be called again without a `Ticker.wake`.
+        seconds : float
+            The time between two calls.
+        """
 
-        def bounded_attempt(item: Any) -> None:
-            with self._alarm(seconds):
-                attempt(item)
 
-        return bounded_attempt
+class SystemClock:
+    """The clock of the system; its tickers are threads."""
 
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Do not count what happens meanwhile."""
-        began = time.perf_counter()
-        inner_s = self._inner_s
-        try:
-            if self.bounds:
-                with self._alarm(0.0):
-                    yield
-            else:
-                yield
-        finally:
-            self._inner_s = inner_s + time.perf_counter() - began
+    def now(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
 
-    @contextlib.contextmanager
-    def _alarm(self, seconds: float) -> Iterator[None]:
-        left_s, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
-        before_ns = self._since_ns
-        self._set(time.monotonic_ns() if seconds else 0)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, left_s)
-            self._set(before_ns)
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
 
-    def _set(self, since_ns: int) -> None:
-        self._since_ns = since_ns
-        if self._note is not None:
-            self._note(since_ns)
+    def ticker(self, function: Callable[[], bool], seconds: float) -> Ticker:
+        """Return a ticker, asleep.
 
-    def _ring(self, signum: int, frame: FrameType | None) -> None:
-        raise ItemTimeout(f"worked on one item for more than {self._timeout_s:g} s")
+        Parameters
+        ----------
+        function : callable
+            Called in a thread of its own.
+        seconds : float
+            The time between two calls.
+        """
+        return _ThreadTicker(function, seconds)
+
+
+SYSTEM_CLOCK = SystemClock()
+
+
+class _ThreadTicker:
+    """A ticker whose thread is started by the first `wake`."""
+
+    def __init__(self, function: Callable[[], bool], seconds: float) -> None:
+        self._function, self._seconds = function, seconds
+        self._woken, self._closed = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def wake(self) -> None:
+        self._woken.set()
+        if self._thread is None:
+            name = "dispel4py-ticker"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._woken.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            self._woken.wait()
+            self._woken.clear()
+            while not self._closed.wait(self._seconds) and self._function():
+                pass

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from dispel4py.clock import Clock, ItemTimeout
+from dispel4py.call_timer import CallTimer, ItemTimeout
 from dispel4py.core import GenericPE
 from dispel4py.errors import PortError, suggest
 from dispel4py.failure import Failure, describe, root_cause
@@ -45,8 +45,8 @@ class Instance:
         Those of this process.
     give_up : callable
         Called with the failure and the item (for a source its inputs).
-    clock : Clock
-        Bounds and measures calls; shared by the instances of a process.
+    timer : CallTimer
+        Limits and measures the calls; shared by the instances of a process.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class Instance:
         policy: Policy,
         observers: Observers,
         give_up: Callable[[Failure, Any], None],
-        clock: Clock,
+        timer: CallTimer,
     ) -> None:
         self.pe = pe
         self.spec = spec
         own = getattr(pe, "on_error", None)
         self.policy = policy if own is None else Policy.of(own, f"on_error of {pe.id}")
         self._give_up = give_up
-        self._clock = clock
+        self._timer = timer
         self.n_in = 0
         self._n_out = 0
         self._counting: list[Any] = []
@@ -137,12 +137,12 @@ class Instance:
 
     def _invoker(self, port: str | None) -> Deliver:
         """Make the function that gives the PE one item (or a source its inputs)."""
-        if self.policy.kind == RETRY or self._clock.bounds:
+        if self.policy.kind == RETRY or self._timer.bounds:
             invoke = self._careful_invoker(port)
         else:
             invoke = self._plain_invoker(port)
-        if self._clock.measures:
-            invoke = self._clock.measured(invoke, self)
+        if self._timer.measures:
+            invoke = self._timer.measured(invoke, self)
         listener = self._invoked
         if listener is None:
             return invoke
@@ -180,8 +180,8 @@ class Instance:
     @property
     def _is_plain(self) -> bool:
         """Whether a call is a call: not tried again, bounded, measured or observed."""
-        clock = self._clock
-        watched = clock.bounds or clock.measures or self._invoked is not None
+        timer = self._timer
+        watched = timer.bounds or timer.measures or self._invoked is not None
         return self.policy.kind != RETRY and not watched
 
     def _shortcut_invoker(
@@ -281,7 +281,7 @@ class Instance:
             if result is not None:
                 self._pass_on(result)
 
-        bounded = self._clock.bounded(attempt)
+        bounded = self._timer.bounded(attempt)
 
         def invoke(item: Any) -> None:
             self.n_in += 1

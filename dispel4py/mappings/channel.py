@@ -1,18 +1,24 @@
 """Channels: ordered, batched, bounded ways from one instance to another process.
 
 A channel may have `WINDOW` batches under way; the receiver answers each with an
-acknowledgement that says how long it worked on it. So memory is bounded whatever the
-length of the stream, and a batch grows only as long as its receiver is quick.
+acknowledgement that says how long it worked on the batch. So memory is bounded whatever
+the length of the stream, and a batch grows only as long as its receiver is quick.
+
+Two threads send the batches of a channel: the worker sends a full batch, and the ticker
+of the `dispel4py.mappings.outbox` an unfinished batch that has waited for some time.
+`Channel.put` takes no lock for that. It does one thing to the batch: it appends one
+entry to a list, at once and never to another list. A batch is taken from the front of
+this list, with the lock held.
 """
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Sequence
-from time import monotonic
-from typing import Any, NamedTuple, Protocol
+from threading import RLock
+from typing import Any, Protocol
 
-from dispel4py.message import ATOMS, NUMBERS, Frame, decode, encode
+from dispel4py.mappings.wire import BATCH, COLLECTOR, END, Key, pack
+from dispel4py.message import ATOMS, NUMBERS, Frame, encode
 from dispel4py.plan import Plan
 
 #: Batches of one channel that may be under way.
@@ -27,14 +33,23 @@ MEMORY_ITEMS = 2000
 #: At most so many items and (about) so many bytes per batch.
 BATCH_ITEMS = 1024
 BATCH_BYTES = 256 * 1024
-#: An item waits in an unfinished batch no longer than this while others follow.
-LINGER_SECONDS = 0.01
 
 
 class Post(Protocol):
-    """Carries frames between processes: all that a mapping with mailboxes must have."""
+    """Carries frames between processes: all that a mapping with mailboxes must have.
+
+    Two threads of a process use it: both send, and while one waits in `receive` the
+    other may call `receive` with no time to wait.
+    """
 
     process: int
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether frames that were sent have not left yet."""
+
+    def catch_up(self) -> None:
+        """Let frames leave that have not left, as far as that is possible now."""
 
     def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
         """Send without waiting for the receiver; buffers may change afterwards."""
@@ -43,76 +58,76 @@ class Post(Protocol):
         """Return the next frame, or None if none comes within the time."""
 
 
-class Key(NamedTuple):
-    """Names a channel: from an instance, along a route, to an instance.
+class Owner(Protocol):
+    """What a channel needs of its process."""
 
-    A negative route is an output that leads nowhere (``-1 - port number``); it goes to
-    the collector, whose instance is `COLLECTOR`.
-    """
+    post: Post
+    lock: RLock
+    keeps_frames: bool
+    first_serial: int
 
-    source: int
-    route: int
-    destination: int
+    def serve(self, depth: int) -> None:
+        """Work on something deeper than ``depth``, or wait for a frame."""
 
+    def has_unfinished(self) -> None:
+        """Send what waits in time; called with the lock held."""
 
-COLLECTOR = -1
-
-# What the first element of a frame's head says.
-BATCH, ACK, END, PROGRESS, DONE, FAILED, GIVEN_UP, RESTARTED, SETTLED = range(9)
-
-
-_WITH_KEY = frozenset({BATCH, ACK, END, SETTLED})
-
-
-def pack(kind: int, *content: Any) -> bytes:
-    """Make the head of a frame."""
-    if kind in _WITH_KEY:  # a plain tuple is pickled in a third of the time
-        content = (tuple(content[0]), *content[1:])
-    return pickle.dumps((kind, *content), 5)
-
-
-def unpack(head: bytes) -> tuple[Any, ...]:
-    """Return what `pack` was given."""
-    message: tuple[Any, ...] = pickle.loads(head)
-    if message[0] in _WITH_KEY:
-        return (message[0], Key._make(message[1]), *message[2:])
-    return message
+    def tell_progress(self) -> None:
+        """Report progress, if it is time."""
 
 
 class Channel:
-    """The sending end of a channel."""
+    """The sending end of a channel.
 
-    def __init__(self, key: Key, destination: int, depth: int, worker: Any) -> None:
+    Parameters
+    ----------
+    key : Key
+        Its name.
+    destination : int
+        The process of the receiver.
+    depth : int
+        The depth of the sending instance.
+    owner : Owner
+        The sending process.
+    """
+
+    def __init__(self, key: Key, destination: int, depth: int, owner: Owner) -> None:
         self.key = key
         self.destination = destination
         self.depth = depth
-        self._post: Post = worker.post
-        self._wait = worker.serve
-        self._tell_progress = worker.tell_progress
-        self._values: list[Any] = []
-        self._flags: list[int] | None = None
-        self._buffers: list[Any] = []
-        self._bytes = 0
-        self._oldest = 0.0
+        self._owner = owner
+        self._lock = owner.lock
+        self._post: Post = owner.post
+        #: The unfinished batch: numbers, other atoms, and (head, buffers) of the rest.
+        self._entries: list[Any] = []
+        # what `put` counts, and how much of it has been sent
+        self._n_encoded = self._n_encoded_sent = 0
+        self._bytes = self._bytes_before = 0
         self._limit = self._look_at = 1
         self._unanswered: set[int] = set()
-        self._keeps_frames: bool = worker.keeps_frames
+        self._keeps_frames: bool = owner.keeps_frames
         self._kept: dict[int, Frame] = {}
-        self._serial: int = worker.first_serial
+        self._serial: int = owner.first_serial
         self._has_ended = self._is_over = False
         self._is_full = False
         self._n_answered = 0
         self._seen = 0.0, 0.0  # items, and the time they took
         self.bytes_sent = 0
-        self._n_flushed = 0
+        self._n_sent = 0
         #: Channels of other edges between the same two instances: items of all of
         #: them arrive in the order in which they were put.
         self.siblings: tuple[Channel, ...] = ()
 
     @property
     def n_put(self) -> int:
-        """Items that were put in so far."""
-        return self._n_flushed + len(self._values)
+        """Number of items that were put in."""
+        with self._lock:
+            return self._n_sent + len(self._entries)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether items wait in a batch that was not sent."""
+        return bool(self._entries)
 
     @property
     def under_way(self) -> int:
@@ -121,7 +136,7 @@ class Channel:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is under way, nor anything that came of it."""
+        """Whether no batch is under way, nor anything that was made of one."""
         return not self._unanswered and not self._kept
 
     @property
@@ -131,13 +146,14 @@ class Channel:
 
     def is_settled_to(self, serial: int) -> bool:
         """Return whether nothing is left of this batch and those before it."""
-        oldest = next(iter(self._kept), None)
+        with self._lock:
+            oldest = next(iter(self._kept), None)
         return oldest is None or oldest > serial
 
     def ready(self) -> bool:
         """Return whether one more item can be put without waiting."""
         window = WINDOW if self._limit > 1 else SLOW_WINDOW
-        return len(self._unanswered) < window or len(self._values) + 1 < self._limit
+        return len(self._unanswered) < window or len(self._entries) + 1 < self._limit
 
     def put(self, item: Any) -> None:
         """Send ``item``, in a batch; wait while too much is under way.
@@ -150,124 +166,157 @@ class Channel:
         if self.siblings:
             for sibling in self.siblings:
                 sibling.flush()
-        values = self._values
-        if type(item) in NUMBERS and self._flags is None:
-            values.append(item)
+        entries = self._entries
+        if type(item) in NUMBERS:
+            entries.append(item)
         else:
             self._encode(item)
-        if len(values) >= self._look_at:
+        if len(entries) >= self._look_at:
             self._look()
 
     def put_numbers(self, items: list[Any]) -> None:
         """Do what `put` does for each of several items of the types `NUMBERS`."""
         at = 0
         while at < len(items):
-            if self.siblings or self._flags is not None:
+            if self.siblings:
                 self.put(items[at])
                 at += 1
                 continue
-            room = max(1, self._limit - len(self._values))
-            self._values += items[at : at + room]
+            room = max(1, self._limit - len(self._entries))
+            self._entries += items[at : at + room]
             at += room
-            if len(self._values) >= self._look_at:
+            if len(self._entries) >= self._look_at:
                 self._look()
 
     def _look(self) -> None:
-        """Send the batch if it is full or old; say at what size to look again."""
-        n = len(self._values)
-        if n >= self._limit or self._bytes >= BATCH_BYTES:
+        """Send the batch if it is full; else have it sent in time."""
+        with self._lock:
+            n = len(self._entries)
+            n_bytes = self._bytes - self._bytes_before
+            is_full = n >= self._limit or n_bytes >= BATCH_BYTES
+            if not n:
+                self._look_at = 1
+            elif not is_full:
+                self._look_at = self._limit
+                self._owner.has_unfinished()
+        if n and is_full:
             self.flush()
-        elif not self._oldest:
-            self._oldest = monotonic()
-            self._look_at = n + 1
-        elif monotonic() - self._oldest > LINGER_SECONDS:
-            self.flush()
-        else:
-            self._look_at = min(self._limit, n + (1 if n < 8 else 16))
 
     def _encode(self, item: Any) -> None:
+        """Append an item that is no number; see that a large batch is sent."""
         if type(item) in ATOMS:
-            self._values.append(item)
-            if self._flags is not None:
-                self._flags.append(0)
             if type(item) in (str, bytes):
-                self._grow(len(item))
-            return
-        head, large = encode(item)
-        if self._flags is None:
-            self._flags = [0] * len(self._values)
-        self._values.append(head)
-        self._flags.append(1 + len(large))
-        self._grow(len(head))
-        if large:  # they may change as soon as put returns
-            self._buffers.extend(large)
-            self._grow(BATCH_BYTES)
-
-    def _grow(self, n_bytes: int) -> None:
-        self._bytes += n_bytes
-        if self._bytes >= BATCH_BYTES:
+                self._bytes += len(item)
+            self._entries.append(item)
+        else:
+            head, large = encode(item)
+            self._n_encoded += 1
+            self._bytes += len(head)
+            if large:  # the buffers may change as soon as put returns
+                self._bytes += BATCH_BYTES
+            self._entries.append((head, large))
+        if self._bytes - self._bytes_before >= BATCH_BYTES:
             self._look_at = 0
 
     def flush(self) -> None:
-        """Send what is waiting."""
-        while self._values and len(self._unanswered) >= WINDOW:
-            self._wait(self.depth)
-        if not self._values:
-            return
+        """Send the unfinished batch; wait while too much is under way."""
+        while not self.send_if_room():
+            self._owner.serve(self.depth)
+        self._owner.tell_progress()
+
+    def send_if_room(self) -> bool:
+        """Send the unfinished batch unless too much is under way.
+
+        Returns
+        -------
+        bool
+            Whether no item waits any more.
+        """
+        with self._lock:
+            if self._entries and len(self._unanswered) < WINDOW:
+                self._send()
+            return not self._entries
+
+    def _send(self) -> None:
+        n = len(self._entries)
+        values: list[Any] = self._entries[:n]
+        del self._entries[:n]
         self._serial += 1
-        self._is_full = len(self._values) >= self._limit
-        head = pack(BATCH, self.key, self._serial, self._values, self._flags)
-        self._n_flushed += len(self._values)
-        buffers = self._buffers
-        self._values, self._flags, self._buffers, self._bytes = [], None, [], 0
-        self._look_at, self._oldest = 1, 0.0
+        self._n_sent += n
+        self._is_full = n >= self._limit
+        self._look_at, self._bytes_before = 1, self._bytes
+        flags: list[int] | None = None
+        buffers: list[Any] = []
+        if self._n_encoded > self._n_encoded_sent:
+            flags, buffers = _take_apart(values)
+            self._n_encoded_sent += n - flags.count(0)
         if self._is_over:
             return
+        head = pack(BATCH, self.key, self._serial, values, flags)
         self.bytes_sent += len(head) + sum(len(buffer) for buffer in buffers)
         if self._keeps_frames:
             kept = Frame(self._post.process, head, [bytes(b) for b in buffers])
             self._kept[self._serial] = kept
         self._unanswered.add(self._serial)
         self._post.send(self.destination, head, buffers)
-        self._tell_progress()
+        if self._post.is_behind:
+            self._owner.has_unfinished()
 
     def end(self) -> None:
-        """Say that nothing more comes."""
+        """Send what waits, and the end of the stream."""
         self.flush()
         self._has_ended = True
         self._post.send(self.destination, pack(END, self.key))
 
     def receiver_has_left(self) -> None:
-        """Send nothing more: it has had all of this stream, from a predecessor."""
-        self._is_over = True
-        self._unanswered.clear()
-        self._kept.clear()
+        """Send nothing more: the receiver had the whole stream, from a predecessor."""
+        with self._lock:
+            self._is_over = True
+            self._unanswered.clear()
+            self._kept.clear()
 
     def send_again(self) -> None:
         """Send what is not settled to the process that took the receiver's place."""
-        for frame in self._kept.values():
-            self._post.send(self.destination, frame.head, frame.buffers)
-        if self._has_ended:
-            self._post.send(self.destination, pack(END, self.key))
+        with self._lock:
+            for frame in self._kept.values():
+                self._post.send(self.destination, frame.head, frame.buffers)
+            if self._has_ended:
+                self._post.send(self.destination, pack(END, self.key))
 
     def settled(self, serial: int) -> None:
-        """Learn that all that came of a batch has arrived where it ends."""
-        self._kept.pop(serial, None)
+        """Drop a batch of which nothing is under way any more."""
+        with self._lock:
+            self._kept.pop(serial, None)
 
     def acknowledged(
         self, serial: int, n_items: int, seconds: float, is_settled: bool = True
     ) -> None:
-        """Learn that a batch was worked off, and how fast."""
+        """Take in the answer to a batch.
+
+        Parameters
+        ----------
+        serial : int
+            The number of the batch.
+        n_items : int
+            How many items were in it.
+        seconds : float
+            How long the receiver worked on it.
+        is_settled : bool
+            Whether nothing that was made of it is under way.
+        """
         if is_settled:
             self.settled(serial)
-        if serial not in self._unanswered:
-            return  # given twice, or sent by a worker whose place this one took
-        self._unanswered.remove(serial)
-        fitting = int(BATCH_SECONDS / max(self._mean_seconds(n_items, seconds), 1e-9))
-        # Nothing is known of items beyond those seen; and a source that did not fill
-        # its batches in time gets no larger ones.
-        wanted = 2 * int(self._seen[0]) if self._is_full else self._limit
-        self._limit = max(1, min(fitting, wanted, BATCH_ITEMS))
+        with self._lock:
+            if serial not in self._unanswered:
+                return  # answered twice, or sent by a worker that was killed
+            self._unanswered.remove(serial)
+            mean_s = self._mean_seconds(n_items, seconds)
+            fitting = int(BATCH_SECONDS / max(mean_s, 1e-9))
+            # Nothing is known of items beyond those seen; and a source that did not
+            # fill its batches in time gets no larger ones.
+            wanted = 2 * int(self._seen[0]) if self._is_full else self._limit
+            self._limit = max(1, min(fitting, wanted, BATCH_ITEMS))
+            self._look_at = min(self._look_at, self._limit)
 
     def _mean_seconds(self, n_items: int, seconds: float) -> float:
         """Return what an item takes, with one more batch seen.
@@ -285,7 +334,7 @@ class Channel:
 
 
 def keep_order(channels: Iterable[Channel]) -> None:
-    """Let the channels between the same two instances know of each other."""
+    """Make channels between the same two instances siblings of each other."""
     between: dict[tuple[int, int], list[Channel]] = {}
     for channel in channels:
         if channel.key.destination != COLLECTOR:
@@ -297,7 +346,15 @@ def keep_order(channels: Iterable[Channel]) -> None:
 
 
 def bytes_by_edge(plan: Plan, channels: Iterable[Channel]) -> dict[str, int]:
-    """Return how many bytes were sent along each edge of the graph."""
+    """Return how many bytes were sent along each edge of the graph.
+
+    Parameters
+    ----------
+    plan : Plan
+        Has the names of the edges.
+    channels : iterable of Channel
+        Those of one process.
+    """
     sent: dict[str, int] = {}
     for channel in channels:
         if channel.bytes_sent:
@@ -317,17 +374,19 @@ def _edge_name(plan: Plan, key: Key) -> str:
     return f"{source.pe_id}.{route.output} -> {sink}.{route.input}"
 
 
-def unpack_items(
-    values: list[Any], flags: list[int] | None, buffers: Sequence[Any]
-) -> list[Any]:
-    """Return the items of a batch."""
-    if flags is None:
-        return values
-    items, first = [], 0
-    for value, flag in zip(values, flags, strict=True):
-        if flag == 0:
-            items.append(value)
+def _take_apart(values: list[Any]) -> tuple[list[int], list[Any]]:
+    """Replace each (head, buffers) by its head; return flags and all buffers.
+
+    The flag of an item is 0 if it is itself in ``values``, else one more than the
+    number of its buffers. No item is itself a tuple there: it would be encoded.
+    """
+    flags: list[int] = []
+    buffers: list[Any] = []
+    for k, value in enumerate(values):
+        if type(value) is tuple:
+            values[k] = value[0]
+            buffers += value[1]
+            flags.append(1 + len(value[1]))
         else:
-            items.append(decode(value, buffers[first : first + flag - 1]))
-            first += flag - 1
-    return items
+            flags.append(0)
+    return flags, buffers

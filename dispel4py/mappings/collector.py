@@ -9,14 +9,14 @@ from typing import Any
 from dispel4py.dead_letters import DeadLetter, append_letter
 from dispel4py.failure import Failure
 from dispel4py.instance import Deliver
-from dispel4py.mappings.channel import (
+from dispel4py.mappings.channel import Post
+from dispel4py.mappings.wire import (
     ACK,
     BATCH,
     DONE,
     FAILED,
     GIVEN_UP,
     PROGRESS,
-    Post,
     pack,
     unpack_items,
 )

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dispel4py.mappings.channel import SETTLED, Channel, Key, Post, pack
+from dispel4py.mappings.channel import Channel, Post
+from dispel4py.mappings.wire import SETTLED, Key, pack
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 A frame is one small message, and one for each large buffer beside it. The small one
 says how large the others are; they are found by their order, which MPI keeps between
-two ranks. No call here blocks for another rank.
+two ranks. No call here blocks for another rank. Two threads of a rank use the post, but
+one at a time is in a call of MPI.
 
 Between ranks of one host large buffers go through memory of ours that both have mapped
 (`dispel4py.mappings.segments`), and the small message says where they are: what MPI
@@ -16,6 +17,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from threading import RLock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,12 +75,27 @@ class MPIPost:
         self._all_there = library.Request.Testall
         self._leaving: dict[int, deque[Any]] = {}
         self._arriving: dict[int, deque[_Arriving]] = {}
+        self._lock = RLock()
         self._inbox = bytearray(_LONGEST_HEAD + _COUNT.size)
 
     # -- sending ---------------------------------------------------------------
 
     def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
-        """Send a frame without waiting; what may change afterwards is copied."""
+        """Send a frame without waiting.
+
+        Parameters
+        ----------
+        destination : int
+            The rank that gets it.
+        head : bytes
+            The message.
+        buffers : sequence, optional
+            Bytes beside it; those that may change afterwards are copied.
+        """
+        with self._lock:
+            self._send(destination, head, buffers)
+
+    def _send(self, destination: int, head: bytes, buffers: Sequence[Any]) -> None:
         if destination in self._leaving:
             self._settle(destination)
         if not buffers and len(head) <= _LONGEST_HEAD:
@@ -99,6 +116,15 @@ class MPIPost:
         for buffer in large:
             for piece in _pieces(buffer):
                 self._isend(piece, destination, _LARGE)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether MPI has taken no copy yet of something that was sent."""
+        return bool(self._leaving)
+
+    def catch_up(self) -> None:
+        """Let MPI go on with what was sent."""
+        self._settle_all()
 
     def deliver(self, timeout_s: float) -> None:
         """Wait until all that was sent has left."""
@@ -122,9 +148,10 @@ class MPIPost:
 
     def _settle_all(self) -> bool:
         """Let go of what has left; return whether anything has not."""
-        for destination in list(self._leaving):
-            self._settle(destination)
-        return bool(self._leaving)
+        with self._lock:
+            for destination in list(self._leaving):
+                self._settle(destination)
+            return bool(self._leaving)
 
     # -- receiving -------------------------------------------------------------
 
@@ -152,6 +179,10 @@ class MPIPost:
 
     def _next(self) -> Frame | None:
         """Return a frame that is there."""
+        with self._lock:
+            return self._look()
+
+    def _look(self) -> Frame | None:
         if self._arriving:
             frame = self._arrived()
             if frame is not None:
@@ -178,7 +209,8 @@ class MPIPost:
         """Receive a small message; None if its frame is not complete with it."""
         source, size = self._status.source, self._status.count
         if size > len(self._inbox):
-            self._inbox = bytearray(size)
+            self._lock = RLock()
+        self._inbox = bytearray(size)
         message.Recv([self._inbox, size, self._byte])
         (count,) = _COUNT.unpack_from(self._inbox)
         at = _COUNT.size

@@ -18,7 +18,6 @@ from dispel4py.errors import RunError
 from dispel4py.failure import Failure, root_cause
 from dispel4py.instance import Stop
 from dispel4py.mappings.base import SourceInputs
-from dispel4py.mappings.channel import FAILED, pack
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.mpi_post import MPIPost
 from dispel4py.mappings.mpi_world import ROOT, World, world
@@ -27,6 +26,7 @@ from dispel4py.mappings.process import raise_allocator_thresholds
 from dispel4py.mappings.recorder import FlightRecorder, record_path
 from dispel4py.mappings.segments import Arena
 from dispel4py.mappings.threads import limit_threads
+from dispel4py.mappings.wire import FAILED, pack
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan

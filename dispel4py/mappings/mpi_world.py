@@ -243,7 +243,7 @@ def world() -> World:
         with warnings.catch_warnings():
             # the same is said below, as an error
             warnings.filterwarnings("ignore", "suspicious MPI", RuntimeWarning)
-            library.Init_thread(library.THREAD_FUNNELED)
+            library.Init_thread(library.THREAD_SERIALIZED)
     return World(library)
 
 

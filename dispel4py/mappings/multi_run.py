@@ -26,7 +26,6 @@ from dispel4py.errors import ItemError, RunError
 from dispel4py.failure import Failure, root_cause
 from dispel4py.instance import Stop
 from dispel4py.mappings.base import SourceInputs
-from dispel4py.mappings.channel import DONE, FAILED, RESTARTED, pack, unpack
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.folders import remove_folder, run_folder
 from dispel4py.mappings.options import Options
@@ -46,6 +45,7 @@ from dispel4py.mappings.sockets import SocketPost, inbox_path
 from dispel4py.mappings.standstill import Standstill
 from dispel4py.mappings.threads import limited_threads
 from dispel4py.mappings.watcher import kernel_kills
+from dispel4py.mappings.wire import DONE, FAILED, RESTARTED, pack, unpack
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.failure import Failure, describe
-from dispel4py.mappings.channel import unpack, unpack_items
+from dispel4py.mappings.wire import unpack, unpack_items
 from dispel4py.message import Frame
 from dispel4py.plan import Plan
 

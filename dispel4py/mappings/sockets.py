@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from dispel4py.mappings.segments import Arena
@@ -55,11 +56,31 @@ class SocketPost:
         _bind(self.inbox, inbox_path(folder, process))
         self._ways: dict[int, socket.socket] = {}
         self._waiting: dict[int, deque[bytes]] = {}
+        self._lock = RLock()
         self._poll = select.poll()
         self._poll.register(self.inbox, select.POLLIN)
 
     def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
-        """Send a frame; if the mailbox there is full, it is kept and sent later."""
+        """Send a frame; if the mailbox there is full, it is kept and sent later.
+
+        Parameters
+        ----------
+        destination : int
+            The process that gets it.
+        head : bytes
+            The message.
+        buffers : sequence, optional
+            Bytes beside it; they are copied.
+
+        Raises
+        ------
+        OSError
+            If it cannot be sent, now or later.
+        """
+        with self._lock:
+            self._send(destination, head, buffers)
+
+    def _send(self, destination: int, head: bytes, buffers: Sequence[Any]) -> None:
         if buffers or len(head) > _DATAGRAM:
             kind, content = b"S", self._arena.frame(head, buffers)
         else:
@@ -73,22 +94,39 @@ class SocketPost:
 
     def receive(self, timeout_s: float) -> Frame | None:
         """Return the next frame, or None if none comes within the time."""
-        if self._waiting:
-            self._send_waiting()
-        datagram = self._read()
+        frame = self._next()
         deadline = time.monotonic() + timeout_s
-        while datagram is None:
+        while frame is None:
             left = deadline - time.monotonic()
             if timeout_s <= 0 or left <= 0:
                 return None
             self._poll.poll(1e3 * (_RETRY_SECONDS if self._waiting else left))
+            frame = self._next()
+        return frame
+
+    def _next(self) -> Frame | None:
+        """Send what waits, as far as there is room; return a frame that has come."""
+        with self._lock:
             if self._waiting:
                 self._send_waiting()
             datagram = self._read()
-        source, content = int.from_bytes(datagram[1:5], "little"), datagram[5:]
-        if datagram[:1] == b"D":
-            return Frame(source, content)
-        return Frame(source, *self._arena.framed(content))
+            if datagram is None:
+                return None
+            source = int.from_bytes(datagram[1:5], "little")
+            content = datagram[5:]
+            if datagram[:1] == b"D":
+                return Frame(source, content)
+            return Frame(source, *self._arena.framed(content))
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether frames wait for room in the mailbox of another process."""
+        return bool(self._waiting)
+
+    def catch_up(self) -> None:
+        """Send the frames that wait, as far as there is room."""
+        with self._lock:
+            self._send_waiting()
 
     def is_told(self, destination: int) -> bool:
         """Return whether all that was sent to a process has left."""
@@ -96,8 +134,9 @@ class SocketPost:
 
     def forget(self, destination: int) -> None:
         """Drop what waits for a process that has ended; another takes its place."""
-        self._waiting.pop(destination, None)
-        way = self._ways.pop(destination, None)
+        with self._lock:
+            self._waiting.pop(destination, None)
+            way = self._ways.pop(destination, None)
         if way is not None:
             way.close()
 

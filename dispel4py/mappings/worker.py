@@ -15,14 +15,22 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
-from dispel4py.clock import Clock
+from dispel4py.call_timer import CallTimer
+from dispel4py.clock import SYSTEM_CLOCK, Clock
 from dispel4py.dead_letters import packed
 from dispel4py.failure import Failure
-from dispel4py.instance import Deliver, Instance
+from dispel4py.instance import Instance
 from dispel4py.mappings.base import SourceInputs
-from dispel4py.mappings.channel import (
+from dispel4py.mappings.channel import Post, bytes_by_edge, keep_order
+from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.custody import Custody
+from dispel4py.mappings.options import Options
+from dispel4py.mappings.outbox import Outbox
+from dispel4py.mappings.process import peak_memory_mb
+from dispel4py.mappings.wire import (
     ACK,
     BATCH,
     COLLECTOR,
@@ -31,25 +39,14 @@ from dispel4py.mappings.channel import (
     GIVEN_UP,
     PROGRESS,
     RESTARTED,
-    SETTLED,
-    WINDOW,
-    Channel,
     Key,
-    Post,
-    bytes_by_edge,
-    keep_order,
     pack,
-    unpack,
     unpack_items,
 )
-from dispel4py.mappings.collector import Collector
-from dispel4py.mappings.custody import Custody
-from dispel4py.mappings.options import Options
-from dispel4py.mappings.process import peak_memory_mb
-from dispel4py.mappings.routing import copying, dealing
+from dispel4py.mappings.wiring import Wiring
 from dispel4py.message import Frame
 from dispel4py.observe import Observers
-from dispel4py.plan import InstanceSpec, Plan, Route
+from dispel4py.plan import Plan
 from dispel4py.result import InstanceReport, ProcessReport
 
 PROGRESS_SECONDS = 0.2
@@ -79,7 +76,9 @@ class Worker:
     root : int
         The process that has the collector.
     recorder : FlightRecorder, optional
-        Told what is being worked on.
+        Notes what is being worked on.
+    clock : Clock
+        The time.
     """
 
     def __init__(
@@ -93,20 +92,33 @@ class Worker:
         collector: Collector | None,
         root: int,
         recorder: Any = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.plan, self.process, self.post = plan, process, post
+        self.plan, self.process, self.clock = plan, process, clock
+        post = _Alone(process, clock) if post is None else post
+        self.post: Post = post
         self.collector, self.root, self.recorder = collector, root, recorder
         self._observers = observers
-        self.clock = Clock(
+        self._timer = CallTimer(
             options.measure,
             options.item_timeout_s,
             None if recorder is None else recorder.since,
         )
-        self.keeps_frames = options.keeps_frames
-        self._custody = Custody(post) if self.keeps_frames and post else None
+        self._measures = options.measure
         # batches of a worker never have the numbers of its predecessor's
-        self.first_serial = time.monotonic_ns() if self.keeps_frames else 0
-        self._began = time.perf_counter()
+        first_serial = time.monotonic_ns() if options.keeps_frames else 0
+        gathers = collector is not None and plan.n_processes > 1
+        self._outbox = Outbox(
+            post,
+            clock,
+            self,
+            options.keeps_frames,
+            first_serial,
+            collector.take_in if collector is not None and gathers else None,
+        )
+        self._channels = self._outbox.channels
+        self._custody = Custody(post) if options.keeps_frames else None
+        self._began = clock.now()
         self._waited_s = 0.0
         pes = plan.pes_in_process(process)
         self.instances = {
@@ -116,7 +128,7 @@ class Worker:
                 options.policy,
                 observers,
                 self._give_up,
-                self.clock,
+                self._timer,
             )
             for spec in plan.in_process(process)
         }
@@ -129,83 +141,15 @@ class Worker:
             for index, given in sorted(inputs.items())
             if index in self.instances
         ]
-        self._channels: dict[Key, Channel] = {}
-        self._progress_at = time.perf_counter()
+        self._progress_at = clock.now()
         self._wants_progress = collector is None or collector.wants_progress
+        wiring = Wiring(self, self._outbox, self._wants_progress)
         for instance in self.instances.values():
-            self._connect(instance)
+            wiring.connect(instance)
         keep_order(self._channels.values())
         for instance, _ in self._sources:
             if instance.awaited:  # fed by others, and given items besides
                 instance.awaited.add(None)
-
-    # -- wiring ----------------------------------------------------------------
-
-    def _connect(self, instance: Instance) -> None:
-        spec = instance.spec
-        outputs: dict[str, list[Deliver]] = {}
-        for port in self.plan.unconnected_outputs(spec.pe_index):
-            outputs[port] = [self._to_collector(spec, port)]
-        for route in self.plan.routes:
-            if route.source_pe == spec.pe_index:
-                outputs.setdefault(route.output, []).append(self._along(route, spec))
-            if route.destination_pe == spec.pe_index:
-                instance.awaited |= {
-                    Key(feeder, route.index, spec.index)
-                    for feeder in self._feeders(route, spec)
-                }
-        for delivers in outputs.values():
-            # all but the last of several receivers get a copy of their own
-            delivers[:-1] = [copying(deliver) for deliver in delivers[:-1]]
-            if self._wants_progress and self._works_on_what_comes_of(spec):
-                delivers.insert(0, self.tell_progress)
-        instance.connect(outputs)
-
-    def _works_on_what_comes_of(self, spec: InstanceSpec) -> bool:
-        """Return whether a source's items may be worked on here, within its call."""
-        routes = [r for r in self.plan.routes if r.source_pe == spec.pe_index]
-        sinks = {index for route in routes for index in route.destinations}
-        return not spec.depth and (
-            self.collector is not None or not sinks.isdisjoint(self.instances)
-        )
-
-    def _feeders(self, route: Route, spec: InstanceSpec) -> list[int]:
-        """Return the source instances whose end ``spec`` waits for."""
-        if not route.stays_local:
-            return list(route.sources)
-        at = self.plan.instances
-        return [s for s in route.sources if at[s].process == spec.process]
-
-    def _to_collector(self, spec: InstanceSpec, port: str) -> Deliver:
-        number = list(self.plan.pes[spec.pe_index].outputconnections).index(port)
-        if self.collector is not None:
-            return self.collector.sink(spec.pe_id, port)
-        key = Key(spec.index, -1 - number, COLLECTOR)
-        return self._channel(key, self.root, spec.depth).put
-
-    def _channel(self, key: Key, destination: int, depth: int) -> Channel:
-        channel = self._channels[key] = Channel(key, destination, depth, self)
-        return channel
-
-    def _along(self, route: Route, spec: InstanceSpec) -> Deliver:
-        """Return the function that sends an item along ``route`` from ``spec``."""
-        at = self.plan.instances
-        targets: list[Deliver] = []
-        channels: list[Channel | None] = []
-        for index in route.destinations:
-            if at[index].process == self.process:
-                targets.append(self._local(index, route.input))
-                channels.append(None)
-            elif not route.stays_local:
-                key = Key(spec.index, route.index, index)
-                channel = self._channel(key, at[index].process, spec.depth)
-                targets.append(channel.put)
-                channels.append(channel)
-        return dealing(route.grouping, targets, channels, spec, self)
-
-    def _local(self, index: int, port: str) -> Deliver:
-        invoke = self.instances[index].inputs[port]
-        return invoke if self.recorder is None else self.recorder.around(index, invoke)
 
     # -- running ---------------------------------------------------------------
 
@@ -219,6 +163,14 @@ class Worker:
         Stop
             If a PE failed and the policy is to stop.
         """
+        self._outbox.open()
+        try:
+            self._run()
+        finally:
+            self._outbox.close()
+        self._report(DONE, self.report())
+
+    def _run(self) -> None:
         self._observers.tell("worker_started", self.plan, self.process)
         for spec in self.plan.in_process(self.process):
             self.instances[spec.index].start()
@@ -228,14 +180,13 @@ class Worker:
             self.poll(0.0)
             if self._step(-1) or self._source_step():
                 continue
-            self.flush()
+            self._outbox.flush()
             if not self._done():
                 self.poll(_IDLE_SECONDS)
-        self.flush()
+        self._outbox.flush()
         while not all(channel.is_settled for channel in self._channels.values()):
             self.poll(_IDLE_SECONDS)
         self._observers.tell("worker_finished", self.process)
-        self._report(DONE, self.report())
 
     def attend(self) -> None:
         """Take in what comes for the collector until every process is done."""
@@ -247,7 +198,7 @@ class Worker:
         """Return what this process has done so far."""
         return ProcessReport(
             self.process,
-            time.perf_counter() - self._began,
+            self.clock.now() - self._began,
             self._waited_s,
             peak_memory_mb(),
             bytes_by_edge(self.plan, self._channels.values()),
@@ -259,7 +210,7 @@ class Worker:
                     i.n_out,
                     i.n_failed,
                     len(self._queues[i.spec.index]),
-                    i.busy_s if self.clock.measures else None,
+                    i.busy_s if self._timer.measures else None,
                 )
                 for i in self.instances.values()
             ),
@@ -271,18 +222,9 @@ class Worker:
 
     def serve(self, depth: int) -> None:
         """Work on something deeper than ``depth``, or wait for a frame."""
-        with self.clock.paused():
+        with self._timer.paused():
             if not self._step(depth):
                 self.poll(_IDLE_SECONDS)
-
-    def flush(self) -> None:
-        """Send every unfinished batch that can be sent without waiting.
-
-        Waiting here could call an instance that is further up the stack.
-        """
-        for channel in self._channels.values():
-            if channel.under_way < WINDOW:
-                channel.flush()
 
     def _done(self) -> bool:
         return all(i.finished for i in self.instances.values())
@@ -291,39 +233,34 @@ class Worker:
         """Take in all frames that are there; wait for one if there is none."""
         if self._wants_progress:
             self.tell_progress()
-        if self.post is None:
-            return
-        began = time.perf_counter() if timeout_s else 0.0
-        frame = self.post.receive(timeout_s)
+        began = self.clock.now() if timeout_s else 0.0
+        n_before = self._outbox.n_received
+        letter = self._outbox.receive(timeout_s)
         if timeout_s:
-            self._waited_s += time.perf_counter() - began
-        if self.recorder is not None and (timeout_s or frame is not None):
-            self.recorder.waited(frame is None)
-        while frame is not None:
-            self._take_in(frame)
-            frame = self.post.receive(0.0)
+            self._waited_s += self.clock.now() - began
+        has_come = self._outbox.n_received > n_before
+        if self.recorder is not None and (timeout_s or has_come):
+            self.recorder.waited(not has_come)
+        while letter is not None:
+            self._take_in(*letter)
+            letter = self._outbox.receive(0.0)
+        if self._custody is not None:
+            self._custody.look()
 
-    def _take_in(self, frame: Frame) -> None:
-        message = unpack(frame.head)
+    def _take_in(self, frame: Frame, message: tuple[Any, ...]) -> None:
         kind = message[0]
         if kind == RESTARTED:
             self._send_again(message[1])
-        elif kind == ACK:
-            self._channels[message[1]].acknowledged(*message[2:])
-        elif kind == SETTLED:
-            self._channels[message[1]].settled(message[2])
         elif kind == DONE and self.collector is None:
             self._has_left(message[1])
         elif kind in (BATCH, END) and message[1].destination != COLLECTOR:
             self._queues[message[1].destination].append((frame, *message))
         elif self.collector is not None:
             self.collector.take_in(frame, message)
-        if self._custody is not None:
-            self._custody.look()
 
     def _send_again(self, process: int) -> None:
         """Give a worker that was started again what its predecessor left undone."""
-        self.post.forget(process)  # type: ignore[union-attr]
+        self.post.forget(process)  # type: ignore[attr-defined]
         for channel in self._channels.values():
             if channel.destination == process:
                 channel.send_again()
@@ -343,7 +280,7 @@ class Worker:
         if kind == END:
             self._ended(instance, key)
             return
-        began = time.perf_counter()
+        began = self.clock.now()
         serial, values, flags = content
         items = unpack_items(values, flags, frame.buffers)
         invoke_all = instance.batches[self.plan.routes[key.route].input]
@@ -353,8 +290,7 @@ class Worker:
             invoke_all(items, _NO_CELLS, 0)
         else:
             self.recorder.run_batch(instance.spec.index, frame, items, invoke_all)
-        seconds = time.perf_counter() - began
-        assert self.post is not None
+        seconds = self.clock.now() - began
         is_settled = True
         if self._custody is not None:
             below = [
@@ -364,7 +300,7 @@ class Worker:
                 channel.flush()
             is_settled = self._custody.take(frame.source, key, serial, below)
         elif seconds > 1e-3:
-            self.flush()
+            self._outbox.flush()
         answer = pack(ACK, key, serial, len(items), seconds, is_settled)
         self.post.send(frame.source, answer)
 
@@ -378,7 +314,7 @@ class Worker:
                 del self._sources[0]
                 self._finish(instance) if is_root else self._ended(instance, None)
                 return True
-            began = time.perf_counter()
+            began = self.clock.now()
             arguments: Any = {} if isinstance(inputs, int) else inputs
             if self.recorder is not None:
                 self.recorder.source(instance.spec.index, arguments)
@@ -388,8 +324,8 @@ class Worker:
                 for port, item in arguments.items():
                     instance.inputs[port](item)
             self._sources.append(self._sources.pop(0))
-            if time.perf_counter() - began > 1e-3:
-                self.flush()
+            if self.clock.now() - began > 1e-3:
+                self._outbox.flush()
             return True
         return False
 
@@ -434,7 +370,7 @@ class Worker:
 
     def tell_progress(self, item: Any = None) -> None:
         """Tell of progress now and then, also within a long call of a source."""
-        now = time.perf_counter()
+        now = self.clock.now()
         if now - self._progress_at > PROGRESS_SECONDS:
             self._progress_at = now
             self._report(PROGRESS, self.report())
@@ -442,8 +378,29 @@ class Worker:
     def _report(self, kind: int, *content: Any) -> None:
         if self.collector is not None:
             self.collector.take_report(self.process, kind, *content)
-        elif self.post is not None:
+        else:
             self.post.send(self.root, pack(kind, self.process, *content))
+
+
+class _Alone:
+    """The post of a process without others: no frame comes, and to wait is to sleep."""
+
+    def __init__(self, process: int, clock: Clock) -> None:
+        self.process, self._sleep = process, clock.sleep
+
+    is_behind = False
+
+    def catch_up(self) -> None:
+        """Do nothing."""
+
+    def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
+        """Do nothing: there is nobody to send to."""
+
+    def receive(self, timeout_s: float) -> Frame | None:
+        """Return None after the time."""
+        if timeout_s > 0:
+            self._sleep(timeout_s)
+        return None
 
 
 def _ignore(items: list[Any], cells: Any, cell: int) -> None:

@@ -10,7 +10,16 @@ import pytest
 ENGINE_LAYERS = (
     ("failure",),
     ("errors", "result"),
-    ("core", "message", "types", "policy", "summary", "terminal", "clock"),
+    (
+        "core",
+        "message",
+        "types",
+        "policy",
+        "summary",
+        "terminal",
+        "clock",
+        "call_timer",
+    ),
     ("catalog", "grouping", "nodes", "cost", "layout", "outputs", "inputs"),
     ("workflow_graph", "router"),
     ("base", "plan", "loading"),

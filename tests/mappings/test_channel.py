@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import pickle
+from threading import RLock
 from typing import Any
-
-import pytest
 
 from dispel4py.grouping import Grouping
 from dispel4py.mappings import channel as module
-from dispel4py.mappings.channel import SETTLED, SLOW_WINDOW, WINDOW, Channel, Key
+from dispel4py.mappings.channel import SLOW_WINDOW, WINDOW, Channel
 from dispel4py.mappings.custody import Custody
 from dispel4py.mappings.routing import Shuffle
+from dispel4py.mappings.wire import SETTLED, Key
 from dispel4py.router import Router
 
 
 class Post:
     """Keeps what is sent."""
 
-    process = 0
+    process, is_behind = 0, False
 
     def __init__(self) -> None:
         self.sent: list[list[Any]] = []
@@ -37,7 +37,7 @@ class Worker:
     n_told = 0
 
     def __init__(self, seconds_of: Any = lambda item: 0.0) -> None:
-        self.post, self.channels = Post(), {}
+        self.post, self.channels, self.lock = Post(), {}, RLock()
         self.seconds_of, self.n_answered = seconds_of, 0
 
     def channel(self, destination: int) -> Channel:
@@ -63,11 +63,8 @@ class Worker:
         """Count how often."""
         self.n_told += 1
 
-
-@pytest.fixture(autouse=True)
-def no_haste(monkeypatch):
-    """A slow machine changes no batch."""
-    monkeypatch.setattr(module, "LINGER_SECONDS", 1e9)
+    def has_unfinished(self) -> None:
+        """Leave it where it is: a slow machine changes no batch."""
 
 
 def sizes(worker: Worker) -> list[int]:

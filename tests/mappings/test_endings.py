@@ -17,8 +17,8 @@ import pytest
 from dispel4py.base import IterativePE
 from dispel4py.errors import RunError
 from dispel4py.mappings import multi_run, standstill, worker
-from dispel4py.mappings.channel import END
 from dispel4py.mappings.sockets import SocketPost
+from dispel4py.mappings.wire import END
 from dispel4py.run import run
 
 

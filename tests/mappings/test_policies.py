@@ -16,8 +16,8 @@ from dispel4py.base import ConsumerPE, IterativePE, ProducerPE
 from dispel4py.core import GenericPE
 from dispel4py.dead_letters import read_letters
 from dispel4py.errors import InputError, ParameterError, RunError
-from dispel4py.mappings.channel import DONE, PROGRESS
 from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.wire import DONE, PROGRESS
 from dispel4py.observe import Observers
 from dispel4py.plan import make_plan
 from dispel4py.result import InstanceReport, ProcessReport

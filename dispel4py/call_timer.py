@@ -1,0 +1,132 @@
+"""Time in PE code: how long each PE is busy, and a time limit for one item."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from dispel4py.errors import ParameterError
+
+
+class ItemTimeout(BaseException):
+    """A PE worked on one item for too long; its ``except Exception`` lets this pass."""
+
+
+class CallTimer:
+    """Measures the calls of one process, and limits their time.
+
+    Calls nest, as an item that a PE writes may be worked on at once by the next PE in
+    the same process: only a PE's own time counts, and waiting for room elsewhere does
+    not.
+
+    Parameters
+    ----------
+    measure : bool
+        Add up the time of each instance in its ``busy_s``.
+    item_timeout_s : float, optional
+        Raise `ItemTimeout` in a call that takes longer. A call that does not return to
+        Python cannot be interrupted in this way; ``note`` lets other processes see it.
+    note : callable, optional
+        Called with the start of each bounded call (`time.monotonic_ns`), and with 0 at
+        its end.
+
+    Raises
+    ------
+    ParameterError
+        If a time limit is given outside the main thread, where there are no signals.
+    """
+
+    def __init__(
+        self,
+        measure: bool = False,
+        item_timeout_s: float | None = None,
+        note: Callable[[int], None] | None = None,
+    ) -> None:
+        self.measures = measure
+        self.bounds = item_timeout_s is not None
+        self._timeout_s = item_timeout_s
+        self._note = note
+        self._inner_s = 0.0
+        self._since_ns = 0
+        if item_timeout_s is not None:
+            if threading.current_thread() is not threading.main_thread():
+                raise ParameterError(
+                    "an item timeout needs the main thread: leave it out, or use the "
+                    "mapping 'multi'"
+                )
+            signal.signal(signal.SIGALRM, self._ring)
+
+    def measured(
+        self, invoke: Callable[[Any], None], owner: Any
+    ) -> Callable[[Any], None]:
+        """Wrap a call of a PE so that its time is added to ``owner.busy_s``.
+
+        Parameters
+        ----------
+        invoke : callable
+            The call.
+        owner : object
+            Has the attribute ``busy_s``, in seconds.
+        """
+
+        def measured_invoke(item: Any) -> None:
+            outer_s, self._inner_s = self._inner_s, 0.0
+            began = time.perf_counter()
+            try:
+                invoke(item)
+            finally:
+                seconds = time.perf_counter() - began
+                owner.busy_s += seconds - self._inner_s
+                self._inner_s = outer_s + seconds
+
+        return measured_invoke
+
+    def bounded(self, attempt: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Wrap a call of a PE so that it ends in time, if there is a time limit."""
+        seconds = self._timeout_s
+        if seconds is None:
+            return attempt
+
+        def bounded_attempt(item: Any) -> None:
+            with self._alarm(seconds):
+                attempt(item)
+
+        return bounded_attempt
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the time of the ``with`` block out of what is measured and limited."""
+        began = time.perf_counter()
+        inner_s = self._inner_s
+        try:
+            if self.bounds:
+                with self._alarm(0.0):
+                    yield
+            else:
+                yield
+        finally:
+            self._inner_s = inner_s + time.perf_counter() - began
+
+    @contextlib.contextmanager
+    def _alarm(self, seconds: float) -> Iterator[None]:
+        left_s, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+        before_ns = self._since_ns
+        self._set(time.monotonic_ns() if seconds else 0)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, left_s)
+            self._set(before_ns)
+
+    def _set(self, since_ns: int) -> None:
+        self._since_ns = since_ns
+        if self._note is not None:
+            self._note(since_ns)
+
+    def _ring(self, signum: int, frame: FrameType | None) -> None:
+        raise ItemTimeout(f"worked on one item for more than {self._timeout_s:g} s")

@@ -1,0 +1,112 @@
+"""The ways of the items of one process: to its own instances, channels and results."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from dispel4py.instance import Deliver, Instance
+from dispel4py.mappings.channel import Channel
+from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.outbox import Outbox
+from dispel4py.mappings.routing import Attendant, copying, dealing
+from dispel4py.mappings.wire import COLLECTOR, Key
+from dispel4py.plan import InstanceSpec, Plan, Route
+
+
+class Host(Attendant, Protocol):
+    """The part of a worker that its wiring uses."""
+
+    plan: Plan
+    process: int
+    root: int
+    instances: dict[int, Instance]
+    collector: Collector | None
+    recorder: Any
+
+    def tell_progress(self, item: Any = None) -> None:
+        """Report progress, if it is time."""
+
+
+class Wiring:
+    """Connects the instances of one process.
+
+    Parameters
+    ----------
+    worker : Host
+        Runs the instances.
+    outbox : Outbox
+        Gets the channels to other processes.
+    wants_progress : bool
+        Whether a source reports progress with each item that it writes.
+    """
+
+    def __init__(self, worker: Host, outbox: Outbox, wants_progress: bool) -> None:
+        self._worker, self._outbox = worker, outbox
+        self._wants_progress = wants_progress
+        self._plan, self._instances = worker.plan, worker.instances
+        self._collector, self._recorder = worker.collector, worker.recorder
+
+    def connect(self, instance: Instance) -> None:
+        """Give each output of an instance the ways that its items take."""
+        spec = instance.spec
+        outputs: dict[str, list[Deliver]] = {}
+        for port in self._plan.unconnected_outputs(spec.pe_index):
+            outputs[port] = [self._to_collector(spec, port)]
+        for route in self._plan.routes:
+            if route.source_pe == spec.pe_index:
+                outputs.setdefault(route.output, []).append(self._along(route, spec))
+            if route.destination_pe == spec.pe_index:
+                instance.awaited |= {
+                    Key(feeder, route.index, spec.index)
+                    for feeder in self._feeders(route, spec)
+                }
+        for delivers in outputs.values():
+            # all but the last of several receivers get a copy of their own
+            delivers[:-1] = [copying(deliver) for deliver in delivers[:-1]]
+            if self._wants_progress and self._works_on_what_comes_of(spec):
+                delivers.insert(0, self._worker.tell_progress)
+        instance.connect(outputs)
+
+    def _works_on_what_comes_of(self, spec: InstanceSpec) -> bool:
+        """Return whether a source's items may be worked on here, within its call."""
+        routes = [r for r in self._plan.routes if r.source_pe == spec.pe_index]
+        sinks = {index for route in routes for index in route.destinations}
+        return not spec.depth and (
+            self._collector is not None or not sinks.isdisjoint(self._instances)
+        )
+
+    def _feeders(self, route: Route, spec: InstanceSpec) -> list[int]:
+        """Return the source instances whose end ``spec`` waits for."""
+        if not route.stays_local:
+            return list(route.sources)
+        at = self._plan.instances
+        return [s for s in route.sources if at[s].process == spec.process]
+
+    def _to_collector(self, spec: InstanceSpec, port: str) -> Deliver:
+        number = list(self._plan.pes[spec.pe_index].outputconnections).index(port)
+        if self._collector is not None:
+            return self._collector.sink(spec.pe_id, port)
+        key = Key(spec.index, -1 - number, COLLECTOR)
+        return self._outbox.channel(key, self._worker.root, spec.depth).put
+
+    def _along(self, route: Route, spec: InstanceSpec) -> Deliver:
+        """Return the function that sends an item along ``route`` from ``spec``."""
+        at = self._plan.instances
+        targets: list[Deliver] = []
+        channels: list[Channel | None] = []
+        for index in route.destinations:
+            if at[index].process == self._worker.process:
+                targets.append(self._local(index, route.input))
+                channels.append(None)
+            elif not route.stays_local:
+                key = Key(spec.index, route.index, index)
+                channel = self._outbox.channel(key, at[index].process, spec.depth)
+                targets.append(channel.put)
+                channels.append(channel)
+        return dealing(route.grouping, targets, channels, spec, self._worker)
+
+    def _local(self, index: int, port: str) -> Deliver:
+        invoke = self._instances[index].inputs[port]
+        return (
+            invoke if self._recorder is None else self._recorder.around(index, invoke)
+        )
