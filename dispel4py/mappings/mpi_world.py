@@ -216,8 +216,8 @@ def mpi_library() -> Any:
     try:
         import mpi4py
 
-        # Initialised by `world`, not by the import: that one thread of each rank talks
-        # to MPI is faster than the default.
+        # Initialised by `world`, not by the import: to ask whether there is an MPI
+        # library does not start it.
         mpi4py.rc.initialize = False
         mpi4py.rc.finalize = True
         from mpi4py import MPI as library
@@ -236,14 +236,21 @@ def world() -> World:
     Raises
     ------
     MappingUnavailable
-        If there is no MPI library, or the launcher is of another one.
+        If there is no MPI library, the launcher is of another one, or the program has
+        started MPI for one thread.
     """
     library = mpi_library()
     if not library.Is_initialized():
         with warnings.catch_warnings():
             # the same is said below, as an error
             warnings.filterwarnings("ignore", "suspicious MPI", RuntimeWarning)
-            library.Init_thread(library.THREAD_SERIALIZED)
+            # the ticker sends while a PE may use MPI itself
+            library.Init_thread(library.THREAD_MULTIPLE)
+    if library.Query_thread() < library.THREAD_SERIALIZED:
+        raise MappingUnavailable(
+            "the mapping 'mpi' sends from two threads, but the program started MPI for "
+            "one: leave mpi4py.rc.thread_level as it is"
+        )
     return World(library)
 
 
