@@ -9,24 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dispel4py.errors import (
-    Dispel4pyError,
-    ParameterError,
-    RunError,
-    UserError,
-    suggest,
-)
+from dispel4py.command_line import Parser, exit_status
+from dispel4py.errors import Dispel4pyError, ParameterError, UserError, suggest
 from dispel4py.inputs import read_inputs
 from dispel4py.mappings import REGISTRY, available, get_mapping, mapping_class, place
-from dispel4py.options import PROG, Parser, mapping_options, retry_parser, run_parser
-from dispel4py.terminal import Logs, Terminated, sigterm_unwinds, start_logging
+from dispel4py.options import PROG, mapping_options, retry_parser, run_parser
+from dispel4py.terminal import Logs, sigterm_unwinds, start_logging
 
 if TYPE_CHECKING:
     from dispel4py.mappings.base import Mapping
@@ -41,24 +34,7 @@ ELEMENTS = "seismo_pes"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        return _dispatch(words)
-    except SystemExit as done:  # of --help and --version
-        return int(done.code or 0)
-    except Terminated:
-        return _complain("terminated", 128 + signal.SIGTERM)
-    except KeyboardInterrupt:
-        return _complain("interrupted", 128 + signal.SIGINT)
-    except BrokenPipeError:
-        # the reader has had enough; nothing more may be flushed on the way out
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except UserError as mistake:
-        return _complain(f"error: {mistake}", 2)
-    except RunError as failed:
-        return _complain_of_failures(failed)
-    except Dispel4pyError as problem:
-        return _complain(f"error: {problem}", 1)
+    return exit_status(PROG, lambda: _dispatch(words))
 
 
 def _dispatch(words: list[str]) -> int:
@@ -238,22 +214,6 @@ def _tell(
             f"{PROG} retry {dead_letters} {given.graph}",
             file=sys.stderr,
         )
-
-
-def _complain(text: str, status: int) -> int:
-    """Say one line on standard error; of several processes the first writes it."""
-    if place().rank == 0:
-        print(f"{PROG}: {text}", file=sys.stderr)
-    return status
-
-
-def _complain_of_failures(error: RunError) -> int:
-    for failure in error.failures:
-        if failure.traceback:
-            print(failure.traceback.rstrip(), file=sys.stderr)
-    for failure in error.failures:
-        print(f"{PROG}: error: {failure.summary}", file=sys.stderr)
-    return 1
 
 
 # ------------------------------------------------------------ other commands

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from dispel4py import __version__
-from dispel4py.errors import ParameterError
+from dispel4py.command_line import Parser
 from dispel4py.mappings import REGISTRY
 from dispel4py.mappings.base import Mapping
 from dispel4py.mappings.options import Options, add_arguments, option_names
@@ -40,14 +40,6 @@ SIGTERM).
 
 WHERE = ", ".join(REGISTRY)
 LOG_LEVELS = ("debug", "info", "warning", "error")
-
-
-class Parser(argparse.ArgumentParser):
-    """Argument parser whose complaint is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what `dispel4py.cli` says in that line."""
-        raise ParameterError(f"{message}; see {self.prog} --help")
 
 
 def run_parser(mappings: Sequence[type[Mapping]]) -> argparse.ArgumentParser:

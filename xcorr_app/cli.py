@@ -7,23 +7,30 @@ Exit status: 0 done; 1 the run failed, or ``--strict`` and something was skipped
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispel4py import __version__
-from dispel4py.errors import DataError, ParameterError, RunError, UserError, suggest
-from dispel4py.mappings import mapping_class, place
-from dispel4py.terminal import Terminated, sigterm_unwinds, start_logging
+from dispel4py.command_line import report_line
+from dispel4py.errors import ParameterError, suggest
+from dispel4py.terminal import start_logging
 from seismo_pes.application.command_line import Parser, add_arguments
+from seismo_pes.application.progress import progress_display
+from seismo_pes.application.skipped import n_skipped, skipped_table, write_skipped
+from seismo_pes.application.terminal import (
+    exit_status,
+    full_disk,
+    launched,
+    mapping_here,
+    taking_part,
+)
 from xcorr_app import commands
-from xcorr_app.commands import PROG, command_parser, number, progress_shown, whole
+from xcorr_app.commands import PROG, command_parser, number, whole
 from xcorr_app.config import TABLES, Config, template
-from xcorr_app.terminal import mapping_here
 
 if TYPE_CHECKING:
     from xcorr_app.running.summary import RunSummary
@@ -71,52 +78,7 @@ Exit status: 0 done, 1 failed, 2 a mistake in the options, 130 interrupted.
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        return _dispatch(words)
-    except SystemExit as done:  # of --help and --version
-        return int(done.code or 0)
-    except Terminated:
-        return _complain("terminated", 143)
-    except KeyboardInterrupt as stop:  # of a run it says how to go on
-        return _complain(": ".join(["interrupted", *map(str, stop.args)]), 130)
-    except BrokenPipeError:
-        # the reader has had enough; nothing more may be flushed on the way out
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except UserError as mistake:
-        return _complain(f"error: {mistake}", 2)
-    except RunError as failed:
-        return _complain_of_failures(failed)
-    except DataError as failure:
-        return _complain(f"error: {failure}", 1)
-    except OSError as problem:
-        if problem.filename is None:
-            raise
-        return _complain(f"error: {problem.filename}: {problem.strerror}", 1)
-
-
-def _complain(text: str, status: int) -> int:
-    if place().rank == 0:  # the first of several processes writes it for all
-        print(f"{PROG}: {text}", file=sys.stderr)
-    return status
-
-
-def _complain_of_failures(failed: RunError) -> int:
-    for failure in failed.failures:
-        if full := _full_disk(failure):
-            return _complain(f"error: {full}", 1)
-    for failure in failed.failures:
-        if failure.traceback:
-            print(failure.traceback.rstrip(), file=sys.stderr)
-    for failure in failed.failures:
-        print(f"{PROG}: error: {failure.summary}", file=sys.stderr)
-    return 1
-
-
-def _full_disk(failure: Any) -> str:
-    """Return what a failure says of a full disk; "" where it is another."""
-    kind, _, text = str(failure.cause).partition(": ")
-    return text if kind == "DiskFull" else ""
+    return exit_status(PROG, lambda: _dispatch(words))
 
 
 def _dispatch(words: list[str]) -> int:
@@ -163,40 +125,39 @@ def run_command(words: list[str]) -> int:
         run_parser(every=True).print_help()
         return 0
     given = vars(run_parser().parse(words))
-    name = mapping_here(given.get("mapping"))
-    if name is not None:
-        given["mapping"] = name
-    here = place()
-    joined = here.size > 1
-    with mapping_class(here.mapping).taking_part(PROG) if joined else nullcontext():
+    mapping = mapping_here(given.get("mapping"))
+    if mapping is not None:
+        given["mapping"] = mapping
+    with taking_part(PROG):
         config_file = given.pop("config")
         config = Config.resolve(given, config_file, _earlier(given, config_file))
-        with sigterm_unwinds():
-            mapping = mapping_class(config.mapping)
-            if mapping.must_launch():
-                n = mapping.expected(config.processes)
-                command = [sys.executable, "-m", "xcorr_app", "run", *words]
-                return mapping.launch(n, command)
-            return correlate(config)
+        return launched(
+            config.mapping,
+            config.processes,
+            "xcorr_app",
+            ["run", *words],
+            partial(correlate, config),
+        )
 
 
 def _earlier(given: dict[str, Any], config_file: str | None) -> dict[str, Any]:
-    """Return the options of the run that is to go on; a file takes their place."""
-    goes_on = given.get("resume") or given.get("update")
-    if config_file is not None or not goes_on or "out" not in given:
+    """Return the options of the run that is continued; a file takes their place."""
+    continues = given.get("resume") or given.get("update")
+    if config_file is not None or not continues or "out" not in given:
         return {}
     from xcorr_app.running.resume import read_started
 
-    of_this_start = ["resume", "update", "force", "dry_run"]
+    # These options belong to one start of a run.
+    own = ["resume", "update", "force", "dry_run"]
     if given.get("update"):
-        of_this_start.append("end")  # new days are what an update is for
+        own.append("end")  # an update takes new days
     option = "--resume" if given.get("resume") else "--update"
     values = read_started(Path(given["out"]), option).config
-    return {key: value for key, value in values.items() if key not in of_this_start}
+    return {key: value for key, value in values.items() if key not in own}
 
 
 def correlate(config: Config) -> int:
-    """Run a configuration, tell its outcome, return the exit status."""
+    """Run a configuration, report its outcome, return the exit status."""
     start_logging(config.log_level)
     if config.dry_run:
         from xcorr_app.estimating.estimate import estimate
@@ -205,34 +166,32 @@ def correlate(config: Config) -> int:
         return 0
     from xcorr_app.workflow import run
 
-    with progress_shown(quiet=config.quiet) as progress:
+    with progress_display(config.quiet) as progress:
         summary = run(config, progress)
     if summary is None:  # another process of the run has it
         return 0
-    return _tell(summary, config)
+    return _report(summary, config)
 
 
-def _tell(summary: RunSummary, config: Config) -> int:
+def _report(summary: RunSummary, config: Config) -> int:
     from seismo_pes.full_disk import report_full_disk
 
+    skipped = summary.skipped
     with report_full_disk(config.out, "the correlations are complete"):
-        summary.write(config.out)
+        path = write_skipped(config.out, skipped, keep=summary.how != "start")
     if not config.quiet:
-        for text in (summary.table(), summary.headline()):
+        for text in (skipped_table(skipped), summary.headline()):
             if text:
                 print(text)
-        if summary.skipped:
-            print(f"All that was skipped: {Path(config.out) / 'skipped.tsv'}")
+        if skipped:
+            print(f"The list of skipped data: {path}")
     for failure in summary.failures:
-        if full := _full_disk(failure):
-            return _complain(f"error: {full}", 1)
+        if line := full_disk(failure):
+            return report_line(PROG, f"error: {line}", 1)
         print(f"{PROG}: failed: {failure.summary}", file=sys.stderr)
-    if config.strict and summary.skipped:
-        return _complain(
-            f"error: --strict, and {summary.n_skipped:,} skipped: see "
-            f"{Path(config.out) / 'skipped.tsv'}",
-            1,
-        )
+    if config.strict and skipped:
+        text = f"error: --strict, and {n_skipped(skipped):,} skipped: see {path}"
+        return report_line(PROG, text, 1)
     return 0
 
 
@@ -301,7 +260,7 @@ def demo_command(words: list[str]) -> int:
     if network.hours * 3600 < demo.WINDOW_S:
         raise ParameterError(f"--hours {network.hours:g}: must be 0.5 or more")
     folder = Path(given.out)
-    with progress_shown(given.quiet) as progress:
+    with progress_display(given.quiet) as progress:
         demo.prepare(network, folder, progress)
     options = ["--mapping", given.mapping, "-n", str(given.processes)]
     options += ["--quiet"] if given.quiet else []

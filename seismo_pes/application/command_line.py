@@ -7,8 +7,9 @@ import difflib
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
+from dispel4py import command_line
 from dispel4py.errors import ParameterError
 from seismo_pes.application.options import (
     MANY,
@@ -35,18 +36,22 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser that raises a mistake of the user as one line."""
+class Parser(command_line.Parser):
+    """An argument parser that raises a mistake of the user as one line.
 
-    def error(self, message: str) -> Any:
-        """Raise the message as `ParameterError`.
+    A message about an option begins with the option, whether it comes from here or from
+    the check of its value.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message of argparse.
 
         Raises
         ------
         ParameterError
             Always.
         """
-        raise ParameterError(message.removeprefix("argument "))
+        super().error(message.removeprefix("argument "))
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse the words of a command line.

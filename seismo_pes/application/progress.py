@@ -5,24 +5,29 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TextIO
+
+__all__ = ["Progress", "duration", "progress_display"]
 
 
 class Progress:
-    """Show how far each stage of a run has come.
+    """The progress of a run: for each stage the part done, the rate, the time left.
 
-    On a terminal bars are drawn; elsewhere a plain line is written every
+    On a terminal each stage has a bar; elsewhere a plain line is written every
     `interval_s` seconds, so that a log stays short.
 
     Parameters
     ----------
-    stages
-        Names and totals; a total of 0 is not known yet. A stage that is updated
-        without having been named here is added.
-    stream
-        Where to write; standard error by default.
-    interval_s
+    stages : mapping of str to int, optional
+        Names and totals of the stages; 0 is a total that is not known yet. `update`
+        adds a stage that is not among them.
+    stream : text stream, optional
+        Standard error by default.
+    interval_s : float
         Least time between two plain lines.
+    clock : callable
+        Returns the time in seconds; tests have their own.
 
     Examples
     --------
@@ -55,7 +60,16 @@ class Progress:
             self._bars.stop()
 
     def update(self, stage: str, done: int, total: int | None = None) -> None:
-        """Say how much of a stage is done, and how much there is if that is new."""
+        """Show the progress of a stage.
+
+        Parameters
+        ----------
+        stage : str
+        done : int
+            Number of items done.
+        total : int, optional
+            Number of all items, if it has changed.
+        """
         if self._bars is None and self.stream.isatty():
             self._start_bars()
         known = self.stages.get(stage)
@@ -71,7 +85,7 @@ class Progress:
             self.stream.flush()
 
     def note(self, text: str) -> None:
-        """Write a line beside the bars."""
+        """Write a line of text above the bars, or into the log."""
         if self._bars is not None:
             self._bars.console.print(text, highlight=False, soft_wrap=True)
         else:
@@ -79,13 +93,13 @@ class Progress:
             self.stream.flush()
 
     def line(self) -> str:
-        """Return the state of all stages that have begun, in one line."""
+        """Return the progress of all stages that have begun, in one line."""
         now = self.clock()
         begun = [(n, s) for n, s in self.stages.items() if s.started_at is not None]
         return "; ".join(f"{name} {stage.text(now)}" for name, stage in begun)
 
     def _start_bars(self) -> None:
-        # only now, so that a process with nothing to show leaves the terminal alone
+        # not before the first update: a process without work shows no bars
         self._bars = _bars(self.stream)
         self._bars.start()
         for name, stage in self.stages.items():
@@ -96,8 +110,19 @@ class Progress:
             stage.bar = self._bars.add_task(name, total=stage.total or None)
 
 
+def progress_display(quiet: bool) -> AbstractContextManager[Progress | None]:
+    """Return a display of progress, or nothing if the command is to be quiet.
+
+    Parameters
+    ----------
+    quiet : bool
+        The option ``--quiet``.
+    """
+    return nullcontext() if quiet else Progress()
+
+
 class _Stage:
-    """How far one stage has come."""
+    """The state of one stage: how much is done, of how much, since when."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -131,7 +156,7 @@ class _Stage:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration with the two units that matter.
+    """Write a duration with its two largest units.
 
     >>> duration(7), duration(125), duration(7320)
     ('7 s', '2 min 5 s', '2 h 2 min')

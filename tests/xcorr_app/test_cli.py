@@ -14,7 +14,6 @@ from dispel4py.errors import DataError, ParameterError, RunError
 from dispel4py.mappings.mpi import MPI
 from dispel4py.terminal import Terminated, sigterm_unwinds
 from seismo_pes.application.options import options_of
-from seismo_pes.application.progress import Progress, duration
 from seismo_pes.items.skipped import Skipped
 from xcorr_app import cli
 from xcorr_app.config import Config
@@ -205,32 +204,12 @@ def test_quiet_says_nothing(workflow, out, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_summary_without_skips_has_no_table(out):
-    assert RunSummary(2, 1, 1, 24, 0.5, out).table() == ""
-
-
 def test_summary_says_of_how_many_pairs(out):
     assert (
         "1 pairs (of 3 possible) of"
         in RunSummary(3, 1, 1, 24, 0.5, out, n_possible=3).headline()
     )
     assert "3 pairs of" in RunSummary(3, 3, 3, 24, 0.5, out, n_possible=3).headline()
-
-
-def test_summary_groups_by_stage_and_reason(out):
-    skipped = [
-        Skipped("merge", "XX.A..BHZ", "overlap", 3),
-        Skipped("read", "x.sac", "torn"),
-        Skipped("merge", "XX.B..BHZ", "overlap"),
-    ]
-    lines = RunSummary(2, 1, 1, 24, 0.5, out, skipped).table(width=80).splitlines()
-    assert lines == [
-        "5 skipped or used with a remark:",
-        "  merge       4  overlap",
-        "                 XX.A..BHZ, XX.B..BHZ",
-        "  read        1  torn",
-        "                 x.sac",
-    ]
 
 
 def test_init_writes_a_file_that_works(workflow, out, tmp_path, monkeypatch, capsys):
@@ -315,56 +294,3 @@ def test_closed_pipe_is_no_error():
     os.close(write_end)
     assert done.stderr == b""
     assert done.returncode == 141
-
-
-class Terminal:
-    """Standard error that keeps what it is given."""
-
-    def __init__(self, interactive=False):
-        self.text = ""
-        self.interactive = interactive
-
-    def isatty(self):
-        return self.interactive
-
-    def write(self, text):
-        self.text += text
-
-    def flush(self):
-        pass
-
-
-def test_plain_progress_is_a_line_now_and_then():
-    now = [0.0]
-    stream = Terminal()
-    stages = {"read": 20, "write": 0}
-    with Progress(stages, stream, clock=lambda: now[0]) as progress:
-        for done in range(21):
-            progress.update("read", done)
-            now[0] += 1.1
-        progress.update("correlate", 5, 10)
-    lines = stream.text.splitlines()
-    assert lines[0] == "read 10/20 (50 %), 0.91/s, 11 s left"
-    assert len(lines) == 2
-    assert progress.line().endswith("correlate 5/10 (50 %)")
-    now[0] += 1000  # the rate of what is done is that of when it was
-    assert progress.line().startswith("read 20/20 (100 %), 0.91/s; ")
-
-
-def test_progress_on_a_terminal_is_bars(monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
-    stream = Terminal(interactive=True)
-    with Progress({"read": 20}, stream) as progress:
-        assert stream.text == ""
-        progress.update("read", 20)
-        progress.update("correlate", 5, 10)
-    assert "20/20" in stream.text
-    assert "correlate" in stream.text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59.6, "1 min 0 s"), (3599.7, "1 h 0 min"), (90061, "25 h 1 min")],
-)
-def test_durations(seconds, text):
-    assert duration(seconds) == text

@@ -173,12 +173,17 @@ def test_only_what_is_missing_is_done(tmp_path, words, monkeypatch, capsys):
     with monkeypatch.context() as during:
         read = count_reads(during)
         assert cli.main(words("out", *options, "--resume")) == 0
-    assert f"resume: {18 - done} tiles made, {done} kept" in capsys.readouterr().out
+    assert (
+        f"resume: {18 - done} blocks of correlations computed, {done} kept"
+        in capsys.readouterr().out
+    )
     assert len(read) == len(STATIONS) * (N_DAYS - 1)  # the first day was complete
     with monkeypatch.context() as during:
         read = count_reads(during)
         assert cli.main(words("out", *options, "--resume")) == 0
-    assert "resume: 0 tiles made, 18 kept" in capsys.readouterr().out
+    assert (
+        "resume: 0 blocks of correlations computed, 18 kept" in capsys.readouterr().out
+    )
     assert not read
 
 
@@ -386,7 +391,8 @@ def test_data_that_changed_meanwhile(tmp_path, words, capsys):
 
 
 def made_and_kept(capsys) -> tuple[int, int]:
-    (line,) = [x for x in capsys.readouterr().out.splitlines() if "tiles made" in x]
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if "blocks of correlations computed" in line]
     made, kept = line.split(": ")[1].split(";")[0].split(", ")
     return int(made.split()[0]), int(kept.split()[0])
 

@@ -5,7 +5,6 @@ from xcorr_app.commands.arguments import (
     PROG,
     command_parser,
     number,
-    progress_shown,
     whole,
 )
 from xcorr_app.commands.exporting import FORMATS, export
@@ -23,7 +22,6 @@ __all__ = [
     "info",
     "number",
     "plot",
-    "progress_shown",
     "report",
     "scan",
     "whole",

@@ -6,8 +6,9 @@ import json
 from functools import partial
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.progress import progress_display
 from seismo_pes.application.times import parse_time, time_ns
-from xcorr_app.commands.arguments import PROG, command_parser, progress_shown
+from xcorr_app.commands.arguments import PROG, command_parser
 
 __all__ = ["scan"]
 
@@ -45,7 +46,7 @@ def scan(words: list[str]) -> str:
 
     patterns = None if given.stations is None else read_station_list(given.stations)
     codes = ",".join(given.channels or ["*"]).split(",")
-    with progress_shown(given.quiet) as progress:
+    with progress_display(given.quiet) as progress:
         found = find_availability(
             open_archive(given.data),
             patterns,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.errors import ParameterError
@@ -11,7 +10,6 @@ from seismo_pes.application.command_line import Parser
 from seismo_pes.application.command_line import command_parser as kit_parser
 
 if TYPE_CHECKING:
-    from seismo_pes.application.progress import Progress
     from xcorr_app.store import Store
 
 PROG = "xcorr-app"
@@ -48,15 +46,6 @@ def span(name: str, texts: Any) -> tuple[float, float] | None:
     if not low < high:
         raise ParameterError(f"{name} {low:g} {high:g}: the second must be larger")
     return low, high
-
-
-def progress_shown(quiet: bool) -> AbstractContextManager[Progress | None]:
-    """Return a display of progress, or nothing."""
-    if quiet:
-        return nullcontext()
-    from seismo_pes.application.progress import Progress
-
-    return Progress()
 
 
 # ------------------------------------------------------- options of several

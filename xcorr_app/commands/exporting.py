@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.progress import progress_display
 from xcorr_app.commands.arguments import (
     PROG,
     add_results,
     add_stack,
     chosen_stack,
     command_parser,
-    progress_shown,
 )
 
 __all__ = ["FORMATS", "export"]
@@ -65,7 +65,7 @@ def export(words: list[str]) -> str:
     every = given.format in OF_ALL_STACKS and not (given.stack or given.band)
     with (
         store.open(given.out) as results,
-        progress_shown(given.quiet) as progress,
+        progress_display(given.quiet) as progress,
         report_full_disk(given.dest, "what is there is not whole"),
     ):
         follow = None if progress is None else partial(progress.update, "pairs")

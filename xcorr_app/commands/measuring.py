@@ -10,6 +10,7 @@ from typing import Any
 
 from dispel4py.errors import ParameterError
 from seismo_pes.application.command_line import Parser
+from seismo_pes.application.progress import progress_display
 from xcorr_app.commands.arguments import (
     PROG,
     add_components,
@@ -17,7 +18,6 @@ from xcorr_app.commands.arguments import (
     chosen_stack,
     command_parser,
     number,
-    progress_shown,
     span,
     whole,
 )
@@ -72,7 +72,7 @@ def dvv(words: list[str]) -> str:
     from xcorr_app.measuring.dvv_settings import choose_settings
     from xcorr_app.reporting import velocity_change
 
-    with store.open(given.out) as results, progress_shown(given.quiet) as progress:
+    with store.open(given.out) as results, progress_display(given.quiet) as progress:
         chosen = choose_settings(
             results,
             method=given.method,
@@ -181,7 +181,7 @@ def disp(words: list[str]) -> str:
     from xcorr_app.measuring.dispersion import choose_settings, measure_disp
     from xcorr_app.reporting import dispersion
 
-    with store.open(given.out) as results, progress_shown(given.quiet) as progress:
+    with store.open(given.out) as results, progress_display(given.quiet) as progress:
         chosen = choose_settings(
             results, stack=chosen_stack(results, given), **settings
         )

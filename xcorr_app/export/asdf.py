@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from seismo_pes.application.files import new_file
 from seismo_pes.writing.asdf import AsdfWriter
-from xcorr_app.export.target import Progress, about, iterate, new_file
+from xcorr_app.export.target import Progress, about, iterate
 from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store
 

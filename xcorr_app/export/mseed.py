@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xcorr_app.export.target import Progress, iterate, new_folder, write_about
+from seismo_pes.application.files import new_folder
+from xcorr_app.export.target import Progress, iterate, write_about
 from xcorr_app.store import Store
 
 __all__ = ["export_mseed"]

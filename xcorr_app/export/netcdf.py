@@ -12,8 +12,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from seismo_pes.application.files import new_file
 from xcorr_app.export.columns import CORRELATION, Column, pair_columns, stacked_pairs
-from xcorr_app.export.target import Progress, about, new_file
+from xcorr_app.export.target import Progress, about
 from xcorr_app.store import Store
 
 __all__ = ["export_netcdf", "write_netcdf"]

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from seismo_pes.application.files import new_folder
 from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app.export.target import (
     Progress,
     Stacked,
     about,
     iterate_named,
-    new_folder,
     stacks_for,
     write_about,
 )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xcorr_app.export.target import Progress, about, iterate, new_file
+from seismo_pes.application.files import new_file
+from xcorr_app.export.target import Progress, about, iterate
 from xcorr_app.store import Store
 
 __all__ = ["export_npz"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from xcorr_app.export.target import Progress, about, iterate, new_folder, write_about
+from seismo_pes.application.files import new_folder
+from xcorr_app.export.target import Progress, about, iterate, write_about
 from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +22,6 @@ __all__ = [
     "about",
     "iterate",
     "iterate_named",
-    "new_file",
-    "new_folder",
     "stacks_for",
     "write_about",
 ]
@@ -33,46 +29,6 @@ __all__ = [
 ABOUT_FILE = "xcorr-app.json"
 
 Progress = Callable[[int, int], None]
-
-
-@contextlib.contextmanager
-def new_file(dest: str | os.PathLike[str], force: bool, kind: str) -> Iterator[Path]:
-    """Give a temporary path to write to; rename it to ``dest`` at the end.
-
-    Raises
-    ------
-    ParameterError
-        If ``dest`` is a folder, or exists and ``force`` is not given.
-    """
-    path = Path(dest)
-    if path.is_dir():
-        raise ParameterError(f"{path} is a folder; {kind} needs the name of a file")
-    if path.exists() and not force:
-        raise ParameterError(f"{path} exists already; --force replaces it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        yield temporary
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def new_folder(dest: str | os.PathLike[str], force: bool, kind: str) -> Path:
-    """Make the folder ``dest``.
-
-    Raises
-    ------
-    ParameterError
-        If it is a file, or if it is not empty and ``force`` is not given.
-    """
-    folder = Path(dest)
-    if folder.exists() and not folder.is_dir():
-        raise ParameterError(f"{folder} is a file; {kind} needs the name of a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise ParameterError(f"{folder} is not empty; --force writes into it")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def iterate(

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from seismo_pes.application.files import new_folder
 from xcorr_app.export.columns import CORRELATION, Column, pair_columns, stacked_pairs
-from xcorr_app.export.target import Progress, about, new_folder
+from xcorr_app.export.target import Progress, about
 from xcorr_app.store import Store
 
 __all__ = ["export_zarr"]
