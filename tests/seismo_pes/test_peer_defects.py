@@ -13,7 +13,8 @@ from obspy import Inventory, Stream, Trace, UTCDateTime, read
 from obspy.core.inventory import Channel, Network, Station
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlating.pairing import KINDS, correlate_pair, correlate_stream
+from seismo_pes.correlating.settings import KINDS
+from seismo_pes.correlating.streams import correlate_pair, correlate_stream
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.preprocessing.filters import bandpass
 from seismo_pes.preprocessing.normalization import normalize

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import planewave
-from seismo_pes.correlating.pairing import KINDS
+from seismo_pes.correlating.settings import KINDS
 from xcorr_app import cli, store
 
 BAND_HZ = ("0.2", "2")

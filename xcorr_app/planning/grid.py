@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from dispel4py.errors import ParameterError
 from seismo_pes.items.times import DAY_NS, NS
 from seismo_pes.reading.archives.archive import ChannelInfo
 from seismo_pes.signal.rates import exact_rate
-from seismo_pes.signal.window import WindowGrid
+from seismo_pes.signal.window import WindowGrid, sample_phase_ns
 from xcorr_app.planning.channels import Limits, RecordedChannels
 from xcorr_app.planning.steps import parse_steps, rate_after
 
@@ -20,7 +18,6 @@ __all__ = [
     "RunGrid",
     "SamplingRates",
     "run_grid",
-    "sample_phase_ns",
     "usual_rate_hz",
 ]
 
@@ -93,7 +90,7 @@ def run_grid(
     rate_hz = rates.asked_hz or recorded_hz
     if rates.steps is not None:
         rate_hz = rate_after(parse_steps(rates.steps), recorded_hz)
-    phase_ns = sample_phase_ns(infos, start_ns)
+    phase_ns = _phase_ns(infos, start_ns)
     return RunGrid(windows, end_ns, recorded_hz, rate_hz, phase_ns)
 
 
@@ -142,38 +139,17 @@ def usual_rate_hz(infos: Iterable[ChannelInfo]) -> float:
     return max(rates, key=lambda rate: (rates[rate], rate))
 
 
-def sample_phase_ns(infos: Sequence[ChannelInfo], origin_ns: int) -> int:
-    """Return the time from the origin to the sample 0 that all channels share.
-
-    Recorders rarely sample at the full second, but those of a network mostly do so at
-    the same fraction of it. The circular mean over the channels is the phase of all;
-    a sample less than half a sample away from it counts as simultaneous. The phase is
-    less than one sample, and such that a record which begins with its day begins with
-    sample 0 of that day.
-
-    Parameters
-    ----------
-    infos : sequence of ChannelInfo
-        What the archives hold.
-    origin_ns : int
-        Start of a day or of the run, nanoseconds since 1970.
-    """
-    sampled = [info for info in infos if info.first_sample_ns is not None]
-    phases, day_starts = [], []
-    for info in sampled:
-        rate_hz, since_ns = info.rates_hz[0], (info.first_sample_ns or 0) - origin_ns
-        phases.append((since_ns * rate_hz / NS) % 1)
-        from_midnight_ns = (since_ns + DAY_NS // 2) % DAY_NS - DAY_NS // 2
-        if abs(from_midnight_ns) * rate_hz < NS:
-            day_starts.append(from_midnight_ns * rate_hz / NS)
-    if not sampled:
-        return 0
-    mean = np.exp(2j * np.pi * np.array(phases)).mean()
-    if abs(mean) < 0.5:  # the channels have no common phase
-        return 0
-    phase = float(np.angle(mean) / (2 * np.pi)) % 1
-    expected = np.median(day_starts) if day_starts else (0.5 if phase < 0.99 else -0.5)
-    if abs(phase - 1 - expected) < abs(phase - expected):
-        phase -= 1
-    highest_hz = max(rate for info in infos for rate in info.rates_hz)
-    return round(phase * NS / highest_hz)
+def _phase_ns(infos: Sequence[ChannelInfo], origin_ns: int) -> int:
+    """Return the phase of the sample grid, by the first samples in the headers."""
+    records = [
+        (info.first_sample_ns, info.rates_hz[0])
+        for info in infos
+        if info.first_sample_ns is not None
+    ]
+    rates_hz = [rate_hz for info in infos for rate_hz in info.rates_hz]
+    return sample_phase_ns(
+        [start_ns for start_ns, _ in records],
+        [rate_hz for _, rate_hz in records],
+        origin_ns,
+        max(rates_hz, default=None),
+    )

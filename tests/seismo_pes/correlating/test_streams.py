@@ -9,12 +9,8 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime, read
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.correlating.pairing import (
-    KINDS,
-    Correlate,
-    correlate_pair,
-    correlate_stream,
-)
+from seismo_pes.correlating.settings import KINDS
+from seismo_pes.correlating.streams import Correlate, correlate_pair, correlate_stream
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.preprocessing.gather import Gather
 from seismo_pes.signal import coherency
@@ -56,7 +52,9 @@ def test_every_kind_finds_the_delay(kind, delay):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_windows_are_those_of_the_textbook(dtype):
     a, b = trace(noise(seed=1)), trace(noise(seed=2), "BBB")
-    found = correlate_pair(a, b, (-1.0, 2.0), window_s=20.0, step_s=15.0, dtype=dtype)
+    found = correlate_pair(
+        *(a, b, (-1.0, 2.0)), window_s=20.0, step_s=15.0, dtype=dtype, unit_energy=False
+    )
     assert found.lags_s[0] == -1.0
     assert found.lags_s[-1] == 2.0
     assert len(found.data) == 19
@@ -71,7 +69,7 @@ def test_windows_are_those_of_the_textbook(dtype):
 
 def test_energy_normalises_each_window():
     a = trace(noise())
-    found = correlate_pair(a, a, 1.0, window_s=50.0, normalize="energy")
+    found = correlate_pair(a, a, 1.0, window_s=50.0)
     np.testing.assert_allclose(found.data[:, 10], 1.0, rtol=1e-6)
     np.testing.assert_allclose(found.data, found.data[:, ::-1], atol=1e-6)
 
@@ -99,7 +97,7 @@ def test_phase_correlations_are_those_of_the_arrays():
 def test_without_windows_the_common_time_is_one():
     a, b = wave(0)
     late = b.slice(START + 30)
-    found = correlate_pair(a, late, 1.0, dtype="float64")
+    found = correlate_pair(a, late, 1.0, dtype="float64", unit_energy=False)
     assert found.start_ns.tolist() == [(START + 30).ns]
     x, y = a.data[300:], late.data
     expected = cross_correlate(x - x.mean(), y - y.mean(), 10)
@@ -163,9 +161,10 @@ def test_mistakes_and_bad_data():
     a, b = wave(0, 300)
     for wrong, reason in (
         ({"kind": "xc"}, "coherency"),
-        ({"normalize": "max"}, "energy"),
-        ({"normalize": "energy", "kind": "pcc2"}, "cc"),
-        ({"whiten_hz": (1, 2), "kind": "pcc1"}, "Whiten"),
+        ({"normalize": "max"}, "no option 'normalize'"),
+        ({"unit_energy": True, "kind": "pcc2"}, "cc"),
+        ({"whiten_hz": (1, 2), "kind": "coherency"}, "bands_hz"),
+        ({"bands_hz": ((1, 2), (2, 4))}, "one band after the other"),
     ):
         with pytest.raises(ParameterError, match=reason):
             correlate_pair(a, b, 1.0, **wrong)
@@ -218,7 +217,6 @@ def test_real_records_agree_with_the_main_job(shared_data):
         stream,
         200.0,
         window_s=3600.0,
-        normalize="energy",
         dtype="float64",
     )
     (c,) = found
