@@ -15,7 +15,7 @@ from dispel4py.catalog import describe, find_pes
 from dispel4py.core import TYPE
 from dispel4py.errors import GraphError
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.correlating.streams import Correlate
+from seismo_pes.correlating.tiles.streams import Correlate
 from seismo_pes.element import Element, element, item_element
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms

@@ -14,7 +14,7 @@ from obspy.core.inventory import Channel, Network, Station
 
 from dispel4py.errors import ParameterError
 from seismo_pes.correlating.settings import KINDS
-from seismo_pes.correlating.streams import correlate_pair, correlate_stream
+from seismo_pes.correlating.tiles.streams import correlate_pair, correlate_stream
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.preprocessing.filters import bandpass
 from seismo_pes.preprocessing.normalization import normalize

@@ -10,7 +10,11 @@ from obspy import Stream, Trace, UTCDateTime, read
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.correlating.settings import KINDS
-from seismo_pes.correlating.streams import Correlate, correlate_pair, correlate_stream
+from seismo_pes.correlating.tiles.streams import (
+    Correlate,
+    correlate_pair,
+    correlate_stream,
+)
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.preprocessing.gather import Gather
 from seismo_pes.signal import coherency

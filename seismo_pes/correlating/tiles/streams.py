@@ -1,4 +1,4 @@
-"""Correlation of the channels of a stream, for notebooks and small workflows.
+"""Correlation of the channels of a stream as one tile, for notebooks.
 
 The windows, spectra and correlations are those of the elements `WindowSpectra` and
 `CorrelateTiles`, with the same settings; here each pair keeps all of its windows.
