@@ -32,7 +32,7 @@ from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.spans import ReadWaveforms
-from seismo_pes.writing.correlation_writer import STAYS, WriteCorrelations
+from seismo_pes.writing.correlation_writer import FULL_DISK_NOTE, WriteCorrelations
 from xcorr_app.config import Config
 from xcorr_app.estimating.estimate import estimate_of, roughly_s
 from xcorr_app.planning.chain import Preprocess
@@ -141,7 +141,7 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
         If it was interrupted; it says how to go on.
     """
     began = time.perf_counter()
-    with RunLock(config.out) as lock, report_full_disk(config.out, STAYS):
+    with RunLock(config.out) as lock, report_full_disk(config.out, FULL_DISK_NOTE):
         todo = share(config.mapping, lambda: open_session(config, lock))
         if progress is not None and place().rank == 0 and roughly_s(todo) > LONG_S:
             progress.note(estimate_of(todo).line())

@@ -1,7 +1,7 @@
-"""From items to files.
+"""Writing files: traces, and the results of a correlation run.
 
-Traces and rows of correlations enter; SAC, miniSEED, npz, ASDF files and the parts of
-a result folder leave.
+Traces and rows of correlations enter; SAC, miniSEED, npz and ASDF files, and the part
+files of a result folder leave.
 """
 
 from seismo_pes.writing.correlation_writer import CorrelationWriter, WriteCorrelations

@@ -1,12 +1,12 @@
 """Writing ASDF, the Adaptable Seismic Data Format: waveforms and auxiliary data.
 
-ASDF 1.0.3 is HDF5 with names that are agreed upon (Krischer et al., 2016,
-doi:10.1093/gji/ggw319). What is written here is read by pyasdf and all that builds
-upon it.
+ASDF 1.0.3 is HDF5 with a fixed layout (Krischer et al., 2016, doi:10.1093/gji/ggw319).
+pyasdf, and the programs that are based on it, read these files.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
 __all__ = ["AsdfWriter"]
 
 VERSION = "1.0.3"
+# What ASDF 1.0.3 allows: characters of a path, characters of a tag, types of samples.
 NAME = re.compile(r"[a-zA-Z0-9-_.!#$%&*+,:;<=>?@^~]+")
 TAG = re.compile(r"[a-z_0-9]+")
-KINDS = ("float32", "float64", "int16", "int32", "int64")
+SAMPLE_TYPES = ("float32", "float64", "int16", "int32", "int64")
 
 
 class AsdfWriter:
-    """An ASDF file that is written to; use it in a ``with``.
+    """An ASDF file to write to; a context manager.
 
     Parameters
     ----------
     path : str or pathlib.Path
         The file.
     mode : str
-        ``"w"`` for a new file in the place of one that is there, ``"a"`` to add.
+        ``"w"``: create the file or replace it; ``"a"``: add to an existing file.
 
     Examples
     --------
@@ -58,27 +59,30 @@ class AsdfWriter:
             self._file.require_group(name)
 
     def add_waveform(self, trace: Trace, tag: str = "raw_recording") -> None:
-        """Add a trace; one that is there already is not added twice.
+        """Add a trace, unless the file has the same trace with the same samples.
 
         Parameters
         ----------
         trace : obspy.Trace
-            Without gaps.
+            A trace without gaps.
         tag : str
-            What the data are: small letters, digits and underscores.
+            Name of this version of the data, of lower-case letters, digits and
+            underscores.
 
         Raises
         ------
+        ParameterError
+            If the tag has other characters.
         DataError
-            If the trace has gaps, or a type that ASDF does not have.
+            If the trace has gaps, or samples of a type that ASDF cannot store.
         """
         if not TAG.fullmatch(tag):
-            raise ParameterError(f"tag {tag!r}: small letters, digits and _ only")
+            raise ParameterError(f"tag {tag!r}: lower-case letters, digits and _ only")
         if np.ma.is_masked(trace.data):
             raise DataError(f"{trace.id}: has gaps (masked samples); split it")
         data = np.ma.getdata(trace.data)
-        if data.dtype.name not in KINDS:
-            raise DataError(f"{trace.id}: type {data.dtype} is not one of ASDF")
+        if data.dtype.name not in SAMPLE_TYPES:
+            raise DataError(f"{trace.id}: ASDF cannot store the type {data.dtype}")
         stats = trace.stats
         start, end = (
             str(time)[:-1].split(".")[0] for time in (stats.starttime, stats.endtime)
@@ -94,14 +98,12 @@ class AsdfWriter:
         dataset.attrs["sampling_rate"] = float(stats.sampling_rate)
 
     def add_inventory(self, inventory: Inventory) -> None:
-        """Add the StationXML of each station."""
-        import io
-
+        """Add the StationXML of each station that the file does not have yet."""
         for network in inventory:
             for station in network:
                 text = io.BytesIO()
-                chosen = inventory.select(network=network.code, station=station.code)
-                chosen.write(text, format="STATIONXML")
+                codes = {"network": network.code, "station": station.code}
+                inventory.select(**codes).write(text, format="STATIONXML")
                 data = np.frombuffer(text.getvalue(), np.int8)
                 name = f"{network.code}.{station.code}/StationXML"
                 if name not in self._file["Waveforms"]:
@@ -114,38 +116,41 @@ class AsdfWriter:
         path: str,
         parameters: Mapping[str, Any],
     ) -> None:
-        """Add an array that is no waveform.
+        """Add an array that is not a waveform, as ``AuxiliaryData/data_type/path``.
 
         Parameters
         ----------
         data : numpy.ndarray
-            Any shape.
+            Of any shape.
         data_type, path : str
-            It is ``AuxiliaryData/data_type/path``; the path may have slashes.
+            Its place in the file; the path may have slashes.
         parameters : mapping
-            Numbers, text, or arrays of numbers; kept as attributes.
+            Attributes of the array: numbers, text, or arrays of numbers.
 
         Raises
         ------
         ParameterError
-            If a name has letters that ASDF does not allow, or is taken.
+            If a name has characters that ASDF does not allow, or the file already has
+            an array of this name.
         """
         for name in (data_type, *path.split("/")):
             if not NAME.fullmatch(name):
-                raise ParameterError(f"{name!r}: not a name that ASDF allows")
+                raise ParameterError(
+                    f"{self.path}: ASDF does not allow the name {name!r}"
+                )
         group = self._file["AuxiliaryData"].require_group(data_type)
         if path in group:
-            raise ParameterError(f"{self.path}: {data_type}/{path} is there already")
+            raise ParameterError(f"{self.path}: already has {data_type}/{path}")
         dataset = group.create_dataset(path, data=data)
         for key, value in parameters.items():
             dataset.attrs[key] = value
 
-    def tell(self, about: Mapping[str, str]) -> None:
-        """Say where all of it comes from, as attributes of the file."""
-        self._file.attrs.update(about)
+    def set_attributes(self, attributes: Mapping[str, str]) -> None:
+        """Set attributes of the file, such as the origin of its data."""
+        self._file.attrs.update(attributes)
 
     def close(self) -> None:
-        """Finish the file; may be called twice."""
+        """Close the file; has no effect if it is closed."""
         self._file.close()
 
     def __enter__(self) -> AsdfWriter:

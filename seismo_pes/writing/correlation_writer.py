@@ -1,4 +1,8 @@
-"""Writing correlations: one writer, files of its own, rows that are whole or absent."""
+"""Writing rows of correlations to part files.
+
+Each writer has its own files. After a crash, a row is either complete in a file or
+absent from its index.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
 from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.rows import CorrelationRows
-from seismo_pes.writing.disk_output import Sink, open_sink
+from seismo_pes.writing.disk_output import DiskOutput, open_output
 from seismo_pes.writing.part_files import (
     LAST,
     MARKER,
@@ -29,12 +33,16 @@ from seismo_pes.writing.part_files import (
 
 __all__ = ["CorrelationWriter", "TileWritten", "WriteCorrelations", "parts_folder"]
 
+# Size of the first part file of a writer, and of the largest: few large files, but no
+# large file for a small run.
 FIRST_PART_BYTES = 1 << 20
 LARGEST_PART_BYTES = 1 << 30
+# Bytes of rows between two commits: a crash loses no more than this.
 COMMIT_BYTES = 32 << 20
-# Below this size the page cache is the faster way, above it only costs.
+# Part files of at least this size are written around the page cache; smaller files are
+# written faster through it.
 DIRECT_FROM_BYTES = 64 << 20
-STAYS = "the correlations that were written before stay readable"
+FULL_DISK_NOTE = "the correlations that were written before stay readable"
 
 logger = logging.getLogger(__name__)
 
@@ -49,36 +57,37 @@ def parts_folder(out: str | Path) -> Path:
 
 
 class CorrelationWriter:
-    """Writes rows of correlations to part files that nobody else writes to.
+    """A writer of rows of correlations, with part files of its own.
 
-    The first file has room for about a megabyte, each further one for three times of
-    what was written before, up to a gigabyte: few large files, and no large file for
-    a small run. A file is cut to what it holds when it is closed.
+    The first file has room for about a megabyte; each further file has room for three
+    times the bytes written so far, up to a gigabyte. The unused room is cut off when a
+    file is closed.
 
     Parameters
     ----------
     out : str or pathlib.Path
-        Folder of the run; files go to its folder ``parts``.
+        Folder of the run; the files go to its subfolder ``parts``.
     direct : bool, optional
-        Write around the page cache. By default large files are written so.
+        Write around the page cache. By default only large files are written like this.
     about : str
-        Text about the run that every file carries, as its dataset ``run``.
+        Text about the run; each file has it as its dataset ``run``.
     session : int
-        Which start of the run this is; later ones outrank earlier ones.
+        Number of this start of the run; rows of later sessions replace those of
+        earlier ones.
 
     Attributes
     ----------
     n_rows, n_bytes : int
-        Rows and bytes of data that were taken.
+        Rows and bytes of data that were written.
     paths : list of pathlib.Path
         The part files.
 
     Raises
     ------
     DataError
-        If rows have another length or type than those before.
+        If rows have another length or type than the first rows.
     OSError
-        If the disk is full. Rows committed before stay readable.
+        If the disk is full. Committed rows stay readable.
     """
 
     def __init__(
@@ -96,92 +105,95 @@ class CorrelationWriter:
         self.n_bytes = 0
         self.paths: list[Path] = []
         self._token = uuid.uuid4().hex[:12]
-        self._form: tuple[int, str] | None = None
+        self._row_form: tuple[int, str] | None = None  # n_lags, dtype
         self._layout: PartLayout | None = None
-        self._sink: Sink | None = None
-        self._used = 0
-        self._broken = False
+        self._output: DiskOutput | None = None
+        self._n_used = 0
+        self._has_failed = False
 
     def write(self, rows: CorrelationRows) -> None:
-        """Take a batch of rows; they are committed in order, data first."""
-        data = self._as_written(rows)
+        """Write a batch of rows; they are committed in order, data before records."""
+        data = self._to_disk_type(rows)
         records = make_records(rows, data)
         if rows.last and not len(rows):
             data = np.zeros((1, rows.n_lags), data.dtype)
             records = _marker(rows.tile)
-        done = 0
-        while done < len(data):
-            room = self._room(len(data) - done, data[:1].nbytes)
-            self._append(data[done : done + room], records[done : done + room])
-            done += room
+        begin = 0
+        while begin < len(data):
+            end = begin + self._make_room(len(data) - begin, data[:1].nbytes)
+            self._append(data[begin:end], records[begin:end])
+            begin = end
 
-    def _as_written(self, rows: CorrelationRows) -> np.ndarray:
-        """Return the data as they go to the disk, checked against the rows before."""
+    def _to_disk_type(self, rows: CorrelationRows) -> np.ndarray:
+        """Return the data in little-endian order; check their length and type."""
         if rows.data.dtype.newbyteorder("=") not in (np.float32, np.float64):
             raise DataError(
                 f"rows of type {rows.data.dtype}: float32 or float64 needed"
             )
         dtype = rows.data.dtype.newbyteorder("<")
         form = rows.n_lags, dtype.str
-        if self._form is None:
-            self._form = form
-        if form != self._form:
+        if self._row_form is None:
+            self._row_form = form
+        if form != self._row_form:
+            n_lags, first_dtype = self._row_form
             raise DataError(
                 f"tile {rows.tile}: rows of {form[0]} lags, type {form[1]}, after rows "
-                f"of {self._form[0]} lags, type {self._form[1]}"
+                f"of {n_lags} lags, type {first_dtype}"
             )
         return np.ascontiguousarray(rows.data, dtype)
 
-    def _room(self, n_wanted: int, row_bytes: int) -> int:
-        """Return how many rows may be committed at once now; open a part if needed."""
-        if self._layout is not None and self._used == self._layout.rows:
+    def _make_room(self, n_rows: int, row_bytes: int) -> int:
+        """Return how many of the rows fit into one commit; open a part if needed."""
+        if self._layout is not None and self._n_used == self._layout.rows:
             self._close_part()
         if self._layout is None:
-            self._open_part(n_wanted, row_bytes)
+            self._open_part(n_rows, row_bytes)
         assert self._layout is not None
-        at_once = max(COMMIT_BYTES // row_bytes, 1)
-        return min(n_wanted, at_once, self._layout.rows - self._used)
+        n_commit = max(COMMIT_BYTES // row_bytes, 1)
+        return min(n_rows, n_commit, self._layout.rows - self._n_used)
 
-    def _open_part(self, n_wanted: int, row_bytes: int) -> None:
-        assert self._form is not None
-        cost = row_bytes + RECORD.itemsize
-        wanted = max(FIRST_PART_BYTES, 3 * self.n_bytes, n_wanted * cost)
-        rows = max(min(wanted, LARGEST_PART_BYTES) // cost, 1)
+    def _open_part(self, n_rows: int, row_bytes: int) -> None:
+        assert self._row_form is not None
+        bytes_per_row = row_bytes + RECORD.itemsize
+        size = max(FIRST_PART_BYTES, 3 * self.n_bytes, n_rows * bytes_per_row)
+        room = max(min(size, LARGEST_PART_BYTES) // bytes_per_row, 1)
         path = self.folder / f"part-{self._token}-{len(self.paths):03d}.h5"
-        self._layout = create_part(path, rows, *self._form, self.about, self.session)
+        self._layout = create_part(
+            path, room, *self._row_form, self.about, self.session
+        )
         self.paths.append(path)
         direct = self.direct
         if direct is None:
-            direct = rows * row_bytes >= DIRECT_FROM_BYTES
-        self._sink = open_sink(path, self._layout.data_offset, direct)
-        self._used = 0
+            direct = room * row_bytes >= DIRECT_FROM_BYTES
+        self._output = open_output(path, self._layout.data_offset, direct)
+        self._n_used = 0
 
     def _append(self, data: np.ndarray, records: np.ndarray) -> None:
-        assert self._sink is not None
+        assert self._output is not None
         assert self._layout is not None
-        offset = self._layout.index_offset + self._used * RECORD.itemsize
-        self._broken = True  # unless both get through
-        self._sink.append(data.data.cast("B"))
-        self._sink.commit(records.tobytes(), offset)
-        self._broken = False
-        self._used += len(data)
+        offset = self._layout.index_offset + self._n_used * RECORD.itemsize
+        self._has_failed = True  # until data and records are both written
+        self._output.append(data.data.cast("B"))
+        self._output.commit(records.tobytes(), offset)
+        self._has_failed = False
+        self._n_used += len(data)
         self.n_rows += len(data)
         self.n_bytes += data.nbytes
 
     def _close_part(self) -> None:
-        sink, layout = self._sink, self._layout
-        self._sink = self._layout = None
-        if sink is None or layout is None:
+        output, layout = self._output, self._layout
+        self._output = self._layout = None
+        if output is None or layout is None:
             return
-        if self._broken:  # the error has been raised; what is committed stays
+        if self._has_failed:  # `_append` has raised the error; do not seal the file
             with contextlib.suppress(OSError):
-                sink.close()
+                output.close()
             return
-        sink.close()
-        seal_part(self.paths[-1], layout, self._used)
+        output.close()
+        seal_part(self.paths[-1], layout, self._n_used)
 
     def close(self) -> None:
-        """Put everything on the disk and finish the last file; may be called twice."""
+        """Write all data to the disk and seal the last file; may be called twice."""
         self._close_part()
 
     def __enter__(self) -> CorrelationWriter:
@@ -192,7 +204,7 @@ class CorrelationWriter:
 
 
 def _marker(tile: tuple[int, int, int]) -> np.ndarray:
-    """Return the record that says: this tile is finished, and had no rows left."""
+    """Return the record of a finished tile whose last batch has no rows."""
     records = np.zeros(1, RECORD)
     records["first"] = records["second"] = -1
     records["tile"] = tile
@@ -202,14 +214,14 @@ def _marker(tile: tuple[int, int, int]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TileWritten:
-    """A tile whose rows are all with their writer.
+    """A tile whose rows have all been given to their writer.
 
     Parameters
     ----------
     tile
         (block i, block j, period or -1).
     n_rows, n_bytes
-        Rows of the tile and their bytes of data.
+        Rows of the tile, and bytes of their data.
     """
 
     tile: tuple[int, int, int]
@@ -218,25 +230,26 @@ class TileWritten:
 
 
 class WriteCorrelations(GenericPE):
-    """Write the rows of correlations that arrive to part files of this instance.
+    """Write rows of correlations to part files; each instance has its own files.
 
     Ports
     -----
     input : CorrelationRows
         Batches of rows.
     written : TileWritten
-        One for each tile whose last batch came.
+        A tile whose last batch has been written.
 
     Parameters
     ----------
     out : str or pathlib.Path
         Folder of the run.
     direct : bool, optional
-        Write around the page cache; by default large files are.
+        Write around the page cache. By default only large files are written like this.
     about : str
-        Text about the run that every file carries, as its dataset ``run``.
+        Text about the run; each file has it as its dataset ``run``.
     session : int
-        Which start of the run this is; later ones outrank earlier ones.
+        Number of this start of the run; rows of later sessions replace those of
+        earlier ones.
     """
 
     def __init__(
@@ -262,10 +275,10 @@ class WriteCorrelations(GenericPE):
         self._open_tiles = {}
 
     def process(self, inputs: dict[str, Any]) -> dict[str, TileWritten] | None:
-        """Write one batch; say so when it was the last of its tile."""
+        """Write one batch; after the last batch of a tile, report the tile."""
         rows: CorrelationRows = inputs["input"]
         assert self._writer_of_rows is not None, "preprocess comes first"
-        with report_full_disk(self.out, STAYS):
+        with report_full_disk(self.out, FULL_DISK_NOTE):
             self._writer_of_rows.write(rows)
         n_rows, n_bytes = self._open_tiles.pop(rows.tile, (0, 0))
         n_rows, n_bytes = n_rows + len(rows), n_bytes + rows.data.nbytes
@@ -277,7 +290,7 @@ class WriteCorrelations(GenericPE):
     def _postprocess(self) -> None:
         writer, self._writer_of_rows = self._writer_of_rows, None
         if writer is not None:
-            with report_full_disk(self.out, STAYS):
+            with report_full_disk(self.out, FULL_DISK_NOTE):
                 writer.close()
             logger.debug(
                 "%d rows, %.1f MB in %d files",

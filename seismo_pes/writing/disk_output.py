@@ -1,9 +1,9 @@
-"""Sinks: the bytes of a part file on their way to the disk, data before records.
+"""Writing the bytes of a part file to the disk, data before records.
 
-A `BufferedSink` goes through the page cache. A `DirectSink` goes around it with large
-aligned writes from a thread of its own: the page cache costs more processor time than
-it saves once far more is written than fits into memory, and the writer may compute on
-while the disk works.
+A `BufferedOutput` writes through the page cache. A `DirectOutput` writes around it, in
+large aligned blocks and in a thread of its own: if much more is written than fits into
+memory, the page cache costs more processor time than it saves, and the caller can go on
+computing while the disk writes.
 """
 
 from __future__ import annotations
@@ -16,39 +16,57 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["BufferedSink", "DirectSink", "Sink", "open_sink"]
+__all__ = ["BufferedOutput", "DirectOutput", "DiskOutput", "open_output"]
 
-PAGE = 4096
+PAGE = 4096  # bytes: direct writes must begin and end at multiples of this
+# Blocks of a direct output, and bytes of each: large enough for the disk's full speed.
+# While one is filled, the others are written or wait.
 BLOCK_BYTES = 8 << 20
 N_BLOCKS = 4
 
 
-class Sink(Protocol):
-    """Bytes appended one after the other, and records that tell of them."""
+class DiskOutput(Protocol):
+    """A file to which data are appended, and records about the data are written."""
 
     def append(self, data: memoryview) -> None:
-        """Put ``data`` behind what was appended before."""
+        """Write ``data`` after the data of the calls before."""
 
     def commit(self, record: bytes, offset: int) -> None:
-        """Write ``record`` at ``offset`` once all that was appended is in the file."""
+        """Write ``record`` at ``offset``, after all data that were appended."""
 
     def close(self) -> None:
-        """Wait for everything and let go of the file."""
+        """Wait until everything is written, and close the file."""
 
 
-def open_sink(path: Path, offset: int, direct: bool) -> Sink:
-    """Return a sink that appends from ``offset`` on, direct where that is possible."""
+def open_output(path: Path, offset: int, direct: bool) -> DiskOutput:
+    """Open a file for appending from ``offset`` on.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        An existing file.
+    offset : int
+        Where the first data go, bytes from the beginning of the file.
+    direct : bool
+        Write around the page cache, if operating system and file system can do that.
+    """
     if direct and hasattr(os, "O_DIRECT"):
         try:
-            return DirectSink(path, offset)
+            return DirectOutput(path, offset)
         except OSError as error:  # some file systems refuse O_DIRECT
             if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
                 raise
-    return BufferedSink(path, offset)
+    return BufferedOutput(path, offset)
 
 
 def write_all(fd: int, data: memoryview | bytes, offset: int, path: Path) -> None:
-    """Write all of ``data`` at ``offset``; a full disk is said in one line."""
+    """Write ``data`` completely at ``offset``.
+
+    Raises
+    ------
+    OSError
+        If the disk is full (in plain words, with the path), or for other failures.
+    """
     view = memoryview(data)
     while len(view):
         try:
@@ -57,15 +75,15 @@ def write_all(fd: int, data: memoryview | bytes, offset: int, path: Path) -> Non
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise OSError(
                     error.errno,
-                    "the disk is full (what is written so far stays readable)",
+                    "the disk is full (the rows that are written stay readable)",
                     str(path),
                 ) from None
             raise
         view, offset = view[n_written:], offset + n_written
 
 
-class BufferedSink:
-    """A sink through the page cache."""
+class BufferedOutput:
+    """Output through the page cache."""
 
     def __init__(self, path: Path, offset: int) -> None:
         self._path = path
@@ -73,7 +91,7 @@ class BufferedSink:
         self._fd = os.open(path, os.O_RDWR)
 
     def append(self, data: memoryview) -> None:
-        """Write ``data`` behind what was appended before."""
+        """Write ``data`` after the data of the calls before."""
         write_all(self._fd, data, self._offset, self._path)
         self._offset += len(data)
 
@@ -88,19 +106,24 @@ class BufferedSink:
             self._fd = -1
 
 
-class DirectSink:
-    """A sink around the page cache, with a thread that writes.
+class DirectOutput:
+    """Output around the page cache, written by a thread.
 
-    Data are gathered in aligned blocks. One thread takes blocks and records in their
-    order, so a record is never in the file before its data. An error of the thread is
-    raised by the next call.
+    Data are collected in aligned blocks. The thread writes blocks and records in the
+    order of the calls, so a record is never in the file before its data. An error of
+    the thread is raised by the next call.
 
     Parameters
     ----------
     path : pathlib.Path
         An existing file.
     offset : int
-        Where to begin; a multiple of 4096.
+        Where the first data go, bytes from the beginning; a multiple of 4096.
+
+    Raises
+    ------
+    ValueError
+        If the offset is not a multiple of 4096.
     """
 
     def __init__(self, path: Path, offset: int) -> None:
@@ -123,25 +146,25 @@ class DirectSink:
         self._thread.start()
 
     def append(self, data: memoryview) -> None:
-        """Gather ``data``; full blocks go to the thread."""
-        done = 0
-        while done < len(data):
-            count = min(len(data) - done, BLOCK_BYTES - self._fill)
-            self._block[self._fill : self._fill + count] = data[done : done + count]
+        """Copy ``data`` into blocks; full blocks go to the thread."""
+        begin = 0
+        while begin < len(data):
+            count = min(len(data) - begin, BLOCK_BYTES - self._fill)
+            self._block[self._fill : self._fill + count] = data[begin : begin + count]
             self._fill += count
-            done += count
+            begin += count
             if self._fill == BLOCK_BYTES:
-                self._hand_over()
+                self._submit_block()
 
     def commit(self, record: bytes, offset: int) -> None:
-        """Have ``record`` written at ``offset``, after all that was appended."""
+        """Let the thread write ``record`` at ``offset``, after the appended data."""
         if self._fill > self._submitted:
-            self._hand_over()
+            self._submit_block()
         self._jobs.put((self._buffered, record, len(record), offset))
         self._raise_error()
 
     def close(self) -> None:
-        """Wait for the thread, close the file, raise what went wrong."""
+        """Wait for the thread, close the file, raise the thread's error if any."""
         if self._thread is None:
             return
         self._jobs.put(None)
@@ -151,17 +174,21 @@ class DirectSink:
         os.close(self._buffered)
         self._raise_error()
 
-    def _hand_over(self) -> None:
-        """Give the block to the thread; begin the next with its unfinished page."""
+    def _submit_block(self) -> None:
+        """Give the block to the thread, and start the next block.
+
+        The last page of the block may be incomplete. It is padded with zeros for now,
+        and its data also begin the next block, which will write this page again.
+        """
         block, fill, base = self._block, self._fill, self._base
-        whole = fill // PAGE * PAGE
+        whole_pages = fill // PAGE * PAGE
         padded = -(-fill // PAGE) * PAGE
         block[fill:padded] = bytes(padded - fill)
-        fresh = self._free.get()
-        fresh[: fill - whole] = block[whole:fill]
+        next_block = self._free.get()
+        next_block[: fill - whole_pages] = block[whole_pages:fill]
         self._jobs.put((self._direct, block, padded, base))
-        self._block, self._base = fresh, base + whole
-        self._fill = self._submitted = fill - whole
+        self._block, self._base = next_block, base + whole_pages
+        self._fill = self._submitted = fill - whole_pages
         self._raise_error()
 
     def _raise_error(self) -> None:
@@ -169,6 +196,7 @@ class DirectSink:
             raise self._error
 
     def _work(self) -> None:
+        """Write blocks and records until None arrives; keep the first error."""
         while (job := self._jobs.get()) is not None:
             fd, data, count, offset = job
             if self._error is None:

@@ -1,13 +1,15 @@
-"""Part files: where one writer puts rows of correlations, whole whatever happens.
+"""Part files: HDF5 files with the rows of correlations of one writer.
 
-A part is an HDF5 file of fixed size with three contiguous datasets: ``run`` (a text
-about the run, written once), ``index`` (one `RECORD` a row) and ``data`` (rows,
-n_lags). All of its HDF5 metadata stands in the file before the file gets its name and
-is never touched while rows arrive; rows are written straight to their places in the
-two datasets, data first, record after. Hence no moment exists at which a killed writer
-leaves an unreadable file, and nobody needs a lock to read a part that still grows. The
-first 4096 bytes are HDF5's user block and hold a `PartLayout` as JSON, so that a
-reader can do without the HDF5 library.
+A part file has three contiguous datasets: ``run`` (a text about the run, written once),
+``index`` (one `RECORD` for each row) and ``data`` (rows, n_lags). It is created with
+room for a fixed number of rows, and its HDF5 metadata are complete before the file gets
+its name; they do not change while rows are added. A row is written directly to its
+place in the two datasets, the data first and then the record. Therefore a writer that
+is killed never leaves an unreadable file, and a growing file can be read without a
+lock.
+
+The first 4096 bytes are the user block of HDF5. They hold a `PartLayout` as JSON, so
+that a program can read the rows without the HDF5 library.
 """
 
 from __future__ import annotations
@@ -45,13 +47,16 @@ __all__ = [
 
 PART_FORMAT = "seismo_pes part"
 PART_VERSION = 2
-PAGE = 4096
-SEAL = b"SEALED\r\n"
-LAST = 1  # flag: the last row of its tile
-MARKER = 2  # flag: no correlation, only says that its tile is finished
-DAMAGED = 4  # flag: the row of data was lost before it got to the disk
+PAGE = 4096  # bytes: user block, HDF5 metadata and datasets begin at multiples of this
+SEAL = b"SEALED\r\n"  # the end of the user block of a part that its writer has closed
+# Flags of a record.
+LAST = 1  # the last row of its tile
+MARKER = 2  # not a correlation: only marks its tile as finished
+DAMAGED = 4  # the data of the row were lost before they were on the disk
 
-# The check covers the record and, through data_sum, the row of data.
+# What the index has of a row: the positions of its two channels in the run's channel
+# table, windows, tile, flags, sum of the data, time span, name of the stack. ``check``
+# is a checksum of the record and, through ``data_sum``, of the data.
 RECORD = np.dtype(
     [
         ("first", "<i4"),
@@ -67,34 +72,40 @@ RECORD = np.dtype(
     ]
 )
 _N_WORDS = RECORD.itemsize // 4
-# Odd weights, so that every changed bit of a word changes the sum.
+# Weights of the 32-bit words in the checksum: odd, so that each changed bit changes it.
+# The seed is part of the file format.
 _WEIGHTS = (
     np.random.default_rng(20151019).integers(0, 2**32, _N_WORDS, dtype=np.uint32) | 1
 )
-_WEIGHTS[-1] = 0  # the check itself, last word of the record
-_NOT_ZERO = np.uint32(0x5EED5EED)  # an untouched record, all zeros, is not valid
+_WEIGHTS[-1] = 0  # the last word is the checksum itself
+# Added to each checksum, so that an unwritten record, all zeros, is not valid.
+_NOT_ZERO = np.uint32(0x5EED5EED)
+# Bytes of data that are read at a time to check their sums.
+_CHECK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
 class PartLayout:
-    """Where things are in a part file: what its user block says.
+    """The layout of a part file, as its user block gives it.
 
     Parameters
     ----------
     n_lags, dtype
         Length of a row of data and its NumPy type, e.g. ``"<f4"``.
     rows
-        Rows that the file has room for.
-    index_offset, data_offset, size
-        Bytes from the beginning of the file; size of the whole file.
+        How many rows the file has room for.
+    index_offset, data_offset
+        Where the datasets begin, bytes from the beginning of the file.
+    size
+        Bytes of the whole file.
     created_ns, host, pid
-        When and by whom it was made.
+        Time (nanoseconds since 1970), host and process that created the file.
     session
-        Which start of the run, counted from 1, its writer belonged to; 0 outside runs.
+        Number of the start of the run, from 1; 0 for a file outside a run.
     about_bytes
-        Room of the dataset ``run``, whole pages.
+        Bytes of the dataset ``run``, a multiple of 4096.
     sealed
-        True once its writer has closed it and everything is on the disk.
+        True if the writer has closed the file and all of its data are on the disk.
     """
 
     n_lags: int
@@ -117,11 +128,11 @@ class PartLayout:
 
     @property
     def data_rows(self) -> int:
-        """Length of the dataset ``data``; that of ``index`` is never cut."""
+        """Rows of the dataset ``data``, which sealing cuts; ``index`` is not cut."""
         return (self.size - self.data_offset) // self.row_bytes
 
     def user_block(self) -> bytes:
-        """Return the 4096 bytes that stand at the beginning of the file."""
+        """Return the first 4096 bytes of the file."""
         head = {"format": PART_FORMAT, "version": PART_VERSION, **asdict(self)}
         sealed = head.pop("sealed")
         text = json.dumps(head).encode()
@@ -129,7 +140,7 @@ class PartLayout:
         return body + (SEAL if sealed else bytes(len(SEAL)))
 
 
-# ------------------------------------------------------------------ making a part
+# ------------------------------------------------------------------ creating a part
 
 
 def create_part(
@@ -140,26 +151,27 @@ def create_part(
     about: str = "",
     session: int = 0,
 ) -> PartLayout:
-    """Make an empty part with room for ``rows`` rows or some more, then name it.
+    """Create an empty part file with room for at least ``rows`` rows.
 
-    The file is sparse: room that is not used takes no disk.
+    The file is sparse: unused room takes no space on the disk. It gets its name when it
+    is complete.
 
     Parameters
     ----------
     path
-        Its name.
+        Name of the file.
     rows, n_lags, dtype
-        Rows and their form.
+        Number of rows, their length and NumPy type.
     about
-        Text of the dataset ``run``: where the rows come from.
+        Text of the dataset ``run``: which run the rows come from.
     session
         See `PartLayout`.
     """
-    rows = max(rows, _fewest(n_lags, dtype), -(-PAGE // RECORD.itemsize))
+    rows = max(rows, _rows_of_a_page(n_lags, dtype), -(-PAGE // RECORD.itemsize))
     text = about.encode()
     about_bytes = max(-(-len(text) // PAGE), 1) * PAGE
     temporary = path.with_name(f".{path.name}.tmp")
-    offsets = _make_hdf5(temporary, rows, rows, n_lags, dtype, about_bytes)
+    offsets = _create_hdf5(temporary, rows, rows, n_lags, dtype, about_bytes)
     layout = PartLayout(
         n_lags=n_lags,
         dtype=dtype,
@@ -183,67 +195,87 @@ def create_part(
     return layout
 
 
-def _fewest(n_lags: int, dtype: str) -> int:
-    """Return how many rows fill a page: HDF5 does not align what is smaller."""
+def _rows_of_a_page(n_lags: int, dtype: str) -> int:
+    """Return how many rows fill a page: HDF5 does not align smaller datasets."""
     return -(-PAGE // (n_lags * np.dtype(dtype).itemsize))
 
 
-def _make_hdf5(
+def _create_hdf5(
     path: Path, index_rows: int, rows: int, n_lags: int, dtype: str, about_bytes: int
 ) -> tuple[int, int, int]:
-    """Make the HDF5 file with its datasets; return their offsets in the file."""
+    """Create the HDF5 file with its datasets; return their offsets in the file."""
     import h5py
 
     with h5py.File(
         path,
         "w-",
-        libver=("v110", "v110"),  # the first that knows virtual datasets
+        libver=("v110", "v110"),  # the oldest version with virtual datasets
         locking=False,
         userblock_size=PAGE,
         alignment_threshold=PAGE,
         alignment_interval=PAGE,
-        meta_block_size=PAGE,  # all metadata in one page: seal_part replaces it whole
+        meta_block_size=PAGE,  # all metadata in one page, which seal_part replaces
     ) as file:
-        about = _contiguous(file, b"run", (), np.dtype(f"S{about_bytes}"))
-        index = _contiguous(file, b"index", (index_rows,), RECORD)
-        data = _contiguous(file, b"data", (rows, n_lags), np.dtype(dtype))
+        about = _create_dataset(file, b"run", (), np.dtype(f"S{about_bytes}"))
+        index = _create_dataset(file, b"index", (index_rows,), RECORD)
+        data = _create_dataset(file, b"data", (rows, n_lags), np.dtype(dtype))
     return about, index, data
 
 
-def _contiguous(file: Any, name: bytes, shape: tuple[int, ...], dtype: Any) -> int:
-    """Make a contiguous dataset with its place in the file given, not filled."""
+def _create_dataset(file: Any, name: bytes, shape: tuple[int, ...], dtype: Any) -> int:
+    """Create a contiguous dataset without writing to it; return its offset."""
     import h5py
 
-    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    plist.set_layout(h5py.h5d.CONTIGUOUS)
-    plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    plist.set_obj_track_times(False)
-    kind = h5py.h5t.py_create(dtype, logical=True)
+    options = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    options.set_layout(h5py.h5d.CONTIGUOUS)
+    options.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    options.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    options.set_obj_track_times(False)
+    hdf5_type = h5py.h5t.py_create(dtype, logical=True)
     space = h5py.h5s.create_simple(shape) if shape else h5py.h5s.create(h5py.h5s.SCALAR)
-    return int(h5py.h5d.create(file.id, name, kind, space, plist).get_offset())
+    dataset = h5py.h5d.create(file.id, name, hdf5_type, space, options)
+    return int(dataset.get_offset())
 
 
 def seal_part(path: Path, layout: PartLayout, rows: int) -> PartLayout:
-    """Cut a part to the ``rows`` it holds, put it on the disk and mark it finished.
+    """Cut a part file to its rows and mark it as finished.
 
-    The page of HDF5 metadata is replaced by that of a file with fewer rows of data,
-    then the user block, then the tail is cut off: the file is whole at each step.
+    First all data are written to the disk. Then the page of HDF5 metadata is replaced
+    by that of a file with fewer rows, then the user block is replaced, and last the end
+    of the file is cut off. The file is readable after each of these steps.
+
+    Parameters
+    ----------
+    path
+        The file.
+    layout
+        Its layout so far.
+    rows
+        How many rows it holds.
+
+    Raises
+    ------
+    DataError
+        If this version of HDF5 writes other metadata than the version that created the
+        file. The file stays readable, but unsealed.
     """
-    rows = max(rows, _fewest(layout.n_lags, layout.dtype))
-    shorter = path.with_name(f".{path.name}.seal")
-    shorter.unlink(missing_ok=True)
+    rows = max(rows, _rows_of_a_page(layout.n_lags, layout.dtype))
+    template = path.with_name(f".{path.name}.seal")
+    template.unlink(missing_ok=True)
     form = layout.n_lags, layout.dtype, layout.about_bytes
     try:
-        offsets = _make_hdf5(shorter, layout.rows, rows, *form)
-        with open(shorter, "rb") as file:
+        offsets = _create_hdf5(template, layout.rows, rows, *form)
+        with open(template, "rb") as file:
             metadata = file.read(offsets[0])[PAGE:]
-        size = shorter.stat().st_size
+        size = template.stat().st_size
     finally:
-        shorter.unlink(missing_ok=True)
-    places = layout.index_offset - layout.about_bytes, layout.index_offset
-    if offsets != (*places, layout.data_offset) or len(metadata) != PAGE:
-        raise DataError(f"{path}: made by another version of HDF5; it stays unsealed")
+        template.unlink(missing_ok=True)
+    about_offset = layout.index_offset - layout.about_bytes
+    expected = about_offset, layout.index_offset, layout.data_offset
+    if offsets != expected or len(metadata) != PAGE:
+        raise DataError(
+            f"{path}: created by another version of HDF5; it stays unsealed"
+        )
     sealed = replace(layout, size=size, sealed=True)
     with open(path, "r+b", buffering=0) as file:
         os.fsync(file.fileno())
@@ -258,44 +290,44 @@ def seal_part(path: Path, layout: PartLayout, rows: int) -> PartLayout:
 
 
 def close_abandoned(path: Path, layout: PartLayout) -> PartLayout:
-    """Finish a part in its writer's stead, when that is surely gone.
+    """Seal a part file whose writer has ended without closing it.
 
-    Rows of which a power failure lost the data are flagged as `DAMAGED`.
+    Rows whose data were lost by a power failure get the flag `DAMAGED`.
 
     Raises
     ------
     DataError
-        If that cannot be done; what the part holds stays readable.
+        If the file cannot be sealed; its rows stay readable.
     """
     repair_length(path, layout)
     records = read_index(path, layout)
-    lost = np.flatnonzero(~whole_rows(path, layout, records))
+    damaged = np.flatnonzero(~whole_rows(path, layout, records))
     with open(path, "r+b", buffering=0) as file:
-        for row in lost.tolist():
-            one = records[row : row + 1].copy()
-            one["flags"] |= DAMAGED
+        for row in damaged.tolist():
+            record = records[row : row + 1].copy()
+            record["flags"] |= DAMAGED
             offset = layout.index_offset + row * RECORD.itemsize
-            write_all(file.fileno(), stamp(one).tobytes(), offset, path)
+            write_all(file.fileno(), stamp(record).tobytes(), offset, path)
     return seal_part(path, layout, len(records))
 
 
 def whole_rows(path: Path, layout: PartLayout, records: np.ndarray) -> np.ndarray:
-    """Say of each record whether the row of data that it names is whole.
+    """Return for each record whether the data of its row are complete.
 
-    A part that its writer closed was on the disk before it was sealed, so only the
-    flags are looked at; else every row is read.
+    For a sealed file the flags are enough, because its data were on the disk before it
+    was sealed. Of other files all data are read and compared with their sums.
     """
     whole = (records["flags"] & DAMAGED) == 0
     if layout.sealed:
         return np.asarray(whole)
-    piece = max((16 << 20) // max(layout.row_bytes, 1), 1)
+    n_rows = max(_CHECK_BYTES // max(layout.row_bytes, 1), 1)
     with open(path, "rb") as file:
         file.seek(layout.data_offset)
-        for begin in range(0, len(records), piece):
-            chosen = records["data_sum"][begin : begin + piece]
-            data = np.fromfile(file, layout.dtype, len(chosen) * layout.n_lags)
-            sums = data_sums(data.reshape(len(chosen), layout.n_lags))
-            whole[begin : begin + piece] &= sums == chosen
+        for begin in range(0, len(records), n_rows):
+            expected = records["data_sum"][begin : begin + n_rows]
+            data = np.fromfile(file, layout.dtype, len(expected) * layout.n_lags)
+            sums = data_sums(data.reshape(len(expected), layout.n_lags))
+            whole[begin : begin + n_rows] &= sums == expected
     return np.asarray(whole)
 
 
@@ -303,7 +335,7 @@ def whole_rows(path: Path, layout: PartLayout, records: np.ndarray) -> np.ndarra
 
 
 def data_sums(data: np.ndarray) -> np.ndarray:
-    """Return a 32-bit sum of each row, by which a row that is not whole shows.
+    """Return a 32-bit sum of each row, to recognise rows that are incomplete.
 
     >>> data_sums(np.zeros((2, 3), "f4"))
     array([0, 0], dtype=uint32)
@@ -313,12 +345,25 @@ def data_sums(data: np.ndarray) -> np.ndarray:
 
 
 def make_records(rows: CorrelationRows, data: np.ndarray) -> np.ndarray:
-    """Return the index records of a batch of rows; ``data`` is as it is written."""
+    """Return the index records of a batch of rows.
+
+    Parameters
+    ----------
+    rows
+        The batch.
+    data
+        Its data in the byte order of the file.
+
+    Raises
+    ------
+    DataError
+        If the name of the stack is empty, too long or has a slash.
+    """
     stack = rows.stack.encode()
     if not stack or len(stack) > RECORD["stack"].itemsize or b"/" in stack:
         raise DataError(
-            f"stack name {rows.stack!r}: from 1 to {RECORD['stack'].itemsize} bytes "
-            "and no '/' are needed"
+            f"stack name {rows.stack!r}: it must have 1 to {RECORD['stack'].itemsize} "
+            "bytes and no '/'"
         )
     records = np.zeros(len(rows), RECORD)
     records["first"], records["second"] = rows.pairs.T
@@ -333,15 +378,15 @@ def make_records(rows: CorrelationRows, data: np.ndarray) -> np.ndarray:
 
 
 def stamp(records: np.ndarray) -> np.ndarray:
-    """Fill in the checks of records, in place, and return them."""
-    records["check"] = _checks(records)
+    """Fill in the checksums of records, in place, and return the records."""
+    records["check"] = _checksums(records)
     return records
 
 
-def _checks(records: np.ndarray) -> np.ndarray:
+def _checksums(records: np.ndarray) -> np.ndarray:
     words = records.view(np.uint32).reshape(len(records), _N_WORDS)
     sums = np.zeros(len(records), np.uint32)
-    for i in range(_N_WORDS):  # word by word: no (n, 22) product in memory
+    for i in range(_N_WORDS):  # one word at a time needs less memory than a product
         sums += words[:, i] * _WEIGHTS[i]
     return sums + _NOT_ZERO
 
@@ -355,7 +400,7 @@ def read_layout(path: Path) -> PartLayout:
     Raises
     ------
     DataError
-        If the file is not a part, or of a version that is not known.
+        If the file is not a part file, or has another version of the format.
     """
     with open(path, "rb") as file:
         block = file.read(PAGE)
@@ -363,34 +408,37 @@ def read_layout(path: Path) -> PartLayout:
         head = json.loads(block[: PAGE - len(SEAL)].rstrip(b"\0"))
         form, version = head.pop("format"), head.pop("version")
     except (ValueError, KeyError, AttributeError):
-        raise DataError(f"{path}: not a part of a correlation run") from None
+        raise DataError(f"{path}: not a part file of a correlation run") from None
     if form != PART_FORMAT or version != PART_VERSION:
         raise DataError(
-            f"{path}: {form!r} version {version} cannot be read here, only "
+            f"{path}: has the format {form!r} version {version}; this program reads "
             f"{PART_FORMAT!r} version {PART_VERSION}"
         )
     return PartLayout(**head, sealed=block.endswith(SEAL))
 
 
 def read_index(path: Path, layout: PartLayout, piece: int = 65536) -> np.ndarray:
-    """Return the records of all rows that are committed and inside the file."""
-    inside = (path.stat().st_size - layout.data_offset) // max(layout.row_bytes, 1)
-    limit = min(layout.rows, max(inside, 0))
-    found = []
+    """Return the records of all committed rows whose data are inside the file.
+
+    They are read in pieces of ``piece`` records.
+    """
+    n_data_rows = (path.stat().st_size - layout.data_offset) // max(layout.row_bytes, 1)
+    limit = min(layout.rows, max(n_data_rows, 0))
+    pieces = []
     with open(path, "rb") as file:
         file.seek(layout.index_offset)
         for begin in range(0, limit, piece):
             count = min(piece, limit - begin)
             records = np.fromfile(file, RECORD, count)
-            valid = records["check"] == _checks(records)
+            valid = records["check"] == _checksums(records)
             n_valid = len(records) if valid.all() else int(np.argmin(valid))
-            found.append(records[:n_valid])
+            pieces.append(records[:n_valid])
             if n_valid < count:
                 break
-    return np.concatenate(found) if found else np.zeros(0, RECORD)
+    return np.concatenate(pieces) if pieces else np.zeros(0, RECORD)
 
 
 def repair_length(path: Path, layout: PartLayout) -> None:
-    """Give a file that lost its end its full length back, so that HDF5 opens it."""
+    """Extend a file that lost its end to its full size, so that HDF5 can open it."""
     if path.stat().st_size < layout.size:
         os.truncate(path, layout.size)

@@ -1,7 +1,7 @@
-"""Elements that write what passes to files: SAC, miniSEED, npz and ASDF.
+"""Elements that write items to files: SAC, miniSEED, npz and ASDF.
 
-All of them take traces, streams, `Waveforms` and correlations, and hand on the paths of
-what they wrote. A file appears under its name when it is whole.
+They take traces, streams, `Waveforms` and correlations, and send the paths of the files
+that they wrote. A file gets its name when it is complete.
 """
 
 from __future__ import annotations
@@ -31,27 +31,34 @@ __all__ = [
     "file_name",
 ]
 
-# What is known of a pair, and its name in the header of SAC.
+# Attributes of a station pair, and their names in the header of SAC.
 GEOMETRY = {"distance_km": "dist", "azimuth_deg": "az", "back_azimuth_deg": "baz"}
 ITEMS = RECORDS | Correlation
-MSEED_KINDS = {"i2": "i4", "u2": "i4", "u4": "f8", "i8": "f8", "f2": "f4"}
+# Types of samples that miniSEED cannot store, and the types that are written instead.
+MSEED_TYPES = {"i2": "i4", "u2": "i4", "u4": "f8", "i8": "f8", "f2": "f4"}
 
 
 def as_stream(item: Any) -> Stream:
-    """Return the traces of an item without gaps: of correlations, one for each row.
+    """Return an item as traces without gaps; a correlation gives a trace for each row.
 
-    The trace of a correlation has the name of the second channel; lag 0 is 1970-01-01,
-    and ``stats.xcorr`` has what else is known.
+    The trace of a correlation has the codes of the second channel, and lag 0 is at
+    1970-01-01. Its ``stats.xcorr`` has both channel ids, the time span, the number of
+    windows, and distance and azimuths if they are known.
 
     Parameters
     ----------
     item : obspy.Trace, obspy.Stream, Waveforms or a correlation
-        A correlation has ``first``, ``second``, ``data`` and ``lags_s``.
+        A correlation is any object with ``first``, ``second``, ``data`` and ``lags_s``.
+
+    Returns
+    -------
+    obspy.Stream
+        The item is not changed; the traces may share its samples.
 
     Raises
     ------
     ParameterError
-        If it is none of these.
+        If the item is none of these.
 
     Examples
     --------
@@ -62,7 +69,7 @@ def as_stream(item: Any) -> Stream:
         item = item.stream
     if isinstance(item, Trace | Stream):
         traces = [item] if isinstance(item, Trace) else item
-        # split notes in the header that it was there: not in that of the input
+        # new headers, because split adds a line to the processing history
         return Stream([with_data(trace, trace.data) for trace in traces]).split()
     if all(hasattr(item, name) for name in ("first", "second", "data", "lags_s")):
         return Stream(list(_correlation_traces(item)))
@@ -76,9 +83,9 @@ def _correlation_traces(item: Any) -> Iterator[Trace]:
     lags_s = np.asarray(item.lags_s)
     rate_hz = (len(lags_s) - 1) / (lags_s[-1] - lags_s[0]) if len(lags_s) > 1 else 1.0
     rows = np.atleast_2d(item.data)
-    known = {
-        name: np.broadcast_to(getattr(item, name, default), len(rows))
-        for name, default in (("start_ns", 0), ("end_ns", 0), ("n_windows", 0))
+    columns = {
+        name: np.broadcast_to(getattr(item, name, 0), len(rows))
+        for name in ("start_ns", "end_ns", "n_windows")
     }
     for index, row in enumerate(rows):
         header = {
@@ -91,7 +98,7 @@ def _correlation_traces(item: Any) -> Iterator[Trace]:
         }
         trace = Trace(np.ascontiguousarray(row), header)
         trace.stats.xcorr = {"first": item.first, "second": item.second} | {
-            name: int(values[index]) for name, values in known.items()
+            name: int(values[index]) for name, values in columns.items()
         }
         for name in GEOMETRY:
             value = float(getattr(item, name, np.nan))
@@ -101,28 +108,27 @@ def _correlation_traces(item: Any) -> Iterator[Trace]:
 
 
 def file_name(trace: Trace) -> str:
-    """Return a name for the file of a trace: channel and start, or both channels.
+    """Return the name of a trace's file: channel and start, or both channels of a pair.
 
     >>> file_name(Trace(np.zeros(1), {"station": "A", "starttime": UTCDateTime(0)}))
     '.A...19700101T000000'
     """
-    known = trace.stats.get("xcorr")
-    time = trace.stats.starttime
-    if known:
-        name = f"{known['first']}_{known['second']}"
-        if not known.get("start_ns"):
-            return name
-        return f"{name}.{_stamp(UTCDateTime(ns=known['start_ns']))}"
-    return f"{trace.id}.{_stamp(time)}"
+    pair = trace.stats.get("xcorr")
+    if not pair:
+        return f"{trace.id}.{_time_text(trace.stats.starttime)}"
+    name = f"{pair['first']}_{pair['second']}"
+    if not pair.get("start_ns"):
+        return name
+    return f"{name}.{_time_text(UTCDateTime(ns=pair['start_ns']))}"
 
 
-def _stamp(time: UTCDateTime) -> str:
+def _time_text(time: UTCDateTime) -> str:
     text = time.strftime("%Y%m%dT%H%M%S")
     return text + (f"_{time.microsecond:06d}" if time.microsecond else "")
 
 
 class _Write(GenericPE):
-    """What the elements that write have in common: ports, the folder, errors."""
+    """The base of the elements that write: ports, folder, and reports of failures."""
 
     grouping: str | None = None
 
@@ -147,14 +153,14 @@ class _Write(GenericPE):
                 yield {"written": str(path)}
 
     def _files(self, stream: Stream) -> dict[str, Stream]:
-        """Return which traces go into which file: here each into one of its own."""
+        """Return the traces of each file by its name; by default a file has one."""
         return {file_name(trace): Stream([trace]) for trace in stream}
 
     def _write_file(self, name: str, traces: Stream) -> Path | None:
         raise NotImplementedError
 
     def _place(self, name: str) -> tuple[Path, Path]:
-        """Return where to write, and where to move it to once it is whole."""
+        """Return the temporary path of a file, and its path when it is complete."""
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f".{name}.tmp", folder / name
@@ -163,36 +169,37 @@ class _Write(GenericPE):
 class WriteSac(_Write):
     """Write SAC files, one for each trace without gaps.
 
-    Of a correlation, ``b`` is the first lag, ``kevnm`` the first channel, ``user0`` the
-    number of windows, and ``dist``, ``az``, ``baz`` are there where they are known.
+    In the header of a correlation, ``b`` is the first lag in seconds, ``kevnm`` the
+    first channel, ``user0`` the number of windows; ``dist``, ``az`` and ``baz`` are set
+    if they are known.
 
     Ports
     -----
     input : obspy.Trace, obspy.Stream, Waveforms or Correlation
-        What is written.
+        The item to write.
     written : str
         The path of each file.
     skipped : Skipped
-        What SAC cannot hold.
+        Traces that SAC cannot store.
 
     Parameters
     ----------
     folder : str or pathlib.Path
-        Where to; made if it is not there.
+        Folder of the files, created if necessary.
     """
 
     def _write_file(self, name: str, traces: Stream) -> Path:
         draft, path = self._place(f"{name}.sac")
-        known = traces[0].stats.get("xcorr")
-        if known is None:
+        pair = traces[0].stats.get("xcorr")
+        if pair is None:
             traces[0].write(str(draft), format="SAC")
         else:
-            _sac_of(traces[0], known).write(str(draft))
+            _sac_trace(traces[0], pair).write(str(draft))
         return draft.rename(path)
 
 
-def _sac_of(trace: Trace, known: dict[str, Any]) -> Any:
-    """Return the SACTrace of a correlation: lags in ``b``, the first as the event."""
+def _sac_trace(trace: Trace, pair: dict[str, Any]) -> Any:
+    """Return the SACTrace of a correlation, whose first channel is the event."""
     from obspy.io.sac import SACTrace
 
     stats = trace.stats
@@ -208,40 +215,40 @@ def _sac_of(trace: Trace, known: dict[str, Any]) -> Any:
         "knetwk": stats.network,
         "kstnm": stats.station,
         "kcmpnm": stats.channel,
-        "kevnm": known["first"],
-        "user0": known["n_windows"],
-        "lcalda": False,  # SAC would compute dist on a sphere of its own
+        "kevnm": pair["first"],
+        "user0": pair["n_windows"],
+        "lcalda": False,  # keeps dist, az and baz: SAC would compute them again
     }
     header |= {"khole": stats.location} if stats.location else {}
-    header |= {GEOMETRY[name]: known[name] for name in GEOMETRY if name in known}
+    header |= {GEOMETRY[name]: pair[name] for name in GEOMETRY if name in pair}
     return SACTrace(data=trace.data.astype(np.float32), **header)
 
 
 class WriteMiniseed(_Write):
-    """Write miniSEED files, one for each channel of an item, with all its segments.
+    """Write miniSEED files, one for each channel of an item with all its segments.
 
     Ports
     -----
     input : obspy.Trace, obspy.Stream, Waveforms or Correlation
-        What is written.
+        The item to write.
     written : str
         The path of each file.
     skipped : Skipped
-        What miniSEED cannot hold.
+        Traces that miniSEED cannot store.
 
     Parameters
     ----------
     folder : str or pathlib.Path
-        Where to; made if it is not there.
+        Folder of the files, created if necessary.
     """
 
     def _files(self, stream: Stream) -> dict[str, Stream]:
         if any("xcorr" in trace.stats for trace in stream):
             return super()._files(stream)
         files: dict[str, Stream] = {}
-        first: dict[str, str] = {}
-        for trace in sorted(stream, key=lambda one: one.stats.starttime.ns):
-            name = first.setdefault(trace.id, file_name(trace))
+        names: dict[str, str] = {}
+        for trace in sorted(stream, key=lambda trace: trace.stats.starttime.ns):
+            name = names.setdefault(trace.id, file_name(trace))
             files.setdefault(name, Stream()).append(trace)
         return files
 
@@ -254,36 +261,38 @@ class WriteMiniseed(_Write):
 
 
 def _for_mseed(trace: Trace) -> Trace:
-    """Return a trace of a type that miniSEED has, and with no encoding from before."""
-    kind = MSEED_KINDS.get(trace.data.dtype.str[1:])
-    header = {key: trace.stats[key] for key in ("network", "station", "location")}
-    for key in ("channel", "sampling_rate", "starttime"):
-        header[key] = trace.stats[key]
-    data = trace.data if kind is None else _exactly(trace, kind)
+    """Return a trace with samples that miniSEED can store.
+
+    Its header has no encoding: that of the file it was read from may not fit.
+    """
+    dtype = MSEED_TYPES.get(trace.data.dtype.str[1:])
+    keys = ("network", "station", "location", "channel", "sampling_rate", "starttime")
+    header = {key: trace.stats[key] for key in keys}
+    data = trace.data if dtype is None else _convert_exactly(trace.data, dtype)
     return Trace(np.ascontiguousarray(data), header)
 
 
-def _exactly(trace: Trace, kind: str) -> np.ndarray:
-    data = trace.data.astype(kind)
-    if not np.array_equal(data.astype(trace.data.dtype), trace.data):
-        raise DataError(f"values do not fit into the types of miniSEED ({kind})")
-    return data
+def _convert_exactly(data: np.ndarray, dtype: str) -> np.ndarray:
+    converted = data.astype(dtype)
+    if not np.array_equal(converted.astype(data.dtype), data):
+        raise DataError(f"values do not fit into the types of miniSEED ({dtype})")
+    return converted
 
 
 class WriteNpz(_Write):
-    """Write all that comes to one npz file, one array for each trace.
+    """Write all items to one npz file, with an array for each trace.
 
-    An array has the name of channel and start; of it there are also ``NAME.start_ns``
-    and ``NAME.rate_hz``. Correlations have the names of both channels.
+    The name of an array is channel and start, of a correlation both channels. Beside
+    each array there are ``NAME.start_ns`` and ``NAME.rate_hz``.
 
     Ports
     -----
     input : obspy.Trace, obspy.Stream, Waveforms or Correlation
-        All items come to one instance.
+        The item to write; one instance receives all items.
     written : str
-        The path, at the end.
+        The path of the file, at the end.
     skipped : Skipped
-        Names that came twice.
+        Traces whose name is already in the file.
 
     Parameters
     ----------
@@ -305,7 +314,7 @@ class WriteNpz(_Write):
             draft, _ = self._place(Path(self.path).name)
             self._archive = zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED)
         if f"{name}.npy" in self._archive.NameToInfo:
-            raise DataError(f"{name} came before")
+            raise DataError(f"{name}: {self.path} already has an array of this name")
         stats = traces[0].stats
         for key, value in (
             (name, traces[0].data),
@@ -326,23 +335,23 @@ class WriteNpz(_Write):
 
 
 class WriteAsdf(_Write):
-    """Write all that comes to one ASDF file: waveforms, correlations as auxiliary data.
+    """Write all items to one ASDF file; correlations are written as auxiliary data.
 
     Ports
     -----
     input : obspy.Trace, obspy.Stream, Waveforms or Correlation
-        All items come to one instance.
+        The item to write; one instance receives all items.
     written : str
-        The path, at the end.
+        The path of the file, at the end.
     skipped : Skipped
-        What ASDF cannot hold.
+        Traces that ASDF cannot store.
 
     Parameters
     ----------
     path : str or pathlib.Path
         The file.
     tag : str
-        What the waveforms are, e.g. ``raw_recording``.
+        Name of this version of the waveforms, e.g. ``raw_recording``.
     """
 
     grouping = "global"
@@ -356,16 +365,16 @@ class WriteAsdf(_Write):
         (trace,) = traces
         if self._asdf is None:
             self._asdf = AsdfWriter(self._place(Path(self.path).name)[0])
-        known = trace.stats.get("xcorr")
-        if known is None:
+        pair = trace.stats.get("xcorr")
+        if pair is None:
             self._asdf.add_waveform(trace, self.tag)
             return
         parameters = {
             "dt": float(trace.stats.delta),
             "first_lag_s": float(trace.stats.starttime),
-            **known,
+            **pair,
         }
-        path = f"{known['first']}/{name.removeprefix(known['first'] + '_')}"
+        path = f"{pair['first']}/{name.removeprefix(pair['first'] + '_')}"
         self._asdf.add_auxiliary(trace.data, "CrossCorrelations", path, parameters)
 
     def _postprocess(self) -> None:

@@ -380,7 +380,7 @@ def unfinished(out):
     writer.write(batch([(0, 1)], tile=(0, 0, -1)))
     writer.write(batch([(0, 2), (0, 3)], tile=(0, 1, -1)))
     writer.write(batch([(0, 4)], tile=(0, 2, -1), last=False))
-    writer._sink.close()
+    writer._output.close()
     return writer.paths[0]
 
 

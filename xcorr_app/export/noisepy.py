@@ -91,7 +91,7 @@ def _write_stack(
             parameters = _describe(correlation)
             components = correlation.components
             file.add_auxiliary(correlation.data, STACK, components, parameters)
-            file.tell(origin)
+            file.set_attributes(origin)
 
 
 def _write_substack(
@@ -101,7 +101,7 @@ def _write_substack(
     (folder / "CCF").mkdir(parents=True, exist_ok=True)
     path = folder / "CCF" / f"{_timespan(*_time_of_substack_ns(store, stack))}.h5"
     with AsdfWriter(path) as file:
-        file.tell(about(store, stack.name))
+        file.set_attributes(about(store, stack.name))
         pairs = iterate_named(store, stack, "NoisePy", _name_in_substacks, progress)
         for correlation, label in pairs:
             stations, _, channels = label.partition("/")

@@ -337,7 +337,7 @@ def test_a_file_system_without_direct_writes(tmp_path, monkeypatch):
     def refuse(path, offset):
         raise OSError(errno.EINVAL, "Invalid argument")
 
-    monkeypatch.setattr(sinks, "DirectSink", refuse)
+    monkeypatch.setattr(sinks, "DirectOutput", refuse)
     with CorrelationWriter(tmp_path, direct=True) as writer:
         writer.write(rows())
     assert len(read_all(tmp_path)[0]) == 3

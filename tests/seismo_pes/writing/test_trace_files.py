@@ -135,9 +135,10 @@ def test_npz(tmp_path, gappy):
     path = tmp_path / "all.npz"
     found = run(WriteNpz(path), gappy, pair(rows=1, start_ns=10**18), gappy)
     assert found["written"] == [str(path)]
-    assert [one.reason.endswith("came before") for one in found["skipped"]] == [
-        True
-    ] * 2
+    assert [
+        one.reason.endswith("already has an array of this name")
+        for one in found["skipped"]
+    ] == [True] * 2
     with np.load(path) as file:
         names = [n for n in file if not n.endswith(("start_ns", "rate_hz"))]
         assert names[2] == "XX.AAA..HHZ_XX.BBB.10.HHZ.20010909T014640"
@@ -153,7 +154,7 @@ def test_asdf(tmp_path, gappy):
     found = run(WriteAsdf(path, tag="prep"), gappy, gappy, pair(), trace([1 + 1j]))
     assert found["written"] == [str(path)]
     (skipped,) = found["skipped"]
-    assert "complex128 is not one of ASDF" in skipped.reason
+    assert "cannot store the type complex128" in skipped.reason
     with pyasdf.ASDFDataSet(str(path), mode="r", mpi=False) as file:
         stream = file.waveforms["XX.AAA"]["prep"]
         assert [one.stats.starttime for one in stream] == [START, START + 0.6]
@@ -165,12 +166,12 @@ def test_asdf(tmp_path, gappy):
 
 def test_asdf_names_are_checked(tmp_path):
     with AsdfWriter(tmp_path / "x.h5") as file:
-        with pytest.raises(ParameterError, match="not a name"):
+        with pytest.raises(ParameterError, match="does not allow the name 'a b'"):
             file.add_auxiliary(np.zeros(1), "a b", "c", {})
         with pytest.raises(ParameterError, match="tag 'A'"):
             file.add_waveform(trace([1.0]), "A")
         file.add_auxiliary(np.zeros(1), "a", "b/c", {})
-        with pytest.raises(ParameterError, match="a/b/c is there already"):
+        with pytest.raises(ParameterError, match="already has a/b/c"):
             file.add_auxiliary(np.zeros(1), "a", "b/c", {})
 
 
