@@ -220,7 +220,20 @@ def _tell(
 
 
 def look_command(command: str, words: list[str]) -> int:
-    """``dispel4py draw`` and ``dispel4py plan``: look at a graph without running it."""
+    """``dispel4py draw`` and ``dispel4py plan``: look at a graph without running it.
+
+    Parameters
+    ----------
+    command : str
+        ``draw`` or ``plan``.
+    words : list of str
+        The rest of the command line.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
     from dispel4py.draw import cli
 
     parser = Parser(

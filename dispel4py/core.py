@@ -163,9 +163,16 @@ class GenericPE:
     # -- what the mapping gives --------------------------------------------------
 
     def write(self, name: str, data: Any, **options: Any) -> None:
-        """Send ``data`` from the output port ``name``.
+        """Send an item from an output port.
 
-        ``options`` are for subclasses that override this; here they mean nothing.
+        Parameters
+        ----------
+        name : str
+            The output port.
+        data : object
+            The item.
+        **options : object
+            For subclasses that override this method; without effect here.
 
         Raises
         ------

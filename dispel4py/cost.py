@@ -71,10 +71,21 @@ def read_costs(path: str | os.PathLike[str]) -> dict[str, float]:
 def costs_of(
     pes: Sequence[GenericPE], costs: Mapping[str, float]
 ) -> tuple[list[float], list[str]]:
-    """Find the seconds of each PE in a profile, and say what does not match.
+    """Find the seconds of each PE in a profile, and report the names that do not match.
 
     A PE is looked up by its id, then by its name; the seconds of a name are split among
-    the PEs that share it. One that is missing is taken to cost as much as the average.
+    the PEs that share it. A PE that is missing is taken to cost as much as the average.
+
+    Parameters
+    ----------
+    pes : sequence of GenericPE
+    costs : mapping
+        Id or name of a PE to its seconds of work.
+
+    Returns
+    -------
+    tuple
+        Seconds of each PE, and notes for the user.
 
     Raises
     ------

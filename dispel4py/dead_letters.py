@@ -50,7 +50,13 @@ class DeadLetter:
 
 
 def append_letter(path: str | Path, letter: DeadLetter) -> None:
-    """Add one letter to a file, in one write."""
+    """Add one letter to a file, in one write.
+
+    Parameters
+    ----------
+    path : path
+    letter : DeadLetter
+    """
     with open(path, "ab", buffering=0) as file:
         file.write(pickle.dumps(letter, 5))
 

@@ -75,6 +75,12 @@ class RunError(Dispel4pyError, RuntimeError):
 def suggest(name: str, known: Iterable[str]) -> str:
     """Say which known name was probably meant.
 
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    known : iterable of str
+
     >>> suggest("ouput", ["output", "skipped"])
     "did you mean 'output'? (known: output, skipped)"
     """

@@ -49,6 +49,13 @@ class Grouping:
         None or ``'none'`` is round robin, ``'all'`` and ``'global'`` are themselves,
         a list of indices or keys is group-by, a callable is custom.
 
+        Parameters
+        ----------
+        declared : object
+            The grouping of an input port.
+        where : str
+            Name of the port, for the message.
+
         Raises
         ------
         GraphError
@@ -70,7 +77,20 @@ class Grouping:
         )
 
     def select(self, item: Any, n: int) -> Sequence[int]:
-        """Choose the instances, out of ``n``, that get ``item`` (not for shuffle)."""
+        """Return the instances that get an item; not for a shuffle, which has a turn.
+
+        Parameters
+        ----------
+        item : object
+        n : int
+            Number of instances.
+
+        Raises
+        ------
+        ItemError
+            If the item has no key to group by, or a function chose an instance that
+            does not exist.
+        """
         if self.kind == GROUP_BY:
             return (stable_hash(self.key(item)) % n,)
         if self.kind == ALL:
@@ -81,7 +101,13 @@ class Grouping:
         return self._checked(self.function(item, n), n)
 
     def key(self, item: Any) -> Any:
-        """Return the part of ``item`` that group-by looks at."""
+        """Return the part of an item by which it is grouped.
+
+        Raises
+        ------
+        ItemError
+            If the item does not have it.
+        """
         try:
             if len(self.keys) == 1:
                 return _field(item, self.keys[0])

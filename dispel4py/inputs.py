@@ -13,13 +13,22 @@ def read_inputs(
 ) -> dict[str, Any] | int | None:
     """Return the inputs of the sources: of ``file``, else ``data``, else a number.
 
-    >>> read_inputs(None, '{"Reader": [{"input": 1}]}', 5)
-    {'Reader': [{'input': 1}]}
+    Parameters
+    ----------
+    file : str or None
+        Path of a JSON file.
+    data : str or None
+        JSON text.
+    iterations : int or None
+        Number of calls of each source.
 
     Raises
     ------
     InputError
         If they cannot be read.
+
+    >>> read_inputs(None, '{"Reader": [{"input": 1}]}', 5)
+    {'Reader': [{'input': 1}]}
     """
     if file is not None:
         try:

@@ -42,10 +42,16 @@ class Demand:
 
 
 def counts(demands: Sequence[Demand], n: int) -> list[int]:
-    """Deal ``n`` out, at least one to each; nothing is left if anyone can use it.
+    """Deal processes out, at least one to each demand.
 
-    Numbers asked for come first, then those that take a share, by weight; what is
-    left then goes to those that asked for a number, in proportion to it.
+    Numbers asked for come first, then the demands for a share, by weight. The remaining
+    processes go to the demands that asked for a number, in proportion to it.
+
+    Parameters
+    ----------
+    demands : sequence of Demand
+    n : int
+        Number of processes.
 
     >>> counts([Demand(1, 1), Demand(), Demand(weight=3.0), Demand(2)], 9)
     [1, 2, 4, 2]
@@ -80,9 +86,14 @@ def apart(numbers: Sequence[int]) -> Placement:
 
 
 def together(demands: Sequence[Demand], processes: Sequence[int]) -> Placement:
-    """Give each PE an instance in every process; those that want few are spread.
+    """Give each PE an instance in every process; spread PEs that want few instances.
 
-    The heaviest of the few are placed first, each where there is least so far.
+    The heaviest of these are placed first, each in the processes with the least work.
+
+    Parameters
+    ----------
+    demands : sequence of Demand
+    processes : sequence of int
     """
     load = dict.fromkeys(processes, 0.0)
     placed: Placement = [list(processes) for _ in demands]
@@ -112,7 +123,15 @@ def _fill_idle(
 
 
 def partition(members: Iterable[Demand], declared: int | None) -> Demand:
-    """Return what a partition asks for: a number if one is declared, or a share."""
+    """Return the demand of a partition: a number if one is declared, or a share.
+
+    Parameters
+    ----------
+    members : iterable of Demand
+        Demands of its PEs.
+    declared : int or None
+        Number of processes.
+    """
     found = list(members)
     limits = [demand.limit for demand in found]
     limit = None if None in limits else sum(d.wanted for d in found)
@@ -123,9 +142,19 @@ def partition(members: Iterable[Demand], declared: int | None) -> Demand:
 
 
 def loads(placed: Placement, weights: Sequence[float], n: int) -> list[float]:
-    """Estimate the work in each process, if items go where there is room.
+    """Estimate the work in each process, if items go to instances that have room.
 
-    PEs with few instances come first; the others fill up what is least loaded.
+    PEs with few instances come first; the others fill up the processes with the least
+    work.
+
+    Parameters
+    ----------
+    placed : Placement
+        Processes of each PE.
+    weights : sequence of float
+        Work of each PE.
+    n : int
+        Number of processes.
 
     >>> loads([[0], [0, 1]], [1.0, 4.0], 2)
     [2.5, 2.5]

@@ -64,7 +64,14 @@ def encode(obj: Any) -> tuple[Head, list[memoryview]]:
 
 
 def decode(head: Head, buffers: Sequence[Any] = ()) -> Any:
-    """Rebuild what `encode` took apart; ``buffers`` become the object's own."""
+    """Rebuild the object that `encode` took apart.
+
+    Parameters
+    ----------
+    head : bytes
+    buffers : sequence of buffers
+        They become the object's own.
+    """
     if isinstance(head, bytes):
         return pickle.loads(head, buffers=buffers)
     import numpy as np  # only who sends arrays has it

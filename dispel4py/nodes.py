@@ -30,6 +30,11 @@ class WorkflowNode:
         One empty dict per port.
     node_counter : int
         Of no effect: PEs are numbered within their graph.
+
+    Raises
+    ------
+    GraphError
+        If the object is neither a PE nor a graph.
     """
 
     WORKFLOW_NODE_PE = 0

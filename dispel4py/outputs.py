@@ -30,12 +30,19 @@ def outputs_text(result: RunResult) -> str:
 
 
 def check_can_be_written(option: str, path: str | Path | None) -> None:
-    """Look, before a run, whether a file can be written after it; None always can.
+    """Check, before a run, that a file can be written after it.
+
+    Parameters
+    ----------
+    option : str
+        The option that names the file, for the message.
+    path : path or None
+        None can always be written.
 
     Raises
     ------
     ParameterError
-        If it cannot; it names the option.
+        If the file cannot be written.
     """
     if path is None:
         return

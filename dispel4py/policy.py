@@ -29,13 +29,19 @@ class Policy:
     def of(cls, text: str, where: str = "on_error") -> Policy:
         """Read a policy as users write it: ``stop``, ``skip`` or ``retry:3``.
 
-        >>> Policy.of("retry:3")
-        Policy(kind='retry', n_retries=3)
+        Parameters
+        ----------
+        text : str
+        where : str
+            Name of the option, for the message.
 
         Raises
         ------
         ParameterError
             If it is none of these.
+
+        >>> Policy.of("retry:3")
+        Policy(kind='retry', n_retries=3)
         """
         if text in (STOP, SKIP):
             return cls(text)

@@ -74,6 +74,13 @@ class Progress(Observer):
 def line(counts: dict[str, Count], seconds: float) -> str:
     """Return the state of a run in one line.
 
+    Parameters
+    ----------
+    counts : dict
+        PE id to its `Count`.
+    seconds : float
+        Time since the start.
+
     >>> line({"Read0": Count(20, 20), "Stack1": Count(10, 0, 9, 1)}, 10.0)
     '10 s; Read0 20 (2/s); Stack1 10 (1/s), 9 waiting, 1 failed'
     """

@@ -70,7 +70,15 @@ class ProcessReport:
 
 
 def with_earlier_life(report: ProcessReport, earlier: ProcessReport) -> ProcessReport:
-    """Return the report of a process with what it did before it was killed."""
+    """Return the report of a process, with what it did before it was killed.
+
+    Parameters
+    ----------
+    report : ProcessReport
+        Since its last start.
+    earlier : ProcessReport
+        Before.
+    """
     pairs = zip(report.instances, earlier.instances, strict=True)
     return ProcessReport(
         report.process,
@@ -137,11 +145,22 @@ class RunResult:
     complete: bool = True
 
     def output(self, pe_id: str, port: str = "output") -> list[Any]:
-        """Return the items of one unconnected output port."""
+        """Return the items of one unconnected output port.
+
+        Parameters
+        ----------
+        pe_id, port : str
+        """
         return self.outputs.get(pe_id, {}).get(port, [])
 
     def collect(self, pe_id: str, port: str, items: list[Any]) -> None:
-        """Add items of an unconnected output."""
+        """Add items of an unconnected output port.
+
+        Parameters
+        ----------
+        pe_id, port : str
+        items : list
+        """
         self.outputs.setdefault(pe_id, {}).setdefault(port, []).extend(items)
 
     def give_up(self, failure: Failure) -> None:
@@ -151,6 +170,12 @@ class RunResult:
             self.failures.append(failure)
 
     def count(self, pe_id: str, n_in: int, n_out: int) -> None:
-        """Add one instance's counts."""
+        """Add the counts of one instance.
+
+        Parameters
+        ----------
+        pe_id : str
+        n_in, n_out : int
+        """
         known_in, known_out = self.counts.get(pe_id, (0, 0))
         self.counts[pe_id] = (known_in + n_in, known_out + n_out)

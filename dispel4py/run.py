@@ -135,11 +135,17 @@ def run(
 
 
 def share(mapping: str, make: Callable[[], Shared]) -> Shared:
-    """Call ``make`` once and return what it returns, in every process of a run.
+    """Call ``make`` once and return its value, in every process of a run.
 
-    Under MPI every rank runs the whole program. What only one of them should do before
-    the run (look through an archive, make a folder) goes through here: rank 0 does it,
-    and all get the result, or the exception.
+    Under some mappings every process runs the whole program. What only one of them
+    should do before the run (look through an archive, make a folder) goes through here:
+    the first process does it, and all get the value, or the exception.
+
+    Parameters
+    ----------
+    mapping : str
+        Name of the mapping of the run.
+    make : callable
 
     >>> share("simple", lambda: 42)
     42
@@ -149,6 +155,12 @@ def share(mapping: str, make: Callable[[], Shared]) -> Shared:
 
 def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
     """Deal the inputs of each source out to its instances.
+
+    Parameters
+    ----------
+    plan : Plan
+    inputs : dict, int or None
+        As `run` has them.
 
     Raises
     ------
@@ -181,7 +193,12 @@ def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
 
 
 def assign_letters(plan: Plan, letters: Sequence[DeadLetter]) -> SourceInputs:
-    """Deal letters out to instances of the PEs that gave them up.
+    """Deal letters out to instances of the PEs that gave their items up.
+
+    Parameters
+    ----------
+    plan : Plan
+    letters : sequence of DeadLetter
 
     Raises
     ------

@@ -26,7 +26,15 @@ class _StandardError(logging.StreamHandler[TextIO]):
 
 
 def start_logging(level: str, pes: bool = False) -> None:
-    """Log to standard error from this level on; what PEs log (`pe.log`) if wanted."""
+    """Log to standard error.
+
+    Parameters
+    ----------
+    level : str
+        The lowest level that is shown.
+    pes : bool
+        Show what PEs log by `pe.log`, too.
+    """
     root = logging.getLogger()
     told = min(logging.INFO, _number(level)) if pes else logging.NOTSET
     logging.getLogger("dispel4py.pe").setLevel(told)
@@ -42,7 +50,14 @@ def _number(level: str) -> int:
 
 
 class Logs:
-    """An observer that starts logging in workers, also those that were not forked."""
+    """An observer that starts logging in workers, also in those that were not forked.
+
+    Parameters
+    ----------
+    level : str
+    pes : bool
+        As `start_logging` has them.
+    """
 
     def __init__(self, level: str, pes: bool = False) -> None:
         self.level, self.pes = level, pes

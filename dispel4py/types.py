@@ -29,10 +29,17 @@ _SEQUENCES = (list, tuple, collections.abc.Sequence)
 
 
 def fits(given: Any, wanted: Any) -> bool:
-    """Tell whether every item of type ``given`` is an item of type ``wanted``.
+    """Tell whether every item of one type is an item of another type.
 
     As type checkers do, an ``int`` passes for a ``float``, and containers may be
     narrower than what is wanted: ``list[int]`` fits ``Sequence[float]``.
+
+    Parameters
+    ----------
+    given : object
+        Type of the items.
+    wanted : object
+        Type that is needed.
 
     >>> fits(bool, int), fits(int | str, int), fits(["number"], ["word"])
     (True, False, False)

@@ -17,19 +17,46 @@ from dispel4py.workflow_graph import WorkflowGraph
 
 
 def load_graph(graph_source: str, attr: str | None = None) -> WorkflowGraph:
-    """Return the graph of a module or file, as `dispel4py.loading.load_graph` does."""
+    """Return the graph of a module or file, as `dispel4py.loading.load_graph` does.
+
+    Parameters
+    ----------
+    graph_source : str
+    attr : str, optional
+        The variable that holds the graph.
+    """
     return loading.load_graph(graph_source, attr)
 
 
 def loadGraph(module_name: str, attr: str | None = None) -> WorkflowGraph:
-    """Return the graph of a module."""
+    """Return the graph of a module.
+
+    Parameters
+    ----------
+    module_name : str
+    attr : str, optional
+        The variable that holds the graph.
+    """
     return findWorkflowGraph(importlib.import_module(module_name), attr)
 
 
 def loadGraphFromFile(
     module_name: str, path: str, attr: str | None = None
 ) -> WorkflowGraph:
-    """Run a Python file as the module ``module_name`` and return the graph in it."""
+    """Run a Python file as a module, and return the graph in it.
+
+    Parameters
+    ----------
+    module_name : str
+    path : str
+    attr : str, optional
+        The variable that holds the graph.
+
+    Raises
+    ------
+    InputError
+        If it is not a Python file, or has no such graph.
+    """
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is not a Python file (.py)")
@@ -43,6 +70,11 @@ def findWorkflowGraph(mod: ModuleType, attr: str | None = None) -> WorkflowGraph
     """Return the graph called ``attr``, or the only one in a module.
 
     A composite, that is a graph with outer ports, is not counted.
+
+    Parameters
+    ----------
+    mod : module
+    attr : str, optional
 
     Raises
     ------

@@ -76,7 +76,13 @@ class WorkflowGraph:
     # -- building --------------------------------------------------------------
 
     def add(self, node: Node) -> WorkflowNode:
-        """Add a PE or a composite; adding it again changes nothing."""
+        """Add a PE or a composite; adding it again changes nothing.
+
+        Raises
+        ------
+        GraphError
+            If it is this graph itself.
+        """
         _check_node(node)
         if node is self:
             raise GraphError("a graph cannot contain itself")
@@ -101,6 +107,15 @@ class WorkflowGraph:
         self, source: Node, output: str, destination: Node, input_name: str
     ) -> None:
         """Connect an output port to an input port; nodes not yet added are added.
+
+        Parameters
+        ----------
+        source : GenericPE or WorkflowGraph
+        output : str
+            Output port of the source.
+        destination : GenericPE or WorkflowGraph
+        input_name : str
+            Input port of the destination.
 
         Raises
         ------
@@ -276,7 +291,21 @@ def _visit(
 
 
 def check_port(node: Node, side: str, name: str) -> None:
-    """Raise `PortError` unless ``node`` has that ``side`` ("input" or "output")."""
+    """Check that a node has a port.
+
+    Parameters
+    ----------
+    node : GenericPE or WorkflowGraph
+    side : str
+        ``input`` or ``output``.
+    name : str
+        Name of the port.
+
+    Raises
+    ------
+    PortError
+        If it has no such port.
+    """
     known, others = _port_names(node, side)
     if name in known:
         return
@@ -291,7 +320,23 @@ def check_port(node: Node, side: str, name: str) -> None:
 def check_types(
     source: GenericPE, output: str, given: Any, destination: GenericPE, name: str
 ) -> None:
-    """Raise `GraphError` unless items of type ``given`` fit the input ``name``."""
+    """Check that the items of an output fit an input.
+
+    Parameters
+    ----------
+    source : GenericPE
+    output : str
+    given : object
+        Type of the items of the output.
+    destination : GenericPE
+    name : str
+        The input.
+
+    Raises
+    ------
+    GraphError
+        If they do not fit.
+    """
     wanted = destination.inputconnections[name].get(TYPE)
     if not fits(given, wanted):
         raise GraphError(

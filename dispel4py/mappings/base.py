@@ -77,7 +77,13 @@ class Mapping(ABC):
 
     @classmethod  # noqa: B027 - most run anywhere
     def require(cls) -> None:
-        """Raise `MappingUnavailable` if the mapping cannot run here."""
+        """Check that the mapping can run here; most can run anywhere.
+
+        Raises
+        ------
+        MappingUnavailable
+            If it cannot.
+        """
 
     @classmethod
     @abstractmethod

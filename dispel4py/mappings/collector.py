@@ -27,7 +27,16 @@ from dispel4py.result import ProcessReport, RunResult, with_earlier_life
 
 
 class Collector:
-    """Gathers what a run gives: outputs that lead nowhere, counts, failures."""
+    """Gathers what a run gives: outputs that lead nowhere, counts, failures.
+
+    Parameters
+    ----------
+    plan : Plan
+    observers : Observers
+        Those of the process that called `run`.
+    dead_letters : str, optional
+        File for the items that are given up.
+    """
 
     def __init__(
         self, plan: Plan, observers: Observers, dead_letters: str | None = None
@@ -53,11 +62,24 @@ class Collector:
         return self._progress is not None
 
     def sink(self, pe_id: str, port: str) -> Deliver:
-        """Return the function that keeps items of one unconnected output."""
+        """Return the function that keeps the items of one unconnected output.
+
+        Parameters
+        ----------
+        pe_id, port : str
+            The output.
+        """
         return self.result.outputs[pe_id][port].append
 
     def take_in(self, frame: Frame, message: tuple[Any, ...]) -> None:
-        """Handle one frame that is for the collector."""
+        """Handle one frame that is for the collector.
+
+        Parameters
+        ----------
+        frame : Frame
+        message : tuple
+            The unpacked head of the frame.
+        """
         kind = message[0]
         if kind == BATCH:
             _, key, serial, values, flags = message
@@ -71,7 +93,17 @@ class Collector:
             self.take_report(message[1], kind, *message[2:])
 
     def take_report(self, process: int, kind: int, *content: Any) -> None:
-        """Handle what a worker says of itself."""
+        """Handle a report of a worker.
+
+        Parameters
+        ----------
+        process : int
+            The process of the worker.
+        kind : int
+            One of the kinds of messages of `dispel4py.mappings.channel`.
+        *content : object
+            What a message of this kind holds.
+        """
         if kind in (FAILED, GIVEN_UP):
             if kind == GIVEN_UP:
                 self._give_up(*content)

@@ -79,7 +79,18 @@ class MPI(Mapping):
             raise
 
     def processes(self, wanted: int | None) -> int:
-        """Return the number of ranks; ``wanted`` must be the same if it is given."""
+        """Return the number of ranks.
+
+        Parameters
+        ----------
+        wanted : int, optional
+            The same number, if the user gave one.
+
+        Raises
+        ------
+        ParameterError
+            If the user wants another number.
+        """
         size = _world().size
         if wanted in (None, size):
             return size

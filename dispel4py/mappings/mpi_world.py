@@ -148,7 +148,19 @@ class World:
         return (-found[0], found[1]) if self._await(request, timeout_s) else None
 
     def meet(self, comm: Any, timeout_s: float = math.inf) -> bool:
-        """Wait, asleep, until all ranks are here; False if they do not come."""
+        """Wait, asleep, until all ranks are here.
+
+        Parameters
+        ----------
+        comm : communicator
+        timeout_s : float
+            How long to wait.
+
+        Returns
+        -------
+        bool
+            False if some ranks did not come in time.
+        """
         return self._await(comm.Ibarrier(), timeout_s)
 
     def abort(self, status: int) -> NoReturn:
@@ -212,7 +224,13 @@ class World:
 
 
 def mpi_library() -> Any:
-    """Return ``mpi4py.MPI``, not initialised."""
+    """Return ``mpi4py.MPI``, not initialised.
+
+    Raises
+    ------
+    MappingUnavailable
+        If mpi4py or an MPI library is not installed.
+    """
     try:
         import mpi4py
 

@@ -29,6 +29,11 @@ class MultiOptions(options.Options):
         on Linux, and spawned elsewhere.
     restart_workers : bool
         Start a killed worker again, if its PEs have no state.
+
+    Raises
+    ------
+    ParameterError
+        If a value makes no sense, or the system does not have the start method.
     """
 
     start_method: str | None = option(
@@ -71,7 +76,13 @@ class Multi(Mapping):
 
     @classmethod
     def require(cls) -> None:
-        """Raise if there are no Unix sockets."""
+        """Check that there are Unix sockets.
+
+        Raises
+        ------
+        MappingUnavailable
+            If there are none.
+        """
         if not hasattr(socket, "AF_UNIX"):
             raise MappingUnavailable(
                 "the mapping 'multi' needs Unix sockets; use 'simple' or 'mpi'"

@@ -45,7 +45,15 @@ class FlightRecorder:
         self._cells[_N_IDLE] = self._cells[_N_IDLE] + 1 if is_in_vain else 0
 
     def source(self, instance: int, inputs: Any) -> None:
-        """Note that a source is called with ``inputs``."""
+        """Note that a source is called.
+
+        Parameters
+        ----------
+        instance : int
+            The source, by index.
+        inputs : object
+            Arguments of the call.
+        """
         self._note(instance, describe(inputs).encode(), is_source=True)
 
     def run_batch(
@@ -55,7 +63,18 @@ class FlightRecorder:
         items: list[Any],
         invoke_all: Callable[[list[Any], Any, int], None],
     ) -> None:
-        """Give ``items`` to an instance, which notes the place of each."""
+        """Give the items of a batch to an instance, which notes the place of each.
+
+        Parameters
+        ----------
+        instance : int
+            The instance, by index.
+        frame : Frame
+            The batch as it arrived: from it the record tells the item later.
+        items : list
+        invoke_all : callable
+            Gives all items to the instance.
+        """
         cells = self._cells
         before = bytes(self._map[:_HEADER]), None
         self._note(instance, frame.head if not frame.buffers else b"", is_source=False)
@@ -66,7 +85,15 @@ class FlightRecorder:
     def around(
         self, instance: int, invoke: Callable[[Any], None]
     ) -> Callable[[Any], None]:
-        """Wrap a call from another instance of the same process."""
+        """Wrap a call from another instance of the same process.
+
+        Parameters
+        ----------
+        instance : int
+            The instance that is called, by index.
+        invoke : callable
+            Gives it one item.
+        """
         cells = self._cells
 
         def noted(item: Any) -> None:
@@ -106,7 +133,18 @@ def _cell(path: str | Path, cell: int) -> int:
 
 
 def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failure:
-    """Return what the record of a dead process says of its end."""
+    """Return the failure of a dead process, as far as its record tells.
+
+    Parameters
+    ----------
+    path : path
+        The record.
+    plan : Plan
+    process : int
+        The process of the plan.
+    cause : str
+        Why it ended.
+    """
     try:
         raw = Path(path).read_bytes()
     except OSError:
@@ -171,5 +209,12 @@ def cause_of_death(exitcode: int | None, by_kernel: bool = False) -> str:
 
 
 def record_path(folder: str | os.PathLike[str], process: int) -> Path:
-    """Return where the record of one process lies in the folder of a run."""
+    """Return the path of the record of one process.
+
+    Parameters
+    ----------
+    folder : path
+        The folder of the run.
+    process : int
+    """
     return Path(folder) / f"record-{process}"

@@ -44,7 +44,14 @@ _MAP = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
 
 class Segment:
-    """One mapped file."""
+    """One mapped file.
+
+    Parameters
+    ----------
+    path : str
+    size : int
+        Bytes of a file that is made; 0 maps one that exists.
+    """
 
     def __init__(self, path: str, size: int = 0) -> None:
         """Map ``path``; make it with room for ``size`` bytes if size is given."""
@@ -81,10 +88,17 @@ class Segment:
             at += _rounded(len(buffer))
 
     def lend(self, sizes: Sequence[int], kept: set[Segment]) -> list[memoryview]:
-        """Return the buffers of these sizes that are in the segment.
+        """Return the buffers that are in the segment.
 
-        It goes back to its owner when nobody refers to any of them, or to what was
-        made of them, an array, say. Until then it is in ``kept``.
+        The segment goes back to its owner when nobody refers to any of the buffers,
+        or to an array made of them.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Bytes of each buffer.
+        kept : set of Segment
+            Holds the segment until then.
         """
         self._kept = kept
         kept.add(self)
@@ -112,7 +126,14 @@ class Segment:
 
 
 class Arena:
-    """The segments of one process: made on demand, used again when empty."""
+    """The segments of one process: made on demand, used again when empty.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the run.
+    process : int
+    """
 
     def __init__(self, folder: Path, process: int) -> None:
         self._folder, self._process = folder, process
@@ -122,9 +143,18 @@ class Arena:
         self._kept: set[Segment] = set()
 
     def frame(self, head: bytes, buffers: Sequence[Any]) -> bytes:
-        """Copy a frame into a segment; return what the receiver needs to know.
+        """Copy a frame into a segment.
 
-        A head that is not long goes the other way, without a copy into the segment.
+        Parameters
+        ----------
+        head : bytes
+            A head that is not long is not copied into the segment.
+        buffers : sequence of buffers
+
+        Returns
+        -------
+        bytes
+            What the receiver needs to know.
         """
         if buffers and len(head) <= _LONGEST_HEAD:
             return pickle.dumps((*self.send(buffers), head), 5)
@@ -144,7 +174,15 @@ class Arena:
         return segment.path, sizes
 
     def receive(self, path: str, sizes: list[int]) -> list[memoryview]:
-        """Return what another process's `send` put in, see `Segment.lend`."""
+        """Return the buffers that another process's `send` copied; see `Segment.lend`.
+
+        Parameters
+        ----------
+        path : str
+            The segment.
+        sizes : list of int
+            Bytes of each buffer.
+        """
         segment = self._known.get(path)
         if segment is None:
             segment = self._known[path] = Segment(path)

@@ -38,7 +38,14 @@ def kernel_kills() -> int:
 
 
 def lifeline(folder: str, process: int) -> str:
-    """Return the path of the pipe that breaks when a process dies."""
+    """Return the path of the pipe that breaks when a process dies.
+
+    Parameters
+    ----------
+    folder : str
+        The folder of the run.
+    process : int
+    """
     return f"{folder}/alive-{process}"
 
 
@@ -99,7 +106,19 @@ def exit_code(pid: int) -> int | None:
 
 
 def tell(folder: str, process: int, exit_code: int | None, by_kernel: bool) -> None:
-    """Say what a dead process was working on, unless it is known; clear up."""
+    """Write the last work of a dead process, unless its end was explained; clear up.
+
+    Parameters
+    ----------
+    folder : str
+        The folder of the run.
+    process : int
+        The process of the plan.
+    exit_code : int or None
+        How it ended, as `subprocess` has it.
+    by_kernel : bool
+        Whether the kernel killed a process because memory was short.
+    """
     import pickle
     import site
     from pathlib import Path
