@@ -112,7 +112,20 @@ class Instance:
         self._source(inputs)
 
     def emit(self, port: str, item: Any, **options: Any) -> None:
-        """Pass one item on from an output port; options mean nothing."""
+        """Pass one item on from an output port.
+
+        Parameters
+        ----------
+        port : str
+        item : object
+        **options : object
+            Without effect.
+
+        Raises
+        ------
+        PortError
+            If there is no such output.
+        """
         try:
             deliver = self._outputs[port]
         except KeyError:

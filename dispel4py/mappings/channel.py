@@ -52,7 +52,16 @@ class Post(Protocol):
         """Let frames leave that have not left, as far as that is possible now."""
 
     def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
-        """Send without waiting for the receiver; buffers may change afterwards."""
+        """Send a frame without waiting for the receiver.
+
+        Parameters
+        ----------
+        destination : int
+            The process.
+        head : bytes
+        buffers : sequence of buffers
+            They may change afterwards.
+        """
 
     def receive(self, timeout_s: float) -> Frame | None:
         """Return the next frame, or None if none comes within the time."""

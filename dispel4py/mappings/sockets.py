@@ -26,7 +26,14 @@ _LATER = (errno.ENOENT, errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.ENOMEM)
 
 
 def inbox_path(folder: Path, process: int) -> Path:
-    """Return where the mailbox of a process lies in the folder of a run."""
+    """Return the path of the mailbox of a process.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the run.
+    process : int
+    """
     return folder / f"inbox-{process}"
 
 
@@ -43,7 +50,14 @@ def _bind(inbox: socket.socket, path: Path) -> None:
 
 
 class SocketPost:
-    """A mailbox for frames: one datagram socket, and one way to each other process."""
+    """A mailbox for frames: one datagram socket, and one way to each other process.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the run.
+    process : int
+    """
 
     def __init__(self, folder: Path, process: int) -> None:
         self.process = process
