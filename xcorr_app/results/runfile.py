@@ -7,22 +7,23 @@ is a *session*, counted from 1. Parts tell the session in which they were writte
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import math
-import os
-import platform
 import shutil
-import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes.application.run_record import (
+    RUN_FILE,
+    RunRecord,
+    read_record,
+    write_record,
+)
 from seismo_pes.writing.correlation_writer import parts_folder
 
 __all__ = [
@@ -31,16 +32,13 @@ __all__ = [
     "RUN_FILE",
     "Redo",
     "RunInfo",
-    "Session",
     "channel_table",
     "create_run",
     "new_session",
     "read_run",
-    "software_versions",
     "write_run",
 ]
 
-RUN_FILE = "run.json"
 INDEX_FILE = "correlations.h5"
 INPUTS_FILE = "inputs.json"
 RUN_FORMAT = "xcorr-app run"
@@ -62,28 +60,6 @@ class Located(Protocol):
 
 
 @dataclass(frozen=True)
-class Session:
-    """One start of a run.
-
-    Parameters
-    ----------
-    number
-        Counted from 1.
-    how
-        ``start``, ``resume`` or ``update``.
-    started
-        ISO 8601, UTC.
-    software
-        Names and versions.
-    """
-
-    number: int
-    how: str
-    started: str
-    software: dict[str, str]
-
-
-@dataclass(frozen=True)
 class Redo:
     """Rows that no longer count: their inputs changed after they were written.
 
@@ -102,53 +78,33 @@ class Redo:
     session: int
 
 
-@dataclass(frozen=True)
-class RunInfo:
+@dataclass(frozen=True, kw_only=True)
+class RunInfo(RunRecord):
     """What is the same for all rows of a run: the contents of ``run.json``.
 
     Parameters
     ----------
-    config
-        The configuration, as the application gave it.
-    software
-        Names and versions, of the last session.
-    created
-        ISO 8601, UTC.
     channels
         Structured array (id, latitude, longitude, elevation_m), the channel table.
     sampling_rate_hz, n_lags, dtype
         The lag axis, -max to +max, and the type of the rows.
-    run_id
-        The run's identity for provenance, a UUID.
     division
         How the run is divided, see `xcorr_app.planning.division.Division.to_dict`.
-    sessions
-        Every start of the run.
     redo
         Rows that no longer count.
     """
 
-    config: dict[str, Any]
-    software: dict[str, str]
-    created: str
     channels: np.ndarray
     sampling_rate_hz: float
     n_lags: int
     dtype: str
-    run_id: str = ""
     division: dict[str, Any] = field(default_factory=dict)
-    sessions: tuple[Session, ...] = ()
     redo: tuple[Redo, ...] = ()
 
     @property
     def lags_s(self) -> np.ndarray:
         """Lags in seconds; positive: the wave reaches the second channel later."""
         return (np.arange(self.n_lags) - self.n_lags // 2) / self.sampling_rate_hz
-
-    @property
-    def session(self) -> int:
-        """Number of the last session."""
-        return self.sessions[-1].number if self.sessions else 0
 
     def about(self) -> str:
         """Return what every file of the run tells of it, as JSON."""
@@ -208,18 +164,14 @@ def create_run(
         )
     out = Path(out)
     _make_room(out, overwrite)
-    first = _session(1, "start")
-    run = RunInfo(
-        config=json.loads(json.dumps(dict(config))),
-        software=first.software,
-        created=first.started,
+    run = RunInfo.begin(
+        config,
+        SOFTWARE,
         channels=channel_table(channels),
         sampling_rate_hz=float(sampling_rate_hz),
         n_lags=n_lags,
         dtype=str(np.dtype(dtype)),
-        run_id=str(uuid.uuid4()),
         division=dict(division or {}),
-        sessions=(first,),
     )
     write_run(out, run)
     return read_run(out)
@@ -230,14 +182,7 @@ def new_session(run: RunInfo, how: str, **changes: Any) -> RunInfo:
 
     The rest are fields that change with it.
     """
-    added = _session(run.session + 1, how)
-    sessions = (*run.sessions, added)
-    return replace(run, software=added.software, sessions=sessions, **changes)
-
-
-def _session(number: int, how: str) -> Session:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Session(number, how, now, software_versions())
+    return run.start_again(how, SOFTWARE, **changes)
 
 
 def _make_room(out: Path, overwrite: bool) -> None:
@@ -256,47 +201,19 @@ def _make_room(out: Path, overwrite: bool) -> None:
     parts_folder(out).mkdir(parents=True, exist_ok=True)
 
 
-def software_versions() -> dict[str, str]:
-    """Return the versions of Python and of what the numbers depend on."""
-    versions = {"python": platform.python_version()}
-    for name in SOFTWARE:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
-
-
 # ------------------------------------------------------------------ the file
 
 
 def write_run(out: str | Path, run: RunInfo) -> None:
     """Write ``run.json``, whole or not at all."""
-    text = {
-        "format": RUN_FORMAT,
-        "version": RUN_VERSION,
-        "run_id": run.run_id,
-        "created": run.created,
-        "software": run.software,
-        "config": run.config,
+    content = {
         "lag_axis": _lag_axis(run),
         "dtype": run.dtype,
         "geometry": run.division,
-        "sessions": [asdict(one) for one in run.sessions],
-        "redo": [[one.block, one.key, one.session] for one in run.redo],
+        "redo": [[rule.block, rule.key, rule.session] for rule in run.redo],
         "channels": [_channel_entry(row) for row in run.channels],
     }
-    write_whole(Path(out) / RUN_FILE, json.dumps(text, indent=1, allow_nan=False))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that is never seen half written, even after a power failure."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    write_record(out, RUN_FORMAT, RUN_VERSION, run, content)
 
 
 def read_run(out: str | Path) -> RunInfo:
@@ -307,25 +224,19 @@ def read_run(out: str | Path) -> RunInfo:
     DataError
         If it is not what `write_run` wrote.
     """
-    path = Path(out) / RUN_FILE
+    fields, content = read_record(out, RUN_FORMAT, RUN_VERSION)
     try:
-        text = json.loads(path.read_text(encoding="utf-8"))
-        if (text["format"], text["version"]) != (RUN_FORMAT, RUN_VERSION):
-            raise DataError(f"{path}: of a kind or version that is not known here")
         return RunInfo(
-            config=text["config"],
-            software=text["software"],
-            created=text["created"],
-            channels=_channels_of(text["channels"]),
-            sampling_rate_hz=text["lag_axis"]["sampling_rate_hz"],
-            n_lags=text["lag_axis"]["n_lags"],
-            dtype=text["dtype"],
-            run_id=text["run_id"],
-            division=text["geometry"],
-            sessions=tuple(Session(**one) for one in text["sessions"]),
-            redo=tuple(Redo(*one) for one in text["redo"]),
+            **fields,
+            channels=_channels_of(content["channels"]),
+            sampling_rate_hz=content["lag_axis"]["sampling_rate_hz"],
+            n_lags=content["lag_axis"]["n_lags"],
+            dtype=content["dtype"],
+            division=content["geometry"],
+            redo=tuple(Redo(*rule) for rule in content["redo"]),
         )
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError) as error:
+        path = Path(out) / RUN_FILE
         raise DataError(f"{path}: not a description of a run ({error!r})") from error
 
 

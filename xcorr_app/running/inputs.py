@@ -16,9 +16,10 @@ from functools import cache
 from pathlib import Path
 
 from dispel4py.errors import DataError
+from seismo_pes.application.files import write_whole
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan
-from xcorr_app.results.runfile import INPUTS_FILE, write_whole
+from xcorr_app.results.runfile import INPUTS_FILE
 from xcorr_app.running.metadata import History
 
 __all__ = ["Fingerprint", "Inputs", "changed", "fingerprints", "reaches_into"]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.application.options import flag, options_of
+from seismo_pes.application.options import options_of
+from seismo_pes.application.run_record import check_started, refuse_other_options
+from seismo_pes.application.times import time_ns
 from seismo_pes.writing.correlation_writer import parts_folder
 from seismo_pes.writing.part_files import close_abandoned, read_layout
 from xcorr_app.config import Config
 from xcorr_app.planning.division import Division, Needed, Place
 from xcorr_app.planning.plan import RunPlan
 from xcorr_app.results.layout import Tile, counted, iterate_parts
-from xcorr_app.results.runfile import RUN_FILE, Redo, RunInfo, read_run
+from xcorr_app.results.runfile import Redo, RunInfo, read_run
 from xcorr_app.running.inputs import Inputs, changed
 from xcorr_app.running.metadata import renewed
 
@@ -49,11 +50,7 @@ def read_started(out: Path, option: str) -> RunInfo:
     ParameterError
         If there is none.
     """
-    if not (out / RUN_FILE).is_file():
-        raise ParameterError(
-            f"{option}: no run was started in {out} ({RUN_FILE} is missing): leave "
-            f"{option} out to start one"
-        )
+    check_started(out, option)
     return read_run(out)
 
 
@@ -74,39 +71,24 @@ def check_config(run: RunInfo, config: Config, growing: bool) -> None:
     ParameterError
         If an option differs, naming it.
     """
-    known = options_of(type(config))
-    free = OWN | {name for name, opt in known.items() if opt.table == "run"}
+    options = options_of(type(config))
+    free = OWN | {name for name, opt in options.items() if opt.table == "run"}
     free |= GROWING if growing else frozenset()
-    asked = json.loads(json.dumps(config.to_dict()))
-    for name in [*known, *(set(run.config) - set(known))]:
-        before, now = run.config.get(name), asked.get(name)
-        if name not in free and before != now:
-            where = f"{config.out}: {'--update' if growing else '--resume'} with"
-            raise ParameterError(
-                f"{where} {flag(name)} {_said(now)}, but the results there are of "
-                f"{flag(name)} {_said(before)}: give the same, or another --out"
-            )
+    action = f"{config.out}: {'--update' if growing else '--resume'}"
+    refuse_other_options(run.config, config, free, action)
     if growing:
-        _check_end(run, config, asked)
+        _check_end(run, config)
 
 
-def _check_end(run: RunInfo, config: Config, asked: dict[str, Any]) -> None:
+def _check_end(run: RunInfo, config: Config) -> None:
     before = run.config.get("end")
-    old_ns = Config.from_dict({**asked, "start": None, "end": before}).end_ns
-    if config.end_ns is not None and (old_ns is None or config.end_ns < old_ns):
+    before_ns = None if before is None else time_ns(before)
+    if config.end_ns is not None and (before_ns is None or config.end_ns < before_ns):
         raise ParameterError(
             f"{config.out}: --update with --end {config.end}, but the results there go "
             f"to {before or 'the end of the data then'}: give a later one or leave "
             "--end out"
         )
-
-
-def _said(value: Any) -> str:
-    if value is None:
-        return "left out"
-    if isinstance(value, list):
-        return " ".join(str(one) for one in value)
-    return str(value)
 
 
 def check_plan(run: RunInfo, plan: RunPlan, inputs: Inputs, growing: bool) -> None:
