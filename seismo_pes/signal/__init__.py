@@ -1,12 +1,12 @@
 """Signal processing on plain arrays: no obspy, no engine, no input or output.
 
 Arrays enter each function, and new arrays leave it. The last axis holds samples (or
-bins, or lags); axes before it are batches. float32
-stays float32, everything else becomes float64; inputs are never changed; a parameter
-out of range raises `errors.ParameterError`, which names it.
+bins, or lags); axes before it are batches. float32 stays float32, everything else
+becomes float64; inputs are never changed; a parameter out of range raises
+`errors.ParameterError`, which names it.
 
 One record: `gaps`, `spikes`, `shift`, `rates`, `detrend`, `taper`, `filter`,
-`resample`, `normalize`.
+`resample`, `normalize`; `continuous` where it comes in pieces.
 Windows and spectra: `window`, `spectra`, `psd`, `whiten`, `transfer`.
 Components: `rotation`.
 Pairs: `correlate` (definition and kernels), `coherency` (coherency, deconvolution,

@@ -1,13 +1,14 @@
 """Recursive filters as products of matrices, a block of samples at a time.
 
-A loop over samples waits in each step for the one before. Here a filter is a state
-and four matrices: what a block of samples and the state before it make of the block,
-and of the state after it. States are all that must be found one after another, and
-they are found in groups of groups of blocks; the rest is matrix products, run by BLAS.
+In a loop over samples each step waits for the one before. Here a filter is a vector of
+states and four matrices. They give, for a block of samples and the states before it,
+the output of the block and the states after it. Only the states have to be computed one
+after another, in groups of blocks and groups of these; the rest is matrix products, run
+by BLAS.
 
-The states of a section turn and shrink (the coupled form) where its poles are complex.
-They neither grow nor cancel, so the result has ten digits more than that of the usual
-direct form where a narrow band is far below Nyquist.
+Where the poles of a section are complex, its two states turn and shrink (the coupled
+form). They neither grow nor cancel: for a narrow band far below Nyquist the result has
+ten digits more than that of the usual direct form.
 
 References
 ----------
@@ -17,6 +18,7 @@ Barnes, C. W. and Fam, A. T. (1977), Minimum norm recursive digital filters that
 free of overflow limit cycles, IEEE Trans. Circuits Syst. 24, 569-574.
 """
 
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 
@@ -24,10 +26,11 @@ import numpy as np
 
 from seismo_pes.signal._arrays import FloatArray, scratch
 
-_BLOCK = 64  # samples: where the products of eight states cost as much as their loop
-_GROUP = 8  # blocks, groups of blocks ...
-_PIECE = 512  # blocks of a record that stay in cache on their way through
-_TOGETHER = 2**18  # samples of short records
+_BLOCK = 64  # samples: products of eight states then cost as much as their loop
+_FEW = 8192  # samples of a record: shorter records are filtered group by group
+_GROUP = 8  # blocks in a group, groups in a group of groups, and so on
+_PIECE = 512  # blocks that are worked on together: they stay in the processor's cache
+_TOGETHER = 2**18  # samples of short records that are worked on together
 
 
 def filtered(sections: FloatArray, x: FloatArray, zero_phase: bool) -> FloatArray:
@@ -48,114 +51,262 @@ def filtered(sections: FloatArray, x: FloatArray, zero_phase: bool) -> FloatArra
     -------
     A new array of the same shape and type.
     """
+    if not zero_phase:
+        return continued(sections, x, starting_states(sections, x.shape[:-1]))[0]
     n = x.shape[-1]
     records = x.reshape(-1, n)
     out = np.empty(records.shape, records.dtype)
-    blocks = _blocks(sections.tobytes(), zero_phase)
-    together = max(1, _TOGETHER // n)
+    blocks = _zero_phase_blocks(sections.tobytes())
     with np.errstate(invalid="ignore", over="ignore"):
-        for i in range(0, len(records), together):
-            blocks.run(records[i : i + together], out[i : i + together])
-        if not zero_phase:
-            _look_not_ahead(blocks, records, out)
+        for rows in _short_records_together(records):
+            blocks.run(records[rows], out[rows])
     return out.reshape(x.shape)
 
 
-def _look_not_ahead(blocks: "_Blocks", records: FloatArray, out: FloatArray) -> None:
-    """Mend the samples before one that is not finite, within its block."""
-    for i in np.flatnonzero(~np.isfinite(out[:, -1])):
-        finite = np.isfinite(records[i])
-        if not finite.all():
-            first = int(finite.argmin())
-            record = records[i : i + 1].copy()
-            record[:, first:] = 0
-            blocks.run(record, out[i : i + 1])
-            out[i, first:] = np.nan
+def starting_states(sections: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Return the states before the first samples of records: zeros.
+
+    Parameters
+    ----------
+    sections
+        Shape ``(n_sections, 6)``.
+    shape
+        That of the records without their axis of samples.
+    """
+    return np.zeros((*shape, 2 * len(sections)))
+
+
+def continued(
+    sections: FloatArray, x: FloatArray, states: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Run second-order sections forward over the next samples of records.
+
+    Parameters
+    ----------
+    sections
+        Shape ``(n_sections, 6)``, as for `filtered`.
+    x
+        The next samples, shape ``(..., n)``.
+    states
+        Those after the samples before, shape ``(..., 2 n_sections)``; unchanged.
+
+    Returns
+    -------
+    out
+        A new array, shape and type as `x`.
+    states
+        Those after the last sample, float64.
+    """
+    if x.size == 0:
+        return x.copy(), states.copy()
+    n, m = x.shape[-1], states.shape[-1]
+    records, before = x.reshape(-1, n), states.reshape(-1, m)
+    out, after = np.empty(records.shape, records.dtype), np.empty(before.shape)
+    blocks = _causal_blocks(sections.tobytes())
+    with np.errstate(invalid="ignore", over="ignore"):
+        for rows in _short_records_together(records):
+            blocks.run(records[rows], before[rows], out[rows], after[rows])
+        for i in np.flatnonzero(~np.isfinite(after).all(axis=1)):
+            _look_not_ahead(blocks, records[i : i + 1], before[i : i + 1], out[i])
+    return out.reshape(x.shape), after.reshape(states.shape)
+
+
+def _short_records_together(records: FloatArray) -> Iterator[slice]:
+    n_records = max(1, _TOGETHER // max(1, records.shape[1]))
+    for i in range(0, len(records), n_records):
+        yield slice(i, i + n_records)
+
+
+def _look_not_ahead(
+    blocks: "_CausalBlocks", record: FloatArray, states: FloatArray, out: FloatArray
+) -> None:
+    """Repair the samples of a block that come before one that is not finite."""
+    finite = np.isfinite(record[0])
+    if not finite.all():
+        first = int(finite.argmin())
+        begin = record.copy()
+        begin[:, first:] = 0
+        blocks.run(begin, states, out[None], np.empty(states.shape))
+        out[first:] = np.nan
 
 
 @lru_cache(maxsize=64)
-def _blocks(sections: bytes, zero_phase: bool) -> "_Blocks":
-    return _Blocks(np.frombuffer(sections).reshape(-1, 6), zero_phase)
+def _causal_blocks(sections: bytes) -> "_CausalBlocks":
+    return _CausalBlocks(np.frombuffer(sections).reshape(-1, 6))
 
 
-class _Blocks:
-    """The matrices of one filter, for rows: ``[samples, states] @ matrix``.
+@lru_cache(maxsize=64)
+def _zero_phase_blocks(sections: bytes) -> "_ZeroPhaseBlocks":
+    return _ZeroPhaseBlocks(np.frombuffer(sections).reshape(-1, 6))
+
+
+class _CausalBlocks:
+    """The matrices of a forward filter, for rows: ``[samples, states] @ matrix``."""
+
+    def __init__(self, sections: FloatArray) -> None:
+        self.response, self.ringing, self.enter, self.powers = _matrices(sections)
+        self.leave = np.vstack((self.response, self.ringing))
+        self.carry = _carry(self.powers[-1])
+
+    def run(
+        self, x: FloatArray, states: FloatArray, out: FloatArray, after: FloatArray
+    ) -> None:
+        """Filter records of shape ``(n_records, n)``; the last block is the short one.
+
+        The output is written to `out`, the states after the last sample to `after`.
+        """
+        n, first = x.shape[1], 0
+        if n > _FEW:
+            first = n // _BLOCK * _BLOCK
+            states = self._run_many(x[:, :first], states, out[:, :first])
+        for i in range(first, n, _GROUP * _BLOCK):
+            end = min(i + _GROUP * _BLOCK, n)
+            states = self._run_group(x[:, i:end], states, out[:, i:end])
+        after[:] = states
+
+    def _run_group(
+        self, x: FloatArray, states: FloatArray, out: FloatArray
+    ) -> FloatArray:
+        """Filter up to `_GROUP` blocks, the last one of any length, in few products."""
+        (n_records, n), m = x.shape, states.shape[1]
+        n_blocks = -(-n // _BLOCK)
+        samples = np.zeros((n_records, n_blocks * _BLOCK))
+        samples[:, :n] = x
+        blocks = _blocks_of(samples)
+        added = np.empty((n_records, n_blocks, m))
+        added[:, 0] = states
+        np.matmul(blocks[:, :-1], self.enter, out=added[:, 1:])
+        size = n_blocks * m
+        before = added.reshape(n_records, size) @ self.carry[:size, :size]
+        before = before.reshape(n_records, n_blocks, m)
+        filtered = blocks @ self.response
+        filtered += before @ self.ringing
+        out[:] = filtered.reshape(samples.shape)[:, :n]
+        n_last = n - (n_blocks - 1) * _BLOCK
+        entered = samples[:, n - n_last : n] @ self.enter[_BLOCK - n_last :]
+        return np.asarray(before[:, -1] @ self.powers[n_last] + entered)
+
+    def _run_many(
+        self, x: FloatArray, states: FloatArray, out: FloatArray
+    ) -> FloatArray:
+        """Filter any number of whole blocks."""
+        blocks, m = _blocks_of(x), states.shape[1]
+        n_records, n_blocks, _ = blocks.shape
+        # the given states enter like those of a block before the first
+        n_slots = -(-(n_blocks + 2) // _GROUP) * _GROUP
+        entered = scratch("entered", (n_records, n_slots, m), np.float64)
+        before = scratch("states", (n_records, n_slots, m), np.float64)
+        entered[:, 0] = states
+        _enter(blocks, self.enter, entered[:, 1 : n_blocks + 1])
+        entered[:, n_blocks + 1 :] = 0
+        _accumulate(entered, self.powers[-1], before)
+        _leave(blocks, before[:, 1:], self.leave, _blocks_of(out))
+        return before[:, n_blocks + 1]
+
+
+def _carry(power: FloatArray) -> FloatArray:
+    """Return what blocks add to the states as a matrix to the states before blocks.
+
+    Shape ``(_GROUP n_states, _GROUP n_states)``: for a few blocks one product with it
+    takes less time than a loop over the blocks.
+    """
+    m = len(power)
+    carry = np.zeros((_GROUP, m, _GROUP, m))
+    for i in range(_GROUP):
+        carry[i, :, i] = np.eye(m)
+        for j in range(i + 1, _GROUP):
+            carry[i, :, j] = carry[i, :, j - 1] @ power
+    return carry.reshape(_GROUP * m, _GROUP * m)
+
+
+class _ZeroPhaseBlocks:
+    """The matrices of a filter that runs forward and backward, for rows.
 
     The first block of a record is the short one, as if zeros came before it: then the
-    backward pass starts with the last sample, not with what rings on behind it.
+    backward pass starts with the last sample, not with the ringing behind it.
     """
 
-    def __init__(self, sections: FloatArray, zero_phase: bool) -> None:
-        response, ringing, enter, self.power = _matrices(sections)
-        self.cross = None
-        self.enter, self.leave = enter, np.vstack((response, ringing))
-        if zero_phase:
-            # backward is the same filter for samples in reverse order
-            self.cross = ringing[:, ::-1] @ enter
-            self.enter = np.hstack((enter, response[:, ::-1] @ enter))
-            both = self.leave @ response[::-1, ::-1]
-            self.leave = np.vstack((both, ringing[:, ::-1]))
+    def __init__(self, sections: FloatArray) -> None:
+        response, ringing, enter, powers = _matrices(sections)
+        self.power = powers[-1]
+        # backward is the same filter for samples in reverse order
+        self.cross = ringing[:, ::-1] @ enter
+        self.enter = np.hstack((enter, response[:, ::-1] @ enter))
+        both = np.vstack((response, ringing)) @ response[::-1, ::-1]
+        self.leave = np.vstack((both, ringing[:, ::-1]))
 
     def run(self, x: FloatArray, out: FloatArray) -> None:
-        """Filter records of shape ``(n_records, n)``."""
-        short = x.shape[1] % _BLOCK
-        states = self._states(x, short)
-        if short:
-            rows = np.concatenate((x[:, :short], states[:, 0]), axis=1)
-            out[:, :short] = rows @ self.leave[_BLOCK - short :, _BLOCK - short :]
+        """Filter records of shape ``(n_records, n)``; write the output to `out`."""
+        n_first = x.shape[1] % _BLOCK
+        states = self._states(x, n_first)
+        if n_first:
+            rows = np.concatenate((x[:, :n_first], states[:, 0]), axis=1)
+            leave = self.leave[_BLOCK - n_first :, _BLOCK - n_first :]
+            out[:, :n_first] = rows @ leave
             states = states[:, 1:]
-        whole, made = _whole(x, short), _whole(out, short)
-        n_records, n_blocks = whole.shape[:2]
-        shape = (n_records, min(n_blocks, _PIECE), len(self.leave))
-        work = scratch("blocks and states", shape, np.float64)
-        for i in range(0, n_blocks, _PIECE):
-            target = made[:, i : i + _PIECE]
-            rows = work[:, : target.shape[1]]
-            rows[:, :, :_BLOCK] = whole[:, i : i + _PIECE]
-            rows[:, :, _BLOCK:] = states[:, i : i + _PIECE]
-            if target.dtype == np.float64:
-                np.matmul(rows, self.leave, out=target)
-            else:
-                target[:] = rows @ self.leave
+        _leave(
+            _blocks_of(x[:, n_first:]), states, self.leave, _blocks_of(out[:, n_first:])
+        )
 
-    def _states(self, x: FloatArray, short: int) -> FloatArray:
-        """Return states before each block, for zero phase those behind it, too."""
-        first, whole = int(short > 0), _whole(x, short)
+    def _states(self, x: FloatArray, n_first: int) -> FloatArray:
+        """Return the states before each block, and those behind it, side by side."""
+        first, whole = int(n_first > 0), _blocks_of(x[:, n_first:])
         n_records, n_blocks = len(x), first + whole.shape[1]
-        n_groups, m = -(-n_blocks // _GROUP), len(self.power)
-        shape = (n_records, n_groups * _GROUP, self.enter.shape[1])
-        entered = scratch("entered", shape, np.float64)
-        states = scratch("states", shape, np.float64)
+        n_slots, m = -(-n_blocks // _GROUP) * _GROUP, len(self.power)
+        entered = scratch("entered", (n_records, n_slots, 2 * m), np.float64)
+        states = scratch("states", (n_records, n_slots, 2 * m), np.float64)
         entered[:, n_blocks:] = 0
         if first:
-            entered[:, 0] = x[:, :short] @ self.enter[_BLOCK - short :]
-        for i in range(0, whole.shape[1], _PIECE):
-            piece = whole[:, i : i + _PIECE].astype(np.float64, copy=False)
-            target = entered[:, first + i : first + i + piece.shape[1]]
-            np.matmul(piece, self.enter, out=target)
+            entered[:, 0] = x[:, :n_first] @ self.enter[_BLOCK - n_first :]
+        _enter(whole, self.enter, entered[:, first:n_blocks])
         _accumulate(entered[:, :, :m], self.power, states[:, :, :m])
-        if self.cross is not None:
-            for i in range(0, n_blocks, _PIECE):
-                before = states[:, i : min(i + _PIECE, n_blocks), :m]
-                entered[:, i : i + before.shape[1], m:] += before @ self.cross
-            _accumulate(entered[:, ::-1, m:], self.power, states[:, ::-1, m:])
+        for i in range(0, n_blocks, _PIECE):
+            before = states[:, i : min(i + _PIECE, n_blocks), :m]
+            entered[:, i : i + before.shape[1], m:] += before @ self.cross
+        _accumulate(entered[:, ::-1, m:], self.power, states[:, ::-1, m:])
         return states[:, :n_blocks]
 
 
-def _whole(x: FloatArray, short: int) -> FloatArray:
-    """Return the whole blocks, shape ``(n_records, n_blocks, _BLOCK)``: a view."""
-    return x[:, short:].reshape(len(x), (x.shape[1] - short) // _BLOCK, _BLOCK)
+def _blocks_of(x: FloatArray) -> FloatArray:
+    """Return whole blocks, shape ``(n_records, n_blocks, _BLOCK)``: a view."""
+    return x.reshape(len(x), x.shape[1] // _BLOCK, _BLOCK)
+
+
+def _enter(whole: FloatArray, matrix: FloatArray, entered: FloatArray) -> None:
+    """Multiply blocks of samples by a matrix, as many as stay in cache at a time."""
+    for i in range(0, whole.shape[1], _PIECE):
+        blocks = whole[:, i : i + _PIECE].astype(np.float64, copy=False)
+        np.matmul(blocks, matrix, out=entered[:, i : i + blocks.shape[1]])
+
+
+def _leave(
+    whole: FloatArray, states: FloatArray, matrix: FloatArray, out: FloatArray
+) -> None:
+    """Multiply blocks of samples and the states beside them by a matrix."""
+    n_records, n_blocks, _ = whole.shape
+    shape = (n_records, min(n_blocks, _PIECE), len(matrix))
+    work = scratch("blocks and states", shape, np.float64)
+    for i in range(0, n_blocks, _PIECE):
+        target = out[:, i : i + _PIECE]
+        rows = work[:, : target.shape[1]]
+        rows[:, :, :_BLOCK] = whole[:, i : i + _PIECE]
+        rows[:, :, _BLOCK:] = states[:, i : i + target.shape[1]]
+        if target.dtype == np.float64:
+            np.matmul(rows, matrix, out=target)
+        else:
+            target[:] = rows @ matrix
 
 
 def _accumulate(entered: FloatArray, power: FloatArray, before: FloatArray) -> None:
-    """Find the states before each block from what enters them with each block.
+    """Compute the states before each block from what each block adds to the states.
 
     Parameters
     ----------
     entered
-        Shape ``(n_records, n_blocks, n_states)``, n_blocks a multiple of `_GROUP`.
+        What each block adds to the states, shape ``(n_records, n_blocks, n_states)``,
+        n_blocks a multiple of `_GROUP`.
     power
-        What becomes of states within one block, shape ``(n_states, n_states)``.
+        States before a block to states after it, shape ``(n_states, n_states)``.
     before
         Overwritten; shape as `entered`.
     """
@@ -177,7 +328,7 @@ def _accumulate(entered: FloatArray, power: FloatArray, before: FloatArray) -> N
 
 
 def _matrices(sections: FloatArray) -> tuple[FloatArray, ...]:
-    """Return what a block and states become, as four matrices for rows.
+    """Return the matrices of a block, for rows.
 
     Returns
     -------
@@ -187,31 +338,33 @@ def _matrices(sections: FloatArray) -> tuple[FloatArray, ...]:
         States before to output, shape ``(n_states, _BLOCK)``.
     enter
         Samples to states after, shape ``(_BLOCK, n_states)``.
-    power
-        States before to states after, shape ``(n_states, n_states)``.
+    powers
+        States before to states after 0 to `_BLOCK` samples, shape
+        ``(_BLOCK + 1, n_states, n_states)``.
     """
     turn, enter_one, leave_one, direct = _one_sample(sections)
     m = len(turn)
     ringing, enter = np.empty((m, _BLOCK)), np.empty((_BLOCK, m))
-    power = np.eye(m)
+    powers = np.empty((_BLOCK + 1, m, m))
+    powers[0] = np.eye(m)
     for i in range(_BLOCK):
-        ringing[:, i] = power @ leave_one
-        enter[_BLOCK - 1 - i] = enter_one @ power
-        power = power @ turn
+        ringing[:, i] = powers[i] @ leave_one
+        enter[_BLOCK - 1 - i] = enter_one @ powers[i]
+        powers[i + 1] = powers[i] @ turn
     impulse = np.append(direct, enter_one @ ringing[:, :-1])
     response = np.zeros((_BLOCK, _BLOCK))
     for i in range(_BLOCK):
         response[i, i:] = impulse[: _BLOCK - i]
-    return response, ringing, enter, power
+    return response, ringing, enter, powers
 
 
 def _one_sample(
     sections: FloatArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-    """Return how states go on, enter, leave, and what of a sample passes at once.
+    """Return the matrices of a single sample, and the factor of the sample itself.
 
-    What enters a section is what leaves those before it: a row of weights of their
-    states, and a share of the sample itself.
+    The input of a section is the output of the sections before it: a weighted sum of
+    their states, and a multiple of the sample.
     """
     m = 2 * len(sections)
     turn, enter = np.zeros((m, m)), np.zeros(m)
@@ -227,11 +380,11 @@ def _one_sample(
 
 
 def _coupled(section: FloatArray) -> tuple[FloatArray, tuple[float, float]]:
-    """Return how the two states of a section go on, and with which weights they leave.
+    """Return the matrix of a section's two states, and their weights in its output.
 
-    Coefficients of low corners cancel to a few digits: they are combined exactly.
+    The coefficients of low corners cancel to a few digits: they are combined exactly.
     """
-    b0, b1, b2, _, a1, a2 = (Fraction(float(one)) for one in section)
+    b0, b1, b2, _, a1, a2 = (Fraction(float(value)) for value in section)
     first, second = b1 - b0 * a1, b2 - b0 * a2
     middle = -a1 / 2
     square = float(a2 - middle**2)

@@ -76,6 +76,11 @@ def bandstop(
 ) -> FloatArray:
     """Butterworth band-stop along the last axis; parameters as `bandpass`.
 
+    Raises
+    ------
+    ParameterError
+        If a corner is at or above Nyquist.
+
     Examples
     --------
     >>> import numpy as np
@@ -96,6 +101,11 @@ def lowpass(
 ) -> FloatArray:
     """Butterworth low-pass along the last axis; parameters as `bandpass`.
 
+    Raises
+    ------
+    ParameterError
+        If a corner is at or above Nyquist.
+
     Examples
     --------
     >>> import numpy as np
@@ -113,6 +123,11 @@ def highpass(
     zero_phase: bool = True,
 ) -> FloatArray:
     """Butterworth high-pass along the last axis; parameters as `bandpass`.
+
+    Raises
+    ------
+    ParameterError
+        If a corner is at or above Nyquist.
 
     Examples
     --------
@@ -132,29 +147,64 @@ def _apply(
     zero_phase: bool,
 ) -> FloatArray:
     x = as_float(x)
-    sos = _sections(kind, corner_hz, require_rate(rate_hz), corners)
+    sections = butterworth(kind, corner_hz, rate_hz, corners)
     if x.size == 0:
         return x.copy()
-    return filtered(sos, x, zero_phase)
+    return filtered(sections, x, zero_phase)
 
 
-@lru_cache(maxsize=64)
-def _sections(
-    kind: str, corner_hz: tuple[float, ...], rate_hz: float, corners: int
+def butterworth(
+    kind: str, corners_hz: tuple[float, ...], rate_hz: float, corners: int = 4
 ) -> FloatArray:
+    """Design a Butterworth filter as second-order sections.
+
+    Parameters
+    ----------
+    kind
+        ``"lowpass"``, ``"highpass"``, ``"bandpass"`` or ``"bandstop"``.
+    corners_hz
+        One corner, or the lower and the upper one of a band, below Nyquist.
+    rate_hz
+        Sampling rate.
+    corners
+        Order of the prototype, 1 to 20; a band has twice that.
+
+    Returns
+    -------
+    Shape ``(n_sections, 6)``: numerators and denominators.
+
+    Raises
+    ------
+    ParameterError
+        If a corner is at or above Nyquist, or the order out of range.
+
+    Examples
+    --------
+    >>> butterworth("bandpass", (0.1, 2.0), 20.0).shape
+    (4, 6)
+    """
     corners = require_count(corners, "corners", 1)
     if corners > 20:
         raise ParameterError(f"corners must be from 1 to 20, not {corners}")
-    nyquist = rate_hz / 2
-    for corner in corner_hz:
+    nyquist = require_rate(rate_hz) / 2
+    for corner in corners_hz:
         if not 0 < corner < nyquist:
             raise ParameterError(
                 f"{kind} corner {corner:g} Hz is outside 0 to {nyquist:g} Hz, "
                 f"the Nyquist frequency of {rate_hz:g} Hz data"
             )
-    if len(corner_hz) == 2 and corner_hz[0] >= corner_hz[1]:
+    if len(corners_hz) == 2 and corners_hz[0] >= corners_hz[1]:
         raise ParameterError(
-            f"{kind} low_hz {corner_hz[0]:g} must be below high_hz {corner_hz[1]:g}"
+            f"{kind} low_hz {corners_hz[0]:g} must be below high_hz {corners_hz[1]:g}"
         )
-    band = corner_hz if len(corner_hz) == 2 else corner_hz[0]
-    return np.asarray(butter(corners, band, kind, output="sos", fs=rate_hz))
+    return _design(kind, tuple(corners_hz), float(rate_hz), corners)
+
+
+@lru_cache(maxsize=64)
+def _design(
+    kind: str, corners_hz: tuple[float, ...], rate_hz: float, order: int
+) -> FloatArray:
+    band = corners_hz if len(corners_hz) == 2 else corners_hz[0]
+    sections = np.asarray(butter(order, band, kind, output="sos", fs=rate_hz))
+    sections.setflags(write=False)
+    return sections

@@ -4,13 +4,16 @@ Bensen et al. (2007), doi:10.1111/j.1365-246X.2007.03374.x, compares most of the
 """
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal._arrays import FloatArray, as_float, require_count, scratch
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.filter import bandpass
+
+_CHUNK = 8192  # sums that are made together: 64 kB stay in the processor's cache
 
 
 def onebit(x: ArrayLike) -> FloatArray:
@@ -36,8 +39,8 @@ def running_absolute_mean(
     ----------
     x
         Records, shape ``(..., n)``. float32 stays float32, anything else becomes
-        float64. Sums are float64. A NaN makes its record NaN from `n_half` samples
-        before it to the end; empty stays empty.
+        float64. Sums are float64. A NaN makes NaN of the `n_half` samples on both
+        sides of it; empty stays empty.
     n_half
         Half width, >= 0; 0 is one-bit.
     across_components
@@ -115,7 +118,14 @@ def multiband_running_absolute_mean(
 def running_mean(x: ArrayLike, n_half: int) -> FloatArray:
     """Mean over ``2 n_half + 1`` samples, over those that exist at the edges; float64.
 
-    Exact zeros stay exact zeros: the sums are differences of one cumulative sum.
+    Each sum is made of sums of 1, 2, 4, 8 ... neighbours. Nothing is subtracted: a mean
+    has the digits of its own samples, zeros give exactly zero, and a NaN makes NaN of
+    the means over it and of no others.
+
+    Raises
+    ------
+    ParameterError
+        If `n_half` is negative.
 
     Examples
     --------
@@ -124,26 +134,47 @@ def running_mean(x: ArrayLike, n_half: int) -> FloatArray:
     """
     x = as_float(x)
     n_half = require_count(n_half, "n_half")
-    n = x.shape[-1]
+    n, width = x.shape[-1], 2 * n_half + 1
     if n_half == 0 or n == 0:
         return x.astype(np.float64)
-    total = np.empty((*x.shape[:-1], n + 1))
-    total[..., 0] = 0.0
-    np.cumsum(x, axis=-1, dtype=np.float64, out=total[..., 1:])
-    if n > 2 * n_half:
-        mean = np.empty(x.shape)
-        inner = mean[..., n_half : n - n_half]
-        width = 2 * n_half + 1
-        np.subtract(total[..., width:], total[..., : n + 1 - width], out=inner)
-        inner /= width
-        counts = np.arange(n_half + 1, width)
-        mean[..., :n_half] = total[..., n_half + 1 : width] / counts
-        last = total[..., n:] - total[..., n - width + 1 : n - n_half]
-        mean[..., n - n_half :] = last / counts[::-1]
+    padded = np.zeros((*x.shape[:-1], n + 2 * n_half))
+    padded[..., n_half : n_half + n] = x
+    mean = np.empty(x.shape)
+    _running_sums(padded, width, mean)
+    if n < width:
+        first = np.maximum(np.arange(n) - n_half, 0)
+        stop = np.minimum(np.arange(n) + n_half + 1, n)
+        mean /= stop - first
         return mean
-    first = np.maximum(np.arange(n) - n_half, 0)
-    stop = np.minimum(np.arange(n) + n_half + 1, n)
-    return (total[..., stop] - total[..., first]) / (stop - first)
+    mean[..., n_half : n - n_half] /= width
+    counts = np.arange(n_half + 1, width)
+    mean[..., :n_half] /= counts
+    mean[..., n - n_half :] /= counts[::-1]
+    return mean
+
+
+def _running_sums(x: FloatArray, width: int, out: FloatArray) -> None:
+    """Write the sums of `width` neighbours to `out`, as many as stay in cache."""
+    n_out = out.shape[-1]
+    n_together = max(_CHUNK // max(1, prod(x.shape[:-1])), 2 * width)
+    shape = (*x.shape[:-1], min(n_together, n_out) + width)
+    work = [scratch(name, shape, np.float64) for name in ("sums", "other sums")]
+    for first in range(0, n_out, n_together):
+        sums = out[..., first : first + n_together]
+        n = sums.shape[-1]
+        powers = x[..., first : first + n + width - 1]  # sums of 2**k neighbours
+        n_summed = 0
+        for k in range(width.bit_length()):
+            if width >> k & 1:
+                part = powers[..., n_summed : n_summed + n]
+                if n_summed:
+                    sums += part
+                else:
+                    sums[...] = part
+                n_summed += 1 << k
+            if width >> k > 1:
+                left, right = powers[..., : -(1 << k)], powers[..., 1 << k :]
+                powers = np.add(left, right, out=work[k % 2][..., : left.shape[-1]])
 
 
 def clip(x: ArrayLike, n_std: float) -> FloatArray:
@@ -164,6 +195,26 @@ def clip(x: ArrayLike, n_std: float) -> FloatArray:
     x = as_float(x)
     bound = _positive(n_std, "n_std") * _rms(x)
     return np.clip(x, -bound, bound, dtype=x.dtype)
+
+
+def clip_at(x: ArrayLike, level: float) -> FloatArray:
+    """Cut off what exceeds a level that is given in the unit of the record.
+
+    Each sample is clipped by itself, also where a record comes in pieces. NaN stays.
+
+    Raises
+    ------
+    ParameterError
+        If `level` is not positive.
+
+    Examples
+    --------
+    >>> clip_at([-3.0, 0.5, 2.0], 1.0)
+    array([-1. ,  0.5,  1. ])
+    """
+    x = as_float(x)
+    level = _positive(level, "level")
+    return np.clip(x, -level, level, dtype=x.dtype)
 
 
 def winsorize(x: ArrayLike, n_rms: float, n_passes: int = 10) -> FloatArray:
@@ -243,6 +294,11 @@ def agc(x: ArrayLike, n_half: int, across_components: bool = False) -> FloatArra
     As `running_absolute_mean`, with the root of the mean square over
     ``2 n_half + 1`` samples as the weight.
 
+    Raises
+    ------
+    ParameterError
+        If `n_half` is negative or there is no axis of components.
+
     Examples
     --------
     >>> agc([3.0, -3.0, 3.0], 1)
@@ -260,6 +316,11 @@ def gain(x: ArrayLike, n_half: int) -> FloatArray:
 
     The weight at distance d is 1 - d / (n_half + 1); the result is x rms / (rms**2 +
     1e-12 max(rms)**2), which stays finite where the record is silent.
+
+    Raises
+    ------
+    ParameterError
+        If `n_half` is negative.
 
     Examples
     --------

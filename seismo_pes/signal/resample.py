@@ -17,7 +17,7 @@ from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.rates import exact_rate
 
 _KAISER_BETA = 10.06  # 100 dB: 0.1102 (100 - 8.7), Kaiser (1974)
-_HALF_LENGTH = 33  # samples at the lower rate; makes the transition 0.2 Nyquist wide
+HALF_LENGTH = 33  # samples at the lower rate; makes the transition 0.2 Nyquist wide
 _LARGEST_TRANSFORM = 2**22  # beyond it, bins that are not needed would cost too much
 _LARGEST_PRODUCT = 2**20  # weights: beyond it, transforms are faster
 _PIECE = 2**15  # samples that stay in cache on their way through
@@ -95,10 +95,24 @@ def resample(x: ArrayLike, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
         return x.copy()
     n_out = -(-n * p // q)
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite spreads
-        if _n_weights(p, q) <= _LARGEST_PRODUCT:
+        if has_finite_reach(ratio):
             records = x.reshape(-1, n)
             return _by_products(records, p, q)[:, :n_out].reshape(*x.shape[:-1], n_out)
         return _by_transforms(x, p, q, n_out)
+
+
+def has_finite_reach(ratio: Fraction) -> bool:
+    """Return whether `resample` makes each sample from its neighbours alone.
+
+    Then they are those within `HALF_LENGTH` samples of the lower rate. With large terms
+    of the ratio all samples of a record enter, by Fourier transforms.
+
+    Examples
+    --------
+    >>> has_finite_reach(Fraction(1, 5)), has_finite_reach(Fraction(1000, 1001))
+    (True, False)
+    """
+    return _n_weights(ratio.numerator, ratio.denominator) <= _LARGEST_PRODUCT
 
 
 def _by_products(x: FloatArray, p: int, q: int) -> FloatArray:
@@ -130,7 +144,7 @@ def _by_products(x: FloatArray, p: int, q: int) -> FloatArray:
 
 def _periods(p: int, q: int) -> int:
     """Return how many periods of the two rates make a block: the filter's reach."""
-    return -(-_HALF_LENGTH // min(p, q))
+    return -(-HALF_LENGTH // min(p, q))
 
 
 def _n_weights(p: int, q: int) -> int:
@@ -158,7 +172,7 @@ def _weights(p: int, q: int, dtype: str) -> FloatArray:
 
 def _taps(p: int, q: int) -> FloatArray:
     """Return the anti-alias filter at p times the input rate, of unit sum."""
-    half = _HALF_LENGTH * max(p, q)
+    half = HALF_LENGTH * max(p, q)
     at = np.arange(-half, half + 1)
     taps = np.sinc(0.9 / max(p, q) * at) * np.kaiser(2 * half + 1, _KAISER_BETA)
     return np.asarray(taps / taps.sum())
@@ -166,7 +180,7 @@ def _taps(p: int, q: int) -> FloatArray:
 
 def _by_transforms(x: FloatArray, p: int, q: int, n_out: int) -> FloatArray:
     """Resample in the frequency domain; time does not grow with the ratio."""
-    pad = _HALF_LENGTH * max(p, q)  # samples at p times the input rate
+    pad = HALF_LENGTH * max(p, q)  # samples at p times the input rate
     units = fft.next_fast_len(-(-(x.shape[-1] * p + pad) // (p * q)), real=True)
     n_bins = min(p, q) * units // 2 + 1
     spectrum = fft.rfft(x, q * units, axis=-1)[..., :n_bins]
@@ -298,30 +312,46 @@ def interpolate_lanczos(
     """
     x = as_float(x)
     n_out = require_count(n_out, "n_out")
-    a = require_count(half_width, "half_width", 2)
-    if a > 200:
-        raise ParameterError(f"half_width must be from 2 to 200, not {a}")
-    if not (np.isfinite(step) and step > 0):
-        raise ParameterError(f"step must be positive, not {step}")
+    half_width = require_lanczos(step, half_width)
     n = x.shape[-1]
     if n_out and not (first >= -1e-9 and first + step * (n_out - 1) <= n - 1 + 1e-9):
         raise ParameterError(
             f"{n_out} samples from index {first:g} at step {step:g} leave the record "
             f"of {n} samples"
         )
-    out = np.empty((*x.shape[:-1], n_out), dtype=x.dtype)
-    for begin in range(0, n_out, 65_536):
-        end = min(begin + 65_536, n_out)
-        at = first + step * np.arange(begin, end)
-        out[..., begin:end] = _lanczos_at(x, at, a)
+    return lanczos_at(x, first + step * np.arange(n_out), half_width)
+
+
+def require_lanczos(step: float, half_width: int) -> int:
+    """Return `half_width` as an int, or raise unless it and the step are in range.
+
+    Raises
+    ------
+    ParameterError
+        If the step is not positive, or the half width not from 2 to 200.
+    """
+    half_width = require_count(half_width, "half_width", 2)
+    if half_width > 200:
+        raise ParameterError(f"half_width must be from 2 to 200, not {half_width}")
+    if not (np.isfinite(step) and step > 0):
+        raise ParameterError(f"step must be positive, not {step}")
+    return half_width
+
+
+def lanczos_at(x: FloatArray, at: FloatArray, half_width: int) -> FloatArray:
+    """Interpolate the last axis at fractional indices; see `interpolate_lanczos`."""
+    out = np.empty((*x.shape[:-1], len(at)), dtype=x.dtype)
+    for i in range(0, len(at), _PIECE):
+        part = at[i : i + _PIECE]
+        out[..., i : i + _PIECE] = _interpolated(x, part, half_width)
     return out
 
 
-def _lanczos_at(x: FloatArray, at: FloatArray, a: int) -> FloatArray:
+def _interpolated(x: FloatArray, at: FloatArray, a: int) -> FloatArray:
     n = x.shape[-1]
     base = np.rint(at).astype(np.int64)
     part = at - base  # -1/2 to 1/2
-    # from tap to tap the sines of the kernel only turn: three of them do for all
+    # the sines of the kernel's taps follow from three of them by rotation
     sine = np.sin(np.pi * part) * (a / np.pi**2)
     sine_a, cosine_a = np.sin(np.pi / a * part), np.cos(np.pi / a * part)
     inner = base.min() >= a and base.max() < n - a

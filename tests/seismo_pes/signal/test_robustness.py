@@ -89,6 +89,7 @@ RECORD = {
         normalize.multiband_running_absolute_mean(x, RATE, [(0.5, 1), (1, 2)], 5)
     ),
     "normalize.clip": lambda x: normalize.clip(x, 2.0),
+    "normalize.clip_at": lambda x: normalize.clip_at(x, 1.5),
     "normalize.winsorize": lambda x: normalize.winsorize(x, 2.0),
     "normalize.envelope": lambda x: normalize.envelope(x, 5),
     "normalize.agc": lambda x: normalize.agc(x, 5),
@@ -233,9 +234,10 @@ NOT_HERE = {
         "velocity_change",
         "window_starts",
     },
+    "filter": {"butterworth"},
     "ftan": {"gaussian_filters"},
     "rates": {"exact_rate"},
-    "resample": {"rate_ratio"},
+    "resample": {"has_finite_reach", "lanczos_at", "rate_ratio", "require_lanczos"},
     "rotation": {"directions"},
     "spectra": {"fft_length"},
     "taper": {"cosine_edge"},
@@ -244,9 +246,8 @@ NOT_HERE = {
     "whiten": {"band_weights"},
     "window": {"lag_axis_s", "n_lags"},
 }
-# Quality of records has a battery of its own, in test_quality_signal; transforms are
-# those of scipy, see test_fourier.
-ELSEWHERE = {"fourier", "gaps", "psd", "shift", "spikes"}
+# Modules whose functions have such tests of their own.
+ELSEWHERE = {"continuous", "gaps", "psd", "shift", "spikes"}
 
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
