@@ -1,7 +1,7 @@
 """Measurements on waveforms and correlations.
 
-Traces or correlations enter; velocity changes, dispersion curves and measures of data
-quality leave, with their errors.
+Traces or correlations enter; velocity changes with their errors, dispersion curves, and
+amplitudes and spectra of windows leave.
 """
 
 from seismo_pes.measuring.dispersion import DispersionCurve, Ftan, measure_dispersion
@@ -17,12 +17,14 @@ from seismo_pes.measuring.velocity_change import (
     Stretch,
     VelocityChanges,
     Warp,
-    WaveletDelays,
-    WaveletStretch,
     cross_correlate_windows,
     mwcs,
     stretch_windows,
     warp,
+)
+from seismo_pes.measuring.velocity_change_by_frequency import (
+    WaveletDelays,
+    WaveletStretch,
     wavelet,
     wavelet_stretch_windows,
 )

@@ -1,4 +1,4 @@
-"""Dispersion of surface waves in correlations: a function, and the PE made of it."""
+"""Measuring the dispersion of surface waves in correlations."""
 
 from __future__ import annotations
 
@@ -21,9 +21,18 @@ SIDES = ("symmetric", "causal", "acausal")
 
 @dataclass(frozen=True, eq=False)
 class DispersionCurve:
-    """Group and phase velocity of one pair.
+    """Group and phase velocity of one station pair.
 
-    ``picks`` has the arrays of `seismo_pes.signal.ftan.Dispersion`.
+    Attributes
+    ----------
+    first, second : str
+        Channel ids.
+    distance_km : float
+        Distance between the stations.
+    side : str
+        ``symmetric``, ``causal`` or ``acausal``: the lags that were measured.
+    picks : Dispersion
+        Velocities at each period, see `seismo_pes.signal.ftan.Dispersion`.
     """
 
     first: str
@@ -50,34 +59,45 @@ def measure_dispersion(
 ) -> DispersionCurve:
     """Measure group and phase velocity by frequency-time analysis (FTAN).
 
+    If the correlation has several rows, their mean is measured.
+
     Parameters
     ----------
     period_s : sequence of float
-        Periods in seconds.
+        Periods, seconds.
     velocity_km_s : (float, float)
-        Slowest and fastest group velocity.
+        Smallest and largest group velocity of the search, km/s.
     side : str
-        ``symmetric``, ``causal`` or ``acausal``.
+        ``symmetric`` (the mean of both sides), ``causal`` or ``acausal``.
     distance_km : float
-        Between the stations; that of the correlation by default.
+        Distance between the stations; by default that of the correlation.
     reference_km_s : float
-        Phase velocity nearly known at the longest period; none: no phase velocity.
+        Approximate phase velocity at the longest period, km/s; by default phase
+        velocities are not measured.
     alpha : float
-        Width of the Gaussian filters.
+        Width of the Gaussian filters, see `seismo_pes.signal.ftan.ftan`.
     phase_shift_rad : float
-        Phase of the wave; pi/4 for a correlation of noise from all around.
+        Phase of the wave at zero distance; pi/4 for a correlation of noise that comes
+        from all directions.
+
+    Raises
+    ------
+    ParameterError
+        If the side is unknown, or a period, velocity or width is not valid.
+    DataError
+        If the distance is unknown, or the lags are neither -K to K nor 0 to K.
     """
     c = correlation
     if side not in SIDES:
         raise ParameterError(f"side {side!r}: one of {', '.join(SIDES)}")
     distance = c.distance_km if distance_km is None else distance_km
     if not distance > 0:
-        raise DataError(f"{c.id}: distance unknown; give distance_km")
+        raise DataError(f"{c.id}: the distance is unknown; give distance_km")
     row = linear(c.rows)
     if c.first_lag == -(len(row) // 2):
         row = getattr(sides(row), side)
     elif c.first_lag or side != "symmetric":
-        raise DataError(f"{c.id}: its lags are neither -K..K nor 0..K")
+        raise DataError(f"{c.id}: the lags are neither -K..K nor 0..K")
     picks = ftan(
         row,
         c.rate_hz,

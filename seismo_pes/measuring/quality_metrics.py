@@ -1,4 +1,4 @@
-"""How good are the data: amplitudes and spectra of windows, as a PE that listens."""
+"""Metrics of data quality: amplitudes and power spectral densities of windows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import ParameterError
 from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import RECORDS, AnyRecord, Waveforms
-from seismo_pes.preprocessing.segments import merge_segments
+from seismo_pes.preprocessing.segments import Segment, merge_segments
 from seismo_pes.signal import psd as _psd
 from seismo_pes.signal.window import WindowGrid, cut
 
@@ -23,23 +23,26 @@ __all__ = ["MeasureQuality", "WindowQuality", "measure_quality", "psd_percentile
 
 @dataclass(frozen=True, eq=False)
 class WindowQuality:
-    """Measures of the windows of one gapless piece of a channel.
+    """Quality metrics of the windows of one channel segment without gaps.
 
     Attributes
     ----------
     channel_id : str
         ``NET.STA.LOC.CHA``.
     start_ns : numpy.ndarray
-        Starts of the windows, shape (n_windows,), int64.
-    window_s, rate_hz : float
-        Length of the windows, and sampling rate.
+        Starts of the windows, shape (n_windows,), int64, nanoseconds since 1970.
+    window_s : float
+        Length of the windows, seconds.
+    rate_hz : float
+        Sampling rate.
     rms, peak : numpy.ndarray
-        Root mean square and largest distance from the mean, shape (n_windows,).
+        Root mean square, and largest absolute deviation from the mean, in the unit of
+        the data; shape (n_windows,).
     frequency_hz : numpy.ndarray
         Shape (n_bins,), without zero.
     psd_db : numpy.ndarray
-        Power spectral density in dB of (unit of the data)**2 / Hz, shape (n_windows,
-        n_bins).
+        Power spectral density in dB relative to 1 (unit of the data)**2 / Hz, shape
+        (n_windows, n_bins).
     """
 
     channel_id: str
@@ -59,29 +62,34 @@ def measure_quality(
     segment_s: float | None = None,
     origin_ns: int = 0,
 ) -> list[WindowQuality]:
-    """Measure the windows that are wholly covered by data.
+    """Measure the quality metrics of all windows without gaps.
 
     Parameters
     ----------
     stream : obspy.Trace or Stream
-        Left as it is; merged by the rules of `merge`.
-    window_s, step_s : float
-        Length of the windows, and from one start to the next; by default they follow
-        each other.
+        The data, which are not changed; they are merged by the rules of `merge`.
+    window_s : float
+        Length of the windows, seconds.
+    step_s : float, optional
+        Time from the start of a window to the next start, seconds; by default the
+        length of a window.
     segment_s : float, optional
-        Length of the segments of Welch's method; by default a quarter of a window.
+        Length of the segments of Welch's method, seconds; by default a quarter of a
+        window.
     origin_ns : int
-        Windows start at ``origin_ns`` plus multiples of the step.
+        Windows start at ``origin_ns`` plus multiples of the step, nanoseconds since
+        1970.
 
     Returns
     -------
     list of WindowQuality
-        One for each gapless piece that covers a window.
+        One for each segment without gaps that is at least as long as a window.
 
     Raises
     ------
     ParameterError
-        If a length is not positive, or the segment longer than the window.
+        If a length is not positive, a segment is longer than a window, or a window has
+        too few samples.
     """
     step_s = window_s if step_s is None else step_s
     segment_s = window_s / 4 if segment_s is None else segment_s
@@ -92,95 +100,108 @@ def measure_quality(
     grid = WindowGrid(origin_ns, round(window_s * NS), round(step_s * NS))
     traces = [stream] if isinstance(stream, Trace) else stream
     segments, _ = merge_segments(traces, origin_ns)
-    found = []
-    for segment in segments:
-        rate_hz = segment.rate_hz
-        first_ns, n = segment.first_sample, len(segment.data)
-        times = [origin_ns + round(i * NS / rate_hz) for i in (first_ns, first_ns + n)]
-        candidates = _windows(grid, *times)
-        pieces = cut(segment.data, segment.first_sample, grid, rate_hz, candidates)
-        data = pieces.data[pieces.covered]
-        if not len(data):
-            continue
-        data = data[:, : int(pieces.n_samples.min())]
-        starts_ns = grid.start_ns(np.asarray(candidates)[pieces.covered])
-        n_segment = max(2, round(segment_s * rate_hz))
-        if n_segment > data.shape[-1]:
-            raise ParameterError(
-                f"a window of {window_s:g} s has too few samples at {rate_hz:g} Hz"
-            )
-        spectrum = _psd.welch_psd(data, rate_hz, n_segment)
-        away = np.abs(data - data.mean(axis=-1, keepdims=True))
-        found.append(
-            WindowQuality(
-                segment.channel_id,
-                starts_ns,
-                float(window_s),
-                rate_hz,
-                _psd.window_rms(data, data.shape[-1])[:, 0],
-                away.max(axis=-1),
-                spectrum.frequency_hz[1:],
-                _psd.decibel(spectrum.density[:, 1:]),
-            )
+    metrics = (_measure_segment(segment, grid, segment_s) for segment in segments)
+    return [quality for quality in metrics if quality is not None]
+
+
+def _measure_segment(
+    segment: Segment, grid: WindowGrid, segment_s: float
+) -> WindowQuality | None:
+    """Return the metrics of a segment, None if it is shorter than a window."""
+    rate_hz, first, n = segment.rate_hz, segment.first_sample, len(segment.data)
+    start_ns, end_ns = (
+        grid.origin_ns + round(i * NS / rate_hz) for i in (first, first + n)
+    )
+    numbers = _window_numbers(grid, start_ns, end_ns)
+    windows = cut(segment.data, first, grid, rate_hz, numbers)
+    data = windows.data[windows.covered]
+    if not len(data):
+        return None
+    data = data[:, : int(windows.n_samples.min())]
+    window_s = grid.length_ns / NS
+    n_segment = max(2, round(segment_s * rate_hz))
+    if n_segment > data.shape[-1]:
+        raise ParameterError(
+            f"{segment.channel_id}: a window of {window_s:g} s has too few samples at "
+            f"{rate_hz:g} Hz"
         )
-    return found
+    spectrum = _psd.welch_psd(data, rate_hz, n_segment)
+    deviation = np.abs(data - data.mean(axis=-1, keepdims=True))
+    return WindowQuality(
+        segment.channel_id,
+        grid.start_ns(np.asarray(numbers)[windows.covered]),
+        window_s,
+        rate_hz,
+        _psd.window_rms(data, data.shape[-1])[:, 0],
+        deviation.max(axis=-1),
+        spectrum.frequency_hz[1:],
+        _psd.decibel(spectrum.density[:, 1:]),
+    )
 
 
-def _windows(grid: WindowGrid, start_ns: int, end_ns: int) -> range:
-    """Return the windows that may be covered; also before the origin."""
+def _window_numbers(grid: WindowGrid, start_ns: int, end_ns: int) -> range:
+    """Return the numbers of the windows between two times; 0 starts at the origin."""
     first = (start_ns - grid.origin_ns) // grid.step_ns
     last = (end_ns - grid.origin_ns) // grid.step_ns
     return range(first, last + 1)
 
 
 def psd_percentiles(
-    measures: Iterable[WindowQuality], ranks: ArrayLike = (10, 50, 90)
+    metrics: Iterable[WindowQuality], ranks: ArrayLike = (10, 50, 90)
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Percentiles of spectra over all windows of a channel.
+    """Return percentiles of the spectra of all windows, for each channel.
+
+    Parameters
+    ----------
+    metrics : iterable of WindowQuality
+        From `measure_quality`. If the frequencies of a channel change, its spectra with
+        other frequencies than its first ones are left out.
+    ranks : array_like
+        Percentages, shape (n_ranks,).
 
     Returns
     -------
     dict of channel id to (frequency_hz, psd_db)
-        Shapes (n_bins,) and (n_ranks, n_bins). Measures of a channel that have other
-        frequencies than its first ones are left out.
+        Shapes (n_bins,) and (n_ranks, n_bins).
     """
     by_channel: dict[str, list[WindowQuality]] = {}
-    for one in measures:
-        same = by_channel.setdefault(one.channel_id, [])
-        if not same or np.array_equal(same[0].frequency_hz, one.frequency_hz):
-            same.append(one)
+    for quality in metrics:
+        group = by_channel.setdefault(quality.channel_id, [])
+        if not group or np.array_equal(group[0].frequency_hz, quality.frequency_hz):
+            group.append(quality)
     return {
         channel_id: (
-            same[0].frequency_hz,
-            _psd.percentiles(np.concatenate([one.psd_db for one in same]), ranks),
+            group[0].frequency_hz,
+            _psd.percentiles(np.concatenate([x.psd_db for x in group]), ranks),
         )
-        for channel_id, same in by_channel.items()
+        for channel_id, group in by_channel.items()
     }
 
 
 class MeasureQuality(GenericPE):
-    """Measure what passes through: `measure_quality` as a processing element.
+    """Measure amplitudes and spectra of the windows of waveforms that pass through.
 
     Ports
     -----
     input : obspy.Stream, obspy.Trace or Waveforms
-        What comes in stays as it is.
+        The data, which are not changed.
     output : the same type
         The item itself.
     measures : WindowQuality
-        One for each gapless piece.
+        Metrics of one segment without gaps.
 
     Parameters
     ----------
     window_s : float
         Length of the windows, seconds.
     step_s : float, optional
-        From one start to the next, seconds; by default windows follow each other.
+        Time from the start of a window to the next start, seconds; by default the
+        length of a window.
     segment_s : float, optional
         Length of the segments of Welch's method, seconds; by default a quarter of a
         window.
     origin_ns : int
-        Windows start there plus multiples of the step, nanoseconds since 1970.
+        Windows start at this time plus multiples of the step, nanoseconds since 1970.
     """
 
     def __init__(
@@ -197,9 +218,9 @@ class MeasureQuality(GenericPE):
         self._add_output("measures", tuple_type=WindowQuality)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Measure one item."""
+        """Send the metrics of one item, and then the item."""
         item = inputs["input"]
         stream: Stream = item.stream if isinstance(item, Waveforms) else item
-        for one in measure_quality(stream, *self.parameters):
-            yield {"measures": one}
+        for quality in measure_quality(stream, *self.parameters):
+            yield {"measures": quality}
         yield {"output": item}

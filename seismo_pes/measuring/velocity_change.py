@@ -1,8 +1,13 @@
-"""Velocity change from correlations over time: functions, and the PEs made of them."""
+"""Measuring relative velocity changes (dv/v) from the correlations of a pair over time.
+
+Each method compares the current correlations with a reference. All of them give
+`VelocityChanges`; positive dv/v means that waves arrive earlier than in the reference.
+The correlation has a row for each time window, shape (n_windows, n_lags).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +27,6 @@ from seismo_pes.signal.mwcs import mwcs_delays
 from seismo_pes.signal.stack import linear
 from seismo_pes.signal.stretching import stretch
 from seismo_pes.signal.warping import warping_delays
-from seismo_pes.signal.wavelet import (
-    wavelet_delays,
-    wavelet_stretch,
-    wavelet_velocity_change,
-)
 
 __all__ = [
     "CrossCorrelateWindows",
@@ -34,20 +34,16 @@ __all__ = [
     "Stretch",
     "VelocityChanges",
     "Warp",
-    "WaveletDelays",
-    "WaveletStretch",
     "cross_correlate_windows",
     "mwcs",
     "stretch_windows",
     "warp",
-    "wavelet",
-    "wavelet_stretch_windows",
 ]
 
 
 @dataclass(frozen=True, eq=False)
 class VelocityChanges:
-    """Relative velocity changes of one pair over time.
+    """Relative velocity changes of one station pair over time.
 
     Parameters
     ----------
@@ -56,14 +52,15 @@ class VelocityChanges:
     method : str
         ``stretching``, ``mwcs``, ``wcc``, ``dtw``, ``wcs`` or ``wts``.
     start_ns, end_ns : numpy.ndarray
-        Shape (n_windows,), int64: times of the current correlations.
+        Shape (n_windows,), int64: time spans of the current correlations, nanoseconds
+        since 1970.
     dvv, error : numpy.ndarray
         Shape (n_windows,), or (n_windows, n_frequencies) with ``frequency_hz``:
-        relative change against the reference, and its standard error. Positive is
-        faster: waves come earlier.
-    likeness : numpy.ndarray
-        Same shape, 0 to 1: correlation coefficient or mean coherence; NaN where the
-        method has none.
+        relative velocity change against the reference, and its standard error.
+        Positive means faster: waves arrive earlier.
+    coherence : numpy.ndarray
+        Same shape, 0 to 1: the correlation coefficient with the reference (stretching)
+        or the mean coherence; NaN for ``dtw``, which has none.
     frequency_hz : numpy.ndarray, optional
         Shape (n_frequencies,).
     """
@@ -75,8 +72,31 @@ class VelocityChanges:
     end_ns: np.ndarray
     dvv: np.ndarray
     error: np.ndarray
-    likeness: np.ndarray
+    coherence: np.ndarray
     frequency_hz: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        c: Correlation,
+        method: str,
+        dvv: ArrayLike,
+        error: ArrayLike,
+        coherence: ArrayLike,
+        frequency_hz: ArrayLike | None = None,
+    ) -> VelocityChanges:
+        """Return the velocity changes of the rows of a correlation."""
+        return cls(
+            c.first,
+            c.second,
+            method,
+            c.start_ns,
+            c.end_ns,
+            np.asarray(dvv, np.float64),
+            np.asarray(error, np.float64),
+            np.asarray(coherence, np.float64),
+            None if frequency_hz is None else np.asarray(frequency_hz, np.float64),
+        )
 
     @property
     def id(self) -> str:
@@ -84,73 +104,58 @@ class VelocityChanges:
         return f"{self.first}_{self.second}"
 
 
-def _reference(c: Correlation, reference: Correlation | None) -> np.ndarray:
+def reference_trace(c: Correlation, reference: Correlation | None) -> np.ndarray:
+    """Return the stack of the reference, or of the correlation's own rows."""
     if c.data.ndim != 2:
         raise DataError(
-            f"{c.id}: one stack is no series; keep windows or moving stacks"
+            f"{c.id}: a single stack is not a time series; keep windows or moving "
+            "stacks"
         )
     if reference is None:
         return linear(c.data)
-    same = reference.data.shape[-1] == c.data.shape[-1]
-    if not same or reference.first_lag != c.first_lag:
+    n_lags_agree = reference.data.shape[-1] == c.data.shape[-1]
+    if not n_lags_agree or reference.first_lag != c.first_lag:
         raise DataError(f"{c.id}: the reference has other lags")
     return linear(reference.rows)
 
 
-def _made(
+def _fit_rows(
     c: Correlation,
     method: str,
-    dvv: ArrayLike,
-    error: ArrayLike,
-    likeness: ArrayLike,
-    frequency_hz: ArrayLike | None = None,
-) -> VelocityChanges:
-    return VelocityChanges(
-        c.first,
-        c.second,
-        method,
-        c.start_ns,
-        c.end_ns,
-        np.asarray(dvv, np.float64),
-        np.asarray(error, np.float64),
-        np.asarray(likeness, np.float64),
-        None if frequency_hz is None else np.asarray(frequency_hz, np.float64),
-    )
-
-
-def _fitted(
-    c: Correlation,
-    method: str,
-    delays: Callable[[np.ndarray], Delays],
+    measure_delays: Callable[[np.ndarray], Delays],
     low_s: float,
     high_s: float,
     overlap: float,
 ) -> VelocityChanges:
-    """Fit lines to the delays of each row, of windows that share so much."""
-    alike = max(overlap, 1.0)
-    found = [_fit(delays(row), low_s, high_s, alike) for row in c.data]
-    changes = [change for change, _ in found]
-    return _made(
+    """Measure the delays of each row and fit a line to them.
+
+    Neighbouring windows of lag depend on each other: ``overlap`` (length over step) of
+    them count as one in the standard error.
+    """
+    n_dependent = max(overlap, 1.0)
+    fits = [_fit(measure_delays(row), low_s, high_s, n_dependent) for row in c.data]
+    return VelocityChanges.of(
         c,
         method,
-        [change.dvv for change in changes],
-        [change.error for change in changes],
-        [likeness for _, likeness in found],
+        [change.dvv for change, _ in fits],
+        [change.error for change, _ in fits],
+        [coherence for _, coherence in fits],
     )
 
 
 def _fit(
-    found: Delays, low_s: float, high_s: float, n_dependent: float
+    delays: Delays, low_s: float, high_s: float, n_dependent: float
 ) -> tuple[VelocityChange, float]:
-    use = (np.abs(found.lag_s) >= low_s) & (np.abs(found.lag_s) <= high_s)
+    """Return the velocity change and the mean coherence between two absolute lags."""
+    use = (np.abs(delays.lag_s) >= low_s) & (np.abs(delays.lag_s) <= high_s)
     change = velocity_change(
-        found.lag_s[use],
-        found.delay_s[use],
-        found.error_s[use],
+        delays.lag_s[use],
+        delays.delay_s[use],
+        delays.error_s[use],
         n_dependent=n_dependent,
     )
-    likeness = float(found.coherence[use].mean()) if use.any() else np.nan
-    return change, likeness
+    coherence = float(delays.coherence[use].mean()) if use.any() else np.nan
+    return change, coherence
 
 
 def stretch_windows(
@@ -168,21 +173,27 @@ def stretch_windows(
     Parameters
     ----------
     low_s, high_s : float
-        Range of absolute lag in seconds.
+        Range of absolute lag, seconds.
     max_dvv : float
-        Largest relative change searched.
+        Largest relative change of the search.
     n_steps : int
-        Odd number of trials.
+        Number of trial values, odd.
     side : str
         ``both``, ``causal`` or ``acausal``.
     band_hz : (float, float)
-        Band of the correlation in Hz, for the error only.
+        Frequency band of the correlation, Hz; it is used for the error only.
     reference : Correlation
-        The mean of the windows by default.
+        Its stack is the reference; by default the mean of the windows.
+
+    Raises
+    ------
+    DataError
+        If the correlation is a single stack, or the reference has other lags.
+    ParameterError
+        If a parameter is not valid.
     """
-    one = _reference(correlation, reference)
-    found = stretch(
-        one,
+    result = stretch(
+        reference_trace(correlation, reference),
         correlation.data,
         correlation.lags_s,
         low_s,
@@ -192,7 +203,9 @@ def stretch_windows(
         side,
         band_hz,
     )
-    return _made(correlation, "stretching", found.dvv, found.error, found.coefficient)
+    return VelocityChanges.of(
+        correlation, "stretching", result.dvv, result.error, result.coefficient
+    )
 
 
 def mwcs(
@@ -211,22 +224,31 @@ def mwcs(
     Parameters
     ----------
     low_hz, high_hz : float
-        Band of the phases in Hz.
+        Frequency band in which phases are measured, Hz.
     low_s, high_s : float
-        Range of absolute lag in seconds whose delays are fitted by a line.
-    window_s, step_s : float
-        Windows of lag in seconds, and from one to the next.
+        Range of absolute lag whose delays are fitted by a line, seconds.
+    window_s : float
+        Length of the windows of lag, seconds.
+    step_s : float
+        Step from one window of lag to the next, seconds.
     smooth_bins : int
         Half width of the smoothing over frequency, in bins.
     reference : Correlation
-        The mean of the windows by default.
+        Its stack is the reference; by default the mean of the windows.
+
+    Raises
+    ------
+    DataError
+        If the correlation is a single stack, or the reference has other lags.
+    ParameterError
+        If a parameter is not valid.
     """
-    c, one = correlation, _reference(correlation, reference)
+    c, trace = correlation, reference_trace(correlation, reference)
     first_s = c.first_lag / c.rate_hz
 
-    def delays(row: np.ndarray) -> Delays:
+    def measure_delays(row: np.ndarray) -> Delays:
         return mwcs_delays(
-            one,
+            trace,
             row,
             c.rate_hz,
             low_hz,
@@ -237,7 +259,7 @@ def mwcs(
             smooth_bins,
         )
 
-    return _fitted(c, "mwcs", delays, low_s, high_s, window_s / step_s)
+    return _fit_rows(c, "mwcs", measure_delays, low_s, high_s, window_s / step_s)
 
 
 def cross_correlate_windows(
@@ -254,23 +276,32 @@ def cross_correlate_windows(
     Parameters
     ----------
     low_s, high_s : float
-        Range of absolute lag in seconds whose delays are fitted by a line.
-    window_s, step_s : float
-        Windows of lag in seconds, and from one to the next.
+        Range of absolute lag whose delays are fitted by a line, seconds.
+    window_s : float
+        Length of the windows of lag, seconds.
+    step_s : float
+        Step from one window of lag to the next, seconds.
     max_delay_s : float
-        Largest delay searched, in seconds.
+        Largest delay of the search, seconds.
     reference : Correlation
-        The mean of the windows by default.
+        Its stack is the reference; by default the mean of the windows.
+
+    Raises
+    ------
+    DataError
+        If the correlation is a single stack, or the reference has other lags.
+    ParameterError
+        If a parameter is not valid.
     """
-    c, one = correlation, _reference(correlation, reference)
+    c, trace = correlation, reference_trace(correlation, reference)
     first_s = c.first_lag / c.rate_hz
 
-    def delays(row: np.ndarray) -> Delays:
+    def measure_delays(row: np.ndarray) -> Delays:
         return windowed_delays(
-            one, row, c.rate_hz, window_s, step_s, max_delay_s, first_s
+            trace, row, c.rate_hz, window_s, step_s, max_delay_s, first_s
         )
 
-    return _fitted(c, "wcc", delays, low_s, high_s, window_s / step_s)
+    return _fit_rows(c, "wcc", measure_delays, low_s, high_s, window_s / step_s)
 
 
 def warp(
@@ -287,105 +318,39 @@ def warp(
     Parameters
     ----------
     low_s, high_s : float
-        Range of absolute lag in seconds whose delays are fitted by a line.
+        Range of absolute lag whose delays are fitted by a line, seconds.
     max_delay_s : float
-        Largest delay in seconds.
+        Largest delay, seconds.
     max_strain : float
         Largest slope of delay over lag.
     oversample : int
-        Steps of delay in a sample.
+        Number of steps of delay within a sample interval.
     reference : Correlation
-        The mean of the windows by default.
+        Its stack is the reference; by default the mean of the windows.
+
+    Raises
+    ------
+    DataError
+        If the correlation is a single stack, or the reference has other lags.
+    ParameterError
+        If a parameter is not valid.
     """
-    c, one = correlation, _reference(correlation, reference)
+    c, trace = correlation, reference_trace(correlation, reference)
     lag = c.lags_s
     use = (np.abs(lag) >= low_s) & (np.abs(lag) <= high_s)
-    # delays of like amplitudes only
-    size = np.linalg.norm(c.data, axis=1, keepdims=True)
-    like = c.data * (np.linalg.norm(one) / np.where(size > 0, size, 1.0))
-    found = warping_delays(one, like, c.rate_hz, max_delay_s, max_strain, oversample)
+    # warping compares amplitudes: scale each row to the norm of the reference
+    norm = np.linalg.norm(c.data, axis=1, keepdims=True)
+    rows = c.data * (np.linalg.norm(trace) / np.where(norm > 0, norm, 1.0))
+    delays = warping_delays(trace, rows, c.rate_hz, max_delay_s, max_strain, oversample)
     changes = []
-    for delay in found:
-        fitted = velocity_change(lag[use], delay[use])
-        off = delay + fitted.dvv * lag
-        alike = [n_alike(off[use & side]) for side in (lag < 0, lag >= 0)]
-        changes.append(velocity_change(lag[use], delay[use], n_dependent=max(alike)))
+    for delay in delays:
+        first_fit = velocity_change(lag[use], delay[use])
+        residual = delay + first_fit.dvv * lag
+        # delays at neighbouring lags depend on each other, which the error must include
+        n_dependent = max(n_alike(residual[use & s]) for s in (lag < 0, lag >= 0))
+        changes.append(velocity_change(lag[use], delay[use], n_dependent=n_dependent))
     dvv, error = [x.dvv for x in changes], [x.error for x in changes]
-    return _made(c, "dtw", dvv, error, [np.nan] * len(changes))
-
-
-def wavelet(
-    correlation: Correlation,
-    frequency_hz: Sequence[float],
-    low_s: float,
-    high_s: float,
-    n_cycles: float = 6.0,
-    smooth_frequencies: int = 3,
-    least_coherence: float = 0.5,
-    reference: Correlation | None = None,
-) -> VelocityChanges:
-    """Measure velocity change at each frequency by wavelet cross-spectra (WCS).
-
-    Parameters
-    ----------
-    frequency_hz : sequence of float
-        Frequencies in Hz, rising.
-    low_s, high_s : float
-        Range of absolute lag in seconds.
-    n_cycles : float
-        Of the Morlet wavelet: radians under its envelope.
-    smooth_frequencies : int
-        Odd number of frequencies to smooth over.
-    least_coherence : float
-        Lags below it do not enter.
-    reference : Correlation
-        The mean of the windows by default.
-    """
-    c, one = correlation, _reference(correlation, reference)
-    lag = c.lags_s
-    use = (np.abs(lag) >= low_s) & (np.abs(lag) <= high_s)
-    rows, likeness = [], []
-    for row in c.data:
-        found = wavelet_delays(
-            one, row, c.rate_hz, frequency_hz, n_cycles, smooth_frequencies
-        )
-        rows.append(wavelet_velocity_change(found, lag, low_s, high_s, least_coherence))
-        likeness.append(found.coherence[:, use].mean(axis=1))
-    dvv = [[change.dvv for change in row] for row in rows]
-    error = [[change.error for change in row] for row in rows]
-    return _made(c, "wcs", dvv, error, likeness, frequency_hz)
-
-
-def wavelet_stretch_windows(
-    correlation: Correlation,
-    frequency_hz: Sequence[float],
-    low_s: float,
-    high_s: float,
-    max_dvv: float = 0.02,
-    n_cycles: float = 6.0,
-    reference: Correlation | None = None,
-) -> VelocityChanges:
-    """Measure velocity change at each frequency by stretching wavelets (WTS).
-
-    Parameters
-    ----------
-    frequency_hz : sequence of float
-        Frequencies in Hz, rising.
-    low_s, high_s : float
-        Range of absolute lag in seconds.
-    max_dvv : float
-        Largest relative change searched.
-    n_cycles : float
-        Of the Morlet wavelet: radians under its envelope.
-    reference : Correlation
-        The mean of the windows by default.
-    """
-    c, one = correlation, _reference(correlation, reference)
-    found = wavelet_stretch(
-        one, c.data, c.lags_s, frequency_hz, low_s, high_s, max_dvv, n_cycles
-    )
-    dvv, error, likeness = found.dvv, found.error, found.coefficient
-    return _made(c, "wts", dvv, error, likeness, frequency_hz)
+    return VelocityChanges.of(c, "dtw", dvv, error, [np.nan] * len(changes))
 
 
 _PORTS = "Correlation", "VelocityChanges"
@@ -396,5 +361,3 @@ CrossCorrelateWindows = item_element(
     cross_correlate_windows, "CrossCorrelateWindows", *_PORTS
 )
 Warp = item_element(warp, "Warp", *_PORTS)
-WaveletDelays = item_element(wavelet, "WaveletDelays", *_PORTS)
-WaveletStretch = item_element(wavelet_stretch_windows, "WaveletStretch", *_PORTS)

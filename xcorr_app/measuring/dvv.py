@@ -147,7 +147,7 @@ def _tabulate(
     for name, values in (
         ("dvv", changes.dvv),
         ("error", changes.error),
-        ("coherence", changes.likeness),
+        ("coherence", changes.coherence),
     ):
         rows[name] = values.reshape(shape)
     return rows.ravel()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import DataError
+from seismo_pes import measuring
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.measuring import velocity_change
 from seismo_pes.signal.filter import bandpass
 from seismo_pes.signal.taper import taper
 from xcorr_app.measuring.dvv_settings import DvvSettings
@@ -60,7 +60,7 @@ def lag_range(
 
 def measure_changes(
     correlation: Correlation, reference: Correlation, settings: DvvSettings
-) -> velocity_change.VelocityChanges:
+) -> measuring.VelocityChanges:
     """Measure the changes of a series of correlations against a reference.
 
     Parameters
@@ -89,30 +89,30 @@ def measure_changes(
     window_s = _window_s(settings, high_s - low_s)
     windows: dict[str, Any] = {"window_s": window_s, "step_s": window_s / 4}
     delay_s = max(max_dvv * high_s, 2 / correlation.rate_hz)
-    methods: dict[str, Callable[[], velocity_change.VelocityChanges]] = {
-        "stretching": lambda: velocity_change.stretch_windows(
+    methods: dict[str, Callable[[], measuring.VelocityChanges]] = {
+        "stretching": lambda: measuring.stretch_windows(
             correlation,
             max_dvv=max_dvv,
             side=settings.side,
             band_hz=settings.band_hz,
             **lags,
         ),
-        "mwcs": lambda: velocity_change.mwcs(
+        "mwcs": lambda: measuring.mwcs(
             correlation, low_hz=low_hz, high_hz=high_hz, **windows, **lags
         ),
-        "wcc": lambda: velocity_change.cross_correlate_windows(
+        "wcc": lambda: measuring.cross_correlate_windows(
             correlation, max_delay_s=min(delay_s, 0.45 * window_s), **windows, **lags
         ),
-        "dtw": lambda: velocity_change.warp(
+        "dtw": lambda: measuring.warp(
             correlation,
             max_delay_s=delay_s,
             max_strain=min(max(2 * max_dvv, LEAST_STRAIN), 1.0),
             **lags,
         ),
-        "wcs": lambda: velocity_change.wavelet(
+        "wcs": lambda: measuring.wavelet(
             correlation, frequency_hz=settings.frequencies_hz, **lags
         ),
-        "wts": lambda: velocity_change.wavelet_stretch_windows(
+        "wts": lambda: measuring.wavelet_stretch_windows(
             correlation,
             frequency_hz=settings.frequencies_hz,
             max_dvv=max_dvv,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes import measuring as dvv
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.measuring import velocity_change as dvv
 from seismo_pes.measuring.dispersion import Ftan, measure_dispersion
 from seismo_pes.signal.filter import bandpass
 
@@ -78,7 +78,7 @@ def test_known_change_is_found(method, options, tolerance, dtype):
 def test_known_change_is_found_at_each_frequency(method):
     f = [0.6, 0.9, 1.2]
     found = method(series(), f, **COMMON, reference=reference())
-    assert found.dvv.shape == found.error.shape == found.likeness.shape == (5, 3)
+    assert found.dvv.shape == found.error.shape == found.coherence.shape == (5, 3)
     assert found.frequency_hz.tolist() == f
     assert np.median(np.abs(found.dvv - TRUTH[:, None])) < 4e-4
 
