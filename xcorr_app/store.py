@@ -25,10 +25,10 @@ from xcorr_app.results.index import (
     pair_table,
     read_index_file,
 )
-from xcorr_app.results.layout import Table, table_from_parts
-from xcorr_app.results.reader import RowReader
+from xcorr_app.results.parts import Table, table_from_parts
+from xcorr_app.results.row_reader import RowReader
 from xcorr_app.results.runfile import INDEX_FILE, RUN_FILE, RunInfo, read_run
-from xcorr_app.results.stacks import bands_of
+from xcorr_app.results.stack_names import bands_of
 
 if TYPE_CHECKING:
     from obspy import Stream

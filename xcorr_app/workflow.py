@@ -34,14 +34,16 @@ from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.spans import ReadWaveforms
 from seismo_pes.writing.correlation_writer import FULL_DISK_NOTE, WriteCorrelations
 from xcorr_app.config import Config
-from xcorr_app.estimating.estimate import estimate_of, roughly_s
+from xcorr_app.estimating.estimate import estimate_of, rough_seconds
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.division import Needed
 from xcorr_app.results.index import finalize
 from xcorr_app.running.follow import Follow
 from xcorr_app.running.restack import RestackPairs
-from xcorr_app.running.session import Restack, Todo, n_lags_of, open_session, restacking
+from xcorr_app.running.second_phase import RestackWork, restack_work
+from xcorr_app.running.session import open_session
 from xcorr_app.running.summary import RunSummary
+from xcorr_app.running.work import Work
 
 __all__ = ["build_graph", "build_restack_graph", "run"]
 
@@ -55,19 +57,19 @@ class Spans(IterativePE):
         return data
 
 
-def build_graph(todo: Todo, needed: Needed) -> WorkflowGraph:
+def build_graph(work: Work, needed: Needed) -> WorkflowGraph:
     """Connect the elements of the first phase; all of them share all processes."""
-    plan, division = todo.plan, todo.division
+    plan, division = work.plan, work.division
     config, ids = plan.config, [channel.id for channel in plan.channels]
     spans, read = Spans(), ReadWaveforms()
     preprocess = Preprocess(plan)
     spectra = WindowSpectra(plan.settings, {id_: k for k, id_ in enumerate(ids)})
     tiles = Tiles(
         division.blocks,
-        Counter(span.period for span in _spans(todo, needed)),
+        Counter(span.period for span in _spans(work, needed)),
         needed,
         plan.pairs.selection,
-        todo.shares.gather,
+        work.shares.gather,
         config.out,
         plan.pairs.rotation,
     )
@@ -86,38 +88,38 @@ def build_graph(todo: Todo, needed: Needed) -> WorkflowGraph:
     graph.connect(preprocess, "output", spectra, "input")
     graph.connect(spectra, "output", tiles, "input")
     graph.connect(tiles, "output", correlate, "input")
-    graph.connect(correlate, "output", _writer(todo), "input")
+    graph.connect(correlate, "output", _writer(work), "input")
     graph.partitions = [graph.pes]
     return graph
 
 
-def build_restack_graph(todo: Todo, restack: Restack) -> WorkflowGraph:
+def build_restack_graph(work: Work, restack: RestackWork) -> WorkflowGraph:
     """Connect the elements of the second phase; all of them share all processes."""
-    plan = todo.plan
+    plan = work.plan
     spans = Spans()
     stack = RestackPairs(
         plan.config.out,
         restack.parts,
         restack.derived,
-        n_lags_of(plan),
+        plan.n_lags,
         plan.config.dtype,
-        todo.shares.restack,
+        work.shares.restack,
     )
     graph = WorkflowGraph()
     graph.connect(spans, "output", stack, "input")
-    graph.connect(stack, "output", _writer(todo), "input")
+    graph.connect(stack, "output", _writer(work), "input")
     graph.partitions = [graph.pes]
     return graph
 
 
-def _writer(todo: Todo) -> WriteCorrelations:
-    assert todo.run is not None
-    about, session = todo.run.about(), todo.run.session
-    return WriteCorrelations(todo.plan.config.out, about=about, session=session)
+def _writer(work: Work) -> WriteCorrelations:
+    assert work.run is not None
+    about, session = work.run.about(), work.run.session
+    return WriteCorrelations(work.plan.config.out, about=about, session=session)
 
 
-def _spans(todo: Todo, needed: Needed) -> list[ChannelSpan]:
-    return [span for span in todo.plan.spans if span.period in needed]
+def _spans(work: Work, needed: Needed) -> list[ChannelSpan]:
+    return [span for span in work.plan.spans if span.period in needed]
 
 
 # ------------------------------------------------------------------ running
@@ -142,39 +144,39 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
     """
     began = time.perf_counter()
     with RunLock(config.out) as lock, report_full_disk(config.out, FULL_DISK_NOTE):
-        todo = share(config.mapping, lambda: open_session(config, lock))
-        if progress is not None and place().rank == 0 and roughly_s(todo) > LONG_S:
-            progress.note(estimate_of(todo).line())
+        work = share(config.mapping, lambda: open_session(config, lock))
+        if progress is not None and place().rank == 0 and rough_seconds(work) > LONG_S:
+            progress.note(estimate_of(work).line())
         try:
-            results = _both_phases(todo, progress)
+            results = _both_phases(work, progress)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"{config.out}: --resume goes on with it") from stop
         if not all(result.complete for result in results):
             return None
         finalize(config.out)
-        return _summary(todo, results, time.perf_counter() - began)
+        return _summary(work, results, time.perf_counter() - began)
 
 
-def _both_phases(todo: Todo, progress: Progress | None) -> list[RunResult]:
+def _both_phases(work: Work, progress: Progress | None) -> list[RunResult]:
     results = []
-    follow = None if progress is None else Follow(todo, progress)
-    for needed in todo.rounds:
-        spans = [{"input": span} for span in _spans(todo, needed)]
-        results.append(_run(todo, build_graph(todo, needed), spans, follow))
-    restack = share(todo.plan.config.mapping, lambda: restacking(todo))
+    follow = None if progress is None else Follow(work, progress)
+    for needed in work.rounds:
+        spans = [{"input": span} for span in _spans(work, needed)]
+        results.append(_run(work, build_graph(work, needed), spans, follow))
+    restack = share(work.plan.config.mapping, lambda: restack_work(work))
     if restack is not None:
         if follow is not None:
             follow.restacking(len(restack.tiles))
         tiles = [{"input": tile} for tile in restack.tiles]
-        graph = build_restack_graph(todo, restack)
-        results.append(_run(todo, graph, tiles, follow))
+        graph = build_restack_graph(work, restack)
+        results.append(_run(work, graph, tiles, follow))
     return results
 
 
 def _run(
-    todo: Todo, graph: WorkflowGraph, items: list[dict[str, Any]], follow: Follow | None
+    work: Work, graph: WorkflowGraph, items: list[dict[str, Any]], follow: Follow | None
 ) -> RunResult:
-    config = todo.plan.config
+    config = work.plan.config
     return run_graph(
         graph,
         {"Spans": items},
@@ -185,10 +187,10 @@ def _run(
     )
 
 
-def _summary(todo: Todo, results: Sequence[RunResult], seconds: float) -> RunSummary:
+def _summary(work: Work, results: Sequence[RunResult], seconds: float) -> RunSummary:
     from xcorr_app import store
 
-    plan = todo.plan
+    plan = work.plan
     skipped = list(plan.skipped)
     for result in results:
         for ports in result.outputs.values():
@@ -207,8 +209,8 @@ def _summary(todo: Todo, results: Sequence[RunResult], seconds: float) -> RunSum
             out=Path(plan.config.out),
             skipped=skipped,
             failures=[one for result in results for one in result.failures],
-            how=todo.how,
-            n_tiles=todo.n_tiles,
-            n_kept=todo.n_kept,
+            how=work.how,
+            n_tiles=work.n_tiles,
+            n_kept=work.n_kept,
             n_possible=plan.pairs.n_possible,
         )

@@ -31,9 +31,16 @@ from xcorr_app.planning.division import (
     pairs_of_tiles,
     rounds_of,
 )
-from xcorr_app.planning.memory import GB, MB, Load, available_bytes, shares
+from xcorr_app.planning.memory import (
+    GB,
+    MB,
+    Load,
+    Resources,
+    available_bytes,
+    shares,
+)
 from xcorr_app.planning.pairs import ChosenPairs
-from xcorr_app.running.resume import needed_tiles
+from xcorr_app.running.work import needed_tiles
 
 DAY_NS = 86_400 * 10**9
 
@@ -67,7 +74,7 @@ def stations(n, components="Z"):
 
 
 def test_blocks_are_ranges_that_hold_every_channel_once():
-    made = divide(job(stations(100)), 2, 8 * GB)
+    made = divide(job(stations(100)), Resources(2, 8 * GB))
     assert made.blocks[0][0] == 0
     assert made.blocks[-1][1] == 100
     for (_, stop), (first, _) in zip(made.blocks, made.blocks[1:], strict=False):
@@ -78,7 +85,7 @@ def test_blocks_are_ranges_that_hold_every_channel_once():
 @pytest.mark.parametrize("n", [1, 2, 7, 50])
 def test_instruments_are_not_cut(n):
     ids = stations(n, "ENZ")
-    made = divide(job(ids), 2, 8 * GB)
+    made = divide(job(ids), Resources(2, 8 * GB))
     assert all(first % 3 == stop % 3 == 0 for first, stop in made.blocks)
     assert sum(stop - first for first, stop in made.blocks) == len(ids)
 
@@ -89,23 +96,25 @@ def test_channels_that_are_made_of_others_are_in_no_block():
         rotated=dict.fromkeys((0, 1, 2), (2, 6, 7)),
         pairs=lambda i, j, selection: SimpleNamespace(wanted=np.zeros((0, 3, 3))),
     )
-    made = divide(job(ids, rotation=rotation), 1, 8 * GB)
+    made = divide(job(ids, rotation=rotation), Resources(1, 8 * GB))
     assert made.block_of(5) >= 0
     assert made.block_of(6) == made.block_of(7) == -1
 
 
 def test_less_memory_makes_smaller_blocks():
-    loads = [divide(job(stations(200), rate_hz=50.0), 2, m * GB) for m in (16, 2)]
+    loads = [
+        divide(job(stations(200), rate_hz=50.0), Resources(2, m * GB)) for m in (16, 2)
+    ]
     sizes = [max(stop - first for first, stop in one.blocks) for one in loads]
     assert sizes[1] < sizes[0]
 
 
 def test_one_group_if_its_sums_fit_else_days():
-    small = divide(job(stations(10), 30), 1, 4 * GB)
+    small = divide(job(stations(10), 30), Resources(1, 4 * GB))
     assert small.groups == (Group("all", tuple(range(100, 130))),)
     assert not small.derives
     assert small.sums_up
-    days = divide(job(stations(10), 3, substack="day"), 1, 4 * GB)
+    days = divide(job(stations(10), 3, substack="day"), Resources(1, 4 * GB))
     assert (days.unit, days.groups) == ("day", ())
     assert days.derives
     assert not days.sums_up
@@ -113,7 +122,7 @@ def test_one_group_if_its_sums_fit_else_days():
 
 def test_long_runs_leave_rows_now_and_then(monkeypatch):
     monkeypatch.setattr(division, "CHECKPOINT_S", 5.0)
-    made = divide(job(stations(10), 300), 1, 4 * GB)
+    made = divide(job(stations(10), 300), Resources(1, 4 * GB))
     assert len(made.groups) > 3
     assert [s for one in made.groups for s in one.periods] == list(range(100, 400))
     assert made.groups[0].name == ".1970-04-11"
@@ -122,13 +131,13 @@ def test_long_runs_leave_rows_now_and_then(monkeypatch):
 
 def test_growing_only_adds():
     ids = stations(20)
-    old = divide(job(ids, 5), 2, 4 * GB)
-    new = extend(old, job([*ids, *stations(25)[20:]], 8), 20, 2, 4 * GB)
+    old = divide(job(ids, 5), Resources(2, 4 * GB))
+    new = extend(old, job([*ids, *stations(25)[20:]], 8), 20, Resources(2, 4 * GB))
     assert new.blocks[: len(old.blocks)] == old.blocks
     assert new.blocks[len(old.blocks)][0] == 20
     assert new.blocks[-1][1] == 25
     assert new.groups == (*old.groups, Group(".1970-04-16", (105, 106, 107)))
-    assert extend(old, job(ids, 5), 20, 2, 4 * GB) == old
+    assert extend(old, job(ids, 5), 20, Resources(2, 4 * GB)) == old
 
 
 def test_what_is_needed():
@@ -145,7 +154,7 @@ def test_what_is_needed():
 
 def test_rounds_hold_their_share_and_everything_once():
     one = job(stations(60), 3)
-    made = divide(one, 1, 4 * GB)
+    made = divide(one, Resources(1, 4 * GB))
     pairs, load = pairs_of_tiles(one.pairs, made.blocks), Load.of(one)
     needed = needed_tiles(one, made, pairs)
     most = sum(pairs.values()) * load.sums // 4
@@ -166,7 +175,7 @@ def test_shares_add_up_to_no_more_than_there_is():
     for processes in (1, 2, 8):
         for sums in (0, GB, 100 * GB):
             memory = 8 * GB
-            made = shares(memory, processes, load, sums)
+            made = shares(Resources(processes, memory), load, sums)
             under_way = 2 * 4 * processes * made.block
             held = made.gather + made.sums + under_way + processes * load.process
             assert held <= memory
@@ -176,7 +185,7 @@ def test_shares_add_up_to_no_more_than_there_is():
 def test_too_little_memory_is_refused():
     load = Load(trace=7 * MB, spectrum=10 * MB, row=40_004, sums=80_008)
     with pytest.raises(ParameterError, match=r"--memory-gb 0.5: 4 processes .*fewer"):
-        shares(GB // 2, 4, load, 0)
+        shares(Resources(4, GB // 2), load)
     assert 0 < available_bytes() < 2**50
 
 

@@ -52,7 +52,7 @@ def test_counts_are_those_of_the_run(words, tmp_path, capsys, options):
             int((results.windows(s)["part"] >= 0).sum()) for s in results.stacks
         )
         assert int(found["pairs"]) == len(results)
-    at_most = int(found["rows"].replace(",", ""))
+    at_most = int(found["correlations"].split()[0].replace(",", ""))
     if "window" in options or "hour" in options:  # as if the days were full
         assert at_most > n_rows
     else:
@@ -67,7 +67,7 @@ def test_what_is_left_of_a_run(words, tmp_path, capsys):
     before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*"))
     assert cli.main([*words, "--substack", "day", "--update", "--dry-run"]) == 0
     text = capsys.readouterr().out
-    assert re.search(r"^tiles +0 ", text, re.MULTILINE)
+    assert re.search(r"^correlations +0 ", text, re.MULTILINE)
     after = sorted(path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*"))
     assert before == after
 

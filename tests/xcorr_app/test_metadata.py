@@ -15,7 +15,7 @@ from obspy.core.inventory import Channel, Inventory, Network, Station
 from tests.xcorr_app.conftest import DAY
 from tests.xcorr_app.test_resume import check_close, made_and_kept
 from xcorr_app import cli
-from xcorr_app.running.metadata import renewed
+from xcorr_app.running.metadata_digests import changed_periods
 from xcorr_app.synthetic_response import velocity_response
 
 STATIONS = ("AAA", "BBB", "CCC")
@@ -168,6 +168,6 @@ def test_only_days_that_the_run_had_count():
     before = {"A": ((3, "x"), (5, "y"))}
     now = {"A": ((3, "x"), (4, "z"), (5, "y"), (7, "new")), "B": ((3, "x"),)}
     spans = [Span(id_, period) for id_ in "AB" for period in range(2, 9)]
-    assert renewed(before, now, spans, {3, 4, 5, 6}) == {"A": {4}}
-    assert renewed(before, now, spans, range(2, 9)) == {"A": {4, 7, 8}}
-    assert renewed({}, now, spans, range(2, 9)) == {}
+    assert changed_periods(before, now, spans, {3, 4, 5, 6}) == {"A": {4}}
+    assert changed_periods(before, now, spans, range(2, 9)) == {"A": {4, 7, 8}}
+    assert changed_periods({}, now, spans, range(2, 9)) == {}

@@ -13,8 +13,9 @@ from seismo_pes.metadata.stations import Channel
 from seismo_pes.stacking.stacks import bootstrap, stack
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app.results.runfile import Redo, create_run, new_session, read_run, write_run
-from xcorr_app.running.baserows import base_rows, moving_stacks
-from xcorr_app.running.restack import Derived, RestackPairs
+from xcorr_app.running.moving import moving_stacks
+from xcorr_app.running.restack import DerivedStacks, RestackPairs
+from xcorr_app.running.substacks import substack_rows
 
 DAY_NS = 86_400 * 10**9
 N_LAGS = 15
@@ -57,7 +58,7 @@ def batches():
 
 def restacked(out, derived, memory_bytes=1 << 20):
     """Return the rows of every stack of every pair, and the tiles that were ended."""
-    parts, tiles = base_rows(out)
+    parts, tiles = substack_rows(out)
     pe = pickle.loads(
         pickle.dumps(
             RestackPairs(str(out), parts, derived, N_LAGS, "float32", memory_bytes)
@@ -108,7 +109,7 @@ def write(out, batches, **kw):
 def test_all_is_the_mean_weighted_by_windows(tmp_path, batches, memory_bytes):
     begin(tmp_path)
     write(tmp_path, batches)
-    found, ended = restacked(tmp_path, Derived(1.0), memory_bytes)
+    found, ended = restacked(tmp_path, DerivedStacks(1.0), memory_bytes)
     assert ended == [(0, 0, -1), (0, 1, -1)]
     assert set(found) == {(0, 1, "all"), (0, 2, "all"), (1, 3, "all")}
     for (i, j, _), (data, n_windows, start_ns, end_ns) in found.items():
@@ -119,7 +120,7 @@ def test_all_is_the_mean_weighted_by_windows(tmp_path, batches, memory_bytes):
 
 
 def test_the_order_and_the_memory_do_not_change_a_bit(tmp_path, batches):
-    derived = Derived(1.0, moving=moving_stacks(*span(), 3 * 86400, 86400))
+    derived = DerivedStacks(1.0, moving=moving_stacks(*span(), 3 * 86400, 86400))
     seen = []
     for name, order, memory in (("a", 1, 1 << 20), ("b", -1, 500)):
         begin(tmp_path / name)
@@ -141,7 +142,7 @@ def test_moving_stacks(tmp_path, batches):
     begin(tmp_path)
     write(tmp_path, batches)
     moving = moving_stacks(*span(), 3 * 86400, 2 * 86400)
-    found, _ = restacked(tmp_path, Derived(1.0, moving=moving))
+    found, _ = restacked(tmp_path, DerivedStacks(1.0, moving=moving))
     # every second day since 1970 is an even one; the last that fits begins on the 14th
     assert [one.name[:10] for one in moving] == [DAYS[0], DAYS[2], DAYS[4]]
     for first, one in zip((0, 2, 4), moving, strict=True):
@@ -173,7 +174,7 @@ def test_moving_stacks_of_a_longer_time_are_the_same_and_more():
 def test_other_kinds_of_stack(tmp_path, batches, kind, options):
     begin(tmp_path)
     write(tmp_path, batches)
-    found, _ = restacked(tmp_path, Derived(1.0, kind, options))
+    found, _ = restacked(tmp_path, DerivedStacks(1.0, kind, options))
     for pair in ((0, 2), (1, 3)):
         rows, n, *_ = rows_of(batches, pair)
         one = Correlation.of("", "", rows, 1.0, n_windows=n)
@@ -189,7 +190,7 @@ def test_uncertainty(tmp_path):
         one.n_windows[:] = 24
     write(tmp_path, made)
     write(tmp_path, [day_rows(0, [(0, 1)], rng, tile=(0, 0))])
-    found, _ = restacked(tmp_path, Derived(1.0, uncertainty=True))
+    found, _ = restacked(tmp_path, DerivedStacks(1.0, uncertainty=True))
     rows, n, *_ = rows_of(made, (0, 2))
     known = bootstrap(Correlation.of("", "", rows, 1.0, n_windows=n)).deviation
     # the same estimate by other draws: 200 of them are good to some 5 % each
@@ -203,7 +204,7 @@ def test_uncertainty_is_that_of_the_kind_of_stack(tmp_path, kind, options):
     begin(tmp_path)
     made = [day_rows(k, [(0, 2)], rng) for k in range(8)]
     write(tmp_path, made)
-    derived = Derived(1.0, kind, options, uncertainty=True)
+    derived = DerivedStacks(1.0, kind, options, uncertainty=True)
     found, _ = restacked(tmp_path, derived)
     rows, n, *_ = rows_of(made, (0, 2))
     draws = []
@@ -224,7 +225,7 @@ def test_bands_are_apart(tmp_path):
     }
     write(tmp_path, [one for pair in zip(*made.values(), strict=True) for one in pair])
     moving = moving_stacks(*span(), 2 * 86400, 86400)
-    found, _ = restacked(tmp_path, Derived(1.0, moving=moving))
+    found, _ = restacked(tmp_path, DerivedStacks(1.0, moving=moving))
     for band, batches in made.items():
         n = np.array([one.n_windows[0] for one in batches])
         rows = np.array([one.data[0] for one in batches], "f8")
@@ -243,7 +244,7 @@ def test_the_last_row_counts_and_outdated_ones_do_not(tmp_path, batches):
     write(tmp_path, [again], session=2)
     run = new_session(read_run(tmp_path), "update", redo=(Redo(-1, FIRST + 2, 2),))
     write_run(tmp_path, run)
-    found, _ = restacked(tmp_path, Derived(1.0))
+    found, _ = restacked(tmp_path, DerivedStacks(1.0))
     kept = [one for one in batches if one not in outdated and one.stack != DAYS[0]]
     rows, n, *_ = rows_of([*kept, again], (0, 2))
     data = found[0, 2, "all"][0]
@@ -253,14 +254,14 @@ def test_the_last_row_counts_and_outdated_ones_do_not(tmp_path, batches):
 def test_derived_rows_are_not_stacked_again(tmp_path, batches):
     begin(tmp_path)
     write(tmp_path, batches)
-    before, _ = restacked(tmp_path, Derived(1.0))
-    parts, tiles = base_rows(tmp_path)
-    pe = RestackPairs(str(tmp_path), parts, Derived(1.0), N_LAGS, "float32")
+    before, _ = restacked(tmp_path, DerivedStacks(1.0))
+    parts, tiles = substack_rows(tmp_path)
+    pe = RestackPairs(str(tmp_path), parts, DerivedStacks(1.0), N_LAGS, "float32")
     pe.preprocess()
     made = [o["output"] for t in tiles.values() for o in pe.process({"input": t})]
     pe.postprocess()
     write(tmp_path, made)
-    after, _ = restacked(tmp_path, Derived(1.0))
+    after, _ = restacked(tmp_path, DerivedStacks(1.0))
     assert set(before) == set(after)
     for key, (data, *_) in before.items():
         np.testing.assert_array_equal(after[key][0], data)

@@ -21,7 +21,7 @@ from seismo_pes.writing.part_files import read_layout
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import cli, store
 from xcorr_app.planning import division
-from xcorr_app.results.layout import finished_tiles
+from xcorr_app.results.parts import finished_tiles
 from xcorr_app.results.runfile import read_run
 
 STATIONS = ("AAA", "BBB", "CCC", "DDD")
@@ -221,14 +221,14 @@ def test_without_substacks(tmp_path, words, monkeypatch, after, length):
 
 
 def test_sums_that_do_not_fit_are_made_in_rounds(tmp_path, words, monkeypatch):
-    from xcorr_app.running import session
+    from xcorr_app.running import work
 
     assert cli.main(words("whole", *COMMON)) == 0
 
     def tight(needed, made, pairs, load, sums):
         return division.rounds_of(needed, made, pairs, load, 2 * load.sums)
 
-    monkeypatch.setattr(session, "rounds_of", tight)
+    monkeypatch.setattr(work, "rounds_of", tight)
     with monkeypatch.context() as during:
         break_off(during, 3, KeyboardInterrupt)
         read = count_reads(during)

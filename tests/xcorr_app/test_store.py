@@ -19,7 +19,7 @@ from seismo_pes.writing.part_files import read_layout
 from xcorr_app import store
 from xcorr_app.results.correlation import peaks, signal_to_noise
 from xcorr_app.results.index import finalize
-from xcorr_app.results.layout import finished_tiles
+from xcorr_app.results.parts import finished_tiles
 from xcorr_app.results.runfile import Redo, create_run, new_session, read_run, write_run
 
 N_LAGS = 21

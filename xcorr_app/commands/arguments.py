@@ -84,7 +84,7 @@ def add_stack(parser: Parser, help: str = "") -> None:
 
 def chosen_stack(store: Store, given: argparse.Namespace) -> str | None:
     """Return the full name of the stack that is meant."""
-    from xcorr_app.results.stacks import full_name
+    from xcorr_app.results.stack_names import full_name
 
     return full_name(store, given.stack, span("--band", given.band))
 

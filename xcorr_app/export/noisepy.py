@@ -28,7 +28,7 @@ from xcorr_app.export.target import (
     write_about,
 )
 from xcorr_app.results.correlation import Correlation
-from xcorr_app.results.stacks import UNITS
+from xcorr_app.results.stack_names import UNITS
 from xcorr_app.store import Store
 
 __all__ = ["export_noisepy"]

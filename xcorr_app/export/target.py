@@ -12,7 +12,7 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from xcorr_app.results.correlation import Correlation
-from xcorr_app.results.stacks import bands_of, split, unit_of
+from xcorr_app.results.stack_names import bands_of, split, unit_of
 from xcorr_app.store import Store
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError, suggest
-from xcorr_app.results.stacks import UNITS, band_hz, over_time
+from xcorr_app.results.stack_names import UNITS, band_hz, over_time
 from xcorr_app.store import Store
 
 __all__ = ["BY_FREQUENCY", "METHODS", "DvvSettings", "band_of", "choose_settings"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from xcorr_app import store as stores
 from xcorr_app.measuring.tables import format_number, temporary_path
-from xcorr_app.results.stacks import split
+from xcorr_app.results.stack_names import split
 from xcorr_app.store import Store
 
 __all__ = ["CHANGE", "NETWORK", "ChangeTable"]

@@ -17,7 +17,7 @@ import numpy as np
 
 from seismo_pes.correlating.tiles.gathering import block_size, wanted_tiles
 from seismo_pes.correlating.windows.substacks import Substacks, period_name
-from xcorr_app.planning.memory import MB, Load, Shares, in_one_process, shares
+from xcorr_app.planning.memory import MB, Load, Resources, shares
 from xcorr_app.planning.pairs import ChosenPairs
 from xcorr_app.planning.plan import RunPlan
 
@@ -137,18 +137,23 @@ class Division:
 # ------------------------------------------------------------------ dividing
 
 
-def divide(plan: RunPlan, processes: int, memory_bytes: int) -> Division:
-    """Divide a run that starts.
+def divide(plan: RunPlan, resources: Resources) -> Division:
+    """Divide the work of a run that starts.
+
+    Parameters
+    ----------
+    plan
+        The plan of the run.
+    resources
+        Processes and memory.
 
     Raises
     ------
     ParameterError
-        If the memory does not do.
+        If the memory is too small.
     """
     config, load = plan.config, Load.of(plan)
-    simple = in_one_process(config)
-    share = shares(memory_bytes, processes, load, 0, simple)
-    blocks = _blocks(plan, 0, _block_size(plan, processes, load, share))
+    blocks = _blocks(plan, 0, _block_size(plan, resources, load))
     periods = sorted({span.period for span in plan.spans})
     if config.substack != "none":
         return Division(blocks, config.substack)
@@ -157,8 +162,7 @@ def divide(plan: RunPlan, processes: int, memory_bytes: int) -> Division:
         return whole
     pairs = pairs_of_tiles(plan.pairs, blocks)
     sums = sum(pairs.values()) * load.sums
-    share = shares(memory_bytes, processes, load, sums, simple)
-    n_rounds = len(_batches(pairs, load.sums, share.sums))
+    n_rounds = len(_batches(pairs, load.sums, shares(resources, load, sums).sums))
     length = _group_length(plan, sum(pairs.values()), load, n_rounds, len(periods))
     n_groups = math.ceil(len(periods) / length)
     if n_groups == 1:
@@ -170,11 +174,12 @@ def divide(plan: RunPlan, processes: int, memory_bytes: int) -> Division:
 def _group_length(
     plan: RunPlan, n_pairs: int, load: Load, n_rounds: int, n_periods: int
 ) -> int:
-    """Return how many periods are stacked together before a row is written.
+    """Return the number of periods that are stacked before a row is written.
 
-    Each round reads everything again; a row each day is written and read once, and
-    needs one round only. Else groups are as short as the price of their rows allows,
-    so that not much is lost when a run is broken off.
+    Each round reads all data again. With a row for each day one round is enough, and
+    each row is written once and read once: that is done where it takes less time.
+    Otherwise groups are as short as `CHECKPOINT_PART` allows, because a run that is
+    broken off loses the group on which it works.
     """
     reading_s = len(plan.spans) * (SPAN_S + load.trace / BYTES_PER_S)
     rows_s = 2 * n_pairs * load.row / DISK_BYTES_PER_S  # of one group
@@ -184,15 +189,17 @@ def _group_length(
     return math.ceil(max(CHECKPOINT_S, rows_s / CHECKPOINT_PART) / period_s)
 
 
-def _block_size(plan: RunPlan, processes: int, load: Load, share: Shares) -> int:
-    fitting = share.block // max(load.spectrum, 1)
-    if fitting > 1:  # so that a bit more or less of free memory changes no bytes
+def _block_size(plan: RunPlan, resources: Resources, load: Load) -> int:
+    """Return the number of channels in a block."""
+    fitting = shares(resources, load).block // max(load.spectrum, 1)
+    if fitting > 1:  # a power of two: a little more or less memory changes no results
         fitting = 2 ** int(math.log2(fitting))
-    return max(min(block_size(len(plan.pairs.recorded), processes), fitting), 1)
+    usual = block_size(len(plan.pairs.recorded), resources.processes)
+    return max(min(usual, fitting), 1)
 
 
 def _blocks(plan: RunPlan, first: int, size: int) -> tuple[Place, ...]:
-    """Divide the channels from ``first`` on; an instrument is never cut in two."""
+    """Divide the channels from ``first`` on into blocks of whole instruments."""
     ids = [channel.id for channel in plan.channels]
     recorded = [k for k in plan.pairs.recorded if k >= first]
     blocks: list[list[int]] = []
@@ -219,28 +226,38 @@ def _groups(groups: Sequence[Sequence[int]]) -> tuple[Group, ...]:
 
 
 def extend(
-    old: Division, plan: RunPlan, n_known: int, processes: int, memory_bytes: int
+    old: Division, plan: RunPlan, n_known: int, resources: Resources
 ) -> Division:
-    """Add new channels, those behind ``n_known``, and new periods to a division."""
-    load = Load.of(plan)
-    share = shares(memory_bytes, processes, load, 0, in_one_process(plan.config))
-    size = _block_size(plan, processes, load, share)
+    """Add new channels and new periods to a division.
+
+    Parameters
+    ----------
+    old
+        The division of earlier starts.
+    plan
+        The plan of the run, with new channels and periods.
+    n_known
+        Number of channels of earlier starts. New channels follow them in the table.
+    resources
+        Processes and memory.
+    """
+    size = _block_size(plan, resources, Load.of(plan))
     blocks = old.blocks + _blocks(plan, n_known, size)
     if old.unit != "group":
         return Division(blocks, old.unit)
-    known = {one for group in old.groups for one in group.periods}
+    known = {period for group in old.groups for period in group.periods}
     new = sorted({span.period for span in plan.spans} - known)
     single = all(len(group.periods) == 1 for group in old.groups)
     if not new:
         added: tuple[Group, ...] = ()
     elif single and len(old.groups) > 1:
-        added = _groups([[one] for one in new])
+        added = _groups([[period] for period in new])
     else:
         added = _groups([new])
     return Division(blocks, old.unit, old.groups + added)
 
 
-# ------------------------------------------------------------------ what is to be done
+# ------------------------------------------------------------------ tiles and rounds
 
 
 def pairs_of_tiles(pairs: ChosenPairs, blocks: Sequence[Place]) -> dict[Place, int]:
@@ -269,25 +286,25 @@ def rounds_of(
     needed: Needed, division: Division, pairs: Mapping[Place, int], load: Load,
     sums: int,
 ) -> list[Needed]:  # fmt: skip
-    """Divide what is needed so that the sums of each round fit their share.
+    """Divide the needed tiles so that the sums of each round fit the memory.
 
     Parameters
     ----------
     needed
-        Period to (row, column) of the tiles that are to be made.
+        For each period (row, column) of the tiles that are to be computed.
     division
-        How the run is divided.
+        The division of the run.
     pairs
-        How many pairs each tile has.
+        Number of pairs of each tile.
     load
-        What the pieces weigh.
+        Sizes of the items of the run.
     sums
-        Bytes for all sums.
+        Bytes for all sums of a round.
 
     Returns
     -------
     list of mapping
-        One for each round; none if nothing is needed.
+        The needed tiles of each round. Without needed tiles there is no round.
     """
     tiles = set().union(*needed.values()) if needed else set()
     if not tiles:

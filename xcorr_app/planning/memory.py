@@ -13,16 +13,7 @@ from dispel4py.mappings import mapping_class
 from xcorr_app.config import Config
 from xcorr_app.planning.plan import RunPlan
 
-__all__ = [
-    "GB",
-    "MB",
-    "Load",
-    "Shares",
-    "available_bytes",
-    "in_one_process",
-    "n_processes",
-    "shares",
-]
+__all__ = ["GB", "MB", "Load", "Resources", "Shares", "available_bytes", "shares"]
 
 GB = 10**9
 MB = 10**6
@@ -50,12 +41,15 @@ class Load:
         One correlation.
     sums
         The sums of one pair in all bands, in float64.
+    n_windows
+        Number of windows of the longest period.
     """
 
     trace: int
     spectrum: int
     row: int
     sums: int
+    n_windows: int = 1
 
     @classmethod
     def of(cls, plan: RunPlan) -> Load:
@@ -73,12 +67,44 @@ class Load:
             spectrum=n_windows * settings.rows_per_window * n_bins * 2 * item,
             row=n_lags * item,
             sums=n_lags * 8 * max(settings.n_bands, 1),
+            n_windows=n_windows,
         )
 
     @property
     def process(self) -> int:
         """What a process takes for the piece that it works on."""
         return WORK_BYTES + TRACE_COPIES * self.trace + SPECTRUM_COPIES * self.spectrum
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The processes and the memory of a run.
+
+    Parameters
+    ----------
+    processes
+        Number of processes.
+    memory_bytes
+        Memory of all processes together, without the modules that they load.
+    in_one_process
+        The run works on one item at a time: no tile waits in a mailbox.
+    """
+
+    processes: int
+    memory_bytes: int
+    in_one_process: bool = False
+
+    @classmethod
+    def of(cls, config: Config) -> Resources:
+        """Return the resources that the options allow."""
+        mapping = mapping_class(config.mapping)
+        processes = mapping.expected(config.processes)
+        memory_bytes = (
+            available_bytes(processes)
+            if config.memory_gb is None
+            else round(config.memory_gb * GB)
+        )
+        return cls(processes, memory_bytes, mapping.in_one_process)
 
 
 @dataclass(frozen=True)
@@ -103,36 +129,31 @@ class Shares:
     restack: int
 
 
-def shares(
-    memory_bytes: int, processes: int, load: Load, sums: int, simple: bool = False
-) -> Shares:
+def shares(resources: Resources, load: Load, sums: int = 0) -> Shares:
     """Divide the memory of a run.
 
     Parameters
     ----------
-    memory_bytes
-        Of all processes, beside the modules that they load.
-    processes
-        How many there are.
+    resources
+        Processes and memory.
     load
-        What the pieces weigh.
+        Sizes of the items of the run.
     sums
-        Bytes that all sums of groups of periods would take.
-    simple
-        There is one process, and nothing is under way.
+        Bytes of all sums of groups of periods.
 
     Raises
     ------
     ParameterError
-        If the memory does not do.
+        If the memory is too small.
 
     Examples
     --------
     >>> load = Load(trace=7 * 10**6, spectrum=10**7, row=40_004, sums=80_008)
-    >>> two = shares(2 * 10**9, 2, load, 0)
+    >>> two = shares(Resources(2, 2 * 10**9), load)
     >>> two.gather // 10**6, two.block // 10**6
     (811, 34)
     """
+    processes, memory_bytes = resources.processes, resources.memory_bytes
     own = processes * load.process
     left = memory_bytes - own
     if left < LEAST_BYTES:
@@ -146,7 +167,7 @@ def shares(
         )
     summing = min(sums, left // 2)
     left -= summing
-    under_way = 2 * (1 if simple else TILES_UNDER_WAY * processes)
+    under_way = 2 * (1 if resources.in_one_process else TILES_UNDER_WAY * processes)
     return Shares(
         gather=round(0.55 * left),
         block=max(round(0.37 * left) // under_way, 1),
@@ -154,16 +175,6 @@ def shares(
         restack=max((memory_bytes - processes * WORK_BYTES) // processes, LEAST_BYTES)
         // 2,
     )
-
-
-def in_one_process(config: Config) -> bool:
-    """Return whether a run works on one item at a time, and nothing is under way."""
-    return mapping_class(config.mapping).in_one_process
-
-
-def n_processes(config: Config) -> int:
-    """Return how many processes a run will have."""
-    return mapping_class(config.mapping).expected(config.processes)
 
 
 def available_bytes(processes: int = 1) -> int:

@@ -68,6 +68,11 @@ class RunPlan:
         """The channel table, into which pairs are indices."""
         return self.pairs.channels
 
+    @property
+    def n_lags(self) -> int:
+        """Number of samples of a correlation."""
+        return 2 * self.settings.max_lag + 1
+
 
 def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:
     """Plan a run: which data of which stations, which windows, which pairs.

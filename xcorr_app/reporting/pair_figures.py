@@ -20,7 +20,7 @@ from seismo_pes.plotting import (
 )
 from xcorr_app.reporting.axes import lags_within
 from xcorr_app.results.correlation import Correlation
-from xcorr_app.results.stacks import over_time, split, unit_of
+from xcorr_app.results.stack_names import over_time, split, unit_of
 from xcorr_app.store import Store, UnknownPair
 
 __all__ = ["draw_components", "draw_pair", "draw_substacks"]

@@ -39,7 +39,7 @@ from xcorr_app.reporting.pair_figures import (
     draw_components,
     draw_pair,
 )
-from xcorr_app.results.stacks import summary_of
+from xcorr_app.results.stack_names import summary_of
 from xcorr_app.store import Store
 
 __all__ = ["write_report"]

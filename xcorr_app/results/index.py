@@ -14,8 +14,8 @@ import numpy as np
 from dispel4py.errors import DataError
 from seismo_pes.writing.correlation_writer import parts_folder
 from seismo_pes.writing.part_files import PartLayout, read_layout, repair_length
-from xcorr_app.results.layout import Part as PartOfRun
-from xcorr_app.results.layout import Table, table_from_parts
+from xcorr_app.results.parts import Part as PartOfRun
+from xcorr_app.results.parts import Table, table_from_parts
 from xcorr_app.results.runfile import INDEX_FILE, RunInfo, channel_dtype, read_run
 
 __all__ = [

@@ -6,7 +6,7 @@ from typing import Any
 
 from dispel4py.observe import Count, Observer
 from seismo_pes.application.progress import Progress
-from xcorr_app.running.session import Todo
+from xcorr_app.running.work import Work
 
 __all__ = ["Follow"]
 
@@ -16,15 +16,15 @@ class Follow(Observer):
 
     Parameters
     ----------
-    todo : Todo
+    work : Work
         What this start of the run does.
     progress : Progress
         What shows it.
     """
 
-    def __init__(self, todo: Todo, progress: Progress) -> None:
+    def __init__(self, work: Work, progress: Progress) -> None:
         self._progress = progress
-        self._totals = {"Tiles": todo.n_spans, "CorrelateTiles": todo.n_tiles}
+        self._totals = {"Tiles": work.n_spans, "CorrelateTiles": work.n_tiles}
         self._before = dict.fromkeys(self._totals, 0)
         self._now = dict(self._before)
         self._n_restack = 0

@@ -20,11 +20,12 @@ from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.stacking.stacks import stack
 from seismo_pes.writing.part_files import RECORD
-from xcorr_app.results.layout import WINDOWS, Part
-from xcorr_app.results.reader import RowReader
-from xcorr_app.running.baserows import DERIVED, Extent, Moving, RestackTile
+from xcorr_app.results.parts import DERIVED, WINDOWS, Part
+from xcorr_app.results.row_reader import RowReader
+from xcorr_app.running.moving import MovingStack
+from xcorr_app.running.substacks import Extent, RestackTile
 
-__all__ = ["ALL", "DEVIATION", "Derived", "RestackPairs"]
+__all__ = ["ALL", "DEVIATION", "DerivedStacks", "RestackPairs"]
 
 ALL = "all"
 DEVIATION = "all.std"
@@ -33,7 +34,7 @@ BATCH_BYTES = 24 << 20
 
 
 @dataclass(frozen=True)
-class Derived:
+class DerivedStacks:
     """What is made of base rows.
 
     Parameters
@@ -52,7 +53,7 @@ class Derived:
     rate_hz: float
     kind: str = "linear"
     options: Mapping[str, Any] = field(default_factory=dict)
-    moving: tuple[Moving, ...] = ()
+    moving: tuple[MovingStack, ...] = ()
     uncertainty: bool = False
 
     def check(self, n_lags: int, n_rows: int = 3) -> None:
@@ -105,7 +106,7 @@ class RestackPairs(GenericPE):
         Folder of the run.
     parts : sequence of Part
         Its parts, as the extents count them.
-    derived : Derived
+    derived : DerivedStacks
         What to make.
     n_lags : int
     dtype : str
@@ -118,7 +119,7 @@ class RestackPairs(GenericPE):
         self,
         out: str,
         parts: Sequence[Part],
-        derived: Derived,
+        derived: DerivedStacks,
         n_lags: int,
         dtype: str,
         memory_bytes: int = 256 << 20,

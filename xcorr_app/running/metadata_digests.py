@@ -1,15 +1,16 @@
-"""What a run has used of station metadata, by content: part of ``OUT/inputs.json``.
+"""Digests of the station metadata that a run uses: part of ``OUT/inputs.json``.
 
-Of each channel the response, the direction and the place count, as far as the run uses
-them, in the epochs of its days: what is added for other times, or written in another
-way, changes nothing.
+The response, the direction and the place of each channel count, as far as the run uses
+them, in the epochs of its days. Metadata of other times and another spelling of the
+same metadata change nothing.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
-from typing import Any
+
+from obspy import Inventory
 
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.inverse import digest
@@ -17,37 +18,43 @@ from xcorr_app.config import Config
 from xcorr_app.planning.plan import RunPlan
 from xcorr_app.planning.steps import parse_steps
 
-__all__ = ["History", "renewed", "used_metadata"]
+__all__ = ["History", "changed_periods", "used_metadata"]
 
-# periods from which on the metadata of a channel are others, and their digests
+# First period of each state of the metadata of a channel, and its digest.
 History = tuple[tuple[int, str], ...]
 
 
 def used_metadata(plan: RunPlan) -> dict[str, History]:
-    """Return digests of what is used of the metadata of each channel."""
-    responses, directions, places = _used(plan.config)
+    """Return digests of the metadata that a run uses of each channel.
+
+    Parameters
+    ----------
+    plan
+        The plan of the run.
+    """
+    responses, directions, places = _kinds(plan.config)
     if not (responses or directions or places):
         return {}
     located = {c.id: f"{c.latitude!r} {c.longitude!r}" for c in plan.channels}
     epochs = _epochs(plan.inventory, responses, directions)
-    found: dict[str, list[tuple[int, str]]] = {}
+    histories: dict[str, list[tuple[int, str]]] = {}
     for span in sorted(plan.spans, key=lambda span: span.period):
         id_ = span.channel_id
-        said = [
+        digests = [
             text
             for start_ns, end_ns, text in epochs.get(id_, ())
             if start_ns < span.end_ns and span.start_ns < end_ns
         ]
         if places:
-            said.append(located.get(plan.names.get(id_, id_), ""))
-        history, now = found.setdefault(id_, []), " ".join(said)
-        if not history or history[-1][1] != now:
-            history.append((span.period, now))
-    return {id_: tuple(history) for id_, history in found.items()}
+            digests.append(located.get(plan.names.get(id_, id_), ""))
+        history, state = histories.setdefault(id_, []), " ".join(digests)
+        if not history or history[-1][1] != state:
+            history.append((span.period, state))
+    return {id_: tuple(history) for id_, history in histories.items()}
 
 
-def _used(config: Config) -> tuple[bool, bool, bool]:
-    """Say whether responses, directions and places of channels enter the results."""
+def _kinds(config: Config) -> tuple[bool, bool, bool]:
+    """Return whether responses, directions and places of channels are used."""
     places = config.rotates or config.distance_km or config.azimuth_deg
     if config.steps is None:
         return config.response != "none", config.orient, bool(places)
@@ -56,58 +63,55 @@ def _used(config: Config) -> tuple[bool, bool, bool]:
 
 
 def _epochs(
-    inventory: Any, responses: bool, directions: bool
+    inventory: Inventory | None, responses: bool, directions: bool
 ) -> dict[str, list[tuple[float, float, str]]]:
     """Return start, end and digest of all epochs of each channel."""
-    found: dict[str, list[tuple[float, float, str]]] = {}
+    epochs: dict[str, list[tuple[float, float, str]]] = {}
     for network in inventory or ():
         for station in network:
             for channel in station:
                 codes = network.code, station.code, channel.location_code, channel.code
                 start, end = channel.start_date, channel.end_date
-                said = [digest(channel.response)] if responses else []
+                digests = [digest(channel.response)] if responses else []
                 if directions:
-                    said.append(f"{channel.azimuth} {channel.dip}")
+                    digests.append(f"{channel.azimuth} {channel.dip}")
                 epoch = (
                     -math.inf if start is None else start.ns,
                     math.inf if end is None else end.ns,
-                    " ".join(said),
+                    " ".join(digests),
                 )
-                found.setdefault(".".join(codes), []).append(epoch)
-    return found
+                epochs.setdefault(".".join(codes), []).append(epoch)
+    return epochs
 
 
-def renewed(
+def changed_periods(
     before: dict[str, History],
     now: dict[str, History],
     spans: Iterable[ChannelSpan],
     known: Collection[int],
 ) -> dict[str, set[int]]:
-    """Return the channels and periods whose metadata are others than before.
+    """Return the periods of each channel whose metadata have changed.
 
     Parameters
     ----------
     before, now
         From `used_metadata`.
     spans
-        What is read now.
+        All spans of the run.
     known
-        Periods that the run had; of others nothing was used.
+        Periods of earlier starts of the run.
     """
-    found: dict[str, set[int]] = {}
+    changed: dict[str, set[int]] = {}
     for span in spans:
         id_, period = span.channel_id, span.period
         if id_ in before and id_ in now and period in known:
-            old, new = _at(before[id_], period), _at(now[id_], period)
+            old, new = _state_at(before[id_], period), _state_at(now[id_], period)
             if old is not None and old != new:
-                found.setdefault(id_, set()).add(period)
-    return found
+                changed.setdefault(id_, set()).add(period)
+    return changed
 
 
-def _at(history: History, period: int) -> str | None:
-    found = None
-    for first, text in history:
-        if first > period:
-            break
-        found = text
-    return found
+def _state_at(history: History, period: int) -> str | None:
+    """Return the digest of the metadata in a period; None before the first."""
+    digests = [text for first, text in history if first <= period]
+    return digests[-1] if digests else None

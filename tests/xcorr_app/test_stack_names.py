@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from dispel4py.errors import ParameterError
-from xcorr_app.results.stacks import (
+from xcorr_app.results.stack_names import (
     band_hz,
     band_name,
     bands_of,

@@ -1,18 +1,18 @@
-"""The folder of a run: its parts, and the table of what they hold.
+"""The parts of a run, and the table of their rows.
 
 ::
 
-    OUT/run.json            configuration, versions, channel table, lag axis, geometry
+    OUT/run.json            configuration, versions, channel table, lag axis, division
     OUT/inputs.json         fingerprints of the data of each day
     OUT/parts/part-*.h5     rows of correlations, written by one writer each
-    OUT/correlations.h5     all of it as one file, once the run has ended
+    OUT/correlations.h5     the rows of all parts as one file, when the run has ended
 
 See ``docs/decisions/0002-output-layout.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,34 +29,26 @@ from seismo_pes.writing.part_files import (
     read_layout,
     whole_rows,
 )
-from xcorr_app.results.runfile import (
-    INDEX_FILE,
-    RUN_FILE,
-    Redo,
-    RunInfo,
-    channel_dtype,
-    create_run,
-    read_run,
-)
+from xcorr_app.results.runfile import RUN_FILE, Redo, read_run
 
 __all__ = [
-    "INDEX_FILE",
-    "RUN_FILE",
+    "DERIVED",
     "WINDOWS",
     "Part",
-    "RunInfo",
     "Table",
     "Tile",
-    "channel_dtype",
     "counted",
-    "create_run",
     "finished_tiles",
     "is_hidden",
     "iterate_parts",
-    "read_run",
     "redo_rules",
     "table_from_parts",
+    "with_rules",
 ]
+
+# Third element of the keys of tiles whose stacks are made of substacks. Other tiles
+# have the number of a period there, which is the day counted from 1970.
+DERIVED = -1
 
 Tile = tuple[int, int, int]
 
@@ -128,6 +120,12 @@ def iterate_parts(out: Path) -> Iterator[tuple[Part, np.ndarray]]:
 def redo_rules(out: Path) -> tuple[Redo, ...]:
     """Return which rows of a run no longer count; none where nothing says so."""
     return read_run(out).redo if (out / RUN_FILE).is_file() else ()
+
+
+def with_rules(old: Iterable[Redo], new: Iterable[Redo]) -> tuple[Redo, ...]:
+    """Return old and new rules. Of several about the same tiles the last one counts."""
+    table = {(rule.block, rule.key): rule for rule in (*old, *new)}
+    return tuple(table.values())
 
 
 def counted(records: np.ndarray, session: int, redo: Sequence[Redo]) -> np.ndarray:

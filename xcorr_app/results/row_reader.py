@@ -11,7 +11,7 @@ import numpy as np
 
 from dispel4py.errors import DataError
 from seismo_pes.writing.part_files import data_sums
-from xcorr_app.results.layout import Part
+from xcorr_app.results.parts import Part
 
 __all__ = ["RowReader"]
 

@@ -1,0 +1,207 @@
+"""Fingerprints of the data of a run: ``OUT/inputs.json``.
+
+They tell which days of which blocks of channels have changed since they were
+correlated. A file counts by its name, its size and the time of its last change. Where
+files are not on a disk only the name counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from dispel4py.errors import DataError
+from seismo_pes.application.files import write_whole
+from seismo_pes.items.times import DAY_NS
+from seismo_pes.items.waveforms import ChannelSpan
+from xcorr_app.results.runfile import INPUTS_FILE
+from xcorr_app.running.metadata_digests import History
+
+__all__ = ["Fingerprints", "changed_blocks", "file_fingerprints", "reaches_into"]
+
+PeriodBlock = tuple[int, int]
+FileDigests = tuple[str, str]  # of the files of the day, of those of its neighbours
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """Fingerprints of the data and the metadata of a run.
+
+    Parameters
+    ----------
+    channels
+        Ids of the channels that have data.
+    files
+        For each period and block two digests: of the files of the day itself, and of
+        those of neighbouring days, which are read only where samples are missing.
+    metadata
+        Digests of the station metadata, see `metadata_digests.used_metadata`.
+    """
+
+    channels: frozenset[str] = frozenset()
+    files: dict[PeriodBlock, FileDigests] = field(default_factory=dict)
+    metadata: dict[str, History] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, out: Path) -> Fingerprints:
+        """Read ``OUT/inputs.json``. Without this file the fingerprints are empty.
+
+        Raises
+        ------
+        DataError
+            If `write` did not write the file.
+        """
+        path = out / INPUTS_FILE
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            files = {
+                (int(period), int(block)): (own, around)
+                for period, blocks in values["stretches"].items()
+                for block, (own, around) in blocks.items()
+            }
+            metadata = {
+                id_: tuple((int(period), text) for period, text in history)
+                for id_, history in values.get("metadata", {}).items()
+            }
+            return cls(frozenset(values["channels"]), files, metadata)
+        except FileNotFoundError:
+            return cls()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path}: not fingerprints of data ({error!r})") from error
+
+    def write(self, out: Path) -> None:
+        """Write ``OUT/inputs.json``."""
+        periods: dict[int, dict[int, FileDigests]] = {}
+        for (period, block), digests in sorted(self.files.items()):
+            periods.setdefault(period, {})[block] = digests
+        values = {
+            "channels": sorted(self.channels),
+            "stretches": periods,
+            "metadata": self.metadata,
+        }
+        write_whole(out / INPUTS_FILE, json.dumps(values))
+
+
+def file_fingerprints(
+    spans: Iterable[ChannelSpan], block_of: Callable[[str], int]
+) -> Fingerprints:
+    """Return the fingerprints of the files of all spans.
+
+    Parameters
+    ----------
+    spans
+        All spans of the run.
+    block_of
+        Function from the id of a channel to its block.
+    """
+    state = cache(_state)
+    lines: dict[PeriodBlock, tuple[list[str], list[str]]] = {}
+    channels = set()
+    for span in spans:
+        channels.add(span.channel_id)
+        place = span.period, block_of(span.channel_id)
+        own, around = lines.setdefault(place, ([], []))
+        files, neighbours = _files_of_day(span)
+        own += [f"{span.channel_id} {state(path)}" for path in files]
+        around += [f"{span.channel_id} {state(path)}" for path in neighbours]
+    digests = {
+        place: (_digest(own), _digest(around)) for place, (own, around) in lines.items()
+    }
+    return Fingerprints(frozenset(channels), digests)
+
+
+def _files_of_day(span: ChannelSpan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the files of the day of a span, and those of its neighbours.
+
+    Where windows reach into the next day its files belong to the span.
+    """
+    files, n = span.files, len(span.files)
+    n_after = 0 if span.end_ns > (span.period + 1) * DAY_NS else span.n_after
+    own = files[span.n_before : n - n_after]
+    return own, files[: span.n_before] + files[n - n_after :]
+
+
+def _state(path: str) -> str:
+    name = os.path.basename(path)
+    try:
+        status = os.stat(path)
+    except OSError:  # not on a disk
+        return path
+    return f"{name} {status.st_size} {status.st_mtime_ns}"
+
+
+def _digest(lines: list[str]) -> str:
+    text = "\n".join(sorted(lines))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+# ------------------------------------------------------------------ comparing
+
+
+def changed_blocks(
+    before: Fingerprints,
+    now: Fingerprints,
+    spans: Iterable[ChannelSpan],
+    block_of: Callable[[str], int],
+) -> set[PeriodBlock]:
+    """Return the periods and blocks of earlier starts that have other data now.
+
+    A new file of the next day changes this day only if it holds samples of this day.
+    Where only files of neighbouring days differ, their headers are read.
+
+    Parameters
+    ----------
+    before, now
+        Fingerprints of earlier starts and of this one.
+    spans
+        All spans of the run.
+    block_of
+        Function from the id of a channel to its block.
+    """
+    changed, unsure = set(), set()
+    for place, (own, around) in before.files.items():
+        own_now, around_now = now.files.get(place, ("", ""))
+        if own_now != own:
+            changed.add(place)
+        elif around_now != around:
+            unsure.add(place)
+    for span in spans:
+        place = span.period, block_of(span.channel_id)
+        if place in unsure and _neighbours_reach(span):
+            unsure.discard(place)
+            changed.add(place)
+    return changed
+
+
+def _neighbours_reach(span: ChannelSpan) -> bool:
+    return any(reaches_into(path, span) for path in _files_of_day(span)[1])
+
+
+def reaches_into(path: str, span: ChannelSpan) -> bool:
+    """Return whether a file has samples of a span; True where it cannot be read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    span
+        The span.
+    """
+    import obspy
+
+    try:
+        traces = obspy.read(path, headonly=True)
+    except Exception:  # noqa: BLE001 - obspy's readers raise anything
+        return True
+    half_ns = max((round(0.5e9 * trace.stats.delta) for trace in traces), default=0)
+    return any(
+        trace.id == span.channel_id
+        and trace.stats.endtime.ns + half_ns >= span.start_ns
+        and trace.stats.starttime.ns < span.end_ns - half_ns
+        for trace in traces
+    )

@@ -1,0 +1,116 @@
+"""Results of earlier starts that are damaged, or whose data have changed since."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes.writing.correlation_writer import parts_folder
+from seismo_pes.writing.part_files import close_abandoned, read_layout
+from xcorr_app.config import Config
+from xcorr_app.planning.division import Division
+from xcorr_app.planning.plan import RunPlan
+from xcorr_app.results.runfile import Redo
+from xcorr_app.running.fingerprints import Fingerprints, changed_blocks
+from xcorr_app.running.metadata_digests import changed_periods
+from xcorr_app.running.resume import few_names
+
+__all__ = ["block_finder", "close_parts", "redo_changed"]
+
+logger = logging.getLogger(__name__)
+
+
+def close_parts(out: Path) -> None:
+    """Close the parts of killed writers, and remove their temporary files.
+
+    The caller holds the lock of the folder.
+
+    Parameters
+    ----------
+    out
+        Folder of the run.
+    """
+    folder = parts_folder(out)
+    for path in folder.glob(".part-*"):
+        path.unlink(missing_ok=True)
+    for path in sorted(folder.glob("part-*.h5")):
+        layout = read_layout(path)
+        if not layout.sealed:
+            try:
+                close_abandoned(path, layout)
+            except DataError as error:  # each later start checks the part again
+                logger.warning("%s", error)
+
+
+def redo_changed(
+    plan: RunPlan,
+    division: Division,
+    before: Fingerprints,
+    now: Fingerprints,
+    session: int,
+) -> list[Redo]:
+    """Return rules by which rows whose data have changed no longer count.
+
+    Parameters
+    ----------
+    plan
+        The plan of the run.
+    division
+        The blocks of channels and groups of periods.
+    before, now
+        Fingerprints of the data of earlier starts, and of this one.
+    session
+        Number of this start.
+
+    Raises
+    ------
+    ParameterError
+        If metadata have changed, and the run is not updated.
+    """
+    block_of = block_finder(plan, division)
+    changes = changed_blocks(before, now, plan.spans, block_of)
+    known = {period for period, _ in before.files}
+    renewed = changed_periods(before.metadata, now.metadata, plan.spans, known)
+    if renewed:
+        _report_renewed(plan.config, sorted(renewed))
+    changes |= {(day, block_of(id_)) for id_, days in renewed.items() for day in days}
+    keys = division.keys({period for period, _ in changes})
+    rules = {Redo(block, keys[period], session) for period, block in changes}
+    return sorted(rules, key=lambda rule: (rule.key, rule.block))
+
+
+def _report_renewed(config: Config, ids: list[str]) -> None:
+    if not config.update:
+        raise ParameterError(
+            f"{config.out}: --resume, but the metadata of {few_names(ids)} changed "
+            "since the run was started: use --update"
+        )
+    logger.warning(
+        "metadata of %s changed: correlations with them are computed again",
+        few_names(ids),
+    )
+
+
+def block_finder(plan: RunPlan, division: Division) -> Callable[[str], int]:
+    """Return a function from the id of a recorded channel to its block.
+
+    Parameters
+    ----------
+    plan
+        The plan of the run.
+    division
+        The blocks of channels.
+    """
+    blocks = {}
+    for k, channel in enumerate(plan.channels):
+        block = division.block_of(k)
+        if block >= 0:
+            blocks[channel.id] = blocks[channel.id[:-1]] = block
+
+    def block_of(channel_id: str) -> int:
+        name = plan.names.get(channel_id, channel_id)
+        return blocks[name] if name in blocks else blocks[name[:-1]]
+
+    return block_of

@@ -1,0 +1,101 @@
+"""Where the rows of substacks are in the parts of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from seismo_pes.writing.part_files import MARKER
+from xcorr_app.results.parts import (
+    DERIVED,
+    Part,
+    counted,
+    iterate_parts,
+    redo_rules,
+)
+
+__all__ = ["Extent", "RestackTile", "substack_rows"]
+
+
+class Extent(NamedTuple):
+    """Consecutive rows of a part that belong to one stack of one tile.
+
+    Attributes
+    ----------
+    key : int
+        Third element of the tile's key. Its order is that of time.
+    stack : str
+        Name of the stack.
+    part : int
+        Number of the part.
+    begin, end : int
+        First row, and the one after the last.
+    """
+
+    key: int
+    stack: str
+    part: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class RestackTile:
+    """Where the rows of substacks are of all pairs of two blocks.
+
+    Parameters
+    ----------
+    row, column
+        The blocks.
+    extents
+        Where the rows are, in the order in which they were written.
+    """
+
+    row: int
+    column: int
+    extents: tuple[Extent, ...]
+
+
+def substack_rows(
+    out: Path,
+) -> tuple[tuple[Part, ...], dict[tuple[int, int], RestackTile]]:
+    """Return the parts of a run, and where the rows of substacks are in each tile.
+
+    Parameters
+    ----------
+    out
+        Folder of the run.
+    """
+    redo = redo_rules(out)
+    parts: list[Part] = []
+    extents: dict[tuple[int, int], list[Extent]] = {}
+    for part, records in iterate_parts(out):
+        valid = counted(records, part.layout.session, redo)
+        valid &= (records["flags"] & MARKER) == 0
+        valid &= records["tile"][:, 2] != DERIVED
+        for begin, end in _ranges(records, valid):
+            row, column, key = records["tile"][begin].tolist()
+            name = records["stack"][begin].decode()
+            extent = Extent(key, name, len(parts), begin, end)
+            extents.setdefault((row, column), []).append(extent)
+        parts.append(part)
+    tiles = {
+        place: RestackTile(*place, tuple(extents[place])) for place in sorted(extents)
+    }
+    return tuple(parts), tiles
+
+
+def _ranges(records: np.ndarray, valid: np.ndarray) -> list[tuple[int, int]]:
+    """Return begin and end of consecutive valid rows of the same tile and stack."""
+    if not len(records):
+        return []
+    same = (records["tile"][1:] == records["tile"][:-1]).all(axis=1)
+    same &= records["stack"][1:] == records["stack"][:-1]
+    same &= valid[1:] == valid[:-1]
+    begins = np.concatenate([[0], np.flatnonzero(~same) + 1])
+    ends = np.append(begins[1:], len(records))
+    chosen = valid[begins]
+    return list(zip(begins[chosen].tolist(), ends[chosen].tolist(), strict=True))
