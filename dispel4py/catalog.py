@@ -1,7 +1,7 @@
-"""What PEs a package has: their ports, parameters and documentation.
+"""A catalog of the PEs of a package: their ports, parameters and documentation.
 
-Nothing is instantiated: ports are read off the source, what travels on them and the
-meaning of parameters off the docstrings (numpydoc, with a section ``Ports``).
+No PE is instantiated: the ports are read from the source, the kind of their items and
+the meaning of parameters from the docstrings (numpydoc, with a section ``Ports``).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _HEADING = re.compile(r"^(\w[\w ]*)\n-{3,} *\n", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Port:
-    """A port: its name, ``input`` or ``output``, what travels, what is said of it."""
+    """A port: its name, ``input`` or ``output``, its items, and its description."""
 
     name: str
     direction: str
@@ -49,7 +49,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter: its name, type, default (None: it must be given) and meaning."""
+    """A parameter: its name, type, default (None if it must be given) and meaning."""
 
     name: str
     type: str
@@ -59,7 +59,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Entry:
-    """A PE class: where it is, what it does, its ports and parameters."""
+    """A PE class: its name and module, its summary, its ports and parameters."""
 
     name: str
     module: str
@@ -87,13 +87,13 @@ def find_pes(package: str) -> list[Entry]:
     >>> [entry.name for entry in find_pes("dispel4py.examples.statistics")]
     ['RandomNumbers', 'PartialSums', 'Statistics']
     """
-    found: dict[type, Entry] = {}
+    entries: dict[type, Entry] = {}
     for module in _modules(package):
         for name, member in vars(module).items():
             public = inspect.isclass(member) and not name.startswith("_")
             if public and _is_pe(member) and member.__module__ == module.__name__:
-                found.setdefault(member, describe(member))
-    return list(found.values())
+                entries.setdefault(member, describe(member))
+    return list(entries.values())
 
 
 def _is_pe(member: type) -> bool:
@@ -138,7 +138,7 @@ def describe(element: type) -> Entry:
 
 
 def sections(doc: str) -> dict[str, dict[str, tuple[str, str]]]:
-    """Take a numpydoc docstring apart: section, name, (type, text).
+    """Return the sections of a numpydoc docstring: section, name, (type, text).
 
     Examples
     --------
@@ -159,28 +159,28 @@ def sections(doc: str) -> dict[str, dict[str, tuple[str, str]]]:
 
 
 def _definitions(text: str) -> dict[str, tuple[str, str]]:
-    found: dict[str, tuple[str, str]] = {}
+    definitions: dict[str, tuple[str, str]] = {}
     names: list[str] = []
     for line in text.splitlines():
         if line and not line[0].isspace():
             head, _, kind = line.partition(" : ")
             names = [name.strip() for name in head.split(",")]
-            found |= {name: (kind.strip(), "") for name in names}
+            definitions |= {name: (kind.strip(), "") for name in names}
         else:
             for name in names:
-                kind, said = found[name]
-                found[name] = (kind, f"{said} {line.strip()}".strip())
-    return found
+                kind, text_so_far = definitions[name]
+                definitions[name] = (kind, f"{text_so_far} {line.strip()}".strip())
+    return definitions
 
 
-def _said(element: type, section: str) -> dict[str, tuple[str, str]]:
-    """Collect a section over a class and its bases; the class itself counts first."""
-    found: dict[str, tuple[str, str]] = {}
+def _section(element: type, section: str) -> dict[str, tuple[str, str]]:
+    """Collect a section of a class and its bases; the class itself comes first."""
+    definitions: dict[str, tuple[str, str]] = {}
     for base in element.__mro__:
         for doc in (base.__dict__.get("__doc__"), _own_init(base).__doc__):
-            for name, said in sections(doc or "").get(section, {}).items():
-                found.setdefault(name, said)
-    return found
+            for name, text in sections(doc or "").get(section, {}).items():
+                definitions.setdefault(name, text)
+    return definitions
 
 
 def _own_init(base: type) -> Any:
@@ -188,14 +188,14 @@ def _own_init(base: type) -> Any:
 
 
 def _ports(element: type) -> Iterator[Port]:
-    said = _said(element, "Ports")
+    texts = _section(element, "Ports")
     known: dict[str, str] = {}
     for base in element.__mro__:
         if base in (GenericPE, object):
             continue
         try:
             source = inspect.getsource(base)
-        except (OSError, TypeError):  # made by a function: its base tells
+        except (OSError, TypeError):  # made by a function: its base has the ports
             continue
         for direction, *names in _PORT.findall(source):
             name = names[0] or names[1] or str(getattr(element, names[2], names[2]))
@@ -203,16 +203,16 @@ def _ports(element: type) -> Iterator[Port]:
     for direction in ("input", "output"):
         for name in known:
             if known[name] == direction:
-                yield Port(name, direction, *said.get(name, ("", "")))
+                yield Port(name, direction, *texts.get(name, ("", "")))
 
 
 def _parameters(element: type) -> Iterator[Parameter]:
-    said = _said(element, "Parameters")
+    texts = _section(element, "Parameters")
     for parameter in inspect.signature(element).parameters.values():
-        if parameter.name == "numprocesses":  # of every PE
+        if parameter.name == "numprocesses":  # every PE has it
             continue
         name = str(parameter).partition(":")[0].partition("=")[0].strip()
-        kind, about = said.get(name, said.get(parameter.name, ("", "")))
+        kind, about = texts.get(name, texts.get(parameter.name, ("", "")))
         if not kind and parameter.annotation is not parameter.empty:
             kind = inspect.formatannotation(parameter.annotation).strip("'")
         default = None
@@ -227,7 +227,7 @@ def _spelled(default: Any) -> str:
     return f"{default:.6g}" if isinstance(default, float) else repr(default)
 
 
-# -- telling ------------------------------------------------------------------------
+# -- showing ------------------------------------------------------------------------
 
 
 def as_json(entries: Sequence[Entry]) -> str:
@@ -246,7 +246,7 @@ def as_text(entries: Sequence[Entry]) -> str:
         lines.append(f"  {entry.name}: {entry.summary}")
         rows = [(f"{p.direction} {p.name}", p.items) for p in entry.ports]
         rows += [(_with_default(p), p.about) for p in entry.parameters]
-        lines += [f"    {head:28}  {said}".rstrip() for head, said in rows]
+        lines += [f"    {head:28}  {text}".rstrip() for head, text in rows]
     return "\n".join(lines[1:])
 
 

@@ -1,7 +1,7 @@
 """The command ``dispel4py``.
 
 Exit status: 0 done; 1 the run failed, or the module with the graph raised while it was
-imported; 2 a mistake in what was asked for, said in one line; 130 interrupted (143 by
+imported; 2 a mistake of the user, reported in one line; 130 interrupted (143 by
 SIGTERM).
 """
 
@@ -49,13 +49,10 @@ def _dispatch(words: list[str]) -> int:
         return retry_command(words[1:])
     if command in LOOKING:
         return look_command(command, words[1:])
-    if not command.startswith("-"):
-        known = available()
-        if command not in known:
-            raise ParameterError(
-                f"unknown mapping {command!r}: "
-                f"{suggest(command, [*known, *LOOKING, *OTHERS])}"
-            )
+    is_option = command.startswith("-")
+    if not is_option and command not in REGISTRY and command not in available():
+        known = [*available(), *LOOKING, *OTHERS]
+        raise ParameterError(f"unknown mapping {command!r}: {suggest(command, known)}")
     return run_command(words)
 
 
@@ -82,8 +79,9 @@ def _mappings_named(words: list[str]) -> list[type[Mapping]]:
     The options of all of them are parsed, so that the order of the words is free, and
     an option of another mapping is refused by its name.
     """
-    known = available()
-    named = [word for word in words if word in known]
+    named = [word for word in words if word in REGISTRY]
+    if any(word.isidentifier() and word not in REGISTRY for word in words):
+        named += [word for word in words if word in available()]
     return [mapping_class(name) for name in dict.fromkeys([*named, *REGISTRY])]
 
 
@@ -134,7 +132,7 @@ def _run(given: argparse.Namespace, options: dict[str, Any]) -> int:
         )
     except KeyboardInterrupt:
         if progress is not None:
-            done = progress.last or "next to nothing"
+            done = progress.last or "nothing yet"
             print(f"{PROG}: so far: {done}", file=sys.stderr)
         raise
     finally:
@@ -170,7 +168,7 @@ def _launch(
 
 
 def _load(source: str, attribute: str | None) -> WorkflowGraph:
-    """Load the graph; what the user's own module raises is shown with its traceback."""
+    """Load the graph; show an exception of the user's module with its traceback."""
     from dispel4py.loading import is_machinery, load_graph
 
     try:
@@ -187,13 +185,13 @@ def _load(source: str, attribute: str | None) -> WorkflowGraph:
         raise Dispel4pyError(f"{source} cannot be imported: {kind}: {error}") from error
 
 
-# ------------------------------------------------------------------- telling
+# ------------------------------------------------------------------- showing
 
 
 def _tell(
     result: RunResult, given: argparse.Namespace, dead_letters: str | None
 ) -> None:
-    """Print what a run gave, and what it did."""
+    """Print the outputs of a run, and its summary."""
     from dispel4py import summary
     from dispel4py.outputs import outputs_text
 
@@ -210,7 +208,7 @@ def _tell(
     print(tell(result), file=sys.stderr)
     if dead_letters is not None and result.n_failures:
         print(
-            f"kept in {dead_letters}; when mended: "
+            f"kept in {dead_letters}; to run them again: "
             f"{PROG} retry {dead_letters} {given.graph}",
             file=sys.stderr,
         )
@@ -280,6 +278,6 @@ def pes_command(words: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="as a list of objects")
     given = parser.parse_args(words)
-    found = [pe for name in given.package or [ELEMENTS] for pe in find_pes(name)]
-    print(as_json(found) if given.json else as_text(found))
+    entries = [pe for name in given.package or [ELEMENTS] for pe in find_pes(name)]
+    print(as_json(entries) if given.json else as_text(entries))
     return 0

@@ -1,8 +1,7 @@
-"""Items that were given up, kept so that they can be run again.
+"""Items that were given up, in a file from which they can be run again.
 
-A dead-letter file is a sequence of pickles, one `DeadLetter` each, written as the
-failures happen. It holds the items themselves, so read only files that you trust, as
-with any pickle.
+A dead-letter file is a sequence of pickles of `DeadLetter`, one for each failure.
+It holds the items themselves: read only files that you trust, as with any pickle.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ class DeadLetter:
     Attributes
     ----------
     failure : Failure
-        Where and why.
+        The place and the cause.
     content : bytes or None
-        The pickled item, or for a source the pickled dict it was called with; None
-        if it cannot be pickled.
+        The pickled item, or for a source the pickled dict of its call; None if it
+        cannot be pickled.
     """
 
     failure: Failure
@@ -39,7 +38,7 @@ class DeadLetter:
         Raises
         ------
         InputError
-            If the file does not have it.
+            If the item could not be pickled.
         """
         if self.content is None:
             raise InputError(
@@ -67,8 +66,8 @@ def read_letters(path: str | Path) -> list[DeadLetter]:
     Raises
     ------
     InputError
-        If there is no such file, or it is no dead-letter file. A torn last letter,
-        from a run that was killed, is left out.
+        If there is no such file, or it is no dead-letter file. An incomplete last
+        letter, of a run that was killed, is left out.
     """
     return list(_letters(path))
 
@@ -94,7 +93,7 @@ def _letters(path: str | Path) -> Iterator[DeadLetter]:
 
 
 def packed(item: Any) -> bytes | None:
-    """Pickle an item for a letter; None if that cannot be."""
+    """Pickle an item for a letter; None if it cannot be pickled."""
     try:
         return pickle.dumps(item, 5)
     except Exception:  # noqa: BLE001 - pickling runs code of the item's class

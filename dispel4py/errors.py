@@ -3,7 +3,7 @@
 Dispel4pyError
 ├── UserError                 a mistake that one line explains (exit status 2)
 │   ├── ParameterError        an option or argument out of range     (ValueError)
-│   ├── GraphError            a workflow that cannot be              (ValueError)
+│   ├── GraphError            a workflow that cannot be built or run (ValueError)
 │   │   └── PortError         a port that does not exist             (KeyError)
 │   ├── InputError            inputs that do not fit the graph       (ValueError)
 │   ├── PlanError             a graph that does not fit the processes (ValueError)
@@ -22,7 +22,7 @@ from dispel4py.failure import Failure
 
 
 class Dispel4pyError(Exception):
-    """Root of everything that the suite raises on purpose."""
+    """Root of all exceptions of the suite."""
 
 
 class UserError(Dispel4pyError):
@@ -65,7 +65,7 @@ class ItemError(Dispel4pyError, TypeError):
 
 
 class RunError(Dispel4pyError, RuntimeError):
-    """A run failed. ``failures`` says which instance, on what input and why."""
+    """A run failed; ``failures`` name the instances, the inputs and the causes."""
 
     def __init__(self, failures: Iterable[Failure]) -> None:
         self.failures = tuple(failures)
@@ -73,7 +73,7 @@ class RunError(Dispel4pyError, RuntimeError):
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Say which known name was probably meant.
+    """Return a hint at the known name that was probably meant.
 
     Parameters
     ----------

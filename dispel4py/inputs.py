@@ -1,4 +1,4 @@
-"""Inputs of a run, as a command is given them."""
+"""Inputs of a run, from the options of a command."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def read_inputs(
 
 def _object(text: str, where: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        inputs = json.loads(text)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
         raise InputError(f"{where}: not JSON: {error.msg} ({at})") from None
-    if not isinstance(found, dict):
+    if not isinstance(inputs, dict):
         raise InputError(
             f"{where}: give an object of PE names, each with a list of inputs or a "
-            f"number of calls, not {type(found).__name__}"
+            f"number of calls, not {type(inputs).__name__}"
         )
-    return found
+    return inputs

@@ -1,8 +1,8 @@
-"""Find the workflow graph in a module or file.
+"""Loading of the workflow graph in a module or file.
 
 The module is imported by its name, like any other: code under
-``if __name__ == "__main__"`` does not run, and worker processes, which import it once
-more, find it by the same name on the same path.
+``if __name__ == "__main__"`` does not run. Worker processes, which import the module
+again, find it by the same name on the same path.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _import_module(name: str) -> ModuleType:
     try:
         return _imported(name)
     except ModuleNotFoundError as error:
-        # a module that the user's module lacks is the user's to see in full
+        # if the user's module lacks another module, the user needs the traceback
         missing = error.name or ""
         if name != missing and not name.startswith(f"{missing}."):
             raise
@@ -98,9 +98,9 @@ def _import_file(path: Path) -> ModuleType:
         raise InputError(f"{path}: rename the file, {path.stem!r} {reason}")
     _search_first(str(folder))
     module = _imported(name)
-    found = Path(module.__file__ or "").resolve()
-    if found != path:
-        raise InputError(f"{path}: rename the file, {name!r} is already {found}")
+    imported = Path(module.__file__ or "").resolve()
+    if imported != path:
+        raise InputError(f"{path}: rename the file, {name!r} is already {imported}")
     return module
 
 
@@ -112,7 +112,7 @@ def _imported(name: str) -> ModuleType:
 
 @contextlib.contextmanager
 def _located() -> Iterator[None]:
-    """Say in which line of the user's code a mistake was made."""
+    """Add the line of the user's code to the message of a mistake."""
     try:
         yield
     except UserError as error:
@@ -148,7 +148,7 @@ def _modules_here() -> list[str]:
     return [entry.name[:-3] for entry in os.scandir() if entry.name.endswith(".py")]
 
 
-# -------------------------------------------------------------------- finding
+# ------------------------------------------------------------ graphs of a module
 
 
 def _attribute(module: ModuleType, source: str, attribute: str) -> WorkflowGraph:
@@ -159,16 +159,16 @@ def _attribute(module: ModuleType, source: str, attribute: str) -> WorkflowGraph
         raise InputError(
             f"{source} has no variable {attribute!r}: {suggest(attribute, names)}"
         )
-    found = getattr(module, attribute)
-    if callable(found) and not isinstance(found, type):
+    value = getattr(module, attribute)
+    if callable(value) and not isinstance(value, type):
         with _located():
-            found = found()
-    if not isinstance(found, WorkflowGraph):
+            value = value()
+    if not isinstance(value, WorkflowGraph):
         raise InputError(
-            f"{attribute!r} of {source} is a {type(found).__name__}, "
+            f"{attribute!r} of {source} is a {type(value).__name__}, "
             "not a WorkflowGraph"
         )
-    return found
+    return value
 
 
 def _only_graph(module: ModuleType, source: str) -> WorkflowGraph:
@@ -182,7 +182,7 @@ def _only_graph(module: ModuleType, source: str) -> WorkflowGraph:
             f"{source} has no workflow graph: assign a WorkflowGraph to a variable "
             "of the module, or name a function that makes one with -a"
         )
-    # one with outer ports is a part for other graphs, where there is one without
+    # graphs with outer ports are parts for other graphs, if there is a graph without
     closed = [
         (name, graph)
         for name, graph in whole

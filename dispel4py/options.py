@@ -19,8 +19,8 @@ Run a workflow graph.
 
   {PROG} MAPPING GRAPH [options]    run GRAPH, a Python module or file
   {PROG} draw GRAPH -o FILE         draw it
-  {PROG} plan GRAPH -n N            say which process would run what
-  {PROG} retry FILE GRAPH           run the items again that a run gave up
+  {PROG} plan GRAPH -n N            show which process would run which PEs
+  {PROG} retry FILE GRAPH           run again the items that a run gave up
   {PROG} mappings                   list the mappings, and which can run here
   {PROG} pes [PACKAGE ...]          list the processing elements of a package
 """
@@ -32,8 +32,8 @@ examples:
   {PROG} mpi workflow.py -n 8 -f inputs.json
   mpiexec -n 8 {PROG} mpi workflow.py -f inputs.json
 
-Of the inputs, -f counts before -d and -d before -i; without any, each source is called
-once. Items of outputs that lead nowhere go to standard output, the rest to standard
+Of the inputs, -f takes precedence over -d, and -d over -i; without any, each source is
+called once. Items of unconnected outputs go to standard output, the rest to standard
 error. Exit status: 0 done, 1 failed, 2 a mistake in the call, 130 interrupted (143 by
 SIGTERM).
 """
@@ -113,7 +113,12 @@ def _add_run_options(
         type=int,
         help="number of processes",
     )
-    add("-s", "--simple", action="store_true", help="sources apart, the rest together")
+    add(
+        "-s",
+        "--simple",
+        action="store_true",
+        help="sources in one process, all other PEs together in each of the rest",
+    )
     known: set[str] = set()
     add_arguments(parser.add_argument, Options, known)
     _add_report_options(parser)
@@ -140,9 +145,13 @@ def mapping_options(
 
 def _add_report_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--profile", metavar="FILE", help="lay out by the costs of an earlier run")
-    add("--summary", action="store_true", help="tell busy time, memory and bytes")
-    add("--summary-json", metavar="FILE", help="write the same; a --profile later")
+    add(
+        "--profile",
+        metavar="FILE",
+        help="use the costs of an earlier run for the layout",
+    )
+    add("--summary", action="store_true", help="show busy time, memory and bytes")
+    add("--summary-json", metavar="FILE", help="write the summary, for --profile")
     add("--trace", metavar="FILE", help="write every call, for chrome://tracing")
     add("--log-level", choices=LOG_LEVELS, default="warning", help="(default: warning)")
     add("--quiet", action="store_true", help="no outputs, progress or summary")
@@ -158,9 +167,8 @@ def retry_parser(mappings: Sequence[type[Mapping]]) -> argparse.ArgumentParser:
     """
     parser = Parser(
         prog=f"{PROG} retry",
-        description="Run the items of a dead-letter file again, each through the PE "
-        "that failed on it and on from there. The file holds pickles: use only your "
-        "own.",
+        description="Run the items of a dead-letter file again, each by the PE that "
+        "failed on it and the PEs after it. The file holds pickles: use only your own.",
         allow_abbrev=False,
     )
     parser.add_argument("letters", metavar="FILE", help="a file of --dead-letters")

@@ -1,4 +1,4 @@
-"""What a run gave, as text of bounded length; and whether a file can have it."""
+"""The outputs of a run as text of bounded length; a check of files before a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_ITEM = 200
 
 
 def outputs_text(result: RunResult) -> str:
-    """Return the items of the outputs that lead nowhere, those of each in a list."""
+    """Return the items of the unconnected outputs, a list for each output."""
     lines = []
     for pe_id, ports in result.outputs.items():
         for port, items in ports.items():

@@ -1,4 +1,4 @@
-"""Lay a graph out on processes: the same plan in every process that computes it."""
+"""The layout of a graph on processes, equal in every process that computes it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from dispel4py.layout import (
 )
 from dispel4py.workflow_graph import Connection, WorkflowGraph
 
-#: PEs keep processes of their own if that is expected to take at most so much longer.
+#: PEs share processes only if a run in which each has processes of its own is expected
+#: to take more than this many times as long: costs are rough.
 _WORTH = 1.1
 
 
@@ -66,8 +67,8 @@ class Route:
     sources, destinations : tuple of int
         Instances, by index.
     stays_local : bool
-        True where each item stays in the process it is in: both PEs share their
-        processes and nothing in the grouping sends it elsewhere.
+        Whether each item stays in its process: both PEs have the same processes, and
+        there is no grouping.
     """
 
     index: int
@@ -83,18 +84,18 @@ class Route:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which instance of which PE runs in which process, and where items go.
+    """The instances of each PE, the process of each instance, and the ways of items.
 
     Attributes
     ----------
     pes : tuple of GenericPE
         Sources first.
     n_processes : int
-        Those without instances included.
+        Processes, also those without instances.
     instances : tuple of InstanceSpec
     routes : tuple of Route
     notes : tuple of str
-        What its reader may not expect, one line each.
+        Facts about the layout that may surprise the user, one line each.
     seconds : tuple of float
         Expected work in each process; empty where no costs are known.
     """
@@ -116,24 +117,24 @@ class Plan:
         return sorted(mine, key=lambda i: (i.depth, i.index))
 
     def pes_in_process(self, process: int) -> dict[int, GenericPE]:
-        """Return a PE per instance of a process; the second of a PE is a copy."""
-        found: dict[int, GenericPE] = {}
+        """Return a PE for each instance of a process; no two instances share one."""
+        pes: dict[int, GenericPE] = {}
         used: set[int] = set()
         for spec in self.in_process(process):
             pe = self.pes[spec.pe_index]
-            found[spec.index] = copy.deepcopy(pe) if spec.pe_index in used else pe
+            pes[spec.index] = copy.deepcopy(pe) if spec.pe_index in used else pe
             used.add(spec.pe_index)
-        return found
+        return pes
 
     def roots(self) -> list[int]:
-        """Return the PEs, by index, that nothing feeds."""
+        """Return the sources, by index: PEs without a connected input."""
         fed = {route.destination_pe for route in self.routes}
         return [k for k in range(len(self.pes)) if k not in fed]
 
     def is_restartable(self, process: int) -> bool:
-        """Whether a new process can take the place of one: its PEs have no state.
+        """Return whether a process can be started again: its PEs have no state.
 
-        A PE says so by ``stateful = False``. One that does not say is taken for
+        ``stateful = False`` says so of a PE. A PE without this attribute counts as
         stateless if it has no ``postprocess`` of its own and no input whose grouping
         brings certain items to certain instances. Sources always have state.
         """
@@ -160,7 +161,7 @@ class Plan:
         )
 
     def unconnected_outputs(self, pe_index: int) -> list[str]:
-        """Return the outputs of a PE that lead nowhere: they are results."""
+        """Return the outputs of a PE without a connection: their items are results."""
         used = {r.output for r in self.routes if r.source_pe == pe_index}
         return [o for o in self.pes[pe_index].outputconnections if o not in used]
 
@@ -173,17 +174,17 @@ def make_plan(
     """Lay ``graph`` out on ``n_processes`` processes.
 
     With at least as many processes as PEs, and no partitions declared, each PE gets
-    processes of its own. PEs that declare a ``numprocesses`` above 1 get as many. What
-    is left is shared out among the others in proportion to their ``process_weight``
-    (1 unless the PE sets it), so that no process is left over. A source has the number
-    of instances that it declares. A PE with ``single`` set, or with no input that is
-    not grouped ``'global'``, has one.
+    processes of its own. PEs that declare a ``numprocesses`` above 1 get as many. The
+    other PEs share the rest in proportion to their ``process_weight`` (1 unless the PE
+    sets it), so that no process is without work. A source has the number of instances
+    that it declares. A PE has one instance if ``single`` is set, or if all its inputs
+    are grouped ``'global'``.
 
     With fewer processes than PEs, or within a declared partition, PEs share processes:
     each has an instance in every process of its partition, if it may have as many.
 
-    With ``costs``, these are the weights, and PEs share processes also where the run is
-    expected to end sooner by it.
+    If ``costs`` are given, they are the weights, and PEs share processes also where the
+    run is then expected to end sooner.
 
     Parameters
     ----------
@@ -303,7 +304,7 @@ class _Layout:
         return own
 
     def expected(self, placed: Placement) -> list[float]:
-        """Return the work that each process has to expect."""
+        """Return the expected work of each process."""
         return loads(placed, [demand.weight for demand in self.demands], self.n)
 
     def _partitions(self) -> list[tuple[list[int], int | None]] | None:
@@ -312,7 +313,7 @@ class _Layout:
         if not any(partitions):
             return None
         sizes = _partition_sizes(self.graph.numprocesses, len(partitions))
-        found: list[tuple[list[int], int | None]] = []
+        groups: list[tuple[list[int], int | None]] = []
         seen: set[int] = set()
         for members, size in zip(partitions, sizes, strict=True):
             for pe in members:
@@ -325,9 +326,9 @@ class _Layout:
                     raise PlanError(f"{pe.id} is in two partitions")
                 seen.add(k)
             if members:
-                found.append((sorted(self.number[id(pe)] for pe in members), size))
+                groups.append((sorted(self.number[id(pe)] for pe in members), size))
         rest = [k for k in range(len(self.pes)) if k not in seen]
-        return [*found, (rest, None)] if rest else found
+        return [*groups, (rest, None)] if rest else groups
 
     def _place_partitions(
         self, groups: list[tuple[list[int], int | None]]
@@ -339,18 +340,18 @@ class _Layout:
             )
             return together(self.demands, range(self.n))
         members = [[self.demands[k] for k in group] for group, _ in groups]
-        asked = [
+        demands = [
             partition(inside, size)
             for inside, (_, size) in zip(members, groups, strict=True)
         ]
-        found: dict[int, list[int]] = {}
-        rooms = apart(counts(asked, self.n))
+        processes: dict[int, list[int]] = {}
+        rooms = apart(counts(demands, self.n))
         for inside, (group, _), room in zip(members, groups, rooms, strict=True):
-            found |= zip(group, together(inside, room), strict=True)
-        return [found[k] for k in range(len(self.pes))]
+            processes |= zip(group, together(inside, room), strict=True)
+        return [processes[k] for k in range(len(self.pes))]
 
     def note_what_is_missing(self, placed: Placement) -> None:
-        """Note who gets less than it asks for, and processes without work."""
+        """Note PEs with fewer instances than they ask for, and idle processes."""
         for k, demand in enumerate(self.demands):
             if len(placed[k]) < demand.wanted and self.n > 1:
                 self.notes.append(
@@ -363,10 +364,10 @@ class _Layout:
             for k, bound in enumerate(self.bounds):
                 if bound:
                     reasons.setdefault(bound, []).append(self.pes[k].id)
-            said = "; ".join(f"{b}: {', '.join(ids)}" for b, ids in reasons.items())
+            bounds = "; ".join(f"{b}: {', '.join(ids)}" for b, ids in reasons.items())
             self.notes.append(
                 f"{_many(idle, 'process')} of {self.n} without work: no PE there can "
-                f"have more instances ({said})"
+                f"have more instances ({bounds})"
             )
 
     # -- routes ----------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What to do when a PE fails on an item."""
+"""The policy for items on which a PE fails."""
 
 from __future__ import annotations
 

@@ -15,20 +15,20 @@ MOST_FAILURES = 1000
 
 @dataclass(frozen=True)
 class InstanceReport:
-    """What one instance did.
+    """The work of one instance.
 
     Attributes
     ----------
     pe_id, number : str, int
-        Which.
+        The PE, and the number of the instance.
     n_in, n_out : int
-        Items.
+        Items received and sent.
     n_failed : int
-        Items given up.
+        Items that were given up.
     n_waiting : int
-        Items that wait for it at this moment, as far as its process knows.
+        Items that wait for the instance now, as far as its process knows.
     busy_s : float or None
-        Time in its own code; None if it was not measured.
+        Time in the code of the PE; None if it was not measured.
     """
 
     pe_id: str
@@ -42,22 +42,22 @@ class InstanceReport:
 
 @dataclass(frozen=True)
 class ProcessReport:
-    """What one process did.
+    """The work of one process.
 
     Attributes
     ----------
     process : int
     seconds, waiting_s : float
-        Time since its start, and how much of it it waited for others.
+        Time since its start, and the part of it in which it waited for others.
     peak_memory_mb : float
-        Largest resident size, that of a forked parent included.
+        Largest resident size; a forked process starts with that of its parent.
     bytes_sent : dict
         ``{"source.output -> destination.input": bytes}`` to other processes.
     instances : tuple of InstanceReport
     restarts : int
-        How often it was killed and started again. What it did is then the sum over
-        its lives, as far as it had told: it tells a few times per second. Items that
-        were given again are counted again.
+        How often it was killed and started again. The other figures are then sums over
+        its lives, as far as they were reported: a process reports a few times per
+        second. Items that were given again are counted again.
     """
 
     process: int
@@ -103,7 +103,7 @@ def with_earlier_life(report: ProcessReport, earlier: ProcessReport) -> ProcessR
 
 
 def bytes_sent(reports: Sequence[ProcessReport]) -> dict[str, int]:
-    """Return the bytes that went along each edge between processes."""
+    """Return the bytes that were sent between processes along each edge."""
     total: dict[str, int] = {}
     for report in reports:
         for edge, n in report.bytes_sent.items():
@@ -113,26 +113,26 @@ def bytes_sent(reports: Sequence[ProcessReport]) -> dict[str, int]:
 
 @dataclass
 class RunResult:
-    """What a run did.
+    """The outcome of a run.
 
     Attributes
     ----------
     outputs : dict
-        ``{pe_id: {port: [items]}}`` of the output ports that lead nowhere.
+        ``{pe_id: {port: [items]}}`` of the output ports without a connection.
     counts : dict
         ``{pe_id: (items in, items out)}``.
     failures : list of Failure
-        What was given up; of very many, the first `MOST_FAILURES`.
+        The items that were given up, at most the first `MOST_FAILURES`.
     n_failures : int
         How many items were given up.
     processes : list of ProcessReport
-        What each process did.
+        The work of each process.
     seconds : float
         Wall time from the start of the workers to the end of the last.
     n_processes : int
         Processes that took part.
     complete : bool
-        False in the MPI ranks other than 0, which know only their own part.
+        False in processes that know only their own part, as MPI ranks other than 0.
     """
 
     outputs: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
@@ -164,7 +164,7 @@ class RunResult:
         self.outputs.setdefault(pe_id, {}).setdefault(port, []).extend(items)
 
     def give_up(self, failure: Failure) -> None:
-        """Note an item that was given up."""
+        """Add an item that was given up."""
         self.n_failures += 1
         if len(self.failures) < MOST_FAILURES:
             self.failures.append(failure)

@@ -59,15 +59,15 @@ def run(
     on_error : str
         ``stop``: the first failure ends the run. ``skip``: an item on which a PE
         fails is given up and listed in ``failures``. ``retry:K``: it is tried K times
-        more before that. A PE's attribute ``on_error`` counts first.
+        more before that. The attribute ``on_error`` of a PE takes precedence.
     observers : iterable
         See `dispel4py.observe`.
     start_method : str, optional
         Of the mapping ``multi``: how processes are started (fork, spawn, forkserver).
     dead_letters : str or Path, optional
-        File that gets the items that are given up; it is added to.
+        File for the items that are given up; they are added to its content.
     letters : sequence of DeadLetter, optional
-        Run these items, which an earlier run gave up, and not the inputs.
+        Items that an earlier run gave up; they are run in place of the inputs.
     item_timeout_s : float, optional
         A PE that works longer on one item fails on it.
     restart_workers : bool
@@ -89,7 +89,7 @@ def run(
     Raises
     ------
     UserError
-        Before anything starts, if graph, inputs or mapping cannot be.
+        If graph, inputs or options are impossible; nothing has started then.
     RunError
         If the run failed.
 

@@ -1,4 +1,4 @@
-"""What a run did: items, busy and waiting time, bytes, memory; as text and JSON."""
+"""The summary of a run: items, busy and waiting time, bytes, memory; text and JSON."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 from dispel4py.result import RunResult, bytes_sent
 
+#: Failures in the text; a longer list hides the rest of the summary.
 SHOWN_FAILURES = 20
 
 
 def as_dict(result: RunResult) -> dict[str, Any]:
-    """Return a run's summary, ready for JSON."""
+    """Return the summary of a run, ready for JSON."""
     return {
         "seconds": result.seconds,
         "n_processes": result.n_processes,
@@ -37,12 +38,12 @@ def _of_pe(result: RunResult, pe_id: str) -> dict[str, Any]:
 
 
 def as_text(result: RunResult) -> str:
-    """Return a run's summary as tables."""
-    found = as_dict(result)
+    """Return the summary of a run as tables."""
+    record = as_dict(result)
     rows = [["PE", "instances", "in", "out", "failed", "busy s"]]
-    for pe, of in found["pes"].items():
-        busy = "" if of["busy_s"] is None else f"{of['busy_s']:.2f}"
-        numbers = (of["instances"], of["in"], of["out"], of["failed"])
+    for pe, work in record["pes"].items():
+        busy = "" if work["busy_s"] is None else f"{work['busy_s']:.2f}"
+        numbers = (work["instances"], work["in"], work["out"], work["failed"])
         rows.append([pe, *map(str, numbers), busy])
     if not any(row[-1] for row in rows[1:]):
         rows = [row[:-1] for row in rows]
@@ -54,9 +55,9 @@ def as_text(result: RunResult) -> str:
         rows[-1].append(f"{values[2]:.0f}")
     if len(rows) > 2:
         text += "\n\n" + _table(rows)
-    if found["bytes_sent"]:
+    if record["bytes_sent"]:
         rows = [["edge", "sent MB"]]
-        rows += [[edge, f"{n / 1e6:.3f}"] for edge, n in found["bytes_sent"].items()]
+        rows += [[edge, f"{n / 1e6:.3f}"] for edge, n in record["bytes_sent"].items()]
         text += "\n\n" + _table(rows)
     plural = "process" if result.n_processes == 1 else "processes"
     lines = [f"{text}\n\n{result.seconds:.2f} s, {result.n_processes} {plural}"]
@@ -64,7 +65,7 @@ def as_text(result: RunResult) -> str:
 
 
 def brief(result: RunResult) -> str:
-    """Return what went in and out, how long it took, and what was given up."""
+    """Return items in and out, the time, and the items that were given up."""
     rows = [["PE", "in", "out"]]
     rows += [[pe, str(n), str(out)] for pe, (n, out) in result.counts.items()]
     plural = "process" if result.n_processes == 1 else "processes"
@@ -77,7 +78,8 @@ def _started_again(result: RunResult) -> list[str]:
     lines = [f"process {k} was started again, {n} x" for k, n in restarts.items()]
     if lines:
         lines.append(
-            "(its counts: what all its lives had told; items given again count again)"
+            "(its counts are sums over its lives, as far as reported; items that were "
+            "given again count again)"
         )
     return lines
 

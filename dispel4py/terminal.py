@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TextIO
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Log to whatever standard error is now: a progress display may own it."""
+    """Logs to the present standard error, which a progress display may replace."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -36,10 +36,10 @@ def start_logging(level: str, pes: bool = False) -> None:
         Show what PEs log by `pe.log`, too.
     """
     root = logging.getLogger()
-    told = min(logging.INFO, _number(level)) if pes else logging.NOTSET
-    logging.getLogger("dispel4py.pe").setLevel(told)
+    lowest = min(logging.INFO, _number(level)) if pes else logging.NOTSET
+    logging.getLogger("dispel4py.pe").setLevel(lowest)
     root.setLevel(level.upper())
-    if not any(isinstance(one, _StandardError) for one in root.handlers):
+    if not any(isinstance(handler, _StandardError) for handler in root.handlers):
         handler = _StandardError()
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)
@@ -73,7 +73,7 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def sigterm_unwinds() -> Iterator[None]:
-    """Turn SIGTERM into `Terminated` for a while."""
+    """Turn SIGTERM into `Terminated` within this context."""
 
     def terminate(signum: int, frame: Any) -> NoReturn:
         raise Terminated
@@ -94,16 +94,16 @@ _HELD = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def signals_held(numbers: Sequence[int] = _HELD) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait while processes are started.
+    """Hold Ctrl-C and SIGTERM back while processes are started.
 
-    An exception that a signal raised where Python calls back at a fork would be lost.
-    The new processes hold the two as well, until they call `signals_of_a_worker`:
-    Ctrl-C would be a traceback of each that has not come so far.
+    A signal raises an exception, and Python loses exceptions in its callbacks at a
+    fork. The new processes hold the signals back as well, until they call
+    `signals_of_a_worker`: before that, Ctrl-C would be a traceback of each process.
     """
-    came: list[int] = []
+    received: list[int] = []
     try:
-        before = {n: signal.signal(n, lambda n, _: came.append(n)) for n in numbers}
-    except ValueError:  # not the main thread, which alone is interrupted
+        before = {n: signal.signal(n, lambda n, _: received.append(n)) for n in numbers}
+    except ValueError:  # not the main thread: only that one is interrupted
         yield
         return
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
@@ -113,12 +113,12 @@ def signals_held(numbers: Sequence[int] = _HELD) -> Iterator[None]:
         for held, handler in before.items():
             signal.signal(held, signal.SIG_DFL if handler is None else handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        for number in came:
+        for number in received:
             signal.raise_signal(number)
 
 
 def signals_of_a_worker() -> None:
-    """Leave Ctrl-C to the parent, end at SIGTERM."""
+    """Ignore Ctrl-C, which the parent handles, and end at SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)

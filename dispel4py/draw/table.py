@@ -10,9 +10,9 @@ from dispel4py.plan import Plan, Route
 
 
 def plan_text(plan: Plan) -> str:
-    """Say what runs where, where items go, and what its reader should know.
+    """Return tables of processes, PEs and routes, and the notes of the plan.
 
-    Processes that run the same are on one line.
+    Processes with the same instances are on one line.
 
     >>> from dispel4py.base import IterativePE, ProducerPE
     >>> from dispel4py.plan import make_plan
@@ -40,7 +40,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
-    """Return a plan as what JSON can hold.
+    """Return a plan, ready for JSON.
 
     Keys: ``n_processes``; ``processes``, each with its instances (PE id and number)
     and, where costs are known, expected seconds; ``pes``, each with its processes and
@@ -142,18 +142,18 @@ def _shares_with(plan: Plan, k: int) -> list[str]:
 
 
 def ranges(numbers: list[int]) -> str:
-    """Write ascending numbers short.
+    """Write ascending numbers as ranges.
 
     >>> ranges([0, 1, 2, 5, 7, 8])
     '0-2, 5, 7-8'
     """
-    found: list[list[int]] = []
+    runs: list[list[int]] = []
     for number in numbers:
-        if found and number == found[-1][1] + 1:
-            found[-1][1] = number
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
         else:
-            found.append([number, number])
-    return ", ".join(f"{a}-{b}" if b > a else str(a) for a, b in found)
+            runs.append([number, number])
+    return ", ".join(f"{a}-{b}" if b > a else str(a) for a, b in runs)
 
 
 def _table(rows: list[list[str]], right: Collection[int] = ()) -> str:

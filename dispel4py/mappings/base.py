@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from dispel4py.errors import MappingUnavailable
 from dispel4py.mappings import options as declared
-from dispel4py.observe import Observers
-from dispel4py.plan import Plan
-from dispel4py.result import RunResult
+
+if TYPE_CHECKING:
+    from dispel4py.observe import Observers
+    from dispel4py.plan import Plan
+    from dispel4py.result import RunResult
 
 Shared = TypeVar("Shared")
 

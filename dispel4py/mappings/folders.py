@@ -1,4 +1,4 @@
-"""Folders of runs: where their processes meet, and what is removed when they end."""
+"""The folder of a run: files and sockets of its processes, removed at its end."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _held: dict[str, int] = {}
 
 
 def run_folder() -> Path:
-    """Make a folder for one run, in memory if the system has such a place.
+    """Make a folder for one run, in shared memory where the system has it.
 
-    Folders of runs whose process was killed are removed, unless somebody holds them.
+    Folders of runs whose process was killed are removed, unless a process holds them.
     """
     shm = Path("/dev/shm")
     parent = shm if shm.is_dir() and os.access(shm, os.W_OK) else tempfile.gettempdir()
@@ -24,16 +24,17 @@ def run_folder() -> Path:
         pid = name.removeprefix(_PREFIX).split("-")[0]
         if pid.isdigit() and not _is_alive(int(pid)) and not _is_held(parent, name):
             remove_folder(Path(parent, name))
-    made = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
-    hold(made)
-    return made
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
+    hold(folder)
+    return folder
 
 
 def hold(folder: Path) -> None:
-    """Keep a folder from being removed by others, until this process ends.
+    """Keep other runs from removing a folder, until this process ends.
 
-    Its maker may have been killed while somebody else still reads what it left there.
-    And the maker's number means nothing in a container that shares the memory only.
+    The process that made it may have been killed while another one still reads its
+    files. And its number is of no use in a container that shares memory, but not
+    process numbers.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -43,7 +44,7 @@ def hold(folder: Path) -> None:
 def _is_held(parent: str | Path, name: str) -> bool:
     try:
         descriptor = os.open(os.path.join(parent, name), os.O_RDONLY)
-    except OSError:  # gone, or of another user
+    except OSError:  # it is gone, or belongs to another user
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,16 +60,17 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # of another user
+    except OSError:  # it belongs to another user
         pass
     return True
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove the folder of a run and everything that its processes left."""
+    """Remove the folder of a run, and the files to which links in it point."""
     for path in [os.path.join(folder, name) for name in _names(folder)]:
-        with contextlib.suppress(OSError):  # it is none
-            os.unlink(os.readlink(path))  # to what did not find room here
+        with contextlib.suppress(OSError):  # not a link
+            # a segment in another folder, as this one was full
+            os.unlink(os.readlink(path))
         with contextlib.suppress(OSError):
             os.unlink(path)
     with contextlib.suppress(OSError):
@@ -78,7 +80,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def _names(folder: str | Path, prefix: str = "") -> list[str]:
-    """Return the names in a folder; of a large one `Path.glob` takes a while."""
+    """Return the names in a folder; `Path.glob` is slow in large ones."""
     try:
         return [name for name in os.listdir(folder) if name.startswith(prefix)]
     except OSError:
@@ -86,6 +88,6 @@ def _names(folder: str | Path, prefix: str = "") -> list[str]:
 
 
 def remove_files(paths: Iterable[str]) -> None:
-    """Remove files; whoever has them mapped keeps them to its end."""
+    """Remove files; a process that has one mapped keeps its content."""
     for path in paths:
         Path(path).unlink(missing_ok=True)

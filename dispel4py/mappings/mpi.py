@@ -14,12 +14,12 @@ from dispel4py.errors import Dispel4pyError, ParameterError
 from dispel4py.mappings import mpi_launch
 from dispel4py.mappings.base import Mapping, Place, Shared, SourceInputs
 from dispel4py.mappings.process import available_cores
-from dispel4py.observe import Observers
-from dispel4py.plan import Plan
-from dispel4py.result import RunResult
 
 if TYPE_CHECKING:
     from dispel4py.mappings.mpi_world import World
+    from dispel4py.observe import Observers
+    from dispel4py.plan import Plan
+    from dispel4py.result import RunResult
 
 
 class MPI(Mapping):

@@ -1,4 +1,4 @@
-"""Starting the processes of an MPI run from within the command itself."""
+"""Start of the processes of an MPI run by ``mpiexec``, and traces of such a start."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from pathlib import Path
 from dispel4py.errors import MappingUnavailable, ParameterError
 from dispel4py.mappings.process import die_with_parent
 
-#: Where launchers say how many processes they started: MPICH and Intel MPI, the same
-#: for one host, Open MPI, Slurm's srun.
+#: Variables with the number of processes that a launcher started: of MPICH and Intel
+#: MPI, of these for one host, of Open MPI, and of Slurm's srun.
 SIZE_VARIABLES = (
     "PMI_SIZE",
     "MPI_LOCALNRANKS",
     "OMPI_COMM_WORLD_SIZE",
     "SLURM_STEP_NUM_TASKS",
 )
-#: Where launchers say which of the processes this is; Slurm says it in a shell, too.
+#: Variables with the number of this process; Slurm sets its own in a shell, too.
 _RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
 _SLURM_RANK = "SLURM_PROCID"
+#: How long mpiexec has to end after a signal, before it gets the next one.
 _PATIENCE_SECONDS = 3.0
-# What a command means by its exit status; the other ones of mpiexec are signals.
+# Exit statuses of our commands; any other status of mpiexec stands for a signal.
 _KNOWN_STATUS = (0, 1, 2, 128 + signal.SIGINT)
 
 
 def sizes_said_by_launcher() -> dict[str, int]:
-    """Return how many processes the launcher's variables speak of."""
-    said = {name: os.environ.get(name, "") for name in SIZE_VARIABLES}
-    return {name: int(text) for name, text in said.items() if text.isdigit()}
+    """Return the numbers of processes in the launcher's variables, by variable."""
+    sizes = {name: os.environ.get(name, "") for name in SIZE_VARIABLES}
+    return {name: int(text) for name, text in sizes.items() if text.isdigit()}
 
 
 def launched_by_mpi() -> bool:
@@ -49,9 +50,9 @@ def launched_by_mpi() -> bool:
 
 
 def rank_said_by_launcher() -> int:
-    """Return which of the processes of a launcher this is; 0 if no variable says it."""
-    said = (os.environ.get(name, "") for name in (*_RANK_VARIABLES, _SLURM_RANK))
-    return next((int(text) for text in said if text.isdigit()), 0)
+    """Return the number of this process in a launcher's variables; 0 without one."""
+    numbers = (os.environ.get(name, "") for name in (*_RANK_VARIABLES, _SLURM_RANK))
+    return next((int(text) for text in numbers if text.isdigit()), 0)
 
 
 def find_mpiexec() -> str:
@@ -65,13 +66,13 @@ def find_mpiexec() -> str:
     beside = Path(sys.executable).parent / "mpiexec"
     if os.access(beside, os.X_OK):
         return str(beside)
-    found = shutil.which("mpiexec")
-    if found is None:
+    on_path = shutil.which("mpiexec")
+    if on_path is None:
         raise MappingUnavailable(
             "there is no mpiexec, neither in this environment nor on PATH: install it "
             "with 'pip install dispel4py-seismo[mpi]'"
         )
-    return found
+    return on_path
 
 
 def launch(n: int, argv: Sequence[str]) -> int:
@@ -82,7 +83,7 @@ def launch(n: int, argv: Sequence[str]) -> int:
     n : int
         How many processes.
     argv : sequence of str
-        The command that each of them is, the program first.
+        The command of each process, the program first.
 
     Returns
     -------
@@ -103,8 +104,8 @@ def launch(n: int, argv: Sequence[str]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     began_s = time.time()
-    # A group of its own: Ctrl-C reaches mpiexec once, from here. A process that is not
-    # in the terminal's foreground group is stopped when it reads from the terminal.
+    # In a process group of its own, so that Ctrl-C reaches mpiexec once, from here. But
+    # a process outside of the foreground group is stopped when it reads the terminal.
     reads_terminal = sys.stdin is not None and sys.stdin.isatty()
     started = subprocess.Popen(
         [mpiexec, "-n", str(n), *argv],
@@ -125,7 +126,7 @@ def launch(n: int, argv: Sequence[str]) -> int:
 
 
 def _clear_up(began_s: float) -> None:
-    """Remove what processes left that were killed before their run had begun."""
+    """Remove the files of processes that were killed before their run had begun."""
     from dispel4py.mappings.deaths import files_of_killed  # seldom needed
     from dispel4py.mappings.folders import remove_files
 
@@ -133,7 +134,7 @@ def _clear_up(began_s: float) -> None:
 
 
 def _end(started: subprocess.Popen[bytes]) -> None:
-    """End mpiexec and with it the processes, first kindly; a second Ctrl-C waits."""
+    """End mpiexec and its processes by ever harder signals; hold a second Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         deadline = time.monotonic() + _PATIENCE_SECONDS

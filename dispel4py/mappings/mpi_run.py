@@ -33,7 +33,7 @@ from dispel4py.plan import Plan
 from dispel4py.result import RunResult
 
 _INTERRUPTED = 130
-#: How long a rank that failed lets rank 0 tell its observers.
+#: How long a failed rank waits for rank 0, which informs its observers and ends all.
 _GRACE_SECONDS = 1.0
 
 
@@ -53,7 +53,7 @@ def run_rank(
     Raises
     ------
     RunError
-        If the run failed, and this is the only rank. Of several, all end.
+        If the run failed and this is the only rank; several ranks end their program.
     """
     here = world()
     comm = here.begin(plan)
@@ -71,7 +71,7 @@ def run_rank(
         part.fail(stop.failure, stop.__cause__)
     except KeyboardInterrupt:
         here.abort(_INTERRUPTED)
-    except BaseException as error:  # noqa: BLE001 - told, and the ranks end
+    except BaseException as error:  # noqa: BLE001 - reported, and the ranks end
         part.fail(_failure_of(here.rank, error), error)
     comm.Free()
     if arena is not None:
@@ -82,7 +82,7 @@ def run_rank(
 
 
 class _Part:
-    """What one rank does in a run."""
+    """The part of one rank in a run."""
 
     def __init__(
         self,
@@ -123,17 +123,17 @@ class _Part:
         if self._collector is not None:
             worker.attend()
             return self._collector.finish(0.0)
-        mine = RunResult(
+        result = RunResult(
             n_processes=self._plan.n_processes,
             complete=False,
             processes=[worker.report()],
         )
-        for one in mine.processes[0].instances:
-            mine.count(one.pe_id, one.n_in, one.n_out)
-        return mine
+        for report in result.processes[0].instances:
+            result.count(report.pe_id, report.n_in, report.n_out)
+        return result
 
     def fail(self, failure: Failure, cause: BaseException | None) -> NoReturn:
-        """Tell of a failure of this rank, and end all."""
+        """Report a failure of this rank, and end all ranks."""
         if self._here.size == 1:
             raise RunError([failure]) from cause
         sys.stdout.flush()
@@ -150,13 +150,15 @@ class _Part:
         else:
             self._post.send(ROOT, pack(FAILED, self._here.rank, failure))
             deadline = time.monotonic() + _GRACE_SECONDS
-            while time.monotonic() < deadline:  # rank 0 ends all, unless it is busy
+            while (
+                time.monotonic() < deadline
+            ):  # rank 0 ends all, unless it works on an item
                 self._post.receive(0.1)
         self._here.abort(1)
 
 
 class _RootCollector(Collector):
-    """Ends all ranks when one of them has failed; that one has said why."""
+    """Ends all ranks when one of them has failed; the failed rank has reported it."""
 
     def __init__(
         self,
@@ -169,7 +171,7 @@ class _RootCollector(Collector):
         self._abort = abort
 
     def take_report(self, process: int, kind: int, *content: Any) -> None:
-        """Handle what a worker says of itself."""
+        """Handle a report of a worker."""
         super().take_report(process, kind, *content)
         if kind == FAILED:
             if not content[0].traceback:

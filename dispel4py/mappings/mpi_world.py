@@ -29,12 +29,13 @@ from dispel4py.mappings.mpi_post import naps
 from dispel4py.plan import Plan
 
 ROOT = 0
+#: Longest pause, in seconds, between two looks at MPI while a rank waits.
 _LONGEST_NAP = 0.005
-#: What a rank wants next; other numbers are of the graph that it wants to run.
+#: The next step of a rank; other numbers stand for the graph that it is going to run.
 _LEAVE, _SHARE, _RUN = range(3)
-#: How long a rank that leaves without its run waits for the others to leave, too.
+#: How long a rank that ends without its run waits for the others to end, too.
 _LEAVING_SECONDS = 5.0
-#: The launcher drops what a rank has just written if all end at once.
+#: Pause before the end of all: else the launcher drops the last lines of a rank.
 _LAST_WORDS_SECONDS = 0.2
 
 
@@ -51,9 +52,10 @@ class World:
     neighbours : frozenset of int
         These ranks.
     watch : Watch or None
-        Tells of ranks that are killed; None before the first run, or where nothing can.
+        Reports ranks that are killed; None before the first run, and on systems that
+        cannot watch processes.
     last_words : str
-        What this rank says if it ends while others go on; "" for a general remark.
+        Line that this rank writes if it ends while others go on; "" for a general one.
     """
 
     last_words = ""
@@ -61,7 +63,7 @@ class World:
     def __init__(self, library: Any) -> None:
         self.library = library
         self._check_size(library.COMM_WORLD.size)
-        # Messages of ours never meet those of PEs that use MPI themselves.
+        # copies, so that our messages never meet those of PEs that use MPI themselves
         self._comm = library.COMM_WORLD.Dup()
         self._intents = library.COMM_WORLD.Dup()
         self._intent: tuple[Any, ...] = ()
@@ -74,14 +76,14 @@ class World:
         atexit.register(self._leave)
 
     def begin(self, plan: Plan) -> Any:
-        """Return a communicator for one run, once all ranks want the same run."""
+        """Return a communicator for a run, once all ranks are ready for this run."""
         self._has_run = True
         self._go_on(_digest(plan))
         self._watch(plan)
         return self._comm.Dup()
 
     def _watch(self, plan: Plan) -> None:
-        """Let the first rank of each host start a watcher, if a launcher started us."""
+        """Start a watcher on each host, if a launcher started the ranks."""
         if not (can_watch() and launched_by_mpi()):
             return
         is_first = self.local.rank == 0
@@ -98,7 +100,7 @@ class World:
             self.watch.note(plan)
 
     def share(self, make: Callable[[], Shared]) -> Shared:
-        """Return what ``make()`` gives, or raise what it raises, on rank 0."""
+        """Return the value of ``make()`` on rank 0, or raise its exception."""
         if self.size == 1:
             return make()
         text, size = b"", array("q", [0])
@@ -115,18 +117,18 @@ class World:
         return value  # type: ignore[no-any-return]
 
     def _go_on(self, intent: int) -> None:
-        """Wait until all ranks say what they want next, and raise unless all want this.
+        """Wait until all ranks have announced their next step.
 
         Raises
         ------
         PlanError
-            If some want something else.
+            If the steps differ.
         """
         lowest, highest = self._intended(intent) or (intent, intent)
         if lowest == highest:
             return
         if lowest == _LEAVE:
-            time.sleep(_LEAVING_SECONDS)  # who has left says so, and ends all ranks
+            time.sleep(_LEAVING_SECONDS)  # the rank that left reports it, and ends all
             raise PlanError("a rank has ended its program while others go on")
         if lowest == _SHARE:
             raise PlanError("some ranks begin a run, others call 'share'")
@@ -138,14 +140,14 @@ class World:
     def _intended(
         self, intent: int, timeout_s: float = math.inf
     ) -> tuple[int, int] | None:
-        """Return lowest and highest of what the ranks want; None if some do not say."""
-        lowest_and_highest, found = array("q", [-intent, intent]), array("q", [0, 0])
+        """Return lowest and highest next step; None if some ranks announce none."""
+        lowest_and_highest, reduced = array("q", [-intent, intent]), array("q", [0, 0])
         request = self._intents.Iallreduce(
-            lowest_and_highest, found, op=self.library.MAX
+            lowest_and_highest, reduced, op=self.library.MAX
         )
-        # kept, also if the wait is broken off: MPI may write to them later
-        self._intent = (request, lowest_and_highest, found)
-        return (-found[0], found[1]) if self._await(request, timeout_s) else None
+        # kept, as MPI may write to these arrays after the wait has been interrupted
+        self._intent = (request, lowest_and_highest, reduced)
+        return (-reduced[0], reduced[1]) if self._await(request, timeout_s) else None
 
     def meet(self, comm: Any, timeout_s: float = math.inf) -> bool:
         """Wait, asleep, until all ranks are here.
@@ -172,7 +174,7 @@ class World:
         remove_files(mpich_files())
         time.sleep(_LAST_WORDS_SECONDS)
         self.library.COMM_WORLD.Abort(status)
-        os._exit(status)  # MPI has left no way to get here
+        os._exit(status)  # never reached where MPI_Abort ends the process
 
     def _await(self, request: Any, timeout_s: float = math.inf) -> bool:
         deadline = time.monotonic() + timeout_s
@@ -184,15 +186,15 @@ class World:
         return True
 
     def _leave(self) -> None:
-        """Wait for the others at the exit; end them if they wait for this rank.
+        """Wait for the other ranks at the exit; end them if they wait for this rank.
 
-        MPI itself would wait for ever for those that are in a run that this rank,
-        because of an error, does not take part in.
+        MPI itself would wait for ever for ranks that are in a run in which this rank,
+        because of an error, does not take part.
         """
         if not self.library.Is_finalized():
             self._wait_for_others()
         elif self.watch is not None:
-            self.watch.explained()  # nothing keeps the ranks together any more
+            self.watch.explained()  # ranks may end at any time now
         if self.watch is not None:
             self.watch.stop()
 
@@ -212,10 +214,10 @@ class World:
 
     @staticmethod
     def _check_size(size: int) -> None:
-        said = sizes_said_by_launcher()
-        if size > 1 or not said or 1 in said.values():
+        sizes = sizes_said_by_launcher()
+        if size > 1 or not sizes or 1 in sizes.values():
             return
-        name, count = next(iter(said.items()))
+        name, count = next(iter(sizes.items()))
         raise MappingUnavailable(
             f"the launcher started {count} processes ({name}), but each of them is "
             "alone: its MPI is not the one that mpi4py was built for; use the mpiexec "
@@ -260,7 +262,7 @@ def world() -> World:
     library = mpi_library()
     if not library.Is_initialized():
         with warnings.catch_warnings():
-            # the same is said below, as an error
+            # the same is an error below
             warnings.filterwarnings("ignore", "suspicious MPI", RuntimeWarning)
             # the ticker sends while a PE may use MPI itself
             library.Init_thread(library.THREAD_MULTIPLE)

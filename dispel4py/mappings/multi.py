@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dispel4py.errors import MappingUnavailable, ParameterError
 from dispel4py.mappings import options
 from dispel4py.mappings.base import Mapping, SourceInputs
 from dispel4py.mappings.options import option
 from dispel4py.mappings.process import available_cores
-from dispel4py.observe import Observers
-from dispel4py.plan import Plan
-from dispel4py.result import RunResult
+
+if TYPE_CHECKING:
+    from dispel4py.observe import Observers
+    from dispel4py.plan import Plan
+    from dispel4py.result import RunResult
 
 START_METHODS = ("fork", "spawn", "forkserver")
 
@@ -83,6 +85,8 @@ class Multi(Mapping):
         MappingUnavailable
             If there are none.
         """
+        import socket  # slow to import
+
         if not hasattr(socket, "AF_UNIX"):
             raise MappingUnavailable(
                 "the mapping 'multi' needs Unix sockets; use 'simple' or 'mpi'"

@@ -1,8 +1,8 @@
 """The run of the mapping ``multi``: a crew of workers, and the parent's part in it.
 
 Each process has one mailbox, a datagram socket: writers need no lock, and a writer that
-is killed leaves neither half a message nor a lock behind. What does not fit a datagram
-goes through shared memory (`dispel4py.mappings.segments`).
+is killed leaves neither half a message nor a lock behind. A message that does not fit a
+datagram goes through shared memory (`dispel4py.mappings.segments`).
 """
 
 from __future__ import annotations
@@ -59,9 +59,15 @@ from dispel4py.terminal import (
 
 _log = logging.getLogger(__name__)
 
+#: How long the parent waits for a worker that has done its work to end.
 _GRACE_SECONDS = 3.0
+#: How often the parent looks for hung workers and standstill, if no frame arrives.
 _LOOK_SECONDS = 0.5
+#: How often one process is started again: a worker that dies at once, each time, must
+#: not keep a run going for ever.
 _MOST_RESTARTS = 3
+#: How long workers have to end at SIGTERM before they are killed.
+_TERMINATE_SECONDS = 1.0
 
 
 def run_crew(
@@ -122,8 +128,9 @@ class _Crew:
         self._job: Any = (plan, inputs, options, observers.at_worker())
         if method != "fork":
             self._job = self._written(self._job, method)
-            resource_tracker.ensure_running()  # before: it lets go of signals held
-        if method == "forkserver":  # SIGTERM would be held for all its children
+            # started here, as it would set free the signals that are held at the start
+            resource_tracker.ensure_running()
+        if method == "forkserver":  # its children would inherit that SIGTERM is held
             with signals_held([signal.SIGINT]):
                 forkserver.ensure_running()
         self._workers: list[Any] = []
@@ -144,12 +151,12 @@ class _Crew:
                 worker.start()
 
     def gather(self) -> None:
-        """Take in frames until every worker is done.
+        """Receive frames until every worker is done.
 
         Raises
         ------
         RunError
-            If one failed, died, or did not return from an item in time.
+            If a worker failed, died, or did not return from an item in time.
         """
         collector = self.collector
         while collector.still_running and collector.failure is None:
@@ -174,18 +181,18 @@ class _Crew:
             worker.join(_GRACE_SECONDS)
 
     def take_in(self) -> None:
-        """Take in what has come."""
+        """Receive the frames that have arrived."""
         frame = self._post.receive(0.0)
         while frame is not None:
             self.collector.take_in(frame, unpack(frame.head))
             frame = self._post.receive(0.0)
 
     def close(self) -> None:
-        """End the workers that still run, first kindly."""
+        """End the workers that still run: by SIGTERM, then by SIGKILL."""
         alive = [w for w in self._workers if w.is_alive()]
         for worker in alive:
             worker.terminate()
-        deadline = time.monotonic() + 1.0
+        deadline = time.monotonic() + _TERMINATE_SECONDS
         for worker in alive:
             worker.join(max(0.0, deadline - time.monotonic()))
             if worker.is_alive():
@@ -205,8 +212,8 @@ class _Crew:
     def _written(self, job: Any, method: str) -> str:
         """Write the job to a file, once for all workers, and return its path.
 
-        As an argument of the process it would be sent by a pipe, whose writer waits
-        for ever if the new process ends before it reads.
+        If the job were an argument of the process, it would be sent through a pipe,
+        whose writer waits for ever if the new process ends before it reads.
         """
         path = self._folder / "job"
         try:
@@ -219,7 +226,7 @@ class _Crew:
         return str(path)
 
     def _lost(self, process: int) -> None:
-        """Start a dead worker again, if that is wanted and can be; else fail."""
+        """Start a dead worker again, if the options and its PEs allow it; else fail."""
         by_kernel = kernel_kills() > self._kernel_kills
         cause = cause_of_death(self._workers[process].exitcode, by_kernel)
         record = record_path(self._folder, process)
@@ -238,7 +245,7 @@ class _Crew:
         self.collector.take_report(process, FAILED, failure)
 
     def _restart(self, process: int) -> None:
-        # the others find the new mailbox as soon as it is there
+        # without the old file, the others find the new mailbox once it exists
         inbox_path(self._folder, process).unlink(missing_ok=True)
         record_path(self._folder, process).unlink(missing_ok=True)
         self._post.forget(process)
@@ -250,16 +257,18 @@ class _Crew:
         self._due.append(process)
 
     def _follow_restarts(self, newly_done: set[int]) -> None:
-        """Start the workers that are due; tell those started again who has left.
+        """Start the workers that are due; tell restarted workers which ones are done.
 
-        One that has left does not repeat the ends of its streams. And whoever sent an
-        answer to a new worker before hearing of it would send it to the old one.
+        A worker that is done does not repeat the ends of its streams. A new worker is
+        started when all others know of it, as an answer of a worker that does not know
+        would go to the mailbox of the dead one.
         """
         for process in self._restarts:
             for other in newly_done - {process}:
                 self._post.send(process, pack(DONE, other))
-        told = {k for k in range(self._plan.n_processes) if self._post.is_told(k)}
-        if self._due and told.issuperset(self.collector.still_running - {*self._due}):
+        informed = {k for k in range(self._plan.n_processes) if self._post.is_told(k)}
+        others = self.collector.still_running - {*self._due}
+        if self._due and others <= informed:
             with signals_held():
                 while self._due:
                     process = self._due.pop()
@@ -291,7 +300,7 @@ class _Crew:
 def _clearing_up_at_sigterm() -> Iterator[None]:
     """Let SIGTERM end this program after the run has cleared up, not before.
 
-    A program that handles the signal itself is left to do so.
+    A program with a handler of its own keeps it.
     """
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
@@ -305,7 +314,7 @@ def _clearing_up_at_sigterm() -> Iterator[None]:
 
 
 def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) -> None:
-    """Be one worker; ``job`` is what to do, or the path of a file that has it."""
+    """Be one worker; ``job`` is its work, or the path of a file with it."""
     signals_of_a_worker()
     die_with_parent()
     if os.getppid() != parent and multiprocessing.get_start_method() == "fork":
@@ -329,7 +338,7 @@ def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) ->
         failure = Failure("", 0, process, "worker", None, "", root_cause(error))
         post.send(root, pack(FAILED, process, failure))
     finally:
-        # however long a receiver is busy: without its last frames it waits for ever
+        # without a time limit: a receiver that lacks the last frames waits for ever
         post.deliver(math.inf)
         post.close()
     sys.stdout.flush()

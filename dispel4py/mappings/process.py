@@ -1,4 +1,4 @@
-"""Settings of an operating-system process that workers want."""
+"""Settings of an operating-system process, for workers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import signal
 import sys
 from collections.abc import Iterator
 
+# Numbers of glibc and of Linux.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEEP_BYTES = 32 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)  # before processes are forked, not by each of them
+#: Arrays of up to this size are taken from kept memory: the largest that glibc allows.
+_KEEP_BYTES = 32 * 1024 * 1024
+#: Loaded once, before processes are forked.
+_LIBC = ctypes.CDLL(None)
 
 
 def raise_allocator_thresholds() -> None:
@@ -39,10 +42,10 @@ def available_cores() -> int:
 
 @contextlib.contextmanager
 def objects_kept() -> Iterator[None]:
-    """Keep the garbage collector from what is there, also in processes forked now.
+    """Hide all present objects from the garbage collector, also in forked processes.
 
-    It writes into every object that it looks at, and a forked process copies each page
-    that it writes to.
+    The collector writes into every object that it visits, and a forked process copies
+    each page that it writes to.
     """
     gc.freeze()
     try:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from dispel4py.errors import RunError
 from dispel4py.mappings.base import Mapping, SourceInputs
 from dispel4py.mappings.process import raise_allocator_thresholds
-from dispel4py.observe import Observers
-from dispel4py.plan import Plan
-from dispel4py.result import RunResult
+
+if TYPE_CHECKING:
+    from dispel4py.observe import Observers
+    from dispel4py.plan import Plan
+    from dispel4py.result import RunResult
 
 #: Calls on the stack while an item passes through a PE, of which Python bounds the
 #: number; what a PE itself needs is within the 500 besides.

@@ -1,4 +1,4 @@
-"""How many threads BLAS and OpenMP take in processes that share the cores."""
+"""The number of threads of BLAS and OpenMP in processes that share the cores."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ _n_runs = 0
 
 @contextlib.contextmanager
 def limited_threads(n_processes: int) -> Iterator[None]:
-    """Let processes x threads be the number of cores, for BLAS and OpenMP.
+    """Limit BLAS and OpenMP so that processes x threads is the number of cores.
 
-    Processes that are started meanwhile keep the limit: forked ones inherit that of
-    the libraries, others read the variables. It is meant for a whole run: OpenBLAS,
-    when it is given its threads back, keeps a core busy for a while. Of runs at the
-    same time the first one sets the limit, and the last one lifts it.
+    Processes that are started within the context keep the limit: a forked process
+    inherits that of the libraries, a spawned one reads the variables. The context is
+    meant for a whole run, as OpenBLAS keeps a core busy for a while when its limit is
+    lifted. Of several runs at the same time the first sets the limit, and the last
+    lifts it.
     """
     global _n_runs
     limit_threads(n_processes)
@@ -78,7 +79,7 @@ def _limited(n_processes: int) -> Iterator[None]:
 def _limited_libraries(
     n: int, is_settled: bool
 ) -> contextlib.AbstractContextManager[Any]:
-    """Limit the libraries that are there, unless the user did so by a variable."""
+    """Limit the loaded libraries, unless the user did so by a variable."""
     if "numpy" not in sys.modules or is_settled:
         return contextlib.nullcontext()
     if (libraries := _libraries()) is None:
@@ -89,5 +90,5 @@ def _limited_libraries(
 
 @lru_cache(maxsize=1)
 def _libraries() -> Any:
-    """Return what limits the libraries that are loaded; to look for them takes long."""
+    """Return the controller of the loaded libraries; a search for them takes long."""
     return None if ThreadpoolController is None else ThreadpoolController()

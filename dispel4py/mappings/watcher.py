@@ -1,7 +1,7 @@
-"""A program that waits for one of several processes to die, and tells of it.
+"""A program that waits for one of several processes to die, and reports it.
 
-`dispel4py.mappings.deaths` says what for. It is started for every MPI run, while the
-ranks wait: until somebody dies it imports next to nothing.
+`dispel4py.mappings.deaths` starts it for every MPI run, while the ranks wait. So it
+imports next to nothing until a process dies.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ GOODBYE = b"."
 def main(arguments: list[str]) -> None:
     """Watch processes: the folder of their records, then ``process:pid`` of each."""
     folder = arguments[0]
-    # those who die first have made it: it must outlive them
+    # held, as the folder must outlive the processes that made it
     fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
     pairs = (pair.split(":") for pair in arguments[1:])
     pids = {int(process): int(pid) for process, pid in pairs}
@@ -62,7 +62,7 @@ def first_death(folder: str, pids: dict[int, int]) -> int | None:
     Returns
     -------
     int or None
-        The process. None if all ended well, as standard input says.
+        The process. None if all ended well, as the starter writes to standard input.
     """
     watching, watched = select.epoll(), {}
     for process, pid in pids.items():
@@ -79,19 +79,19 @@ def first_death(folder: str, pids: dict[int, int]) -> int | None:
     watching.register(0, select.EPOLLIN)
     os.write(1, b"r")
     while True:
-        # one at a time: the kernel hands them out in the order in which they happened
+        # one at a time: the kernel returns them in the order of the events
         ((descriptor, _),) = watching.poll(maxevents=1)
         if descriptor:
             return watched[descriptor]
         if os.read(0, 1) == GOODBYE:
             return None
-        watching.unregister(0)  # whoever started this is dying
+        watching.unregister(0)  # the process that started this program is dying
 
 
 def exit_code(pid: int) -> int | None:
     """Return how a dying process ended, as `subprocess` does.
 
-    None if its parent was quicker to clear it away.
+    None if its parent has already collected its status.
     """
     try:
         ending = select.poll()
