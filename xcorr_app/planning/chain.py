@@ -1,4 +1,4 @@
-"""The preprocessing of a run: which elements each trace goes through, in order."""
+"""The preprocessing of a run: the elements that each trace passes, in order."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from xcorr_app.planning.steps import Step, parse_steps
 
 __all__ = ["Preprocess"]
 
-# modules of elements after which amplitudes say nothing any more
+# Modules of elements that change amplitudes so that windows can no longer be rejected.
 LEVELLING = (
     "seismo_pes.preprocessing.normalization",
     "seismo_pes.preprocessing.whitening",
@@ -64,11 +64,11 @@ LEVELLING = (
 
 
 class Preprocess(CompositePE):
-    """From raw traces to traces on the common grid and at the common rate.
+    """Preprocess raw traces to traces on the common grid, at the common rate.
 
     Ports ``input`` and ``output``: Waveforms. Only the steps that the configuration
-    asks for are there. Where a later step needs all components of an instrument, they
-    leave together.
+    asks for are in it. Where a step needs all components of an instrument, these
+    travel together from there on.
     """
 
     def __init__(self, plan: RunPlan) -> None:
@@ -82,7 +82,7 @@ class Preprocess(CompositePE):
 
 
 def _checks(plan: RunPlan) -> Iterator[GenericPE]:
-    """Yield what is done to the records as they are, and joins them."""
+    """Yield the elements that check the records, and that merges them."""
     config, origin_ns = plan.config, plan.settings.sample_origin_ns
     if config.clock is not None:
         yield CorrectClock(config.clock)
@@ -105,7 +105,7 @@ def _checks(plan: RunPlan) -> Iterator[GenericPE]:
 
 
 def _chain(plan: RunPlan) -> Iterator[GenericPE]:
-    """Yield what is done to continuous traces."""
+    """Yield the elements that work on continuous traces."""
     if plan.config.steps is not None:
         yield from _written(plan, parse_steps(plan.config.steps))
         return
@@ -229,7 +229,7 @@ def _levelled(plan: RunPlan) -> Iterator[GenericPE]:
 
 
 def _written(plan: RunPlan, steps: list[Step]) -> Iterator[GenericPE]:
-    """Yield the elements of ``--steps``, with what only the run knows."""
+    """Yield the elements of ``--steps`` with the parameters that the run knows."""
     rejecting = list(_rejecting(plan))
     for step in steps:
         if step.element.__module__ in LEVELLING:
@@ -245,12 +245,12 @@ def _written(plan: RunPlan, steps: list[Step]) -> Iterator[GenericPE]:
                     f"--steps: {step.name} needs station metadata: add --inventory PATH"
                 )
             more["inventory"] = plan.inventory
-        made = step.made(**more)
-        if isinstance(made, ResampleFourier):
+        element = step.build(**more)
+        if isinstance(element, ResampleFourier):
             yield TrimToGrid(step.parameters["rate_hz"], origin_ns, both_ends=True)
-        elif isinstance(made, Decimate):
+        elif isinstance(element, Decimate):
             yield TrimToGrid(None, origin_ns, factor=step.parameters["factor"])
-        yield made
+        yield element
     yield from rejecting
 
 
@@ -258,7 +258,7 @@ def _written(plan: RunPlan, steps: list[Step]) -> Iterator[GenericPE]:
 
 
 def _gathered(plan: RunPlan, steps: list[GenericPE]) -> Iterator[GenericPE]:
-    """Put components together before the first step that needs all of them."""
+    """Gather components before the first step that needs all of them."""
     waiting = True
     for step in steps:
         if waiting and _needs_all(step):

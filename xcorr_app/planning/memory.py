@@ -1,4 +1,4 @@
-"""The memory of a run: what its pieces weigh, and who may take how much."""
+"""The memory of a run: the sizes of its items, and the share of each element."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["GB", "MB", "Load", "Resources", "Shares", "available_bytes", "shares
 
 GB = 10**9
 MB = 10**6
-# What a process takes beside the modules it has loaded and what is counted below:
-# cross-spectra on their way to lags, a batch of rows, blocks of the writer.
+# Measured memory of a process for cross-spectra, rows and blocks of the writer, in
+# addition to its modules, traces and spectra.
 WORK_BYTES = 190 * MB
-USUAL_BYTES = 400 * MB  # of a process at work
-TRACE_COPIES = 6  # of a trace while it is prepared, as float64
-SPECTRUM_COPIES = 3
-TILES_UNDER_WAY = 4  # for each process: being correlated, and in its mailbox
-LEAST_BYTES = 48 * MB  # what must be left to gather spectra in
+USUAL_BYTES = 400 * MB  # usual memory of a process at work
+TRACE_COPIES = 6  # copies of a trace during preprocessing, as float64
+SPECTRUM_COPIES = 3  # copies of the spectra of a channel during the transform
+TILES_UNDER_WAY = 4  # tiles of each process: one is correlated, others wait for it
+LEAST_BYTES = 48 * MB  # smallest memory in which spectra can be gathered
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the pieces of a run weigh, in bytes.
+    """The sizes of the items of a run, in bytes.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ class Load:
 
     @classmethod
     def of(cls, plan: RunPlan) -> Load:
-        """Weigh a plan."""
+        """Return the sizes of the items of a plan."""
         settings, rate_hz = plan.settings, plan.settings.rate_hz
         times = {(span.start_ns, span.end_ns) for span in plan.spans}
         seconds = max((end - start) / 1e9 for start, end in times)
-        n_windows = max(len(settings.grid.windows_between(*one)) for one in times)
+        n_windows = max(len(settings.grid.windows_between(*time)) for time in times)
         n_bins = settings.bins.stop - settings.bins.start
         item = np.dtype(settings.dtype).itemsize
         n_lags = 2 * settings.max_lag + 1
@@ -72,7 +72,7 @@ class Load:
 
     @property
     def process(self) -> int:
-        """What a process takes for the piece that it works on."""
+        """Memory of a process for the item on which it works."""
         return WORK_BYTES + TRACE_COPIES * self.trace + SPECTRUM_COPIES * self.spectrum
 
 
@@ -109,14 +109,14 @@ class Resources:
 
 @dataclass(frozen=True)
 class Shares:
-    """Who may take how much memory, in bytes.
+    """How the memory of a run is shared, in bytes.
 
     Parameters
     ----------
     gather
-        Spectra that wait for their period, and the blocks made of them.
+        Spectra that wait until their period is complete, and their blocks.
     block
-        One block: some are under way at any time.
+        One block of channels. Several are in memory at the same time.
     sums
         All sums of groups of periods.
     restack
@@ -178,10 +178,15 @@ def shares(resources: Resources, load: Load, sums: int = 0) -> Shares:
 
 
 def available_bytes(processes: int = 1) -> int:
-    """Return what a run may take if nobody says: half of the memory that is left.
+    """Return the usual memory of a run: half of the free memory.
 
-    On a machine of many cores and little memory it is more, as much as the processes
-    need to work at all.
+    On a machine with many cores and little memory it is more: what the processes need
+    to work at all.
+
+    Parameters
+    ----------
+    processes
+        Number of processes.
     """
     left = min(_machine_bytes(), _container_bytes())
     return max(left // 2, min(round(0.8 * left), processes * USUAL_BYTES))
@@ -198,7 +203,7 @@ def _machine_bytes() -> int:
 
 
 def _container_bytes() -> int:
-    """Return what is left below the limit of the control group; huge without one."""
+    """Return the free memory below the limit of the control group, if there is one."""
     root = Path("/sys/fs/cgroup")
     for limit, used in (
         ("memory.max", "memory.current"),

@@ -41,7 +41,7 @@ class Step:
         return self.element.__name__
 
     def takes(self, parameter: str) -> bool:
-        """Say whether a parameter can still be set."""
+        """Return whether the element has a parameter that is not set yet."""
         known = inspect.signature(self.element).parameters
         return parameter in known and parameter not in self.parameters
 
@@ -53,8 +53,14 @@ class Step:
         optional = "across_components" in inspect.signature(self.element).parameters
         return bool(self.parameters.get("across_components")) or not optional
 
-    def made(self, **more: Any) -> Element:
-        """Make the element; ``more`` are parameters that the run knows."""
+    def build(self, **more: Any) -> Element:
+        """Return the element; ``more`` are parameters that the run knows.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is missing or out of range.
+        """
         try:
             return self.element(**self.parameters, **more)
         except TypeError as error:
@@ -70,16 +76,16 @@ def elements() -> dict[str, type[Element]]:
 
     from dispel4py.catalog import find_pes
 
-    found = {}
+    steps = {}
     for entry in find_pes("seismo_pes"):
         member = getattr(importlib.import_module(entry.module), entry.name)
         if _is_step(member):
-            found[entry.name] = member
-    return found
+            steps[entry.name] = member
+    return steps
 
 
 def _is_step(member: Any) -> bool:
-    # bases have nothing to do; turned traces are no channels of the table
+    # base classes do nothing; rotated traces are not in the channel table
     return (
         isinstance(member, type)
         and issubclass(member, Element)
@@ -88,10 +94,10 @@ def _is_step(member: Any) -> bool:
     )
 
 
-def _in_use(name: str) -> type[Element] | None:
-    """Return an element of a room that is open: to read the catalog takes a second."""
-    for room in [key for key in sys.modules if key.startswith("seismo_pes.")]:
-        member = getattr(sys.modules[room], name, None)
+def _loaded(name: str) -> type[Element] | None:
+    """Return an element of a loaded module: to read the catalog takes a second."""
+    for module in [key for key in sys.modules if key.startswith("seismo_pes.")]:
+        member = getattr(sys.modules[module], name, None)
         if _is_step(member):
             return member
     return None
@@ -108,7 +114,7 @@ def parse_steps(text: str) -> list[Step]:
     Raises
     ------
     ParameterError
-        If it is not that, or there is no such element or parameter.
+        If the text is no such chain, or there is no such element or parameter.
 
     Examples
     --------
@@ -131,18 +137,18 @@ def parse_steps(text: str) -> list[Step]:
 
 
 def _step(node: ast.expr) -> Step:
-    called = node.func if isinstance(node, ast.Call) else node
-    if not isinstance(called, ast.Name):
+    name = node.func if isinstance(node, ast.Call) else node
+    if not isinstance(name, ast.Name):
         raise ParameterError(
             f"--steps: {ast.unparse(node)} is not an element: write NAME(parameter=...)"
         )
-    element = _in_use(called.id) or elements().get(called.id)
+    element = _loaded(name.id) or elements().get(name.id)
     if element is None:
         known = elements()
-        close = difflib.get_close_matches(called.id, known, n=1)
+        close = difflib.get_close_matches(name.id, known, n=1)
         guess = f"did you mean {close[0]!r}? All" if close else "all"
         raise ParameterError(
-            f"--steps: no element {called.id!r}: {guess} are listed by `dispel4py pes`"
+            f"--steps: no element {name.id!r}: {guess} are listed by `dispel4py pes`"
         )
     parameters: dict[str, Any] = {}
     if isinstance(node, ast.Call):
@@ -158,7 +164,7 @@ def _parameters(element: type[Element], node: ast.Call) -> dict[str, Any]:
             f"{len(node.args)}: {', '.join(names)}"
         )
     given = [*zip(names, node.args, strict=False)]
-    given += [(one.arg or "**", one.value) for one in node.keywords]
+    given += [(keyword.arg or "**", keyword.value) for keyword in node.keywords]
     parameters: dict[str, Any] = {}
     for name, value in given:
         if name not in names:

@@ -1,9 +1,10 @@
-"""The second phase of a run: stacks that are made of stacks.
+"""The second phase of a run: stacks of substacks.
 
-The first phase leaves *base rows*: the stack of each pair over each period (a window,
-hour, day or group of days). Here these become the stack of all, moving stacks, and the
-uncertainty of the stack. Everything is read from the parts of the run, tile by tile,
-in the order of time, so that equal base rows give equal bytes whenever that is done.
+The first phase writes the substacks of each pair: stacks over a window, an hour, a day
+or a group of days. The second phase makes of them the stack of the whole run, moving
+stacks, and the uncertainty of the stack. It reads the substacks from the parts of the
+run, tile by tile and in the order of time. Equal substacks therefore give equal bytes,
+whether the run was resumed or not.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from xcorr_app.running.substacks import Extent, RestackTile
 
 __all__ = ["ALL", "DEVIATION", "DerivedStacks", "RestackPairs"]
 
-ALL = "all"
-DEVIATION = "all.std"
-N_DRAWS = 200
-BATCH_BYTES = 24 << 20
+ALL = "all"  # name of the stack of the whole run
+DEVIATION = "all.std"  # name of its standard deviation
+N_DRAWS = 200  # of the bootstrap: the deviation is then known to 5 %
+BATCH_BYTES = 24 << 20  # rows that are written together, at most
 
 
 @dataclass(frozen=True)
 class DerivedStacks:
-    """What is made of base rows.
+    """The stacks that are made of substacks.
 
     Parameters
     ----------
@@ -46,8 +47,8 @@ class DerivedStacks:
     moving
         Moving stacks.
     uncertainty
-        Make `DEVIATION`, the standard deviation of the stack of all by a bootstrap
-        over the base rows.
+        Make `DEVIATION`, the standard deviation of the stack of the whole run, by a
+        bootstrap over the substacks.
     """
 
     rate_hz: float
@@ -62,14 +63,14 @@ class DerivedStacks:
         Raises
         ------
         ParameterError
-            If its options are not its own, or not possible.
+            If the kind of stack does not have these options, or refuses their values.
         """
         noise = np.random.default_rng(0).standard_normal((n_rows, n_lags))
         stack(Correlation.of("", "", noise, self.rate_hz), self.kind, **self.options)
 
     @property
     def streams(self) -> bool:
-        """Whether one base row after the other will do, without holding them all."""
+        """Whether substacks can be added one by one, without holding all of them."""
         return self.kind == "linear" and not self.moving and not self.uncertainty
 
 
@@ -77,21 +78,38 @@ class DerivedStacks:
 
 
 @dataclass(frozen=True, eq=False)
-class _Slab:
-    """Base rows of some pairs in one band: ``rows[i, k]`` of pair i in period k."""
+class _Substacks:
+    """Substacks of some pairs in one band: ``rows[i, k]`` of pair i in interval k."""
 
     band: str
-    names: list[str]
+    intervals: list[str]
     pairs: np.ndarray
     rows: np.ndarray
 
+    @property
+    def present(self) -> np.ndarray:
+        """Shape of ``rows``, bool: whether the pair has a substack in the interval."""
+        return np.asarray(self.rows["part"] >= 0)
 
-def _period(extent: Extent) -> str:
+    def of_pairs(self, chosen: slice | np.ndarray) -> _Substacks:
+        """Return the substacks of some of the pairs."""
+        return _Substacks(
+            self.band, self.intervals, self.pairs[chosen], self.rows[chosen]
+        )
+
+    def between(self, begin: int, end: int) -> _Substacks:
+        """Return the substacks of consecutive intervals."""
+        names = self.intervals[begin:end]
+        return _Substacks(self.band, names, self.pairs, self.rows[:, begin:end])
+
+
+def _interval(extent: Extent) -> str:
+    """Return the name of the interval of a stack, without its band."""
     return extent.stack.partition("@")[0]
 
 
 class RestackPairs(GenericPE):
-    """Make stacks over all of the time, and moving ones, of the stacks of a tile.
+    """Make the stack of the whole run and moving stacks from the substacks of a tile.
 
     Ports
     -----
@@ -105,14 +123,16 @@ class RestackPairs(GenericPE):
     out : str
         Folder of the run.
     parts : sequence of Part
-        Its parts, as the extents count them.
+        The parts of the run, by the numbers of the extents.
     derived : DerivedStacks
-        What to make.
+        The stacks to make.
     n_lags : int
+        Number of samples of a correlation.
     dtype : str
-        Form of the rows.
+        Type of the samples.
     memory_bytes : int
-        Bound for the rows that are held at once; one pair is, whatever its size.
+        Bound for the rows in memory. The rows of one pair are held at once, whatever
+        their size.
     """
 
     def __init__(
@@ -133,7 +153,7 @@ class RestackPairs(GenericPE):
         self._add_output("output")
 
     def preprocess(self) -> None:
-        """Get ready to read."""
+        """Prepare to read rows."""
         self._reader = RowReader(
             Path(self.out), self.parts, self.n_lags, np.dtype(self.dtype)
         )
@@ -141,16 +161,16 @@ class RestackPairs(GenericPE):
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Restack one tile."""
         tile: RestackTile = inputs["input"]
-        where = (tile.row, tile.column, DERIVED)
-        for slab in self._slabs(tile):
-            for name, rows, data in self._stacks(slab):
+        key = (tile.row, tile.column, DERIVED)
+        for substacks in self._tables(tile):
+            for name, rows, data in self._stacks(substacks):
                 if not len(rows):
                     continue
-                full = f"{name}@{slab.band}" if slab.band else name
-                yield {"output": _batch(full, rows, data, where)}
-        nothing = np.empty((0, self.n_lags), self.dtype)
-        none = np.zeros(0, _SUMMARY)
-        yield {"output": _batch(ALL, none, nothing, where, last=True)}
+                full = f"{name}@{substacks.band}" if substacks.band else name
+                yield {"output": _batch(full, rows, data, key)}
+        no_data = np.empty((0, self.n_lags), self.dtype)
+        no_rows = np.zeros(0, _SUMMARY)
+        yield {"output": _batch(ALL, no_rows, no_data, key, last=True)}
 
     def postprocess(self) -> None:
         """Close the parts."""
@@ -160,48 +180,50 @@ class RestackPairs(GenericPE):
 
     # -- reading -----------------------------------------------------------------
 
-    def _slabs(self, tile: RestackTile) -> Iterator[_Slab]:
-        """Yield the base rows of a tile, as many pairs at once as memory allows."""
+    def _tables(self, tile: RestackTile) -> Iterator[_Substacks]:
+        """Yield the substacks of a tile, for as many pairs as the memory can hold."""
         bands: dict[str, list[Extent]] = {}
         for extent in tile.extents:
             bands.setdefault(extent.stack.partition("@")[2], []).append(extent)
         for band in sorted(bands):
             extents = bands[band]
-            periods = sorted({(e.key, _period(e)) for e in extents})
+            intervals = sorted({(e.key, _interval(e)) for e in extents})
             keys = self._pairs_of(extents)
-            at_once = max(self.memory_bytes // (8 * WINDOWS.itemsize * len(periods)), 1)
+            pair_bytes = WINDOWS.itemsize * len(intervals)
+            at_once = max(self.memory_bytes // (8 * pair_bytes), 1)
             for begin in range(0, len(keys), at_once):
-                slab = self._slab(band, periods, extents, keys[begin : begin + at_once])
-                yield from _divided(slab, self._pairs_at_once(len(periods)))
+                some = keys[begin : begin + at_once]
+                table = self._table(band, intervals, extents, some)
+                yield from _divided(table, self._pairs_at_once(len(intervals)))
 
     def _pairs_of(self, extents: list[Extent]) -> np.ndarray:
-        found = [np.zeros(0, np.int64)]
+        keys = [np.zeros(0, np.int64)]
         for extent in extents:
-            found.append(np.unique(_keys(self._records(extent))))
-        return np.unique(np.concatenate(found))
+            keys.append(np.unique(_keys(self._records(extent))))
+        return np.unique(np.concatenate(keys))
 
-    def _slab(
+    def _table(
         self,
         band: str,
-        periods: list[tuple[int, str]],
+        intervals: list[tuple[int, str]],
         extents: list[Extent],
         keys: np.ndarray,
-    ) -> _Slab:
-        rows = np.zeros((len(keys), len(periods)), WINDOWS)
+    ) -> _Substacks:
+        rows = np.zeros((len(keys), len(intervals)), WINDOWS)
         rows["part"] = -1
-        column = {period: k for k, period in enumerate(periods)}
+        column = {interval: k for k, interval in enumerate(intervals)}
         for extent in extents:
             records = self._records(extent)
             at = np.searchsorted(keys, _keys(records))
             at[at == len(keys)] = 0
-            here = np.flatnonzero(keys[at] == _keys(records))
-            entry = np.zeros(len(here), WINDOWS)
+            chosen = np.flatnonzero(keys[at] == _keys(records))
+            entry = np.zeros(len(chosen), WINDOWS)
             for name in ("n_windows", "start_ns", "end_ns", "data_sum"):
-                entry[name] = records[name][here]
-            entry["part"], entry["row"] = extent.part, extent.begin + here
-            rows[at[here], column[extent.key, _period(extent)]] = entry
+                entry[name] = records[name][chosen]
+            entry["part"], entry["row"] = extent.part, extent.begin + chosen
+            rows[at[chosen], column[extent.key, _interval(extent)]] = entry
         pairs = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
-        return _Slab(band, [name for _, name in periods], pairs, rows)
+        return _Substacks(band, [name for _, name in intervals], pairs, rows)
 
     def _records(self, extent: Extent) -> np.ndarray:
         part = self.parts[extent.part]
@@ -209,102 +231,102 @@ class RestackPairs(GenericPE):
             file.seek(part.layout.index_offset + extent.begin * RECORD.itemsize)
             return np.fromfile(file, RECORD, extent.end - extent.begin)
 
-    def _pairs_at_once(self, n_periods: int) -> int:
-        """Return how many pairs are stacked together."""
+    def _pairs_at_once(self, n_intervals: int) -> int:
+        """Return the number of pairs that are stacked together."""
         item = np.dtype(self.dtype).itemsize
         batch = BATCH_BYTES // (self.n_lags * item)
         if self.derived.streams:  # a sum in float64, the rows read, their products
-            held = self.n_lags * (16 + item)
-        else:  # all rows, and what stacking one pair takes
-            held = self.n_lags * item * n_periods * 2
-        return max(min(batch, self.memory_bytes // held), 1)
+            pair_bytes = self.n_lags * (16 + item)
+        else:  # all rows of the pair, and copies of them in the stack
+            pair_bytes = self.n_lags * item * n_intervals * 2
+        return max(min(batch, self.memory_bytes // pair_bytes), 1)
 
     # -- stacking ----------------------------------------------------------------
 
-    def _stacks(self, slab: _Slab) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-        """Yield name, summary and data of each stack of the pairs of a slab."""
+    def _stacks(
+        self, substacks: _Substacks
+    ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Yield name, summary and data of each stack of the pairs."""
         if self.derived.streams:
-            yield ALL, _summary(slab), self._streamed(slab)
+            yield ALL, _summary(substacks), self._streamed(substacks)
             return
-        data = np.zeros((*slab.rows.shape, self.n_lags), self.dtype)
-        there = slab.rows["part"] >= 0
-        for k in range(len(slab.names)):
-            data[there[:, k], k] = self._read(slab.rows[there[:, k], k])
-        yield ALL, _summary(slab), self._stacked(slab, data)
+        data = np.zeros((*substacks.rows.shape, self.n_lags), self.dtype)
+        present = substacks.present
+        for k in range(len(substacks.intervals)):
+            data[present[:, k], k] = self._read(substacks.rows[present[:, k], k])
+        yield ALL, _summary(substacks), self._stacked(substacks, data)
         if self.derived.uncertainty:
-            several = np.flatnonzero(there.sum(axis=1) > 1)
-            chosen = _Slab(
-                slab.band, slab.names, slab.pairs[several], slab.rows[several]
-            )
+            several = np.flatnonzero(present.sum(axis=1) > 1)
+            chosen = substacks.of_pairs(several)
             yield DEVIATION, _summary(chosen), self._deviations(chosen, data[several])
-        if not self.derived.moving:
-            return
-        starts = np.array(slab.names, "datetime64[ns]").astype(np.int64)
-        for one in self.derived.moving:
-            begin, end = np.searchsorted(starts, [one.start_ns, one.end_ns]).tolist()
-            inside = there[:, begin:end].any(axis=1)
+        if self.derived.moving:
+            yield from self._moving(substacks, data)
+
+    def _moving(
+        self, substacks: _Substacks, data: np.ndarray
+    ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Yield name, summary and data of each moving stack of the pairs."""
+        starts_ns = np.array(substacks.intervals, "datetime64[ns]").astype(np.int64)
+        for name, start_ns, end_ns in self.derived.moving:
+            begin, end = np.searchsorted(starts_ns, [start_ns, end_ns]).tolist()
+            inside = np.asarray(substacks.present[:, begin:end].any(axis=1))
             if inside.any():
-                part = _Slab(
-                    slab.band,
-                    slab.names[begin:end],
-                    slab.pairs[inside],
-                    slab.rows[inside, begin:end],
-                )
-                made = self._stacked(part, data[inside, begin:end])
-                yield one.name, _summary(part), made
+                chosen = substacks.between(begin, end).of_pairs(inside)
+                stacked = self._stacked(chosen, data[inside, begin:end])
+                yield name, _summary(chosen), stacked
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         assert self._reader is not None, "preprocess comes first"
         return self._reader.read(rows)
 
-    def _streamed(self, slab: _Slab) -> np.ndarray:
-        """Return the linear stacks of all, reading one period after the other."""
-        total = np.zeros((len(slab.pairs), self.n_lags))
-        for rows in slab.rows.T:
-            there = rows["part"] >= 0
-            if there.any():
-                weights = rows["n_windows"][there].astype(np.float64)
-                total[there] += weights[:, None] * self._read(rows[there])
-        return _mean(total, slab.rows).astype(self.dtype)
+    def _streamed(self, substacks: _Substacks) -> np.ndarray:
+        """Return the linear stacks of the whole run; read interval by interval."""
+        total = np.zeros((len(substacks.pairs), self.n_lags))
+        for rows in substacks.rows.T:
+            present = rows["part"] >= 0
+            if present.any():
+                weights = rows["n_windows"][present].astype(np.float64)
+                total[present] += weights[:, None] * self._read(rows[present])
+        return _mean(total, substacks.rows).astype(self.dtype)
 
-    def _stacked(self, slab: _Slab, data: np.ndarray) -> np.ndarray:
-        """Return one row for each pair; ``data`` has shape (pair, period, lag)."""
+    def _stacked(self, substacks: _Substacks, data: np.ndarray) -> np.ndarray:
+        """Return one row for each pair; ``data`` has shape (pair, interval, lag)."""
         if self.derived.kind == "linear":
-            total = np.zeros((len(slab.pairs), self.n_lags))
-            for k in range(len(slab.names)):
-                weights = slab.rows["n_windows"][:, k].astype(np.float64)
+            total = np.zeros((len(substacks.pairs), self.n_lags))
+            for k in range(len(substacks.intervals)):
+                weights = substacks.rows["n_windows"][:, k].astype(np.float64)
                 total += weights[:, None] * data[:, k]
-            return _mean(total, slab.rows).astype(self.dtype)
-        made = np.empty((len(slab.pairs), self.n_lags), self.dtype)
-        for i, rows in enumerate(slab.rows):
-            there = rows["part"] >= 0
-            made[i] = self._nonlinear(data[i, there], rows["n_windows"][there])
-        return made
+            return _mean(total, substacks.rows).astype(self.dtype)
+        stacked = np.empty((len(substacks.pairs), self.n_lags), self.dtype)
+        for i, present in enumerate(substacks.present):
+            n_windows = substacks.rows["n_windows"][i, present]
+            stacked[i] = self._nonlinear(data[i, present], n_windows)
+        return stacked
 
     def _nonlinear(self, data: np.ndarray, n_windows: np.ndarray) -> np.ndarray:
         """Stack the rows of one pair."""
         derived = self.derived
-        one = Correlation.of("", "", data, derived.rate_hz, n_windows=n_windows)
-        return stack(one, derived.kind, **derived.options).data
+        rows = Correlation.of("", "", data, derived.rate_hz, n_windows=n_windows)
+        return stack(rows, derived.kind, **derived.options).data
 
-    def _deviations(self, slab: _Slab, data: np.ndarray) -> np.ndarray:
+    def _deviations(self, substacks: _Substacks, data: np.ndarray) -> np.ndarray:
         """Return the standard deviation of the stack of each pair, by bootstrap."""
-        made = np.empty((len(slab.pairs), self.n_lags), self.dtype)
-        for i, rows in enumerate(slab.rows):
-            there = rows["part"] >= 0
-            made[i] = self._deviation(data[i, there], rows["n_windows"][there])
-        return made
+        deviations = np.empty((len(substacks.pairs), self.n_lags), self.dtype)
+        for i, present in enumerate(substacks.present):
+            n_windows = substacks.rows["n_windows"][i, present]
+            deviations[i] = self._deviation(data[i, present], n_windows)
+        return deviations
 
     def _deviation(self, data: np.ndarray, n_windows: np.ndarray) -> np.ndarray:
         n = len(data)
         random = np.random.default_rng(0)  # the same draws for every pair
         if self.derived.kind == "linear":
-            draws = random.multinomial(n, np.full(n, 1 / n), N_DRAWS) * n_windows
-            weights = draws / draws.sum(axis=1, keepdims=True)
+            counts = random.multinomial(n, np.full(n, 1 / n), N_DRAWS) * n_windows
+            weights = counts / counts.sum(axis=1, keepdims=True)
             return np.asarray((weights @ data.astype(np.float64)).std(axis=0, ddof=1))
-        chosen = random.integers(n, size=(N_DRAWS, n))
-        made = [self._nonlinear(data[one], n_windows[one]) for one in chosen]
-        return np.asarray(np.std(np.array(made, np.float64), axis=0, ddof=1))
+        draws = random.integers(n, size=(N_DRAWS, n))
+        stacks = [self._nonlinear(data[draw], n_windows[draw]) for draw in draws]
+        return np.asarray(np.std(np.array(stacks, np.float64), axis=0, ddof=1))
 
 
 # ------------------------------------------------------------------ rows
@@ -323,22 +345,20 @@ def _mean(total: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return total / rows["n_windows"].sum(axis=1, dtype=np.float64)[:, None]
 
 
-def _summary(slab: _Slab) -> np.ndarray:
-    """Return the pairs of a slab, how many windows they have, from when to when."""
-    there = slab.rows["part"] >= 0
-    made = np.zeros(len(slab.pairs), _SUMMARY)
-    made["pair"] = slab.pairs
-    made["n_windows"] = slab.rows["n_windows"].sum(axis=1)
-    never = np.iinfo(np.int64)
-    made["start_ns"] = np.where(there, slab.rows["start_ns"], never.max).min(axis=1)
-    made["end_ns"] = np.where(there, slab.rows["end_ns"], never.min).max(axis=1)
-    return made
+def _summary(substacks: _Substacks) -> np.ndarray:
+    """Return the number of windows, the start and the end of each pair."""
+    present, rows, bounds = substacks.present, substacks.rows, np.iinfo(np.int64)
+    summary = np.zeros(len(substacks.pairs), _SUMMARY)
+    summary["pair"] = substacks.pairs
+    summary["n_windows"] = rows["n_windows"].sum(axis=1)
+    summary["start_ns"] = np.where(present, rows["start_ns"], bounds.max).min(axis=1)
+    summary["end_ns"] = np.where(present, rows["end_ns"], bounds.min).max(axis=1)
+    return summary
 
 
-def _divided(slab: _Slab, at_once: int) -> Iterator[_Slab]:
-    for begin in range(0, len(slab.pairs), at_once):
-        some = slice(begin, begin + at_once)
-        yield _Slab(slab.band, slab.names, slab.pairs[some], slab.rows[some])
+def _divided(substacks: _Substacks, at_once: int) -> Iterator[_Substacks]:
+    for begin in range(0, len(substacks.pairs), at_once):
+        yield substacks.of_pairs(slice(begin, begin + at_once))
 
 
 def _batch(
