@@ -69,8 +69,8 @@ def test_rooms_say_what_enters_and_what_leaves(sources):
 
 
 def within_a_room(name: str) -> bool:
-    """Whether a package is a room of the library."""
-    return name.startswith("seismo_pes.")
+    """Whether a package is a room of the library or of an application."""
+    return name.startswith(("seismo_pes.", "xcorr_app.", "misfit_app."))
 
 
 def test_names_say_what_is_inside(sources):

@@ -109,6 +109,13 @@ def test_known_channels_keep_their_numbers(job) -> None:
     assert again.channels[1:] == made.channels[1:]
 
 
+def test_new_stations_are_second_in_pairs_of_components(job) -> None:
+    known = ("YY.CCC..HHN", "YY.CCC..HHZ")
+    places = {codes: PLACES[codes] for codes in (("XX", "AAA"), ("YY", "CCC"))}
+    made = job(known, components=["ZN"], pairs="cross", places=places)
+    assert pairs_of(made) == {("CZ", "AN")}
+
+
 def test_channels_of_no_pair_are_not_read(job, tmp_path) -> None:
     (tmp_path / "pairs.txt").write_text("XX.AAA YY.CCC..HHZ # the far ones\n\n")
     made = job(pair_list=str(tmp_path / "pairs.txt"))

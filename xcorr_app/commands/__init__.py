@@ -1,4 +1,7 @@
-"""The commands beside ``run``; each takes its words and returns the text to print."""
+"""The commands of ``xcorr-app`` beside ``run``.
+
+The words of a command line enter. The text that the command prints leaves.
+"""
 
 from xcorr_app.commands.archives import scan
 from xcorr_app.commands.arguments import (
