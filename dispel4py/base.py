@@ -31,7 +31,7 @@ class BasePE(GenericPE):
     inputs, outputs : iterable of str
         Port names.
     num_inputs, num_outputs : int
-        How many numbered ports to add besides.
+        Number of numbered ports to add.
     """
 
     INPUT_NAME = "input"
@@ -70,19 +70,19 @@ class IterativePE(GenericPE):
         self._add_output(self.OUTPUT_NAME)
 
     def process(self, inputs: dict[str, Any]) -> Any:
-        """Call ``_process`` with the item; what it returns leaves by ``output``."""
+        """Call ``_process`` with the item, and send its result from ``output``."""
         result = self._process(inputs[self.INPUT_NAME])
         return None if result is None else {self.OUTPUT_NAME: result}
 
     def shortcut(self) -> tuple[Callable[[Any], Any] | None, str]:
-        """Return a function from item to result that does what `process` does.
+        """Return a function from item to result with the effect of `process`.
 
         Returns
         -------
         function : callable or None
-            None if ``process`` is not that of this class.
+            None if a subclass has a ``process`` of its own.
         output : str
-            The port by which its results leave; "" if they mean nothing.
+            The port of its results; "" if there is none.
         """
         is_own = type(self).process is IterativePE.process
         if not is_own or "process" in vars(self):
@@ -100,7 +100,7 @@ class ProducerPE(GenericPE):
         self._add_output(self.OUTPUT_NAME)
 
     def process(self, inputs: dict[str, Any]) -> Any:
-        """Call ``_process``; what it returns leaves by ``output``."""
+        """Call ``_process``, and send its result from ``output``."""
         result = self._process(inputs)
         return None if result is None else {self.OUTPUT_NAME: result}
 
@@ -119,7 +119,7 @@ class ConsumerPE(GenericPE):
         self._process(inputs[self.INPUT_NAME])
 
     def shortcut(self) -> tuple[Callable[[Any], Any] | None, str]:
-        """Return a function of the item that does what `process` does."""
+        """Return a function of the item with the effect of `process`."""
         is_own = type(self).process is ConsumerPE.process
         if not is_own or "process" in vars(self):
             return None, ""
@@ -156,7 +156,7 @@ class SimpleFunctionPE(IterativePE):
         return self.compute_fn(data, **self.params)
 
     def shortcut(self) -> tuple[Callable[[Any], Any] | None, str]:
-        """Return the function itself, if nothing was put around it."""
+        """Return the function itself, if a subclass does not override its call."""
         function, output = super().shortcut()
         is_own = type(self)._process is SimpleFunctionPE._process
         if function is None or not is_own or "_process" in vars(self):
@@ -225,9 +225,9 @@ def create_iterative_chain(
         The PE class that wraps each function. It is made without arguments and given
         the attributes ``compute_fn`` and ``params``.
     name_prefix, name_suffix : str
-        Around each function's name in the name of its PE.
+        Text before and after the name of each function in the name of its PE.
     function_pe_class : type, optional
-        The same as ``FunctionPE_class``, under its later name.
+        Another name of ``FunctionPE_class``.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The processing element: ports, life cycle, and nothing of how it is run."""
+"""The processing element: its ports and its life cycle, without how it is run."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class GenericPE:
     Parameters
     ----------
     numprocesses : int
-        How many instances of this PE are wanted. 1 (the default) means a share of
-        what there is.
+        Number of instances to ask for. 1 (the default) means a share of the available
+        processes.
 
     Attributes
     ----------
@@ -50,12 +50,12 @@ class GenericPE:
     rank : int
         The process that runs this instance, given by the mapping.
     single : bool
-        Set it where one instance must see everything.
+        Set it if one instance must get all items.
     stateful : bool, optional
-        Says whether an instance remembers items, so that no other can take its place;
-        if it is None, `Plan.is_restartable` judges by the methods and groupings.
+        Whether an instance remembers items, so that no new one can replace it. If it is
+        None, `Plan.is_restartable` decides by the methods and groupings.
     wrapper, pickleIgnore
-        Of dispel4py 1.x; nothing here reads them.
+        Attributes of dispel4py 1.x; without effect here.
 
     Examples
     --------
@@ -146,8 +146,9 @@ class GenericPE:
         self, inputs: dict[str, Any]
     ) -> dict[str, Any] | Iterable[dict[str, Any]] | None:
         """Work on one item: ``inputs`` has exactly one port, or none for a source."""
-        found: dict[str, Any] | Iterable[dict[str, Any]] | None = self._process(inputs)
-        return found
+        outputs: dict[str, Any] | Iterable[dict[str, Any]] | None
+        outputs = self._process(inputs)
+        return outputs
 
     def _process(self, inputs: Any) -> Any:
         """Override to work on one item."""
@@ -160,7 +161,7 @@ class GenericPE:
     def _postprocess(self) -> None:
         """Override to finish this instance; it may still `write`."""
 
-    # -- what the mapping gives --------------------------------------------------
+    # -- writing and logging ----------------------------------------------------
 
     def write(self, name: str, data: Any, **options: Any) -> None:
         """Send an item from an output port.
@@ -205,7 +206,7 @@ class GenericPE:
     getOutputTypes = get_output_types
 
     def __getstate__(self) -> dict[str, Any]:
-        running = ("_writer", "write")  # only while a mapping runs it
+        running = ("_writer", "write")  # there only while a mapping runs the PE
         return {k: v for k, v in self.__dict__.items() if k not in running} | {
             "_writer": None
         }

@@ -1,6 +1,6 @@
-"""What the PEs of a graph cost: measured in one run, used to lay out the next.
+"""The costs of PEs: measured in a run, and used for the layout of the next one.
 
-A profile is the summary of an earlier run as JSON, of which this is read::
+A profile is the summary of an earlier run as JSON, of which this part is read::
 
     {"pes": {"Read0": {"busy_s": 1.25}, "Correlate1": {"busy_s": 40.5}}}
 
@@ -8,8 +8,8 @@ or, written by hand, an object of PE ids or names, each with its seconds::
 
     {"Read": 1.25, "Correlate": 40.5}
 
-The seconds are those of all instances of a PE together, in its own code. Only the
-proportions count for the layout.
+The seconds are sums over all instances of a PE, in its own code. Only the proportions
+matter for the layout.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def read_costs(path: str | os.PathLike[str]) -> dict[str, float]:
         If the file cannot be read, or holds no seconds.
     """
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        profile = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"profile {path}: {error.strerror}") from None
     except ValueError as error:
         raise InputError(f"profile {path}: not JSON: {error}") from None
-    pes = found.get("pes", found) if isinstance(found, Mapping) else None
+    pes = profile.get("pes", profile) if isinstance(profile, Mapping) else None
     if not isinstance(pes, Mapping) or not pes:
         raise InputError(
             f"profile {path}: it must be the summary of a run, or an object of PE "
@@ -64,7 +64,7 @@ def read_costs(path: str | os.PathLike[str]) -> dict[str, float]:
             )
         costs[name] = float(seconds)
     if not costs:
-        raise InputError(f"profile {path}: in that run no PE was timed")
+        raise InputError(f"profile {path}: no PE was timed in that run")
     return costs
 
 
@@ -96,15 +96,15 @@ def costs_of(
         if not _is_seconds(seconds):
             raise PlanError(f"the cost of {name} is {seconds!r}, not seconds of work")
     by_name = [pe.name for pe in pes if pe.id not in costs]
-    found: list[float | None] = []
+    seconds_of_pes: list[float | None] = []
     for pe in pes:
         if pe.id in costs:
-            found.append(costs[pe.id])
+            seconds_of_pes.append(costs[pe.id])
         elif pe.name in costs:
-            found.append(costs[pe.name] / by_name.count(pe.name))
+            seconds_of_pes.append(costs[pe.name] / by_name.count(pe.name))
         else:
-            found.append(None)
-    known = [seconds for seconds in found if seconds is not None]
+            seconds_of_pes.append(None)
+    known = [seconds for seconds in seconds_of_pes if seconds is not None]
     if not known:
         ids = [pe.id for pe in pes]
         first = next(iter(costs), "")
@@ -113,14 +113,20 @@ def costs_of(
         )
     average = sum(known) / len(known)
     notes = []
-    lost = [pe.id for pe, seconds in zip(pes, found, strict=True) if seconds is None]
-    if lost:
-        notes.append(f"cost not measured, taken as the average: {', '.join(lost)}")
+    missing = [
+        pe.id
+        for pe, seconds in zip(pes, seconds_of_pes, strict=True)
+        if seconds is None
+    ]
+    if missing:
+        notes.append(f"cost not measured, taken as the average: {', '.join(missing)}")
     names = {name for pe in pes for name in (pe.id, pe.name)}
-    strange = [name for name in costs if name not in names]
-    if strange:
-        notes.append(f"costs of PEs that are not in the graph: {', '.join(strange)}")
-    return [average if seconds is None else seconds for seconds in found], notes
+    unknown = [name for name in costs if name not in names]
+    if unknown:
+        notes.append(f"costs of PEs that are not in the graph: {', '.join(unknown)}")
+    return [
+        average if seconds is None else seconds for seconds in seconds_of_pes
+    ], notes
 
 
 def _is_seconds(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""How items choose among the instances of the PE that they go to."""
+"""Groupings: the choice of the instances that get an item, and a stable hash."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Grouping:
 
 
 def _field(item: Any, key: Any) -> Any:
-    """Return ``item[key]``; a name may be an attribute where there is no such item."""
+    """Return ``item[key]``, or the attribute of that name."""
     if not isinstance(key, str) or isinstance(item, Mapping):
         return item[key]
     try:

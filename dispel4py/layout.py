@@ -1,6 +1,6 @@
-"""How many instances each PE gets, and which processes run them.
+"""The number of instances of each PE, and the processes that run them.
 
-Pure arithmetic on what each PE asks for: the graph and its routes are the plan's.
+Pure arithmetic on the demands of PEs; the graph and its routes belong to the plan.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ Placement = list[list[int]]
 
 @dataclass(frozen=True)
 class Demand:
-    """What one PE, or one partition, asks for.
+    """The demand of one PE, or of one partition.
 
     Attributes
     ----------
     wanted : int
-        Instances asked for.
+        Number of instances.
     limit : int or None
-        The most it can use; None if there is no such number.
+        Largest number that it can use; None if there is no limit.
     weight : float
-        Work compared with that of the others: seconds if it was measured.
+        Its work, relative to other demands; in seconds if it was measured.
     """
 
     wanted: int = 1
@@ -33,7 +33,7 @@ class Demand:
 
     @property
     def shares(self) -> bool:
-        """Whether it takes what there is, and asks for no number."""
+        """Whether it takes a share of the available processes, and no fixed number."""
         return self.wanted == 1 and self.limit is None
 
     def takes_more(self, count: int) -> bool:
@@ -56,23 +56,25 @@ def counts(demands: Sequence[Demand], n: int) -> list[int]:
     >>> counts([Demand(1, 1), Demand(), Demand(weight=3.0), Demand(2)], 9)
     [1, 2, 4, 2]
     """
-    found = [1] * len(demands)
+    numbers = [1] * len(demands)
     for _ in range(n - len(demands)):
-        k = _next_taker(demands, found)
+        k = _next_taker(demands, numbers)
         if k is None:
             break
-        found[k] += 1
-    return found
+        numbers[k] += 1
+    return numbers
 
 
-def _next_taker(demands: Sequence[Demand], found: Sequence[int]) -> int | None:
-    takers = [k for k, d in enumerate(demands) if d.takes_more(found[k])]
-    short = [k for k in takers if found[k] < demands[k].wanted]
+def _next_taker(demands: Sequence[Demand], numbers: Sequence[int]) -> int | None:
+    takers = [k for k, d in enumerate(demands) if d.takes_more(numbers[k])]
+    short = [k for k in takers if numbers[k] < demands[k].wanted]
     sharing = [k for k in takers if demands[k].shares]
     if sharing and not short:
-        return min(sharing, key=lambda k: (-demands[k].weight / found[k], found[k], k))
+        return min(
+            sharing, key=lambda k: (-demands[k].weight / numbers[k], numbers[k], k)
+        )
     return min(
-        short or takers, key=lambda k: (found[k] / demands[k].wanted, k), default=None
+        short or takers, key=lambda k: (numbers[k] / demands[k].wanted, k), default=None
     )
 
 
@@ -113,7 +115,7 @@ def together(demands: Sequence[Demand], processes: Sequence[int]) -> Placement:
 def _fill_idle(
     placed: Placement, demands: Sequence[Demand], processes: Sequence[int]
 ) -> None:
-    """Use processes that nothing was placed in, if anyone can."""
+    """Give processes without an instance to PEs that can use them."""
     used = {process for own in placed for process in own}
     for process in processes:
         takers = [k for k, d in enumerate(demands) if d.takes_more(len(placed[k]))]
@@ -132,10 +134,10 @@ def partition(members: Iterable[Demand], declared: int | None) -> Demand:
     declared : int or None
         Number of processes.
     """
-    found = list(members)
-    limits = [demand.limit for demand in found]
-    limit = None if None in limits else sum(d.wanted for d in found)
-    weight = sum(demand.weight for demand in found)
+    demands = list(members)
+    limits = [demand.limit for demand in demands]
+    limit = None if None in limits else sum(d.wanted for d in demands)
+    weight = sum(demand.weight for demand in demands)
     if declared is not None:
         limit = None if limit is None else max(limit, declared)
     return Demand(declared or 1, limit, weight)
@@ -166,7 +168,7 @@ def loads(placed: Placement, weights: Sequence[float], n: int) -> list[float]:
 
 
 def _pour(load: list[float], processes: Sequence[int], amount: float) -> None:
-    """Add ``amount`` where ``load`` is lowest, so that it ends level."""
+    """Add ``amount`` to the lowest loads, so that they end equal."""
     order = sorted(processes, key=lambda p: load[p])
     level = math.inf
     for wide in range(1, len(order) + 1):

@@ -1,7 +1,7 @@
-"""What dispel4py 1.x shows of a graph: its nodes, and the graph as networkx has it.
+"""The nodes of a graph, and the graph of networkx, as dispel4py 1.x shows them.
 
-Nothing in the engine works with these; they are built for existing code that looks
-through ``graph.graph`` and ``graph.objToNode``.
+The engine itself does not use them. They are made for existing code that reads
+``graph.graph`` and ``graph.objToNode``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class WorkflowNode:
     inputs, outputs : list of dict
         One empty dict per port.
     node_counter : int
-        Of no effect: PEs are numbered within their graph.
+        Without effect: PEs are numbered within their graph.
 
     Raises
     ------
@@ -68,13 +68,13 @@ class WorkflowNode:
 
 
 def as_networkx(nodes: Iterable[WorkflowNode], edges: Iterable[Any]) -> Any:
-    """Return a new `networkx.Graph` of nodes, with one edge per pair of them.
+    """Return a new `networkx.Graph` of nodes, with one edge per pair of nodes.
 
     Parameters
     ----------
     nodes : iterable of WorkflowNode
     edges : iterable of Connection
-        Between the objects of these nodes.
+        Connections between the objects of these nodes.
 
     Returns
     -------

@@ -10,6 +10,7 @@ from typing import Any
 from dispel4py.errors import ParameterError
 from dispel4py.result import RunResult
 
+#: Items of an output in the text, and characters of an item: a terminal stays readable.
 SHOWN_ITEMS = 20
 LONGEST_ITEM = 200
 
@@ -56,7 +57,7 @@ def check_can_be_written(option: str, path: str | Path | None) -> None:
 
 
 class _Short(reprlib.Repr):
-    """Text of any item, bounded whatever its size; it never fails."""
+    """Makes a text of bounded length of any item, and never fails."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +65,7 @@ class _Short(reprlib.Repr):
         self.maxlist = self.maxtuple = self.maxdict = self.maxset = 10
 
     def repr_ndarray(self, array: Any, level: int) -> str:
-        """Say type and shape of an array, and its first values."""
+        """Return type and shape of an array, and its first values."""
         first = ", ".join(map(str, array.ravel()[:4].tolist()))
         more = ", ..." if array.size > 4 else ""
         return f"<{array.dtype} array {array.shape}: {first}{more}>"

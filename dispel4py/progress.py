@@ -1,4 +1,4 @@
-"""How far a run has come: a table on a terminal, a line now and then elsewhere."""
+"""Progress of a run: a table on a terminal, elsewhere a line from time to time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from dispel4py.plan import Plan
 
 __all__ = ["Progress"]
 
+#: Between two lines in a log file: few enough that a run of a day can be read.
 _PLAIN_SECONDS = 10.0
+#: Between two tables on a terminal.
 _TERMINAL_SECONDS = 0.2
 
 
@@ -21,29 +23,29 @@ class Progress(Observer):
     Parameters
     ----------
     stream : text stream, optional
-        Standard error by default. If it is a terminal a table is kept up to date.
+        Standard error by default. A terminal shows a table that is kept up to date.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._is_terminal = self._stream.isatty()
         self._live: Any = None
-        self._began = self._told = time.monotonic()
-        #: The state told last, or "".
+        self._began = self._shown_at = time.monotonic()
+        #: The latest state as a line, or "".
         self.last = ""
 
     def started(self, plan: Plan) -> None:
         """Begin to show."""
-        self._began = self._told = time.monotonic()
+        self._began = self._shown_at = time.monotonic()
 
     def progress(self, counts: dict[str, Count]) -> None:
-        """Show the counts, if it is time."""
+        """Show the counts, if the last ones were shown long enough ago."""
         now = time.monotonic()
         self.last = line(counts, now - self._began)
         wanted = _TERMINAL_SECONDS if self._is_terminal else _PLAIN_SECONDS
-        if now - self._told < wanted:
+        if now - self._shown_at < wanted:
             return
-        self._told = now
+        self._shown_at = now
         if self._is_terminal:
             self._show(counts, now - self._began)
         else:
@@ -51,7 +53,7 @@ class Progress(Observer):
             self._stream.flush()
 
     def close(self) -> None:
-        """Stop showing; what was shown last goes."""
+        """Stop showing, and remove the table."""
         if self._live is not None:
             self._live.stop()
             self._live = None

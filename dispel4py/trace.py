@@ -1,4 +1,4 @@
-"""Record every call of a run in the Chrome trace format.
+"""A record of every call of a run in the Chrome trace format.
 
 Open the file in ``chrome://tracing`` or in Perfetto: one row per process, nested calls
 below each other.
@@ -43,14 +43,14 @@ class Trace(Observer):
         return {"path": self.path, "_file": None, "_plan": None}
 
     def started(self, plan: Plan) -> None:
-        """Make sure that the file can be written, and no old parts are about."""
+        """Make an empty file, and remove old parts."""
         self._plan = plan
         self.path.write_text("")
         for part in self._parts():
             part.unlink()
 
     def worker_started(self, plan: Plan, process: int) -> None:
-        """Open this process's part."""
+        """Open the part of this process."""
         name = f"{self.path.name}.{process}.{os.getpid()}.part"
         self._file = open(self.path.with_name(name), "w")  # noqa: SIM115
         self._write({"ph": "M", "name": "process_name", "pid": process, "tid": 0}, True)
@@ -73,7 +73,7 @@ class Trace(Observer):
         self._write(event)
 
     def worker_finished(self, process: int) -> None:
-        """Close this process's part."""
+        """Close the part of this process."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -1,15 +1,15 @@
-"""Types that ports declare, and whether what one port gives fits another.
+"""Types that ports declare, and whether the items of one port fit another.
 
 A declared type is one of
 
 - a class, or a hint of `typing`: ``float``, ``list[int]``, ``int | None``,
   ``Stream``, ``NDArray[np.float32]``;
 - a tuple or list of such: the item is a sequence with these elements;
-- a text or a list of texts (``["number"]``), as dispel4py 1.x knows them: a name, equal
-  to another one or not.
+- a text or a list of texts (``["number"]``), as in dispel4py 1.x: a name, which fits
+  only an equal name.
 
-`typing.Any`, ``object`` and no declaration at all fit everything, and so does what
-cannot be compared: a name and a class.
+`typing.Any`, ``object`` and no declaration at all fit everything. A name and a class
+cannot be compared, and fit as well.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _name_with_arguments(declared: Any) -> str:
 
 
 def _plain(declared: Any) -> Any:
-    """Strip what says nothing about the item: annotations, names, type variables."""
+    """Return the type without annotations, new names and type variables."""
     if typing.get_origin(declared) is typing.Annotated:
         return _plain(typing.get_args(declared)[0])
     if isinstance(declared, typing.TypeVar):
@@ -126,7 +126,7 @@ def _is_union(declared: Any) -> bool:
 
 
 def _is_text(declared: Any) -> bool:
-    """Tell whether a declaration is a name, or names, and no type."""
+    """Tell whether a declaration is a name, or a list of names, and not a type."""
     if isinstance(declared, str):
         return True
     if isinstance(declared, list | tuple):
@@ -135,14 +135,14 @@ def _is_text(declared: Any) -> bool:
 
 
 def _equal_text(given: Any, wanted: Any) -> bool:
-    one, other = (
+    first, second = (
         tuple(t) if isinstance(t, list | tuple) else t for t in (given, wanted)
     )
-    return bool(one == other)
+    return bool(first == second)
 
 
 def _elements_fit(given: Any, wanted: Any) -> bool:
-    """Compare where one side lists the elements of a sequence."""
+    """Compare two types of which one lists the elements of a sequence."""
     if isinstance(given, list | tuple) and isinstance(wanted, list | tuple):
         return len(given) == len(wanted) and all(map(fits, given, wanted))
     listed, other = (
@@ -150,7 +150,7 @@ def _elements_fit(given: Any, wanted: Any) -> bool:
     )
     origin = typing.get_origin(other) or other
     if origin not in _SEQUENCES:
-        # a superclass of sequences takes one; only a sequence can be one
+        # a list of elements fits a superclass of sequences; the reverse does not hold
         return listed is given and any(_is_subclass(s, origin) for s in (list, tuple))
     arguments = typing.get_args(other)
     if origin is tuple and arguments and arguments[-1] is not ...:
@@ -184,7 +184,7 @@ def _classes_fit(given: Any, wanted: Any) -> bool:
 
 
 def _argument_fits(given: Any, wanted: Any) -> bool:
-    # the shape of an array, the parameters of a callable: not ours to judge
+    # the shape of an array and the parameters of a callable are not compared
     if isinstance(given, list) or isinstance(wanted, list):
         return True
     return given is ... or wanted is ... or fits(given, wanted)
@@ -202,5 +202,5 @@ def _is_subclass(given: Any, wanted: Any) -> bool:
     try:
         return issubclass(given, wanted)
     except TypeError:
-        # a protocol with attributes, or no class at all: nothing can be said
+        # a protocol with attributes, or not a class: it cannot be compared
         return True

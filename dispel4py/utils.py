@@ -1,4 +1,4 @@
-"""Functions that dispel4py 1.x has under this name, for the workflows that use them."""
+"""Functions of dispel4py 1.x, for workflows that import them from this module."""
 
 from __future__ import annotations
 
@@ -107,16 +107,16 @@ def total_size(
     handlers: Mapping[type, Callable[[Any], Iterable[Any]]] | None = None,
     verbose: bool = False,
 ) -> int:
-    """Return about how many bytes an object and all that it contains take.
+    """Return the approximate size of an object and its contents, in bytes.
 
     Parameters
     ----------
     o : object
-        Dicts, lists, tuples, sets and deques are looked into.
+        The contents of dicts, lists, tuples, sets and deques count.
     handlers : dict
-        For other containers: class to a function that gives the contents.
+        For other containers: class to a function that returns the contents.
     verbose : bool
-        Of no effect.
+        Without effect.
 
     Returns
     -------

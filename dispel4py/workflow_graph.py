@@ -26,7 +26,7 @@ Port = tuple[Node, str]
 
 @dataclass(frozen=True)
 class Connection:
-    """One edge: an output port of one node feeds an input port of another."""
+    """One edge, from an output port of a node to an input port of another node."""
 
     source: Any
     output: str
@@ -35,7 +35,7 @@ class Connection:
 
 
 class WorkflowGraph:
-    """PEs, connected. The same graph runs unchanged under every mapping.
+    """A graph of PEs; it runs unchanged under every mapping.
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ class WorkflowGraph:
     connections : list of Connection
         All edges between PEs, composites resolved, in the order of connecting.
     inputmappings, outputmappings : dict
-        Outer port name to ``(node, port)``, or a list of such: with them the graph
-        itself can be connected like a PE.
+        Outer port name to ``(node, port)``, or a list of these. By its outer ports the
+        graph itself can be connected like a PE.
     partitions : list of list of GenericPE, optional
         PEs that share processes.
     numprocesses : list of int, optional
@@ -151,37 +151,37 @@ class WorkflowGraph:
             mappings[name] = [*_ports(known), (node, port)]
 
     def _add_mapped(self) -> None:
-        """Add what the outer ports lead to, where only they name it."""
+        """Add the nodes behind the outer ports that were not added otherwise."""
         for mapped in [*self.inputmappings.values(), *self.outputmappings.values()]:
             for node, _ in _ports(mapped):
                 self.add(node)
 
-    # -- looking ---------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------
 
     @property
     def pes(self) -> list[GenericPE]:
         """All PEs, those inside composites included."""
-        found: dict[int, GenericPE] = {}
+        pes: dict[int, GenericPE] = {}
         for node in self.nodes:
             for pe in [node] if isinstance(node, GenericPE) else node.pes:
-                found.setdefault(id(pe), pe)
-        return list(found.values())
+                pes.setdefault(id(pe), pe)
+        return list(pes.values())
 
     @property
     def connections(self) -> list[Connection]:
         """All edges between PEs, composites resolved."""
-        found = []
+        connections = []
         for node in self.nodes:
             if isinstance(node, WorkflowGraph):
-                found.extend(node.connections)
+                connections.extend(node.connections)
         for edge in self.edges:
             for source, output in _resolve(edge.source, "output", edge.output):
                 for sink, port in _resolve(edge.destination, "input", edge.input):
-                    found.append(Connection(source, output, sink, port))
-        return found
+                    connections.append(Connection(source, output, sink, port))
+        return connections
 
     def roots(self) -> list[GenericPE]:
-        """PEs that nothing feeds: the sources of a run."""
+        """PEs without a connected input: the sources of a run."""
         fed = {id(c.destination) for c in self.connections}
         return [pe for pe in self.pes if id(pe) not in fed]
 
@@ -193,12 +193,12 @@ class WorkflowGraph:
 
     @property
     def objToNode(self) -> dict[Node, WorkflowNode]:
-        """The nodes of dispel4py 1.x, by what is in them."""
+        """The nodes of dispel4py 1.x, by their PE or composite."""
         return {node: self._node_of(node) for node in self.nodes}
 
     @property
     def graph(self) -> Any:
-        """A `networkx.Graph` of the nodes, made at each access: look, do not touch."""
+        """A `networkx.Graph` of the nodes, a new one at each access."""
         return as_networkx([self._node_of(n) for n in self.nodes], self.edges)
 
     def _node_of(self, node: Node) -> WorkflowNode:
@@ -208,7 +208,7 @@ class WorkflowGraph:
         return shown
 
     def flatten(self) -> None:
-        """Replace composites by the PEs inside them, for good."""
+        """Replace composites by the PEs inside them; this cannot be undone."""
         edges = self.connections
         self.nodes = list(self.pes)
         self.edges = edges
@@ -216,13 +216,13 @@ class WorkflowGraph:
     def propagate_types(self) -> None:
         """Tell each PE, sources first, the types that arrive at its inputs.
 
-        A PE hears of them by `set_input_types` and answers by `get_output_types`, which
-        may depend on them. The type of an output that declares none is None.
+        A PE receives them by `set_input_types` and answers by `get_output_types`, which
+        may depend on them. The type of an output without a declaration is None.
 
         Raises
         ------
         GraphError
-            If a type does not fit the input that it arrives at, or there is a cycle.
+            If a type does not fit its input, or there is a cycle.
         """
         connections = self.connections
         for pe in self.sorted_pes():
@@ -238,12 +238,12 @@ class WorkflowGraph:
     propagateTypes = propagate_types
 
     def sorted_pes(self) -> list[GenericPE]:
-        """Return the PEs so that every PE comes after those that feed it.
+        """Return the PEs, each after the PEs whose outputs are connected to it.
 
         Raises
         ------
         GraphError
-            If the graph is empty or has a cycle, whose PEs are named.
+            If the graph is empty or has a cycle; the message names its PEs.
         """
         pes = self.pes
         if not pes:
@@ -352,12 +352,12 @@ _OLD_SPELLINGS = {
 
 
 def _as_spelled(pe: GenericPE, name: str) -> Callable[..., Any]:
-    """Return a method under whichever of its two names the PE overrides it."""
+    """Return a method by the one of its two names that the PE overrides."""
     old = _OLD_SPELLINGS[name]
     if getattr(type(pe), old) is not getattr(GenericPE, old):
         name = old
-    found: Callable[..., Any] = getattr(pe, name)
-    return found
+    method: Callable[..., Any] = getattr(pe, name)
+    return method
 
 
 def _port_names(node: Node, side: str) -> tuple[list[str], list[str]]:
@@ -374,7 +374,7 @@ def _port_names(node: Node, side: str) -> tuple[list[str], list[str]]:
 
 
 def _check_node(node: Any) -> None:
-    """Raise unless ``node`` can be part of a graph."""
+    """Raise `GraphError` unless ``node`` can be part of a graph."""
     if isinstance(node, GenericPE | WorkflowGraph):
         return
     name = getattr(node, "__name__", "")
@@ -395,15 +395,15 @@ def _ports(mapped: Port | list[Port]) -> list[Port]:
 
 
 def _resolve(node: Any, side: str, port: str) -> list[tuple[GenericPE, str]]:
-    """Follow an outer port of a composite down to the PEs behind it."""
+    """Return the ports of PEs behind a port, which may be one of a composite."""
     if isinstance(node, GenericPE):
         check_port(node, side, port)
         return [(node, port)]
     mappings = node.inputmappings if side == "input" else node.outputmappings
     return [
-        found
+        resolved
         for inner, inner_port in _ports(mappings[port])
-        for found in _resolve(inner, side, inner_port)
+        for resolved in _resolve(inner, side, inner_port)
     ]
 
 
@@ -411,7 +411,7 @@ _PICTURES = ("draw", "drawDot", "write_image")
 
 
 def __getattr__(name: str) -> Any:
-    """Give the functions that dispel4py 1.x has here, from where they are now."""
+    """Return a function that dispel4py 1.x has in this module."""
     if name in _PICTURES:
         return getattr(importlib.import_module("dispel4py.visualisation"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -131,12 +131,12 @@ def create_inputs(args: Any, graph: WorkflowGraph) -> dict[Any, Any]:
 
 def _parse(text: str, where: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        inputs = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not JSON: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(inputs, dict):
         raise InputError(f"{where}: an object of PE names is needed")
-    return found
+    return inputs
 
 
 def load_graph_and_inputs(args: Any) -> tuple[WorkflowGraph, dict[Any, Any]]:

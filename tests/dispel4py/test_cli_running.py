@@ -122,7 +122,7 @@ def test_a_log_gets_a_line_now_and_then() -> None:
 
     stream = io.StringIO()
     progress = Progress(stream)
-    progress._told -= 60
+    progress._shown_at -= 60
     progress.progress({"Read0": Count(20, 20)})
     progress.progress({"Read0": Count(30, 30)})
     assert stream.getvalue().count("\n") == 1
