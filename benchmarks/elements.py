@@ -1,9 +1,10 @@
-"""Time the elements on one station-day, beside the plain obspy and numpy chain.
+"""Time the elements on one day of one station, and a plain ObsPy and NumPy chain.
 
 Run as ``python -m benchmarks.elements`` (or ``make bench-elements``). Both chains do
 the same: read a day of 20 Hz miniSEED, merge, demean, detrend, taper, band-pass,
-one-bit, cut into windows of half an hour, transform, whiten. They take turns, so that
-a busy machine is busy for both; the figures are medians of CPU time in one thread.
+one-bit, cut into windows of half an hour, transform, whiten. They run alternately, so
+that other load of the machine affects both. The figures are medians of CPU time in one
+thread.
 """
 
 import os
@@ -84,11 +85,11 @@ WINDOW_S = 1800.0
 MAX_LAG_S = 120.0
 BAND_HZ = (0.1, 2.0)
 TAPER_S = 60.0
-CHANNEL = "BW.RJOB..EHZ"  # obspy's example inventory has its response
+CHANNEL = "BW.RJOB..EHZ"  # a channel of ObsPy's example inventory
 
 
 def make_day(path: Path) -> None:
-    """Write one day as an archive has it: Steim2, 4096-byte records, one gap."""
+    """Write one day as in an archive: Steim2, records of 4096 bytes, one gap."""
     rng = np.random.default_rng(2015)
     n = round(86_400 * RATE_HZ)
     data = np.cumsum(rng.standard_normal(n)) + 200 * rng.standard_normal(n) + 5000
@@ -110,7 +111,7 @@ def make_day(path: Path) -> None:
 
 
 def plain(path: Path) -> tuple[np.ndarray, dict[str, float]]:
-    """Read and transform with obspy and numpy, as scripts do; time each step."""
+    """Read and transform with ObsPy and NumPy, as scripts do; time each step."""
     clock = _Clock()
     stream = obspy.read(path)
     clock.lap("read")
@@ -175,9 +176,9 @@ def ours(path: Path) -> tuple[np.ndarray, dict[str, float]]:
 
 
 def _output(pe: GenericPE, item: Any) -> Any:
-    made: Any = pe.process({"input": item})
-    (found,) = [one["output"] for one in made if "output" in one]
-    return found
+    outputs: Any = pe.process({"input": item})
+    (item,) = [output["output"] for output in outputs if "output" in output]
+    return item
 
 
 class _Clock:
@@ -197,7 +198,7 @@ class _Clock:
 
 
 def response_days(repeats: int) -> dict[str, list[float]]:
-    """Time the removal of the response from two days of a channel, and obspy's."""
+    """Time the removal of the response on two days of a channel, and by ObsPy."""
     pre_filt = (0.005, 0.01, 8.0, 9.5)
     rng = np.random.default_rng(1)
     names = ("reading the StationXML", "first day", "second day", "obspy, each day")
@@ -213,9 +214,9 @@ def response_days(repeats: int) -> dict[str, list[float]]:
                 trace = _noise_day(rng, START + 86_400 * day)
                 times[name].append(cpu_s(partial(_output, pe, trace)))
             trace = _noise_day(rng, START)
-            plainly = partial(trace.remove_response, zero_mean=False, taper=False)
+            by_obspy = partial(trace.remove_response, zero_mean=False, taper=False)
             times[names[3]].append(
-                cpu_s(partial(plainly, inventory, "VEL", 60.0, pre_filt))
+                cpu_s(partial(by_obspy, inventory, "VEL", 60.0, pre_filt))
             )
     return times
 
@@ -236,11 +237,11 @@ def cpu_s(function: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-# -- each element alone -------------------------------------------------------------
+# -- single elements ----------------------------------------------------------------
 
 
-def alone() -> list[GenericPE]:
-    """Return the elements on one record that are timed alone."""
+def single_elements() -> list[GenericPE]:
+    """Return the elements that are timed one by one."""
     low_hz, high_hz = BAND_HZ
     band = {"low_hz": low_hz, "high_hz": high_hz}
     return [
@@ -262,24 +263,24 @@ def alone() -> list[GenericPE]:
 
 
 def element_times(repeats: int) -> dict[str, dict[str, float]]:
-    """Time each element on a day of noise: seconds of CPU, by kind of float."""
+    """Time each element on a day of noise: CPU seconds, for float32 and float64."""
     rng = np.random.default_rng(2)
     times: dict[str, dict[str, float]] = {}
-    for pe in alone():
+    for pe in single_elements():
         for kind in ("float32", "float64"):
             day = _noise_day(rng, START + 0.013)
             day.data = day.data.astype(kind)
             spent = [cpu_s(partial(_run, pe, day)) for _ in range(repeats)]
-            times.setdefault(_spelled(pe), {})[kind] = statistics.median(spent)
+            times.setdefault(_format_element(pe), {})[kind] = statistics.median(spent)
     return times
 
 
 def _run(pe: GenericPE, item: Any) -> list[Any]:
-    made: Any = pe.process({"input": item})
-    return list(made)
+    outputs: Any = pe.process({"input": item})
+    return list(outputs)
 
 
-def _spelled(pe: GenericPE) -> str:
+def _format_element(pe: GenericPE) -> str:
     parameters: Any = getattr(pe, "parameters", {})
     if not isinstance(parameters, dict):
         return type(pe).__name__
@@ -287,11 +288,11 @@ def _spelled(pe: GenericPE) -> str:
     return f"{type(pe).__name__}({given})"
 
 
-# -- telling ------------------------------------------------------------------------
+# -- printing -----------------------------------------------------------------------
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print both chains side by side, the response, and each element alone."""
+    """Print the times of both chains, of the response, and of each element."""
     parser = argparse.ArgumentParser(prog="bench-elements")
     parser.add_argument("--repeats", type=int, default=9, help="(default: 9)")
     parser.add_argument("--out", type=Path, help="also write the table as JSON")
@@ -299,8 +300,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     repeats, few = arguments.repeats, max(3, arguments.repeats // 2)
     rounds = chain_rounds(repeats)
     print(
-        "one station-day, 20 Hz, 1.73 M samples: medians of CPU time of "
-        f"{repeats} rounds\n{describe()}"
+        "one day of one station, 20 Hz, 1.73 million samples: medians of CPU time of "
+        f"{repeats} repetitions\n{describe()}"
     )
     _show_chains(rounds)
     days = response_days(few)
@@ -323,13 +324,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def chain_rounds(repeats: int) -> dict[str, list[dict[str, float]]]:
-    """Time both chains by turns."""
+    """Time both chains alternately."""
     rounds: dict[str, list[dict[str, float]]] = {"plain": [], "ours": []}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "day.mseed"
         make_day(path)
         for chain in (plain, ours):
-            chain(path)  # caches, imports
+            chain(path)  # fills caches, imports modules
         for _ in range(repeats):
             rounds["plain"].append(plain(path)[1])
             rounds["ours"].append(ours(path)[1])
@@ -338,8 +339,8 @@ def chain_rounds(repeats: int) -> dict[str, list[dict[str, float]]]:
 
 def _ratios(rounds: dict[str, list[dict[str, float]]]) -> list[float]:
     return [
-        sum(one.values()) / sum(other.values())
-        for one, other in zip(rounds["ours"], rounds["plain"], strict=True)
+        sum(ours.values()) / sum(plain.values())
+        for ours, plain in zip(rounds["ours"], rounds["plain"], strict=True)
     ]
 
 
@@ -347,16 +348,16 @@ def _show_chains(rounds: dict[str, list[dict[str, float]]]) -> None:
     print(f"{'':24}{'plain':>12}{'ours':>12}{'ours/plain':>12}")
     for name in rounds["plain"][0]:
         _show_row(name, *([r[name] for r in rounds[who]] for who in rounds))
-    _show_row("all", *([sum(r.values()) for r in rounds[who]] for who in rounds))
+    _show_row("sum", *([sum(r.values()) for r in rounds[who]] for who in rounds))
     low, high = min(_ratios(rounds)), max(_ratios(rounds))
-    print(f"ratio of each round: {low:.2f} to {high:.2f}, goal: at most 0.60")
+    print(f"ratios ours/plain: {low:.2f} to {high:.2f}, goal: at most 0.60")
 
 
 def _show_elements(times: dict[str, dict[str, float]]) -> None:
-    print(f"\n{'each element alone':64}{'float32':>12}{'float64':>12}")
+    print(f"\n{'single elements':64}{'float32':>12}{'float64':>12}")
     for name, spent in times.items():
-        told = "".join(f"{1e3 * one:9.1f} ms" for one in spent.values())
-        print(f"{name:64}{told}")
+        cells = "".join(f"{1e3 * seconds:9.1f} ms" for seconds in spent.values())
+        print(f"{name:64}{cells}")
 
 
 def _show_row(name: str, plain_s: list[float], ours_s: list[float]) -> None:

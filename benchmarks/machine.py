@@ -1,4 +1,4 @@
-"""What a figure was measured on: without it, it means nothing."""
+"""The machine and the versions of a measurement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the application and tell how long each of its elements was busy.
+"""Run the application and measure how long each of its elements is busy.
 
     python -m benchmarks.phases OUT.json OPTIONS OF xcorr-app ...
 
@@ -17,43 +17,43 @@ from typing import Any
 
 
 def main(argv: list[str]) -> int:
-    """Run; the exit status is that of the application."""
+    """Run the application; return its exit status."""
     began = time.perf_counter()
-    import xcorr_app.__main__  # noqa: F401 - sets what the command sets
+    import xcorr_app.__main__  # noqa: F401 - it has the settings of the command
     from xcorr_app import cli, workflow
 
     reports: list[Any] = []
     run_graph = workflow.run_graph
 
     @wraps(run_graph)
-    def measured(*args: Any, **options: Any) -> Any:
+    def run_measured(*args: Any, **options: Any) -> Any:
         result = run_graph(*args, **{**options, "measure": True})
         reports.append(result)
         return result
 
-    workflow.run_graph = measured
+    workflow.run_graph = run_measured
     try:
         status = cli.main(argv[1:])
     finally:
         workflow.run_graph = run_graph
     seconds = time.perf_counter() - began
     if reports and reports[0].complete:
-        told = {"seconds": seconds, "busy_s": busy_s(reports)}
-        Path(argv[0]).write_text(json.dumps(told, indent=1))
+        phases = {"seconds": seconds, "busy_s": busy_s(reports)}
+        Path(argv[0]).write_text(json.dumps(phases, indent=1))
     return status
 
 
 def busy_s(results: list[Any]) -> dict[str, list[float]]:
-    """Return seconds per process by element, of all graphs that were run."""
-    found: dict[str, list[float]] = {}
+    """Return the seconds of each element in each process, over all graphs."""
+    busy: dict[str, list[float]] = {}
     n_processes = max(len(result.processes) for result in results)
     for result in results:
         for process, report in enumerate(result.processes):
             for instance in report.instances:
                 name = instance.pe_id.rstrip("0123456789")
-                row = found.setdefault(name, [0.0] * n_processes)
+                row = busy.setdefault(name, [0.0] * n_processes)
                 row[process] += instance.busy_s or 0.0
-    return found
+    return busy
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Data with a known answer: the archive of a network that is crossed by one wave.
+"""Synthetic data with known lags: one plane wave crosses a network of stations.
 
-A stationary plane wave comes from the west; each station adds noise of its own, as
-strong as the wave, and records ground velocity through a broadband sensor, whose gain
-is calibrated and so a little different everywhere. The lag of the wave between two
-stations is exact: their distance from west to east over its velocity.
+A stationary plane wave comes from the west. Each station adds its own noise, as strong
+as the wave, and records ground velocity with a broadband sensor. The gains of the
+sensors differ a little. The lag of the wave between two stations is known exactly: it
+is their distance from west to east divided by the velocity of the wave.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ N_PROCESSES = 2
 NETWORK_CODE = "XA"
 CENTRE = (40.0, -100.0)  # latitude, longitude
 
-# A Streckeisen STS-2 (radians per second) behind a 24-bit digitiser whose last filter
-# is a symmetric one of 39 coefficients.
+# A Streckeisen STS-2 (radians per second) with a 24-bit digitiser. The last filter of
+# the digitiser is symmetric, with 39 coefficients.
 ZEROS = [0j, 0j, -15.15 + 0j, -318.6 + 401.2j, -318.6 - 401.2j]
 POLES = [
     -0.037 + 0.037j,
@@ -47,22 +47,22 @@ FIR_COEFFICIENTS = 39
 
 @dataclass(frozen=True)
 class PlaneWave:
-    """What the data are made of; equal ones make equal bytes.
+    """Parameters of the synthetic data; equal parameters give equal bytes.
 
     Attributes
     ----------
     n_stations, seed
-        Stations, and the seed of all that is random.
+        Number of stations, and seed of all random numbers.
     channel, rate_hz, seconds, start
-        The records; channel codes of three letters.
+        Channel code, sampling rate, length and start of the records.
     velocity_km_s
         Velocity of the wave, which travels east.
     diameter_km
-        Of the disk over which the stations are scattered.
+        Diameter of the disk in which the stations lie.
     band_hz
-        Band of the wave and of the stations' own noise.
+        Band of the wave and of the noise of the stations.
     ground_rms_m_s
-        Root mean square of either.
+        Root mean square of the wave, and of the noise.
     """
 
     n_stations: int
@@ -78,7 +78,7 @@ class PlaneWave:
 
     @property
     def name(self) -> str:
-        """What the folder of the data is called."""
+        """Name of the folder of the data."""
         return f"{self.n_stations}-{self.channel}-{self.seconds:g}s"
 
     @property
@@ -102,7 +102,7 @@ class PlaneWave:
         return np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
 
     def gains(self) -> np.ndarray:
-        """Return the gain of each sensor over the nominal one."""
+        """Return the gain of each sensor divided by the nominal gain."""
         rng = np.random.default_rng([self.seed, 3])
         return np.round(rng.uniform(0.98, 1.02, self.n_stations), 4)
 
@@ -126,11 +126,11 @@ def records(wave: PlaneWave, stations: list[int]) -> dict[str, np.ndarray]:
     low, high = np.searchsorted(frequency, wave.band_hz)
     inside = frequency[low:high]
     shape = instrument(inside) * np.sin(np.linspace(0, np.pi, len(inside)))
-    # Parseval: bins of variance 2 each, and the mean of the squared sine is a half
+    # Parseval: each bin has variance 2, and the mean of the squared sine is 1/2
     shape *= wave.ground_rms_m_s * n / np.sqrt(2 * len(inside))
     common = _noise(np.random.default_rng([wave.seed, 1]), len(inside))
     east, codes, gains = wave.positions_km()[:, 0], wave.codes(), wave.gains()
-    made = {}
+    counts_by_station = {}
     for k in stations:
         rng = np.random.default_rng([wave.seed, 2, k])
         delay = np.exp(-2j * np.pi * inside * east[k] / wave.velocity_km_s)
@@ -138,15 +138,15 @@ def records(wave: PlaneWave, stations: list[int]) -> dict[str, np.ndarray]:
         ground = common * delay + _noise(rng, len(inside))
         spectrum[low:high] = gains[k] * shape * ground
         counts = np.fft.irfft(spectrum, n) + rng.normal(0, 2, n) + rng.normal(0, 500)
-        made[codes[k]] = np.rint(counts).astype(np.int32)
-    return made
+        counts_by_station[codes[k]] = np.rint(counts).astype(np.int32)
+    return counts_by_station
 
 
 def _noise(rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.standard_normal(2 * n).view(complex)
 
 
-# -- answers --------------------------------------------------------------------------
+# -- lags -----------------------------------------------------------------------------
 
 
 def peak_lag(correlation: np.ndarray) -> float:
@@ -157,18 +157,18 @@ def peak_lag(correlation: np.ndarray) -> float:
     >>> peak_lag(np.array([0.0, 0.0, 0.0, 1.0, 2.0, 1.0, 0.0]))
     1.0
     """
-    half, at = len(correlation) // 2, int(np.argmax(correlation))
-    if not 0 < at < len(correlation) - 1:
-        return float(at - half)
-    before, peak, after = np.asarray(correlation[at - 1 : at + 2], float)
-    return at - half + 0.5 * (before - after) / (before - 2 * peak + after)
+    half, index = len(correlation) // 2, int(np.argmax(correlation))
+    if not 0 < index < len(correlation) - 1:
+        return float(index - half)
+    before, peak, after = np.asarray(correlation[index - 1 : index + 2], float)
+    return index - half + 0.5 * (before - after) / (before - 2 * peak + after)
 
 
 # -- files ---------------------------------------------------------------------------
 
 
-def make(wave: PlaneWave, folder: Path, processes: int = N_PROCESSES) -> Path:
-    """Write the archive, the station list, the metadata and the truth, if not there.
+def make_archive(wave: PlaneWave, folder: Path, processes: int = N_PROCESSES) -> Path:
+    """Write archive, station list, metadata and true arrival times, if missing.
 
     Returns
     -------
@@ -178,8 +178,8 @@ def make(wave: PlaneWave, folder: Path, processes: int = N_PROCESSES) -> Path:
     """
     place = folder / wave.name
     truth = place / "truth.json"
-    told = json.loads(json.dumps(asdict(wave)))
-    if truth.exists() and json.loads(truth.read_text())["wave"] == told:
+    parameters = json.loads(json.dumps(asdict(wave)))
+    if truth.exists() and json.loads(truth.read_text())["wave"] == parameters:
         return place
     place.mkdir(parents=True, exist_ok=True)
     truth.unlink(missing_ok=True)
@@ -192,10 +192,10 @@ def make(wave: PlaneWave, folder: Path, processes: int = N_PROCESSES) -> Path:
         "".join(f"{NETWORK_CODE} {code}\n" for code in wave.codes())
     )
     (place / "stations.xml").write_text(_metadata(wave))
-    # last, so that its presence says that all is there
+    # written last: if this file exists, the data are complete
     east = wave.positions_km()[:, 0] / wave.velocity_km_s
     arrivals = dict(zip(wave.codes(), east.tolist(), strict=True))
-    truth.write_text(json.dumps({"wave": told, "arrivals_s": arrivals}, indent=1))
+    truth.write_text(json.dumps({"wave": parameters, "arrivals_s": arrivals}, indent=1))
     return place
 
 
@@ -220,7 +220,7 @@ def _write_records(wave: PlaneWave, archive: Path, stations: list[int]) -> None:
 
 
 def _days(wave: PlaneWave, start: Any) -> list[tuple[int, int]]:
-    """Return the samples of each UTC day, (first, one after the last)."""
+    """Return the range of samples of each UTC day, as (begin, end)."""
     per_day = round(86400 * wave.rate_hz)
     into_day = round((start.ns % (86400 * 10**9)) / 1e9 * wave.rate_hz)
     edges = [*range(-into_day, wave.n_samples, per_day), wave.n_samples]
@@ -228,43 +228,43 @@ def _days(wave: PlaneWave, start: Any) -> list[tuple[int, int]]:
 
 
 def day_name(trace: Any) -> str:
-    """Return the name that SDS has for the day of a trace."""
+    """Return the file name in an SDS archive for the day of a trace."""
     time = trace.stats.starttime
     return f"{trace.id}.D.{time.year}.{time.julday:03d}"
 
 
 def _metadata(wave: PlaneWave) -> str:
-    """Return the StationXML: obspy writes one station, the others are made of it."""
+    """Return StationXML: ObsPy writes one station, which is the pattern of all."""
     from io import BytesIO
 
     from geographiclib.geodesic import Geodesic
     from obspy import Inventory
 
-    # numbers that stand there until a station's own take their place
+    # placeholders in the pattern, which the numbers of each station replace
     latitude, longitude = 12.345678, 123.456789
-    gain, total = (str(SENSOR_V_PER_M_S * over) for over in (1.0, COUNTS_PER_V))
+    gain, total = (str(SENSOR_V_PER_M_S * factor) for factor in (1.0, COUNTS_PER_V))
     network = _network(wave, "CODE", latitude, longitude)
     buffer = BytesIO()
     Inventory([network], source="benchmarks").write(buffer, format="STATIONXML")
-    head, begin, rest = buffer.getvalue().decode().partition("    <Station ")
-    body, end, tail = rest.partition("</Station>\n")
+    head, begin, content = buffer.getvalue().decode().partition("    <Station ")
+    body, end, tail = content.partition("</Station>\n")
     pattern = begin + body + end
     assert pattern.count(str(latitude)) == 2, "station and channel"
     stations = []
-    for code, (east, north), over in zip(
+    for code, (east, north), factor in zip(
         wave.codes(), wave.positions_km(), wave.gains(), strict=True
     ):
         bearing, distance = (
             math.degrees(math.atan2(east, north)),
             math.hypot(east, north),
         )
-        there = Geodesic.WGS84.Direct(*CENTRE, bearing, 1000 * distance)
+        position = Geodesic.WGS84.Direct(*CENTRE, bearing, 1000 * distance)
         stations.append(
             pattern.replace("CODE", code)
-            .replace(str(latitude), f"{there['lat2']:.6f}")
-            .replace(str(longitude), f"{there['lon2']:.6f}")
-            .replace(f">{gain}<", f">{over * float(gain):.3f}<")
-            .replace(f">{total}<", f">{over * float(total):.1f}<")
+            .replace(str(latitude), f"{position['lat2']:.6f}")
+            .replace(str(longitude), f"{position['lon2']:.6f}")
+            .replace(f">{gain}<", f">{factor * float(gain):.3f}<")
+            .replace(f">{total}<", f">{factor * float(total):.1f}<")
         )
     return head + "".join(stations) + tail
 
@@ -273,12 +273,12 @@ def _network(wave: PlaneWave, code: str, latitude: float, longitude: float) -> A
     from obspy import UTCDateTime
     from obspy.core import inventory as inv
 
-    where = {"latitude": latitude, "longitude": longitude, "elevation": 0.0}
+    position = {"latitude": latitude, "longitude": longitude, "elevation": 0.0}
     start = UTCDateTime(wave.start) - 365 * 86400
     channel = inv.Channel(
         wave.channel,
         "",
-        **where,
+        **position,
         depth=0.0,
         azimuth=0.0,
         dip=-90.0,
@@ -286,7 +286,7 @@ def _network(wave: PlaneWave, code: str, latitude: float, longitude: float) -> A
         start_date=start,
         response=_response(wave.rate_hz),
     )
-    station = inv.Station(code, **where, channels=[channel], start_date=start)
+    station = inv.Station(code, **position, channels=[channel], start_date=start)
     return inv.Network(NETWORK_CODE, stations=[station])
 
 

@@ -1,4 +1,4 @@
-"""Tables of the figures that are kept, for the page on benchmarks."""
+"""Tables of the stored results, for the page on benchmarks."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ RESULTS = Path(__file__).parent / "results"
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 PREDECESSORS = ("dispel4py 1.2.1", "stream-d4py")
-BESIDE = ("loop", "pool", "joblib", "dask")
+OTHERS = ("loop", "pool", "joblib", "dask")
 
 
 def headline() -> Table:
-    """Return the job of 2015: sizes, mappings and forms."""
-    head = ("stations", "mapping", "type", "wall s", "times the kernel", "us a pair")
+    """Return the example of 2015: sizes, mappings and precisions."""
+    head = ("stations", "mapping", "type", "wall s", "times the kernel", "us per pair")
     rows: list[tuple[str, ...]] = []
-    for form in _kept("headline").values():
+    for form in _load("headline").values():
         for case in form["cases"]:
             us = 1e6 * case["wall_s"] / case["n_pairs"]
-            told = (
+            row = (
                 f"{case['n_stations']:,}",
                 case["mapping"],
                 "float32" if case["form"] == "lean" else "float64",
@@ -33,36 +33,36 @@ def headline() -> Table:
                 f"{case['peak_mb']:,}",
                 f"{case['written_gb']:.2f}",
             )
-            rows.append(told)
-    return (*head, "MB a process", "GB written"), rows
+            rows.append(row)
+    return (*head, "MB per process", "GB written"), rows
 
 
 def peers() -> Table:
-    """Return the same job by us and by others."""
+    """Return the same correlations by xcorr-app and by other packages."""
     head = ("", "version", "wall s", "pair-days/s", "in the correlation stage")
     rows: list[tuple[str, ...]] = [
         (
-            one["name"],
-            one["version"],
-            f"{one['wall_s']:.1f}",
-            f"{one['pair_days_s']:.0f}",
-            f"{one['correlate_pair_days_s']:.0f}",
-            f"{one['peak_mb']:,}",
-            f"{one['worst_lag_samples']:.2f}",
+            outcome["name"],
+            outcome["version"],
+            f"{outcome['wall_s']:.1f}",
+            f"{outcome['pair_days_s']:.0f}",
+            f"{outcome['correlate_pair_days_s']:.0f}",
+            f"{outcome['peak_mb']:,}",
+            f"{outcome['worst_lag_samples']:.2f}",
         )
-        for one in _kept("peers")["outcomes"]
+        for outcome in _load("peers")["outcomes"]
     ]
-    return (*head, "MB a process", "largest error of a lag, samples"), rows
+    return (*head, "MB per process", "largest error of a lag, samples"), rows
 
 
 def engine() -> Table:
-    """Return microseconds per item of a chain, ours and theirs."""
-    head = ("chain", "ours", *PREDECESSORS, "times as fast as the better", *BESIDE)
+    """Return microseconds per item of a chain, for our engine and for others."""
+    head = ("chain", "ours", *PREDECESSORS, "times as fast as the better", *OTHERS)
     rows: list[tuple[str, ...]] = []
-    for name, case in sorted(_kept("engine").items()):
+    for name, case in sorted(_load("engine").items()):
         if "contenders" not in case:
             continue
-        took = {who: one["us_per_item"] for who, one in case["contenders"].items()}
+        took = {who: run["us_per_item"] for who, run in case["contenders"].items()}
         mapping, kind, n = name.split("-")
         items = "numbers" if kind == "small" else "arrays of 1 MB"
         better = min(took[who] for who in PREDECESSORS if who in took)
@@ -70,31 +70,37 @@ def engine() -> Table:
             f"`{mapping}`, {int(n):,} {items}",
             *(_us(took.get(who)) for who in ("ours", *PREDECESSORS)),
             f"{better / took['ours']:.1f}",
-            *(_us(took.get(who)) for who in BESIDE),
+            *(_us(took.get(who)) for who in OTHERS),
         )
         rows.append(row)
     return head, rows
 
 
 def elements() -> Table:
-    """Return what a day of a station takes, beside obspy and numpy."""
-    kept = _kept("elements")
-    response = {name: median(took) for name, took in kept["response"].items()}
+    """Return the time for one day of a station, compared with ObsPy and NumPy."""
+    stored = _load("elements")
+    response = {name: median(times) for name, times in stored["response"].items()}
     second, first = response["second day"], response["first day"]
     rows: list[tuple[str, ...]] = [
         (
-            "20 Hz, from file to whitened spectra: of the plain obspy and numpy chain",
-            f"{median(kept['chain_ratios']):.2f}",
+            "20 Hz, from file to whitened spectra: our time / plain ObsPy and NumPy",
+            f"{median(stored['chain_ratios']):.2f}",
         ),
-        ("response of a second day: of the first", f"{second / first:.2f}"),
-        ("the same: of obspy's", f"{second / response['obspy, each day']:.2f}"),
+        (
+            "removing the response of a second day / of the first day",
+            f"{second / first:.2f}",
+        ),
+        (
+            "removing the response of a second day / ObsPy",
+            f"{second / response['obspy, each day']:.2f}",
+        ),
     ]
-    return ("one day of a station", "share of the time"), rows
+    return ("one day of one station", "ratio of times"), rows
 
 
-def _kept(name: str) -> dict[str, Any]:
-    kept: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return kept
+def _load(name: str) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return results
 
 
 def _us(value: float | None) -> str:

@@ -1,1 +1,1 @@
-"""The correlation job that dispel4py was shown with in 2015, from files to files."""
+"""The example that dispel4py was presented with in 2015: 499,500 correlations."""

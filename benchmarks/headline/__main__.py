@@ -1,7 +1,8 @@
-"""The headline of 2015 on two cores: ``python -m benchmarks.headline``.
+"""The example of 2015 on two cores: ``python -m benchmarks.headline``.
 
-A thousand stations, one hour, all 499,500 correlations of 10,001 lags, from miniSEED
-and StationXML to files, beside a bare kernel that has its traces in memory.
+One hour of a thousand stations: all 499,500 correlations with 10,001 lags, from
+miniSEED and StationXML to files. It is compared with a kernel, a program that does only
+the arithmetic and the writing, and has its traces in memory.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command_cost import compile_ours
 from benchmarks.headline.case import DTYPES, ROOT, Case, run_case
 from benchmarks.machine import describe
-from benchmarks.process import compile_ours
 
 RESULT = ROOT / "benchmarks" / "results" / "headline.json"
 FOLDER = ROOT / ".bench"
-QUICK = 100
-#: What is asked for of the whole job.
+N_QUICK = 100  # stations with --quick
+#: Goals for the full example.
 GOAL_RATIO, GOAL_LEAN_S, GOAL_PEAK_MB, GOAL_DIFFERENCE = 1.5, 60.0, 1500.0, 1e-6
 
 COLUMNS = (
@@ -42,7 +43,7 @@ COLUMNS = (
 
 
 def cases(n_stations: int, form: str, mapping: str | None) -> list[Case]:
-    """Return what is run: three sizes, and the mappings beside each other at half."""
+    """Return the cases: three sizes, and all mappings at half of the size."""
     if mapping is not None:
         return [Case(n_stations, form, mapping)]
     half = n_stations // 2
@@ -55,82 +56,82 @@ def cases(n_stations: int, form: str, mapping: str | None) -> list[Case]:
     ]
 
 
-def row(found: dict[str, Any]) -> list[str]:
+def format_row(figures: dict[str, Any]) -> list[str]:
     """Return the cells of one case."""
-    told = found | {
-        "disk_gb_s": "-".join(f"{speed:.1f}" for speed in found["disk_gb_s"]),
-        "kernel_s": "-".join(f"{one['wall_s']:.1f}" for one in found["kernel"]),
-        "us_per_pair": 1e6 * found["wall_s"] / found["n_pairs"],
+    values = figures | {
+        "disk_gb_s": "-".join(f"{speed:.1f}" for speed in figures["disk_gb_s"]),
+        "kernel_s": "-".join(f"{run['wall_s']:.1f}" for run in figures["kernel"]),
+        "us_per_pair": 1e6 * figures["wall_s"] / figures["n_pairs"],
     }
-    return [text.format(told[key]) for _, key, text in COLUMNS]
+    return [text.format(values[key]) for _, key, text in COLUMNS]
 
 
-def show(all_found: list[dict[str, Any]]) -> None:
+def show(outcomes: list[dict[str, Any]]) -> None:
     """Print the table."""
-    table = [[title for title, *_ in COLUMNS], *map(row, all_found)]
+    table = [[title for title, *_ in COLUMNS], *map(format_row, outcomes)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
         padded = (text.rjust(n) for text, n in zip(cells, widths, strict=True))
         print("  ".join(padded))
 
 
-def verdicts(found: dict[str, Any]) -> list[tuple[str, bool]]:
-    """Return each goal of the whole job, and whether it is met."""
+def verdicts(figures: dict[str, Any]) -> list[tuple[str, bool]]:
+    """Return each goal of the full example, and whether it is met."""
     goals = [
         (
-            f"at most {GOAL_RATIO} times the bare kernel",
-            found["ratio_to_kernel"] <= GOAL_RATIO,
+            f"at most {GOAL_RATIO} times the time of the kernel",
+            figures["ratio_to_kernel"] <= GOAL_RATIO,
         ),
         (
-            f"less than {GOAL_PEAK_MB:.0f} MB for a process",
-            found["peak_mb"] < GOAL_PEAK_MB,
+            f"less than {GOAL_PEAK_MB:.0f} MB per process",
+            figures["peak_mb"] < GOAL_PEAK_MB,
         ),
         (
-            f"the textbook's numbers to {GOAL_DIFFERENCE:g} of their peak",
-            found["largest_difference"] <= GOAL_DIFFERENCE,
+            f"equal to the direct sum to {GOAL_DIFFERENCE:g} of the peak",
+            figures["largest_difference"] <= GOAL_DIFFERENCE,
         ),
         (
-            "the wave's lag to half a sample",
-            found["largest_lag_error_samples"] <= 0.5,
+            "lag of the wave correct to half a sample",
+            figures["largest_lag_error_samples"] <= 0.5,
         ),
     ]
-    if found["form"] == "lean":
+    if figures["form"] == "lean":
         goals.insert(
-            1, (f"less than {GOAL_LEAN_S:.0f} s", found["wall_s"] < GOAL_LEAN_S)
+            1, (f"less than {GOAL_LEAN_S:.0f} s", figures["wall_s"] < GOAL_LEAN_S)
         )
     return goals
 
 
-def check_room(n_stations: int, form: str, folder: Path) -> None:
-    """Refuse to fill the disk."""
+def check_space(n_stations: int, form: str, folder: Path) -> None:
+    """Exit with a message if the disk has too little free space."""
     needed = 1.1 * Case(n_stations, form).n_bytes + 3e9
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise SystemExit(
-            f"{folder}: {free / 1e9:.0f} GB free, {needed / 1e9:.0f} GB are needed: "
-            "choose another --folder or fewer --stations"
+            f"{folder}: {free / 1e9:.0f} GB are free, {needed / 1e9:.0f} GB are "
+            "needed: choose another --folder or fewer --stations"
         )
 
 
-def keep(form: str, all_found: list[dict[str, Any]]) -> None:
-    """Put the figures over those of the same cases, beside those of others."""
-    kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+def store(form: str, outcomes: list[dict[str, Any]]) -> None:
+    """Store the figures; those of other cases stay as they were."""
+    stored = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     machine = describe()
     cases = {
-        (one["n_stations"], one["mapping"]): one
-        for one in kept.get(form, {"cases": []})["cases"]
+        (case["n_stations"], case["mapping"]): case
+        for case in stored.get(form, {"cases": []})["cases"]
     }
-    for found in all_found:
-        key = found["n_stations"], found["mapping"]
-        cases[key] = {**found, "date": machine["date"]}
-    kept[form] = {"machine": machine, "cases": [cases[key] for key in sorted(cases)]}
+    for figures in outcomes:
+        key = figures["n_stations"], figures["mapping"]
+        cases[key] = {**figures, "date": machine["date"]}
+    stored[form] = {"machine": machine, "cases": [cases[key] for key in sorted(cases)]}
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(kept, indent=1) + "\n")
-    print(f"kept in {RESULT.relative_to(ROOT)}")
+    RESULT.write_text(json.dumps(stored, indent=1) + "\n")
+    print(f"stored in {RESULT.relative_to(ROOT)}")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the cases, print the table, keep the figures."""
+    """Run the cases, print the table, store the figures."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.headline", description=__doc__.splitlines()[0]
     )
@@ -142,29 +143,32 @@ def main(argv: list[str] | None = None) -> None:
         help="lean: float32, 20 GB; original: float64, 40 GB (default: lean)",
     )
     parser.add_argument(
-        "--mapping", help="multi, simple or mpi: only that one, at the full size"
+        "--mapping",
+        help="multi, simple or mpi: run only this mapping, with all stations",
     )
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help=f"(default: {FOLDER})"
     )
     parser.add_argument(
-        "--quick", action="store_true", help=f"{QUICK} stations; nothing is kept"
+        "--quick",
+        action="store_true",
+        help=f"{N_QUICK} stations; the results are not stored",
     )
     given = parser.parse_args(argv)
-    n_stations = QUICK if given.quick else given.stations
+    n_stations = N_QUICK if given.quick else given.stations
     given.folder.mkdir(parents=True, exist_ok=True)
-    check_room(n_stations, given.form, given.folder)
+    check_space(n_stations, given.form, given.folder)
     compile_ours()
     print(json.dumps(describe()))
-    all_found = []
+    outcomes = []
     for case in cases(n_stations, given.form, given.mapping):
         print(f"{case.n_stations} stations, {case.mapping} ...", flush=True)
-        all_found.append(run_case(case, given.folder))
-    show(all_found)
-    for goal, met in verdicts(all_found[-1]):
+        outcomes.append(run_case(case, given.folder))
+    show(outcomes)
+    for goal, met in verdicts(outcomes[-1]):
         print(f"goal: {goal}: {'met' if met else 'NOT met'}")
     if not given.quick:
-        keep(given.form, all_found)
+        store(given.form, outcomes)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One run of the headline: the application as a user calls it, and the bare kernel."""
+"""One case of the example: the application as users call it, and the kernel."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command_cost import Cost, measure
 from benchmarks.headline import reference
-from benchmarks.planewave import N_PROCESSES, PlaneWave, make
-from benchmarks.process import Cost, measure
+from benchmarks.planewave import N_PROCESSES, PlaneWave, make_archive
 
 ROOT = Path(__file__).parent.parent.parent
 DTYPES = {"lean": "float32", "original": "float64"}
-DISK_BYTES = 2 << 30
-DISK_BLOCK = 16 << 20
+DISK_BYTES = 2 << 30  # written to measure the speed of the disk
+DISK_BLOCK = 16 << 20  # bytes per write, as the application writes
 
 
 def hour(n_stations: int) -> PlaneWave:
-    """Return what the data are: an hour of the week before the talk of 2015."""
+    """Return the parameters of the data: one hour, a week before the talk of 2015."""
     return PlaneWave(
         n_stations,
         channel="BHZ",
@@ -37,7 +37,7 @@ def hour(n_stations: int) -> PlaneWave:
 
 @dataclass(frozen=True)
 class Case:
-    """What is run: how many stations, in which precision, under which mapping."""
+    """Number of stations, precision and mapping of one case."""
 
     n_stations: int
     form: str = "lean"
@@ -93,19 +93,19 @@ def run_application(case: Case, place: Path, out: Path) -> Cost:
 
 
 def run_kernel(case: Case, place: Path, out: Path) -> dict[str, float]:
-    """Run the bare kernel; return what it took, and remove what it wrote."""
+    """Run the kernel; return its times, and remove its files."""
     traces = reference.traces_file(place, case.wave.codes(), case.dtype)
     command = [sys.executable, "-m", "benchmarks.headline.kernel", str(traces)]
     try:
-        cost, said = measure([*command, str(out), str(reference.N_LAGS)], folder=ROOT)
+        cost, text = measure([*command, str(out), str(reference.N_LAGS)], folder=ROOT)
     finally:
         shutil.rmtree(out, ignore_errors=True)
-    seconds = json.loads(said.strip().splitlines()[-1])["seconds"]
+    seconds = json.loads(text.strip().splitlines()[-1])["seconds"]
     return {"wall_s": round(seconds, 2), "user_s": round(cost.user_s, 2)}
 
 
 def disk_gb_s(folder: Path, n_bytes: int) -> float:
-    """Return how fast large aligned blocks are written around the page cache."""
+    """Return the speed of writing large aligned blocks without the page cache."""
     path, block = folder / "disk-speed.bin", mmap.mmap(-1, DISK_BLOCK)
     block.write(os.urandom(1 << 20) * (DISK_BLOCK >> 20))
     try:
@@ -123,38 +123,39 @@ def disk_gb_s(folder: Path, n_bytes: int) -> float:
 
 
 def written_bytes(out: Path) -> int:
-    """Return what a folder takes on the disk."""
+    """Return the space on the disk that a folder takes, in bytes."""
     return sum(512 * path.stat().st_blocks for path in out.rglob("*"))
 
 
 def run_case(
     case: Case, folder: Path, n_checked: int = 40, disk_bytes: int = DISK_BYTES
 ) -> dict[str, Any]:
-    """Run one case and the kernel beside it; check what was found, and remove it.
+    """Run one case and the kernel, check the results, and remove them.
 
-    The kernel runs before and after, for disks have moods.
+    The kernel runs before and after the application, because the speed of a disk
+    varies.
     """
-    place, out = make(case.wave, folder), folder / "out"
-    found: dict[str, Any] = {**asdict(case), "n_pairs": case.n_pairs}
-    found["kernel"] = [run_kernel(case, place, folder / "kernel")]
-    found["disk_gb_s"] = [round(disk_gb_s(folder, disk_bytes), 2)]
+    place, out = make_archive(case.wave, folder), folder / "out"
+    figures: dict[str, Any] = {**asdict(case), "n_pairs": case.n_pairs}
+    figures["kernel"] = [run_kernel(case, place, folder / "kernel")]
+    figures["disk_gb_s"] = [round(disk_gb_s(folder, disk_bytes), 2)]
     try:
         cost = run_application(case, place, out)
-        found |= cost.to_dict()
-        found["written_gb"] = round(written_bytes(out) / 1e9, 3)
-        found["gb_s"] = round(found["written_gb"] / cost.wall_s, 2)
-        found |= check(case, place, out, n_checked)
+        figures |= cost.to_dict()
+        figures["written_gb"] = round(written_bytes(out) / 1e9, 3)
+        figures["gb_s"] = round(figures["written_gb"] / cost.wall_s, 2)
+        figures |= check(case, place, out, n_checked)
     finally:
         shutil.rmtree(out, ignore_errors=True)
-    found["disk_gb_s"].append(round(disk_gb_s(folder, disk_bytes), 2))
-    found["kernel"].append(run_kernel(case, place, folder / "kernel"))
-    kernel_s = sum(one["wall_s"] for one in found["kernel"]) / len(found["kernel"])
-    found["ratio_to_kernel"] = round(cost.wall_s / kernel_s, 2)
-    return found
+    figures["disk_gb_s"].append(round(disk_gb_s(folder, disk_bytes), 2))
+    figures["kernel"].append(run_kernel(case, place, folder / "kernel"))
+    kernel_s = sum(run["wall_s"] for run in figures["kernel"]) / len(figures["kernel"])
+    figures["ratio_to_kernel"] = round(cost.wall_s / kernel_s, 2)
+    return figures
 
 
 def check(case: Case, place: Path, out: Path, n_pairs: int) -> dict[str, float]:
-    """Compare sampled pairs with the textbook and with the truth."""
+    """Compare some pairs with the direct sum, and more of them with the true lags."""
     wave = case.wave
     truth = json.loads((place / "truth.json").read_text())["arrivals_s"]
     few = reference.sample_pairs(case.n_stations, n_pairs)

@@ -1,10 +1,11 @@
-"""The bare kernel: the least that makes and writes the same numbers.
+"""The kernel: the smallest program that computes and writes the same correlations.
 
     python -m benchmarks.headline.kernel TRACES.npy OUT N_LAGS
 
-Traces in memory, two processes, one transform for each trace, one inverse transform
-for each pair, one file for each process, written around the page cache by a thread of
-its own. No names, no index, no checks: what a workflow costs is what it takes more.
+The traces are in memory. Two processes compute one Fourier transform for each trace and
+one inverse transform for each pair. Each process writes one file, without the page
+cache, in a second thread. There are no names, no index and no checks. The cost of a
+workflow is the time that it takes in addition.
 """
 
 from __future__ import annotations
@@ -49,20 +50,20 @@ def correlate(
             for j in range(i + 1, n, batch):
                 k = min(batch, n - j)
                 np.multiply(conj, spectra[j : j + k], out=product[:k])
-                found = scipy.fft.irfft(product[:k], n_fft)
+                correlations = scipy.fft.irfft(product[:k], n_fft)
                 lags = np.empty((k, n_lags), traces.dtype)
-                lags[:, :max_lag] = found[:, n_fft - max_lag :]
-                lags[:, max_lag:] = found[:, : max_lag + 1]
+                lags[:, :max_lag] = correlations[:, n_fft - max_lag :]
+                lags[:, max_lag:] = correlations[:, : max_lag + 1]
                 writer.write(lags.data.cast("B"))
 
 
 def _rows(n: int, first: int, step: int) -> list[int]:
-    """Deal rows out so that each process has about as many pairs as the others."""
+    """Return the rows of one process: all have about the same number of pairs."""
     return [i for i in range(n) if min(i % (2 * step), -(i + 1) % (2 * step)) == first]
 
 
 class _Writer:
-    """Aligned blocks to a preallocated file; a thread writes while one is filled."""
+    """Writes aligned blocks to a file; a thread writes while the next is filled."""
 
     def __init__(self, path: Path, size: int) -> None:
         self._fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_DIRECT)
@@ -110,7 +111,7 @@ class _Writer:
 
 
 def main(argv: list[str]) -> None:
-    """Run the processes; print what they took, from traces in memory to files."""
+    """Run the processes; print the seconds from traces in memory to files."""
     source, out, n_lags = argv
     traces, max_lag = np.load(source), int(n_lags) // 2
     folder = Path(out)

@@ -1,4 +1,4 @@
-"""What the application must find: elements one by one, then the textbook's sum."""
+"""The expected results: elements one by one, then the direct sum in float64."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WINDOW_S = 3600
 MAX_LAG_S = 1250
 N_LAGS = 2 * round(MAX_LAG_S * RATE_HZ) + 1
 
-#: The same, as an option of the application.
+#: The same steps as an option of the application.
 STEPS = (
     f"Resample(rate_hz={RATE_HZ}), Detrend(kind='linear'), Demean(), "
     f"RemoveResponse(output='VEL', pre_filt={PRE_FILT}), "
@@ -35,7 +35,7 @@ STEPS = (
 )
 
 
-def prepared(place: Path, codes: list[str]) -> np.ndarray:
+def preprocess(place: Path, codes: list[str]) -> np.ndarray:
     """Return the preprocessed traces of some stations, float64, (stations, samples)."""
     inventory = obspy.read_inventory(place / "stations.xml")
     cache = ResponseCache()
@@ -53,23 +53,23 @@ def prepared(place: Path, codes: list[str]) -> np.ndarray:
 
 
 def traces_file(place: Path, codes: list[str], dtype: str) -> Path:
-    """Prepare all traces and keep them for the bare kernel; return the file."""
+    """Preprocess all traces and store them for the kernel; return the file."""
     path = place / f"traces-{dtype}.npy"
     if not path.exists():
         size = -(-len(codes) // (4 * N_PROCESSES))
         chunks = [codes[k : k + size] for k in range(0, len(codes), size)]
         with ProcessPoolExecutor(N_PROCESSES) as pool:
-            rows = list(pool.map(partial(prepared, place), chunks))
+            rows = list(pool.map(partial(preprocess, place), chunks))
         np.save(path, np.concatenate(rows).astype(dtype))
     return path
 
 
 def sample_pairs(n_stations: int, n_pairs: int, seed: int = 1) -> list[tuple[int, int]]:
-    """Choose pairs (i, j), i < j, of few stations, so that few are to be prepared."""
+    """Choose pairs (i, j), i < j, of a few stations, so that preprocessing is short."""
     rng = np.random.default_rng(seed)
-    n_some = min(n_stations, 2 + round((2 * n_pairs) ** 0.5))
-    some = np.sort(rng.choice(n_stations, n_some, replace=False)).tolist()
-    pairs = [(i, j) for k, i in enumerate(some) for j in some[k + 1 :]]
+    n_chosen = min(n_stations, 2 + round((2 * n_pairs) ** 0.5))
+    stations = np.sort(rng.choice(n_stations, n_chosen, replace=False)).tolist()
+    pairs = [(i, j) for k, i in enumerate(stations) for j in stations[k + 1 :]]
     chosen = rng.choice(len(pairs), min(n_pairs, len(pairs)), replace=False)
     return [pairs[k] for k in sorted(chosen)]
 
@@ -77,23 +77,23 @@ def sample_pairs(n_stations: int, n_pairs: int, seed: int = 1) -> list[tuple[int
 def largest_difference(
     place: Path, wave: PlaneWave, pairs: list[tuple[int, int]], results: Path
 ) -> float:
-    """Compare stored correlations with the textbook's sum in float64.
+    """Compare stored correlations with the direct sum in float64.
 
     Returns
     -------
-    The largest difference over the largest value of its correlation.
+    The largest difference, divided by the largest value of its correlation.
     """
     from xcorr_app import store
 
     codes, ids = wave.codes(), wave.channel_ids()
     members = sorted({k for pair in pairs for k in pair})
-    rows = prepared(place, [codes[k] for k in members])
+    rows = preprocess(place, [codes[k] for k in members])
     traces = dict(zip(members, rows, strict=True))
     worst = 0.0
-    with store.open(results) as found:
+    with store.open(results) as stored:
         for i, j in pairs:
             true = correlate_direct(traces[i], traces[j], N_LAGS // 2)
-            ours = found.get(ids[i], ids[j]).data
+            ours = stored.get(ids[i], ids[j]).data
             worst = max(worst, float(np.abs(ours - true).max() / np.abs(true).max()))
     return worst
 
@@ -104,14 +104,14 @@ def largest_lag_error(
     arrivals_s: dict[str, float],
     results: Path,
 ) -> float:
-    """Return the largest error of the wave's lag, in samples."""
+    """Return the largest error of the lag of the wave, in samples."""
     from xcorr_app import store
 
     codes, ids = wave.codes(), wave.channel_ids()
     worst = 0.0
-    with store.open(results) as found:
+    with store.open(results) as stored:
         for i, j in pairs:
-            data = found.get(ids[i], ids[j]).data
+            data = stored.get(ids[i], ids[j]).data
             true = (arrivals_s[codes[j]] - arrivals_s[codes[i]]) * RATE_HZ
             worst = max(worst, abs(peak_lag(data) - true))
     return worst

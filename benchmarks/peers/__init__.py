@@ -1,1 +1,1 @@
-"""The same job by MSNoise, by NoisePy and by this suite."""
+"""The same correlations by MSNoise, by NoisePy and by xcorr-app."""

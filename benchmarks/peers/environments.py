@@ -1,4 +1,4 @@
-"""Environments of their own for the contenders, kept in ``.peers/``."""
+"""Virtual environments for the contenders, in the folder ``.peers/``."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ PEERS = ROOT / ".peers"
 
 
 class Unavailable(RuntimeError):
-    """A contender cannot be installed or started here; the message says why."""
+    """A contender cannot be installed or started; the message says why."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """What is installed, and into which Python.
+    """The packages of a contender and the Python that they need.
 
     Attributes
     ----------
     name
-        Of the folder.
+        Name of the folder.
     requirements
-        What pip installs.
+        Requirements for pip.
     command
-        The program that must be there then.
+        The program that is installed by them.
     pythons
-        Interpreters to try, the first that is there is taken; ours at last.
+        Possible interpreters: the first that exists is used. By default ours.
     """
 
     name: str
@@ -38,19 +38,19 @@ class Package:
     pythons: tuple[str, ...] = ()
 
     def program(self) -> Path:
-        """Return its command, installing it first if need be.
+        """Return the path of the program, after installing it if needed.
 
         Raises
         ------
         Unavailable
-            If that fails.
+            If the installation fails.
         """
         folder = PEERS / self.name
         program = folder / "bin" / self.command
         if not (folder / "installed").exists():
             shutil.rmtree(folder, ignore_errors=True)
             print(f"installing {self.name} into {folder}", flush=True)
-            _run([_python(self.pythons), "-m", "venv", str(folder)])
+            _run([_find_python(self.pythons), "-m", "venv", str(folder)])
             pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
             _run([*pip, "--disable-pip-version-check", *self.requirements])
             _run([str(program), "--help"])
@@ -58,25 +58,26 @@ class Package:
         return program
 
 
-def _python(wanted: tuple[str, ...]) -> str:
-    for name in wanted:
+def _find_python(names: tuple[str, ...]) -> str:
+    for name in names:
         version = name.removeprefix("python")
         managed = (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python")
-        for found in (shutil.which(name), *map(str, managed)):
-            if found and _answers(found):
-                return found
-    if wanted:
-        raise Unavailable(f"needs {' or '.join(wanted)}, which is not here")
+        for path in (shutil.which(name), *map(str, managed)):
+            if path and _starts(path):
+                return path
+    if names:
+        raise Unavailable(f"{' or '.join(names)} is needed and was not found")
     return sys.executable
 
 
-def _answers(python: str) -> bool:
-    """Say whether an interpreter starts: a shim of a version manager may not."""
+def _starts(python: str) -> bool:
+    """Tell whether an interpreter starts: the shim of a version manager may not."""
     return subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
 
 
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise Unavailable(f"{' '.join(command[:4])} ...: {said[-1] if said else '?'}")
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        reason = lines[-1] if lines else "?"
+        raise Unavailable(f"{' '.join(command[:4])} ...: {reason}")

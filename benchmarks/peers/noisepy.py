@@ -1,4 +1,4 @@
-"""The job by NoisePy."""
+"""The task by NoisePy."""
 
 from __future__ import annotations
 
@@ -13,53 +13,55 @@ from pathlib import Path
 import numpy as np
 import obspy
 
-from benchmarks.peers import job
+from benchmarks.command_cost import measure
+from benchmarks.peers import task
 from benchmarks.peers.environments import Package
 from benchmarks.planewave import NETWORK_CODE, PlaneWave
-from benchmarks.process import measure
 
-# It declares Python below 3.11.
+# NoisePy requires Python below 3.11.
 PACKAGE = Package(
     "noisepy-0.9.93", ("noisepy-seis==0.9.93",), "noisepy", ("python3.10", "python3.9")
 )
 
 
 def parameters(n_days: int) -> list[str]:
-    """Return its parameters; those that are not named keep their defaults."""
+    """Return the parameters of NoisePy; all others keep their defaults."""
     values = {
-        "start_date": f"{job.START}T00:00:00+00:00",
-        "end_date": f"{job.END_OF[n_days]}T00:00:00+00:00",
-        "sampling_rate": f"{job.RATE_HZ:g}",
+        "start_date": f"{task.START}T00:00:00+00:00",
+        "end_date": f"{task.END_OF[n_days]}T00:00:00+00:00",
+        "sampling_rate": f"{task.RATE_HZ:g}",
         "networks": NETWORK_CODE,
         "stations": "*",
         "channels": "HHZ",
-        "cc_len": str(job.WINDOW_S),
-        "step": str(job.WINDOW_S),
-        "freqmin": str(job.BAND_HZ[0]),
-        "freqmax": str(job.BAND_HZ[1]),
+        "cc_len": str(task.WINDOW_S),
+        "step": str(task.WINDOW_S),
+        "freqmin": str(task.BAND_HZ[0]),
+        "freqmax": str(task.BAND_HZ[1]),
         "time_norm": "one_bit",
         "freq_norm": "phase_only",
         "cc_method": "xcorr",
-        "maxlag": str(job.MAX_LAG_S),
+        "maxlag": str(task.MAX_LAG_S),
         "inc_hours": "24",
         "substack": "False",
         "rm_resp": "no",
         "ncomp": "1",
         "xcorr_only": "True",
         "stack_method": "linear",
-        "rotation": "True",  # without it no stack is written
+        "rotation": "True",  # without rotation NoisePy writes no stack
     }
     return [word for name, value in values.items() for word in (f"--{name}", value)]
 
 
-def lay_out(place: Path, work: Path) -> None:
-    """Give the archive the names that it finds: links, and one StationXML a station."""
+def link_archive(place: Path, work: Path) -> None:
+    """Make links with the file names of NoisePy, and a StationXML file per station."""
     (work / "xml").mkdir(parents=True)
     for network in obspy.read_inventory(place / "stations.xml"):
         for station in network:
-            own = obspy.Inventory([_with(network, station)], source="benchmarks")
+            inventory = obspy.Inventory(
+                [_select_station(network, station)], source="benchmarks"
+            )
             path = work / "xml" / f"{network.code}_{station.code}.xml"
-            own.write(str(path), format="STATIONXML")
+            inventory.write(str(path), format="STATIONXML")
     for path in (place / "archive").rglob("*.D.*"):
         network, station, location, channel, _, year, day = path.name.split(".")
         folder = work / "raw" / year / f"{year}_{day}"
@@ -68,14 +70,14 @@ def lay_out(place: Path, work: Path) -> None:
         (folder / name).symlink_to(path.resolve())
 
 
-def _with(network: obspy.core.inventory.Network, station: object) -> object:
-    alone = network.copy()
-    alone.stations = [station]
-    return alone
+def _select_station(network: obspy.core.inventory.Network, station: object) -> object:
+    copy = network.copy()
+    copy.stations = [station]
+    return copy
 
 
-def run(place: Path, wave: PlaneWave, work: Path) -> job.Outcome:
-    """Run it in ``work``.
+def run(place: Path, wave: PlaneWave, work: Path) -> task.Outcome:
+    """Run NoisePy in the folder ``work``.
 
     Raises
     ------
@@ -83,30 +85,30 @@ def run(place: Path, wave: PlaneWave, work: Path) -> job.Outcome:
     """
     program = str(PACKAGE.program())
     shutil.rmtree(work, ignore_errors=True)
-    lay_out(place, work)
+    link_archive(place, work)
     n_days = round(wave.seconds / 86400)
     common = ["--ccf_path", "ccf", "--format", "numpy", *parameters(n_days)]
     correlate = [program, "cross_correlate", "--raw_data_path", "raw"]
-    correlating, said = measure(
+    correlating, log = measure(
         [*correlate, "--xml_path", "xml", *common, "--logfile", "log.txt"],
         work,
-        job.ONE_THREAD,
+        task.ONE_THREAD,
     )
     stacking, _ = measure(
         [program, "stack", "--stack_path", "stack", *common, "--logfile", "log.txt"],
         work,
-        job.ONE_THREAD,
+        task.ONE_THREAD,
     )
     days = read_days(work)
     written = [path.stat().st_mtime for path in (work / "ccf").rglob("*.tar.gz")]
-    return job.Outcome(
+    return task.Outcome(
         "NoisePy",
         "0.9.93",
         {"cross_correlate": correlating, "stack": stacking},
-        pairs_s(said, written),
+        pairs_s(log, written),
         "pairs of all days, writing included",
         len(days),
-        job.worst_lag_samples({pair: data for (pair, _), data in days.items()}, wave),
+        task.worst_lag_samples({pair: data for (pair, _), data in days.items()}, wave),
         ["threads share one interpreter", "autocorrelations are computed as well"],
     )
 
@@ -117,9 +119,9 @@ def pairs_s(log: str, written_s: list[float]) -> float:
     Parameters
     ----------
     log
-        What it printed, local times.
+        Output of NoisePy, with local times.
     written_s
-        When each file was written, seconds since 1970.
+        Times at which the files were written, seconds since 1970.
     """
     begins_s = [
         datetime.strptime(line[:19], "%Y-%m-%d %H:%M:%S").timestamp()
@@ -132,18 +134,18 @@ def pairs_s(log: str, written_s: list[float]) -> float:
     return seconds
 
 
-def read_days(work: Path) -> dict[tuple[job.Pair, str], np.ndarray]:
+def read_days(work: Path) -> dict[tuple[task.Pair, str], np.ndarray]:
     """Return the daily correlations of two different stations, by pair and day."""
-    found = {}
+    correlations = {}
     for path in (work / "ccf").glob("*/*/*.tar.gz"):
-        first, second = (one.split(".")[1] for one in path.parts[-3:-1])
+        first, second = (name.split(".")[1] for name in path.parts[-3:-1])
         if first == second:
             continue
         with tarfile.open(path) as archive:
             member = archive.extractfile("array.npy")
             assert member is not None
             data = np.load(io.BytesIO(member.read()))
-        found[(first, second), path.name.split(".")[0]] = data.reshape(
+        correlations[(first, second), path.name.split(".")[0]] = data.reshape(
             -1, data.shape[-1]
         )[0]
-    return found
+    return correlations

@@ -26,7 +26,7 @@ WAVE = planewave.PlaneWave(
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    return planewave.make(WAVE, tmp_path_factory.mktemp("wave"), processes=1)
+    return planewave.make_archive(WAVE, tmp_path_factory.mktemp("wave"), processes=1)
 
 
 @pytest.mark.parametrize("stack", ["linear", "phase-weighted"])

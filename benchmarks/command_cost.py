@@ -1,4 +1,4 @@
-"""What a command costs: time, processor time and memory, children included."""
+"""The cost of a command: wall time, processor time and memory of all its processes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OURS = ("dispel4py", "seismo_pes", "xcorr_app", "benchmarks")
-INTERVAL_S = 0.1
-CLIENTS = ("mpiexec", "hydra_pmi_proxy")  # start processes, do no work
+INTERVAL_S = 0.1  # between two looks at the memory of the processes
+LAUNCHERS = ("mpiexec", "hydra_pmi_proxy")  # start processes and do no work
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one command took.
+    """Time and memory of one command.
 
     Attributes
     ----------
     wall_s, user_s, system_s
-        Seconds; the processor's are those of all its processes.
+        Wall time, and processor time of all its processes, in seconds.
     peaks_mb
         Largest resident memory of each of its processes, largest first.
     """
@@ -50,14 +50,14 @@ class Cost:
 
 
 class CommandFailed(RuntimeError):
-    """A command that was to be measured failed; the message has its last words."""
+    """A measured command failed; the message has its last lines of output."""
 
 
 def compile_ours() -> None:
-    """Write the byte code of this suite, as pip does for what it installs.
+    """Write the byte code of our packages, as pip does for installed packages.
 
-    Where Python must not write it (``PYTHONDONTWRITEBYTECODE``) each command would
-    compile a hundred modules first.
+    Otherwise each command would first compile a hundred modules if Python may not write
+    byte code (``PYTHONDONTWRITEBYTECODE``).
     """
     for package in OURS:
         compileall.compile_dir(Path(__file__).parent.parent / package, quiet=2)
@@ -69,7 +69,7 @@ def measure(
     more_env: Mapping[str, str] | None = None,
     timeout_s: float = 3600,
 ) -> tuple[Cost, str]:
-    """Run a command; return what it cost and what it printed.
+    """Run a command; return its cost and its output.
 
     Raises
     ------
@@ -87,27 +87,27 @@ def measure(
         text=True,
         errors="replace",
     ) as process:
-        watch = _Watch(process.pid)
+        watch = _MemoryWatch(process.pid)
         killer = threading.Timer(timeout_s, process.kill)
         killer.start()
         assert process.stdout is not None
-        said = process.stdout.read()
-        # reaped here, by the call that tells what it and its children used
+        text = process.stdout.read()
+        # wait4 gives the processor time of the process and its children
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         killer.cancel()
         peaks = watch.stop()
     if process.returncode:
-        words = "\n".join(said.strip().splitlines()[-15:])
+        last_lines = "\n".join(text.strip().splitlines()[-15:])
         raise CommandFailed(
-            f"{' '.join(command)}: status {process.returncode}\n{words}"
+            f"{' '.join(command)}: status {process.returncode}\n{last_lines}"
         )
     seconds = time.perf_counter() - began
-    return Cost(seconds, usage.ru_utime, usage.ru_stime, peaks), said
+    return Cost(seconds, usage.ru_utime, usage.ru_stime, peaks), text
 
 
-class _Watch(threading.Thread):
-    """Looks at the memory of a process and all that come of it, ten times a second."""
+class _MemoryWatch(threading.Thread):
+    """Records the peak memory of a process and its descendants, ten times a second."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -118,7 +118,7 @@ class _Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._end.wait(INTERVAL_S):
-            for pid in _family(self._pid):
+            for pid in _list_descendants(self._pid):
                 if (peak_kb := _peak_kb(pid)) is not None:
                     self._peaks[pid] = max(peak_kb, self._peaks.get(pid, 0))
 
@@ -128,22 +128,23 @@ class _Watch(threading.Thread):
         return tuple(sorted((kb / 1e3 for kb in self._peaks.values()), reverse=True))
 
 
-def _family(pid: int) -> list[int]:
-    found, waiting = [], [pid]
+def _list_descendants(pid: int) -> list[int]:
+    """Return a process and its descendants."""
+    processes, waiting = [], [pid]
     while waiting:
-        one = waiting.pop()
-        found.append(one)
-        for path in Path(f"/proc/{one}/task").glob("*/children"):
+        process = waiting.pop()
+        processes.append(process)
+        for path in Path(f"/proc/{process}/task").glob("*/children"):
             try:
                 waiting += map(int, path.read_text().split())
             except OSError:
                 continue
-    return found
+    return processes
 
 
 def _peak_kb(pid: int) -> int | None:
     try:
-        if Path(f"/proc/{pid}/comm").read_text().strip() in CLIENTS:
+        if Path(f"/proc/{pid}/comm").read_text().strip() in LAUNCHERS:
             return None
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -1,8 +1,8 @@
-"""What every contender computes, and how its answer is judged.
+"""The task of all contenders, and the test of their results.
 
-Stations in a plane wave, days of 20 Hz HHZ in SDS with StationXML; windows of half an
-hour, one-bit, whitened from 0.1 to 2 Hz, lags to 120 s, a stack for each day and one of
-all; two workers.
+The data are days of 20 Hz HHZ of stations in a plane wave, as SDS with StationXML.
+Windows of half an hour are one-bit normalised, whitened from 0.1 to 2 Hz and correlated
+to lags of 120 s, with two workers. There is a stack for each day and one of all days.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.command_cost import Cost
 from benchmarks.planewave import PlaneWave, peak_lag
-from benchmarks.process import Cost
 
 START = "2015-04-06"
 END_OF = {1: "2015-04-07", 2: "2015-04-08", 3: "2015-04-09"}
@@ -32,7 +32,7 @@ Pair = tuple[str, str]
 
 
 def wave(n_stations: int, n_days: int) -> PlaneWave:
-    """Return what the data are."""
+    """Return the parameters of the data."""
     return PlaneWave(
         n_stations,
         channel="HHZ",
@@ -47,24 +47,24 @@ def wave(n_stations: int, n_days: int) -> PlaneWave:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one contender did.
+    """The result of one contender.
 
     Attributes
     ----------
     name, version
-        Who.
+        Name and version of the program.
     stages : dict of str to Cost
-        What each of its commands took, in order.
+        Cost of each of its commands, in order.
     correlate_s : float
-        Seconds of its correlation, as far as it tells that apart.
+        Seconds of its correlation, as far as they can be separated.
     correlate_is : str
-        What these seconds hold.
+        Description of the work in these seconds.
     n_pair_days : int
-        Daily stacks that it wrote, of two different stations.
+        Number of its daily stacks of two different stations.
     worst_lag_samples : float
-        Largest error of the wave's lag over all pairs.
+        Largest error of the lag of the wave over all pairs.
     notes : list of str
-        What else is to be said.
+        Further remarks.
     """
 
     name: str
@@ -114,14 +114,16 @@ class Outcome:
         }
 
 
-def worst_lag_samples(found: Mapping[Pair, np.ndarray], wave: PlaneWave) -> float:
-    """Return the largest error of the wave's lag, in samples.
+def worst_lag_samples(
+    correlations: Mapping[Pair, np.ndarray], wave: PlaneWave
+) -> float:
+    """Return the largest error of the lag of the wave, in samples.
 
     Parameters
     ----------
-    found
-        Correlations by codes of first and second station, lags -max..+max; positive:
-        the wave reaches the second later.
+    correlations
+        Correlations by the codes of first and second station, lags -max..+max. At a
+        positive lag the wave reaches the second station later.
     """
     arrivals = dict(
         zip(
@@ -131,7 +133,7 @@ def worst_lag_samples(found: Mapping[Pair, np.ndarray], wave: PlaneWave) -> floa
         )
     )
     worst = 0.0
-    for (first, second), data in found.items():
+    for (first, second), data in correlations.items():
         lag = peak_lag(data) - (arrivals[second] - arrivals[first]) * RATE_HZ
         worst = max(worst, abs(float(lag)))
     return worst

@@ -1,7 +1,7 @@
-"""Time the correlation kernels alone, one thread: microseconds per pair.
+"""Time the correlation kernels alone, in one thread: microseconds per pair.
 
-Run as ``python -m benchmarks.kernel``. Each case also times the inverse transforms
-alone, the part that no arrangement of the rest can save.
+Run as ``python -m benchmarks.correlation_kernels``. Each case also times the inverse
+Fourier transforms alone, because no other arrangement can avoid them.
 """
 
 import os
@@ -24,10 +24,10 @@ from seismo_pes.signal.correlate import (
 
 
 def best_s(function: Callable[[], object], repeats: int = 5) -> float:
-    """Return the shortest of some runs, in seconds of CPU time.
+    """Return the shortest time of several runs, in seconds of CPU time.
 
-    The kernels run in one thread, so CPU time is wall time on a quiet machine, and
-    on a busy one it does not count the others.
+    The kernels run in one thread. On a quiet machine CPU time is equal to wall time; on
+    a busy machine it does not count other programs.
     """
     times = []
     for _ in range(repeats):
@@ -40,7 +40,7 @@ def best_s(function: Callable[[], object], repeats: int = 5) -> float:
 def time_case(
     n: int, n_windows: int, bins: slice, n_fft: int, max_lag: int, repeats: int = 5
 ) -> dict[str, float]:
-    """Time one block pair of n x n records; microseconds per pair by part."""
+    """Time one block pair of n x n records: microseconds per pair for each part."""
     rng = np.random.default_rng(1)
     shape = (n, n_windows, bins.stop - bins.start)
     a = rng.standard_normal(shape, np.float32).astype(np.complex64)
@@ -66,7 +66,7 @@ def time_case(
 
 
 def main() -> None:
-    """Print the two cases that matter."""
+    """Print the times of two typical cases."""
     cases = {
         "1 window, 9,721 bins, 128 x 128, 10,001 lags": time_case(
             128, 1, slice(0, 9721), 19_440, 5000, 3
