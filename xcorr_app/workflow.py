@@ -13,7 +13,6 @@ of these::
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from xcorr_app.config import Config
 from xcorr_app.estimating.estimate import estimate_of, rough_seconds
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.division import Needed
+from xcorr_app.planning.plan import channels_by_period
 from xcorr_app.results.index import finalize
 from xcorr_app.running.follow import Follow
 from xcorr_app.running.restack import RestackPairs
@@ -63,10 +63,12 @@ def build_graph(work: Work, needed: Needed) -> WorkflowGraph:
     config, ids = plan.config, [channel.id for channel in plan.channels]
     spans, read = Spans(), ReadWaveforms()
     preprocess = Preprocess(plan)
-    spectra = WindowSpectra(plan.settings, {id_: k for k, id_ in enumerate(ids)})
+    table = {id_: k for k, id_ in enumerate(ids)}
+    numbers = {old: table[new] for old, new in plan.names.items() if new in table}
+    spectra = WindowSpectra(plan.settings, table)
     tiles = Tiles(
         division.blocks,
-        Counter(span.period for span in _spans(work, needed)),
+        channels_by_period(_spans(work, needed), numbers),
         needed,
         plan.pairs.selection,
         work.shares.gather,

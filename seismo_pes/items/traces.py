@@ -1,9 +1,11 @@
-"""Small things that every function on obspy traces needs."""
+"""Functions that all rooms need on obspy traces: copies, cuts, alignment."""
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,13 @@ from obspy import Stream, Trace, UTCDateTime
 from obspy.core import AttribDict
 
 from dispel4py.errors import DataError
+from seismo_pes.items.times import NS
+from seismo_pes.signal.rates import exact_rate
 
-__all__ = ["aligned", "samples", "with_data"]
+__all__ = ["JITTER", "aligned", "cut", "extent", "samples", "with_data"]
+
+# in samples: a sample that is less than this before a limit lies on it
+JITTER = Fraction(1, 1000)
 
 
 def samples(trace: Trace) -> np.ndarray:
@@ -138,3 +145,35 @@ def _cut(group: list[tuple[int, Trace]], rate_hz: float) -> tuple[Stream, np.nda
         cut.append(with_data(trace, row, starttime=UTCDateTime(ns=start_ns)))
         rows.append(row)
     return cut, np.stack(rows)
+
+
+def cut(trace: Trace, start_ns: int, end_ns: int) -> Trace | None:
+    """Return the samples with start <= t < end, or None if there are none.
+
+    A sample less than half a sample interval before the start is kept, too. The input
+    is not changed; the result may share its memory.
+    """
+    position, n_span = extent(trace, start_ns, end_ns)
+    low = max(0, math.ceil(-position - Fraction(1, 2)))
+    high = min(trace.stats.npts, math.ceil(n_span - position - JITTER))
+    if low >= high:
+        return None
+    if low == 0 and high == trace.stats.npts:
+        return trace
+    part = Trace(header=trace.stats.copy())
+    part.stats.starttime = trace.stats.starttime + low * trace.stats.delta
+    data = trace.data[low:high]
+    # a view would keep the whole file in memory
+    part.data = data if 2 * (high - low) > trace.stats.npts else data.copy()
+    return part
+
+
+def extent(trace: Trace, start_ns: int, end_ns: int) -> tuple[Fraction, Fraction]:
+    """Return the first sample's offset from the start, and the span's length.
+
+    Both in sample intervals of the trace; the offset is negative if the trace begins
+    before the start.
+    """
+    rate = exact_rate(trace.stats.sampling_rate)
+    position = Fraction(trace.stats.starttime.ns - start_ns, NS) * rate
+    return position, Fraction(end_ns - start_ns, NS) * rate

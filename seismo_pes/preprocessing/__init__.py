@@ -11,7 +11,6 @@ from seismo_pes.preprocessing.clock_correction import (
     parse_clock_table,
     read_clock_table,
 )
-from seismo_pes.preprocessing.components import GatherComponents, instrument
 from seismo_pes.preprocessing.filters import (
     Bandpass,
     Bandstop,
@@ -22,7 +21,6 @@ from seismo_pes.preprocessing.filters import (
     highpass,
     lowpass,
 )
-from seismo_pes.preprocessing.gather import Gather
 from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
 from seismo_pes.preprocessing.merge import Merge
 from seismo_pes.preprocessing.normalization import (
@@ -134,8 +132,6 @@ __all__ = [
     "Envelope",
     "FillGaps",
     "Gain",
-    "Gather",
-    "GatherComponents",
     "Highpass",
     "Lowpass",
     "MeanNormalize",
@@ -185,7 +181,6 @@ __all__ = [
     "gain",
     "grid_index",
     "highpass",
-    "instrument",
     "lowpass",
     "mean_normalize",
     "merge_segments",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 from obspy import Stream, Trace, UTCDateTime
@@ -14,15 +12,14 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
+from seismo_pes.items.traces import JITTER, cut, extent
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.reading.formats.waveform_files import find_defect, read_file
-from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["ReadWaveforms", "read_span"]
 
 # In sample intervals. A sample that is earlier than a limit by less than this counts as
 # lying on it: headers round their start times to microseconds or milliseconds.
-JITTER = Fraction(1, 1000)
 
 
 def read_span(span: ChannelSpan) -> tuple[Stream, list[Skipped]]:
@@ -124,48 +121,16 @@ def _read_file_of_span(
     return traces
 
 
-def cut(trace: Trace, start_ns: int, end_ns: int) -> Trace | None:
-    """Return the samples with start <= t < end, or None if there are none.
-
-    A sample less than half a sample interval before the start is kept, too. The input
-    is not changed; the result may share its memory.
-    """
-    position, n_span = _extent(trace, start_ns, end_ns)
-    low = max(0, math.ceil(-position - Fraction(1, 2)))
-    high = min(trace.stats.npts, math.ceil(n_span - position - JITTER))
-    if low >= high:
-        return None
-    if low == 0 and high == trace.stats.npts:
-        return trace
-    part = Trace(header=trace.stats.copy())
-    part.stats.starttime = trace.stats.starttime + low * trace.stats.delta
-    data = trace.data[low:high]
-    # a view would keep the whole file in memory
-    part.data = data if 2 * (high - low) > trace.stats.npts else data.copy()
-    return part
-
-
-def _extent(trace: Trace, start_ns: int, end_ns: int) -> tuple[Fraction, Fraction]:
-    """Return the first sample's offset from the start, and the span's length.
-
-    Both in sample intervals of the trace; the offset is negative if the trace begins
-    before the start.
-    """
-    rate = exact_rate(trace.stats.sampling_rate)
-    position = Fraction(trace.stats.starttime.ns - start_ns, NS) * rate
-    return position, Fraction(end_ns - start_ns, NS) * rate
-
-
 def _starts_late(stream: Stream, span: ChannelSpan) -> bool:
     """Say whether at least one sample is missing between the start and the data."""
-    extents = [_extent(trace, span.start_ns, span.end_ns) for trace in stream]
+    extents = [extent(trace, span.start_ns, span.end_ns) for trace in stream]
     return all(position > 1 - JITTER for position, _ in extents)
 
 
 def _ends_early(stream: Stream, span: ChannelSpan) -> bool:
     """Say whether at least one sample is missing between the data and the end."""
     for trace in stream:
-        position, n_span = _extent(trace, span.start_ns, span.end_ns)
+        position, n_span = extent(trace, span.start_ns, span.end_ns)
         if position + trace.stats.npts >= n_span - JITTER:
             return False
     return True

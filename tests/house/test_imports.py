@@ -41,6 +41,7 @@ LIBRARY_LAYERS = (
     ("items",),
     ("application",),
     ("element",),
+    ("gathering",),
     ("metadata",),
     ("reading",),
     ("preprocessing",),

@@ -17,10 +17,10 @@ from dispel4py.errors import GraphError
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.tiles.streams import Correlate
 from seismo_pes.element import Element, element, item_element
+from seismo_pes.gathering.streams import Gather
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.preprocessing.filters import Bandpass
-from seismo_pes.preprocessing.gather import Gather
 from seismo_pes.preprocessing.merge import Merge
 from seismo_pes.preprocessing.trends import Demean
 from seismo_pes.reading.spans import ReadWaveforms
@@ -52,7 +52,7 @@ LITERALS = {
     "max_gap_s": "1.0",
     "shortest_s": "5.0",
     "k": "6.0",
-    "expected": "{('XX.AAA..HH', 0): 1}",
+    "channels": "['XX.AAA..HHZ']",
     "names": "{}",
 }
 SPECIAL = {"Normalize": {"kind": "'onebit'"}}

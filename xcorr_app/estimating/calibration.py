@@ -218,7 +218,12 @@ def _noise(plan: RunPlan, n_windows: int, n: int) -> Tile:
     blocks = []
     for first in (0, n):
         channels = [
-            Spectra(first + k, 0, windows, np.resize(np.roll(noise, k), shape), factors)
+            Spectra(
+                *(first + k, 0, 0, 0),
+                windows,
+                np.resize(np.roll(noise, k), shape),
+                factors,
+            )
             for k in range(n)
         ]
         blocks.append(gather(channels, windows, (first, first + n)))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterator
 
 from dispel4py.base import CompositePE
 from dispel4py.core import GenericPE
 from dispel4py.errors import ParameterError
+from seismo_pes.gathering.components import GatherComponents
 from seismo_pes.preprocessing.clock_correction import CorrectClock
-from seismo_pes.preprocessing.components import GatherComponents
 from seismo_pes.preprocessing.filters import Bandpass, Bandstop, Highpass, Lowpass
 from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
 from seismo_pes.preprocessing.merge import Merge
@@ -282,5 +281,4 @@ def _needs_all(step: GenericPE) -> bool:
 
 
 def _gather(plan: RunPlan) -> GenericPE:
-    spans = Counter((span.channel_id[:-1], span.period) for span in plan.spans)
-    return GatherComponents(dict(spans))
+    return GatherComponents(plan.recorded)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from obspy import Inventory
 
@@ -24,7 +25,9 @@ from xcorr_app.planning.stacks import check_stacks
 from xcorr_app.planning.stations import listed_stations
 from xcorr_app.planning.table import channel_table
 
-__all__ = ["RunPlan", "plan_run"]
+__all__ = ["RunPlan", "channels_by_period", "plan_run"]
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,12 @@ class RunPlan:
     skipped: list[Skipped]
 
     @property
+    def recorded(self) -> dict[int, frozenset[str]]:
+        """Ids of the recorded channels that have data in each period."""
+        ids = {span.channel_id: span.channel_id for span in self.spans}
+        return channels_by_period(self.spans, ids)
+
+    @property
     def channels(self) -> list[Channel]:
         """The channel table, into which pairs are indices."""
         return self.pairs.channels
@@ -72,6 +81,23 @@ class RunPlan:
     def n_lags(self) -> int:
         """Number of samples of a correlation."""
         return 2 * self.settings.max_lag + 1
+
+
+def channels_by_period(
+    spans: Iterable[ChannelSpan], numbers: Mapping[str, T]
+) -> dict[int, frozenset[T]]:
+    """Return the channels that have data in each period, as ``numbers`` has them.
+
+    Periods with the same channels share one set.
+    """
+    channels: dict[int, list[T]] = {}
+    for span in spans:
+        channels.setdefault(span.period, []).append(numbers[span.channel_id])
+    shared: dict[frozenset[T], frozenset[T]] = {}
+    return {
+        period: shared.setdefault(members, members)
+        for period, members in ((p, frozenset(c)) for p, c in channels.items())
+    }
 
 
 def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:

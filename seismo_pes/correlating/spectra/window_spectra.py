@@ -13,9 +13,9 @@ from dispel4py.errors import DataError
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.spectra.transform import transform
 from seismo_pes.correlating.windows.cutting import cut_plan
+from seismo_pes.gathering.components import instrument
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import ChannelSpan, ChannelTraces, Waveforms
-from seismo_pes.preprocessing.components import instrument
 from seismo_pes.preprocessing.segments import Segment, place_segments
 
 __all__ = [
@@ -38,6 +38,8 @@ class Spectra:
         Index into the run's channel table.
     period : int
         Which period of time.
+    start_ns, end_ns : int
+        The span over which the channel is complete with these windows.
     windows : numpy.ndarray
         Shape (n,), int64: which windows of the grid, ascending.
     data : numpy.ndarray
@@ -51,6 +53,8 @@ class Spectra:
 
     channel: int
     period: int
+    start_ns: int
+    end_ns: int
     windows: np.ndarray
     data: np.ndarray
     factors: np.ndarray | None = None
@@ -194,7 +198,8 @@ class WindowSpectra(GenericPE):
             if span.channel_id not in self.channels:
                 raise DataError(f"{span.channel_id} is not in the table of channels")
             number = self.channels[span.channel_id]
-            yield {"output": Spectra(number, span.period, used, rows, factors)}
+            limits = span.start_ns, span.end_ns
+            yield {"output": Spectra(number, span.period, *limits, used, rows, factors)}
 
 
 def _unknown(item: Waveforms) -> list[Skipped]:

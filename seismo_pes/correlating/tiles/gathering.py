@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.spectra.window_spectra import Spectra
 from seismo_pes.correlating.tiles.spool import Slot, Spool
+from seismo_pes.gathering.closing import Closing, channels_of
+from seismo_pes.gathering.components import LATE
+from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.tiles import Block, Tile
+from seismo_pes.items.times import nanoseconds
 
 __all__ = ["Tiles", "block_size", "gather", "wanted_tiles"]
 
@@ -99,16 +104,19 @@ class Tiles(GenericPE):
     input : Spectra
         Grouped ``global``: one instance sees all channels.
     output : Tile
-        Period by period, ascending: each as soon as it and those before are
-        complete; also tiles without any spectra. Periods that stay incomplete,
-        because channels of them failed, come at the end as they are.
+        Period by period, ascending: each as soon as it and the periods before it are
+        complete or have been waited for long enough; also tiles without any spectra.
+        At the end of the data incomplete periods leave, too.
+    skipped : Skipped
+        Spectra that arrive after their period has left.
 
     Parameters
     ----------
     blocks : sequence of (int, int)
         First channel of each block, and the one after its last.
-    expected : mapping of int to int
-        How many `Spectra` each period has.
+    channels : mapping of int to collection of int, or collection of int
+        The channels that have data in each period. A collection alone: the channels
+        of every period, where the periods are not known before, as in live data.
     needed : mapping of int to set of (int, int), optional
         Rows and columns of the tiles that are still to be made, for each period;
         periods that are not in it need none. All by default.
@@ -116,36 +124,44 @@ class Tiles(GenericPE):
         Tiles without a wanted pair are not made.
     memory_bytes : int, optional
         Spectra beyond half of this wait on disk; blocks take the other half, and at
-        least two of them are made at a time. Without it all is in memory.
+        least two of them are made at a time. By default all spectra stay in memory.
     spool_folder : str or pathlib.Path, optional
         Where spectra wait; the system's folder for temporary files by default.
     rotate : Rotation, optional
         As for `CorrelateTiles`: tiles that it needs are made as well.
+    max_wait_s : float, optional
+        A period leaves without a missing channel when another channel is complete up
+        to this time after its end; seconds of data time. By default it waits to the
+        end of the data.
     """
 
     def __init__(
         self,
         blocks: Sequence[tuple[int, int]],
-        expected: Mapping[int, int],
+        channels: Mapping[int, Collection[int]] | Collection[int],
         needed: Mapping[int, frozenset[Place]] | None = None,
         pairs: PairSelection | None = None,
         memory_bytes: int | None = None,
         spool_folder: str | Path | None = None,
         rotate: Rotation | None = None,
+        max_wait_s: float | None = None,
     ) -> None:
         super().__init__()
         self.blocks = [(int(first), int(stop)) for first, stop in blocks]
-        self.expected = dict(expected)
+        self.channels = channels
         self.needed = None if needed is None else dict(needed)
         self.pairs, self.rotate = pairs, rotate
         self.memory_bytes, self.spool_folder = memory_bytes, spool_folder
+        self.max_wait_s = max_wait_s
         self._add_input("input", grouping="global", tuple_type=Spectra)
         self._add_output("output", tuple_type=Tile)
+        self._add_output("skipped", tuple_type=Skipped)
 
     def _preprocess(self) -> None:
         self._spool = Spool(self.spool_folder)
-        self._order = sorted(self.expected)
-        self._counts = dict.fromkeys(self._order, 0)
+        self._closing = Closing[int](nanoseconds(self.max_wait_s))
+        known = self.channels if isinstance(self.channels, Mapping) else ()
+        self._order = sorted(known)  # periods that have not left
         self._waiting: dict[int, list[_Held]] = {}
         self._n_bytes = 0
         self._tiles = wanted_tiles(self.blocks, self.pairs, self.rotate)
@@ -154,31 +170,62 @@ class Tiles(GenericPE):
         """Take one channel of one period; emit the periods whose turn has come."""
         spectra: Spectra = inputs["input"]
         period = spectra.period
-        if period not in self._counts:
-            raise DataError(
-                f"spectra of channel {spectra.channel}: period {period} is not "
-                "expected any more"
-            )
-        self._counts[period] += 1
-        if len(spectra.windows) and self._todo(period):
-            self._waiting.setdefault(period, []).append(self._held(spectra))
+        if self._opened(spectra):
+            self._closing.add(spectra.channel, spectra.start_ns, spectra.end_ns)
+            if len(spectra.windows) and self._todo(period):
+                self._waiting.setdefault(period, []).append(self._held(spectra))
+        else:
+            yield {"skipped": Skipped("gather", f"channel {spectra.channel}", LATE)}
         del spectra, inputs  # what is on disk now need not stay in memory
         yield from self._complete()
 
     def postprocess(self) -> None:
-        """Emit periods that stayed incomplete, because a channel of them failed."""
-        for outputs in self._complete(whatever=True):
+        """Emit incomplete periods: a channel of them failed."""
+        for outputs in self._complete(at_end=True):
             self.write("output", outputs["output"])
         self._spool.close()
 
-    def _complete(self, whatever: bool = False) -> Iterator[dict[str, Any]]:
-        while self._order:
-            period = self._order[0]
-            if self._counts[period] < self.expected[period] and not whatever:
-                return
-            del self._order[0], self._counts[period]
+    # -- when a period leaves --------------------------------------------------------
+
+    def _opened(self, spectra: Spectra) -> bool:
+        """Open the period of a channel; say whether it has not left yet."""
+        period, known = spectra.period, isinstance(self.channels, Mapping)
+        if known and period not in self._closing and not self._is_ahead(period):
+            if self.max_wait_s is not None and period in self.channels:
+                return False
+            raise DataError(
+                f"spectra of channel {spectra.channel}: period {period} is not "
+                "expected any more"
+            )
+        channels = channels_of(self.channels, period)
+        start_ns, end_ns = spectra.start_ns, spectra.end_ns
+        if not self._closing.open(period, start_ns, end_ns, channels):
+            return False
+        if not self._is_ahead(period):
+            bisect.insort(self._order, period)
+        return True
+
+    def _is_ahead(self, period: int) -> bool:
+        k = bisect.bisect_left(self._order, period)
+        return k < len(self._order) and self._order[k] == period
+
+    def _complete(self, at_end: bool = False) -> Iterator[dict[str, Any]]:
+        while self._order and (at_end or self._leaves(self._order[0])):
+            period = self._order.pop(0)
+            if period in self._closing:
+                self._closing.close(period)
             for tile in self._made(period):
                 yield {"output": tile}
+
+    def _leaves(self, period: int) -> bool:
+        """Say whether the first period is complete or has waited long enough."""
+        if period in self._closing:
+            return self._closing.is_complete(period)
+        if not len(channels_of(self.channels, period)):
+            return True
+        # no channel of it has come: a later period tells how late it is
+        later = next((p for p in self._order if p in self._closing), None)
+        return later is not None and self._closing.is_waited(later)
 
     # -- what waits ----------------------------------------------------------------
 
@@ -216,7 +263,7 @@ class Tiles(GenericPE):
                 self._spool.release(held.slot)
             elif last:
                 self._n_bytes -= held.n_bytes
-            yield Spectra(held.channel, -1, held.windows, data, held.factors)
+            yield Spectra(held.channel, -1, 0, 0, held.windows, data, held.factors)
             del held, data
 
     # -- tiles ---------------------------------------------------------------------

@@ -24,11 +24,11 @@ from seismo_pes.correlating.tiles.pairs import TilePairs
 from seismo_pes.correlating.tiles.sums import Correlator
 from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.element import item_element
+from seismo_pes.gathering.components import instrument
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.tiles import Tile
 from seismo_pes.items.times import NS
 from seismo_pes.metadata.geodesy import geodesic
-from seismo_pes.preprocessing.components import instrument
 from seismo_pes.preprocessing.segments import Segment, merge_segments
 from seismo_pes.signal._lags import lag_range
 from seismo_pes.signal.rates import exact_rate
@@ -233,7 +233,7 @@ def _tile(
         )
         if len(used):
             members += [
-                Spectra(number, 0, used, rows, factors)
+                Spectra(number, 0, 0, 0, used, rows, factors)
                 for number, rows in zip(numbers, data, strict=True)
             ]
     if not members:

@@ -28,6 +28,7 @@ from seismo_pes.correlating.tiles import sums as tile_sums
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
 from seismo_pes.correlating.tiles.gathering import Tiles
 from seismo_pes.correlating.windows.substacks import Substacks
+from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.preprocessing.segments import Segment
 from seismo_pes.signal.coherency import phase_cross_correlate, phase_records
@@ -197,7 +198,9 @@ class Network:
             factors = self.factors[:, channel, day, there]
         dtype = np.result_type(self.settings.dtype, np.complex64)
         windows = self.windows(day)[there]
-        return Spectra(channel, DAY + day, windows, made.astype(dtype), factors)
+        limits = (DAY + day) * DAY_NS, (DAY + day + 1) * DAY_NS
+        made = made.astype(dtype)
+        return Spectra(channel, DAY + day, *limits, windows, made, factors)
 
     def items(self) -> list[Spectra]:
         return [
@@ -280,7 +283,7 @@ def substacks_of(unit: str, n_days: int) -> Substacks:
 def correlated(network: Network, unit: str = "group", size: int = 2, **options):
     """Run tiles and correlation; return the batches by tile, and what was skipped."""
     blocks = [(k, min(k + size, N_CHANNELS)) for k in range(0, N_CHANNELS, size)]
-    expected = {DAY + day: N_CHANNELS for day in range(network.n_days)}
+    expected = {DAY + day: range(N_CHANNELS) for day in range(network.n_days)}
     pairs = options.get("pairs")
     tiles = Tiles(blocks, expected, pairs=pairs, rotate=options.get("rotate"))
     substacks = substacks_of(unit, network.n_days)
@@ -416,7 +419,7 @@ def test_every_tile_is_marked_once_at_its_end(unit, monkeypatch) -> None:
 def test_groups_end_when_their_last_period_has_come() -> None:
     network = Network(make_settings(), n_days=3, holes=frozenset())
     substacks = Substacks.of_groups([[DAY, DAY + 1], [DAY + 2]])
-    tiles = Tiles([(0, 6)], {DAY + k: 6 for k in range(3)})
+    tiles = Tiles([(0, 6)], {DAY + k: range(6) for k in range(3)})
     correlate = CorrelateTiles(network.settings, substacks)
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
@@ -436,7 +439,7 @@ def test_groups_end_when_their_last_period_has_come() -> None:
 def test_a_group_whose_last_period_never_came_ends_with_the_run() -> None:
     network = Network(make_settings(), holes=frozenset())
     substacks = Substacks.of_groups([[DAY, DAY + 1, DAY + 2]])
-    tiles = Tiles([(0, 6)], {DAY + k: 6 for k in range(2)})
+    tiles = Tiles([(0, 6)], {DAY + k: range(6) for k in range(2)})
     correlate = CorrelateTiles(network.settings, substacks)
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
@@ -464,7 +467,7 @@ def test_bytes_do_not_depend_on_what_else_was_done() -> None:
     whole, _ = correlated(network, "hour", 2)
     tiles = Tiles(
         [(0, 2), (2, 4), (4, 6)],
-        {DAY + 1: N_CHANNELS},
+        {DAY + 1: range(N_CHANNELS)},
         needed={DAY + 1: frozenset({(0, 2)})},
     )
     correlate = CorrelateTiles(network.settings, Substacks("hour"))

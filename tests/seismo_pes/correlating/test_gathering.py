@@ -26,8 +26,13 @@ from seismo_pes.correlating.tiles.spectra import Side, on_shared_windows
 from seismo_pes.correlating.tiles.spool import Spool
 from seismo_pes.full_disk import DiskFull
 from seismo_pes.items.tiles import Block
+from seismo_pes.items.times import DAY_NS
 
 FIVE = [(0, 2), (2, 4), (4, 5)]
+
+
+def limits(period: int) -> tuple[int, int]:
+    return period * DAY_NS, (period + 1) * DAY_NS
 
 
 def spectra_of(channel, windows, period=0, n_bins=3, rows=1, n_bands=0) -> Spectra:
@@ -36,7 +41,7 @@ def spectra_of(channel, windows, period=0, n_bins=3, rows=1, n_bands=0) -> Spect
     shape = (len(windows) * rows, n_bins)
     data = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64)
     factors = rng.uniform(size=(n_bands, len(windows))) if n_bands else None
-    return Spectra(channel, period, windows, data, factors)
+    return Spectra(channel, period, *limits(period), windows, data, factors)
 
 
 def made(tiles: Tiles, items, at_end: bool = True) -> list:
@@ -75,7 +80,7 @@ def test_block_size_gives_every_process_tiles(n_channels: int, n: int) -> None:
 
 def test_every_pair_of_channels_is_in_one_tile() -> None:
     items = [spectra_of(channel, [0, 1]) for channel in (3, 0, 4, 1, 2)]
-    found = made(Tiles(FIVE, {0: 5}), items, at_end=False)
+    found = made(Tiles(FIVE, {0: range(5)}), items, at_end=False)
     pairs = [
         (int(i), int(j))
         for tile in found
@@ -88,7 +93,7 @@ def test_every_pair_of_channels_is_in_one_tile() -> None:
 
 
 def test_periods_come_in_their_order_whatever_comes_first() -> None:
-    tiles = Tiles([(0, 2)], {5: 2, 7: 2, 6: 1})
+    tiles = Tiles([(0, 2)], {5: [0, 1], 7: [0, 1], 6: [0]})
     tiles.preprocess()
     order = [(0, 7), (1, 7), (0, 6), (0, 5), (1, 5)]
     found = [
@@ -103,15 +108,15 @@ def test_periods_come_in_their_order_whatever_comes_first() -> None:
 
 def test_a_period_that_stays_incomplete_comes_at_the_end() -> None:
     items = [spectra_of(0, [0]), spectra_of(1, [0])]
-    tiles = Tiles([(0, 2)], {0: 3, 1: 2})
+    tiles = Tiles([(0, 2)], {0: range(3), 1: range(2)})
     assert made(tiles, items, at_end=False) == []
-    found = made(Tiles([(0, 2)], {0: 3, 1: 2}), items)
+    found = made(Tiles([(0, 2)], {0: range(3), 1: range(2)}), items)
     assert [tile.a.channels.tolist() for tile in found] == [[0, 1], []]
 
 
 def test_tiles_without_spectra_are_made_too() -> None:
     items = [spectra_of(0, []), spectra_of(2, [1])]
-    found = made(Tiles(FIVE, {0: 2}), items, at_end=False)
+    found = made(Tiles(FIVE, {0: [0, 2]}), items, at_end=False)
     assert [(t.row, t.column) for t in found] == wanted_tiles(FIVE)
     assert {len(t.a.channels) for t in found} == {0, 1}
 
@@ -119,7 +124,7 @@ def test_tiles_without_spectra_are_made_too() -> None:
 def test_only_what_is_needed_is_made() -> None:
     items = [spectra_of(c, [0], s) for s in range(3) for c in range(5)]
     needed = {0: frozenset({(0, 2)}), 2: frozenset({(1, 1), (0, 0)})}
-    found = made(Tiles(FIVE, dict.fromkeys(range(3), 5), needed), items)
+    found = made(Tiles(FIVE, dict.fromkeys(range(3), range(5)), needed), items)
     assert [(t.period, t.row, t.column) for t in found] == [
         (0, 0, 2),
         (2, 0, 0),
@@ -131,7 +136,7 @@ def test_tiles_without_a_wanted_pair_are_not_made() -> None:
     ids = [f"X.{c}..HHZ" for c in "ABCDE"]
     selection = PairSelection(ids, listed={(1, 4), (3, 2)})
     items = [spectra_of(c, [0]) for c in range(5)]
-    found = made(Tiles(FIVE, {0: 5}, pairs=selection), items)
+    found = made(Tiles(FIVE, {0: range(5)}, pairs=selection), items)
     assert [(t.row, t.column) for t in found] == [(1, 1), (0, 2)]
 
 
@@ -153,7 +158,7 @@ def test_tiles_that_a_rotation_needs_are_made() -> None:
 @pytest.mark.parametrize("period", [1, 0])
 def test_what_is_not_expected_is_an_error(period) -> None:
     """An unknown period; one that has gone already."""
-    tiles = Tiles([(0, 1)], {0: 1})
+    tiles = Tiles([(0, 1)], {0: [0]})
     made(tiles, [spectra_of(0, [0])], at_end=False)
     with pytest.raises(DataError, match=f"period {period}"):
         list(tiles.process({"input": spectra_of(0, [0], period)}))
@@ -161,7 +166,7 @@ def test_what_is_not_expected_is_an_error(period) -> None:
 
 def test_channels_outside_of_all_blocks_are_an_error() -> None:
     with pytest.raises(DataError, match="channel 3"):
-        made(Tiles([(0, 2)], {0: 1}), [spectra_of(3, [0])])
+        made(Tiles([(0, 2)], {0: [3]}), [spectra_of(3, [0])])
 
 
 # -- blocks ------------------------------------------------------------------------
@@ -241,7 +246,7 @@ def test_tiles_are_the_same_by_way_of_the_disk(windows, memory, rows, order) -> 
     ]
     items = [items[k] for k in order]
     blocks = [(0, 2), (2, 3), (3, 5), (5, 6)]
-    expected = {0: 6, 1: 6}
+    expected = {0: range(6), 1: range(6)}
     plain = sorted(map(content, made(Tiles(blocks, expected), items)))
     spooled = Tiles(blocks, expected, memory_bytes=memory)
     assert sorted(map(content, made(spooled, items))) == plain
@@ -252,7 +257,9 @@ def test_tiles_are_the_same_by_way_of_the_disk(windows, memory, rows, order) -> 
 def test_no_more_than_its_share_is_held_in_memory() -> None:
     items = [spectra_of(c, range(10), n_bins=100) for c in range(20)]
     one = items[0].data.nbytes
-    tiles = Tiles([(k, k + 2) for k in range(0, 20, 2)], {0: 21}, memory_bytes=8 * one)
+    tiles = Tiles(
+        [(k, k + 2) for k in range(0, 20, 2)], {0: range(21)}, memory_bytes=8 * one
+    )
     made(tiles, items, at_end=False)
     assert tiles._n_bytes == 4 * one
     assert tiles._spool.n_bytes == 16 * one
@@ -285,6 +292,6 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(spool_module.os, "pwrite", full)
-    tiles = Tiles([(0, 1)], {0: 1}, memory_bytes=0, spool_folder=tmp_path)
+    tiles = Tiles([(0, 1)], {0: [0]}, memory_bytes=0, spool_folder=tmp_path)
     with pytest.raises(DiskFull, match="give more memory"):
         made(tiles, [spectra_of(0, [0])])

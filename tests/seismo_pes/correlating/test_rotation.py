@@ -18,6 +18,7 @@ from seismo_pes.correlating.tiles import sums as tile_sums
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
 from seismo_pes.correlating.tiles.gathering import Tiles
 from seismo_pes.correlating.windows.substacks import Substacks
+from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.geodesy import geodesic
 from seismo_pes.preprocessing.orientation import rotate_pair
 from seismo_pes.signal.correlate import correlate_direct
@@ -63,8 +64,7 @@ def records(holes) -> dict[int, dict[int, np.ndarray]]:
 def correlated(data, unit, size, selection, window_stack):
     spectra = [
         Spectra(
-            channel,
-            0,
+            *(channel, 0, 0, DAY_NS),
             np.array(sorted(windows), np.int64),
             np.fft.rfft(
                 np.array([windows[k] for k in sorted(windows)]), SETTINGS.n_fft
@@ -74,7 +74,12 @@ def correlated(data, unit, size, selection, window_stack):
         if windows
     ]
     blocks = [(k, min(9, k + size)) for k in range(0, 9, size)]
-    tiles = Tiles(blocks, {0: len(spectra)}, pairs=selection, rotate=rotation())
+    tiles = Tiles(
+        blocks,
+        {0: [one.channel for one in spectra]},
+        pairs=selection,
+        rotate=rotation(),
+    )
     substacks = Substacks.of_groups([[0, 1]]) if unit == "group" else Substacks(unit)
     correlate = CorrelateTiles(
         SETTINGS, substacks, selection, IDS, rotation(), window_stack

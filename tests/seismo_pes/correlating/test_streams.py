@@ -15,8 +15,8 @@ from seismo_pes.correlating.tiles.streams import (
     correlate_pair,
     correlate_stream,
 )
+from seismo_pes.gathering.streams import Gather
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.preprocessing.gather import Gather
 from seismo_pes.signal import coherency
 from seismo_pes.signal.correlate import correlate_direct, cross_correlate
 

@@ -10,6 +10,7 @@ import pytest
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError
+from seismo_pes.items.traces import cut
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.archives.opening import open_archive
 from seismo_pes.reading.formats.waveform_files import (
@@ -17,7 +18,7 @@ from seismo_pes.reading.formats.waveform_files import (
     read_content,
     read_file,
 )
-from seismo_pes.reading.spans import ReadWaveforms, cut, read_span
+from seismo_pes.reading.spans import ReadWaveforms, read_span
 
 DAY = UTCDateTime(2022, 1, 2)
 DAY_S = 86400

@@ -11,19 +11,22 @@ from obspy import Stream, Trace
 from dispel4py.base import IterativePE
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
+from seismo_pes.gathering.components import GatherComponents, instrument
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
-from seismo_pes.preprocessing.components import GatherComponents, instrument
 
 
 def waveforms(channel_id: str, period: int = 0, flat=()) -> Waveforms:
     network, station, location, channel = channel_id.split(".")
     header = {"network": network, "station": station}
     header |= {"location": location, "channel": channel}
-    span = ChannelSpan(channel_id, 0, 10, (), period)
+    span = ChannelSpan(channel_id, 10 * period, 10 * period + 10, (), period)
     return Waveforms.of(span, Stream([Trace(np.zeros(3), header)]), flat)
 
 
-EXPECTED = {("XX.AAA..HH", 0): 3, ("XX.AAA..HH", 1): 2, ("XX.BBB.00.BH", 0): 1}
+CHANNELS = {
+    0: ["XX.AAA..HHE", "XX.AAA..HHN", "XX.AAA..HHZ", "XX.BBB.00.BHZ"],
+    1: ["XX.AAA..HHN", "XX.AAA..HHZ"],
+}
 ARRIVING = [
     waveforms("XX.AAA..HHZ", 0, ((5, 6),)),
     waveforms("XX.AAA..HHN", 1),
@@ -35,10 +38,10 @@ ARRIVING = [
 
 
 def test_components_leave_when_all_are_there() -> None:
-    pe = GatherComponents(EXPECTED)
-    made = [pe.process({"input": item}) for item in ARRIVING]
-    assert [m is not None for m in made] == [False, False, False, True, True, True]
-    three = made[4]["output"]
+    pe = GatherComponents(CHANNELS)
+    made = [list(pe.process({"input": item})) for item in ARRIVING]
+    assert [len(outputs) for outputs in made] == [0, 0, 0, 1, 1, 1]
+    three = made[4][0]["output"]
     names = ["XX.AAA..HHE", "XX.AAA..HHN", "XX.AAA..HHZ"]
     assert [span.channel_id for span in three.spans] == names
     assert [trace.id for trace in three.stream] == names
@@ -49,9 +52,9 @@ def test_components_leave_when_all_are_there() -> None:
 
 
 def test_what_stays_incomplete_comes_at_the_end() -> None:
-    pe, written = GatherComponents(EXPECTED), []
+    pe, written = GatherComponents(CHANNELS), []
     pe._writer = lambda port, item: written.append(item)
-    assert pe.process({"input": ARRIVING[0]}) is None
+    assert not list(pe.process({"input": ARRIVING[0]}))
     pe.postprocess()
     (one,) = written
     assert [span.channel_id for span in one.spans] == ["XX.AAA..HHZ"]
@@ -79,7 +82,7 @@ class Names(IterativePE):
 
 @pytest.mark.parametrize(("mapping", "processes"), [("simple", None), ("multi", 5)])
 def test_components_meet_in_any_mapping(mapping, processes) -> None:
-    graph, gather, names = WorkflowGraph(), GatherComponents(EXPECTED), Names()
+    graph, gather, names = WorkflowGraph(), GatherComponents(CHANNELS), Names()
     source, gather.numprocesses = Arriving(), 3
     graph.connect(source, "output", gather, "input")
     graph.connect(gather, "output", names, "input")

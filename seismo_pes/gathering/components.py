@@ -1,0 +1,116 @@
+"""The components of an instrument, brought together."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from dispel4py.core import GenericPE
+from seismo_pes.gathering.closing import Closing, channels_of
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import nanoseconds
+from seismo_pes.items.waveforms import Waveforms
+
+__all__ = ["GatherComponents", "instrument"]
+
+Key = tuple[str, int]  # instrument, period
+LATE = "late: its period was closed without it"
+
+
+def instrument(channel_id: str) -> str:
+    """Return what the components of an instrument share of their ids.
+
+    Examples
+    --------
+    >>> instrument("CH.ZUR..HHZ")
+    'CH.ZUR..HH'
+    """
+    return channel_id[:-1]
+
+
+def _key(item: Waveforms) -> Key:
+    span = item.spans[0]
+    return instrument(span.channel_id), span.period
+
+
+def _instance(item: Waveforms, n: int) -> int:
+    """Send all components of an instrument and period to one instance."""
+    name, period = _key(item)
+    return zlib.crc32(f"{name} {period}".encode()) % n
+
+
+class GatherComponents(GenericPE):
+    """Put the components of an instrument into one item.
+
+    For elements that work across components: orientation, whitening and
+    normalisation that keep the ratios between them.
+
+    Ports
+    -----
+    input : Waveforms
+        Of one channel each, complete over its span. Items of one instrument and
+        period go to one instance.
+    output : Waveforms
+        All components, ordered by channel id, as soon as the last one has arrived or
+        has been waited for long enough. At the end of the data incomplete instruments
+        leave, too.
+    skipped : Skipped
+        Components that arrive after their instrument has left.
+
+    Parameters
+    ----------
+    channels : mapping of int to collection of str, or collection of str
+        Ids of the channels that have data in each period, or in every period.
+    max_wait_s : float, optional
+        An instrument leaves without a missing component when another channel is
+        complete up to this time after the span; seconds of data time. By default it
+        waits to the end of the data.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[int, Collection[str]] | Collection[str],
+        max_wait_s: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.channels, self.max_wait_s = channels, max_wait_s
+        self._closing = Closing[Key](nanoseconds(max_wait_s))
+        self._waiting: dict[Key, list[Waveforms]] = {}
+        self._members: dict[int | None, dict[str, list[str]]] = {}
+        self._add_input("input", grouping=_instance, tuple_type=Waveforms)
+        self._add_output("output", tuple_type=Waveforms)
+        self._add_output("skipped", tuple_type=Skipped)
+
+    def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Take one channel; emit the instruments that are complete with it."""
+        item: Waveforms = inputs["input"]
+        key, (span,) = _key(item), item.spans
+        members = self._of_period(span.period).get(key[0], ())
+        if self._closing.open(key, span.start_ns, span.end_ns, members):
+            self._waiting.setdefault(key, []).append(item)
+            self._closing.add(span.channel_id, span.start_ns, span.end_ns)
+        else:
+            yield {"skipped": Skipped("gather", span.channel_id, LATE)}
+        for complete in self._closing.ready():
+            yield {"output": _together(self._waiting.pop(complete))}
+
+    def postprocess(self) -> None:
+        """Emit incomplete instruments."""
+        for key in self._closing.rest():
+            self.write("output", _together(self._waiting.pop(key)))
+
+    def _of_period(self, period: int) -> dict[str, list[str]]:
+        """Return the channels of each instrument that has data in a period."""
+        name = period if isinstance(self.channels, Mapping) else None
+        if name not in self._members:
+            instruments: dict[str, list[str]] = {}
+            for channel_id in channels_of(self.channels, period):
+                instruments.setdefault(instrument(channel_id), []).append(channel_id)
+            self._members[name] = instruments
+        return self._members[name]
+
+
+def _together(items: list[Waveforms]) -> Waveforms:
+    channels = [channel for item in items for channel in item.channels]
+    return Waveforms(tuple(sorted(channels, key=lambda c: c.span.channel_id)))
