@@ -516,5 +516,5 @@ def test_settings_and_spectra_travel() -> None:
     assert pickle.loads(pickle.dumps(settings)) == settings
     assert hash(settings) == hash(make_settings(bands_hz=((1.0, 2.0), (2.0, 4.0))))
     data, factors = spectra_of(red_noise(2), settings, 2)
-    one = pickle.loads(pickle.dumps(Spectra(0, 0, np.arange(2), data, factors)))
+    one = pickle.loads(pickle.dumps(Spectra(0, 0, 0, 1, np.arange(2), data, factors)))
     assert (one.factors == factors).all()
