@@ -209,8 +209,7 @@ class MPIPost:
         """Receive a small message; None if its frame is not complete with it."""
         source, size = self._status.source, self._status.count
         if size > len(self._inbox):
-            self._lock = RLock()
-        self._inbox = bytearray(size)
+            self._inbox = bytearray(size)
         message.Recv([self._inbox, size, self._byte])
         (count,) = _COUNT.unpack_from(self._inbox)
         at = _COUNT.size
