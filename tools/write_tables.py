@@ -1,6 +1,6 @@
 """Write the tables in docs/ from the code: options of xcorr-app, elements, figures.
 
-Run as ``make docs``; a test fails while a page and the code disagree.
+Run as ``make docs``. A test fails if a page and the code differ.
 """
 
 import importlib
@@ -33,7 +33,12 @@ def option_tables() -> str:
     parts = []
     for table, title in TABLES.items():
         rows = [
-            (_spelled(name, opt), _default(opt, defaults[name]), opt.unit, opt.help)
+            (
+                _format_option(name, opt),
+                _default(opt, defaults[name]),
+                opt.unit,
+                opt.help,
+            )
             for name, opt in options_of(Config).items()
             if opt.table == table
         ]
@@ -56,7 +61,7 @@ def element_table() -> str:
 
 
 def _import_path(pe: Entry) -> str:
-    """Return the shortest path that users import an element from: mostly its room."""
+    """Return the shortest import path of an element: usually its room."""
     parts = pe.module.split(".")
     packages = [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
     return next(p for p in packages if hasattr(importlib.import_module(p), pe.name))
@@ -66,7 +71,7 @@ def element_entries() -> str:
     """Return an entry for each processing element: ports, parameters."""
     parts = []
     for path, group in itertools.groupby(find_pes("seismo_pes"), _import_path):
-        parts.append(f"## `{path}`\n\n{_says(importlib.import_module(path))}\n")
+        parts.append(f"## `{path}`\n\n{_summarise(importlib.import_module(path))}\n")
         parts += [_entry(pe) for pe in group]
     return "\n".join(parts)
 
@@ -100,17 +105,17 @@ def function_tables() -> str:
     parts = []
     for module in _modules(seismo_pes.signal):
         rows = [
-            (f"`{name}`", _says(function))
+            (f"`{name}`", _summarise(function))
             for name, function in _defined(module, inspect.isfunction)
         ]
         if rows:
             table = _table(("function", "what it does"), rows)
-            parts.append(f"### `{module.__name__}`\n\n{_says(module)}\n\n{table}")
+            parts.append(f"### `{module.__name__}`\n\n{_summarise(module)}\n\n{table}")
     return "\n".join(parts)
 
 
 def figures(make: Callable[[], tables.Table]) -> Callable[[], str]:
-    """Return what writes a table of figures that the benchmarks keep."""
+    """Return a function that writes a table of stored benchmark results."""
     return lambda: _table(*make())
 
 
@@ -125,23 +130,23 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
 }
 
 
-def with_tables(page: str, made: dict[str, Callable[[], str]]) -> str:
-    """Return the page with its tables as they should be."""
-    for name, make in made.items():
+def with_tables(page: str, tables: dict[str, Callable[[], str]]) -> str:
+    """Return the page with its tables written again."""
+    for name, make in tables.items():
         begin = f"<!-- {name}: begin, written by `make docs` -->\n"
         end = f"<!-- {name}: end -->\n"
-        before, _, rest = page.partition(begin)
-        _, _, after = rest.partition(end)
+        before, _, remainder = page.partition(begin)
+        _, _, after = remainder.partition(end)
         page = f"{before}{begin}\n{make()}\n{end}{after}"
     return page
 
 
 def main() -> int:
     """Rewrite the pages."""
-    for name, made in PAGES.items():
+    for name, page_tables in PAGES.items():
         path = DOCS / name
         page = path.read_text(encoding="utf-8")
-        path.write_text(with_tables(page, made), encoding="utf-8")
+        path.write_text(with_tables(page, page_tables), encoding="utf-8")
     return 0
 
 
@@ -153,15 +158,15 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     )
 
 
-def _spelled(name: str, option: Option) -> str:
+def _format_option(name: str, option: Option) -> str:
     values = ""
     if option.choices:
         values = " " + "|".join(option.choices)
     elif option.kind != "flag":
         words = option.placeholder
         values = " " + (words if isinstance(words, str) else " ".join(words))
-    spelled = f"`{flag(name)}{values}`"
-    return f"`{option.short}`, {spelled}" if option.short else spelled
+    text = f"`{flag(name)}{values}`"
+    return f"`{option.short}`, {text}" if option.short else text
 
 
 def _default(option: Option, default: object) -> str:
@@ -188,8 +193,8 @@ def _defined(
             yield name, member
 
 
-def _says(thing: object) -> str:
-    return (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
+def _summarise(member: object) -> str:
+    return (inspect.getdoc(member) or "").partition("\n\n")[0].replace("\n", " ")
 
 
 if __name__ == "__main__":
