@@ -1,4 +1,4 @@
-"""The demonstration: a network whose answer is known, and how well it is found."""
+"""The demonstration: a network with known lags, and the errors of measured lags."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN_LAG_S = 50.0
 
 
 def prepare(network: Network, folder: Path, progress: Progress | None) -> None:
-    """Make the archive, unless it is there already."""
+    """Make the archive, unless it exists."""
 
     def advance(done: int) -> None:
         if progress is not None:
@@ -54,18 +54,24 @@ def arrival_lag_s(
 ) -> float:
     """Measure the lag of the Green's function in a correlation.
 
-    Both sides are averaged, the phase of the two-dimensional medium (pi/4 ahead)
-    is taken back, and the largest value between the two velocities is found, to a
-    fraction of a sample by a parabola.
+    Positive and negative lags are averaged, and the phase advance of a two-dimensional
+    medium, pi/4, is corrected. A parabola through the largest value between the two
+    velocities gives the lag to a fraction of a sample.
 
     Parameters
     ----------
     correlation
-        Lags -max..+max, odd length.
+        Data at the lags -max..+max, of odd length.
+    rate_hz
+        Sampling rate.
+    distance_km
+        Distance of the stations.
+    velocities_km_s
+        Slowest and fastest velocity of the arrival.
 
     Returns
     -------
-    The lag in seconds; NaN if the velocities point beyond the largest lag.
+    The lag in seconds; NaN if the largest lag is too short for the slowest velocity.
     """
     from scipy.signal import hilbert
 
@@ -77,15 +83,15 @@ def arrival_lag_s(
     if last >= half:
         return math.nan
     peak = first + int(np.argmax(rotated[first : last + 1]))
-    before, at, after = rotated[peak - 1 : peak + 2]
-    curvature = before - 2 * at + after
+    before, largest, after = rotated[peak - 1 : peak + 2]
+    curvature = before - 2 * largest + after
     offset = 0.5 * (before - after) / curvature if curvature < 0 else 0.0
     return (peak + float(np.clip(offset, -0.5, 0.5))) / rate_hz
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How far the measured lags are from the true ones."""
+    """Differences between measured and true lags."""
 
     n_pairs: int
     median_samples: float
@@ -96,7 +102,7 @@ class Fit:
 
     def __str__(self) -> str:
         return (
-            f"Lag of the Green's function, measured against true, {self.n_pairs} pairs:"
+            f"Measured and true lags of the Green's functions of {self.n_pairs} pairs:"
             f"\n  median difference {self.median_samples:.2f} samples "
             f"({1000 * self.median_samples / self.rate_hz:.0f} ms), "
             f"{100 * self.within_one_sample:.0f} % within one sample"
@@ -106,11 +112,11 @@ class Fit:
 
 
 def measure(results: Store, truth: Path) -> Fit:
-    """Compare the lags of all pairs with the truth, in samples of the data."""
-    known = json.loads(truth.read_text())
-    network = known["network"]
+    """Compare the lags of all pairs with the true lags, in samples of the data."""
+    answer = json.loads(truth.read_text())
+    network = answer["network"]
     distance_km, lag_s = [], []
-    for pair in known["pairs"]:
+    for pair in answer["pairs"]:
         correlation = results.get(*pair["pair"].split("_"))
         distance_km.append(pair["distance_km"])
         lag_s.append(
@@ -119,8 +125,8 @@ def measure(results: Store, truth: Path) -> Fit:
             )
         )
     distance, lag = np.array(distance_km), np.array(lag_s)
-    found = np.isfinite(lag)
-    distance, lag = distance[found], lag[found]
+    measured = np.isfinite(lag)
+    distance, lag = distance[measured], lag[measured]
     difference = np.abs(lag - distance / network["velocity_km_s"]) * network["rate_hz"]
     return Fit(
         n_pairs=len(lag),
@@ -133,7 +139,7 @@ def measure(results: Store, truth: Path) -> Fit:
 
 
 def draw(results: Store, network: Network, path: Path) -> Path:
-    """Draw the record section with the true moveout over it."""
+    """Draw the record section with lines of the true velocity."""
     from xcorr_app.reporting.network_figures import draw_record_section
 
     draw_record_section(
@@ -146,7 +152,7 @@ def draw(results: Store, network: Network, path: Path) -> Path:
 
 
 def next_steps(results: Store, folder: Path) -> list[list[str]]:
-    """Return commands to try on the results."""
+    """Return commands that users can try on the results."""
     out = str(folder / RESULTS)
     first, second = (str(name) for name in results.channels["id"][:2])
     return [

@@ -1,8 +1,8 @@
-"""A seeded synthetic seismic network in ambient noise, whose answer is known.
+"""A synthetic seismic network in ambient noise, whose Green's functions are known.
 
-The medium is two-dimensional with one velocity c. Noise comes from all around:
-``n_directions`` plane waves (sources in the far field, evenly spaced in azimuth),
-each an independent Gaussian series with the power spectrum S(f). The expected
+The medium is two-dimensional with one velocity c. Noise comes from all directions:
+``n_directions`` plane waves from sources in the far field, at equal steps of azimuth.
+Each wave is an independent Gaussian series with the power spectrum S(f). The expected
 cross-spectrum of two stations at distance d is then
 
     C(f) = S(f) * (1/N) sum over n of exp(i k d cos(theta_n)) = S(f) J0(k d),
@@ -10,19 +10,19 @@ cross-spectrum of two stations at distance d is then
 with k = 2 pi f / c: Aki's spatial autocorrelation (see Tsai & Moschetti 2010,
 doi:10.1111/j.1365-246X.2010.04633.x), which is also the imaginary part of the
 two-dimensional Green's function (Sanchez-Sesma & Campillo 2006,
-doi:10.1785/0120050181). The sum equals J0 to machine precision as long as N
-exceeds k d by a margin; :class:`Network` refuses fewer directions.
+doi:10.1785/0120050181). The sum equals J0 to machine precision if N is larger than
+k d by a margin; :class:`Network` refuses fewer directions.
 
-For k d >> 1, J0(k d) = sqrt(2 / (pi k d)) cos(k d - pi/4): one arrival on either
-side, at the lag d/c, whose phase is advanced by pi/4. The *envelope* of the
-correlation peaks at d/c, its largest *trough or crest* about 1/(8 f) earlier (5
-samples at 0.5 Hz and 20 Hz). ``xcorr_app.demo.arrival_lag_s`` undoes the pi/4 and
-measures the lag of the Green's function; what is left of the approximation, the
-next term 1/(8 k d) of the phase, is below 0.1 sample for distances above 10 km and
-the default band.
+For k d >> 1, J0(k d) = sqrt(2 / (pi k d)) cos(k d - pi/4): one arrival at positive
+and one at negative lag, at d/c, with a phase advance of pi/4. The *envelope* of the
+correlation has its peak at d/c; the largest *trough or crest* is about 1/(8 f) earlier
+(5 samples at 0.5 Hz and 20 Hz). ``xcorr_app.demo.arrival_lag_s`` corrects the pi/4 and
+measures the lag of the Green's function. The error of this approximation, the next term
+1/(8 k d) of the phase, is below 0.1 sample for distances above 10 km and the default
+band.
 
-Around the arrival stays the noise of a finite record: about 1/sqrt(2 B T) of the
-value at zero distance, for bandwidth B and duration T.
+The finite record adds noise of about 1/sqrt(2 B T) of the value at zero distance, for
+bandwidth B and duration T.
 """
 
 from __future__ import annotations
@@ -65,20 +65,21 @@ EARTH_RADIUS_KM = 6371.0
 
 @dataclass(frozen=True)
 class Network:
-    """What a synthetic archive is made of; equal networks make equal bytes.
+    """Parameters of a synthetic archive; equal parameters give equal bytes.
 
     Attributes
     ----------
     n_stations, hours, seed
-        Stations, length of the record from midnight, seed of all randomness.
+        Number of stations, length of the record from midnight, seed of all random
+        numbers.
     velocity_km_s, band_hz
         Velocity of the medium, and band of the noise.
     n_directions
-        Directions from which the noise comes.
+        Number of directions from which the noise comes.
     incoherent
-        RMS of each station's own white noise over that of the common noise.
+        RMS of the white noise of each station, divided by that of the common noise.
     diameter_km
-        Diameter of the disk over which the stations are scattered.
+        Diameter of the disk in which the stations lie.
     """
 
     n_stations: int = 24
@@ -105,7 +106,7 @@ class Network:
 
     @property
     def n_directions_needed(self) -> int:
-        """Directions beyond which their sum is J0 (to about 1e-6)."""
+        """Number of directions for which the sum equals J0, to about 1e-6."""
         kd = 2 * math.pi * self.band_hz[1] / self.velocity_km_s * self.diameter_km
         # J_N(kd) falls faster than exponentially beyond N = kd + a few kd^(1/3)
         return math.ceil(kd + 5 * kd ** (1 / 3) + 5)
@@ -130,20 +131,20 @@ class Network:
 
 
 def positions_km(network: Network) -> Positions:
-    """Scatter the stations over a disk, never two close together.
+    """Return random positions of the stations in a disk, no two of them close.
 
-    Best-candidate sampling (Mitchell 1991): of several random places each new
-    station takes the one farthest from all others.
+    Best-candidate sampling (Mitchell 1991): each new station takes the one of several
+    random positions that is farthest from all other stations.
     """
     rng = np.random.default_rng([network.seed, 0])
     places = np.empty((0, 2))
     for _ in range(network.n_stations):
         radius = network.diameter_km / 2 * np.sqrt(rng.random(12))
         angle = 2 * np.pi * rng.random(12)
-        tried = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
-        gaps = np.linalg.norm(tried[:, None] - places[None], axis=-1)
+        candidates = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+        gaps = np.linalg.norm(candidates[:, None] - places[None], axis=-1)
         best = int(np.argmax(gaps.min(axis=1))) if len(places) else 0
-        places = np.concatenate([places, tried[best : best + 1]])
+        places = np.concatenate([places, candidates[best : best + 1]])
     return places
 
 
@@ -157,9 +158,9 @@ def delays_s(
 
 
 def amplitude(frequency_hz: np.ndarray, band_hz: tuple[float, float]) -> np.ndarray:
-    """Return the amplitude spectrum of the noise: a Hann bell over log frequency.
+    """Return the amplitude spectrum of the noise: a Hann window over log frequency.
 
-    Smooth to both edges of the band, so that correlations have no ringing.
+    It is smooth at both edges of the band, so that correlations have no ringing.
     """
     low, high = np.log(band_hz)
     inside = (frequency_hz > band_hz[0]) & (frequency_hz < band_hz[1])
@@ -183,7 +184,7 @@ def common_spectra(
     frequency_hz, amplitudes
         Equally spaced frequencies and the amplitude spectrum there, (bins,).
     rng
-        Source of the waves' random series.
+        Source of the random numbers.
 
     Returns
     -------
@@ -192,20 +193,20 @@ def common_spectra(
     n_directions = delays.shape[1]
     spectra = np.empty((len(delays), len(frequency_hz)), complex)
     if len(frequency_hz) < 2:
-        raise ParameterError("the record is too short for its band")
+        raise ParameterError("the record is too short for the band of the noise")
     spacing_hz = frequency_hz[1] - frequency_hz[0]
-    # exp(-2 pi i f tau) within a block by products instead of by exp: many times
-    # faster, and re-started in each block, so that errors do not grow
+    # Within a block, exp(-2 pi i f tau) is computed by products, which is many times
+    # faster than exp. Each block starts anew, so that errors do not grow.
     step = -2j * np.pi * spacing_hz * delays
     within = np.exp(np.arange(n_block)[:, None, None] * step)
     for first in range(0, len(frequency_hz), n_block):
-        some = slice(first, min(first + n_block, len(frequency_hz)))
-        n = some.stop - first
+        block = slice(first, min(first + n_block, len(frequency_hz)))
+        n = block.stop - first
         shift = np.exp(-2j * np.pi * frequency_hz[first] * delays)
         waves = rng.standard_normal((n, 2 * n_directions)).view(complex)
-        waves *= amplitudes[some, None] / math.sqrt(n_directions)
-        # einsum and not matmul: many small products cost BLAS threads dearly
-        spectra[:, some] = np.einsum("fsd,fd->sf", within[:n] * shift, waves)
+        waves *= amplitudes[block, None] / math.sqrt(n_directions)
+        # einsum, not matmul: for many small products BLAS threads cost much time
+        spectra[:, block] = np.einsum("fsd,fd->sf", within[:n] * shift, waves)
     return spectra
 
 
@@ -225,9 +226,9 @@ def _normalisation(frequency_hz: float = 1.0) -> float:
 def traces(network: Network) -> Iterator[tuple[str, np.ndarray]]:
     """Yield channel id and record of each station, counts, float64.
 
-    The record is periodic with its own length, so it has neither start nor end
-    effects: every wave is there at every station all the time. One trace at a time
-    is held in the time domain.
+    The record is periodic with its own length, so it has no effects of start and end:
+    every wave is present at every station at all times. Only one trace at a time is in
+    memory.
     """
     n = network.n_samples
     frequency = np.fft.rfftfreq(n, 1 / network.rate_hz)
@@ -241,12 +242,12 @@ def traces(network: Network) -> Iterator[tuple[str, np.ndarray]]:
     spectra = common_spectra(delays, frequency[bins], shape, rng)
     # Parseval: the RMS of irfft of a one-sided spectrum X is sqrt(2 sum |X|^2) / n
     spectra *= GROUND_RMS_M_S * n / math.sqrt(4 * np.sum(shape**2))
-    level = GROUND_RMS_M_S * network.incoherent * math.sqrt(n / 2)
+    noise_level = GROUND_RMS_M_S * network.incoherent * math.sqrt(n / 2)
     response = instrument(frequency)
     for i, channel_id in enumerate(network.channel_ids()):
-        own = np.random.default_rng([network.seed, 2, i])
-        spectrum = own.standard_normal(2 * len(frequency)).view(complex)
-        spectrum *= level
+        station_rng = np.random.default_rng([network.seed, 2, i])
+        spectrum = station_rng.standard_normal(2 * len(frequency)).view(complex)
+        spectrum *= noise_level
         spectrum[bins] += spectra[i]
         yield channel_id, np.fft.irfft(spectrum * response, n)
 
@@ -254,11 +255,11 @@ def traces(network: Network) -> Iterator[tuple[str, np.ndarray]]:
 def make_archive(
     network: Network, folder: str | Path, advance: Advance | None = None
 ) -> bool:
-    """Write the network as an SDS archive with StationXML and the truth.
+    """Write the network as an SDS archive with StationXML and the true lags.
 
     In `folder`: ``archive/`` (int32 Steim2 miniSEED), ``stations.xml``,
-    ``stations.txt`` and ``truth.json``. What is already there with the same
-    parameters is left alone.
+    ``stations.txt`` and ``truth.json``. An existing archive with the same parameters is
+    not changed.
 
     Parameters
     ----------
@@ -267,7 +268,7 @@ def make_archive(
 
     Returns
     -------
-    Whether anything was written.
+    True if the archive was written, False if it existed.
 
     Raises
     ------
@@ -291,7 +292,7 @@ def make_archive(
     inventory(network).write(str(folder / "stations.xml"), format="STATIONXML")
     codes = "".join(f"{NETWORK_CODE} {code}\n" for code in network.codes())
     (folder / "stations.txt").write_text(f"# network station\n{codes}")
-    # last, so that its presence says that all is there
+    # written last: if this file exists, the archive is complete
     truth.write_text(json.dumps(true_lags(network), indent=1) + "\n")
     return True
 
@@ -325,16 +326,17 @@ def _write_days(
 def coordinates(network: Network) -> list[tuple[float, float]]:
     """Return latitude and longitude of each station.
 
-    Azimuthal equidistant around the centre: geodesic distances between stations
-    equal those in the plane to about 1e-5.
+    The projection is azimuthal equidistant around the centre: geodesic distances
+    between stations equal those in the plane to about 1e-5.
     """
     from geographiclib.geodesic import Geodesic
 
     places = []
     for east, north in positions_km(network):
         bearing = math.degrees(math.atan2(east, north))
-        there = Geodesic.WGS84.Direct(*CENTRE, bearing, 1000 * math.hypot(east, north))
-        places.append((round(there["lat2"], 6), round(there["lon2"], 6)))
+        distance_m = 1000 * math.hypot(east, north)
+        point = Geodesic.WGS84.Direct(*CENTRE, bearing, distance_m)
+        places.append((round(point["lat2"], 6), round(point["lon2"], 6)))
     return places
 
 
@@ -346,8 +348,8 @@ def true_lags(network: Network) -> dict[str, Any]:
     pairs = []
     for j in range(len(ids)):
         for i in range(j):
-            there = Geodesic.WGS84.Inverse(*places[i], *places[j])
-            distance_km = there["s12"] / 1000
+            geodesic = Geodesic.WGS84.Inverse(*places[i], *places[j])
+            distance_km = geodesic["s12"] / 1000
             lag_s = distance_km / network.velocity_km_s
             pairs.append(
                 {
@@ -358,7 +360,7 @@ def true_lags(network: Network) -> dict[str, Any]:
             )
     note = (
         "lag_s: lag of the Green's function on either side, distance over velocity; "
-        "the correlation's phase is pi/4 ahead of it there (two dimensions)"
+        "the phase of the correlation there is pi/4 ahead of it (two dimensions)"
     )
     return {"network": network.to_dict(), "note": note, "pairs": pairs}
 
@@ -373,11 +375,11 @@ def inventory(network: Network) -> Inventory:
     for code, (latitude, longitude) in zip(
         network.codes(), coordinates(network), strict=True
     ):
-        where = {"latitude": latitude, "longitude": longitude, "elevation": 0.0}
+        position = {"latitude": latitude, "longitude": longitude, "elevation": 0.0}
         channel = inv.Channel(
             CHANNEL_CODE,
             LOCATION_CODE,
-            **where,
+            **position,
             depth=0.0,
             azimuth=0.0,
             dip=-90.0,
@@ -386,7 +388,7 @@ def inventory(network: Network) -> Inventory:
             response=_response(network.rate_hz),
         )
         stations.append(
-            inv.Station(code, **where, channels=[channel], start_date=start)
+            inv.Station(code, **position, channels=[channel], start_date=start)
         )
     return Inventory(
         [inv.Network(NETWORK_CODE, stations=stations)], source="xcorr-app demo"

@@ -99,10 +99,10 @@ def test_demonstration_from_end_to_end(tmp_path, capsys):
     assert f"Picture: {picture}" in text
     assert "6 pairs" in text
     command = next(line for line in text.splitlines() if line.startswith("$ "))
-    made = (tmp_path / "truth.json").stat().st_mtime_ns
+    written = (tmp_path / "truth.json").stat().st_mtime_ns
     # the command that was shown is one that works
     assert cli.main(shlex.split(command)[2:]) == 0
-    assert (tmp_path / "truth.json").stat().st_mtime_ns == made
+    assert (tmp_path / "truth.json").stat().st_mtime_ns == written
 
 
 def test_demonstration_needs_a_whole_window(tmp_path, capsys):
