@@ -34,8 +34,15 @@ from scipy.signal import welch
 
 from seismo_pes import correlating, measuring, preprocessing, stacking
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.plotting.figure import FAINT, INK, NEGATIVE, POSITIVE, new_figure, style
-from seismo_pes.plotting.figure import image as draw_image
+from seismo_pes.plotting.figure import (
+    FAINT,
+    INK,
+    NEGATIVE,
+    POSITIVE,
+    draw_image,
+    new_figure,
+    style,
+)
 from seismo_pes.preprocessing import merge_stream, resolve_overlaps
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"

@@ -1,7 +1,7 @@
-"""Figures of waveforms, correlations and networks, made of arrays and traces.
+"""Figures of waveforms, correlations and station networks.
 
-Arrays, traces or correlations enter; matplotlib `Figure` objects without a window or
-global state leave, and `save` writes them.
+Arrays, traces or correlations enter; matplotlib `Figure` objects leave, which open no
+window and do not use the global state of pyplot. `save` writes them to a file.
 """
 
 from seismo_pes.plotting.availability import availability_figure
@@ -19,11 +19,11 @@ from seismo_pes.plotting.figure import save
 from seismo_pes.plotting.pair import Substacks, pair_figure
 from seismo_pes.plotting.rose import rose_figure
 from seismo_pes.plotting.section import (
-    MOST_NAMES,
+    MAX_NAMES,
     DistanceBins,
     azimuth_section_figure,
-    normalised,
-    over_slowness,
+    interpolate_over_slowness,
+    normalise_rows,
     record_section_figure,
 )
 from seismo_pes.plotting.signal_to_noise import snr_figure
@@ -32,7 +32,7 @@ from seismo_pes.plotting.velocity_change import velocity_figure, velocity_image_
 from seismo_pes.plotting.waveform import psd_figure, spectrogram_figure, waveform_figure
 
 __all__ = [
-    "MOST_NAMES",
+    "MAX_NAMES",
     "DirectionBins",
     "DistanceBins",
     "DrawCorrelation",
@@ -46,10 +46,10 @@ __all__ = [
     "curves_figure",
     "direction_figure",
     "ftan_figure",
+    "interpolate_over_slowness",
     "map_figure",
     "matrix_figure",
-    "normalised",
-    "over_slowness",
+    "normalise_rows",
     "pair_figure",
     "psd_figure",
     "record_section_figure",

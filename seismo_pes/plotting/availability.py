@@ -1,4 +1,4 @@
-"""The picture of what an archive has: a row for each channel, a column for each day."""
+"""The figure of data availability: a row for each channel, a column for each day."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dispel4py.errors import ParameterError
 from seismo_pes.plotting.figure import (
     FAINT,
     GROUND,
-    beside,
-    colour_bar,
-    heading,
+    add_colour_bar,
+    add_heading,
     new_figure,
     style,
+    style_side_panel,
 )
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["availability_figure"]
 
-MOST_NAMES = 60
-WHOLE = 0.999
+MAX_NAMES = 60  # channel ids beside the image; more would overlap, so some are left out
 
 
 def availability_figure(
@@ -36,18 +35,18 @@ def availability_figure(
     title: str = "",
     note: str = "",
 ) -> Figure:
-    """Draw how much of each day each channel has.
+    """Draw how much of each day the data of each channel cover.
 
     Parameters
     ----------
     fraction
         Shape (n_channels, n_days), from 0 to 1.
     channel_ids
-        Of the rows.
+        The channel of each row.
     days
-        Shape (n_days,), datetime64[D], one after the other.
+        Shape (n_days,), datetime64[D], consecutive days.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
 
     Raises
     ------
@@ -66,11 +65,11 @@ def availability_figure(
         grid = figure.add_gridspec(1, 2, width_ratios=[12, 1.6])
         axes = figure.add_subplot(grid[0, 0])
         drawn = _draw_days(axes, fraction, channel_ids, days)
-        heading(axes, title, note)
-        share = figure.add_subplot(grid[0, 1], sharey=axes)
-        _draw_share(share, fraction)
-        label = "part of the day that there is"
-        colour_bar(figure, drawn, [axes, share], label, fraction=0.05, shrink=0.9)
+        add_heading(axes, title, note)
+        total = figure.add_subplot(grid[0, 1], sharey=axes)
+        _draw_total(total, fraction)
+        label = "part of the day with data"
+        add_colour_bar(figure, drawn, [axes, total], label, fraction=0.05, shrink=0.9)
         return figure
 
 
@@ -97,23 +96,24 @@ def _draw_days(
         interpolation="nearest" if fraction.size < 2e5 else "antialiased",
         extent=(first, first + max(len(days), 1), n_channels - 0.5, -0.5),
     )
-    few = len(days) <= 8
-    locator = DayLocator() if few else AutoDateLocator(minticks=3, maxticks=9)
+    few_days = len(days) <= 8
+    locator = DayLocator() if few_days else AutoDateLocator(minticks=3, maxticks=9)
     axes.xaxis.set_major_locator(locator)
-    short = DateFormatter("%Y-%m-%d") if few else ConciseDateFormatter(locator)
-    axes.xaxis.set_major_formatter(short)
+    formatter = DateFormatter("%Y-%m-%d") if few_days else ConciseDateFormatter(locator)
+    axes.xaxis.set_major_formatter(formatter)
     axes.tick_params(axis="x", labelsize=8)
     axes.set_xlabel("day (UTC)")
     if n_channels <= 40:
         for row in range(1, n_channels):
             axes.axhline(row - 0.5, color="white", lw=1.2)
-    step = -(-n_channels // MOST_NAMES)
+    step = -(-n_channels // MAX_NAMES)
     axes.set_yticks(range(0, n_channels, step), list(channel_ids)[::step], fontsize=8)
     return drawn
 
 
-def _draw_share(axes: Axes, fraction: np.ndarray) -> None:
+def _draw_total(axes: Axes, fraction: np.ndarray) -> None:
+    """Draw the part of the whole time that each channel covers."""
     percent = 100 * fraction.mean(axis=1) if fraction.shape[1] else fraction.sum(axis=1)
     axes.barh(range(len(percent)), percent, height=0.75, color=FAINT)
     axes.set_xlim(0, 100)
-    beside(axes, "of all days, %")
+    style_side_panel(axes, "whole time, %")

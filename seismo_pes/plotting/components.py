@@ -1,4 +1,4 @@
-"""All pairs of components of two stations, as a grid."""
+"""The figure of all component pairs of two stations, as a grid."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from seismo_pes.plotting.figure import (
     INK,
     MARKS,
     SOFT,
+    add_heading,
     check_velocities,
-    heading,
     new_figure,
     style,
 )
@@ -37,23 +37,23 @@ def components_figure(
     title: str = "",
     note: str = "",
 ) -> Figure:
-    """Draw the correlations of all components of two stations, in one scale.
+    """Draw the correlations of all component pairs of two stations, on one scale.
 
     Parameters
     ----------
     correlations
-        By component of the first and of the second station, shape (n_lags,); those
-        that are missing stay grey.
+        Correlations of shape (n_lags,), by the components of the first and the second
+        station. The panel of a missing pair is grey.
     lags_s
         Shape (n_lags,), seconds.
     components
-        Rows: those of the first station; columns: those of the second.
+        Components of the first station (rows) and of the second (columns).
     distance_km
-        For the marks of velocities; NaN where it is not known.
+        Distance of the stations, which the marks of velocities need; NaN if unknown.
     velocities_km_s
-        Marked at distance / velocity on both sides.
+        Velocities whose lags, distance / velocity, are marked on both sides.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
 
     Raises
     ------
@@ -63,8 +63,8 @@ def components_figure(
     check_velocities(velocities_km_s)
     largest = max((float(np.abs(d).max(initial=0)) for d in correlations.values()),
                   default=0.0)  # fmt: skip
-    known = velocities_km_s if np.isfinite(distance_km) else ()
-    marks_s = [(velocity, distance_km / velocity) for velocity in known]
+    velocities = velocities_km_s if np.isfinite(distance_km) else ()
+    marks_s = [(velocity, distance_km / velocity) for velocity in velocities]
     n = len(components)
     with style():
         figure = new_figure(9.6, 1.2 + 1.9 * n)
@@ -72,13 +72,13 @@ def components_figure(
         for row, first in enumerate(components):
             for column, second in enumerate(components):
                 axes = panels[row, column]
-                found = correlations.get((first, second))
-                _draw_panel(axes, found, lags_s, marks_s, first + second)
+                data = correlations.get((first, second))
+                _draw_panel(axes, data, lags_s, marks_s, first + second)
         for axes in panels[-1]:
             axes.set_xlabel("lag (s)")
         panels[0, 0].set_ylim(-1.15 * (largest or 1), 1.15 * (largest or 1))
         panels[0, 0].set_xlim(lags_s[0], lags_s[-1])
-        heading(panels[0, 0], title, note)
+        add_heading(panels[0, 0], title, note)
         drawn = [axes for axes in panels.flat if axes.lines]
         if marks_s and drawn:
             handles = drawn[0].get_legend_handles_labels()
@@ -107,7 +107,9 @@ def _draw_panel(
         axes.plot(lags_s, data, color=INK, lw=0.8)
     else:
         axes.set_facecolor(GROUND)
-        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", color=SOFT)
+        axes.text(
+            0.5, 0.5, "no data", transform=axes.transAxes, ha="center", color=SOFT
+        )
     for i, (velocity, lag_s) in enumerate(marks_s if data is not None else ()):
         for side in (-1, 1):
             axes.axvline(

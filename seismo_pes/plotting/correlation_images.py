@@ -1,4 +1,4 @@
-"""Many correlations as an image: all pairs of a network, or one pair over time."""
+"""Images of many correlations: all pairs of a network, or one pair over time."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from seismo_pes.plotting.figure import (
     INK,
     LINES_OVER_IMAGE,
     POSITIVE,
-    beside,
+    add_colour_bar,
+    add_heading,
+    add_legend,
     check_velocities,
-    colour_bar,
-    heading,
-    image,
-    legend,
+    draw_image,
     new_figure,
     style,
+    style_side_panel,
 )
 from seismo_pes.plotting.pair import Substacks, draw_counts, draw_substacks
-from seismo_pes.plotting.section import normalised
+from seismo_pes.plotting.section import normalise_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["matrix_figure", "time_figure"]
 
-MOST_NAMES = 45
+MAX_NAMES = 45  # pairs whose names are written; the names of more would overlap
 
 
 def matrix_figure(
@@ -43,22 +43,22 @@ def matrix_figure(
     title: str = "",
     note: str = "",
 ) -> Figure:
-    """Draw correlations as an image, one row a pair, each scaled by its peak.
+    """Draw correlations as an image, a row for each pair, each scaled by its peak.
 
     Parameters
     ----------
     data
-        Shape (n, n_lags); rows stand in their order, the first above.
+        Shape (n, n_lags); the first row is on top.
     lags_s
         Shape (n_lags,), seconds.
     distance_km
-        Shape (n,): drawn beside the image; velocities need it.
+        Shape (n,): drawn beside the image, and needed for velocities.
     names
-        Of the rows; written if there are no more than 45.
+        Names of the rows; written if there are no more than 45.
     velocities_km_s
-        The lag of each velocity is drawn over the rows, on both sides.
+        Velocities whose lags, distance / velocity, are drawn over the rows.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
 
     Raises
     ------
@@ -66,27 +66,28 @@ def matrix_figure(
         If a velocity is not above 0.
     """
     check_velocities(velocities_km_s)
-    n, known = len(data), distance_km is not None
-    named = 0 < len(names) == n <= MOST_NAMES
+    n, has_distances = len(data), distance_km is not None
+    has_names = 0 < len(names) == n <= MAX_NAMES
     with style():
         figure = new_figure(9.6, float(np.clip(2.6 + 0.2 * n, 4.5, 8.6)))
         grid = figure.add_gridspec(1, 2, width_ratios=[12, 1.6])
-        axes = figure.add_subplot(grid[0, 0] if known else grid[0, :])
-        drawn = image(axes, normalised(data)[::-1], lags_s, (n - 0.5, -0.5), 1.0)
+        axes = figure.add_subplot(grid[0, 0] if has_distances else grid[0, :])
+        rows = normalise_rows(data)[::-1]
+        drawn = draw_image(axes, rows, lags_s, (n - 0.5, -0.5), 1.0)
         axes.set_xlim(lags_s[0], lags_s[-1])
         axes.set_xlabel("lag (s)")
-        if named:
+        if has_names:
             axes.set_yticks(range(n), list(names), fontsize=8)
         else:
             axes.set_ylabel("pair")
-        heading(axes, title, note)
+        add_heading(axes, title, note)
         shown = [axes]
         if distance_km is not None:
             _draw_velocities(axes, velocities_km_s, distance_km)
             panel = figure.add_subplot(grid[0, 1], sharey=axes)
             _draw_distances(panel, distance_km)
             shown.append(panel)
-        colour_bar(figure, drawn, shown, "correlation, each scaled by its peak")
+        add_colour_bar(figure, drawn, shown, "correlation, each scaled by its peak")
         return figure
 
 
@@ -107,13 +108,13 @@ def _draw_velocities(
                 label=label,
                 path_effects=[withStroke(linewidth=2.4, foreground="white")],
             )
-    legend(axes)
+    add_legend(axes)
 
 
 def _draw_distances(axes: Axes, distance_km: np.ndarray) -> None:
     axes.plot(distance_km, range(len(distance_km)), color=POSITIVE, lw=1.4)
     axes.set_xlim(left=0)
-    beside(axes, "distance (km)")
+    style_side_panel(axes, "distance (km)")
 
 
 # ------------------------------------------------------------------ over time
@@ -127,18 +128,19 @@ def time_figure(
     title: str = "",
     note: str = "",
 ) -> Figure:
-    """Draw the substacks of a pair over time, and how much they are like the whole.
+    """Draw the substacks of a pair over time, and their correlation with a reference.
 
     Parameters
     ----------
     substacks
-        One row for each, the first above.
+        The substacks; the first row is on top.
     lags_s
         Shape (n_lags,), seconds.
     reference
-        Shape (n_lags,): what substacks are compared with, by default their mean.
+        Shape (n_lags,): the stack with which the substacks are compared, by default
+        their mean.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
     """
     n = len(substacks.names)
     data = np.asarray(substacks.data)
@@ -152,24 +154,25 @@ def time_figure(
         top = figure.add_subplot(grid[0, 0])
         top.axhline(0, color=FAINT, lw=0.5)
         top.plot(lags_s, reference, color=INK, lw=0.9)
-        top.set_ylabel("all of it")
-        heading(top, title, note)
+        top.set_ylabel("stack")
+        add_heading(top, title, note)
         below = figure.add_subplot(grid[1, 0], sharex=top)
         top.tick_params(labelbottom=False)
         draw_substacks(below, substacks, lags_s, 24)
-        _draw_likeness(figure.add_subplot(grid[1, 1], sharey=below), data, reference)
+        panel = figure.add_subplot(grid[1, 1], sharey=below)
+        _draw_coefficients(panel, data, reference)
         draw_counts(figure.add_subplot(grid[1, 2], sharey=below), substacks)
         return figure
 
 
-def _draw_likeness(axes: Axes, data: np.ndarray, reference: np.ndarray) -> None:
-    """Draw the coefficient of correlation of each row with the reference."""
+def _draw_coefficients(axes: Axes, data: np.ndarray, reference: np.ndarray) -> None:
+    """Draw the correlation coefficient of each row with the reference."""
     clean = np.nan_to_num(data)
     scale = np.linalg.norm(clean, axis=1) * np.linalg.norm(reference)
     with np.errstate(divide="ignore", invalid="ignore"):
-        likeness = np.where(scale > 0, clean @ reference / scale, np.nan)
-    axes.plot(likeness, range(len(data)), "o-", color=POSITIVE, ms=3, lw=0.8)
-    low = float(np.nanmin(likeness, initial=0))
+        coefficient = np.where(scale > 0, clean @ reference / scale, np.nan)
+    axes.plot(coefficient, range(len(data)), "o-", color=POSITIVE, ms=3, lw=0.8)
+    low = float(np.nanmin(coefficient, initial=0))
     axes.set_xlim(min(low - 0.05, -0.05), 1.05)
     axes.axvline(0, color=FAINT, lw=0.5)
-    beside(axes, "likeness to\nall of it")
+    style_side_panel(axes, "correlation\ncoefficient")

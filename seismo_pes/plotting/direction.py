@@ -1,4 +1,4 @@
-"""From where the noise comes: correlations over the direction in which waves travel."""
+"""The figure of noise directions: envelopes of correlations by direction of travel."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from seismo_pes.plotting.figure import (
     AMOUNT_MAP,
     FAINT,
     GROUND,
-    beside,
+    add_colour_bar,
+    add_heading,
     check_velocities,
-    colour_bar,
-    heading,
     new_figure,
     style,
+    style_side_panel,
 )
-from seismo_pes.plotting.section import add_rows, normalised
+from seismo_pes.plotting.section import add_rows, normalise_rows
 from seismo_pes.signal.stack import analytic
 
 if TYPE_CHECKING:
@@ -27,25 +27,26 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectionBins", "direction_figure"]
 
-BIN_DEG = 10.0
-N_SLOWNESS = 120
+BIN_DEG = 10.0  # width of a bin of azimuth, degrees
+N_SLOWNESS = 120  # columns of the panel over slowness
 
 
 class DirectionBins:
-    """Mean envelopes of branches of correlations, by direction, added block by block.
+    """Mean envelopes of the two branches of correlations, in bins of direction.
 
-    The positive lags of a pair are waves that travel along its azimuth, the negative
-    lags those that travel the other way. Each correlation is scaled by its peak, so the
-    two branches of a pair keep their ratio.
+    Correlations are added in blocks. The positive lags of a pair are waves that travel
+    along its azimuth; the negative lags are waves that travel in the opposite
+    direction. Each correlation is scaled by its peak, so that the ratio of its two
+    branches stays.
 
     Parameters
     ----------
     lags_s
         Shape (n_lags,), from -max to +max, seconds.
     bin_deg
-        Width of a bin of azimuth.
+        Width of a bin of azimuth, degrees.
     largest_slowness
-        Of lag over distance, s/km.
+        Largest ratio of lag and distance, s/km.
 
     Examples
     --------
@@ -73,27 +74,35 @@ class DirectionBins:
     def add(
         self, data: np.ndarray, azimuth_deg: np.ndarray, distance_km: np.ndarray
     ) -> None:
-        """Add correlations, shape (n, n_lags)."""
-        envelope = np.abs(analytic(normalised(data)))
+        """Add correlations.
+
+        Parameters
+        ----------
+        data
+            Shape (n, n_lags).
+        azimuth_deg, distance_km
+            Shape (n,): from the first station to the second.
+        """
+        envelope = np.abs(analytic(normalise_rows(data)))
         half = data.shape[1] // 2
         for branch, turn in ((envelope[:, half:], 0), (envelope[:, half::-1], 180)):
             bins = ((azimuth_deg + turn) % 360 / 360 * len(self.count)).astype(int)
             bins = np.minimum(bins, len(self.count) - 1)
             np.add.at(self.count, bins, 1)
             add_rows(self._lag_sum, bins, branch)
-            for row, place, km in zip(branch, bins, distance_km, strict=True):
+            for row, index, km in zip(branch, bins, distance_km, strict=True):
                 values = np.interp(self.slowness * km, self.lag_s, row, right=np.nan)
-                there = np.isfinite(values)
-                self._slowness_sum[place, there] += values[there]
-                self._slowness_count[place, there] += 1
+                finite = np.isfinite(values)
+                self._slowness_sum[index, finite] += values[finite]
+                self._slowness_count[index, finite] += 1
 
-    def over_lag(self) -> np.ndarray:
+    def mean_over_lag(self) -> np.ndarray:
         """Return means, shape (n_bins, n_lags // 2 + 1); NaN for empty bins."""
         count = np.where(self.count > 0, self.count, np.nan)
         return self._lag_sum / count[:, None]
 
-    def over_slowness(self) -> np.ndarray:
-        """Return means at lag / distance, shape (n_bins, 120); NaN where none is."""
+    def mean_over_slowness(self) -> np.ndarray:
+        """Return means over lag / distance, shape (n_bins, 120); NaN without data."""
         with np.errstate(invalid="ignore"):
             return self._slowness_sum / self._slowness_count
 
@@ -110,11 +119,11 @@ def direction_figure(
     Parameters
     ----------
     bins
-        What was added.
+        Bins to which correlations were added.
     velocities_km_s
-        Marked in the second picture.
+        Velocities that are marked in the panel over lag / distance.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
 
     Raises
     ------
@@ -128,12 +137,12 @@ def direction_figure(
         left = figure.add_subplot(grid[0, 0])
         right = figure.add_subplot(grid[0, 1], sharey=left)
         counts = figure.add_subplot(grid[0, 2], sharey=left)
-        drawn = _draw(left, bins.over_lag(), float(bins.lag_s[-1]))
+        drawn = _draw(left, bins.mean_over_lag(), float(bins.lag_s[-1]))
         left.set_xlabel("lag (s)")
-        left.set_ylabel("waves travel towards (° from north)")
+        left.set_ylabel("direction of travel (° from north)")
         left.set_yticks(range(0, 361, 45))
-        heading(left, title, note)
-        _draw(right, bins.over_slowness(), float(bins.slowness[-1]))
+        add_heading(left, title, note)
+        _draw(right, bins.mean_over_slowness(), float(bins.slowness[-1]))
         right.set_xlabel("lag / distance (s/km)")
         right.tick_params(labelleft=False)
         for velocity in velocities_km_s:
@@ -148,10 +157,12 @@ def direction_figure(
                 fontsize=9,
             )
         centres = (bins.edges_deg[:-1] + bins.edges_deg[1:]) / 2
-        counts.barh(centres, bins.count, height=0.85 * BIN_DEG, color=FAINT)
-        beside(counts, "pairs")
+        width_deg = bins.edges_deg[1] - bins.edges_deg[0]
+        counts.barh(centres, bins.count, height=0.85 * width_deg, color=FAINT)
+        style_side_panel(counts, "pairs")
         shown = [left, right, counts]
-        colour_bar(figure, drawn, shown, "mean envelope, pairs scaled by their peaks")
+        label = "mean envelope, each pair scaled by its peak"
+        add_colour_bar(figure, drawn, shown, label)
         return figure
 
 

@@ -1,4 +1,4 @@
-"""Pictures of dispersion: the analysis of one pair, and the curves of a network."""
+"""Figures of dispersion: the analysis of one pair, and the curves of all pairs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from seismo_pes.plotting.figure import (
     INK,
     NEGATIVE,
     POSITIVE,
-    colour_bar,
-    heading,
-    legend,
+    add_colour_bar,
+    add_heading,
+    add_legend,
     new_figure,
     style,
 )
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["curves_figure", "ftan_figure"]
 
 NAMES = {"group": "group velocity (km/s)", "phase": "phase velocity (km/s)"}
-# Periods with few pairs are drawn, but not by their percentiles.
-FEWEST = 3
+# Pairs that a period needs for percentiles; with fewer, only the median is drawn.
+MIN_PAIRS = 3
 
 
 def ftan_figure(
@@ -41,19 +41,19 @@ def ftan_figure(
     title: str = "",
     note: str = "",
 ) -> Figure:
-    """Draw envelopes over period and group velocity, with the picks.
+    """Draw envelopes over period and group velocity, and the picked velocities.
 
     Parameters
     ----------
     envelope
-        Shape (n_periods, n_velocities); each period is scaled by its largest.
+        Shape (n_periods, n_velocities); each period is scaled to a maximum of 1.
     period_s, velocity_km_s
         Shapes (n_periods,) and (n_velocities,), rising.
     picks
         Arrays ``instantaneous_period_s``, ``group_km_s``, ``accepted``, ``snr``, and
-        ``phase_km_s``, NaN where it is not known.
+        ``phase_km_s``, which is NaN if phase velocities were not measured.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
     """
     largest = np.nanmax(envelope, axis=1, keepdims=True, initial=0)
     scaled = envelope / np.where(largest > 0, largest, 1)
@@ -79,9 +79,10 @@ def ftan_figure(
         below.set_ylim(bottom=0)
         below.set_ylabel("signal to\nnoise")
         _period_axis(below, period_s)
-        heading(axes, title, note)
-        legend(axes)
-        colour_bar(figure, drawn, axes, "envelope, each period scaled by its largest")
+        add_heading(axes, title, note)
+        add_legend(axes)
+        label = "envelope, scaled to 1 at each period"
+        add_colour_bar(figure, drawn, axes, label)
         return figure
 
 
@@ -91,12 +92,13 @@ def _draw_picks(axes: Axes, picks: Mapping[str, np.ndarray]) -> None:
     if np.isfinite(phase).any():
         axes.plot(period, phase, "--", color="white", lw=1.8, label="phase velocity",
                   path_effects=_outline(3.2))  # fmt: skip
-    for chosen, face, name in (
+    for selection, face, name in (
         (~accepted, "none", "not accepted"),
         (accepted, NEGATIVE, "group velocity"),
     ):
-        if (chosen & np.isfinite(period)).any():
-            axes.plot(period[chosen], picks["group_km_s"][chosen], "o", mfc=face, ms=6,
+        if (selection & np.isfinite(period)).any():
+            group = picks["group_km_s"][selection]
+            axes.plot(period[selection], group, "o", mfc=face, ms=6,
                       mec="white", mew=1.1, label=name,
                       path_effects=_outline(2.2))  # fmt: skip
 
@@ -108,6 +110,7 @@ def _outline(width: float) -> list[object]:
 
 
 def _edges(period_s: np.ndarray) -> np.ndarray:
+    """Return the edges of cells around the periods, on a logarithmic axis."""
     logs = np.log(period_s)
     middles = (logs[1:] + logs[:-1]) / 2
     ends = [2 * logs[0] - middles[0], 2 * logs[-1] - middles[-1]]
@@ -115,14 +118,14 @@ def _edges(period_s: np.ndarray) -> np.ndarray:
 
 
 def _period_axis(axes: Axes, period_s: np.ndarray) -> None:
-    """Give a logarithmic axis of periods round numbers where there is room."""
+    """Format a logarithmic axis of periods, with as many round numbers as fit."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = float(np.min(period_s)), float(np.max(period_s))
     axes.set_xscale("log")
     axes.set_xlim(low * 0.96, high * 1.04)
-    many = (1.0, 2.0, 5.0) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
-    axes.xaxis.set_major_locator(LogLocator(subs=many))
+    ticks = (1.0, 2.0, 5.0) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    axes.xaxis.set_major_locator(LogLocator(subs=ticks))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("period (s)")
@@ -136,19 +139,19 @@ def curves_figure(
     title: str = "",
     note: str = "",
 ) -> Figure:
-    """Draw the dispersion curves of all pairs, their median and how they scatter.
+    """Draw the dispersion curves of all pairs, their median and their scatter.
 
     Parameters
     ----------
     period_s
         Shape (n,), rising.
     medians
-        For ``group``, and ``phase`` if it is known: shape (n, 4), the 16th, 50th and
-        84th percentile, and how many pairs.
+        For ``group``, and for ``phase`` if it was measured: shape (n, 4), the 16th,
+        50th and 84th percentile, and the number of pairs.
     lines
-        For the same names: periods and velocities of pairs, drawn faintly.
+        For the same names: periods and velocities of single pairs, drawn as thin lines.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
     """
     with style():
         figure = new_figure(9.0, 3.6 + 2.6 * len(medians))
@@ -161,7 +164,7 @@ def curves_figure(
                 axes.plot(period, velocity, color=FAINT, lw=0.8, alpha=strength,
                           label="pairs" if k == 0 else "")  # fmt: skip
             low, middle, high, count = values.T
-            low = np.where(count >= FEWEST, low, np.nan)
+            low = np.where(count >= MIN_PAIRS, low, np.nan)
             axes.fill_between(
                 period_s, low, high, color=POSITIVE, alpha=0.22, lw=0,
                 label="16 to 84 %",
@@ -173,6 +176,6 @@ def curves_figure(
         panels[-1].set_ylim(bottom=0)
         panels[-1].set_ylabel("pairs")
         _period_axis(panels[-1], period_s)
-        heading(panels[0], title, note)
-        legend(panels[0])
+        add_heading(panels[0], title, note)
+        add_legend(panels[0])
         return figure

@@ -1,4 +1,4 @@
-"""Elements that draw what passes, and hand it on."""
+"""Elements that draw the items that pass through them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["DrawCorrelation", "DrawPsd", "DrawSpectrogram", "DrawWaveform"]
 
 
 class _Draw(GenericPE):
-    """What the elements that draw have in common."""
+    """The base of the elements that draw: ports, folder, and reports of failures."""
 
     figure: Callable[..., Any]
     takes: Any = RECORDS
@@ -38,7 +38,7 @@ class _Draw(GenericPE):
     ) -> None:
         super().__init__()
         if suffix not in (".png", ".pdf", ".svg"):
-            raise ParameterError(f"suffix {suffix!r}: pictures are .png, .pdf or .svg")
+            raise ParameterError(f"suffix {suffix!r}: figures are .png, .pdf or .svg")
         self._add_input("input", tuple_type=self.takes)
         self._add_output("output", tuple_type=self.gives)
         self._add_output("drawn", tuple_type=str)
@@ -46,7 +46,7 @@ class _Draw(GenericPE):
         self.folder, self.suffix, self.options = str(folder), suffix, options
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Draw an item, and hand it on as it came."""
+        """Draw an item, and send it on unchanged."""
         item = inputs["input"]
         for name, drawable in self._drawables(item):
             path = Path(self.folder) / f"{name}{self.suffix}"
@@ -59,12 +59,13 @@ class _Draw(GenericPE):
         yield {"output": item}
 
     def _drawables(self, item: Any) -> Iterator[tuple[str, Any]]:
+        """Yield name and content of each figure of an item."""
         for trace in as_stream(item):
             yield f"{file_name(trace)}.{type(self).__name__.lower()[4:]}", trace
 
 
 class _DrawStream(_Draw):
-    """What draws all traces of an item in one picture."""
+    """The base of elements that draw all traces of an item in one figure."""
 
     def _drawables(self, item: Any) -> Iterator[tuple[str, Any]]:
         stream = as_stream(item)
@@ -73,94 +74,97 @@ class _DrawStream(_Draw):
 
 
 WAVEFORMS = "obspy.Trace, obspy.Stream or Waveforms"
-ABOUT = """{does}
+DOCSTRING = """{summary}
 
 Ports
 -----
-input : {given}
-    What is drawn.
+input : {items}
+    The item to draw.
 output : the same type
-    What came, as it came.
+    The item, unchanged.
 drawn : str
-    The path of each picture.
+    The path of each figure.
 skipped : Skipped
     {skipped}
 
 Parameters
 ----------
 folder : str or pathlib.Path
-    Where pictures go.
+    Folder of the figures, created if necessary.
 suffix : str
     ``.png``, ``.pdf`` or ``.svg``.
 options
-    As of `seismo_pes.plotting.{function}`: {options}, ...
+    Options of `seismo_pes.plotting.{function}`: {options}, ...
 """
 
 
-def _element(
+def _drawing_element(
     name: str,
     figure: Callable[..., Any],
     base: type = _Draw,
-    given: str = WAVEFORMS,
-    **told: str,
+    items: str = WAVEFORMS,
+    **texts: str,
 ) -> Any:
-    """Make the class that draws by a function; ``told`` fills its docstring."""
-    said = ABOUT.format(given=given, **told)
-    members = {"__doc__": said, "__module__": __name__, "figure": staticmethod(figure)}
+    """Return an element class that draws by ``figure``; ``texts`` go into its docs."""
+    members = {
+        "__doc__": DOCSTRING.format(items=items, **texts),
+        "__module__": __name__,
+        "figure": staticmethod(figure),
+    }
     return type(name, (base,), members)
 
 
 def _correlation_figure(trace: Any, **options: Any) -> Any:
-    known = trace.stats.get("xcorr")
-    if known is None:
-        raise DataError("is no correlation")
+    pair = trace.stats.get("xcorr")
+    if pair is None:
+        raise DataError("not a correlation")
     lags_s = float(trace.stats.starttime) + trace.times()
     if not len(lags_s) % 2 or not np.isclose(lags_s[0], -lags_s[-1]):
-        raise DataError("lags are not from -max to +max")
-    title = f"{known['first']} – {known['second']}"
+        raise DataError("the lags are not from -max to +max")
+    title = f"{pair['first']} – {pair['second']}"
     return pair_figure(np.asarray(trace.data), lags_s, **{"title": title} | options)
 
 
-DrawWaveform = _element(
+DrawWaveform = _drawing_element(
     "DrawWaveform",
     waveform_figure,
     _DrawStream,
-    does="Draw the waveforms of each item: one picture of all its channels.",
-    skipped="What could not be drawn.",
+    summary="Draw the waveforms of each item: one figure of all its channels.",
+    skipped="Items that could not be drawn.",
     function="waveform_figure",
     options="``units``, ``title``, ``note``",
 )
-DrawSpectrogram = _element(
+DrawSpectrogram = _drawing_element(
     "DrawSpectrogram",
     spectrogram_figure,
-    does="Draw the spectrogram of each trace.",
-    skipped="Traces too short for it.",
+    summary="Draw the spectrogram of each trace.",
+    skipped="Traces shorter than a segment.",
     function="spectrogram_figure",
     options="``segment_s``, ``units``",
 )
-DrawPsd = _element(
+DrawPsd = _drawing_element(
     "DrawPsd",
     psd_figure,
-    does="Draw the power spectral densities of each trace: percentiles of segments.",
-    skipped="Traces too short for it.",
+    summary="Draw percentiles of the power spectral densities of each trace.",
+    skipped="Traces shorter than a segment.",
     function="psd_figure",
     options="``segment_s``, ``units``",
 )
 
 
 class _DrawCorrelation(_Draw):
-    """What draws correlations."""
+    """The base of the element that draws correlations."""
 
     takes = gives = Correlation
 
 
-DrawCorrelation = _element(
+DrawCorrelation = _drawing_element(
     "DrawCorrelation",
     _correlation_figure,
     _DrawCorrelation,
-    given="Correlation",
-    does="Draw each correlation: both sides, and the two branches folded.",
-    skipped="What is no correlation.",
+    items="Correlation",
+    summary="Draw each correlation: all lags, and both branches on top of each other.",
+    skipped="Items that are not correlations, or whose lags are not symmetric.",
     function="pair_figure",
     options="``velocities_km_s``, ``distance_km``",
 )

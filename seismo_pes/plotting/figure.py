@@ -1,7 +1,7 @@
-"""What all figures share: colours, style, headings, images, saving.
+"""Parts and style that all figures have in common, and saving.
 
-Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), and a diverging
-red-blue for images: people with any kind of colour vision can tell them apart.
+The colours of lines are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), and
+images are red and blue: people with colour blindness can distinguish them.
 """
 
 from __future__ import annotations
@@ -20,33 +20,36 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "beside",
+    "add_colour_bar",
+    "add_heading",
+    "add_legend",
     "check_velocities",
-    "colour_bar",
-    "heading",
-    "image",
-    "legend",
+    "draw_image",
+    "format_time_axis",
     "new_figure",
     "save",
     "style",
-    "time_axis",
+    "style_side_panel",
 ]
 
-INK = "#22304a"
-SOFT = "#5b667a"
-FAINT = "#8a94a6"
-GROUND = "#e9ebef"
-POSITIVE = "#0072b2"
-NEGATIVE = "#d55e00"
-# Velocity lines: not the colours of traces, nor, over images, those of the images.
+INK = "#22304a"  # traces and text
+SOFT = "#5b667a"  # axes and notes
+FAINT = "#8a94a6"  # thin lines and bars
+GROUND = "#e9ebef"  # panels without data
+POSITIVE = "#0072b2"  # positive lags
+NEGATIVE = "#d55e00"  # negative lags
+# Lines of velocities: beside traces, over images, and in figures of one pair. They
+# differ from the colours of traces and of images.
 LINES = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 LINES_OVER_IMAGE = ("#000000", "#009e73", "#7b3294", "#7a5c00", "#555555")
 MARKS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 COLOUR_MAP = "RdBu_r"
-AMOUNT_MAP = "cividis"  # of what has no sign
+AMOUNT_MAP = "cividis"  # colour map of values without a sign
 DASHES = (0, (5, 3))
-DPI = 160
-FEWEST_PIXELS = 900  # rows of an image, made so many by repetition
+DPI = 160  # dots per inch of saved figures: sharp on screens, files of about 100 kB
+# Rows of an image are repeated until there are about this many: matplotlib would blur
+# the edges of fewer rows.
+MIN_IMAGE_ROWS = 900
 STYLE = {
     "font.size": 10,
     "axes.titlesize": 12,
@@ -68,7 +71,7 @@ STYLE = {
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Give figures that are made or saved inside our look."""
+    """Apply the common style to figures created or saved inside the ``with``."""
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
@@ -76,7 +79,7 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, sizes in inches, whose parts find their own room."""
+    """Return an empty figure with automatic layout; width and height in inches."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -85,24 +88,32 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Write a figure; the suffix says how (PNG, PDF, SVG).
+    """Write a figure to a file.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    path
+        The file; its suffix gives the format: PNG, PDF or SVG. Its folder is created if
+        necessary.
 
     Raises
     ------
     ParameterError
-        If the suffix is of no format that can be written.
+        If the suffix is another one.
     """
     path = Path(path)
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise ParameterError(f"{path}: pictures are .png, .pdf or .svg")
+        raise ParameterError(f"{path}: figures are .png, .pdf or .svg")
     path.parent.mkdir(parents=True, exist_ok=True)
     with style():
         figure.savefig(path, dpi=DPI)
     return path
 
 
-def heading(axes: Axes, title: str, note: str = "") -> None:
-    """Put a title and, smaller and fainter, lines of explanation over the axes."""
+def add_heading(axes: Axes, title: str, note: str = "") -> None:
+    """Put a title over the axes, and below it a note in smaller, grey letters."""
     n_lines = note.count("\n") + 1 if note else 0
     axes.set_title(title, pad=8 + 13 * n_lines)
     axes.annotate(
@@ -119,21 +130,33 @@ def heading(axes: Axes, title: str, note: str = "") -> None:
     )
 
 
-def image(
+def draw_image(
     axes: Axes,
     data: np.ndarray,
     lags_s: np.ndarray,
     edges: tuple[float, float],
     limit: float,
 ) -> Any:
-    """Draw a matrix from -limit to limit, rows upwards from the first edge.
+    """Draw a matrix as an image with colours from -limit to limit.
 
-    Columns are averaged where there are more than pixels. Rows keep their edges, and
-    NaN is grey.
+    If there are more columns than pixels, their mean is shown. NaN is grey.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    data
+        Shape (n, n_lags).
+    lags_s
+        Shape (n_lags,), seconds.
+    edges
+        Vertical coordinates: lower edge of the first row, upper edge of the last.
+    limit
+        Value of the darkest colours.
     """
     half_s = (lags_s[1] - lags_s[0]) / 2 if len(lags_s) > 1 else 0.5
     axes.set_facecolor(GROUND)
-    repeated = np.repeat(data, max(FEWEST_PIXELS // max(len(data), 1), 1), axis=0)
+    repeated = np.repeat(data, max(MIN_IMAGE_ROWS // max(len(data), 1), 1), axis=0)
     return axes.imshow(
         np.ma.masked_invalid(repeated),
         cmap=COLOUR_MAP,
@@ -147,10 +170,10 @@ def image(
     )
 
 
-def colour_bar(
+def add_colour_bar(
     figure: Figure, drawn: Any, axes: Axes | Sequence[Axes], label: str, **layout: Any
 ) -> None:
-    """Put the bar of the colours of what was drawn beside the axes."""
+    """Put a colour bar for the image ``drawn`` beside the axes."""
     layout = {"pad": 0.02, "aspect": 30, "fraction": 0.04} | layout
     bar = figure.colorbar(drawn, ax=axes, **layout)
     bar.set_label(label, fontsize=9)
@@ -158,15 +181,15 @@ def colour_bar(
     bar.outline.set_visible(False)
 
 
-def beside(axes: Axes, label: str) -> None:
-    """Give a narrow panel beside another, of the same rows, its plain look."""
+def style_side_panel(axes: Axes, label: str) -> None:
+    """Format a narrow panel that shares the rows of the panel on its left."""
     axes.tick_params(labelleft=False, left=False, labelsize=8)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(label, fontsize=9)
 
 
-def time_axis(axes: Axes) -> None:
-    """Give an axis of dates few and short ticks."""
+def format_time_axis(axes: Axes) -> None:
+    """Format an axis of dates, with a few short labels."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(minticks=3, maxticks=9)
@@ -176,14 +199,20 @@ def time_axis(axes: Axes) -> None:
 
 
 def check_velocities(velocities_km_s: Sequence[float]) -> None:
-    """Refuse velocities that are not above 0."""
+    """Check that velocities are positive.
+
+    Raises
+    ------
+    ParameterError
+        If one is not.
+    """
     for velocity in velocities_km_s:
         if not velocity > 0 or not np.isfinite(velocity):
             raise ParameterError(f"velocity {velocity:g} km/s: must be above 0")
 
 
-def legend(axes: Axes, height: float = 1.02) -> None:
-    """Put the legend over the axes, right, where it covers nothing."""
+def add_legend(axes: Axes, height: float = 1.02) -> None:
+    """Put a legend above the axes on the right, where it hides no data."""
     if axes.get_legend_handles_labels()[1]:
         axes.legend(
             loc="lower right",

@@ -1,4 +1,4 @@
-"""Pictures of one pair: its correlation, its two branches, its substacks."""
+"""Figures of one pair: its correlation, the two branches of it, and its substacks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from seismo_pes.plotting.figure import (
     MARKS,
     NEGATIVE,
     POSITIVE,
-    beside,
+    add_heading,
+    add_legend,
     check_velocities,
-    heading,
-    image,
-    legend,
+    draw_image,
     new_figure,
     style,
+    style_side_panel,
 )
 
 if TYPE_CHECKING:
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Substacks", "pair_figure"]
 
-MOST_BARS = 60
+MAX_BARS = 60  # more substacks are drawn as one outline, which is much faster
 
 
 @dataclass(frozen=True)
 class Substacks:
-    """Correlations of one pair over time.
+    """The substacks of one pair over time.
 
     Parameters
     ----------
     names
-        One for each row, e.g. days.
+        Name of each substack, e.g. its day.
     data
-        Shape (n, n_lags); NaN rows where there is nothing.
+        Shape (n, n_lags); a row without data is NaN.
     n_windows
-        Shape (n,).
+        Shape (n,): windows in each substack.
     """
 
     names: Sequence[str]
@@ -62,20 +62,20 @@ def pair_figure(
     note: str = "",
     substacks: Substacks | None = None,
 ) -> Figure:
-    """Draw one correlation, its two branches folded, and its substacks.
+    """Draw one correlation, its two branches on top of each other, and its substacks.
 
     Parameters
     ----------
     data, lags_s
         Shape (n_lags,); lags from -max to +max in seconds.
     distance_km
-        For the marks of velocities; NaN where it is not known.
+        Distance of the stations, which the marks of velocities need; NaN if unknown.
     velocities_km_s
-        Marked at distance / velocity on both sides.
+        Velocities whose lags, distance / velocity, are marked on both sides.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
     substacks
-        Drawn as an image below, if there are at least two.
+        If there are at least two, they are drawn as an image below.
 
     Raises
     ------
@@ -83,8 +83,8 @@ def pair_figure(
         If a velocity is not above 0.
     """
     check_velocities(velocities_km_s)
-    known = velocities_km_s if np.isfinite(distance_km) else ()
-    marks_s = [(velocity, distance_km / velocity) for velocity in known]
+    velocities = velocities_km_s if np.isfinite(distance_km) else ()
+    marks_s = [(velocity, distance_km / velocity) for velocity in velocities]
     several = substacks is not None and len(substacks.names) > 1
     with style():
         figure = new_figure(9.2, 10.6 if several else 6.4)
@@ -96,9 +96,9 @@ def pair_figure(
         )
         whole = figure.add_subplot(grid[0, 0])
         _draw_whole(whole, data, lags_s)
-        heading(whole, title, note)
+        add_heading(whole, title, note)
         _draw_marks(whole, marks_s, float(lags_s[-1]))
-        legend(whole)
+        add_legend(whole)
         _draw_branches(figure.add_subplot(grid[1, 0]), data, lags_s, marks_s)
         if substacks is not None and several:
             shown = figure.add_subplot(grid[2, 0])
@@ -122,7 +122,7 @@ def _draw_whole(axes: Axes, data: np.ndarray, lags_s: np.ndarray) -> None:
 def _draw_marks(
     axes: Axes, marks_s: Sequence[tuple[float, float]], max_lag_s: float
 ) -> None:
-    """Mark the lags of velocities, on both sides where there are two."""
+    """Mark the lags of velocities, on both sides if the axes have negative lags."""
     sides = (-1, 1) if axes.get_xlim()[0] < 0 else (1,)
     for i, (velocity, lag_s) in enumerate(marks_s):
         if lag_s > max_lag_s:
@@ -141,7 +141,7 @@ def _draw_branches(
     lags_s: np.ndarray,
     marks_s: Sequence[tuple[float, float]],
 ) -> None:
-    """Draw positive and negative lags over each other, and their mean."""
+    """Draw positive and negative lags on top of each other, and their mean."""
     half = len(lags_s) // 2
     positive, negative = data[half:], data[half::-1]
     lag_s = lags_s[half:]
@@ -156,18 +156,18 @@ def _draw_branches(
     axes.set_xlabel("absolute lag (s)")
     axes.set_ylabel("correlation")
     axes.margins(y=0.12)
-    legend(axes)
+    add_legend(axes)
     _draw_marks(axes, marks_s, float(lag_s[-1]))
 
 
 def draw_substacks(
     axes: Axes, substacks: Substacks, lags_s: np.ndarray, most_names: int
 ) -> None:
-    """Draw substacks as an image, the first above, in one scale."""
+    """Draw substacks as an image on one scale, the first one on top."""
     n = len(substacks.names)
     finite = np.abs(substacks.data[np.isfinite(substacks.data)])
     limit = float(np.percentile(finite, 99.7)) if len(finite) else 1.0
-    image(axes, substacks.data[::-1], lags_s, (n - 0.5, -0.5), limit or 1.0)
+    draw_image(axes, substacks.data[::-1], lags_s, (n - 0.5, -0.5), limit or 1.0)
     axes.set_xlim(lags_s[0], lags_s[-1])
     step = max(-(-n // most_names), 1)
     axes.set_yticks(range(0, n, step), list(substacks.names)[::step], fontsize=8)
@@ -177,11 +177,11 @@ def draw_substacks(
 def draw_counts(axes: Axes, substacks: Substacks) -> None:
     """Draw how many windows each substack has."""
     counts = substacks.n_windows
-    if len(counts) > MOST_BARS:  # each bar is drawn by itself, which takes a while
+    if len(counts) > MAX_BARS:
         edges = np.arange(len(counts) + 1) - 0.5
         axes.stairs(counts, edges, orientation="horizontal", fill=True, color=FAINT)
     else:
         axes.barh(range(len(counts)), counts, height=0.85, color=FAINT)
-    beside(axes, "windows")
-    # few, and no halves
+    style_side_panel(axes, "windows")
+    # at most two intervals, and only whole numbers
     axes.locator_params(axis="x", integer=True, nbins=2)

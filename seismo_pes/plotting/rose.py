@@ -1,4 +1,4 @@
-"""How clear correlations are by direction: a rose of signal-to-noise ratios."""
+"""The rose diagram of signal-to-noise ratios by the direction of travel."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seismo_pes.plotting.figure import AMOUNT_MAP, SOFT, colour_bar, new_figure, style
+from seismo_pes.plotting.figure import (
+    AMOUNT_MAP,
+    SOFT,
+    add_colour_bar,
+    new_figure,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["rose_figure"]
 
-BIN_DEG = 15.0
+BIN_DEG = 15.0  # width of a bin of direction, degrees
 EIGHTHS = ("N", "45°", "E", "135°", "S", "225°", "W", "315°")
 
 
@@ -30,18 +36,19 @@ def rose_figure(
     Parameters
     ----------
     ratio
-        Shape (n,), of branches of correlations; NaN is left out.
+        Shape (n,): ratios of single branches of correlations; NaN is left out.
     towards_deg
-        Shape (n,): where the waves of the branch travel to, degrees from north.
+        Shape (n,): direction in which the waves of the branch travel, degrees clockwise
+        from north.
     bin_deg
-        Width of a direction.
+        Width of a bin of direction, degrees.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
     """
     n_bins = round(360 / bin_deg)
-    place = np.floor((np.asarray(towards_deg) % 360) / 360 * n_bins).astype(int)
+    index = np.floor((np.asarray(towards_deg) % 360) / 360 * n_bins).astype(int)
     known = np.isfinite(ratio)
-    groups = [ratio[known & (place % n_bins == k)] for k in range(n_bins)]
+    groups = [ratio[known & (index % n_bins == k)] for k in range(n_bins)]
     counts = np.array([len(group) for group in groups])
     median = np.array([np.median(group) if len(group) else 0.0 for group in groups])
     with style():
@@ -54,11 +61,11 @@ def rose_figure(
         axes.set_rlabel_position(22.5)  # type: ignore[attr-defined]
         axes.tick_params(labelsize=9)
         axes.grid(color=SOFT, alpha=0.25)
-        axes.set_axisbelow(False)  # values are written over the bars
+        axes.set_axisbelow(False)  # so that grid and labels are drawn over the bars
         figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold")
         axes.set_title(" ", pad=16)  # room for the note
         figure.text(0.02, 0.943, note, fontsize=9, color=SOFT, va="top")
-        colour_bar(figure, drawn, axes, "branches", pad=0.09, shrink=0.7)
+        add_colour_bar(figure, drawn, axes, "branches", pad=0.09, shrink=0.7)
         return figure
 
 

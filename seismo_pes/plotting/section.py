@@ -1,4 +1,4 @@
-"""Record sections: correlations over lag and distance."""
+"""Record sections: correlations over lag and distance, or over azimuth."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from seismo_pes.plotting.figure import (
     LINES,
     LINES_OVER_IMAGE,
     SOFT,
+    add_colour_bar,
+    add_heading,
+    add_legend,
     check_velocities,
-    colour_bar,
-    heading,
-    image,
-    legend,
+    draw_image,
     new_figure,
     style,
 )
@@ -30,24 +30,25 @@ if TYPE_CHECKING:
 __all__ = [
     "DistanceBins",
     "azimuth_section_figure",
-    "normalised",
-    "over_slowness",
+    "interpolate_over_slowness",
+    "normalise_rows",
     "record_section_figure",
 ]
 
-MOST_NAMES = 15
+MAX_NAMES = 15  # rows whose names are written; the names of more would overlap
+# Steps of an axis of azimuth: the smallest one that gives at most seven intervals.
 STEPS_DEG = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
 
 
 class DistanceBins:
-    """Means of normalised correlations in bins of distance, added block by block.
+    """Means of normalised correlations in bins of distance (or of azimuth).
 
-    Or in bins of azimuth, or of whatever else correlations lie over.
+    Correlations are added in blocks.
 
     Parameters
     ----------
     max_km : float
-        Upper edge of the last bin.
+        Upper edge of the last bin, km (or degrees).
     n_bins : int
         How many bins from 0 to ``max_km``.
     n_lags : int
@@ -70,39 +71,39 @@ class DistanceBins:
 
     def add(self, data: np.ndarray, distance_km: np.ndarray) -> None:
         """Add rows, each divided by its largest absolute value; NaN is left out."""
-        place = np.searchsorted(self.edges_km, distance_km, side="right") - 1
-        place = np.clip(place, 0, len(self.count) - 1)
-        np.add.at(self.count, place, 1)
-        add_rows(self._sum, place, normalised(data))
+        index = np.searchsorted(self.edges_km, distance_km, side="right") - 1
+        index = np.clip(index, 0, len(self.count) - 1)
+        np.add.at(self.count, index, 1)
+        add_rows(self._sum, index, normalise_rows(data))
         missing = ~np.isfinite(data)
         if missing.any():
-            add_rows(self._missing, place, missing.astype(float))
+            add_rows(self._missing, index, missing.astype(float))
 
     def mean(self) -> np.ndarray:
-        """Return the means, shape (n_bins, n_lags); NaN where there is nothing."""
+        """Return the means, shape (n_bins, n_lags); NaN without data."""
         count = self.count[:, None] - self._missing
         return self._sum / np.where(count > 0, count, np.nan)
 
 
-def add_rows(total: np.ndarray, place: np.ndarray, rows: np.ndarray) -> None:
-    """Add each row to the row of ``total`` that it has its place in.
+def add_rows(total: np.ndarray, index: np.ndarray, rows: np.ndarray) -> None:
+    """Add each row to the row of ``total`` with its index.
 
-    As ``np.add.at(total, place, rows)``, and ten times faster for long rows.
+    The same as ``np.add.at(total, index, rows)``, but ten times faster for long rows.
 
     >>> total = np.zeros((3, 1))
     >>> add_rows(total, np.array([2, 0, 2]), np.array([[1.0], [2.0], [3.0]]))
     >>> total.ravel()
     array([2., 0., 4.])
     """
-    if not len(place):
+    if not len(index):
         return
-    order = np.argsort(place, kind="stable")
-    there, first = np.unique(place[order], return_index=True)
-    total[there] += np.add.reduceat(rows[order], first, axis=0)
+    order = np.argsort(index, kind="stable")
+    targets, first = np.unique(index[order], return_index=True)
+    total[targets] += np.add.reduceat(rows[order], first, axis=0)
 
 
-def normalised(data: np.ndarray) -> np.ndarray:
-    """Divide each row by its largest absolute value; what is not finite becomes 0."""
+def normalise_rows(data: np.ndarray) -> np.ndarray:
+    """Divide each row by its largest absolute value; NaN and infinity become 0."""
     clean = np.where(np.isfinite(data), data, 0)
     largest = np.max(np.abs(clean), axis=1, keepdims=True, initial=0)
     return clean / np.where(largest > 0, largest, 1)
@@ -123,18 +124,18 @@ def record_section_figure(
     Parameters
     ----------
     data
-        Shape (n, n_lags): each row becomes a line, scaled by its peak. Or
-        `DistanceBins`: an image of their means.
+        Shape (n, n_lags): each row is drawn as a line, scaled by its peak. Or
+        `DistanceBins`, whose means are drawn as an image.
     lags_s
         Shape (n_lags,), seconds.
     distance_km
-        Shape (n,), for rows; by default the rows stand in their order.
+        Shape (n,), for rows; without distances the rows have equal spacing.
     velocities_km_s
-        For each velocity the moveout is drawn, distance / velocity, on both sides.
+        Velocities whose moveout, distance / velocity, is drawn on both sides.
     names
-        Of the rows; written at their ends if there are no more than 15.
+        Names of the rows; written at their ends if there are no more than 15.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
 
     Raises
     ------
@@ -142,32 +143,32 @@ def record_section_figure(
         If a velocity is not above 0.
     """
     check_velocities(velocities_km_s)
-    binned = isinstance(data, DistanceBins)
+    is_image = isinstance(data, DistanceBins)
     with style():
-        figure, axes = _frame(lags_s)
+        figure, axes = _new_panel(lags_s)
         if isinstance(data, DistanceBins):
             _draw_bins(figure, axes, data, lags_s)
         else:
-            place = _places(data, distance_km)
-            _draw_traces(axes, data, lags_s, place, names)
-            near = len(place) > 0 and place.min() < 0.3 * place.max()
-            if distance_km is not None and near:
-                # the moveouts' origin belongs into the picture
+            heights = _heights(data, distance_km)
+            _draw_traces(axes, data, lags_s, heights, names)
+            is_near = len(heights) > 0 and heights.min() < 0.3 * heights.max()
+            if distance_km is not None and is_near:
+                # show distance 0, where the moveouts begin
                 axes.set_ylim(bottom=min(axes.get_ylim()[0], 0.0))
-        heading(axes, title, note)
-        if binned or distance_km is not None:
+        add_heading(axes, title, note)
+        if is_image or distance_km is not None:
             axes.set_ylabel("distance (km)")
             top_km = axes.get_ylim()[1]
-            _draw_moveouts(axes, velocities_km_s, top_km, float(lags_s[-1]), binned)
+            _draw_moveouts(axes, velocities_km_s, top_km, float(lags_s[-1]), is_image)
         else:
-            axes.set_ylabel("pair, in order: distances are not known")
+            axes.set_ylabel("number of the pair (distances are not known)")
         return figure
 
 
-def over_slowness(
+def interpolate_over_slowness(
     data: np.ndarray, lags_s: np.ndarray, distance_km: np.ndarray, slowness: np.ndarray
 ) -> np.ndarray:
-    """Return correlations at other lags: a slowness times the distance of the pair.
+    """Interpolate correlations at the lags slowness times distance of their pairs.
 
     Parameters
     ----------
@@ -188,7 +189,8 @@ def over_slowness(
     Examples
     --------
     >>> rows = np.array([[0.0, 0.0, 0.0, 3.0, 0.0]])
-    >>> over_slowness(rows, np.arange(-2, 3), np.array([4.0]), np.array([0.25, 1.0]))
+    >>> lags_s, distance_km = np.arange(-2, 3), np.array([4.0])
+    >>> interpolate_over_slowness(rows, lags_s, distance_km, np.array([0.25, 1.0]))
     array([[ 3., nan]])
     """
     edges = {"left": np.nan, "right": np.nan}
@@ -211,24 +213,27 @@ def azimuth_section_figure(
 ) -> Figure:
     """Draw correlations over lag / distance and azimuth.
 
-    Waves of one velocity arrive at one slowness, however far apart the stations are:
-    what bends with azimuth is the medium, or the direction that the noise comes from.
+    Waves with the same velocity arrive at the same slowness, at any distance. If the
+    arrivals vary with azimuth, then the velocity depends on the direction, or the noise
+    comes from some directions only.
 
     Parameters
     ----------
     data
-        Shape (n, n_slowness), of `over_slowness`: each row becomes a line, scaled by
-        its peak. Or `DistanceBins` of degrees: an image of their means.
+        Shape (n, n_slowness), from `interpolate_over_slowness`: each row is drawn as a
+        line, scaled by its peak. Or `DistanceBins` in degrees, whose means are drawn as
+        an image.
     slowness
-        Shape (n_slowness,), s/km; negative: from the second station to the first.
+        Shape (n_slowness,), s/km; negative for waves from the second station to the
+        first.
     azimuth_deg
-        Shape (n,), for rows: from the first station to the second.
+        Shape (n,), for rows: azimuth from the first station to the second.
     velocities_km_s
-        Marked on both sides.
+        Velocities that are marked on both sides.
     names
-        Of the rows; written at their ends if there are no more than 15.
+        Names of the rows; written at their ends if there are no more than 15.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
 
     Raises
     ------
@@ -237,14 +242,14 @@ def azimuth_section_figure(
     """
     check_velocities(velocities_km_s)
     with style():
-        figure, axes = _frame(slowness)
+        figure, axes = _new_panel(slowness)
         axes.set_xlabel("lag / distance (s/km)")
         if isinstance(data, DistanceBins):
             _draw_bins(figure, axes, data, slowness)
         else:
-            _draw_traces(axes, data, slowness, _places(data, azimuth_deg), names)
+            _draw_traces(axes, data, slowness, _heights(data, azimuth_deg), names)
             axes.axvline(0, color=FAINT, lw=0.5)
-        heading(axes, title, note)
+        add_heading(axes, title, note)
         _draw_slownesses(axes, velocities_km_s, isinstance(data, DistanceBins))
         _degree_ticks(axes)
         axes.set_ylabel("azimuth from first to second station (°)")
@@ -264,7 +269,7 @@ def _draw_slownesses(
                 ls=DASHES,
                 label=f"{velocity:g} km/s" if side > 0 else None,
             )
-    legend(axes, 1.03)
+    add_legend(axes, 1.03)
 
 
 def _degree_ticks(axes: Axes) -> None:
@@ -274,7 +279,7 @@ def _degree_ticks(axes: Axes) -> None:
     axes.set_ylim(low, high)
 
 
-def _frame(lags_s: np.ndarray) -> tuple[Figure, Axes]:
+def _new_panel(lags_s: np.ndarray) -> tuple[Figure, Axes]:
     figure = new_figure(8.6, 7.2)
     axes = figure.add_subplot()
     axes.set_xlim(lags_s[0], lags_s[-1])
@@ -282,45 +287,46 @@ def _frame(lags_s: np.ndarray) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _places(data: np.ndarray, place: np.ndarray | None) -> np.ndarray:
-    return np.arange(len(data)) + 1.0 if place is None else np.asarray(place, float)
+def _heights(data: np.ndarray, values: np.ndarray | None) -> np.ndarray:
+    """Return the vertical coordinates of rows: their values, else 1, 2, 3 ..."""
+    return np.arange(len(data)) + 1.0 if values is None else np.asarray(values, float)
 
 
 def _draw_traces(
     axes: Axes,
     data: np.ndarray,
     lags_s: np.ndarray,
-    place: np.ndarray,
+    heights: np.ndarray,
     names: Sequence[str],
 ) -> None:
-    """Draw rows as lines, each at its place."""
+    """Draw rows as lines, each at its height."""
     n = len(data)
     if not n:
         axes.text(0.5, 0.5, "no correlations", transform=axes.transAxes, ha="center")
         return
-    span = float(np.ptp(place)) or max(float(place.max()), 1.0)
-    height = span * float(np.clip(0.6 / np.sqrt(n), 0.02, 0.12))
+    span = float(np.ptp(heights)) or max(float(heights.max()), 1.0)
+    amplitude = span * float(np.clip(0.6 / np.sqrt(n), 0.02, 0.12))
     alpha = float(np.clip(12 / np.sqrt(n), 0.45, 0.95))
     width = float(np.clip(3 / np.sqrt(n), 0.55, 1.0))
-    scaled = np.where(np.isfinite(data), normalised(data), np.nan)
-    for at, row in zip(place, scaled, strict=True):
-        axes.plot(lags_s, at + height * row, color=INK, lw=width, alpha=alpha)
-    bottom = float(place.min()) - 1.4 * height
-    top = float(place.max()) + 1.4 * height
+    scaled = np.where(np.isfinite(data), normalise_rows(data), np.nan)
+    for height, row in zip(heights, scaled, strict=True):
+        axes.plot(lags_s, height + amplitude * row, color=INK, lw=width, alpha=alpha)
+    bottom = float(heights.min()) - 1.4 * amplitude
+    top = float(heights.max()) + 1.4 * amplitude
     axes.set_ylim(bottom, top)
-    if len(names) == n <= MOST_NAMES:
-        _name_rows(axes, names, place, (top - bottom) * 0.035)
+    if len(names) == n <= MAX_NAMES:
+        _name_rows(axes, names, heights, (top - bottom) * 0.035)
 
 
 def _name_rows(
-    axes: Axes, names: Sequence[str], place: np.ndarray, room: float
+    axes: Axes, names: Sequence[str], heights: np.ndarray, spacing: float
 ) -> None:
-    """Write names beside the rows, moved apart where rows are close."""
-    order = np.argsort(place, kind="stable")
-    at = place[order].astype(float)
-    for i in range(1, len(at)):
-        at[i] = max(at[i], at[i - 1] + room)
-    for index, height in zip(order, at, strict=True):
+    """Write names beside the rows, with at least ``spacing`` between them."""
+    order = np.argsort(heights, kind="stable")
+    label_heights = heights[order].astype(float)
+    for i in range(1, len(label_heights)):
+        label_heights[i] = max(label_heights[i], label_heights[i - 1] + spacing)
+    for index, height in zip(order, label_heights, strict=True):
         axes.annotate(
             names[index],
             (1, height),
@@ -342,9 +348,9 @@ def _draw_bins(
     finite = np.abs(mean[np.isfinite(mean)])
     limit = float(np.percentile(finite, 99.5)) if len(finite) else 1.0
     edges = float(bins.edges_km[0]), float(bins.edges_km[-1])
-    drawn = image(axes, mean, lags_s, edges, limit or 1.0)
+    drawn = draw_image(axes, mean, lags_s, edges, limit or 1.0)
     axes.set_xlim(lags_s[0], lags_s[-1])
-    colour_bar(figure, drawn, axes, "mean of correlations, each scaled by its peak")
+    add_colour_bar(figure, drawn, axes, "mean of correlations, each scaled by its peak")
 
 
 def _draw_moveouts(
@@ -367,4 +373,4 @@ def _draw_moveouts(
             zorder=5,
             label=f"{velocity:g} km/s",
         )
-    legend(axes, 1.03)
+    add_legend(axes, 1.03)

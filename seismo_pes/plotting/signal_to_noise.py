@@ -1,4 +1,4 @@
-"""How clear correlations are: signal over noise of all pairs."""
+"""The figure of the signal-to-noise ratios of all pairs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from seismo_pes.plotting.figure import (
     INK,
     NEGATIVE,
     POSITIVE,
-    heading,
-    legend,
+    add_heading,
+    add_legend,
     new_figure,
     style,
 )
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["snr_figure"]
 
-MOST_POINTS = 4000
+MAX_POINTS = 4000  # more pairs are drawn as a two-dimensional histogram
 
 
 def snr_figure(
@@ -38,22 +38,24 @@ def snr_figure(
     Parameters
     ----------
     ratio
-        Shape (n,); NaN is left out, and counted below the picture.
+        Shape (n,); NaN for pairs without a ratio, whose number is written below.
     distance_km
-        Shape (n,): with it there is the second picture.
+        Shape (n,); without distances there is only the histogram.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
     """
     known = np.isfinite(ratio)
-    placed = known if distance_km is None else known & np.isfinite(distance_km)
-    several = distance_km is not None and bool(placed.any())
+    if distance_km is None:
+        distance_km = np.full(len(ratio), np.nan)
+    located = known & np.isfinite(distance_km)
+    n_panels = 2 if located.any() else 1
     with style():
-        figure = new_figure(9.6 if several else 6.4, 4.6)
-        panels = figure.subplots(1, 2 if several else 1, squeeze=False)[0]
+        figure = new_figure(9.6 if n_panels == 2 else 6.4, 4.6)
+        panels = figure.subplots(1, n_panels, squeeze=False)[0]
         _draw_histogram(panels[0], ratio[known], int(np.sum(~known)))
-        heading(panels[0], title, note)
-        if several and distance_km is not None:
-            _draw_over_distance(panels[1], ratio[placed], distance_km[placed])
+        add_heading(panels[0], title, note)
+        if n_panels == 2:
+            _draw_over_distance(panels[1], ratio[located], distance_km[located])
         return figure
 
 
@@ -77,12 +79,13 @@ def _draw_histogram(axes: Axes, ratio: np.ndarray, n_unknown: int) -> None:
     axes.set_xlim(left=0)
     axes.locator_params(axis="y", integer=True)
     axes.set_ylabel("pairs")
-    unknown = f" ({n_unknown:,} pairs without one)" if n_unknown else ""
+    noun = "pair" if n_unknown == 1 else "pairs"
+    unknown = f" ({n_unknown:,} {noun} without a ratio)" if n_unknown else ""
     axes.set_xlabel(f"signal-to-noise ratio{unknown}")
 
 
 def _draw_over_distance(axes: Axes, ratio: np.ndarray, distance_km: np.ndarray) -> None:
-    if len(ratio) > MOST_POINTS:
+    if len(ratio) > MAX_POINTS:
         axes.hexbin(
             distance_km, ratio, gridsize=45, bins="log", cmap="cividis", mincnt=1
         )
@@ -92,7 +95,7 @@ def _draw_over_distance(axes: Axes, ratio: np.ndarray, distance_km: np.ndarray) 
     centres, medians = _running_median(ratio, distance_km)
     if len(centres) > 2:
         axes.plot(centres, medians, color=NEGATIVE, lw=1.8, label="running median")
-        legend(axes)
+        add_legend(axes)
     axes.axhline(0, color=FAINT, lw=0.5)
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
@@ -103,7 +106,7 @@ def _draw_over_distance(axes: Axes, ratio: np.ndarray, distance_km: np.ndarray) 
 def _running_median(
     ratio: np.ndarray, distance_km: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return medians of groups of pairs of about equal number, by distance."""
+    """Return distances and ratios: medians of groups with about the same number."""
     order = np.argsort(distance_km, kind="stable")
     groups = np.array_split(order, max(min(len(order) // 12, 20), 1))
     centres = np.array([np.median(distance_km[group]) for group in groups])

@@ -1,4 +1,4 @@
-"""Maps of networks: stations, pairs as lines, a scale; nothing comes from outside."""
+"""Maps of stations and pairs, with a scale; without background data."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from seismo_pes.plotting.figure import (
     INK,
     NEGATIVE,
     SOFT,
-    colour_bar,
-    heading,
+    add_colour_bar,
+    add_heading,
     new_figure,
     style,
 )
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["map_figure"]
 
-MOST_NAMES = 60
-KM_PER_DEGREE = 111.195
-LARGEST_SIDE = 8.0
+MAX_NAMES = 60  # stations whose names are written; the names of more would overlap
+KM_PER_DEGREE = 111.195  # of a great circle on a sphere of 6371 km
+MAX_SIDE_INCHES = 8.0  # the longer side of the map
 
 
 def map_figure(
@@ -45,35 +45,35 @@ def map_figure(
 ) -> Figure:
     """Draw stations and the pairs between them.
 
-    Longitudes are stretched so that a kilometre is as long in both directions at the
-    middle of the map; networks across the date line are drawn in one piece.
+    In the middle of the map a kilometre has the same length in both directions. A
+    network on both sides of the date line is drawn in one piece.
 
     Parameters
     ----------
     latitude, longitude
-        Shape (n,), degrees; stations where they are NaN are left out.
+        Shape (n,), degrees; NaN for stations without coordinates, which are left out.
     names
-        Of the stations; written if there are no more than 60.
+        Names of the stations; written if there are no more than 60.
     pairs
-        Shape (n_pairs, 2): indices of stations, joined by lines.
+        Shape (n_pairs, 2): indices of the stations that a line connects.
     values
-        Shape (n_pairs,): colours of the lines, e.g. signal-to-noise ratios, the largest
-        drawn last.
+        Shape (n_pairs,): values that give the colours of the lines, e.g.
+        signal-to-noise ratios. The largest are drawn last.
     values_label
-        What they are.
+        Label of the colour bar.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
 
     Raises
     ------
     ParameterError
-        If no coordinates are known.
+        If no station has coordinates.
     """
     latitude, longitude = np.asarray(latitude, float), np.asarray(longitude, float)
     known = np.isfinite(latitude) & np.isfinite(longitude)
     if not known.any():
-        raise ParameterError("no map: no coordinates are known")
-    longitude = _in_one_piece(longitude, known)
+        raise ParameterError("no map: no station has coordinates")
+    longitude = _unwrap(longitude, known)
     box = _box(latitude[known], longitude[known])
     stretch = float(np.cos(np.radians((box[2] + box[3]) / 2)))
     with style():
@@ -94,42 +94,42 @@ def map_figure(
         axes.set_xlim(box[0], box[1])
         axes.set_ylim(box[2], box[3])
         axes.set_aspect(1 / max(stretch, 0.05))
-        if len(names) == len(latitude) and known.sum() <= MOST_NAMES:
+        if len(names) == len(latitude) and known.sum() <= MAX_NAMES:
             _name_stations(axes, latitude, longitude, names, known)
         _draw_scale(axes, box, stretch)
         _label_axes(axes)
-        heading(axes, title, note)
+        add_heading(axes, title, note)
         if drawn is not None:
-            colour_bar(figure, drawn, axes, values_label, shrink=0.8)
+            add_colour_bar(figure, drawn, axes, values_label, shrink=0.8)
         return figure
 
 
-def _in_one_piece(longitude: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return longitudes without the jump at 180 degrees, if that makes them closer."""
-    turned = np.where(longitude < 0, longitude + 360, longitude)
-    spans = [float(np.ptp(one[known])) for one in (longitude, turned)]
-    return turned if spans[1] < spans[0] else longitude
+def _unwrap(longitude: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return longitudes from 0 to 360 degrees, if their range is smaller then."""
+    shifted = np.where(longitude < 0, longitude + 360, longitude)
+    is_smaller = np.ptp(shifted[known]) < np.ptp(longitude[known])
+    return shifted if is_smaller else longitude
 
 
 def _box(latitude: np.ndarray, longitude: np.ndarray) -> tuple[float, ...]:
-    """Return west, east, south, north with room around the stations."""
+    """Return west, east, south, north of the map, with a margin around the stations."""
     middle = float(latitude.min() + latitude.max()) / 2
     stretch = max(float(np.cos(np.radians(middle))), 0.05)
     span = max(float(np.ptp(latitude)), float(np.ptp(longitude)) * stretch, 0.002)
-    room = 0.11 * span
-    least = 0.35 * span  # a line of stations gets a map, not a stripe
+    margin = 0.11 * span
+    min_side = 0.35 * span  # the map of a line of stations is not too narrow
     edges: list[float] = []
     for values, scale in ((longitude, stretch), (latitude, 1.0)):
         low, high = float(values.min()), float(values.max())
-        lack = max(least / scale - (high - low), 0) / 2
-        edges += [low - lack - room / scale, high + lack + room / scale]
+        extra = max(min_side / scale - (high - low), 0) / 2 + margin / scale
+        edges += [low - extra, high + extra]
     return tuple(edges)
 
 
 def _size(box: tuple[float, ...], stretch: float, bar: bool) -> tuple[float, float]:
-    """Return the figure's width and height in inches, as the map's shape asks for."""
+    """Return width and height of the figure in inches, from the shape of the map."""
     wide, high = (box[1] - box[0]) * stretch, box[3] - box[2]
-    scale = LARGEST_SIDE / max(wide, high)
+    scale = MAX_SIDE_INCHES / max(wide, high)
     width = max(wide * scale + 1.2 + (1.1 if bar else 0), 5.6)
     return width, max(high * scale + 1.3, 4.0)
 
@@ -197,11 +197,10 @@ def _name_stations(
 
 
 def _draw_scale(axes: Axes, box: tuple[float, ...], stretch: float) -> None:
-    """Draw a bar of a round number of kilometres, lower left."""
-    width_km = (box[1] - box[0]) * stretch * KM_PER_DEGREE
-    wanted = width_km / 5
-    power = 10.0 ** np.floor(np.log10(wanted))
-    length_km = max(k * power for k in (1, 2, 5) if k * power <= wanted)
+    """Draw a scale bar at the lower left, a round number up to a fifth of the width."""
+    max_km = (box[1] - box[0]) * stretch * KM_PER_DEGREE / 5
+    power = 10.0 ** np.floor(np.log10(max_km))
+    length_km = max(k * power for k in (1, 2, 5) if k * power <= max_km)
     length = length_km / (KM_PER_DEGREE * max(stretch, 1e-6))
     left = box[0] + 0.04 * (box[1] - box[0])
     low = box[2] + 0.035 * (box[3] - box[2])

@@ -1,4 +1,4 @@
-"""Pictures of velocity changes: over time, and over time and frequency."""
+"""Figures of velocity changes: over time, and over time and frequency."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from seismo_pes.plotting.figure import (
     GROUND,
     INK,
     POSITIVE,
-    colour_bar,
-    heading,
-    legend,
+    add_colour_bar,
+    add_heading,
+    add_legend,
+    format_time_axis,
     new_figure,
     style,
-    time_axis,
 )
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def velocity_figure(
     time
         Shape (n,), datetime64.
     dvv, error, coherence
-        Shape (n,): relative change, its standard error, likeness from 0 to 1; NaN
-        where there is none.
+        Shape (n,): relative velocity change, its standard error, and the coherence with
+        the reference from 0 to 1; NaN where they were not measured.
     n_pairs
-        Shape (n,): drawn below.
+        Shape (n,): number of pairs, drawn below.
     lines
-        Times and changes of single pairs, drawn faintly.
+        Times and changes of single pairs, drawn as thin lines.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
     """
     with style():
         figure = new_figure(9.6, 5.8 if n_pairs is not None else 4.6)
@@ -68,17 +68,17 @@ def velocity_figure(
             axes.tick_params(labelbottom=False)
         axes.axhline(0, color=FAINT, lw=0.6)
         strength = float(np.clip(3 / np.sqrt(len(lines) or 1), 0.08, 0.5))
-        for k, (when, values) in enumerate(lines):
+        for k, (pair_time, values) in enumerate(lines):
             label = "pairs" if k == 0 else ""
-            axes.plot(*_broken(when, 100 * values), color=FAINT, lw=0.7,
+            axes.plot(*_break_at_gaps(pair_time, 100 * values), color=FAINT, lw=0.7,
                       alpha=strength, label=label)  # fmt: skip
         drawn = _draw_mean(axes, time, 100 * dvv, 100 * error, coherence)
         _limit(axes, dvv, error)
         axes.set_ylabel("dv/v (%)")
-        time_axis(axes if n_pairs is None else below)
-        heading(axes, title, note)
-        legend(axes)
-        colour_bar(figure, drawn, axes, "coherence with the reference")
+        format_time_axis(axes if n_pairs is None else below)
+        add_heading(axes, title, note)
+        add_legend(axes)
+        add_colour_bar(figure, drawn, axes, "coherence with the reference")
         return figure
 
 
@@ -91,7 +91,7 @@ def _draw_mean(
 ) -> Any:
     known = np.isfinite(percent)
     band = known & np.isfinite(error)
-    edges = [_broken(time, percent + side * error) for side in (-2, 2)]
+    edges = [_break_at_gaps(time, percent + side * error) for side in (-2, 2)]
     axes.fill_between(
         edges[0][0],
         edges[0][1],
@@ -101,12 +101,13 @@ def _draw_mean(
         lw=0,
         label="± 2 standard errors",
     )
-    if band.sum() <= 12:  # a band is nothing for points that stand alone
+    if band.sum() <= 12:  # single points have no area between the edges
         axes.errorbar(
             time[band], percent[band], 2 * error[band], fmt="none", ecolor=POSITIVE,
             elinewidth=0.9, alpha=0.6,
         )  # fmt: skip
-    axes.plot(*_broken(time[known], percent[known]), color=INK, lw=1.0, zorder=3)
+    line = _break_at_gaps(time[known], percent[known])
+    axes.plot(*line, color=INK, lw=1.0, zorder=3)
     size = float(np.clip(2200 / max(len(time), 1), 8, 34))
     return axes.scatter(
         time[known],
@@ -124,19 +125,19 @@ def _draw_mean(
 
 
 def _limit(axes: Axes, dvv: np.ndarray, error: np.ndarray) -> None:
-    """Show the mean with its errors, not the outliers of single pairs."""
-    reach = 100 * (np.abs(dvv) + 2 * np.nan_to_num(error))
-    reach = reach[np.isfinite(reach)]
-    if len(reach) and reach.max() > 0:
-        largest = 1.6 * float(np.percentile(reach, 98))
+    """Limit the axis to the mean and its errors; outliers of pairs may be cut off."""
+    extent = 100 * (np.abs(dvv) + 2 * np.nan_to_num(error))
+    extent = extent[np.isfinite(extent)]
+    if len(extent) and extent.max() > 0:
+        largest = 1.6 * float(np.percentile(extent, 98))
         axes.set_ylim(-largest, largest)
 
 
 def _step(time: np.ndarray) -> np.timedelta64:
-    """Return the usual step of time."""
+    """Return the median step of time; a day if there is only one time."""
     steps = np.diff(np.unique(time)).astype("timedelta64[ms]")
-    usual = np.median(steps.astype("i8")) if len(steps) else 86_400_000
-    return np.timedelta64(int(usual), "ms")
+    median = np.median(steps.astype("i8")) if len(steps) else 86_400_000
+    return np.timedelta64(int(median), "ms")
 
 
 def velocity_image_figure(
@@ -157,9 +158,9 @@ def velocity_image_figure(
     frequency_hz
         Shape (n_frequencies,), rising.
     dvv, coherence
-        Shape (n, n_frequencies); NaN where there is none.
+        Shape (n, n_frequencies); NaN where they were not measured.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
     """
     percent = 100 * dvv
     finite = np.abs(percent[np.isfinite(percent)])
@@ -184,29 +185,32 @@ def velocity_image_figure(
                 frequency_hz, [f"{f:.2g}" for f in frequency_hz], fontsize=8
             )
             axes.minorticks_off()
-            colour_bar(figure, drawn, axes, label)
+            add_colour_bar(figure, drawn, axes, label)
         top.tick_params(labelbottom=False)
-        time_axis(below)
-        heading(top, title, note)
+        format_time_axis(below)
+        add_heading(top, title, note)
         return figure
 
 
-def _broken(time: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Put NaN where times are further apart than usual: no line goes there."""
-    far = np.flatnonzero(np.diff(time) > 1.7 * _step(time)) + 1
-    return np.insert(time, far, time[far - 1]), np.insert(values, far, np.nan)
+def _break_at_gaps(
+    time: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Insert NaN where a step of time is long, so that no line is drawn across it."""
+    gaps = np.flatnonzero(np.diff(time) > 1.7 * _step(time)) + 1
+    return np.insert(time, gaps, time[gaps - 1]), np.insert(values, gaps, np.nan)
 
 
 def _on_grid(time: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return edges of equal cells of time, and values with NaN where there is none."""
+    """Return the edges of equal cells of time, and their values, NaN where missing."""
     step = _step(time)
-    place = np.rint((time - time[0]) / step).astype(int)
-    cells = np.full((place[-1] + 1, *values.shape[1:]), np.nan)
-    cells[place] = values
+    index = np.rint((time - time[0]) / step).astype(int)
+    cells = np.full((index[-1] + 1, *values.shape[1:]), np.nan)
+    cells[index] = values
     return time[0] + (np.arange(len(cells) + 1) - 0.5) * step, cells
 
 
 def _bands(frequency_hz: np.ndarray) -> np.ndarray:
+    """Return the edges of cells around the frequencies, on a logarithmic axis."""
     if len(frequency_hz) < 2:
         return np.array([frequency_hz[0] / 1.1, frequency_hz[0] * 1.1])
     logs = np.log(frequency_hz)

@@ -1,4 +1,4 @@
-"""Pictures of waveforms: traces over time, spectrograms, power spectral densities."""
+"""Figures of waveforms: traces over time, spectrograms, power spectral densities."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from seismo_pes.plotting.figure import (
     INK,
     POSITIVE,
     SOFT,
-    colour_bar,
-    heading,
+    add_colour_bar,
+    add_heading,
+    format_time_axis,
     new_figure,
     style,
-    time_axis,
 )
 
 if TYPE_CHECKING:
@@ -28,9 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["psd_figure", "spectrogram_figure", "waveform_figure"]
 
-N_COLUMNS = 3000  # more samples than twice this are drawn as their least and largest
-MOST_ROWS = 40
-MOST_BANDS = 260  # of a spectrogram
+# Columns into which the samples of a long trace are divided; the smallest and the
+# largest sample of each are drawn. More than the pixels of a figure.
+N_COLUMNS = 3000
+MAX_CHANNELS = 40  # channels in one figure
+MAX_BANDS = 260  # frequency bands of a spectrogram: about a pixel each
+MIN_SEGMENT = 16  # samples of a segment of a spectrum
+MAX_SEGMENT = 1 << 14  # samples of a segment, if its length is not given
+BLOCK = 256  # segments that are transformed at the same time, which limits the memory
 PERCENTILES = (5, 25, 50, 75, 95)
 
 
@@ -41,16 +46,16 @@ def waveform_figure(
     title: str = "",
     note: str = "",
 ) -> Figure:
-    """Draw traces over time, one row a channel, gaps left empty.
+    """Draw traces over time, with a row for each channel.
 
     Parameters
     ----------
     stream
-        Traces; those of one channel share a row. At most 40 channels are drawn.
+        The traces, with or without gaps. At most 40 channels are drawn.
     units
-        Of the samples.
+        Unit of the samples.
     title, note
-        Over the picture, and smaller below the title.
+        Title of the figure, and a line in smaller letters below it.
 
     Raises
     ------
@@ -62,10 +67,11 @@ def waveform_figure(
         if len(trace):
             rows.setdefault(trace.id, []).append(trace)
     if not rows:
-        raise DataError("no waveforms to draw: no samples")
-    shown = sorted(rows)[:MOST_ROWS]
+        raise DataError("no waveforms to draw: the traces have no samples")
+    shown = sorted(rows)[:MAX_CHANNELS]
     if len(shown) < len(rows):
-        note = ", ".join(filter(None, [note, f"the first {MOST_ROWS} of {len(rows)}"]))
+        count = f"the first {MAX_CHANNELS} of {len(rows)}"
+        note = ", ".join(filter(None, [note, count]))
     with style():
         figure = new_figure(9.6, float(np.clip(1.9 + 1.15 * len(shown), 3.4, 24)))
         panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
@@ -85,13 +91,13 @@ def waveform_figure(
                 bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5},
             )
             axes.margins(x=0, y=0.1)
-        heading(panels[0], title, note)
-        time_axis(panels[-1])
+        add_heading(panels[0], title, note)
+        format_time_axis(panels[-1])
         return figure
 
 
 def _drawable(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
-    """Return times and values; of long traces least and largest of many samples."""
+    """Return times and values; for a long trace, only the extremes in each column."""
     data = np.ma.filled(np.ma.asarray(trace.data).astype(float), np.nan)
     start = np.datetime64(trace.stats.starttime.ns, "ns")
     step_ns = 1e9 / trace.stats.sampling_rate
@@ -104,30 +110,45 @@ def _drawable(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
     padded[: len(data)] = data
     columns = padded.reshape(n_columns, per_column)
     extremes = np.stack([np.fmin.reduce(columns, 1), np.fmax.reduce(columns, 1)], 1)
-    at = (np.arange(n_columns)[:, None] + [[0.25, 0.75]]) * per_column * step_ns
-    return start + at.ravel().astype("timedelta64[ns]"), extremes.ravel()
+    offsets_ns = (np.arange(n_columns)[:, None] + [[0.25, 0.75]]) * per_column * step_ns
+    return start + offsets_ns.ravel().astype("timedelta64[ns]"), extremes.ravel()
 
 
 # ------------------------------------------------------------------ spectra
 
 
 def _segments(trace: Trace, segment_s: float | None) -> tuple[np.ndarray, Any, int]:
-    """Return densities (n_segments, n_frequencies), frequencies, samples a step.
+    """Return the power spectral densities of segments that overlap by half.
 
-    Segments overlap by half, are freed of their trend and tapered (Hann); those that
-    hold a gap are NaN.
+    Each segment is detrended and tapered (Hann). A segment with a gap is NaN.
+
+    Parameters
+    ----------
+    trace
+        The trace.
+    segment_s
+        Length of a segment, seconds; by default about a fortieth of the trace.
+
+    Returns
+    -------
+    power
+        Shape (n_segments, n_frequencies).
+    frequency_hz
+        Shape (n_frequencies,), without zero.
+    step
+        Samples from one segment to the next.
     """
     rate_hz = float(trace.stats.sampling_rate)
     data = np.ma.filled(np.ma.asarray(trace.data).astype(float), np.nan)
     if segment_s is None:
-        n = max(int(2 ** np.floor(np.log2(max(len(data) / 40, 16)))), 16)
-        n = min(n, 1 << 14)
+        n = int(2 ** np.floor(np.log2(max(len(data) / 40, MIN_SEGMENT))))
+        n = min(n, MAX_SEGMENT)
     else:
         n = round(segment_s * rate_hz)
-    if n < 16 or len(data) < n:
+    if n < MIN_SEGMENT or len(data) < n:
         raise ParameterError(
             f"{trace.id}: {len(data)} samples are too few for segments of {n} samples; "
-            "at least 16 are needed"
+            f"a segment has at least {MIN_SEGMENT}"
         )
     step = n // 2
     segments = np.lib.stride_tricks.sliding_window_view(data, n)[::step]
@@ -136,13 +157,13 @@ def _segments(trace: Trace, segment_s: float | None) -> tuple[np.ndarray, Any, i
     line /= np.linalg.norm(line)
     frequency_hz = np.fft.rfftfreq(n, 1 / rate_hz)
     power = np.empty((len(segments), len(frequency_hz)))
-    for begin in range(0, len(segments), 256):  # bounds the memory
-        block = segments[begin : begin + 256]
+    for begin in range(0, len(segments), BLOCK):
+        block = segments[begin : begin + BLOCK]
         block = block - block.mean(axis=1, keepdims=True)
         block = (block - (block @ line)[:, None] * line) * window
-        power[begin : begin + 256] = np.abs(np.fft.rfft(block, axis=1)) ** 2
+        power[begin : begin + BLOCK] = np.abs(np.fft.rfft(block, axis=1)) ** 2
     power *= 2 / (rate_hz * np.sum(window**2))
-    if n % 2 == 0:  # the Nyquist frequency has no negative twin
+    if n % 2 == 0:  # there is no negative frequency to add at the Nyquist frequency
         power[:, -1] /= 2
     return power[:, 1:], frequency_hz[1:], step
 
@@ -150,9 +171,9 @@ def _segments(trace: Trace, segment_s: float | None) -> tuple[np.ndarray, Any, i
 def _in_bands(
     power: np.ndarray, frequency_hz: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average frequencies in bands of equal width on a logarithmic axis."""
+    """Average the power in bands of equal width on a logarithmic axis of frequency."""
     octaves = np.log(frequency_hz / frequency_hz[0])
-    band = np.floor(octaves / max(octaves[-1], 1e-9) * (MOST_BANDS - 1)).astype(int)
+    band = np.floor(octaves / max(octaves[-1], 1e-9) * (MAX_BANDS - 1)).astype(int)
     _, first, count = np.unique(band, return_index=True, return_counts=True)
     power = np.add.reduceat(power, first, axis=1) / count
     return power, np.exp(np.add.reduceat(np.log(frequency_hz), first) / count)
@@ -177,14 +198,15 @@ def spectrogram_figure(
     Parameters
     ----------
     trace
-        May have gaps (masked samples).
+        The trace; gaps are masked samples.
     segment_s
-        Length of a segment in seconds, by default about a fortieth of the trace;
-        segments overlap by half.
+        Length of a segment, seconds; by default about a fortieth of the trace. Segments
+        overlap by half.
     units
-        Of the samples.
+        Unit of the samples.
     title, note
-        Over the picture, and smaller below the title; by default the channel.
+        Title of the figure, by default the channel, and a line in smaller letters below
+        it.
 
     Raises
     ------
@@ -214,7 +236,7 @@ def spectrogram_figure(
         top.plot(*_drawable(trace), color=INK, lw=0.6)
         top.set_ylabel(units)
         top.margins(x=0)
-        heading(top, title or trace.id, note)
+        add_heading(top, title or trace.id, note)
         below = figure.add_subplot(grid[1], sharex=top)
         drawn = below.pcolormesh(
             edges, bands, level.T, cmap=AMOUNT_MAP, vmin=low, vmax=high, rasterized=True
@@ -226,11 +248,11 @@ def spectrogram_figure(
         top.set_xlim(float(date2num(start)), float(date2num(end)))
         below.set_facecolor(GROUND)
         below.set_ylabel("frequency (Hz)")
-        time_axis(below)
+        format_time_axis(below)
         top.tick_params(labelbottom=False)
         top.xaxis.get_offset_text().set_visible(False)
         label = f"dB relative to 1 ({units})²/Hz"
-        colour_bar(figure, drawn, [top, below], label, pad=0.015)
+        add_colour_bar(figure, drawn, [top, below], label, pad=0.015)
         return figure
 
 
@@ -244,27 +266,30 @@ def psd_figure(
     title: str = "",
     note: str = "",
 ) -> Figure:
-    """Draw how power spectral densities of segments are distributed.
+    """Draw percentiles of the power spectral densities of segments.
 
     Parameters
     ----------
     stream
-        Traces of one channel (of several, the first is drawn).
+        Traces of one channel. If there are several channels, the first one is drawn.
     segment_s
-        Length of a segment in seconds; by default about a fortieth of a trace.
+        Length of a segment, seconds; by default about a fortieth of the longest trace.
     percentiles
-        Drawn as lines, from the least to the largest, an odd number; pairs of them
-        bound areas.
+        Percentages. The areas between the first and the last, the second and the last
+        but one, and so on are filled; the middle one of an odd number is a line.
     units
-        Of the samples.
+        Unit of the samples.
     noise_models
-        Draw the low and high noise models of Peterson (1993), which are of
-        acceleration in m/s².
+        Also draw the low and the high noise model of Peterson (1993). They are spectra
+        of acceleration in m/s², so the data must be as well.
     title, note
-        Over the picture, and smaller below the title; by default the channel.
+        Title of the figure, by default the channel, and a line in smaller letters below
+        it.
 
     Raises
     ------
+    DataError
+        If there are no traces, or each segment has a gap.
     ParameterError
         If no trace is as long as one segment.
     """
@@ -275,11 +300,11 @@ def psd_figure(
     longest = max(traces, key=len)
     if segment_s is None:
         segment_s = 2 * _segments(longest, None)[2] / longest.stats.sampling_rate
-    fitting = [t for t in traces if len(t) >= segment_s * t.stats.sampling_rate]
-    found = [_segments(trace, segment_s) for trace in fitting or [longest]]
-    power = np.concatenate([one[0] for one in found])
+    long_enough = [t for t in traces if len(t) >= segment_s * t.stats.sampling_rate]
+    spectra = [_segments(trace, segment_s) for trace in long_enough or [longest]]
+    power = np.concatenate([segments for segments, _, _ in spectra])
     power = power[np.isfinite(power).all(axis=1)]
-    frequency_hz = found[0][1]
+    frequency_hz = spectra[0][1]
     if not len(power):
         raise DataError(f"{longest.id}: no segment of {segment_s:g} s without a gap")
     levels = _decibel(np.percentile(power, sorted(percentiles), axis=0))
@@ -293,9 +318,9 @@ def psd_figure(
         axes.set_xlim(frequency_hz[0], frequency_hz[-1])
         axes.set_xlabel("frequency (Hz)")
         axes.set_ylabel(f"dB relative to 1 ({units})²/Hz")
-        axes.grid(color="#e9ebef", lw=0.8)
-        said = f"{len(power):,} segments of {segment_s:g} s"
-        heading(axes, title or longest.id, ", ".join(filter(None, [note, said])))
+        axes.grid(color=GROUND, lw=0.8)
+        count = f"{len(power):,} segments of {segment_s:g} s"
+        add_heading(axes, title or longest.id, ", ".join(filter(None, [note, count])))
         axes.legend(fontsize=9, frameon=True, framealpha=0.85, edgecolor="none")
         return figure
 

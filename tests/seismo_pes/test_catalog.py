@@ -57,7 +57,7 @@ LITERALS = {
 }
 SPECIAL = {"Normalize": {"kind": "'onebit'"}}
 # modules that every room needs
-SHARED = {"element", "extras", "full_disk", "library_warnings"}
+SHARED = {"element", "extras", "full_disk", "library_warnings", "methods"}
 
 
 def classes():

@@ -11,7 +11,7 @@ from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.plotting import (
     DistanceBins,
     Substacks,
-    normalised,
+    normalise_rows,
     pair_figure,
     record_section_figure,
     save,
@@ -250,7 +250,7 @@ def test_substacks_of_any_name():
 def test_normalised():
     data = np.array([[1, -2.0], [0, 0], [np.nan, 4]])
     before = data.copy()
-    np.testing.assert_array_equal(normalised(data), [[0.5, -1], [0, 0], [0, 1]])
+    np.testing.assert_array_equal(normalise_rows(data), [[0.5, -1], [0, 0], [0, 1]])
     np.testing.assert_array_equal(data, before)
 
 

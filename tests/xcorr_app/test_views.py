@@ -207,7 +207,7 @@ def test_time(tmp_path, drawn):
 def test_what_cannot_be_drawn_is_said(tmp_path, drawn):
     with make(tmp_path, located=False, days=()) as results:
         for view, words in (
-            (network.draw_map, "no coordinates are known"),
+            (network.draw_map, "no station has coordinates"),
             (
                 directions.draw_azimuths,
                 "azimuths need the coordinates of the stations",
@@ -264,7 +264,7 @@ def test_report_is_one_file_that_needs_nothing_else(tmp_path):
 def test_report_of_a_run_without_places(tmp_path):
     with make(tmp_path / "out", located=False, days=()) as results:
         page = write_report(results, tmp_path / "r.html").read_text()
-    assert "Not drawn: no coordinates are known." in page or "Not drawn: no map" in page
+    assert "Not drawn: no station has coordinates." in page
     assert page.count('src="data:image/png;base64,') == 4
 
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from seismo_pes.plotting import (
-    MOST_NAMES,
+    MAX_NAMES,
     DirectionBins,
     DistanceBins,
     azimuth_section_figure,
     direction_figure,
-    over_slowness,
+    interpolate_over_slowness,
     rose_figure,
     save,
 )
@@ -128,12 +128,14 @@ def draw_azimuths(
         drawn = DistanceBins(360.0, min(len(usable) // 4, MOST_BINS), N_SLOWNESS)
     for chosen, data in store.blocks(stack, usable, max_bytes=MOST_BYTES):
         distance_km = pairs["distance_km"][chosen]
-        rows = over_slowness(data[:, lags], store.lags_s[lags], distance_km, slowness)
+        rows = interpolate_over_slowness(
+            data[:, lags], store.lags_s[lags], distance_km, slowness
+        )
         if isinstance(drawn, DistanceBins):
             drawn.add(rows, pairs["azimuth_deg"][chosen])
         else:
             drawn = np.concatenate([drawn, rows])
-    names = [name_pair(pair) for pair in pairs[usable[: MOST_NAMES + 1]]]
+    names = [name_pair(pair) for pair in pairs[usable[: MAX_NAMES + 1]]]
     figure = azimuth_section_figure(
         drawn,
         slowness,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from seismo_pes.plotting import (
-    MOST_NAMES,
+    MAX_NAMES,
     DistanceBins,
     map_figure,
     matrix_figure,
@@ -87,7 +87,7 @@ def draw_record_section(
         distance_km[chosen] if len(known) else None,
         velocities_km_s=velocities_km_s,
         names=[name_pair(pair) for pair in pairs[chosen]]
-        if len(chosen) <= MOST_NAMES
+        if len(chosen) <= MAX_NAMES
         else (),
         title=f"Record section, {len(chosen):,} pairs",
         note=", ".join(notes),

@@ -177,7 +177,7 @@ def test_direction_bins_ignore_no_row():
     bins = DirectionBins(np.arange(-2.0, 3), 90)
     bins.add(np.ones((2, 5)), np.array([359.999999, 0.0]), np.array([1.0, 2.0]))
     assert bins.count.tolist() == [1, 1, 1, 1]
-    assert np.isfinite(bins.over_lag()).all()
+    assert np.isfinite(bins.mean_over_lag()).all()
 
 
 @given(
@@ -233,7 +233,7 @@ def test_correlations_are_drawn(tmp_path):
     assert path.endswith("XX.AAA..HHZ_XX.BBB.10.HHZ.correlation.png")
     assert (tmp_path / path).stat().st_size > 10_000
     (skipped,) = process(DrawCorrelation(tmp_path), trace(np.zeros(9)))["skipped"]
-    assert skipped.reason == "is no correlation"
+    assert skipped.reason == "not a correlation"
 
 
 def test_suffix_is_checked(tmp_path):
