@@ -7,8 +7,10 @@ The rules, in the order in which they are applied:
 2. A sampling rate in the header that differs from the nominal one is taken for nominal
    if over the whole trace it amounts to less than half a sample; a trace with any other
    rate is left out and listed.
-3. A trace belongs to the nearest sample of the grid. What starts more than a hundredth
-   of a sample off is listed with the fraction, and used.
+3. Where time stamps contradict the sampling rate, samples are interpolated to the grid
+   at their true times (`timing`). Any other trace belongs to the nearest sample of the
+   grid. What starts more than a hundredth of a sample off is listed with the fraction,
+   and used.
 4. A trace that continues the one before it to less than half a sample is joined to it.
 5. Where traces overlap, equal samples are merged silently. Where they differ, the
    samples of the trace that starts earlier are kept, and the conflict is listed.
@@ -39,6 +41,7 @@ from seismo_pes.preprocessing.joining import (
     join,
     nearest,
 )
+from seismo_pes.preprocessing.timing import nominal_rate_hz, retime
 from seismo_pes.signal.rates import exact_rate
 
 __all__ = [
@@ -157,6 +160,8 @@ def merge_segments(
         nominal = rate_hz or _dominant_rate(traces)
         fitting, misfits = _sort_by_rate(traces, nominal)
         skipped += _list_rates(channel_id, misfits, nominal)
+        fitting, remarks = retime(fitting, grid_origin_ns, nominal)
+        skipped += remarks
         runs, conflicts = join(_pieces(fitting, grid_origin_ns, nominal))
         skipped += _list_fractions(channel_id, fitting, grid_origin_ns, nominal)
         if conflicts.n_traces:
@@ -268,6 +273,7 @@ def _merge_one_rate(
 ) -> list[Trace]:
     first = min(traces, key=lambda trace: trace.stats.starttime.ns)
     origin_ns = first.stats.starttime.ns
+    traces, _ = retime(traces, origin_ns, nominal)
     runs, conflicts = join(_pieces(traces, origin_ns, nominal))
     if conflicts.n_traces:
         logger.warning("%s: %s", channel_id, _conflict(channel_id, conflicts).reason)
@@ -312,14 +318,14 @@ def _dominant_rate(traces: list[Trace]) -> float:
     """Return the rate of most samples, the higher one where two have as many."""
     samples: Counter[float] = Counter()
     for trace in traces:
-        samples[float(trace.stats.sampling_rate)] += trace.stats.npts
+        samples[nominal_rate_hz(trace)] += trace.stats.npts
     rate_hz = max(samples, key=lambda rate_hz: (samples[rate_hz], rate_hz))
     return float(exact_rate(rate_hz))
 
 
 def _drift(trace: Trace, nominal: float) -> float:
     """Return by how many samples the header's rate drifts off over the trace."""
-    return abs(trace.stats.sampling_rate / nominal - 1) * trace.stats.npts
+    return abs(nominal_rate_hz(trace) / nominal - 1) * trace.stats.npts
 
 
 def _sort_by_rate(
@@ -328,11 +334,11 @@ def _sort_by_rate(
     fitting: list[Trace] = []
     misfits: list[Trace] = []
     for trace in traces:
-        exact = trace.stats.sampling_rate == nominal
+        exact = nominal_rate_hz(trace) == nominal
         fits = exact or (
             _drift(trace, nominal) < 0.5
             # of a short trace every rate drifts little
-            and abs(trace.stats.sampling_rate / nominal - 1) < 0.01
+            and abs(nominal_rate_hz(trace) / nominal - 1) < 0.01
         )
         (fitting if fits else misfits).append(trace)
     return fitting, misfits
@@ -369,12 +375,12 @@ def _conflict(channel_id: str, conflicts: Conflicts) -> Skipped:
 def _list_rates(
     channel_id: str, misfits: list[Trace], nominal: float
 ) -> Iterator[Skipped]:
-    rates = Counter(float(trace.stats.sampling_rate) for trace in misfits)
+    rates = Counter(nominal_rate_hz(trace) for trace in misfits)
     for rate, count in sorted(rates.items()):
         reason = f"left out: sampled at {rate:g} Hz where {nominal:g} Hz is expected"
         if abs(rate / nominal - 1) < 1e-3:
             worst = max(
-                _drift(t, nominal) for t in misfits if t.stats.sampling_rate == rate
+                _drift(t, nominal) for t in misfits if nominal_rate_hz(t) == rate
             )
             reason = (
                 f"left out: its rate of {rate:.9g} Hz drifts {worst:.1f} samples from "

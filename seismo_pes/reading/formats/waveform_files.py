@@ -24,6 +24,7 @@ from seismo_pes.library_warnings import record_warnings
 from seismo_pes.metadata.asdf import HDF5_MAGIC
 from seismo_pes.reading.fetching import remote
 from seismo_pes.reading.formats import asdf, mseed3
+from seismo_pes.reading.formats.record_times import read_record_times, with_true_rates
 
 __all__ = ["find_defect", "read_content", "read_file"]
 
@@ -255,6 +256,9 @@ def _read_as(
     else:
         kwargs = _for_obspy(**selection) if file_format == "MSEED" else {}
         stream = _plugin(file_format, "readFormat")(path, headonly=headonly, **kwargs)
+    if file_format in ("MSEED", "MSEED3") and not headonly:
+        content = Path(path).read_bytes()
+        stream = with_true_rates(stream, read_record_times(content))
     for trace in stream:
         trace.stats._format = file_format
     return stream

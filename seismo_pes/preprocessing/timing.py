@@ -1,0 +1,242 @@
+"""Bring records of an untrue sampling rate to the nominal one, at their true times.
+
+The true rate of a record is measured over the time stamps of its pieces: of miniSEED
+records by the reader, which states it as the rate of the trace, and of files and traces
+here. Pieces that follow each other without a gap are interpolated together.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from obspy import Trace, UTCDateTime
+
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import NS
+from seismo_pes.preprocessing.joining import finite_runs
+from seismo_pes.signal.rates import exact_rate
+from seismo_pes.signal.resample import interpolate_lanczos
+from seismo_pes.signal.timing import HALF_SAMPLE, measure_timing
+
+__all__ = ["nominal_rate_hz", "retime"]
+
+#: Half width of the interpolation in samples: good to 1e-3 up to 90 % of Nyquist.
+KERNEL = 40
+#: Steps between pieces that are whole samples to within this part of one may be gaps.
+WHOLE = 0.01
+#: Longer steps between files, in millionths of a file, are gaps where nothing else
+#: decides: 500 are 1.8 s in an hour.
+LEAST_GAP_PPM = 500
+
+
+def nominal_rate_hz(trace: Trace) -> float:
+    """Return the rate that the header of a trace states, whatever the true one is."""
+    return float(trace.stats.get("header_rate_hz", trace.stats.sampling_rate))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Samples with the time of the first one and their rate.
+
+    `is_measured` where the time stamps contradict the rate of the header.
+    """
+
+    trace: Trace
+    data: np.ndarray
+    start_ns: int
+    rate_hz: float
+    is_measured: bool = False
+
+    @property
+    def end_ns(self) -> int:
+        """Time of the sample after the last one."""
+        return self.start_ns + round(len(self.data) / self.rate_hz * NS)
+
+
+def retime(
+    traces: list[Trace], origin_ns: int, nominal_hz: float
+) -> tuple[list[Trace], list[Skipped]]:
+    """Bring the traces of a channel to their nominal rate, at their true times.
+
+    Parameters
+    ----------
+    traces : list of obspy.Trace
+        Of one channel, in any order, their rates within `MAX_PPM` of the nominal one.
+    origin_ns : int
+        Time of sample 0 of the grid, nanoseconds since 1970.
+    nominal_hz : float
+        Nominal sampling rate.
+
+    Returns
+    -------
+    traces : list of obspy.Trace
+        The same objects where no time stamp contradicts the nominal rate (see
+        `signal.timing.measure_timing`). Otherwise traces whose samples lie on the
+        grid, interpolated.
+    remarks : list of Skipped
+        The measured rates, stage ``"merge"``.
+    """
+    pieces = _measured(sorted(traces, key=lambda trace: trace.stats.starttime.ns))
+    drifting = [piece for piece in pieces if piece.is_measured]
+    if not drifting:
+        return traces, []
+    on_grid: list[Trace] = []
+    for chain in _chains(pieces):
+        if any(piece.is_measured for piece in chain):
+            on_grid += _interpolated(chain, origin_ns, nominal_hz)
+        else:
+            on_grid += [_trace(piece, nominal_hz) for piece in chain]
+    return on_grid, list(_remarks(drifting, nominal_hz))
+
+
+def _measured(traces: list[Trace]) -> list[_Piece]:
+    """Return the pieces of traces in time, with rates measured over their starts."""
+    pieces: list[_Piece] = []
+    for trace in traces:
+        rate_hz = float(trace.stats.sampling_rate)
+        for first, data in finite_runs(trace.data):
+            start_ns = trace.stats.starttime.ns + round(first / rate_hz * NS)
+            pieces.append(_Piece(trace, data, start_ns, rate_hz))
+    pieces.sort(key=lambda piece: piece.start_ns)
+    by_header: dict[float, list[_Piece]] = {}
+    measured: list[_Piece] = []
+    for piece in pieces:
+        if "header_rate_hz" in piece.trace.stats:
+            measured.append(replace(piece, is_measured=True))
+        else:
+            by_header.setdefault(piece.rate_hz, []).append(piece)
+    for rate_hz, group in by_header.items():
+        starts = [piece.start_ns for piece in group]
+        for run in measure_timing(starts, [len(p.data) for p in group], rate_hz):
+            inside = group[run.first : run.stop]
+            if not run.drift or _has_gaps(inside):
+                measured += inside
+                continue
+            sample = 0
+            for piece in inside:
+                start_ns = run.start_ns + round(sample / run.rate_hz * NS)
+                measured.append(
+                    _Piece(piece.trace, piece.data, start_ns, run.rate_hz, True)
+                )
+                sample += len(piece.data)
+    return sorted(measured, key=lambda piece: piece.start_ns)
+
+
+def _has_gaps(pieces: list[_Piece]) -> bool:
+    """Say whether steps of whole samples between pieces are gaps, not an untrue rate.
+
+    The data decide: across a gap they differ as much as samples so far apart do, and
+    else as neighbours do. Where both are alike, a step of more than `LEAST_GAP_PPM`
+    of the piece is a gap.
+    """
+    rate_hz = pieces[0].rate_hz
+    steps = [
+        (after.start_ns - before.end_ns) * rate_hz / NS
+        for before, after in itertools.pairwise(pieces)
+    ]
+    step = float(np.median(steps))
+    if abs(step) < HALF_SAMPLE or abs(step - round(step)) > WHOLE:
+        return False
+    apart = abs(round(step)) + 1
+    jumps = [
+        after.data[0] - before.data[-1]
+        for before, after in itertools.pairwise(
+            [replace(piece, data=piece.data.astype(np.float64)) for piece in pieces]
+        )
+    ]
+    data = pieces[0].data.astype(np.float64)
+    near, far = _mean_square_change(data, 1), _mean_square_change(data, apart)
+    jump = float(np.mean(np.square(jumps)))
+    if not (near > 0 and jump > 0 and far > 2 * near):
+        return abs(step) * 1e6 > LEAST_GAP_PPM * len(pieces[0].data)
+    return jump > math.sqrt(near * far)
+
+
+def _mean_square_change(data: np.ndarray, apart: int) -> float:
+    if len(data) <= apart:
+        return 0.0
+    return float(np.mean(np.square(data[apart:] - data[:-apart])))
+
+
+def _chains(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
+    """Yield pieces that follow each other to within half a sample."""
+    chain: list[_Piece] = []
+    for piece in pieces:
+        if chain:
+            apart = (piece.start_ns - chain[-1].end_ns) * piece.rate_hz / NS
+            if abs(apart) >= HALF_SAMPLE:
+                yield chain
+                chain = []
+        chain.append(piece)
+    if chain:
+        yield chain
+
+
+def _interpolated(
+    chain: list[_Piece], origin_ns: int, nominal_hz: float
+) -> list[Trace]:
+    """Evaluate a chain at the samples of the grid; none where it is too short."""
+    data = np.concatenate([piece.data for piece in chain])
+    if data.dtype != np.float32:
+        data = data.astype(np.float64)
+    rate = exact_rate(nominal_hz)
+    firsts = np.cumsum([0, *(len(piece.data) for piece in chain)]).tolist()
+    grid_first = math.ceil(Fraction(chain[0].start_ns - origin_ns, NS) * rate)
+    sample, outputs = grid_first, []
+    for k, piece in enumerate(chain):
+        # index in the chain of the next sample of the grid, by the clock of this piece
+        since_start = sample / rate - Fraction(piece.start_ns - origin_ns, NS)
+        first = max(firsts[k] + float(since_start) * piece.rate_hz, 0.0)
+        end = len(data) - 1 if k == len(chain) - 1 else firsts[k + 1] - 1e-9
+        n_out = math.floor((end - first) * nominal_hz / piece.rate_hz) + 1
+        if n_out > 0:
+            step = piece.rate_hz / nominal_hz
+            outputs.append(_cut_and_interpolate(data, first, step, n_out))
+            sample += n_out
+    if not outputs:
+        return []
+    trace = Trace(header=chain[0].trace.stats.copy())
+    trace.data = np.concatenate(outputs)
+    time_ns = origin_ns + round(grid_first * NS / rate)
+    trace.stats.starttime = UTCDateTime(ns=time_ns)
+    trace.stats.sampling_rate = float(rate)
+    trace.stats.pop("header_rate_hz", None)
+    return [trace]
+
+
+def _cut_and_interpolate(
+    data: np.ndarray, first: float, step: float, n_out: int
+) -> np.ndarray:
+    low = max(0, math.floor(first) - KERNEL - 1)
+    last = first + step * (n_out - 1)
+    high = min(len(data), math.ceil(last) + KERNEL + 2)
+    first = min(first, len(data) - 1 - step * (n_out - 1))
+    return interpolate_lanczos(data[low:high], first - low, step, n_out, KERNEL)
+
+
+def _trace(piece: _Piece, nominal_hz: float) -> Trace:
+    """Return a piece that does not drift as a trace of the nominal rate."""
+    trace = Trace(header=piece.trace.stats.copy())
+    trace.data = piece.data
+    trace.stats.starttime = UTCDateTime(ns=piece.start_ns)
+    trace.stats.sampling_rate = nominal_hz
+    trace.stats.pop("header_rate_hz", None)
+    return trace
+
+
+def _remarks(drifting: list[_Piece], nominal_hz: float) -> Iterator[Skipped]:
+    rates = Counter(f"{piece.rate_hz:.9g}" for piece in drifting)
+    ids = {piece.trace.id for piece in drifting}
+    for rate, count in sorted(rates.items()):
+        ppm = (float(rate) / nominal_hz - 1) * 1e6
+        reason = (
+            f"sampled at {rate} Hz by its time stamps ({ppm:+.2f} ppm from "
+            f"{nominal_hz:g} Hz); interpolated to {nominal_hz:g} Hz at its true times"
+        )
+        yield Skipped("merge", min(ids), reason, count)

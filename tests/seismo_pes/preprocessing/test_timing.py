@@ -1,0 +1,149 @@
+"""Records whose sampling rate is a little untrue, from files to merged traces."""
+
+import io
+
+import numpy as np
+import pytest
+from obspy import Stream, Trace, UTCDateTime, read
+
+from seismo_pes.preprocessing import merge_segments, merge_stream
+from seismo_pes.reading import read_file
+from seismo_pes.signal.resample import interpolate_lanczos
+
+START = UTCDateTime(2024, 3, 1)
+HOUR_S = 3600
+
+
+def ground_motion(t_s):
+    """Return a motion known at any time: sines between 0.1 and 6 Hz."""
+    rng = np.random.default_rng(3)
+    f, p = rng.uniform(0.1, 6.0, 25), rng.uniform(0, 2 * np.pi, 25)
+    return np.sin(2 * np.pi * np.outer(t_s, f) + p).sum(axis=1)
+
+
+def pieces(true_hz, n, seconds, header_hz=20.0, late_s=0.0):
+    """Return traces of n samples with true starts and an untrue rate."""
+    traces = []
+    for first in range(0, int(seconds * true_hz) // n * n, n):
+        t_s = late_s + (first + np.arange(n)) / true_hz
+        header = {"network": "XX", "station": "A", "channel": "HHZ"}
+        header |= {"sampling_rate": header_hz, "starttime": START + t_s[0]}
+        traces.append(Trace(ground_motion(t_s), header))
+    return traces
+
+
+def write_records(path, traces, shuffle=False, **options):
+    """Write each trace as records of its own, one after the other."""
+    blocks = []
+    for trace in traces:
+        content = io.BytesIO()
+        Stream([trace]).write(content, "MSEED", **options)
+        blocks.append(content.getvalue())
+    if shuffle:
+        np.random.default_rng(1).shuffle(blocks)
+    path.write_bytes(b"".join(blocks))
+
+
+def largest_error(segments, origin=START, margin=60):
+    """Return the largest difference from the motion at the times of the grid."""
+    errors = []
+    for segment in segments:
+        sample = segment.first_sample + np.arange(len(segment.data))
+        truth = ground_motion(sample / segment.rate_hz)
+        error = np.abs(segment.data - truth)
+        errors.append(error[margin:-margin].max())
+    return max(errors)
+
+
+@pytest.mark.parametrize("ppm", [-50, 10, 400])
+@pytest.mark.parametrize("shuffle", [False, True], ids=["in order", "out of order"])
+def test_records_of_miniseed_lie_at_their_true_times(tmp_path, ppm, shuffle):
+    traces = pieces(20 * (1 + ppm * 1e-6), 200, 2 * HOUR_S)
+    path = tmp_path / "day.mseed"
+    write_records(path, traces, shuffle, reclen=2048, encoding="FLOAT64")
+    stream = read_file(path)
+    if not shuffle:
+        (trace,) = stream
+        assert abs(trace.stats.sampling_rate / (20 * (1 + ppm * 1e-6)) - 1) < 3e-9
+    segments, skipped = merge_segments(stream, START.ns)
+    (segment,) = segments
+    assert segment.rate_hz == 20.0
+    assert abs(len(segment.data) - 2 * HOUR_S * 20) < 202
+    assert largest_error(segments) < 0.03  # a time error of 0.01 samples at 6 Hz
+    assert any(f"{ppm:+.2f} ppm" in item.reason for item in skipped)
+
+
+@pytest.mark.parametrize("file_format", ["SAC", "MSEED"])
+@pytest.mark.parametrize("ppm", [-50, 300])
+def test_hourly_files_lie_at_their_true_times(tmp_path, file_format, ppm):
+    stream = Stream()
+    for k, trace in enumerate(pieces(20 * (1 + ppm * 1e-6), 72_000, 6 * HOUR_S + 60)):
+        path = tmp_path / f"{k}.{file_format}"
+        options = {"encoding": "FLOAT64"} if file_format == "MSEED" else {}
+        trace.write(str(path), file_format, **options)
+        stream += read_file(path)
+    segments, skipped = merge_segments(stream, START.ns)
+    assert len(segments) == 1
+    # SAC keeps milliseconds of the start, and single precision
+    assert largest_error(segments) < (0.2 if file_format == "SAC" else 0.03)
+    assert sum(item.count for item in skipped) == len(stream)
+
+
+def test_a_rate_that_changes_is_followed(tmp_path):
+    """The rate goes from 40 ppm above to 40 ppm below within two hours."""
+    n_records, n = 720, 200
+    index = np.arange(n_records * n)
+    part = index / index[-1]
+    true_s = index / 20 * (1 - 4e-5 * (1 - part))
+    traces = []
+    for k in range(n_records):
+        t_s = true_s[k * n : (k + 1) * n]
+        header = {"sampling_rate": 20.0, "starttime": START + t_s[0]}
+        traces.append(Trace(ground_motion(t_s), header))
+    path = tmp_path / "x.mseed"
+    write_records(path, traces, reclen=2048, encoding="FLOAT64")
+    segments, _ = merge_segments(read_file(path), START.ns)
+    assert len(segments) == 1
+    slope = np.abs(np.diff(ground_motion(np.arange(0, HOUR_S, 0.05)))).max()
+    assert largest_error(segments) < 0.05 * slope
+
+
+@pytest.mark.parametrize("jitter_s", [0.0, 1e-6, 2e-5])
+def test_jitter_changes_nothing_bit_for_bit(tmp_path, jitter_s):
+    rng = np.random.default_rng(4)
+    traces = pieces(20.0, 200, HOUR_S)
+    for trace in traces:
+        trace.stats.starttime += rng.uniform(-jitter_s, jitter_s)
+    path = tmp_path / "x.mseed"
+    write_records(path, traces, reclen=2048, encoding="FLOAT64")
+    stream = read_file(path)
+    assert stream[0].stats.sampling_rate == 20.0
+    assert "header_rate_hz" not in stream[0].stats
+    assert np.array_equal(stream[0].data, read(str(path))[0].data)
+    (segment,), skipped = merge_segments(stream, START.ns)
+    assert skipped == []
+    assert np.array_equal(segment.data, stream[0].data)
+
+
+def test_a_rate_beyond_the_bound_is_split_at_its_stamps(tmp_path):
+    traces = pieces(20 * (1 - 2e-3), 200, 600)
+    path = tmp_path / "x.mseed"
+    write_records(path, traces, reclen=2048, encoding="FLOAT64")
+    stream = read_file(path)
+    assert len(stream) == len(traces)
+    for read_trace, trace in zip(stream, traces, strict=True):
+        assert abs(read_trace.stats.starttime - trace.stats.starttime) < 2e-6
+
+
+def test_streams_are_merged_at_true_times_too():
+    traces = pieces(20 * (1 + 5e-5), 2000, HOUR_S, late_s=0.0)
+    (merged,) = merge_stream(traces)
+    t_s = (merged.stats.starttime - START) + np.arange(merged.stats.npts) / 20
+    assert np.abs(merged.data - ground_motion(t_s))[60:-60].max() < 0.03
+
+
+def test_the_kernel_is_good_to_nine_tenths_of_nyquist():
+    x = np.sin(0.9 * np.pi * np.arange(2000))
+    y = interpolate_lanczos(x, 100.37, 1.00005, 1500, 40)
+    truth = np.sin(0.9 * np.pi * (100.37 + 1.00005 * np.arange(1500)))
+    assert np.abs(y - truth).max() < 2e-3
