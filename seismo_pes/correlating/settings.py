@@ -8,14 +8,13 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from seismo_pes.methods import CORRELATIONS, WHITENINGS
 from seismo_pes.signal.spectra import fft_length
 from seismo_pes.signal.whiten import band_weights
 from seismo_pes.signal.window import WindowGrid, n_lags
 
 __all__ = ["Band", "SpectraSettings"]
 
-KINDS = ("cc", "coherency", "deconvolution", "pcc1", "pcc2")
-WHITEN = ("none", "band", "psd", "running-mean")
 LONGEST_BAND_NAME = 16  # a name of a stack holds a time to the second and a band
 
 Band = tuple[float, float]
@@ -236,8 +235,8 @@ def _layout(
 
 def _check_words(settings: SpectraSettings) -> None:
     for name, value, known in (
-        ("whiten", settings.whiten, WHITEN),
-        ("kind", settings.kind, KINDS),
+        ("whiten", settings.whiten, WHITENINGS),
+        ("kind", settings.kind, CORRELATIONS),
         ("dtype", settings.dtype, ("float32", "float64")),
     ):
         if value not in known:

@@ -13,9 +13,9 @@ from obspy import Inventory, Stream, Trace, UTCDateTime, read
 from obspy.core.inventory import Channel, Network, Station
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlating.settings import KINDS
 from seismo_pes.correlating.tiles.streams import correlate_pair, correlate_stream
 from seismo_pes.items.correlation import Correlation
+from seismo_pes.methods import CORRELATIONS
 from seismo_pes.preprocessing.filters import bandpass
 from seismo_pes.preprocessing.normalization import normalize
 from seismo_pes.preprocessing.orientation import orient, rotate
@@ -127,7 +127,7 @@ def test_every_lag_is_right_within_half_a_sample_and_its_sign(results):
         assert abs(lag_s - (DELAY[second] - DELAY[first]) / RATE) <= 0.5 / RATE
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CORRELATIONS)
 def test_every_kind_of_correlation_has_the_lag(kind):
     one, other = (record(name, "LHZ", i) for i, name in enumerate(("S01", "S10")))
     found = correlate_pair(

@@ -121,12 +121,13 @@ def _chain(plan: RunPlan) -> Iterator[GenericPE]:
 
 def _trend(plan: RunPlan) -> Iterator[GenericPE]:
     config = plan.config
-    order = config.detrend_order or 3
     if config.detrend == "polynomial":
-        yield DetrendPolynomial(order=order)
+        yield DetrendPolynomial(order=config.detrend_order)
     elif config.detrend == "spline":
         assert config.detrend_knots_s is not None
-        yield DetrendSpline(knot_spacing_s=config.detrend_knots_s, order=order)
+        yield DetrendSpline(
+            knot_spacing_s=config.detrend_knots_s, order=config.detrend_order
+        )
     elif config.detrend == "linear":
         yield Detrend(kind="linear")
     elif config.detrend == "demean":

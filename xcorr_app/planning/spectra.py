@@ -12,6 +12,9 @@ from xcorr_app.planning.grid import RunGrid
 
 __all__ = ["spectra_settings"]
 
+# Options of some whitenings and kinds of correlation.
+OF_SOME_METHODS = ("whiten_smooth_hz", "water_level", "smooth_hz")
+
 
 def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
     """Return the settings of all spectra of a run.
@@ -30,6 +33,9 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
         other.
     """
     _check_bands(config, grid.rate_hz)
+    # an option without effect on the chosen method has no value
+    values = {name: getattr(config, name) for name in OF_SOME_METHODS}
+    given = {name: value for name, value in values.items() if value is not None}
     try:
         settings = SpectraSettings(
             grid.windows,
@@ -42,12 +48,10 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
             dtype=config.dtype,
             bands_hz=config.bands_hz or (),
             whiten=config.whiten,
-            whiten_smooth_hz=config.whiten_smooth_hz or 0.01,
-            edge_octaves=1 / 3 if config.edge_octaves is None else config.edge_octaves,
+            edge_octaves=config.edge_octaves,
             kind=config.kind,
-            water_level=config.water_level or 0.01,
-            smooth_hz=config.smooth_hz or 0.0,
             coherent=config.coherent,
+            **given,
         )
         _ = settings.n_fft, settings.bins  # refuse impossible values now
     except SignalError as error:

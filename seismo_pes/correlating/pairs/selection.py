@@ -10,10 +10,10 @@ import numpy as np
 from dispel4py.errors import ParameterError, suggest
 from seismo_pes.correlating.pairs.reach import Reach
 from seismo_pes.metadata.stations import split_id
+from seismo_pes.methods import PAIRS
 
-__all__ = ["KINDS", "USUAL_KINDS", "PairSelection"]
+__all__ = ["USUAL_KINDS", "PairSelection"]
 
-KINDS = ("cross", "single-station", "auto")
 USUAL_KINDS = frozenset({"cross", "single-station"})
 _BLOCK = 1024  # channels whose pairs are looked at together
 
@@ -78,8 +78,8 @@ class PairSelection:
         members: Collection[int] | None = None,
     ) -> None:
         for kind in kinds:
-            if kind not in KINDS:
-                raise ParameterError(f"pairs of kind {kind!r}: {suggest(kind, KINDS)}")
+            if kind not in PAIRS:
+                raise ParameterError(f"pairs of kind {kind!r}: {suggest(kind, PAIRS)}")
         n = len(ids)
         self.n_channels = n
         self.kinds = frozenset(kinds)

@@ -16,7 +16,7 @@ import numpy as np
 from obspy import Stream, Trace
 
 from dispel4py.errors import DataError, ParameterError, suggest
-from seismo_pes.correlating.pairs.selection import KINDS, PairSelection
+from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.spectra.window_spectra import Spectra, instrument_spectra
 from seismo_pes.correlating.tiles.gathering import gather
@@ -29,6 +29,7 @@ from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.tiles import Tile
 from seismo_pes.items.times import NS
 from seismo_pes.metadata.geodesy import geodesic
+from seismo_pes.methods import PAIRS
 from seismo_pes.preprocessing.segments import Segment, merge_segments
 from seismo_pes.signal._lags import lag_range
 from seismo_pes.signal.rates import exact_rate
@@ -36,7 +37,7 @@ from seismo_pes.signal.window import WindowGrid, n_lags, sample_phase_ns
 
 __all__ = ["Correlate", "correlate_pair", "correlate_stream"]
 
-PAIRS = (*KINDS, "all")
+ALL_PAIRS = (*PAIRS, "all")
 Pair = tuple[int, int]
 # of the settings, what the stream and the other parameters decide
 DECIDED = frozenset({"grid", "rate_hz", "max_lag_s", "phase_ns"})
@@ -133,8 +134,8 @@ def correlate_stream(
     ParameterError
         If an option is unknown or has no meaning.
     """
-    if isinstance(pairs, str) and pairs not in PAIRS:
-        raise ParameterError(f"pairs {pairs!r}: one of {', '.join(PAIRS)}")
+    if isinstance(pairs, str) and pairs not in ALL_PAIRS:
+        raise ParameterError(f"pairs {pairs!r}: one of {', '.join(ALL_PAIRS)}")
     rate_hz = _common_rate(stream)
     grid = _grid(stream, rate_hz, window_s, step_s, origin_ns)
     if grid is None:
@@ -273,7 +274,7 @@ def _chosen(names: list[str], pairs: str | Sequence[tuple[str, str]]) -> list[Pa
             for j, b in enumerate(names)
             if fnmatchcase(a, one) and fnmatchcase(b, other)
         ]
-    selection = PairSelection(names, kinds=KINDS if pairs == "all" else {pairs})
+    selection = PairSelection(names, kinds=PAIRS if pairs == "all" else {pairs})
     numbers = np.arange(len(names))
     wanted = np.triu(selection.allowed(numbers, numbers))
     return [(i, j) for i, j in np.argwhere(wanted).tolist()]

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime, read
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.correlating.settings import KINDS
 from seismo_pes.correlating.tiles.streams import (
     Correlate,
     correlate_pair,
@@ -17,6 +16,7 @@ from seismo_pes.correlating.tiles.streams import (
 )
 from seismo_pes.gathering.streams import Gather
 from seismo_pes.items.correlation import Correlation
+from seismo_pes.methods import CORRELATIONS
 from seismo_pes.signal import coherency
 from seismo_pes.signal.correlate import correlate_direct, cross_correlate
 
@@ -41,7 +41,7 @@ def wave(delay, n=3000):
     return trace(x[100 : n + 100]), trace(x[100 - delay : n + 100 - delay], "BBB")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CORRELATIONS)
 @pytest.mark.parametrize("delay", [13, -8])
 def test_every_kind_finds_the_delay(kind, delay):
     a, b = wave(delay)
@@ -188,7 +188,7 @@ def test_mistakes_and_bad_data():
 def test_traces_stay_as_they_were():
     a, b = wave(0, 300)
     before = a.copy(), b.copy()
-    for kind in KINDS:
+    for kind in CORRELATIONS:
         correlate_pair(a, b, 1.0, kind=kind)
     assert (a, b) == before
 
