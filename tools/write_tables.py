@@ -16,12 +16,14 @@ import seismo_pes.signal
 from benchmarks import tables
 from dispel4py.catalog import Entry, Parameter, find_pes
 from seismo_pes.application.options import (
+    MANY,
     Option,
     default_text,
     defaults_of,
     flag,
     options_of,
 )
+from xcorr_app.commands import OPTIONS
 from xcorr_app.config import TABLES, Config
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -45,6 +47,27 @@ def option_tables() -> str:
         head = ("option", "default", "unit", "meaning")
         parts.append(f"### `[{table}]` {title}\n\n{_table(head, rows)}")
     return "\n".join(parts)
+
+
+def command_tables() -> str:
+    """Return the table of the commands beside ``run``, and their options."""
+    rows = []
+    for command, cls in OPTIONS.items():
+        options, defaults = options_of(cls), defaults_of(cls)
+        words = [
+            f"[{opt.placeholder}]" if defaults[name] else f"{opt.placeholder}"
+            for name, opt in options.items()
+            if opt.positional
+        ]
+        spelled = f"`{' '.join([command, *words])}`"
+        for name, opt in options.items():
+            if opt.positional and opt.required:
+                continue
+            text = "" if opt.positional else _format_option(name, opt)
+            default = _default(opt, defaults[name])
+            rows.append((spelled, text, default, opt.unit, opt.help))
+            spelled = ""
+    return _table(("command", "option", "default", "unit", "meaning"), rows)
 
 
 def element_table() -> str:
@@ -120,7 +143,7 @@ def figures(make: Callable[[], tables.Table]) -> Callable[[], str]:
 
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
-    "xcorr-app.md": {"options": option_tables},
+    "xcorr-app.md": {"commands": command_tables, "options": option_tables},
     "pes.md": {"pes": element_entries},
     "elements.md": {"elements": element_table, "functions": function_tables},
     "benchmarks.md": {
@@ -164,7 +187,9 @@ def _format_option(name: str, option: Option) -> str:
         values = " " + "|".join(option.choices)
     elif option.kind != "flag":
         words = option.placeholder
-        values = " " + (words if isinstance(words, str) else " ".join(words))
+        if isinstance(words, str):
+            words = (words, "...") if option.kind in MANY else (words,)
+        values = " " + " ".join(words)
     text = f"`{flag(name)}{values}`"
     return f"`{option.short}`, {text}" if option.short else text
 

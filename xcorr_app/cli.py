@@ -18,7 +18,7 @@ from dispel4py import __version__
 from dispel4py.command_line import report_line
 from dispel4py.errors import ParameterError, suggest
 from dispel4py.terminal import start_logging
-from seismo_pes.application.command_line import Parser, add_arguments
+from seismo_pes.application.command_line import Parser, add_arguments, command_parser
 from seismo_pes.application.progress import progress_display
 from seismo_pes.application.skipped import n_skipped, skipped_table, write_skipped
 from seismo_pes.application.terminal import (
@@ -29,13 +29,12 @@ from seismo_pes.application.terminal import (
     taking_part,
 )
 from xcorr_app import commands
-from xcorr_app.commands import PROG, command_parser, number, whole
-from xcorr_app.config import TABLES, Config, template
+from xcorr_app.commands import PROG, DemoOptions, parse_command
+from xcorr_app.commands.demonstration import ABOUT
+from xcorr_app.config import TABLES, Config
 
 if TYPE_CHECKING:
     from xcorr_app.running.summary import RunSummary
-
-DEFAULT_CONFIG = "xcorr-app.toml"
 
 RUN_USAGE = f"""{PROG} --stations FILE --data ARCHIVE --out OUT [options]
        {PROG} COMMAND ... (init, demo, info, plot, report, export, scan)"""
@@ -104,7 +103,7 @@ def run_parser(every: bool = False) -> Parser:
 
     Its help leaves out the rare options, unless it is to have ``every`` one.
     """
-    parser = command_parser("", RUN_ABOUT, RUN_USAGE, RUN_EXAMPLES)
+    parser = command_parser(PROG, RUN_ABOUT, RUN_USAGE, RUN_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     parser.add_argument(
         "--help-all",
@@ -198,91 +197,41 @@ def _report(summary: RunSummary, config: Config) -> int:
 # ------------------------------------------------------------ other commands
 
 
-def init_command(words: list[str]) -> int:
-    """``xcorr-app init``: write a commented TOML file."""
-    parser = command_parser(
-        "init", "Write a commented file of all parameters, for --config."
-    )
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="?",
-        default=DEFAULT_CONFIG,
-        help=f"where to write; - is standard output (default: {DEFAULT_CONFIG})",
-    )
-    parser.add_argument("--force", action="store_true", help="replace FILE")
-    given = parser.parse(words)
-    if given.file == "-":
-        print(template(), end="")
-        return 0
-    try:
-        with open(given.file, "w" if given.force else "x", encoding="utf-8") as file:
-            file.write(template())
-    except FileExistsError:
-        raise ParameterError(
-            f"{given.file} is there already: --force replaces it"
-        ) from None
-    print(f"Wrote {given.file}. Edit it, then: {PROG} --config {given.file}")
-    return 0
-
-
 def demo_command(words: list[str]) -> int:
     """``xcorr-app demo``: a synthetic network, correlated and drawn."""
+    options = parse_command("demo", ABOUT, DemoOptions, words)
+    from xcorr_app import demo, store
     from xcorr_app.synthetic import Network
 
-    usual = Network()
-    parser = command_parser(
-        "demo",
-        "Make a network of synthetic stations in noise from all around, correlate all\n"
-        "pairs, draw the record section over the true moveout, and measure the fit.",
-    )
-    add = parser.add_argument
-    add("--out", metavar="DIR", default="demo-out", help="folder (default: demo-out)")
-    add("--stations", metavar="N", default=usual.n_stations, help="(default: 24)")
-    add(
-        "--hours",
-        metavar="H",
-        default=usual.hours,
-        help=f"length of the record (default: {usual.hours:g})",
-    )
-    add("--seed", metavar="N", default=usual.seed, help=f"(default: {usual.seed})")
-    add("--mapping", metavar="simple|multi|mpi", default="multi")
-    add("-n", "--processes", metavar="N", default="2", help="(default: 2)")
-    add("--quiet", action="store_true", help="no progress")
-    given = parser.parse(words)
     network = Network(
-        n_stations=whole("--stations", given.stations),
-        hours=number("--hours", given.hours),
-        seed=whole("--seed", given.seed),
+        n_stations=options.stations, hours=options.hours, seed=options.seed
     )
-    from xcorr_app import demo, store
-
     if network.hours * 3600 < demo.WINDOW_S:
         raise ParameterError(f"--hours {network.hours:g}: must be 0.5 or more")
-    folder = Path(given.out)
-    with progress_display(given.quiet) as progress:
+    folder = Path(options.out)
+    with progress_display(options.quiet) as progress:
         demo.prepare(network, folder, progress)
-    options = ["--mapping", given.mapping, "-n", str(given.processes)]
-    options += ["--quiet"] if given.quiet else []
-    run_words = demo.run_words(network, folder, options)
+    more = ["--mapping", options.mapping, "-n", str(options.processes)]
+    more += ["--quiet"] if options.quiet else []
+    run_words = demo.run_words(network, folder, more)
     print(f"$ {PROG} {shlex.join(run_words)}", flush=True)
     status = run_command(run_words)
     if status != 0:
         return status
     with store.open(folder / demo.RESULTS) as results:
-        picture = demo.draw(results, network, folder / "record_section.png")
+        figure = demo.draw(results, network, folder / "record_section.png")
         fit = demo.measure(results, folder / "truth.json")
-    print(f"\n{fit}\n\nPicture: {picture}\n\nNext:")
+    print(f"\n{fit}\n\nPicture: {figure}\n\nNext:")
     for step in demo.next_steps(results, folder):
         print(f"  {PROG} {shlex.join(step)}")
     return 0
 
 
-def _said(command: Callable[[list[str]], str]) -> Callable[[list[str]], int]:
-    """Return a command that prints what another one found."""
+def _printed(command: Callable[[list[str]], str]) -> Callable[[list[str]], int]:
+    """Return a command that prints the text of another one."""
 
     def run(words: list[str]) -> int:
-        if text := command(words):  # only one process of several has something to say
+        if text := command(words):  # of several processes only one has a text
             print(text)
         return 0
 
@@ -291,13 +240,13 @@ def _said(command: Callable[[list[str]], str]) -> Callable[[list[str]], int]:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run_command,
-    "init": init_command,
+    "init": _printed(commands.init),
     "demo": demo_command,
-    "info": _said(commands.info),
-    "plot": _said(commands.plot),
-    "report": _said(commands.report),
-    "export": _said(commands.export),
-    "scan": _said(commands.scan),
-    "dvv": _said(commands.dvv),
-    "disp": _said(commands.disp),
+    "info": _printed(commands.info),
+    "plot": _printed(commands.plot),
+    "report": _printed(commands.report),
+    "export": _printed(commands.export),
+    "scan": _printed(commands.scan),
+    "dvv": _printed(commands.dvv),
+    "disp": _printed(commands.disp),
 }

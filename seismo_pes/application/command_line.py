@@ -182,7 +182,8 @@ def _argument_values(opt: Option) -> dict[str, Any]:
     if opt.kind == "flag":
         return {"action": "store_true"}
     if isinstance(opt.placeholder, tuple):
-        return {"nargs": len(opt.placeholder), "metavar": opt.placeholder}
+        values = {"nargs": len(opt.placeholder), "metavar": opt.placeholder}
+        return values | ({"action": "append"} if opt.kind == "pairs" else {})
     if opt.kind in MANY:
         return {"nargs": "+", "metavar": opt.placeholder}
     return {"metavar": _metavar(opt)}

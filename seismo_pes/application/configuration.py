@@ -73,9 +73,9 @@ class Configuration:
     def _convert(self, options: Mapping[str, Option]) -> None:
         defaults = defaults_of(type(self))
         for name, opt in options.items():
-            value = getattr(self, name)
-            value = defaults[name] if value is None else value
-            self._set(name, convert(opt, value, flag(name)))
+            value, default = getattr(self, name), defaults[name]
+            is_default = value is None or value == default
+            self._set(name, default if is_default else convert(opt, value, flag(name)))
 
     def _given(self, options: Mapping[str, Option]) -> list[str]:
         """Return the options whose values are not their defaults."""

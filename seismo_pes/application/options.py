@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 # Kinds of options that take one or more words.
-MANY = ("texts", "paths", "choices", "bands", "crosses", "settings")
+MANY = ("texts", "paths", "choices", "bands", "crosses", "settings", "numbers")
 # Placeholders of values in the help, by their unit.
 PLACEHOLDERS = {
     "s": "SECONDS",
@@ -45,6 +45,8 @@ KIND_PLACEHOLDERS: dict[str, str | tuple[str, ...]] = {
     "band": ("LO", "HI"),
     "range": ("LO", "HI"),
     "bands": "LO-HI",
+    "pair": ("A", "B"),
+    "pairs": ("A", "B"),
     "time": "TIME",
 }
 
@@ -250,4 +252,4 @@ def default_text(opt: Option, default: Any) -> str:
         return "on" if value else ""
     words = value if isinstance(value, tuple | list) else [value]
     text = " ".join(f"{w:g}" if isinstance(w, float) else str(w) for w in words)
-    return f"{text} {opt.unit}" if opt.unit else text
+    return f"{text} {opt.unit}" if text and opt.unit else text

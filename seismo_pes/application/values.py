@@ -102,13 +102,15 @@ def _count(opt: Option, value: Any, label: str) -> int:
 
 
 def _numbers(opt: Option, value: Any, label: str) -> tuple[float, ...]:
-    """Return one number for each word of the placeholder."""
+    """Return one number for each placeholder; for a single one, any number of them."""
     if isinstance(value, str):
         value = value.replace(",", " ").split()
-    n = len(opt.placeholder)
-    if not isinstance(value, list | tuple) or len(value) != n:
+    if not isinstance(value, list | tuple) or not value:
+        raise ParameterError(f"{label}: {value!r} is not a list of numbers")
+    names = opt.placeholder
+    if not isinstance(names, str) and len(value) != len(names):
         raise ParameterError(
-            f"{label}: {value!r} is not {NUMBER_WORDS[n]}: {' '.join(opt.placeholder)}"
+            f"{label}: {value!r} is not {NUMBER_WORDS[len(names)]}: {' '.join(names)}"
         )
     return tuple(_finite(word, label) for word in value)
 
@@ -167,6 +169,18 @@ def _texts(opt: Option, value: Any, label: str) -> tuple[str, ...]:
     if not words:
         raise ParameterError(f"{label}: the list is empty")
     return tuple(words)
+
+
+def _pair(opt: Option, value: Any, label: str) -> tuple[str, ...]:
+    """Return two texts, as they are."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ParameterError(f"{label}: {value!r} is not a pair")
+    return tuple(_text(opt, entry, label) for entry in value)
+
+
+def _pairs(opt: Option, value: Any, label: str) -> tuple[tuple[str, ...], ...]:
+    """Return any number of pairs."""
+    return tuple(_pair(opt, entry, label) for entry in value)
 
 
 def _paths(opt: Option, value: Any, label: str) -> tuple[str, ...]:
@@ -238,6 +252,8 @@ KINDS: dict[str, Callable[[Option, Any, str], Any]] = {
     "range": _range,
     "bands": _bands,
     "texts": _texts,
+    "pair": _pair,
+    "pairs": _pairs,
     "paths": _paths,
     "crosses": _crosses,
     "settings": _settings,

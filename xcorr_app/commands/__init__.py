@@ -1,31 +1,46 @@
-"""The commands of ``xcorr-app`` beside ``run``.
+"""The commands beside ``run``, a module for each.
 
-The words of a command line enter. The text that the command prints leaves.
+The words of a command line enter; the text to print leaves. Each module declares the
+options of its command and imports what the command needs only when it is called.
 """
 
-from xcorr_app.commands.archives import scan
-from xcorr_app.commands.arguments import (
-    PROG,
-    command_parser,
-    number,
-    whole,
-)
-from xcorr_app.commands.exporting import FORMATS, export
-from xcorr_app.commands.measuring import disp, dvv
-from xcorr_app.commands.reporting import KINDS, info, plot, report
+from xcorr_app.commands.availability import ScanOptions, scan
+from xcorr_app.commands.demonstration import DemoOptions
+from xcorr_app.commands.dispersion import DispOptions, disp
+from xcorr_app.commands.figures import KINDS, PlotOptions, plot
+from xcorr_app.commands.formats import FORMATS, ExportOptions, export
+from xcorr_app.commands.options import PROG, parse_command
+from xcorr_app.commands.pair_list import InfoOptions, info
+from xcorr_app.commands.parameters import InitOptions, init
+from xcorr_app.commands.report_page import ReportOptions, report
+from xcorr_app.commands.velocity_change import DvvOptions, dvv
 
 __all__ = [
     "FORMATS",
     "KINDS",
+    "OPTIONS",
     "PROG",
-    "command_parser",
+    "DemoOptions",
     "disp",
     "dvv",
     "export",
     "info",
-    "number",
+    "init",
+    "parse_command",
     "plot",
     "report",
     "scan",
-    "whole",
 ]
+
+#: The options of each command, in the order of the documentation.
+OPTIONS = {
+    "init": InitOptions,
+    "demo": DemoOptions,
+    "info": InfoOptions,
+    "plot": PlotOptions,
+    "report": ReportOptions,
+    "export": ExportOptions,
+    "dvv": DvvOptions,
+    "disp": DispOptions,
+    "scan": ScanOptions,
+}

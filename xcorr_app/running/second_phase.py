@@ -29,7 +29,6 @@ from xcorr_app.running.work import Work
 __all__ = ["RestackWork", "derived_stacks", "restack_work"]
 
 Place = tuple[int, int]
-STEPS_S = {"hour": 3600.0, "day": 86400.0}
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,8 @@ def _moving(plan: RunPlan) -> tuple[MovingStack, ...]:
     if config.moving_s is None:
         return ()
     days = {span.period for span in plan.spans}
-    step_s = config.moving_step_s or STEPS_S.get(config.substack, config.step_s)
+    step_s = config.moving_step_s
+    assert step_s is not None  # has a value wherever moving_s has one
     return moving_stacks(
         min(days) * DAY_NS, (max(days) + 1) * DAY_NS, config.moving_s, step_s
     )

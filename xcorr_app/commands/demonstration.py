@@ -1,0 +1,47 @@
+"""The options of ``xcorr-app demo``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dispel4py.mappings import REGISTRY
+from xcorr_app.commands.options import QuietOptions, command_option
+
+__all__ = ["ABOUT", "DemoOptions"]
+
+ABOUT = """\
+Make a network of synthetic stations in noise from all directions, correlate all
+pairs, draw the record section over the true moveout, and measure the fit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(QuietOptions):
+    """Options of ``xcorr-app demo``."""
+
+    out: str = command_option(
+        "text",
+        "folder for the archive, the results and the figure",
+        default="demo-out",
+        metavar="DIR",
+    )
+    stations: int = command_option(
+        "count", "stations of the network, 2 to 99", default=24
+    )
+    hours: float = command_option(
+        "number", "length of the record", default=12.0, unit="h", above=0
+    )
+    seed: int = command_option(
+        "count",
+        "seed of the random numbers: equal seeds give equal files",
+        default=2015,
+        least=0,
+    )
+    mapping: str = command_option(
+        "choice",
+        "where the correlation runs",
+        default="multi",
+        choices=tuple(REGISTRY),
+    )
+    processes: int = command_option(
+        "count", "processes of --mapping multi and mpi", default=2, short="-n"
+    )

@@ -1,0 +1,141 @@
+"""The command ``xcorr-app disp``: dispersion of surface waves."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from dispel4py.errors import ParameterError
+from seismo_pes.application.progress import progress_display
+from xcorr_app.commands.options import (
+    PROG,
+    ComponentsOptions,
+    MeasuringOptions,
+    ResultsOptions,
+    StackOptions,
+    command_option,
+    parse_command,
+    table_folder,
+)
+
+__all__ = ["DispOptions", "disp"]
+
+ABOUT = f"""\
+Measure the dispersion of surface waves, group and phase velocity over period,
+by frequency-time analysis.
+
+examples:
+  {PROG} disp results
+  {PROG} disp results --period-s 2 20 --velocity-km-s 1.5 4.5
+  {PROG} disp results --reference-km-s 3.8 --output phase/
+  {PROG} disp results --pair CI.CCA CI.HEC --side causal --output pair/
+  {PROG} disp results --components TT --mapping multi -n 8
+
+files, in OUT or the folder of --output:
+  disp.csv          each pair and period: velocities, signal-to-noise ratio, and
+                    whether the pick is accepted
+  disp_network.csv  median, 16th and 84th percentile over the pairs
+  disp.png          the curves of all pairs, and their median
+  disp_pair.png     the analysis of the clearest pair
+  disp.json         how it was made
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DispOptions(MeasuringOptions, ComponentsOptions, StackOptions, ResultsOptions):
+    """Options of ``xcorr-app disp``."""
+
+    period_s: tuple[float, float] | None = command_option(
+        "range",
+        "shortest and longest period",
+        unit="s",
+        otherwise="the band of the run",
+    )
+    periods: int = command_option(
+        "count", "number of periods, equally spaced in logarithm", default=30
+    )
+    velocity_km_s: tuple[float, float] = command_option(
+        "range", "slowest and fastest group velocity", default=(1.0, 5.0), unit="km/s"
+    )
+    side: str = command_option(
+        "text",
+        "lags that are used; symmetric is the mean of both sides",
+        default="symmetric",
+        metavar="symmetric|causal|acausal",
+    )
+    reference_km_s: float | None = command_option(
+        "number",
+        "approximate phase velocity at the longest period",
+        unit="km/s",
+        otherwise="none, no phase velocities",
+    )
+    alpha: float | None = command_option(
+        "number",
+        "width of the Gaussian filters",
+        metavar="A",
+        otherwise="by the distance",
+    )
+    min_snr: float = command_option(
+        "number",
+        "least signal-to-noise ratio of an accepted pick",
+        default=5.0,
+        metavar="R",
+    )
+    min_wavelengths: float = command_option(
+        "number",
+        "least distance of the stations of an accepted pick, in wavelengths",
+        default=1.5,
+    )
+
+
+def disp(words: list[str]) -> str:
+    """``xcorr-app disp OUT``: dispersion of surface waves."""
+    options = parse_command("disp", ABOUT, DispOptions, words)
+    folder = table_folder(options, "disp.csv")
+    from xcorr_app import store
+    from xcorr_app.measuring.batches import describe_skipped
+    from xcorr_app.measuring.dispersion import choose_settings, measure_disp
+    from xcorr_app.reporting import dispersion
+
+    with (
+        store.open(options.out) as results,
+        progress_display(options.quiet) as progress,
+    ):
+        settings = choose_settings(
+            results,
+            stack=options.stack_in(results),
+            period_s=options.period_s,
+            n_periods=options.periods,
+            velocity_km_s=options.velocity_km_s,
+            side=options.side,
+            reference_km_s=options.reference_km_s,
+            alpha=options.alpha,
+            min_snr=options.min_snr,
+            min_wavelengths=options.min_wavelengths,
+        )
+        measurement = measure_disp(
+            results,
+            settings,
+            folder,
+            pairs=options.pair,
+            components=options.components,
+            mapping=options.mapping,
+            processes=options.processes,
+            progress=None if progress is None else partial(progress.update, "pairs"),
+        )
+        if measurement is None:  # another process of the run has it
+            return ""
+        table, n_pairs, skipped = measurement
+        lines = [
+            *describe_skipped(skipped, n_pairs),
+            *dispersion.summary(table, n_pairs),
+        ]
+        figures = []
+        with suppress(ParameterError):  # without an accepted pick
+            figures.append(dispersion.draw_curves(table, folder / "disp.png"))
+        clearest = dispersion.clearest_pair(table)
+        if clearest is not None:
+            path = folder / "disp_pair.png"
+            figures.append(dispersion.draw_ftan(results, settings, clearest, path))
+    return "\n".join([*lines, *map(str, [*table.paths, *figures])])

@@ -1,0 +1,132 @@
+"""The command ``xcorr-app plot``: figures of the correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dispel4py.errors import ParameterError, suggest
+from xcorr_app.commands.options import (
+    PROG,
+    ComponentsOptions,
+    FigureOptions,
+    PairOptions,
+    ResultsOptions,
+    StackOptions,
+    command_option,
+    parse_command,
+)
+
+if TYPE_CHECKING:
+    from xcorr_app.store import Store
+
+__all__ = ["KINDS", "PlotOptions", "plot"]
+
+OF_A_PAIR = ("pair", "time", "components")
+KINDS = (
+    "section",
+    "matrix",
+    "azimuth",
+    "direction",
+    "map",
+    "snr",
+    "rose",
+    *OF_A_PAIR,
+)
+
+ABOUT = f"""\
+Draw the correlations of a run, or one pair.
+
+examples:
+  {PROG} plot results --velocity 3 --max-lag-s 60
+  {PROG} plot results --kind map
+  {PROG} plot results --pair CI.CCA CI.HEC --kind time
+
+kinds:
+  section     all pairs over lag and distance (the default)
+  matrix      all pairs as an image, the closest above
+  azimuth     all pairs over lag / distance and azimuth
+  direction   from where the noise comes: envelopes by direction of travel
+  map         stations and pairs, coloured by signal-to-noise ratio
+  snr         signal-to-noise ratios: histogram, and over distance
+  rose        signal-to-noise ratios by direction of travel
+kinds that need --pair:
+  pair        both sides, folded, substacks (the default with --pair)
+  time        the substacks of the pair over time
+  components  all pairs of components of two stations, ZZ to TT
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlotOptions(
+    StackOptions, ComponentsOptions, FigureOptions, PairOptions, ResultsOptions
+):
+    """Options of ``xcorr-app plot``."""
+
+    kind: str | None = command_option(
+        "text",
+        "what to draw, see above",
+        metavar="KIND",
+        otherwise="section; pair with --pair",
+    )
+    output: str | None = command_option(
+        "text",
+        "the figure; its name decides: PNG, PDF or SVG",
+        metavar="FILE",
+        otherwise="a PNG of the kind's name in OUT",
+    )
+
+
+def plot(words: list[str]) -> str:
+    """``xcorr-app plot OUT``: draw results."""
+    options = parse_command("plot", ABOUT, PlotOptions, words)
+    kind = options.kind or ("pair" if options.pair else "section")
+    _check_kind(kind, options.pair)
+    from xcorr_app import store
+
+    path = Path(options.output or Path(options.out) / _file_name(kind, options.pair))
+    with store.open(options.out) as results:
+        _draw(results, kind, path, options)
+    return str(path)
+
+
+def _check_kind(kind: str, pair: tuple[str, str] | None) -> None:
+    if kind not in KINDS:
+        raise ParameterError(f"--kind {kind}: {suggest(kind, KINDS)}")
+    if kind in OF_A_PAIR and not pair:
+        raise ParameterError(f"--kind {kind}: of which pair? Give --pair A B")
+    if pair and kind not in OF_A_PAIR:
+        raise ParameterError(f"--kind {kind} is of all pairs: leave --pair out")
+
+
+def _file_name(kind: str, pair: tuple[str, str] | None) -> str:
+    if pair:
+        return "_".join(pair) + ("" if kind == "pair" else f"_{kind}") + ".png"
+    return f"{'record_section' if kind == 'section' else kind}.png"
+
+
+def _draw(results: Store, kind: str, path: Path, options: PlotOptions) -> None:
+    from xcorr_app.reporting import direction_figures as directions
+    from xcorr_app.reporting import network_figures as network
+    from xcorr_app.reporting import pair_figures as pairs
+
+    pair = options.pair or ("", "")
+    stack: dict[str, Any] = {"stack": options.stack_in(results)}
+    lags = stack | {"max_lag_s": options.max_lag_s}
+    lines = stack | options.lines
+    some: dict[str, Any] = {"components": options.components}
+    draw: dict[str, Callable[[], Path]] = {
+        "section": lambda: network.draw_record_section(results, path, **lines, **some),
+        "matrix": lambda: network.draw_matrix(results, path, **lines, **some),
+        "azimuth": lambda: directions.draw_azimuths(results, path, **lines, **some),
+        "direction": lambda: directions.draw_directions(results, path, **lines, **some),
+        "map": lambda: network.draw_map(results, path, **stack, **some),
+        "snr": lambda: network.draw_snr(results, path, **stack, **some),
+        "rose": lambda: directions.draw_rose(results, path, **stack, **some),
+        "pair": lambda: pairs.draw_pair(results, *pair, path, **lines),
+        "time": lambda: pairs.draw_substacks(results, *pair, path, **lags),
+        "components": lambda: pairs.draw_components(results, *pair, path, **lines),
+    }
+    draw[kind]()

@@ -1,0 +1,56 @@
+"""The command ``xcorr-app report``: one HTML page about a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from xcorr_app.commands.options import (
+    PROG,
+    ComponentsOptions,
+    FigureOptions,
+    ResultsOptions,
+    StackOptions,
+    command_option,
+    parse_command,
+)
+
+__all__ = ["ReportOptions", "report"]
+
+ABOUT = f"""\
+Write one HTML page about a run: pictures, pairs, what was skipped, settings
+and versions, all inside the file.
+
+examples:
+  {PROG} report results
+  {PROG} report results --velocity 2 3 --max-lag-s 60 --output page.html
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(StackOptions, ComponentsOptions, FigureOptions, ResultsOptions):
+    """Options of ``xcorr-app report``."""
+
+    output: str | None = command_option(
+        "text", "the page", metavar="FILE", otherwise="report.html in OUT"
+    )
+    force: bool = command_option("flag", "replace the page", default=False)
+
+
+def report(words: list[str]) -> str:
+    """``xcorr-app report OUT``: one HTML page about a run."""
+    options = parse_command("report", ABOUT, ReportOptions, words)
+    from xcorr_app import store
+    from xcorr_app.reporting.report import write_report
+
+    path = Path(options.output or Path(options.out) / "report.html")
+    with store.open(options.out) as results:
+        write_report(
+            results,
+            path,
+            **options.lines,
+            stack=options.stack_in(results),
+            components=options.components,
+            force=options.force,
+        )
+    return str(path)

@@ -1,0 +1,177 @@
+"""The command ``xcorr-app dvv``: velocity changes over time."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from dispel4py.errors import ParameterError
+from seismo_pes.application.progress import progress_display
+from xcorr_app.commands.options import (
+    PROG,
+    ComponentsOptions,
+    MeasuringOptions,
+    ResultsOptions,
+    StackOptions,
+    command_option,
+    parse_command,
+    table_folder,
+)
+
+__all__ = ["DvvOptions", "dvv"]
+
+ABOUT = f"""\
+Measure relative changes of velocity, dv/v: the stack of each period against a
+reference. Positive is faster: waves come earlier.
+
+examples:
+  {PROG} dvv results
+  {PROG} dvv results --method mwcs --lag-s 10 50 --filter-hz 0.5 1
+  {PROG} dvv results --pair CI.CCA CI.HEC --period hour --output hours/
+  {PROG} dvv results --mapping multi -n 8
+
+methods:
+  stretching  the reference stretched (the default)
+  mwcs        moving-window cross-spectra
+  wcc         cross-correlation of windows of lag
+  dtw         dynamic time warping
+  wcs         wavelet cross-spectra, at several frequencies
+  wts         stretching of wavelets, at several frequencies
+
+files, in OUT or the folder of --output:
+  dvv.csv          each pair and time: dvv, its standard error, coherence
+  dvv_network.csv  the mean over the pairs, weighted by 1 / error^2
+  dvv.png          the mean over time
+  dvv.json         how it was made
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DvvOptions(MeasuringOptions, ComponentsOptions, StackOptions, ResultsOptions):
+    """Options of ``xcorr-app dvv``."""
+
+    method: str = command_option(
+        "text", "see above", default="stretching", metavar="METHOD"
+    )
+    components: str | None = command_option(
+        "text",
+        "only pairs of these components, the last letters of the two channels",
+        metavar="ZZ|RR|TT|...",
+        otherwise="all",
+    )
+    stack: str | None = command_option(
+        "text", "the reference", metavar="NAME", otherwise="all"
+    )
+    period: str | None = command_option(
+        "text",
+        "the substacks that are compared with the reference",
+        metavar="moving|day|hour|window",
+        otherwise="the longest kept",
+    )
+    lag_s: tuple[float, float] | None = command_option(
+        "range",
+        "range of absolute lag",
+        unit="s",
+        otherwise="from --velocity on",
+    )
+    velocity: float = command_option(
+        "number",
+        "lags begin one period after a wave of this velocity",
+        default=1.0,
+        unit="km/s",
+    )
+    length_s: float | None = command_option(
+        "number",
+        "length of the range of lags",
+        unit="s",
+        otherwise="to the longest lag",
+    )
+    filter_hz: tuple[float, float] | None = command_option(
+        "range",
+        "filter the correlations first",
+        unit="Hz",
+        otherwise="the band of the run",
+    )
+    side: str = command_option(
+        "text",
+        "lags that are used by stretching",
+        default="both",
+        metavar="both|causal|acausal",
+    )
+    max_dvv: float = command_option(
+        "number", "largest change that is searched", default=2.0, unit="%"
+    )
+    window_s: float | None = command_option(
+        "number",
+        "length of the windows of lag, for mwcs and wcc",
+        unit="s",
+        otherwise="a few periods",
+    )
+    frequencies_hz: tuple[float, ...] = command_option(
+        "numbers",
+        "frequencies of wcs and wts",
+        default=(),
+        metavar="HZ",
+        unit="Hz",
+        otherwise="eight in the band",
+    )
+    min_coherence: float = command_option(
+        "number",
+        "changes with a lower coherence are left out of the mean",
+        default=0.5,
+        metavar="C",
+    )
+
+
+def dvv(words: list[str]) -> str:
+    """``xcorr-app dvv OUT``: velocity changes over time."""
+    options = parse_command("dvv", ABOUT, DvvOptions, words)
+    folder = table_folder(options, "dvv.csv")
+    from xcorr_app import store
+    from xcorr_app.measuring.batches import describe_skipped
+    from xcorr_app.measuring.dvv import measure_dvv
+    from xcorr_app.measuring.dvv_settings import choose_settings
+    from xcorr_app.reporting import velocity_change
+
+    with (
+        store.open(options.out) as results,
+        progress_display(options.quiet) as progress,
+    ):
+        settings = choose_settings(
+            results,
+            method=options.method,
+            reference=options.stack_in(results),
+            period=options.period,
+            band=options.filter_hz,
+            side=options.side,
+            velocity_km_s=options.velocity,
+            max_dvv=options.max_dvv / 100,
+            length_s=options.length_s,
+            window_s=options.window_s,
+            lag_s=options.lag_s,
+            frequencies_hz=tuple(sorted(options.frequencies_hz)),
+        )
+        measurement = measure_dvv(
+            results,
+            settings,
+            folder,
+            pairs=options.pair,
+            components=options.components,
+            min_coherence=options.min_coherence,
+            mapping=options.mapping,
+            processes=options.processes,
+            progress=None if progress is None else partial(progress.update, "pairs"),
+        )
+    if measurement is None:  # another process of the run has it
+        return ""
+    table, n_pairs, skipped = measurement
+    lines = [
+        *describe_skipped(skipped, n_pairs),
+        *velocity_change.summary(table, settings),
+    ]
+    figures = []
+    with suppress(ParameterError):  # without a change to draw
+        path = folder / "dvv.png"
+        figures.append(velocity_change.draw_changes(table, settings, path))
+    return "\n".join([*lines, *map(str, [*table.paths, *figures])])
