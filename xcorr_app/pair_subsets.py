@@ -24,7 +24,7 @@ def components_of(store: Store, indices: np.ndarray) -> np.ndarray:
 def of_components(
     store: Store, indices: np.ndarray, components: str | None, usual: str = USUAL
 ) -> np.ndarray:
-    """Return which pairs are of two components.
+    """Return the pairs of two components.
 
     Parameters
     ----------
@@ -33,34 +33,34 @@ def of_components(
     indices
         Rows of its pairs.
     components
-        For example ``ZZ``; by default ``usual``, or all where there are none of these.
+        For example ``ZZ``. By default ``usual``, or all if no pair has these.
     usual
-        "" for all.
+        Usual components; "" for all.
 
     Raises
     ------
     ParameterError
         If there are none.
     """
-    there = components_of(store, indices)
-    wanted = usual if components is None and usual in there else components
+    present = components_of(store, indices)
+    wanted = usual if components is None and usual in present else components
     if wanted is None:
         return indices
-    if wanted not in there:
-        known = ", ".join(np.unique(there).tolist())
+    if wanted not in present:
+        known = ", ".join(np.unique(present).tolist())
         raise ParameterError(f"--components {wanted}: there are {known}")
-    return indices[there == wanted]
+    return indices[present == wanted]
 
 
 def usable_pairs(
     store: Store, stack: str | None, components: str | None = None
 ) -> np.ndarray:
-    """Return which pairs of two channels have windows.
+    """Return the pairs of two channels that have windows.
 
     Raises
     ------
     ParameterError
-        If there are none.
+        If no pair has windows.
     """
     windows = store.windows(stack)
     some = (windows["part"] >= 0) & (windows["n_windows"] > 0)
@@ -71,10 +71,10 @@ def usable_pairs(
 
 
 def component_note(store: Store, chosen: np.ndarray) -> list[str]:
-    """Return a remark if other components are left out."""
-    there = np.unique(components_of(store, chosen)).tolist()
-    every = np.unique(components_of(store, np.arange(len(store))))
-    return [there[0]] if len(there) == 1 < len(every) else []
+    """Return the components of the chosen pairs, if the run has others as well."""
+    components = np.unique(components_of(store, chosen)).tolist()
+    all_components = np.unique(components_of(store, np.arange(len(store))))
+    return components if len(components) == 1 < len(all_components) else []
 
 
 def chosen_pairs(
@@ -84,7 +84,7 @@ def chosen_pairs(
     components: str | None = None,
     usual: str = "",
 ) -> np.ndarray:
-    """Return which pairs are meant: those named, or all that a stack has.
+    """Return the named pairs, or all pairs of a stack if none is named.
 
     Parameters
     ----------
@@ -95,16 +95,16 @@ def chosen_pairs(
     stack
         Name of the stack.
     components, usual
-        Of those that are not named, as of `of_components`.
+        Components of pairs that are not named, as in `of_components`.
 
     Raises
     ------
     ParameterError
-        If there are none.
+        If there is no such pair.
     """
     if pairs:
-        found = [store.pair_index(*pair) for pair in pairs]
-        return np.array(sorted(set(found)), np.int64)
+        indices = {store.pair_index(*pair) for pair in pairs}
+        return np.array(sorted(indices), np.int64)
     chosen = np.flatnonzero(store.windows(stack)["n_windows"] > 0)
     if not len(chosen):
         raise ParameterError(f"{store.path}: no pair has windows")

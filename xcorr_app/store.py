@@ -1,4 +1,4 @@
-"""Reading results: a run's folder, or the file ``correlations.h5`` in it.
+"""The reader of results: of the folder of a run, or the file ``correlations.h5`` in it.
 
 >>> import xcorr_app.store
 >>> with xcorr_app.store.open("results") as results:        # doctest: +SKIP
@@ -58,14 +58,14 @@ def open(path: str | os.PathLike[str]) -> Store:
     Returns
     -------
     Store
-        What was committed when it was opened. Close it, or use it in a ``with``.
+        The results that were complete at this time. Close it, or use it in a ``with``.
 
     Raises
     ------
     ParameterError
         If there are no results.
     DataError
-        If there are, and they cannot be read.
+        If the results cannot be read.
     """
     chosen = Path(path)
     if chosen.is_file() and chosen.name != RUN_FILE:
@@ -85,10 +85,10 @@ def open(path: str | os.PathLike[str]) -> Store:
 
 
 class Store:
-    """The correlations of a run, read row by row when asked for.
+    """The correlations of a run, which are read row by row when they are needed.
 
-    Made by `open`. Pairs are sorted by the channel table, and ``pairs[k]`` belongs to
-    ``windows(stack)[k]`` for every stack.
+    `open` returns it. Pairs are in the order of the channel table, and ``pairs[k]``
+    belongs to ``windows(stack)[k]`` for every stack.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Store:
         Structured: first_id, second_id, first, second, first_latitude, ...,
         distance_km, azimuth_deg, back_azimuth_deg.
     stacks : tuple of str
-        Names of the stacks: a period, and ``@`` with a band where there are several.
+        Names of the stacks: an interval, and ``@`` with a band if a run has several.
     bands : tuple of str
         Names of the bands, lowest first; none if a run has one only.
     lags_s : numpy.ndarray
@@ -142,7 +142,7 @@ class Store:
         self._ids = run.channels["id"].tolist()
         self._keys = _pair_keys(table.pairs)
 
-    # -- the whole -------------------------------------------------------------
+    # -- all pairs -------------------------------------------------------------
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -163,14 +163,14 @@ class Store:
         return f"<Store {self.path}: {len(self)} pairs{state}>"
 
     def close(self) -> None:
-        """Close the files; stacks that were not asked for cannot be read any more."""
+        """Close the files. Stacks that were not read yet cannot be read any more."""
         self._rows.close()
         if isinstance(self._table.stacks, StackTables):
             self._table.stacks.close()
 
     @property
     def default_stack(self) -> str:
-        """``"all"`` if there is one, or that of the lowest band; else the first."""
+        """Name of the stack of the whole run, in the lowest band; else the first."""
         if not self.stacks:
             raise UnknownPair(f"{self.path}: no correlations yet")
         usual = ("all", *(f"all@{band}" for band in self.bands))
@@ -237,44 +237,42 @@ class Store:
                 f"{self.path}: {first} - {second} is not in stack {name!r}"
             )
         data = self._rows.read(entry)[0]
-        found = self._correlation(index, name, data, entry[0])
-        return self._turned(found.reversed()) if swapped else found
+        correlation = self._correlation(index, name, data, entry[0])
+        return self._rotated(correlation.reversed()) if swapped else correlation
 
-    def _turned(self, found: Correlation) -> Correlation:
-        """Let the radial of a reversed pair point to the new second one.
+    def _rotated(self, reversed_: Correlation) -> Correlation:
+        """Let the radial of a reversed pair point to its new second channel.
 
-        That and the transverse change their signs, which shows where the other
-        component is a vertical.
+        The radial and the transverse change their signs. Where both channels are
+        rotated the two signs cancel.
         """
         components = "".join(self.config.get("components") or ())
         if not RADIAL & set(components):
-            return found
-        n_turned = len(
-            [one for one in (found.first, found.second) if one[-1] in RADIAL]
-        )
-        return replace(found, data=-found.data) if n_turned == 1 else found
+            return reversed_
+        names = reversed_.first, reversed_.second
+        n_rotated = sum(name[-1] in RADIAL for name in names)
+        return replace(reversed_, data=-reversed_.data) if n_rotated == 1 else reversed_
 
     def pair_index(self, first: str, second: str) -> int:
-        """Return which row of ``pairs`` two channels are, in either order."""
+        """Return the row of ``pairs`` of two channels, in either order."""
         return self._find(first, second)[0]
 
     def _find(self, first: str, second: str) -> tuple[int, bool]:
-        ones, others = self._channels_like(first), self._channels_like(second)
-        found = set()
-        for one in ones:
-            for other in others:
-                # in the order of the table, but for components that are made of others
-                for pair, swapped in (((one, other), False), ((other, one), True)):
+        matches = set()
+        for i in self._channels_like(first):
+            for j in self._channels_like(second):
+                # rotated channels are not in the order of the table
+                for pair, swapped in (((i, j), False), ((j, i), True)):
                     index = self._index_of(*pair)
                     if index >= 0:
-                        found.add((index, swapped and one != other))
-        if len(found) == 1:
-            return found.pop()
-        if not found:
+                        matches.add((index, swapped and i != j))
+        if len(matches) == 1:
+            return matches.pop()
+        if not matches:
             raise UnknownPair(f"{self.path}: no pair {first} - {second}")
         names = sorted(
             f"{self.pairs['first_id'][i]} - {self.pairs['second_id'][i]}"
-            for i, _ in found
+            for i, _ in matches
         )
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         raise UnknownPair(
@@ -285,22 +283,21 @@ class Store:
     def _channels_like(self, text: str) -> list[int]:
         if text in self._ids:
             return [self._ids.index(text)]
-        found = [i for i, name in enumerate(self._ids) if name.startswith(f"{text}.")]
-        if not found and "." not in text:
-            found = [
-                i for i, name in enumerate(self._ids) if name.split(".")[1] == text
-            ]
-        if not found:
+        names = list(enumerate(self._ids))
+        matches = [i for i, name in names if name.startswith(f"{text}.")]
+        if not matches and "." not in text:
+            matches = [i for i, name in names if name.split(".")[1] == text]
+        if not matches:
             raise UnknownPair(
                 f"{self.path}: no channel {text}; {_near(text, self._ids)}"
             )
-        return found
+        return matches
 
     def _index_of(self, first: int, second: int) -> int:
         key = (first << 32) | second
         place = int(np.searchsorted(self._keys, key))
-        found = place < len(self._keys) and self._keys[place] == key
-        return place if found else -1
+        exists = place < len(self._keys) and self._keys[place] == key
+        return place if exists else -1
 
     def _correlation(
         self, index: int, stack: str, data: np.ndarray, windows: np.void
@@ -308,8 +305,8 @@ class Store:
         pair = self.pairs[index]
         channels = self.channels[[pair["first"], pair["second"]]]
         places = [
-            (float(one["latitude"]), float(one["longitude"]), float(one["elevation_m"]))
-            for one in channels
+            (float(row["latitude"]), float(row["longitude"]), float(row["elevation_m"]))
+            for row in channels
         ]
         return Correlation(
             first=str(pair["first_id"]),
@@ -332,7 +329,7 @@ class Store:
     def correlations(
         self, stack: str | None = None, indices: Iterable[int] | None = None
     ) -> Iterator[Correlation]:
-        """Yield correlations in order, whatever their number, in bounded memory."""
+        """Yield correlations in the order of the pairs, in bounded memory."""
         name = self._known(stack)
         windows = self.windows(name)
         for chosen, data in self.blocks(name, indices):
@@ -356,7 +353,7 @@ class Store:
             Which rows of ``pairs``; by default all. Pairs that the stack does not have
             are left out.
         max_bytes
-            Bound for the data of a block.
+            Bound for the data of a block in bytes.
         """
         windows = self.windows(stack)
         chosen = (
@@ -380,7 +377,7 @@ class Store:
         from obspy import Stream
 
         if pairs is None:
-            return Stream([one.to_trace() for one in self.correlations(stack)])
+            return Stream([c.to_trace() for c in self.correlations(stack)])
         return Stream([self.get(*pair, stack=stack).to_trace() for pair in pairs])
 
 
@@ -389,7 +386,7 @@ def _pair_keys(pairs: np.ndarray) -> np.ndarray:
 
 
 def _near(text: str, known: Iterable[str]) -> str:
-    """Say what was perhaps meant, without listing a thousand names."""
+    """Return a hint with similar names, or the first names of a long list."""
     names = list(known)
     near = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
     if near:

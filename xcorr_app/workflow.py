@@ -1,7 +1,7 @@
-"""The correlation workflow: two graphs, run one after the other under any mapping.
+"""The correlation workflow: two graphs that run one after the other in any mapping.
 
-The first makes the base rows, tile by tile, and the second, where it is needed, stacks
-of these::
+The first graph makes the substacks, tile by tile. Where stacks of substacks are needed
+the second graph makes them::
 
     Spans -> ReadWaveforms -> Preprocess (Merge Detrend Taper RemoveResponse Bandpass
           Resample Normalize ...) -> WindowSpectra -> Tiles -> CorrelateTiles
@@ -47,18 +47,26 @@ from xcorr_app.running.work import Work
 
 __all__ = ["build_graph", "build_restack_graph", "run"]
 
-LONG_S = 20.0  # a run that takes longer is worth an estimate
+LONG_S = 20.0  # shortest run for which an estimate is shown at the start
 
 
 class Spans(IterativePE):
-    """The source: deals out what is to be worked on."""
+    """The source of both graphs: spans to read, or tiles to restack."""
 
     def _process(self, data: Any) -> Any:
         return data
 
 
 def build_graph(work: Work, needed: Needed) -> WorkflowGraph:
-    """Connect the elements of the first phase; all of them share all processes."""
+    """Connect the elements of the first phase, which share all processes.
+
+    Parameters
+    ----------
+    work
+        The work of one start of a run.
+    needed
+        The tiles of one round.
+    """
     plan, division = work.plan, work.division
     config, ids = plan.config, [channel.id for channel in plan.channels]
     spans, read = Spans(), ReadWaveforms()
@@ -96,7 +104,15 @@ def build_graph(work: Work, needed: Needed) -> WorkflowGraph:
 
 
 def build_restack_graph(work: Work, restack: RestackWork) -> WorkflowGraph:
-    """Connect the elements of the second phase; all of them share all processes."""
+    """Connect the elements of the second phase, which share all processes.
+
+    Parameters
+    ----------
+    work
+        The work of the first phase.
+    restack
+        The work of the second phase.
+    """
     plan = work.plan
     spans = Spans()
     stack = RestackPairs(
@@ -128,21 +144,28 @@ def _spans(work: Work, needed: Needed) -> list[ChannelSpan]:
 
 
 def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
-    """Correlate as ``config`` says.
+    """Correlate the data of a configuration.
+
+    Parameters
+    ----------
+    config
+        The options.
+    progress
+        Shows the progress of the run.
 
     Returns
     -------
     RunSummary or None
-        None in the processes of an MPI run that have nothing to tell.
+        None in all processes of a run but the first.
 
     Raises
     ------
     UserError
-        Before anything starts.
+        If the options do not fit the data. Nothing has started then.
     RunError
         If the run failed.
     KeyboardInterrupt
-        If it was interrupted; it says how to go on.
+        If the run was interrupted, with a hint how to resume it.
     """
     began = time.perf_counter()
     with RunLock(config.out) as lock, report_full_disk(config.out, FULL_DISK_NOTE):
@@ -189,28 +212,28 @@ def _run(
     )
 
 
-def _summary(work: Work, results: Sequence[RunResult], seconds: float) -> RunSummary:
+def _summary(work: Work, outcomes: Sequence[RunResult], seconds: float) -> RunSummary:
     from xcorr_app import store
 
     plan = work.plan
     skipped = list(plan.skipped)
-    for result in results:
-        for ports in result.outputs.values():
+    for outcome in outcomes:
+        for ports in outcome.outputs.values():
             for item in ports.get("skipped", []):
                 assert isinstance(item, Skipped)
                 skipped.append(item)
-    with store.open(plan.config.out) as found:
-        windows = {s: found.windows(s)["n_windows"] for s in found.stacks}
-        n_windows = windows[found.default_stack].sum() if windows else 0
+    with store.open(plan.config.out) as results:
+        windows = {s: results.windows(s)["n_windows"] for s in results.stacks}
+        n_windows = windows[results.default_stack].sum() if windows else 0
         return RunSummary(
             n_channels=len(plan.channels),
-            n_pairs=len(found),
+            n_pairs=len(results),
             n_rows=sum(int((n > 0).sum()) for n in windows.values()),
             n_windows=int(n_windows),
             seconds=seconds,
             out=Path(plan.config.out),
             skipped=skipped,
-            failures=[one for result in results for one in result.failures],
+            failures=[failure for outcome in outcomes for failure in outcome.failures],
             how=work.how,
             n_tiles=work.n_tiles,
             n_kept=work.n_kept,

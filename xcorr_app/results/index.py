@@ -1,4 +1,4 @@
-"""The index of a run: ``correlations.h5``, which shows all parts as one file."""
+"""The index file of a run, ``correlations.h5``: all parts in one HDF5 file."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ __all__ = [
 INDEX_FORMAT = "xcorr-app correlations"
 INDEX_VERSION = 2
 ABOUT = (
-    "pairs[k] tells what row k is in /correlations/STACK/data and .../windows, for "
-    "every stack; NaN rows with part -1 are pairs that the stack does not have; lags_s "
-    "is the axis of a row, positive: the wave reaches the second channel later; times "
-    "are nanoseconds since 1970 UTC"
+    "Row k of /correlations/STACK/data and /correlations/STACK/windows belongs to "
+    "pairs[k], in every stack. A pair that a stack does not have has NaN, and part -1. "
+    "lags_s are the lags of a row: at positive lags the wave reaches the second "
+    "channel later. Times are nanoseconds since 1970 UTC."
 )
 PAIR_GEOMETRY = ("distance_km", "azimuth_deg", "back_azimuth_deg")
 PLACES = ("latitude", "longitude")
@@ -47,7 +47,7 @@ def pair_table(channels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     channels
-        The channel table; identifiers may be bytes.
+        The channel table, with identifiers as text or bytes.
     pairs
         Shape (n, 2): indices into it.
 
@@ -93,8 +93,8 @@ def pair_table(channels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 def finalize(out: str | Path) -> Path:
     """Write the index file of a run whose writers have ended; return its path.
 
-    The file holds no correlations: its datasets are virtual and read the parts. It may
-    be written any number of times, and appears under its name when it is whole.
+    The file has no correlations: its datasets are virtual and read the parts. It can be
+    written again at any time, and gets its name when it is complete.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def _write_table(group: h5py.Group, name: str, table: np.ndarray) -> None:
 
 
 def _as_bytes(table: np.ndarray) -> np.ndarray:
-    """Return a structured array with its text as bytes, which all of HDF5 can read."""
+    """Return a structured array with text as bytes, which every HDF5 library reads."""
     fields = [
         (field, f"S{max(kind.itemsize // 4, 1)}" if kind.kind == "U" else kind)
         for field, (kind, *_) in (table.dtype.fields or {}).items()
@@ -167,37 +167,37 @@ def _part_table(parts: tuple[PartOfRun, ...]) -> np.ndarray:
 def _write_virtual(
     group: h5py.Group, windows: np.ndarray, parts: tuple[PartOfRun, ...], run: RunInfo
 ) -> None:
-    """Make ``data``, whose row k is the row of a part that ``windows[k]`` names.
+    """Write ``data``, whose row k is the row of a part that ``windows[k]`` gives.
 
-    Rows that follow each other in a part as they do here are one mapping. h5py's
-    VirtualLayout is not used because it takes a millisecond for each.
+    Consecutive rows of a part are one mapping. The VirtualLayout of h5py is not used,
+    because it takes a millisecond for each mapping.
     """
     dtype = np.dtype(run.dtype)
-    here = h5py.h5s.create_simple((len(windows), run.n_lags))
-    there = [
+    target = h5py.h5s.create_simple((len(windows), run.n_lags))
+    sources = [
         h5py.h5s.create_simple((part.layout.data_rows, run.n_lags)) for part in parts
     ]
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_layout(h5py.h5d.VIRTUAL)
     plist.set_fill_value(np.array(np.nan, dtype))
-    for begin, end in _runs(windows):
+    for begin, end in _ranges(windows):
         part, row = int(windows["part"][begin]), int(windows["row"][begin])
         block = (int(end - begin), run.n_lags)
-        here.select_hyperslab((int(begin), 0), (1, 1), None, block)
-        there[part].select_hyperslab((row, 0), (1, 1), None, block)
+        target.select_hyperslab((int(begin), 0), (1, 1), None, block)
+        sources[part].select_hyperslab((row, 0), (1, 1), None, block)
         name = parts[part].name.encode()
-        plist.set_virtual(here, name, b"/data", there[part])
-    here.select_all()
+        plist.set_virtual(target, name, b"/data", sources[part])
+    target.select_all()
     kind = h5py.h5t.py_create(dtype.newbyteorder("<"), logical=True)
-    h5py.h5d.create(group.id, b"data", kind, here, plist)
+    h5py.h5d.create(group.id, b"data", kind, target, plist)
 
 
-def _runs(windows: np.ndarray) -> np.ndarray:
-    """Return (begin, end) of the runs of rows that follow each other in a part.
+def _ranges(windows: np.ndarray) -> np.ndarray:
+    """Return (begin, end) of consecutive rows of a part.
 
     >>> windows = np.array([(0, 5), (0, 6), (1, 7), (-1, 0), (1, 8)],
     ...                    [("part", "i4"), ("row", "i8")])
-    >>> _runs(windows).tolist()
+    >>> _ranges(windows).tolist()
     [[0, 2], [2, 3], [4, 5]]
     """
     if not len(windows):
@@ -213,14 +213,19 @@ def _runs(windows: np.ndarray) -> np.ndarray:
 
 
 def read_index_file(path: Path) -> tuple[RunInfo, Table, np.ndarray]:
-    """Read an index file: the run, where its rows are, and the pairs' table.
+    """Read an index file: the run, the table of its rows, and the table of its pairs.
 
-    The tables of the stacks are read later, see `StackTables`.
+    The tables of the stacks are read when they are needed, see `StackTables`.
+
+    Parameters
+    ----------
+    path
+        The index file.
 
     Raises
     ------
     DataError
-        If it is another kind of file.
+        If the file is not an index file.
     """
     try:
         file = h5py.File(path, "r", locking=False)
@@ -248,16 +253,17 @@ def _read_all_but_stacks(
 
 
 class StackTables(Mapping[str, np.ndarray]):
-    """The tables of stacks in an index file, each read when it is asked for.
+    """The tables of stacks in an index file. Each is read when it is needed.
 
-    The file stays open until `close`, so that all of them are of one moment.
+    The file stays open until `close`, so that all tables belong to the same version of
+    the file.
 
     Parameters
     ----------
     path
-        Of the file, for messages.
+        Path of the file, for messages.
     file
-        The file.
+        The open file.
     """
 
     def __init__(self, path: Path, file: h5py.File) -> None:
@@ -272,10 +278,10 @@ class StackTables(Mapping[str, np.ndarray]):
         return table
 
     def entry(self, name: str, index: int) -> np.ndarray:
-        """Return the entry of one pair, shape (1,), without reading all of them."""
+        """Return the entry of one pair, shape (1,), without reading the others."""
         table = self._tables[name]
-        found = self._stored(name) if table is None else table
-        return np.asarray(found[index : index + 1])
+        entries = self._stored(name) if table is None else table
+        return np.asarray(entries[index : index + 1])
 
     def _stored(self, name: str) -> h5py.Dataset:
         if not self._file:
@@ -292,7 +298,7 @@ class StackTables(Mapping[str, np.ndarray]):
         return name in self._tables
 
     def close(self) -> None:
-        """Close the file; what was read of it stays."""
+        """Close the file. Tables that were read stay usable."""
         self._file.close()
 
 
@@ -315,7 +321,7 @@ def _read_part(out: Path, row: Any) -> PartOfRun:
     path = out / name
     if path.exists():
         return PartOfRun(name, read_layout(path), int(row["n_rows"]))
-    absent = PartLayout(0, "<f4", 0, 0, 0, 0, 0, "", 0)  # only reading rows will fail
+    absent = PartLayout(0, "<f4", 0, 0, 0, 0, 0, "", 0)  # rows cannot be read
     return PartOfRun(name, absent, int(row["n_rows"]))
 
 
@@ -330,14 +336,16 @@ def _read_table(dataset: h5py.Dataset) -> np.ndarray:
 
 
 def is_current(out: Path) -> bool:
-    """Say whether the index file shows all that the parts of the run hold now."""
+    """Return whether the index file has all rows that the parts of the run have."""
     index = out / INDEX_FILE
     if not index.is_file():
         return False
     folder = parts_folder(out)
     if not folder.is_dir():
         return True  # moved without its parts: the table can still be read
-    here = {path.relative_to(out).as_posix() for path in folder.glob("part-*.h5")}
+    present = {path.relative_to(out).as_posix() for path in folder.glob("part-*.h5")}
     with h5py.File(index, "r", locking=False) as file:
         indexed = {name.decode() for name in file["parts"]["name"]}
-    return here == indexed and all(read_layout(out / one).sealed for one in here)
+    if present != indexed:
+        return False
+    return all(read_layout(out / name).sealed for name in present)

@@ -4,7 +4,7 @@
 
     OUT/run.json            configuration, versions, channel table, lag axis, division
     OUT/inputs.json         fingerprints of the data of each day
-    OUT/parts/part-*.h5     rows of correlations, written by one writer each
+    OUT/parts/part-*.h5     rows of correlations; each part has one writer
     OUT/correlations.h5     the rows of all parts as one file, when the run has ended
 
 See ``docs/decisions/0002-output-layout.md``.
@@ -75,16 +75,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """Which pairs a run has, and where the row of each stack of each pair is.
+    """The pairs of a run, and where the row of each stack of each pair is.
 
     Parameters
     ----------
     parts
-        The part files, in the order that ``part`` of the windows means.
+        The part files. ``part`` of `WINDOWS` is an index into them.
     pairs
         Shape (n_pairs, 2), int32, sorted: indices into the channel table.
     stacks
-        For each stack an array of `WINDOWS`, one entry a pair.
+        For each stack an array of `WINDOWS`, with one entry for each pair.
     """
 
     parts: tuple[Part, ...]
@@ -93,7 +93,7 @@ class Table:
 
 
 def is_hidden(stack: str) -> bool:
-    """Say whether a stack is an intermediate result, of which others are made.
+    """Return whether a stack is intermediate: other stacks are made of it.
 
     >>> is_hidden(".2022-05-17"), is_hidden("2022-05-17")
     (True, False)
@@ -105,20 +105,25 @@ def is_hidden(stack: str) -> bool:
 
 
 def iterate_parts(out: Path) -> Iterator[tuple[Part, np.ndarray]]:
-    """Yield the parts of a run, those written first before others, and their records.
+    """Yield the parts of a run and their records, in the order of writing.
 
-    A file that its writer did not live to name is not among them.
+    A part whose writer was killed before it gave the file its name is left out.
+
+    Parameters
+    ----------
+    out
+        Folder of the run.
     """
     paths = parts_folder(out).glob("part-*.h5")
     layouts = [(read_layout(path), path) for path in paths]
-    layouts.sort(key=lambda one: (one[0].session, one[0].created_ns, one[1].name))
+    layouts.sort(key=lambda row: (row[0].session, row[0].created_ns, row[1].name))
     for layout, path in layouts:
         records = read_index(path, layout)
         yield Part(path.relative_to(out).as_posix(), layout, len(records)), records
 
 
 def redo_rules(out: Path) -> tuple[Redo, ...]:
-    """Return which rows of a run no longer count; none where nothing says so."""
+    """Return the rules by which rows of a run no longer count."""
     return read_run(out).redo if (out / RUN_FILE).is_file() else ()
 
 
@@ -129,20 +134,35 @@ def with_rules(old: Iterable[Redo], new: Iterable[Redo]) -> tuple[Redo, ...]:
 
 
 def counted(records: np.ndarray, session: int, redo: Sequence[Redo]) -> np.ndarray:
-    """Say which records of a part count: not outdated, not known as damaged."""
-    kept = (records["flags"] & DAMAGED) == 0
+    """Return which records of a part count: not outdated, not known as damaged.
+
+    Parameters
+    ----------
+    records
+        The records of the part.
+    session
+        The start of the run in which the part was written.
+    redo
+        The rules by which rows no longer count.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape of ``records``, bool.
+    """
+    valid = (records["flags"] & DAMAGED) == 0
     blocks: dict[int, set[int]] = {}
     for rule in redo:
         if rule.session > session:
             blocks.setdefault(rule.key, set()).add(rule.block)
     if not blocks or not len(records):
-        return np.asarray(kept)
+        return np.asarray(valid)
     tiles, of_tile = np.unique(records["tile"], axis=0, return_inverse=True)
     current = [
         key not in blocks or not blocks[key] & {-1, row, column}
         for row, column, key in tiles.tolist()
     ]
-    return np.asarray(kept & np.array(current)[of_tile.reshape(-1)])
+    return np.asarray(valid & np.array(current)[of_tile.reshape(-1)])
 
 
 # ------------------------------------------------------------------ the table
@@ -151,8 +171,8 @@ def counted(records: np.ndarray, session: int, redo: Sequence[Redo]) -> np.ndarr
 def table_from_parts(out: str | Path, verify: bool = False) -> Table:
     """Read the indices of all parts, finished or growing, into one table.
 
-    Where a pair stands in a stack more than once (a tile that was begun, killed and
-    done again), the row that was written last counts.
+    A pair has several rows in a stack if a process was killed while it wrote the tile,
+    and the tile was computed again. Then the last row counts.
 
     Parameters
     ----------
@@ -163,25 +183,25 @@ def table_from_parts(out: str | Path, verify: bool = False) -> Table:
     """
     out = Path(out)
     redo = redo_rules(out)
-    parts, found, names = [], [np.zeros(0, np.int64)], set()
+    parts, part_keys, names = [], [np.zeros(0, np.int64)], set()
     for part, records in iterate_parts(out):
         shown = np.flatnonzero(_shown(records, part, redo))
         parts.append(part)
-        found.append(_distinct(_keys(records, shown)))
+        part_keys.append(_distinct(_keys(records, shown)))
         names.update(_stack_runs(records, shown)[0])
-    keys, order = _distinct(np.concatenate(found)), sorted(names)
+    keys, order = _distinct(np.concatenate(part_keys)), sorted(names)
     stacks = np.zeros((len(order), len(keys)), WINDOWS)
     stacks["part"] = -1
     numbers = {name: k for k, name in enumerate(order)}
     for number, part in enumerate(parts):
         records = read_index(out / part.name, part.layout)[: part.n_rows]
-        kept = _shown(records, part, redo)
+        valid = _shown(records, part, redo)
         if verify:
-            kept &= whole_rows(out / part.name, part.layout, records)
-        _enter(stacks, numbers, keys, records, np.flatnonzero(kept), number)
-    if verify:  # a pair of which every row is damaged is none, and so is a stack
-        there = stacks["part"] >= 0
-        of_stack, of_pair = (np.asarray(there.any(axis=k)) for k in (1, 0))
+            valid &= whole_rows(out / part.name, part.layout, records)
+        _enter(stacks, numbers, keys, records, np.flatnonzero(valid), number)
+    if verify:  # leave out pairs and stacks of which every row is damaged
+        present = stacks["part"] >= 0
+        of_stack, of_pair = (np.asarray(present.any(axis=k)) for k in (1, 0))
         if not (of_stack.all() and of_pair.all()):
             stacks, keys = stacks[np.ix_(of_stack, of_pair)], keys[of_pair]
             order = [name for name, some in zip(order, of_stack, strict=True) if some]
@@ -191,13 +211,13 @@ def table_from_parts(out: str | Path, verify: bool = False) -> Table:
 
 
 def _shown(records: np.ndarray, part: Part, redo: Sequence[Redo]) -> np.ndarray:
-    """Say which records are of correlations that a user may see."""
-    kept = counted(records, part.layout.session, redo)
-    kept &= (records["flags"] & MARKER) == 0
+    """Return which records are of stacks that users see."""
+    shown = counted(records, part.layout.session, redo)
+    shown &= (records["flags"] & MARKER) == 0
     letters = records.view(np.uint8).reshape(len(records), RECORD.itemsize)
     assert RECORD.fields is not None
-    kept &= letters[:, RECORD.fields["stack"][1]] != ord(".")  # see is_hidden
-    return np.asarray(kept)
+    shown &= letters[:, RECORD.fields["stack"][1]] != ord(".")  # see is_hidden
+    return np.asarray(shown)
 
 
 def _keys(records: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -217,7 +237,7 @@ def _distinct(keys: np.ndarray) -> np.ndarray:
 def _stack_runs(
     records: np.ndarray, rows: np.ndarray
 ) -> tuple[list[bytes], np.ndarray]:
-    """Return the stacks of rows, one for all that follow each other, and how many."""
+    """Return the stack of each group of consecutive rows, and the number of rows."""
     names = records["stack"][rows]
     if not len(names):
         return [], np.zeros(0, np.int64)
@@ -235,16 +255,16 @@ def _enter(
     rows: np.ndarray,
     part: int,
 ) -> None:
-    """Enter rows of a part into the table; of several of a pair the last one stays.
+    """Enter rows of a part into the table. Of several rows of a pair the last stays.
 
     Parameters
     ----------
     stacks
         Shape (n_stacks, n_pairs), written to.
     numbers, keys
-        What its rows and columns mean.
+        Stacks and pairs of its rows and columns.
     records, rows
-        Records of the part, and which of them to enter.
+        Records of the part, and the indices of those to enter.
     part
         Number of the part.
     """
@@ -257,22 +277,27 @@ def _enter(
     stacks[of_row, np.searchsorted(keys, _keys(records, rows))] = entries
 
 
-# ------------------------------------------------------------------ what is done
+# ------------------------------------------------------------------ finished tiles
 
 
 def finished_tiles(out: str | Path) -> set[Tile]:
-    """Return the tiles of which every row is on the disk, whole, and still counts.
+    """Return the tiles of which every row is on the disk, undamaged, and counts.
 
-    Parts that their writer could not close are read through and checked, row by row:
-    after a power failure a record may be on the disk and its data not.
+    The rows of parts that were not closed by their writer are read and checked: after
+    a power failure a record may be on the disk without its data.
+
+    Parameters
+    ----------
+    out
+        Folder of the run.
     """
     out = Path(out)
     redo = redo_rules(out)
     finished: set[Tile] = set()
     for part, records in iterate_parts(out):
-        records_now = counted(records, part.layout.session, redo)
-        ended = records[((records["flags"] & LAST) != 0) & records_now]
-        tiles = set(map(tuple, ended["tile"].tolist()))
+        valid = counted(records, part.layout.session, redo)
+        last = records[((records["flags"] & LAST) != 0) & valid]
+        tiles = set(map(tuple, last["tile"].tolist()))
         damaged = ~whole_rows(out / part.name, part.layout, records)
         tiles -= set(map(tuple, records["tile"][damaged].tolist()))
         finished |= tiles

@@ -1,4 +1,4 @@
-"""Reading rows of correlations out of the parts of a run."""
+"""The reader of rows of correlations in the parts of a run."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from xcorr_app.results.parts import Part
 
 __all__ = ["RowReader"]
 
-OPEN_FILES = 64
+OPEN_FILES = 64  # most files that are open at once; a process may open about 1000
 
 
 class RowReader:
-    """Reads rows that a table of `WINDOWS` names, and checks that they are whole.
+    """Reads the rows of a table of `WINDOWS`, and checks that they are undamaged.
 
-    Rows are read without the HDF5 library: it takes longer to open a file than to read
-    a row, and it refuses a file that is still growing or has lost its end.
+    Rows are read without the HDF5 library. The library takes longer to open a file than
+    to read a row, and refuses a file that is still written or has lost its end.
 
     Parameters
     ----------
     folder
         Folder of the run.
     parts
-        Its parts.
+        Parts of the run.
     n_lags, dtype
-        Form of a row.
+        Number and type of the samples of a row.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class RowReader:
         self.parts = parts
         self.n_lags = n_lags
         self.dtype = dtype
-        self._files: dict[int, int] = {}  # descriptors, kept for more rows
+        self._files: dict[int, int] = {}  # descriptors of open files by part
 
     def read(self, windows: np.ndarray) -> np.ndarray:
         """Return the rows, shape (n, n_lags).
@@ -49,7 +49,7 @@ class RowReader:
         Raises
         ------
         DataError
-            If a part is missing or a row is not what was written.
+            If a part is missing or a row is damaged.
         """
         data = np.empty((len(windows), self.n_lags), self.dtype)
         begin = 0
@@ -102,7 +102,7 @@ class RowReader:
 
 
 def _end_of_run(windows: np.ndarray, begin: int) -> int:
-    """Return where the rows that follow ``begin`` in its part end."""
+    """Return the end of the consecutive rows that start at ``begin``."""
     part, row = windows["part"], windows["row"]
     end = begin + 1
     while end < len(windows) and (

@@ -1,8 +1,8 @@
-"""The description of a run: ``OUT/run.json``, rewritten whole at each start of it.
+"""The description of a run: ``OUT/run.json``, written again at each start of the run.
 
-A run may be started several times: to go on after it was broken off, or to add new
-days and stations. It keeps its identity, its channel table only grows, and each start
-is a *session*, counted from 1. Parts tell the session in which they were written.
+A run can be started several times: to resume it after an interruption, or to add days
+and stations. Its identity stays, and its channel table only grows. Each start is a
+*session*, counted from 1. Each part has the number of the session that wrote it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SOFTWARE = ("dispel4py-seismo", "numpy", "scipy", "obspy", "h5py")
 
 
 class Located(Protocol):
-    """What a channel must tell: `seismo_pes.metadata.stations.Channel` does."""
+    """A channel with coordinates, as `seismo_pes.metadata.stations.Channel`."""
 
     @property
     def id(self) -> str: ...
@@ -61,7 +61,7 @@ class Located(Protocol):
 
 @dataclass(frozen=True)
 class Redo:
-    """Rows that no longer count: their inputs changed after they were written.
+    """A rule by which rows no longer count: their data changed after they were written.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Redo:
 
 @dataclass(frozen=True, kw_only=True)
 class RunInfo(RunRecord):
-    """What is the same for all rows of a run: the contents of ``run.json``.
+    """The description of a run, which all its rows share: ``run.json``.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class RunInfo(RunRecord):
     division
         How the run is divided, see `xcorr_app.planning.division.Division.to_dict`.
     redo
-        Rows that no longer count.
+        The rules by which rows no longer count.
     """
 
     channels: np.ndarray
@@ -107,15 +107,15 @@ class RunInfo(RunRecord):
         return (np.arange(self.n_lags) - self.n_lags // 2) / self.sampling_rate_hz
 
     def about(self) -> str:
-        """Return what every file of the run tells of it, as JSON."""
-        told = {
+        """Return the description that every file of the run contains, as JSON."""
+        description = {
             "run_id": self.run_id,
             "created": self.created,
             "software": self.software,
             "config": self.config,
             "lag_axis": _lag_axis(self),
         }
-        return json.dumps(told)
+        return json.dumps(description)
 
 
 # ------------------------------------------------------------------ making a run
@@ -132,29 +132,29 @@ def create_run(
     division: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> RunInfo:
-    """Make the folder of a run and describe the run in it, before any row is written.
+    """Make the folder of a run, and describe the run in it.
 
     Parameters
     ----------
     out
-        The folder; made if it is not there.
+        The folder, which is made if it does not exist.
     config
-        Anything that JSON can hold.
+        The options; anything that JSON can hold.
     channels
-        The channel table, in the order that pair indices mean.
+        The channel table, into which pairs are indices.
     sampling_rate_hz, n_lags
         The lag axis; ``n_lags`` is odd.
     dtype
         ``"float32"`` or ``"float64"``.
     division
-        How the run is divided; anything that JSON can hold.
+        The division of the run; anything that JSON can hold.
     overwrite
-        Remove the results that the folder holds already.
+        Remove earlier results in the folder.
 
     Raises
     ------
     ParameterError
-        If ``out`` holds results already, cannot be a folder, or the lag axis is
+        If ``out`` has results already, cannot be a folder, or the lag axis is
         impossible.
     """
     if n_lags < 1 or n_lags % 2 == 0 or not sampling_rate_hz > 0:
@@ -178,9 +178,16 @@ def create_run(
 
 
 def new_session(run: RunInfo, how: str, **changes: Any) -> RunInfo:
-    """Return a run that is started once more, ``how`` being ``resume`` or ``update``.
+    """Return the description of a run that is started again.
 
-    The rest are fields that change with it.
+    Parameters
+    ----------
+    run
+        The description of earlier starts.
+    how
+        ``resume`` or ``update``.
+    changes
+        Other fields that change.
     """
     return run.start_again(how, SOFTWARE, **changes)
 
@@ -205,7 +212,7 @@ def _make_room(out: Path, overwrite: bool) -> None:
 
 
 def write_run(out: str | Path, run: RunInfo) -> None:
-    """Write ``run.json``, whole or not at all."""
+    """Write ``run.json``. The earlier file is replaced when the new one is complete."""
     content = {
         "lag_axis": _lag_axis(run),
         "dtype": run.dtype,
@@ -222,7 +229,7 @@ def read_run(out: str | Path) -> RunInfo:
     Raises
     ------
     DataError
-        If it is not what `write_run` wrote.
+        If `write_run` did not write the file.
     """
     fields, content = read_record(out, RUN_FORMAT, RUN_VERSION)
     try:

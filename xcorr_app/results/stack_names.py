@@ -1,8 +1,9 @@
-"""Names of stacks: a period, and a filter band where a run has several.
+"""Names of stacks: an interval, and a filter band where a run has several.
 
-A period is ``all``, a day ``2022-05-17``, an hour ``2022-05-17T06``, a window
-``2022-05-17T06:30:00``, or a moving stack ``2022-05-17T00:00:00~432000s``: so many
-seconds from there. ``2022-05-17@0.1-0.5Hz`` is a day of one band.
+An interval is ``all``, a day ``2022-05-17``, an hour ``2022-05-17T06``, a window
+``2022-05-17T06:30:00``, or a moving stack ``2022-05-17T00:00:00~432000s``, which
+starts at this time and lasts these seconds. ``2022-05-17@0.1-0.5Hz`` is a day of one
+band.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dispel4py.errors import ParameterError
 
 __all__ = ["UNITS", "band_name", "bands_of", "full_name", "over_time", "unit_of"]
 
-# Longest first: of several that a run keeps, the first there is the usual one.
+# Longest first: the first of these that a run has is the usual one.
 UNITS = ("moving", "day", "hour", "window")
 
 _DAY = r"\d{4}-\d\d-\d\d"
@@ -30,30 +31,30 @@ _BAND = re.compile(f"{_NUMBER}-{_NUMBER}Hz")
 
 
 class _Stacked(Protocol):
-    """What has stacks: a `Store`."""
+    """Results with stacks, such as a `Store`."""
 
     @property
     def stacks(self) -> Sequence[str]: ...
 
 
 def split(name: str) -> tuple[str, str]:
-    """Return period and band; the band is "" where there is none.
+    """Return interval and band; the band is "" for a stack without one.
 
     >>> split("2022-05-17@0.1-0.5Hz"), split("all")
     (('2022-05-17', '0.1-0.5Hz'), ('all', ''))
     """
-    period, _, band = name.partition("@")
-    return period, band
+    interval, _, band = name.partition("@")
+    return interval, band
 
 
 def unit_of(name: str) -> str:
-    """Return what the period of a stack is: one of `UNITS`, or "".
+    """Return the unit of the interval of a stack: one of `UNITS`, or "".
 
     >>> [unit_of(name) for name in ("2022-05-17@1-2Hz", "2022-05-17T06", "all")]
     ['day', 'hour', '']
     """
-    period, _ = split(name)
-    return next((unit for unit in UNITS if _FORMS[unit].fullmatch(period)), "")
+    interval, _ = split(name)
+    return next((unit for unit in UNITS if _FORMS[unit].fullmatch(interval)), "")
 
 
 def band_name(low_hz: float, high_hz: float) -> str:
@@ -71,8 +72,8 @@ def band_hz(name: str) -> tuple[float, float] | None:
     >>> band_hz("all@0.1-2Hz")
     (0.1, 2.0)
     """
-    found = _BAND.fullmatch(split(name)[1])
-    return None if found is None else (float(found[1]), float(found[2]))
+    match = _BAND.fullmatch(split(name)[1])
+    return None if match is None else (float(match[1]), float(match[2]))
 
 
 def bands_of(stacks: Iterable[str]) -> list[str]:
@@ -92,15 +93,16 @@ def summary_of(stacks: Iterable[str]) -> list[str]:
     ['all', '2 of days, 2022-05-17 to 2022-05-18', 'in the bands 1-2Hz, 2-4Hz']
     """
     names = list(stacks)
-    periods = sorted({split(name)[0] for name in names})
-    lines = [period for period in periods if not unit_of(period)]
+    intervals = sorted({split(name)[0] for name in names})
+    lines = [interval for interval in intervals if not unit_of(interval)]
     for unit in UNITS:
-        found = [period for period in periods if unit_of(period) == unit]
-        if len(found) == 1:
-            lines.append(found[0])
-        elif found:
+        names_of_unit = [name for name in intervals if unit_of(name) == unit]
+        if len(names_of_unit) == 1:
+            lines += names_of_unit
+        elif names_of_unit:
             kind = "moving" if unit == "moving" else f"of {unit}s"
-            lines.append(f"{len(found):,} {kind}, {found[0]} to {found[-1]}")
+            first, *_, last = names_of_unit
+            lines.append(f"{len(names_of_unit):,} {kind}, {first} to {last}")
     bands = bands_of(names)
     return [*lines, f"in the bands {', '.join(bands)}"] if bands else lines
 
@@ -110,32 +112,32 @@ def full_name(
     stack: str | None = None,
     band: tuple[float, float] | None = None,
 ) -> str | None:
-    """Return the name of the stack that is meant by a period and a band.
+    """Return the name of the stack of an interval and a band.
 
     Parameters
     ----------
     store
-        What has the stacks.
+        Results with stacks.
     stack
-        Period, with or without its band; by default ``all``.
+        Interval, with or without a band; by default ``all``.
     band
         In Hz; by default the lowest, if there are several.
 
     Returns
     -------
     str or None
-        None where it is the usual one.
+        None for the usual stack.
 
     Raises
     ------
     ParameterError
-        If there is no such band, or two are named.
+        If the results do not have the band, or two bands are named.
     """
     bands = bands_of(store.stacks)
     named = band_name(*band) if band else ""
     if named and named not in bands:
-        there = ", ".join(bands) or "one band only, without a name"
-        raise ParameterError(f"--band {band[0]:g} {band[1]:g}: there is {there}")  # type: ignore[index]
+        known = ", ".join(bands) or "one band only, without a name"
+        raise ParameterError(f"--band {band[0]:g} {band[1]:g}: there is {known}")  # type: ignore[index]
     if stack is not None and "@" in stack:
         if named and split(stack)[1] != named:
             raise ParameterError(f"--stack {stack}: is not of --band {named}")
@@ -146,16 +148,16 @@ def full_name(
 
 
 def over_time(stacks: Iterable[str], like: str, unit: str | None = None) -> list[str]:
-    """Return the stacks of one unit of time and the band of another, in their order.
+    """Return the stacks of one unit of time in the band of another stack, sorted.
 
     Parameters
     ----------
     stacks
         Names.
     like
-        A stack of the band that is wanted.
+        A stack whose band is wanted.
     unit
-        One of `UNITS`; by default the first of them that there is.
+        One of `UNITS`; by default the first of them that the stacks have.
 
     Examples
     --------
@@ -167,5 +169,5 @@ def over_time(stacks: Iterable[str], like: str, unit: str | None = None) -> list
     for name in stacks:
         if split(name)[1] == band:
             units.setdefault(unit_of(name), []).append(name)
-    chosen = unit or next((one for one in UNITS if one in units), "")
+    chosen = unit or next((name for name in UNITS if name in units), "")
     return sorted(units.get(chosen, [])) if chosen else []
