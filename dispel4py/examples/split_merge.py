@@ -12,7 +12,7 @@ from dispel4py.workflow_graph import WorkflowGraph
 
 
 class EvenOdd(GenericPE):
-    """Sends even numbers one way, odd ones another."""
+    """Writes even numbers to one output, odd numbers to the other."""
 
     def __init__(self) -> None:
         GenericPE.__init__(self)
@@ -21,13 +21,13 @@ class EvenOdd(GenericPE):
         self._add_output("odd")
 
     def process(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Choose the way of one number."""
+        """Choose the output of one number."""
         number = inputs["input"]
         return {"odd" if number % 2 else "even": number}
 
 
 class Label(GenericPE):
-    """Says what arrives, wherever it comes from."""
+    """Writes each item as text, with the name of its input."""
 
     def __init__(self) -> None:
         GenericPE.__init__(self)
@@ -36,7 +36,7 @@ class Label(GenericPE):
         self._add_output("output")
 
     def process(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Name the input that one item came by."""
+        """Write one item as text."""
         ((port, item),) = inputs.items()
         return {"output": f"{port}: {item}"}
 

@@ -1,4 +1,4 @@
-"""Mean and spread of many numbers, added up in parallel and then in one place.
+"""Mean and standard deviation of many numbers, added up in parallel.
 
 ``dispel4py multi dispel4py.examples.statistics -n 5 -i 10``
 """
@@ -22,7 +22,7 @@ class RandomNumbers(ProducerPE):
         self.seed = seed
 
     def preprocess(self) -> None:
-        """Begin the row of numbers."""
+        """Make the generator of random numbers."""
         self.random = random.Random(self.seed)
 
     def _process(self, inputs: Any) -> None:
@@ -31,7 +31,7 @@ class RandomNumbers(ProducerPE):
 
 
 class PartialSums(GenericPE):
-    """Number, sum and sum of squares of what comes to this instance."""
+    """Number, sum and sum of squares of the items of this instance."""
 
     def __init__(self) -> None:
         GenericPE.__init__(self)
@@ -54,7 +54,7 @@ class PartialSums(GenericPE):
 
 
 class Statistics(GenericPE):
-    """Adds the sums of all instances up: ``'global'`` brings them to one place."""
+    """Adds up the sums of all instances; ``'global'`` sends them to one instance."""
 
     def __init__(self) -> None:
         GenericPE.__init__(self)

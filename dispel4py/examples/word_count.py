@@ -1,4 +1,4 @@
-"""Count words, each word in one place: group-by, and results at the end.
+"""Count words, each word in one instance: group-by, and results at the end.
 
 ``dispel4py multi dispel4py.examples.word_count -n 4``
 """
@@ -41,7 +41,7 @@ class Words(GenericPE):
 
 
 class Count(GenericPE):
-    """Adds the numbers of each word up; the same word comes to the same instance."""
+    """Adds up the numbers of each word; equal words go to the same instance."""
 
     def __init__(self) -> None:
         GenericPE.__init__(self)

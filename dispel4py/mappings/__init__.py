@@ -19,7 +19,7 @@ REGISTRY = {
 
 
 def available() -> dict[str, str]:
-    """Return name to ``module:class`` of every mapping that is known."""
+    """Return ``module:class`` of every known mapping, by name."""
     from importlib.metadata import entry_points  # slow to import, seldom needed
 
     others = {e.name: e.value for e in entry_points(group="dispel4py.mappings")}
@@ -72,7 +72,7 @@ def get_mapping(name: str, **given: Any) -> Mapping:
 
 
 def _refusal(option: str, name: str, known: list[str]) -> str:
-    """Say which mappings have an option that the mapping ``name`` does not have."""
+    """Return the message about an option that the mapping ``name`` does not have."""
     owners = [
         repr(other)
         for other in REGISTRY
@@ -89,7 +89,8 @@ def _refusal(option: str, name: str, known: list[str]) -> str:
 def place() -> Place:
     """Return the place of this process among those that a launcher started.
 
-    The mappings of this package are asked. Without a launcher it is one of one.
+    Only the mappings of this package are asked. Without a launcher the process is the
+    only one.
 
     >>> place().size
     1

@@ -1,4 +1,4 @@
-"""What a mapping is: it checks a plan, then executes it."""
+"""The interface of mappings."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ class Mapping(ABC):
 
     A mapping is one module with one subclass, and one line in the registry of
     `dispel4py.mappings`; it must pass ``tests/mappings/test_conformance.py``. Commands
-    import the module of every mapping, for their options: it imports what executes a
-    plan only when it is used.
+    import the modules of all mappings, for their options. So such a module is light: it
+    imports the modules that execute a plan when they are needed.
 
     Attributes
     ----------
     name : str
-        By which users ask for the mapping.
+        Name by which users ask for the mapping.
     Options : type
         Its options: a subclass of `dispel4py.mappings.options.Options`.
     launcher : str
-        How users start a command in N processes by hand, such as ``mpiexec -n N``; ""
-        if the mapping starts the processes itself.
+        The command that starts other commands in N processes, such as ``mpiexec -n N``;
+        "" if the mapping starts its processes itself.
     in_one_process : bool
-        Whether all runs in the calling process, one item at a time.
+        Whether a run takes place in the calling process, one item at a time.
     start_s : float
         Seconds that it takes to start the processes, for estimates.
     """
@@ -74,7 +74,7 @@ class Mapping(ABC):
 
     @classmethod
     def summary(cls) -> str:
-        """Return what the mapping does, in a line."""
+        """Return a description of the mapping, in one line."""
         return (cls.__doc__ or "").strip().partition("\n")[0]
 
     @classmethod  # noqa: B027 - most run anywhere
@@ -102,7 +102,7 @@ class Mapping(ABC):
     def joined(cls) -> Place | None:
         """Return the place of this process, if a launcher of this mapping started it.
 
-        Launchers leave variables in the environment that say so.
+        The variables that launchers set in the environment tell it.
         """
         return None
 
@@ -120,7 +120,7 @@ class Mapping(ABC):
         n : int
             How many processes.
         command : sequence of str
-            What each of them runs, the program first.
+            The command of each process, the program first.
 
         Returns
         -------
@@ -167,15 +167,15 @@ class Mapping(ABC):
 
     @property
     def is_root(self) -> bool:
-        """Whether this process is the one that tells of the run."""
+        """Whether this process reports the run."""
         return True
 
     def share(self, make: Callable[[], Shared]) -> Shared:
-        """Return ``make()``, called once however many processes run this program."""
+        """Return ``make()``, which is called once for all processes of the program."""
         return make()
 
     def check(self, plan: Plan) -> None:  # noqa: B027 - most need no check
-        """Raise before anything starts if ``plan`` cannot be executed here."""
+        """Raise `PlanError`, before anything starts, if a plan cannot be executed."""
 
     @abstractmethod
     def execute(
@@ -187,7 +187,7 @@ class Mapping(ABC):
         ----------
         plan : Plan
         inputs : dict
-            Instance (by index) to what it is given.
+            Instance (by index) to its inputs.
         observers : Observers
 
         Raises

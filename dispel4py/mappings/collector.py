@@ -1,4 +1,4 @@
-"""Where what a run gives comes together."""
+"""The place where the results of a run come together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dispel4py.result import ProcessReport, RunResult, with_earlier_life
 
 
 class Collector:
-    """Gathers what a run gives: outputs that lead nowhere, counts, failures.
+    """Gathers the results of a run: items of unconnected outputs, counts, failures.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Collector:
         self._failed = observers.listener("failed")
         self._dead_letters = dead_letters
         self._reports: dict[int, ProcessReport] = {}
-        self._earlier: dict[int, ProcessReport] = {}  # of lives that ended early
+        self._earlier: dict[int, ProcessReport] = {}  # reports of killed workers
         self._restarts: Counter[int] = Counter()
         for k, pe in enumerate(plan.pes):
             for port in plan.unconnected_outputs(k):
@@ -100,9 +100,9 @@ class Collector:
         process : int
             The process of the worker.
         kind : int
-            One of the kinds of messages of `dispel4py.mappings.channel`.
+            One of the kinds of messages of `dispel4py.mappings.wire`.
         *content : object
-            What a message of this kind holds.
+            The rest of the message.
         """
         if kind in (FAILED, GIVEN_UP):
             if kind == GIVEN_UP:
@@ -122,7 +122,7 @@ class Collector:
             self._progress(self._totals())
 
     def start_again(self, process: int) -> None:
-        """Note that another worker takes the place of one that was killed."""
+        """Note that a killed worker is started again."""
         self._restarts[process] += 1
         if process in self._reports:
             self._earlier[process] = self._reports[process]
@@ -133,7 +133,7 @@ class Collector:
             append_letter(self._dead_letters, DeadLetter(failure, item))
 
     def finish(self, seconds: float) -> RunResult:
-        """Return the result, complete."""
+        """Return the complete result."""
         self.result.counts = {
             pe: (count.n_in, count.n_out) for pe, count in self._totals().items()
         }
@@ -144,10 +144,10 @@ class Collector:
     def _totals(self) -> dict[str, Count]:
         total = {pe.id: Count() for pe in self._plan.pes}
         for report in self._reports.values():
-            for one in report.instances:
-                new = (one.n_in, one.n_out, one.n_waiting, one.n_failed)
-                old = total[one.pe_id]
-                total[one.pe_id] = Count(
+            for work in report.instances:
+                new = (work.n_in, work.n_out, work.n_waiting, work.n_failed)
+                old = total[work.pe_id]
+                total[work.pe_id] = Count(
                     *(a + b for a, b in zip(old, new, strict=True))
                 )
         return total

@@ -1,9 +1,9 @@
-"""Who answers for an item when a worker is killed: with ``--restart-workers`` only.
+"""Custody of items, so that none is lost with a killed worker (``--restart-workers``).
 
-A sender keeps each batch until nothing is left of it: it was worked off, and so was all
-that came of it, down to where the stream ends. Whatever is in the hands of workers that
-die, also of several at once, can then be given again to those that take their places.
-What these wrote before may so be there twice: at least once, not exactly once.
+A sender keeps each batch until it is settled: the batch, and all items that were made
+of it, have been processed to the end of the stream. So the batches of workers that die,
+also of several at once, can be sent again to the workers that replace them. Items that
+a killed worker had written may then arrive twice: at least once, not exactly once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dispel4py.mappings.wire import SETTLED, Key, pack
 
 @dataclass
 class _Owed:
-    """A batch that was worked off, and the last batches that may have come of it."""
+    """A processed batch, and the last batches that may hold items made of it."""
 
     sender: int
     key: Key
@@ -26,7 +26,7 @@ class _Owed:
 
 
 class Custody:
-    """What one process has worked off, and of which something is under way."""
+    """The processed batches of one process that are not settled."""
 
     def __init__(self, post: Post) -> None:
         self._post = post
@@ -35,20 +35,20 @@ class Custody:
     def take(
         self, sender: int, key: Key, serial: int, channels: Iterable[Channel]
     ) -> bool:
-        """Return whether a batch is settled: nothing that came of it is under way.
+        """Return whether a batch is settled: no item made of it is under way.
 
-        If it is not, its sender is told later.
+        If it is not settled, its sender is informed later.
 
         Parameters
         ----------
         sender : int
             The process that sent the batch.
         key : Key
-            The channel that it came by.
+            The channel of the batch.
         serial : int
-            Its number there.
+            Its number in the channel.
         channels : iterable of Channel
-            Where something may have gone that came of it; it has been flushed.
+            The channels, flushed, of items that may have been made of it.
         """
         came_of_it = [(c, c.last_serial) for c in channels if not c.is_settled]
         if came_of_it:
@@ -56,7 +56,7 @@ class Custody:
         return not came_of_it
 
     def look(self) -> None:
-        """Tell the senders of batches of which nothing is left any more."""
+        """Inform the senders of batches that are settled now."""
         still_owed = []
         for owed in self._owed:
             if all(c.is_settled_to(serial) for c, serial in owed.came_of_it):

@@ -31,7 +31,7 @@ class MPI(Mapping):
 
     @classmethod
     def require(cls) -> None:
-        """Raise if there is no MPI library; MPI is not started."""
+        """Check that there is an MPI library; MPI is not started."""
         from dispel4py.mappings.mpi_world import mpi_library
 
         mpi_library()
@@ -110,13 +110,13 @@ class MPI(Mapping):
         return _world().rank == 0
 
     def share(self, make: Callable[[], Shared]) -> Shared:
-        """Return what ``make()`` gives on rank 0, where alone it is called."""
+        """Return the value of ``make()``, which is called on rank 0 only."""
         return _world().share(make)
 
     def execute(
         self, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> RunResult:
-        """Do this rank's part; return when all ranks have done theirs."""
+        """Do the part of this rank; return when all ranks have done theirs."""
         from dispel4py.mappings.mpi_run import run_rank
 
         return run_rank(plan, inputs, observers, self.options)

@@ -1,13 +1,13 @@
 """Frames over MPI.
 
-A frame is one small message, and one for each large buffer beside it. The small one
-says how large the others are; they are found by their order, which MPI keeps between
+A frame is one small message, and one message for each large buffer. The small message
+has the sizes of the others, which are identified by their order: MPI keeps it between
 two ranks. No call here blocks for another rank. Two threads of a rank use the post, but
 one at a time is in a call of MPI.
 
-Between ranks of one host large buffers go through memory of ours that both have mapped
-(`dispel4py.mappings.segments`), and the small message says where they are: what MPI
-libraries do there costs several times as much.
+Between ranks of one host large buffers go through files that both have mapped
+(`dispel4py.mappings.segments`), and the small message has their path: this is several
+times as fast as MPI libraries.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ _COUNT, _SIZE = struct.Struct("<I"), struct.Struct("<Q")
 _NOTHING_LARGE = _COUNT.pack(0)
 _HEAD_IS_LARGE = 1 << 31
 _IN_SEGMENT = 1 << 30
-#: A longer head travels as a large buffer.
+#: A longer head is sent as a large buffer.
 _LONGEST_HEAD = 48 * 1024
-#: MPI counts to 2 GiB in older versions.
+#: Bytes of one message; older versions of MPI count to 2 GiB.
 _PIECE = 1 << 30
+#: Looks at MPI before a waiting rank sleeps.
 _YIELDS = 20
+#: Pauses of a waiting rank, in seconds.
 _SHORTEST_NAP, _LONGEST_NAP = 20e-6, 1e-3
-#: Naps grow slowly: nobody sleeps longer than a quarter of the time waited so far.
+#: Pauses grow slowly: none is longer than a quarter of the time waited so far.
 _NAP_GROWTH = 1.25
 
 
@@ -53,7 +55,7 @@ class MPIPost:
     library : module
         ``mpi4py.MPI``.
     comm : communicator
-        Nobody else may use it.
+        For this post alone.
     neighbours : collection of int
         Ranks on this host.
     arena : Arena, optional
@@ -119,15 +121,15 @@ class MPIPost:
 
     @property
     def is_behind(self) -> bool:
-        """Whether MPI has taken no copy yet of something that was sent."""
+        """Whether MPI has not finished all sends."""
         return bool(self._leaving)
 
     def catch_up(self) -> None:
-        """Let MPI go on with what was sent."""
+        """Let MPI go on with unfinished sends."""
         self._settle_all()
 
     def deliver(self, timeout_s: float) -> None:
-        """Wait until all that was sent has left."""
+        """Wait until MPI has finished all sends."""
         deadline = time.monotonic() + timeout_s
         rest = naps(_LONGEST_NAP)
         while self._settle_all() and time.monotonic() < deadline:
@@ -147,7 +149,7 @@ class MPIPost:
             del self._leaving[destination]
 
     def _settle_all(self) -> bool:
-        """Let go of what has left; return whether anything has not."""
+        """Drop finished sends; return whether any is unfinished."""
         with self._lock:
             for destination in list(self._leaving):
                 self._settle(destination)
@@ -158,8 +160,8 @@ class MPIPost:
     def receive(self, timeout_s: float) -> Frame | None:
         """Return the next frame, or None if none comes within the time.
 
-        Frames of one rank come in the order in which it sent them. There may be more
-        ranks than cores: a rank that waits soon sleeps, at first for moments.
+        Frames of one rank arrive in the order of sending. As there may be more ranks
+        than cores, a waiting rank soon sleeps, at first for moments.
         """
         frame = self._next()
         if frame is not None or timeout_s <= 0:
@@ -178,7 +180,7 @@ class MPIPost:
         return frame
 
     def _next(self) -> Frame | None:
-        """Return a frame that is there."""
+        """Return a frame that has arrived."""
         with self._lock:
             return self._look()
 
@@ -206,7 +208,7 @@ class MPIPost:
         return None
 
     def _open(self, message: Any) -> Frame | None:
-        """Receive a small message; None if its frame is not complete with it."""
+        """Receive a small message; None if its frame has further messages."""
         source, size = self._status.source, self._status.count
         if size > len(self._inbox):
             self._inbox = bytearray(size)
@@ -236,7 +238,7 @@ class MPIPost:
         return None
 
     def _from_segment(self, source: int, where: bytes) -> Frame | None:
-        """Open a frame in shared memory; None if others of its rank come first."""
+        """Open a frame in shared memory; None if earlier frames of its rank are due."""
         assert self._arena is not None
         frame = Frame(source, *self._arena.framed(where))
         if source not in self._arriving:

@@ -46,7 +46,7 @@ def run_rank(
     ----------
     plan : Plan
     inputs : dict
-        Instance (by index) to what it is given.
+        Instance (by index) to its inputs.
     observers : Observers
     options : Options
 

@@ -100,7 +100,7 @@ class Multi(Mapping):
     def execute(
         self, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> RunResult:
-        """Start the workers, gather what they send, and end them whatever happens."""
+        """Start the workers, gather what they send, and end them in any case."""
         from dispel4py.mappings.multi_run import run_crew
 
         return run_crew(plan, inputs, observers, self.options, self.options.method)

@@ -83,7 +83,7 @@ def run_crew(
     ----------
     plan : Plan
     inputs : dict
-        Instance (by index) to what it is given.
+        Instance (by index) to its inputs.
     observers : Observers
     options : Options
     method : str

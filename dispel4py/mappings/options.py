@@ -1,7 +1,7 @@
 """The options of a run: each declared once, for Python and for the command line.
 
-An option is a field of a dataclass. Those of every mapping are in `Options`; a mapping
-that has more declares them in a subclass of its own.
+An option is a field of a dataclass. `Options` has the options of every mapping, and a
+mapping with further options declares them in a subclass.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def option(
 ) -> Any:
     """Declare a field that is an option of the command line, too.
 
-    The name of the field is that of the option, and its type is that of the value: a
-    bool is a switch, others (``int | None``, ``str``) take one word.
+    The field gives the option its name and type: a bool is a switch, other types
+    (``int | None``, ``str``) take one word.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def option(
     text : str
         The help.
     metavar : str, optional
-        What stands for the value in the help.
+        Word for the value in the help.
     choices : sequence of str
         The only values, if there are few.
 
@@ -53,12 +53,12 @@ class Options:
     Attributes
     ----------
     on_error : str
-        What to do when a PE fails on an item: ``stop``, ``skip`` or ``retry:K``. A PE's
-        own ``on_error`` counts first.
+        Policy for an item on which a PE fails: ``stop``, ``skip`` or ``retry:K``. The
+        attribute ``on_error`` of a PE takes precedence.
     dead_letters : str, optional
         File for the items that are given up.
     item_timeout_s : float, optional
-        How long a PE may work on one item.
+        Longest time of a PE on one item.
     measure : bool
         Measure how long each PE is busy.
 

@@ -1,4 +1,4 @@
-"""A flight recorder: what a process was working on, readable after its death."""
+"""A flight recorder: the present work of a process, readable after its death."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _INSTANCE, _ITEM, _LENGTH, _IS_SOURCE, _SINCE, _N_IDLE = range(6)
 
 
 class FlightRecorder:
-    """Notes the instance and item in hand in a small shared file.
+    """Notes the present instance and item of a process in a small shared file.
 
-    Noting costs a few tens of nanoseconds: the item itself stays in the bytes of the
-    batch that it came in, which are copied once per batch.
+    A note costs a few tens of nanoseconds: the item itself stays in the bytes of its
+    batch, which are copied once per batch.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -37,11 +37,11 @@ class FlightRecorder:
         self._cells[_INSTANCE] = -1
 
     def since(self, monotonic_ns: int) -> None:
-        """Note when the bounded call in hand began; 0 if there is none."""
+        """Note the start of the present bounded call; 0 if there is none."""
         self._cells[_SINCE] = monotonic_ns
 
     def waited(self, is_in_vain: bool) -> None:
-        """Note that the process waited for a frame, and whether none came."""
+        """Note that the process waited for a frame, and whether it waited in vain."""
         self._cells[_N_IDLE] = self._cells[_N_IDLE] + 1 if is_in_vain else 0
 
     def source(self, instance: int, inputs: Any) -> None:
@@ -70,7 +70,7 @@ class FlightRecorder:
         instance : int
             The instance, by index.
         frame : Frame
-            The batch as it arrived: from it the record tells the item later.
+            The batch as it arrived; the record keeps it, to name the item later.
         items : list
         invoke_all : callable
             Gives all items to the instance.
@@ -120,7 +120,7 @@ def seconds_in_call(path: str | Path) -> float:
 
 
 def waits_in_vain(path: str | Path) -> int:
-    """Return how often in a row the process of a record has waited for nothing."""
+    """Return how often in a row the process of a record has waited in vain."""
     return _cell(path, _N_IDLE)
 
 
@@ -178,7 +178,7 @@ def _item_of(
 
 
 def cause_of_death(exitcode: int | None, by_kernel: bool = False) -> str:
-    """Say in words how a process ended.
+    """Return in words how a process ended.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Memory shared between processes, as files that are mapped and used again.
+"""Memory shared between processes: files that are mapped and used again.
 
-Each segment belongs to the process that made it. Its first byte says whether a receiver
-still uses the content: an array that arrived lies in the segment, without a copy. When
-the receiver has dropped it, the owner uses the segment again. A run keeps all its
-segments in one folder, so that removing the folder removes them all, also after a
+Each segment belongs to the process that made it. Its first byte is a flag that a
+receiver still uses the content: a received array lies in the segment, without a copy.
+When the receiver has dropped the array, the owner uses the segment again. A run keeps
+all its segments in one folder, so that all are removed with the folder, also after a
 process was killed.
 """
 
@@ -23,15 +23,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+#: Bytes before the buffers: the flag, and room up to the first aligned address.
 _HEADER = 64
+#: Bytes of the smallest segment; many small messages share a few sizes.
 _SMALLEST = 1 << 16
+#: Buffers begin at multiples of this number of bytes: a line of the cache.
 _ALIGNED = 64
+#: Bytes of the longest head that is sent beside the segment, and not within it.
 _LONGEST_HEAD = 16 * 1024
 _FREE, _FULL = 0, 1
-#: How many segments are looked at for one that is free.
+#: Segments that are examined in the search for a free one; then a new one is made.
 _MOST_LOOKS = 64
-#: A process that keeps more than so many gets copies of what comes beyond: the system
-#: maps a limited number of files into a process.
+#: Segments that a process keeps; it gets copies of further ones, as the system maps a
+#: limited number of files into a process.
 _MOST_KEPT = 1000
 
 
@@ -39,7 +43,7 @@ def _rounded(size: int) -> int:
     return -(-size // _ALIGNED) * _ALIGNED
 
 
-# All pages at once: one by one, each at its first touch, takes several times as long.
+# All pages at once: mapping each page at its first use takes several times as long.
 _MAP = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
 
@@ -54,7 +58,6 @@ class Segment:
     """
 
     def __init__(self, path: str, size: int = 0) -> None:
-        """Map ``path``; make it with room for ``size`` bytes if size is given."""
         self.path = path
         flags = os.O_RDWR | (os.O_CREAT | os.O_EXCL if size else 0)
         descriptor = os.open(path, flags, 0o600)
@@ -75,7 +78,7 @@ class Segment:
 
     @property
     def is_free(self) -> bool:
-        """Whether nobody uses the content."""
+        """Whether no process uses the content."""
         return self._map[0] == _FREE
 
     def fill(self, buffers: Sequence[Any]) -> None:
@@ -102,15 +105,16 @@ class Segment:
         """
         self._kept = kept
         kept.add(self)
-        found, at = [], _HEADER
+        buffers, at = [], _HEADER
         for size in sizes:
-            # Of a slice of a memoryview numpy would keep only the map; it keeps this.
+            # numpy keeps a reference to this object, which a slice of a memoryview
+            # would not have: it would keep the map only
             lent = (ctypes.c_ubyte * size).from_buffer(self._map, at)
             self._lent.append(weakref.ref(lent, self._returned))
-            found.append(memoryview(lent).cast("B"))
+            buffers.append(memoryview(lent).cast("B"))
             at += _rounded(size)
-        self._n_lent = len(found)
-        return found
+        self._n_lent = len(buffers)
+        return buffers
 
     def _returned(self, reference: weakref.ref[Any]) -> None:
         self._n_lent -= 1
@@ -126,7 +130,7 @@ class Segment:
 
 
 class Arena:
-    """The segments of one process: made on demand, used again when empty.
+    """The segments of one process, made on demand and used again.
 
     Parameters
     ----------
@@ -154,20 +158,20 @@ class Arena:
         Returns
         -------
         bytes
-            What the receiver needs to know.
+            Path and sizes, for the receiver.
         """
         if buffers and len(head) <= _LONGEST_HEAD:
             return pickle.dumps((*self.send(buffers), head), 5)
         return pickle.dumps((*self.send([head, *buffers]), None), 5)
 
     def framed(self, text: Any) -> tuple[bytes, list[memoryview]]:
-        """Return head and buffers of what another process's `frame` said."""
+        """Return head and buffers of a frame that another process copied by `frame`."""
         path, sizes, head = pickle.loads(text)
         buffers = self.receive(path, sizes)
         return (bytes(buffers.pop(0)), buffers) if head is None else (head, buffers)
 
     def send(self, buffers: Sequence[Any]) -> tuple[str, list[int]]:
-        """Copy ``buffers`` into a segment; return what the receiver needs to know."""
+        """Copy ``buffers`` into a segment; return path and sizes, for the receiver."""
         sizes = [len(buffer) for buffer in buffers]
         segment = self._take(sum(map(_rounded, sizes)))
         segment.fill(buffers)
@@ -205,15 +209,15 @@ class Arena:
 
     def _take(self, size: int) -> Segment:
         room = max(_SMALLEST, 1 << (size - 1).bit_length())
-        if room > 1 << 22:  # large ones in steps of an eighth, not of two
+        if room > 1 << 22:  # large segments in steps of an eighth, not of two
             step = room >> 4
             room = -(-size // step) * step
         segments = self._made.setdefault(room, deque())
-        # the same few again and again: they stay in cache
+        # the same few segments again and again, which stay in the cache
         for segment in islice(segments, _MOST_LOOKS):
             if segment.is_free:
                 return segment
-        segments.rotate(-_MOST_LOOKS)  # these may be kept for long
+        segments.rotate(-_MOST_LOOKS)  # receivers may keep these for long
         segment = self._make(room)
         segments.appendleft(segment)
         return segment
@@ -223,7 +227,7 @@ class Arena:
         name = f"segment-{self._process}-{self._count}-{uuid.uuid4().hex[:8]}"
         try:
             return Segment(str(self._folder / name), room)
-        except OSError:  # no room in memory: a file on disk does the same, slower
+        except OSError:  # no room in memory: a file on disk is slower
             path = os.path.join(tempfile.gettempdir(), f"{self._folder.name}-{name}")
             os.symlink(path, self._folder / name)  # it is removed with the folder
             return Segment(path, room)

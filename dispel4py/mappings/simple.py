@@ -21,7 +21,7 @@ _FRAMES_PER_PE = 8
 
 
 class Simple(Mapping):
-    """Runs depth first: an item goes through the whole graph before the next starts."""
+    """Runs in this process: each item goes through the whole graph before the next."""
 
     name = "simple"
     in_one_process = True

@@ -16,12 +16,16 @@ from typing import Any
 from dispel4py.mappings.segments import Arena
 from dispel4py.message import Frame
 
+#: Bytes of the longest datagram; longer frames go through a segment.
 _DATAGRAM = 48 * 1024
+#: Bytes that a mailbox is asked to hold.
 _SOCKET_BUFFER = 1 << 20
+#: Pause before a frame is sent again to a full mailbox.
 _RETRY_SECONDS = 0.001
-#: The receiver was there and has ended: nobody is left who could want the frame.
+#: Errors of a receiver that has ended: no process needs the frame any more.
 _GONE = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE)
-#: It is not there yet, its mailbox is full, or the system is short of something.
+#: Errors that pass: the receiver has not started, its mailbox is full, or the system
+#: lacks memory.
 _LATER = (errno.ENOENT, errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -38,13 +42,14 @@ def inbox_path(folder: Path, process: int) -> Path:
 
 
 def _bind(inbox: socket.socket, path: Path) -> None:
-    """Let ``path`` be the mailbox, all at once.
+    """Make ``path`` the mailbox, in one step.
 
-    The system makes the file before it binds the socket to it. Who connects in between
-    is refused, as if the receiver had ended, so the file gets its name afterwards.
+    The system makes the file before it binds the socket to it. A sender that connects
+    in between is refused, as if the receiver had ended. So the file gets its name after
+    it is bound.
     """
     unnamed = path.with_name(f".{path.name}")
-    unnamed.unlink(missing_ok=True)  # of one that was killed right here
+    unnamed.unlink(missing_ok=True)  # of a worker that was killed before the next step
     inbox.bind(str(unnamed))
     unnamed.replace(path)
 
@@ -119,7 +124,7 @@ class SocketPost:
         return frame
 
     def _next(self) -> Frame | None:
-        """Send what waits, as far as there is room; return a frame that has come."""
+        """Send waiting frames as far as there is room; return an arrived frame."""
         with self._lock:
             if self._waiting:
                 self._send_waiting()
@@ -143,11 +148,11 @@ class SocketPost:
             self._send_waiting()
 
     def is_told(self, destination: int) -> bool:
-        """Return whether all that was sent to a process has left."""
+        """Return whether all frames for a process have been sent."""
         return destination not in self._waiting
 
     def forget(self, destination: int) -> None:
-        """Drop what waits for a process that has ended; another takes its place."""
+        """Drop the frames for a process that has ended and is started again."""
         with self._lock:
             self._waiting.pop(destination, None)
             way = self._ways.pop(destination, None)
@@ -155,11 +160,11 @@ class SocketPost:
             way.close()
 
     def deliver(self, timeout_s: float) -> None:
-        """Wait until all that was sent has left; what comes meanwhile is dropped."""
+        """Wait until all frames have been sent; drop frames that arrive meanwhile."""
         deadline = time.monotonic() + timeout_s
         while self._waiting and time.monotonic() < deadline:
             self._send_waiting()
-            self._read()  # who sends to this mailbox could wait in the same way
+            self._read()  # a sender to this mailbox may wait in the same way
             time.sleep(_RETRY_SECONDS)
 
     def close(self) -> None:
@@ -183,7 +188,7 @@ class SocketPost:
                 del self._waiting[destination]
 
     def _send_now(self, destination: int, datagram: bytes) -> bool:
-        """Send if there is room; a receiver that is not there yet has none."""
+        """Send if there is room; a receiver that has not started has none."""
         way = self._ways.get(destination)
         if way is None:
             way = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -204,7 +209,7 @@ class SocketPost:
 
 
 def _is_gone(error: OSError) -> bool:
-    """Return whether nobody wants the frame any more; False: try again later."""
+    """Return whether the receiver has ended; if not, the frame is sent again later."""
     if error.errno in _GONE or error.errno in _LATER:
         return error.errno in _GONE
     raise error

@@ -1,4 +1,4 @@
-"""A run that stands still: every process waits for another.
+"""The detection of a standstill, in which every process waits for another.
 
 It should not happen. If it does, an error is better than a program that never ends.
 """
@@ -13,19 +13,20 @@ from dispel4py.mappings.recorder import record_path, waits_in_vain
 
 #: Waits in a row (of a second each) after which a process may be waiting for ever.
 MOST_WAITS = 60
+#: Between two looks at the flight records.
 LOOK_SECONDS = 5.0
 
 
 class Standstill:
-    """Looks now and then whether any process of a run has something to do.
+    """Looks from time to time whether any process of a run works.
 
-    Frames come from processes that work. If each of them has waited in vain for long,
-    and has gone on to do so since the last look, none will ever come.
+    Frames come from processes that work. If every process has waited in vain for long,
+    and has done nothing else since the last look, no frame will ever come.
 
     Parameters
     ----------
     folder : Path
-        Where the flight records of the run are.
+        The folder with the flight records of the run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,7 +35,7 @@ class Standstill:
         self._look_at = time.monotonic() + LOOK_SECONDS
 
     def is_found(self, running: AbstractSet[int]) -> bool:
-        """Return whether these processes wait for ever; mostly without a look."""
+        """Return whether these processes wait for ever; mostly without looking."""
         now = time.monotonic()
         if now < self._look_at:
             return False

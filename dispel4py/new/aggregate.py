@@ -1,8 +1,9 @@
 """Count, sum, smallest, largest, mean and standard deviation of streams.
 
-Items are sequences of numbers; ``indexes`` says which of them are looked at. Results
-come when the stream has ended. The functions ``parallel_...`` return a composite whose
-first PE may have many instances and whose second brings their results together.
+Items are sequences of numbers; ``indexes`` are the places of the numbers that count.
+Results are written when the stream has ended. The functions ``parallel_...`` return a
+composite whose first PE may have many instances, and whose second PE joins their
+results.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class AggregatePE(_Aggregate):
     Parameters
     ----------
     indexes : sequence of int
-        Which parts of an item are looked at.
+        Places of the numbers in an item that count.
     """
 
     def __init__(self, indexes: Sequence[int] = (0,)) -> None:
@@ -53,7 +54,7 @@ class AggregatePE(_Aggregate):
         ]
 
     def _combined(self, value: Any, part: Any) -> Any:
-        """Override: the new value from the old one and a part of an item."""
+        """Override: return the new value, from the old one and a number of an item."""
         return value
 
     def _postprocess(self) -> None:
@@ -73,7 +74,7 @@ class ContinuousReducePE(AggregatePE):
 
 
 class CountPE(AggregatePE):
-    """How many items there are."""
+    """Number of items."""
 
     def __init__(self) -> None:
         super().__init__([0])
@@ -177,15 +178,15 @@ class StdDevPE(_Aggregate):
 
     def _postprocess(self) -> None:
         if self.count:
-            found = (self._std_dev(), self.count, self.sum, self.sum_squared)
-            self.write(OUTPUT_NAME, found)
+            result = (self._std_dev(), self.count, self.sum, self.sum_squared)
+            self.write(OUTPUT_NAME, result)
 
 
 class StdDevReducePE(StdDevPE):
-    """Mean, standard deviation, count and sum from what `StdDevPE` instances give.
+    """Mean, standard deviation, count and sum from the results of `StdDevPE` instances.
 
-    dispel4py 1.2.1 has count and sum at the same places of the result, and in the first
-    a number without a meaning.
+    dispel4py 1.2.1 has count and sum at the same places of the result, and a number
+    without a meaning at the first place.
     """
 
     grouping = "global"
@@ -201,8 +202,8 @@ class StdDevReducePE(StdDevPE):
 
     def _postprocess(self) -> None:
         if self.count:
-            found = (self.sum / self.count, self._std_dev(), self.count, self.sum)
-            self.write(OUTPUT_NAME, found)
+            result = (self.sum / self.count, self._std_dev(), self.count, self.sum)
+            self.write(OUTPUT_NAME, result)
 
 
 def parallel_aggregate(instPE: GenericPE, reducePE: GenericPE) -> WorkflowGraph:
@@ -227,27 +228,27 @@ def parallel_count() -> WorkflowGraph:
 
 
 def parallel_sum(indexes: Sequence[int] = (0,)) -> WorkflowGraph:
-    """Return a composite that gives the sum for each index."""
+    """Return a composite that writes the sum for each index."""
     return parallel_aggregate(SumPE(indexes), SumPE(range(len(indexes))))
 
 
 def parallel_min(indexes: Sequence[int] = (0,)) -> WorkflowGraph:
-    """Return a composite that gives the smallest value for each index."""
+    """Return a composite that writes the smallest value for each index."""
     return parallel_aggregate(MinPE(indexes), MinPE(range(len(indexes))))
 
 
 def parallel_max(indexes: Sequence[int] = (0,)) -> WorkflowGraph:
-    """Return a composite that gives the largest value for each index."""
+    """Return a composite that writes the largest value for each index."""
     return parallel_aggregate(MaxPE(indexes), MaxPE(range(len(indexes))))
 
 
 def parallel_avg(index: int = 0) -> WorkflowGraph:
-    """Return a composite that gives ``[mean, count, sum]``."""
+    """Return a composite that writes ``[mean, count, sum]``."""
     return parallel_aggregate(AverageParallelPE(index), AverageReducePE())
 
 
 def parallel_std_dev(index: int = 0) -> WorkflowGraph:
-    """Return a composite that gives mean, standard deviation, count and sum."""
+    """Return a composite that writes mean, standard deviation, count and sum."""
     return parallel_aggregate(StdDevPE(index), StdDevReducePE())
 
 

@@ -1,4 +1,4 @@
-"""Where an item goes, as the mappings of dispel4py 1.x ask for it."""
+"""The destinations of an item, in the form of the mappings of dispel4py 1.x."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Communication:
         self.destinations = destinations
 
     def get_destination(self, data: Any) -> Sequence[int]:
-        """Return where ``data``, a dict ``{input: item}``, goes."""
+        """Return the destinations of ``data``, a dict ``{input: item}``."""
         raise NotImplementedError
 
     def getDestination(self, data: Any) -> Sequence[int]:
@@ -60,7 +60,7 @@ class GroupByCommunication(_Communication):
 
 
 class AllToOneCommunication(_Communication):
-    """Everything goes to the first destination."""
+    """All items go to the first destination."""
 
     name = "global"
 
@@ -70,7 +70,7 @@ class AllToOneCommunication(_Communication):
 
 
 class OneToAllCommunication(_Communication):
-    """Everything goes to every destination."""
+    """All items go to every destination."""
 
     name = "all"
 
@@ -80,7 +80,7 @@ class OneToAllCommunication(_Communication):
 
 
 class CustomCommunication(_Communication):
-    """A function of the item chooses."""
+    """A function of the item chooses the destinations."""
 
     def __init__(
         self, destinations: Sequence[int], input_name: str, grouping: Grouping
@@ -91,7 +91,7 @@ class CustomCommunication(_Communication):
         self._grouping = grouping
 
     def get_destination(self, data: Any) -> Sequence[int]:
-        """Return what the function chooses."""
+        """Return the destinations that the function chooses."""
         chosen = self._grouping.select(data[self.input_name], len(self.destinations))
         return [self.destinations[k] for k in chosen]
 

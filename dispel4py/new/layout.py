@@ -1,4 +1,4 @@
-"""Which process runs which PE, as the mappings of dispel4py 1.x ask for it."""
+"""The layout of PEs on processes, in the form of the mappings of dispel4py 1.x."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dispel4py.nodes import WorkflowNode
 from dispel4py.plan import make_plan
 from dispel4py.workflow_graph import WorkflowGraph
 
-#: Process to input to the processes that feed it.
+#: Process, to input, to the processes that send to it.
 Feeders = dict[int, dict[str, list[int]]]
-#: Process to output to the inputs that it feeds, and how.
+#: Process, to output, to its inputs and communications.
 Targets = dict[int, dict[str, list[tuple[str, Any]]]]
 
 
 def get_inputs(pe: GenericPE, inputs: Any) -> Any:
-    """Return what ``inputs`` has for a PE, by itself, its name or id; else None."""
+    """Return the inputs of a PE, found by the PE, its name or its id; else None."""
     for key in (pe, pe.name, pe.id):
         if key in inputs:
             return inputs[key]
@@ -25,7 +25,7 @@ def get_inputs(pe: GenericPE, inputs: Any) -> Any:
 
 
 def _is_root(node: WorkflowNode, workflow: WorkflowGraph) -> bool:
-    """Tell whether nothing feeds a node."""
+    """Tell whether a node is a source."""
     return all(edge.destination is not node.obj for edge in workflow.edges)
 
 
@@ -56,7 +56,7 @@ def _undivided(workflow: WorkflowGraph) -> WorkflowGraph:
 def _connect(
     workflow: WorkflowGraph, processes: dict[str, range]
 ) -> tuple[Feeders, Targets]:
-    """Return who feeds each process, and what each process feeds."""
+    """Return the senders of each process, and its receivers."""
     feeders: Feeders = {p: {} for numbers in processes.values() for p in numbers}
     targets: Targets = {p: {} for p in feeders}
     for edge in workflow.connections:
@@ -84,7 +84,7 @@ def assign_and_connect(
     targets : dict
         ``{process: {output: [(input, communication)]}}``.
 
-    None in place of all if there are fewer processes than PEs.
+    The result is None if there are fewer processes than PEs.
     """
     success, _, processes = _assign_processes(workflow, size)
     if not success:
@@ -94,9 +94,9 @@ def assign_and_connect(
 
 
 def get_partitions(workflow: WorkflowGraph) -> list[list[GenericPE]]:
-    """Return the declared partitions, and what they leave out as one more.
+    """Return the declared partitions, and one more of the PEs that are in none.
 
-    Without any, the sources are one partition and all others another.
+    Without declared partitions, the sources are one and all other PEs another.
     """
     pes, roots = workflow.pes, workflow.roots()
     declared = workflow.partitions or [roots]

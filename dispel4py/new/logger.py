@@ -1,4 +1,4 @@
-"""What a PE logs, on standard output, as the users of these paths expect it."""
+"""The logs of PEs on standard output, as users of these paths expect them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tell(text: str) -> None:
 
 
 def simple_logger(self: Any, msg: object) -> None:
-    """Write what a PE says; made a method of the PE, it is its ``log``."""
+    """Write a message of a PE; as a method of the PE it is its ``log``."""
     tell(f"{self.id} (rank {getattr(self, 'rank', 0)}): {msg}")
 
 
@@ -35,7 +35,7 @@ def print_stack_trace() -> None:
 
 
 class _ToStandardOutput(logging.Handler):
-    """Writes what `GenericPE.log` says."""
+    """Writes the messages of `GenericPE.log`."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
@@ -47,10 +47,10 @@ class _ToStandardOutput(logging.Handler):
 
 
 class PELogs:
-    """Shows what PEs log, here and, as an observer of a run, in each worker."""
+    """Shows the logs of PEs in this process and, as an observer, in each worker."""
 
     def worker_started(self, plan: Any, process: int) -> None:
-        """Be told that a worker begins."""
+        """Begin to show the logs in a worker."""
         log = logging.getLogger(_PE_LOG)
         if not any(isinstance(h, _ToStandardOutput) for h in log.handlers):
             log.addHandler(_ToStandardOutput())
@@ -60,9 +60,9 @@ class PELogs:
 
 @contextlib.contextmanager
 def pe_logs() -> Iterator[list[Any]]:
-    """Give the observers that show what PEs log; afterwards all is as it was.
+    """Yield the observers that show the logs of PEs, within this context.
 
-    Where what PEs log goes somewhere already, nothing is added.
+    If the logs have a handler already, there is no observer.
     """
     log = logging.getLogger(_PE_LOG)
     if log.isEnabledFor(logging.INFO) and log.hasHandlers():

@@ -1,4 +1,4 @@
-"""Which module runs a graph on which target."""
+"""The modules that run a graph, by target."""
 
 #: Target to module; its ``process(graph, inputs, args)`` runs the graph.
 config = {

@@ -16,7 +16,7 @@ class Timer:
     Parameters
     ----------
     verbose : bool
-        Of no effect.
+        Without effect.
     """
 
     def __init__(self, verbose: bool = False) -> None:
@@ -38,25 +38,25 @@ class Timer:
 
 
 class MonitoringWrapper:
-    """Takes the place of an object: has its class, its attributes and its methods.
+    """Replaces an object, with its class, its attributes and its methods.
 
     A subclass overrides methods and calls those of ``self.baseObject``.
     """
 
     def __new__(cls, baseObject: Any) -> Any:
-        """Return an object of a class made of this one and that of the object."""
+        """Return an object of a new class, derived from this class and the object's."""
         kind = type(baseObject)
         return object.__new__(type(kind.__name__, (cls, kind), {}))
 
     def __init__(self, baseObject: Any) -> None:
-        # One state for both. It must not be the dict that Python makes on demand: of
-        # that, Python 3.13 loses the content.
+        # One state for both objects, in a new dict: Python 3.13 loses the content of
+        # the dict that it makes on demand.
         baseObject.__dict__ = dict(baseObject.__dict__)
         self.__dict__ = baseObject.__dict__
         self.baseObject = baseObject
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # another process does not have the class that was made: it makes its own
+        # another process makes the new class again
         return type(self).__mro__[1], (self.baseObject,)
 
 

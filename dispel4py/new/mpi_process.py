@@ -41,7 +41,7 @@ def __getattr__(name: str) -> Any:
 
 
 def parse_args(args: list[str], namespace: Any) -> argparse.Namespace:
-    """Add ``-s`` and ``-n`` to what is known of a command line."""
+    """Parse ``-s`` and ``-n``, and add them to ``namespace``."""
     parser = option_parser("the processes of an MPI launcher")
     text = "as the launcher has it"
     parser.add_argument("-n", "--num_processes", metavar="N", type=int, help=text)

@@ -30,7 +30,7 @@ simpleLogger = simple_logger
 
 
 def parse_args(args: list[str], namespace: Any) -> argparse.Namespace:
-    """Add ``-n`` and ``-s`` to what is known of a command line."""
+    """Parse ``-n`` and ``-s``, and add them to ``namespace``."""
     parser = option_parser("processes of this host")
     parser.add_argument(
         "-n", "--num", metavar="N", type=int, required=True, help="processes"
@@ -70,13 +70,13 @@ def process(workflow: WorkflowGraph, inputs: Any, args: Any) -> Any:
     result = run_with_logs(workflow, inputs, "multi", args.num)
     if not getattr(args, "results", False):
         return None
-    found: queue.Queue[Any] = queue.Queue()
+    outputs: queue.Queue[Any] = queue.Queue()
     for pe_id, ports in result.outputs.items():
         for port, items in ports.items():
             for item in items:
                 if together:
-                    found.put((partition_of[pe_id], (pe_id, port), [item]))
+                    outputs.put((partition_of[pe_id], (pe_id, port), [item]))
                 else:
-                    found.put((pe_id, port, item))
-    found.put(STATUS_TERMINATED)
-    return found
+                    outputs.put((pe_id, port, item))
+    outputs.put(STATUS_TERMINATED)
+    return outputs

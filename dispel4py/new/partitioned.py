@@ -1,6 +1,6 @@
-"""Partitions as PEs of their own, as the mappings of dispel4py 1.x make them.
+"""Partitions as PEs, in the form of the mappings of dispel4py 1.x.
 
-The engine puts PEs together without this: see ``WorkflowGraph.partitions``.
+The engine itself does not need them: see ``WorkflowGraph.partitions``.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ class SimpleProcessingPE(GenericPE):
     Parameters
     ----------
     input_mappings, output_mappings : dict
-        As `dispel4py.new.processor.assign_and_connect` gives them, one process per PE.
+        As `dispel4py.new.processor.assign_and_connect` returns them; each PE has one
+        process.
     proc_to_pe : dict
         Process to PE.
 
     Attributes
     ----------
     result_mappings : dict, optional
-        PE id to the outputs that leave this PE, connected inside or not; without it,
-        those that lead nowhere. An output leaves as a list with one item, by the port
-        ``(pe_id, output)``.
+        PE id to the outputs whose items this PE writes, connected inside or not; by
+        default the unconnected outputs. An item is written as a list of one item, to
+        the port ``(pe_id, output)``.
     """
 
     def __init__(
@@ -138,8 +139,8 @@ class _OfBlock:
 def create_partitioned(workflow_all: WorkflowGraph) -> WorkflowGraph:
     """Return a graph that has one `SimpleProcessingPE` per partition.
 
-    Its attributes ``partition_pes`` and ``pe_to_partition`` (PE id to the number of its
-    partition) lead from one graph to the other.
+    Its attributes are ``partition_pes``, and ``pe_to_partition``: PE id to the number
+    of its partition.
     """
     partitions = get_partitions(workflow_all)
     partition_of = {pe.id: k for k, part in enumerate(partitions) for pe in part}
@@ -198,8 +199,8 @@ def _partition(
             part._add_input((pe.id, name))
     if workflow.numprocesses:
         part.numprocesses = workflow.numprocesses[number]
-    found: SimpleProcessingPE = part
-    return found
+    partition: SimpleProcessingPE = part
+    return partition
 
 
 def map_inputs_to_partitions(ubergraph: Any, inputs: Mapping[Any, Any]) -> Any:

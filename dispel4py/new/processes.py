@@ -1,4 +1,4 @@
-"""What the mappings of several processes, ``multi`` and ``mpi``, have in common."""
+"""The common part of the mappings of several processes, ``multi`` and ``mpi``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dispel4py.workflow_graph import WorkflowGraph
 
 
 def option_parser(where: str) -> argparse.ArgumentParser:
-    """Return a parser that knows ``-s``."""
+    """Return a parser of ``-s``."""
     parser = argparse.ArgumentParser(
         prog="dispel4py", description=f"Run a graph in {where}."
     )
@@ -26,7 +26,7 @@ def option_parser(where: str) -> argparse.ArgumentParser:
 def parsed(
     parser: argparse.ArgumentParser, args: list[str], namespace: Any
 ) -> argparse.Namespace:
-    """Add to ``namespace`` what a command line says."""
+    """Parse a command line into ``namespace``."""
     known: argparse.Namespace = parser.parse_args(args, namespace)
     return known
 
@@ -34,7 +34,7 @@ def parsed(
 def in_partitions(
     workflow: WorkflowGraph, partitions: list[list[GenericPE]], is_root: bool = True
 ) -> WorkflowGraph:
-    """Return the graph with its PEs put together; tell how."""
+    """Return the graph with its PEs in partitions, and show these."""
     divided = copy.copy(workflow)
     divided.partitions = partitions
     for k, partition in enumerate(partitions):
@@ -46,7 +46,7 @@ def in_partitions(
 def run_with_logs(
     workflow: WorkflowGraph, inputs: Any, mapping: str, processes: int | None
 ) -> RunResult:
-    """Run a graph; what its PEs log is shown."""
+    """Run a graph, and show the logs of its PEs."""
     given = complete_inputs(workflow, inputs)
     with pe_logs() as observers:
         return run(

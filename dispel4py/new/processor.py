@@ -1,4 +1,4 @@
-"""What the mappings of dispel4py 1.x share: inputs, command line, layout, wrapper."""
+"""The common part of the mappings of dispel4py 1.x: inputs, command line, wrapper."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ simpleLogger = simple_logger
 def complete_inputs(workflow: WorkflowGraph, inputs: Any) -> Any:
     """Return ``inputs`` with a number of calls for the sources that it does not name.
 
-    A source that has inputs is not called without them; one that has none is called
-    once.
+    A source with input ports is not called without inputs; a source without any is
+    called once.
     """
     completed = dict(inputs)
     for root in workflow.roots():
@@ -93,13 +93,13 @@ def complete_inputs(workflow: WorkflowGraph, inputs: Any) -> Any:
 
 
 def create_inputs(args: Any, graph: WorkflowGraph) -> dict[Any, Any]:
-    """Return the inputs that a command line asks for, by PE id.
+    """Return the inputs that a command line gives, by PE id.
 
     Parameters
     ----------
     args : object
-        ``file``, the path of a JSON file; else ``data``, JSON; else ``iter``, how often
-        to call each source.
+        ``file``, the path of a JSON file; else ``data``, JSON; else ``iter``, the
+        number of calls of each source.
     graph : WorkflowGraph
 
     Raises
@@ -150,7 +150,7 @@ def load_graph_and_inputs(args: Any) -> tuple[WorkflowGraph, dict[Any, Any]]:
 
 
 def create_arg_parser() -> argparse.ArgumentParser:
-    """Return the parser of what is common to all mappings."""
+    """Return the parser of the options of all mappings."""
     parser = argparse.ArgumentParser(description="Run a dispel4py graph.")
     add = parser.add_argument
     add("target", help="mapping: simple, multi, mpi, or a module")
@@ -163,12 +163,12 @@ def create_arg_parser() -> argparse.ArgumentParser:
 
 
 def parse_common_args() -> tuple[argparse.Namespace, list[str]]:
-    """Return what is common to all mappings, and the rest of the command line."""
+    """Return the options of all mappings, and the rest of the command line."""
     return create_arg_parser().parse_known_args()
 
 
 def main() -> int:
-    """Run the graph that the command line names, on the mapping that it names.
+    """Run the graph and the mapping that the command line names.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def main() -> int:
 
 
 class GenericWriter:
-    """Passes what a PE writes to an output on to its wrapper."""
+    """Passes the items of an output on to the wrapper of its PE."""
 
     def __init__(self, wrapper: GenericWrapper, name: str) -> None:
         self.wrapper, self.name = wrapper, name
@@ -205,15 +205,15 @@ class GenericWriter:
 
 
 class GenericWrapper:
-    """Runs one PE, for mappings of one's own: override ``_read``, ``_write``.
+    """Runs one PE, for mappings of other packages: override ``_read``, ``_write``.
 
     Attributes
     ----------
     pe : GenericPE
     provided_inputs : int, list or None
-        Calls of a source; None if others feed this PE.
+        Calls of a source; None if the PE is not a source.
     targets, sources : dict
-        As `assign_and_connect` gives them for one process.
+        As `assign_and_connect` returns them for one process.
     """
 
     def __init__(self, pe: GenericPE) -> None:
@@ -228,7 +228,7 @@ class GenericWrapper:
 
     @property
     def sources(self) -> dict[str, list[int]]:
-        """Processes that feed each input."""
+        """Processes that send to each input."""
         return self._sources
 
     @sources.setter
@@ -237,7 +237,7 @@ class GenericWrapper:
         self._num_sources = sum(map(len, sources.values()))
 
     def process(self) -> None:
-        """Call the PE for everything that `_read` gives."""
+        """Call the PE with all inputs that `_read` returns."""
         self.pe.preprocess()
         inputs, status = self._read()
         while status != STATUS_TERMINATED:
@@ -250,7 +250,7 @@ class GenericWrapper:
         self._terminate()
 
     def _read(self) -> Any:
-        """Return ``(inputs, status)``; None if others feed this PE."""
+        """Return ``(inputs, status)``; None if the PE is not a source."""
         if self.provided_inputs is None:
             return None
         if isinstance(self.provided_inputs, int):
@@ -261,10 +261,10 @@ class GenericWrapper:
         return ({} if isinstance(first, int) else first), STATUS_ACTIVE
 
     def _write(self, name: str, data: Any) -> None:
-        """Override: take one item of an output."""
+        """Override: send one item of an output."""
 
     def _terminate(self) -> None:
-        """Override: tell those that this PE feeds that it has ended."""
+        """Override: inform the receivers that this PE has ended."""
 
 
 if __name__ == "__main__":

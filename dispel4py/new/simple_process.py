@@ -23,7 +23,7 @@ def process_and_return(
     inputs: Any,
     resultmappings: dict[str, list[str]] | None = None,
 ) -> Outputs:
-    """Run a graph here, one item at a time.
+    """Run a graph in this process, one item at a time.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ def process_and_return(
     inputs : dict
         Source, or its id or name, to a number of calls or a list of inputs.
     resultmappings : dict, optional
-        PE id to the outputs that are collected, connected or not; without it, all
-        outputs that lead nowhere.
+        PE id to the outputs that are collected, connected or not; by default all
+        unconnected outputs.
 
     Returns
     -------
     dict
-        ``{pe_id: {output: [items]}}`` of the outputs that gave something.
+        ``{pe_id: {output: [items]}}`` of the outputs with items.
     """
     named = None if resultmappings is None else _Named(resultmappings)
     with pe_logs() as observers:
@@ -58,7 +58,7 @@ def process(
     args: Any = None,
     resultmappings: dict[str, list[str]] | None = None,
 ) -> None:
-    """Run a graph here and write inputs and outputs to standard output."""
+    """Run a graph in this process, and write inputs and outputs to standard output."""
     shown = {
         pe.id if isinstance(pe, GenericPE) else pe: given
         for pe, given in inputs.items()
@@ -75,7 +75,7 @@ class _Named:
         self.outputs: Outputs = {}
 
     def emitted(self, instance: Any, port: str, item: Any) -> None:
-        """Be told of one item."""
+        """Keep one item."""
         if port in self.names.get(instance.pe_id, ()):
             ports = self.outputs.setdefault(instance.pe_id, {})
             ports.setdefault(port, []).append(private_copy(item))
