@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 from obspy import Stream, Trace, UTCDateTime
-from obspy.core import AttribDict
+from obspy.core import AttribDict, Stats
 
 from dispel4py.errors import DataError
 from seismo_pes.items.times import NS
 from seismo_pes.signal.rates import exact_rate
 
-__all__ = ["JITTER", "aligned", "cut", "extent", "samples", "with_data"]
+__all__ = ["JITTER", "aligned", "cut", "extent", "samples", "with_data", "with_header"]
 
 # in samples: a sample that is less than this before a limit lies on it
 JITTER = Fraction(1, 1000)
@@ -49,12 +49,23 @@ def with_data(trace: Trace, data: np.ndarray, **changes: Any) -> Trace:
     >>> made.stats.npts, made.stats.delta
     (2, 0.2)
     """
-    made = Trace()
-    made.stats = _copied(trace.stats)
-    made.data = data
+    return with_header(trace.stats, data, **changes)
+
+
+def with_header(header: Stats, data: np.ndarray, **changes: Any) -> Trace:
+    """Return a trace with a copy of a header but for ``changes``.
+
+    Examples
+    --------
+    >>> with_header(Trace().stats, np.ones(2), station="AAA").id
+    '.AAA..'
+    """
+    trace = Trace()
+    trace.stats = _copied(header)
+    trace.data = data
     for name, value in changes.items():
-        setattr(made.stats, name, value)
-    return made
+        setattr(trace.stats, name, value)
+    return trace
 
 
 # types of header values that cannot be changed in place: a copy may share them

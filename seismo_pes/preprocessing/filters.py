@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from obspy import Trace
 
-from seismo_pes.element import element
+from dispel4py.errors import ParameterError
 from seismo_pes.items.traces import samples, with_data
+from seismo_pes.preprocessing.pieces import continuous_element
+from seismo_pes.signal import continuous
 from seismo_pes.signal import filter as _filter
+from seismo_pes.signal.continuous import Method
 
 __all__ = [
     "Bandpass",
@@ -39,7 +43,7 @@ def bandpass(
     corners : int
         Order in each direction.
     zero_phase : bool
-        Run forward and backward; else causal.
+        Run forward and backward; else causal, as ``continuous`` needs it.
 
     Examples
     --------
@@ -66,7 +70,7 @@ def bandstop(
     corners : int
         Order in each direction.
     zero_phase : bool
-        Run forward and backward; else causal.
+        Run forward and backward; else causal, as ``continuous`` needs it.
     """
     return _filtered(_filter.bandstop, trace, low_hz, high_hz, corners, zero_phase)
 
@@ -83,7 +87,7 @@ def lowpass(
     corners : int
         Order in each direction.
     zero_phase : bool
-        Run forward and backward; else causal.
+        Run forward and backward; else causal, as ``continuous`` needs it.
     """
     return _filtered(_filter.lowpass, trace, corner_hz, corners, zero_phase)
 
@@ -100,7 +104,7 @@ def highpass(
     corners : int
         Order in each direction.
     zero_phase : bool
-        Run forward and backward; else causal.
+        Run forward and backward; else causal, as ``continuous`` needs it.
     """
     return _filtered(_filter.highpass, trace, corner_hz, corners, zero_phase)
 
@@ -112,7 +116,32 @@ def _filtered(
     return with_data(trace, function(samples(trace), rate_hz, *options))
 
 
-Bandpass = element(bandpass, "Bandpass")
-Bandstop = element(bandstop, "Bandstop")
-Lowpass = element(lowpass, "Lowpass")
-Highpass = element(highpass, "Highpass")
+def _causal(method: Callable[..., Method]) -> Callable[..., Method]:
+    """Return a function that makes the method from a trace and the parameters."""
+
+    def of_trace(trace: Trace, *, zero_phase: bool, **options: Any) -> Method:
+        return method(trace.stats.sampling_rate, **options)
+
+    return of_trace
+
+
+def _require_causal(*, zero_phase: bool = True, **options: Any) -> None:
+    if zero_phase:
+        raise ParameterError(
+            "continuous=True needs zero_phase=False: a zero-phase filter runs backward "
+            "from the end of the record, which is not known while pieces come"
+        )
+
+
+Bandpass = continuous_element(
+    bandpass, "Bandpass", _causal(continuous.bandpass), _require_causal
+)
+Bandstop = continuous_element(
+    bandstop, "Bandstop", _causal(continuous.bandstop), _require_causal
+)
+Lowpass = continuous_element(
+    lowpass, "Lowpass", _causal(continuous.lowpass), _require_causal
+)
+Highpass = continuous_element(
+    highpass, "Highpass", _causal(continuous.highpass), _require_causal
+)

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from obspy import Stream, Trace
 
-from dispel4py.errors import DataError
+from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import element
 from seismo_pes.items.traces import aligned, samples, with_data
+from seismo_pes.preprocessing.pieces import continuous_element
+from seismo_pes.signal import continuous
 from seismo_pes.signal import normalize as _normalize
+from seismo_pes.signal.continuous import Method
 
 __all__ = [
     "Agc",
@@ -80,14 +83,19 @@ def onebit(trace: Trace) -> Trace:
     return with_data(trace, _normalize.onebit(samples(trace)))
 
 
-def clip(trace: Trace, n_std: float = 3.0) -> Trace:
-    """Cut off what exceeds some standard deviations.
+def clip(trace: Trace, n_std: float = 3.0, level: float | None = None) -> Trace:
+    """Cut off what exceeds some standard deviations, or a level.
 
     Parameters
     ----------
     n_std : float
         Bound, times the root mean square of the trace.
+    level : float, optional
+        Bound in the unit of the trace, in place of ``n_std``; also for records that
+        come in pieces.
     """
+    if level is not None:
+        return with_data(trace, _normalize.clip_at(samples(trace), level))
     return with_data(trace, _normalize.clip(samples(trace), n_std))
 
 
@@ -235,7 +243,34 @@ Envelope = element(envelope, "Envelope")
 Gain = element(gain, "Gain")
 WaterLevel = element(water_level, "WaterLevel")
 MultibandRam = element(multiband_ram, "MultibandRam")
-RunningAbsoluteMean = element(
-    running_absolute_mean, "RunningAbsoluteMean", per="station"
+
+
+def _running(method: Callable[[int], Method]) -> Callable[..., Method]:
+    """Return a function that makes the method from a trace and the parameters."""
+
+    def of_trace(
+        trace: Trace, window_s: float, across_components: bool = False
+    ) -> Method:
+        return method(_half(trace, window_s))
+
+    return of_trace
+
+
+def _require_single(*, across_components: bool = False, **options: Any) -> None:
+    if across_components:
+        raise ParameterError(
+            "continuous=True needs across_components=False: the components of an "
+            "instrument come in pieces of different times"
+        )
+
+
+RunningAbsoluteMean = continuous_element(
+    running_absolute_mean,
+    "RunningAbsoluteMean",
+    _running(continuous.running_absolute_mean),
+    _require_single,
+    per="station",
 )
-Agc = element(agc, "Agc", per="station")
+Agc = continuous_element(
+    agc, "Agc", _running(continuous.agc), _require_single, per="station"
+)

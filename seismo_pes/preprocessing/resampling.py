@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 from obspy import Trace, UTCDateTime
 
@@ -10,7 +11,10 @@ from dispel4py.errors import DataError
 from seismo_pes.element import element
 from seismo_pes.items.times import NS
 from seismo_pes.items.traces import samples, with_data
+from seismo_pes.preprocessing.pieces import continuous_element
+from seismo_pes.signal import continuous
 from seismo_pes.signal import resample as _resample
+from seismo_pes.signal.continuous import Method
 from seismo_pes.signal.rates import exact_rate
 
 __all__ = [
@@ -105,19 +109,29 @@ def resample_lanczos(
     data = samples(trace)
     if new < old and len(data):
         data = lowpass(data, float(old), 0.4 * float(new), corners=8)
-    since_ns = trace.stats.starttime.ns - origin_ns
-    # a millionth of a sample off the grid is on it
-    first = math.ceil(since_ns * new / NS - 1e-6)
-    place = max(0.0, float((first * NS / new - since_ns) * old / NS))
+    first, place = _place_on_grid(trace, old, new, origin_ns)
     step = float(old / new)
     n_out = max(0, math.floor((len(data) - 1 - place) / step + 1e-9) + 1)
     if not n_out:
         raise DataError(f"{trace.id}: {len(data)} samples are too few to resample")
-    made = _resample.interpolate_lanczos(data, place, step, n_out, half_width)
+    data = _resample.interpolate_lanczos(data, float(place), step, n_out, half_width)
     start_ns = origin_ns + round(first * NS / new)
     return with_data(
-        trace, made, starttime=UTCDateTime(ns=start_ns), sampling_rate=float(new)
+        trace, data, starttime=UTCDateTime(ns=start_ns), sampling_rate=float(new)
     )
+
+
+def _place_on_grid(
+    trace: Trace, old: Fraction, new: Fraction, origin_ns: int
+) -> tuple[int, Fraction]:
+    """Return the number of the first grid sample in a trace, and its place there.
+
+    The place is an index of samples of the trace.
+    """
+    since_ns = trace.stats.starttime.ns - origin_ns
+    # a millionth of a sample off the grid is on it
+    first = math.ceil(since_ns * new / NS - 1e-6)
+    return first, max(Fraction(0), (first * NS / new - since_ns) * old / NS)
 
 
 def resample_fourier(trace: Trace, rate_hz: float) -> Trace:
@@ -140,7 +154,39 @@ def resample_fourier(trace: Trace, rate_hz: float) -> Trace:
     return with_data(trace, made, sampling_rate=old_hz * n_out / len(data))
 
 
-Resample = element(resample, "Resample")
-Decimate = element(decimate, "Decimate")
-ResampleLanczos = element(resample_lanczos, "ResampleLanczos")
+def _resampling(trace: Trace, rate_hz: float, origin_ns: int = 0) -> Method:
+    old_hz = trace.stats.sampling_rate
+    first = 0
+    if old_hz != rate_hz:
+        start_ns = trace.stats.starttime.ns
+        first = _first_on_grid(start_ns - origin_ns, old_hz, rate_hz)
+    return continuous.resample(old_hz, rate_hz, first)
+
+
+def _decimation(trace: Trace, factor: int) -> Method:
+    return continuous.decimate(factor)
+
+
+def _interpolation(
+    trace: Trace, rate_hz: float, origin_ns: int = 0, half_width: int = 20
+) -> Method:
+    old, new = exact_rate(trace.stats.sampling_rate), exact_rate(rate_hz)
+    if new < old:
+        raise DataError(
+            f"{trace.id}: continuous=True interpolates to higher rates only, because "
+            "a lower one needs a zero-phase low-pass before; use Resample"
+        )
+    _, place = _place_on_grid(trace, old, new, origin_ns)
+    return continuous.interpolate_lanczos(place, old / new, half_width)
+
+
+def _any(**options: object) -> None:
+    """Refuse nothing: all parameters have a form for records in pieces."""
+
+
+Resample = continuous_element(resample, "Resample", _resampling, _any)
+Decimate = continuous_element(decimate, "Decimate", _decimation, _any)
+ResampleLanczos = continuous_element(
+    resample_lanczos, "ResampleLanczos", _interpolation, _any
+)
 ResampleFourier = element(resample_fourier, "ResampleFourier")

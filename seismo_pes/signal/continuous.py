@@ -200,31 +200,31 @@ class _Reaching(_Windowed):
 class _Lanczos(_Windowed):
     """Interpolation at indices ``start + step * m``."""
 
-    start: float
+    start: Fraction
     step: Fraction
     half_width: int
 
     def n_final(self, n_in: int) -> int:
-        n_ready = n_in - self.half_width - 1 - self.start
+        n_ready = n_in - self.half_width - 1 - float(self.start)
         return math.floor(n_ready / float(self.step)) + 1 if n_ready >= 0 else 0
 
     def first_needed(self, n_out: int) -> int:
         return math.floor(self._index(n_out)) - self.half_width - 1
 
     def _index(self, n_out: int) -> float:
-        return self.start + float(self.step) * n_out
+        return float(self.start) + float(self.step) * n_out
 
     def output(
         self, record: FloatArray, begin: int, start: int, stop: int | None
     ) -> FloatArray:
         if stop is None:
-            last = begin + record.shape[-1] - 1 - self.start
+            last = begin + record.shape[-1] - 1 - float(self.start)
             stop = max(start, math.floor(last / float(self.step) + 1e-9) + 1)
-        indices = self.start + float(self.step) * np.arange(start, stop)
+        indices = float(self.start) + float(self.step) * np.arange(start, stop)
         return _resample.lanczos_at(record, indices - begin, self.half_width)
 
     def position(self, n_out: int) -> Fraction:
-        return Fraction(self.start) + self.step * n_out
+        return self.start + self.step * n_out
 
 
 def bandpass(rate_hz: float, low_hz: float, high_hz: float, corners: int = 4) -> Method:
@@ -337,7 +337,7 @@ def decimate(factor: int) -> Method:
 
 
 def interpolate_lanczos(
-    start: float, step: Fraction | float, half_width: int = 20
+    start: Fraction | float, step: Fraction | float, half_width: int = 20
 ) -> Method:
     """Samples at indices ``start + step * m``; see `resample.interpolate_lanczos`.
 
@@ -357,10 +357,10 @@ def interpolate_lanczos(
     ParameterError
         If a parameter is out of range.
     """
-    if not (np.isfinite(start) and start >= 0):
+    if not (np.isfinite(float(start)) and start >= 0):
         raise ParameterError(f"start must be at least 0, not {start}")
     half_width = _resample.require_lanczos(float(step), half_width)
-    return _Lanczos(float(start), Fraction(step), half_width)
+    return _Lanczos(Fraction(start), Fraction(step), half_width)
 
 
 def running_absolute_mean(n_half: int, across_components: bool = False) -> Method:

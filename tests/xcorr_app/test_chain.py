@@ -330,6 +330,7 @@ def test_steps_know_grid_rate_and_rejection(job, write_trace, rng) -> None:
     [
         ("Detrendd", "no element 'Detrendd': did you mean 'Detrend'"),
         ("Taper(secs=3)", "Taper has no parameter 'secs': did you mean 'seconds'"),
+        ("Agc(9, continuous=True)", "Agc has no parameter 'continuous'"),
         ("Taper(seconds=x)", "seconds=x is not a number, text or list"),
         ("Taper(seconds=open('f'))", "is not a number, text or list"),
         ("Taper(1, 2)", "Taper has 1 parameters, not 2: seconds"),

@@ -157,7 +157,8 @@ def _step(node: ast.expr) -> Step:
 
 
 def _parameters(element: type[Element], node: ast.Call) -> dict[str, Any]:
-    names = list(inspect.signature(element).parameters)
+    # a run reads whole days, in any order: no record goes on from one to the next
+    names = [n for n in inspect.signature(element).parameters if n != "continuous"]
     if len(node.args) > len(names):
         raise ParameterError(
             f"--steps: {element.__name__} has {len(names)} parameters, not "
