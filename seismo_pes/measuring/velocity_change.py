@@ -105,7 +105,13 @@ class VelocityChanges:
 
 
 def reference_trace(c: Correlation, reference: Correlation | None) -> np.ndarray:
-    """Return the stack of the reference, or of the correlation's own rows."""
+    """Return the stack of the reference, or of the correlation's own rows.
+
+    Raises
+    ------
+    DataError
+        If the correlation is a single stack, or the reference has other lags.
+    """
     if c.data.ndim != 2:
         raise DataError(
             f"{c.id}: a single stack is not a time series; keep windows or moving "

@@ -65,22 +65,22 @@ METHODS = [
 def test_known_change_is_found(method, options, tolerance, dtype):
     c = series(dtype)
     pe = pickle.loads(pickle.dumps(method(**options, reference=reference())))
-    ((made),) = list(pe.process({"input": c}))
-    found = made["output"]
-    assert found.id == c.id
-    assert found.dvv.shape == found.error.shape == (5,)
-    assert np.abs(found.dvv - TRUTH).max() < tolerance
-    assert (found.error >= 0).all()
-    assert np.array_equal(found.start_ns, c.start_ns)
+    ((output),) = list(pe.process({"input": c}))
+    changes = output["output"]
+    assert changes.id == c.id
+    assert changes.dvv.shape == changes.error.shape == (5,)
+    assert np.abs(changes.dvv - TRUTH).max() < tolerance
+    assert (changes.error >= 0).all()
+    assert np.array_equal(changes.start_ns, c.start_ns)
 
 
 @pytest.mark.parametrize("method", [dvv.wavelet, dvv.wavelet_stretch_windows])
 def test_known_change_is_found_at_each_frequency(method):
     f = [0.6, 0.9, 1.2]
-    found = method(series(), f, **COMMON, reference=reference())
-    assert found.dvv.shape == found.error.shape == found.coherence.shape == (5, 3)
-    assert found.frequency_hz.tolist() == f
-    assert np.median(np.abs(found.dvv - TRUTH[:, None])) < 4e-4
+    changes = method(series(), f, **COMMON, reference=reference())
+    assert changes.dvv.shape == changes.error.shape == changes.coherence.shape == (5, 3)
+    assert changes.frequency_hz.tolist() == f
+    assert np.median(np.abs(changes.dvv - TRUTH[:, None])) < 4e-4
 
 
 NOISY = {"low_s": 5.0, "high_s": 28.0}
@@ -103,28 +103,28 @@ WINDOWS = NOISY | {"window_s": 6.0, "step_s": 1.5}
     ],
     ids=["stretching", "mwcs", "wcc", "dtw", "wcs", "wts"],
 )
-def test_errors_are_as_large_as_what_noise_does(method):
+def test_errors_agree_with_the_scatter_by_noise(method):
     rng = np.random.default_rng(1)
     lag = np.arange(-300, 301) / 10
     noise = bandpass(rng.standard_normal((41, 1001)), 10.0, 0.5, 2.0)[:, 200:-200]
     noise *= np.exp(-np.abs(lag) / 30) / noise.std()
     wave = Correlation.of("A", "B", noise[:1], 10.0)
-    found = method(Correlation.of("A", "B", noise[0] + 0.3 * noise[1:], 10.0), wave)
-    # forty draws tell a standard deviation to 11 %, of which there are one or three
-    ratio = np.sqrt((found.dvv**2).mean(axis=0)) / np.median(found.error, axis=0)
+    changes = method(Correlation.of("A", "B", noise[0] + 0.3 * noise[1:], 10.0), wave)
+    # a standard deviation of forty draws is known to 11 %
+    ratio = np.sqrt((changes.dvv**2).mean(axis=0)) / np.median(changes.error, axis=0)
     assert (np.atleast_1d(ratio) > 0.5).all()
     assert (np.atleast_1d(ratio) < 1.5).all()
 
 
 def test_the_mean_is_the_reference_unless_given():
-    found = dvv.stretch_windows(series(), **COMMON)
-    assert np.ptp(found.dvv - TRUTH) < 5e-4
+    changes = dvv.stretch_windows(series(), **COMMON)
+    assert np.ptp(changes.dvv - TRUTH) < 5e-4
 
 
-def test_one_stack_is_no_series():
+def test_a_single_stack_is_refused():
     pe = dvv.Stretch(**COMMON)
-    ((made),) = list(pe.process({"input": reference()}))
-    assert "moving stacks" in made["skipped"].reason
+    ((output),) = list(pe.process({"input": reference()}))
+    assert "moving stacks" in output["skipped"].reason
     short = Correlation.of("a", "b", np.zeros(5), RATE)
     with pytest.raises(DataError, match="other lags"):
         dvv.stretch_windows(series(), **COMMON, reference=short)
@@ -158,7 +158,7 @@ def truth(period):
 def test_dispersion_of_a_known_wave(side):
     data, rate = surface_wave()
     c = Correlation.of("a", "b", data, rate, distance_km=DISTANCE_KM)
-    found = measure_dispersion(
+    curve = measure_dispersion(
         c,
         PERIODS,
         (2.0, 4.5),
@@ -166,20 +166,20 @@ def test_dispersion_of_a_known_wave(side):
         reference_km_s=3.5,
         phase_shift_rad=0.0,
     )
-    for k, period in enumerate(found.picks.instantaneous_period_s):
+    for k, period in enumerate(curve.picks.instantaneous_period_s):
         group, phase = truth(period)
-        assert abs(found.picks.group_km_s[k] / group - 1) < 0.02
-        assert abs(found.picks.phase_km_s[k] / phase - 1) < 0.01
+        assert abs(curve.picks.group_km_s[k] / group - 1) < 0.02
+        assert abs(curve.picks.phase_km_s[k] / phase - 1) < 0.01
 
 
-def test_dispersion_element_tells_what_it_lacks():
+def test_dispersion_element_reports_missing_values():
     data, rate = surface_wave()
     pe = Ftan(period_s=PERIODS, velocity_km_s=(2.0, 4.5))
-    ((made),) = list(pe.process({"input": Correlation.of("a", "b", data, rate)}))
-    assert "distance_km" in made["skipped"].reason
+    ((output),) = list(pe.process({"input": Correlation.of("a", "b", data, rate)}))
+    assert "distance_km" in output["skipped"].reason
     known = Correlation.of("a", "b", data, rate, distance_km=DISTANCE_KM)
-    ((made),) = list(pe.process({"input": known}))
-    assert made["output"].id == "a_b"
+    ((output),) = list(pe.process({"input": known}))
+    assert output["output"].id == "a_b"
     with pytest.raises(ParameterError, match="symmetric"):
         measure_dispersion(known, PERIODS, side="left")
     cut = Correlation.of("a", "b", data, rate, first_lag=5, distance_km=DISTANCE_KM)

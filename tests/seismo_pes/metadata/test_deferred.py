@@ -46,7 +46,7 @@ def check(path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_files_that_come_with_obspy():
+def test_files_of_obspy():
     counts = [check(path) for path in files(HERE)]
     late, told = map(sum, zip(*counts, strict=True))
     assert len(counts) > 50

@@ -23,7 +23,7 @@ def channels(inventory) -> list[object]:
 def test_a_response_is_the_formula_of_sac() -> None:
     path = FILES / "IU_ANMO_00_BHZ.sacpz"
     (channel,) = channels(read_pole_zero(path))
-    found = channel.response.get_evalresp_response_for_frequencies(
+    values = channel.response.get_evalresp_response_for_frequencies(
         FREQS_HZ, output="DISP"
     )
     trace = Trace()
@@ -32,16 +32,16 @@ def test_a_response_is_the_formula_of_sac() -> None:
     s = 2j * np.pi * FREQS_HZ
     expected = paz["gain"] * np.prod([s - z for z in paz["zeros"]], axis=0)
     expected /= np.prod([s - p for p in paz["poles"]], axis=0)
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(values, expected, rtol=1e-9)
 
 
-def test_heads_tell_place_direction_and_epoch() -> None:
+def test_headers_have_coordinates_angles_and_epoch() -> None:
     inventory = read_pole_zero(FILES / "IU_ANMO_BH.sacpz")
-    found = channels(inventory)
-    assert len(found) == 9
-    assert (found[0].code, found[0].azimuth, found[0].dip) == ("BH1", 328, 0)
-    assert found[0].latitude == pytest.approx(34.945981)
-    assert found[0].end_date is None  # the year 2599 is no end
+    entries = channels(inventory)
+    assert len(entries) == 9
+    assert (entries[0].code, entries[0].azimuth, entries[0].dip) == ("BH1", 328, 0)
+    assert entries[0].latitude == pytest.approx(34.945981)
+    assert entries[0].end_date is None  # the year 2599 means an open epoch
     (old,) = channels(read_pole_zero(FILES / "NZCRLZ_HHZ10.pz"))
     assert (old.dip, old.elevation, old.end_date.year) == (-90, 55, 2037)
 
@@ -51,13 +51,13 @@ def test_input_in_nanometres() -> None:
     (at,) = np.abs(
         channel.response.get_evalresp_response_for_frequencies([1.0], output="VEL")
     )
-    assert at == pytest.approx(8.3886e8, rel=1e-3)  # as its head says
+    assert at == pytest.approx(8.3886e8, rel=1e-3)  # the value in its header
 
 
 HEADLESS = "ZEROS 3\nPOLES 2\n-0.1 0.1\n-0.1 -0.1\nCONSTANT 1e9\n"
 
 
-def test_a_name_may_tell_the_channel(tmp_path) -> None:
+def test_the_name_may_give_the_channel(tmp_path) -> None:
     path = tmp_path / "SAC_PZs_XC_OR075_LHZ_00_2006.007"
     path.write_text(HEADLESS)
     inventory, skipped = read_inventory(tmp_path)
@@ -67,7 +67,7 @@ def test_a_name_may_tell_the_channel(tmp_path) -> None:
     assert stage.zeros == [0, 0, 0]  # counted, but not listed
 
 
-def test_angles_from_the_vertical_are_turned(tmp_path) -> None:
+def test_dips_from_the_vertical_are_converted(tmp_path) -> None:
     head = "* NETWORK : X\n* STATION : A\n* CHANNEL : {}\n* DIP : {}\n"
     path = tmp_path / "two.pz"
     path.write_text(
@@ -77,7 +77,7 @@ def test_angles_from_the_vertical_are_turned(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("a.pz", "", "no poles and zeros"),
         ("a.pz", HEADLESS, "no header, and the name gives no channel"),
@@ -86,7 +86,7 @@ def test_angles_from_the_vertical_are_turned(tmp_path) -> None:
         ("SAC_PZs_A_Z", "hello\n", "not poles and zeros of SAC"),
     ],
 )
-def test_what_makes_no_sense_is_named(tmp_path, name, text, said) -> None:
+def test_invalid_files_are_reported(tmp_path, name, text, message) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read_pole_zero(tmp_path / name)

@@ -203,9 +203,9 @@ def test_list_before_stationxml_before_headers():
     xml = inventory((YEAR[0], None, 10.0))
     header = {ID: Channel(ID, 7.0, 8.0, 9.0)}
     listed = [StationPattern("XX", "AAA", latitude=50.0, longitude=60.0)]
-    found, skipped = locate([ID], listed, xml, header)
+    channels, skipped = locate([ID], listed, xml, header)
     # the list has no elevation; the next source that has one gives it
-    assert found[ID] == Channel(ID, 50.0, 60.0, 5.0)
+    assert channels[ID] == Channel(ID, 50.0, 60.0, 5.0)
     assert locate([ID], [], xml, header)[0][ID] == Channel(ID, 10.0, 20.0, 5.0)
     assert locate([ID], [], None, header)[0][ID] == header[ID]
     assert not skipped
@@ -213,24 +213,24 @@ def test_list_before_stationxml_before_headers():
 
 def test_the_epoch_that_covers_the_run():
     xml = inventory((YEAR[0], YEAR[1], 10.0), (YEAR[1], None, 11.0))
-    found, _ = locate([ID], [], xml, None, YEAR[0].ns, YEAR[0].ns + 1)
-    assert found[ID].latitude == 10.0
-    found, _ = locate([ID], [], xml, None, YEAR[1].ns - 10, YEAR[1].ns + 100)
-    assert found[ID].latitude == 11.0
+    channels, _ = locate([ID], [], xml, None, YEAR[0].ns, YEAR[0].ns + 1)
+    assert channels[ID].latitude == 10.0
+    channels, _ = locate([ID], [], xml, None, YEAR[1].ns - 10, YEAR[1].ns + 100)
+    assert channels[ID].latitude == 11.0
 
 
-def test_station_where_the_channel_is_not_listed():
-    found, _ = locate(["XX.AAA.00.LHZ"], [], inventory((YEAR[0], None, 10.0)))
-    assert found["XX.AAA.00.LHZ"].latitude == 1.0
+def test_coordinates_of_the_station_if_the_channel_has_none():
+    channels, _ = locate(["XX.AAA.00.LHZ"], [], inventory((YEAR[0], None, 10.0)))
+    assert channels["XX.AAA.00.LHZ"].latitude == 1.0
 
 
 def test_missing_zero_and_other_epochs_are_listed():
-    found, (item,) = locate([ID])
-    assert math.isnan(found[ID].latitude)
+    channels, (item,) = locate([ID])
+    assert math.isnan(channels[ID].latitude)
     assert (item.stage, item.what) == ("coordinates", ID)
     zero = [StationPattern("XX", "AAA", latitude=0.0, longitude=0.0)]
-    found, (item,) = locate([ID], zero)
-    assert math.isnan(found[ID].longitude)
+    channels, (item,) = locate([ID], zero)
+    assert math.isnan(channels[ID].longitude)
     assert "0, 0" in item.reason
     assert locate([ID], zero, inventory((None, None, 10.0)))[0][ID].latitude == 10.0
     xml = inventory((YEAR[0], YEAR[1], 10.0), span=(YEAR[0], YEAR[1]))
@@ -256,8 +256,8 @@ def test_read_inventory_of_a_folder_with_a_broken_file(tmp_path):
 def test_real_inventory(shared_data):
     read, skipped = read_inventory(shared_data / "ci_cca_hec")
     assert not skipped
-    found, _ = locate(["CI.CCA..BHN", "CI.HEC..BHN"], [], read)
-    a, b = found.values()
+    channels, _ = locate(["CI.CCA..BHN", "CI.HEC..BHN"], [], read)
+    a, b = channels.values()
     distance_km, _, _ = geodesic(a.latitude, a.longitude, b.latitude, b.longitude)
     assert float(distance_km) == pytest.approx(157.644, abs=5e-4)
 
@@ -324,13 +324,13 @@ def test_geodesic_of_coinciding_and_unknown_points():
         geodesic(91.0, 0.0, 0.0, 0.0)
 
 
-def test_the_inventory_of_one_station_has_all_that_the_whole_has_of_it():
+def test_the_inventory_of_one_station_has_all_of_its_epochs():
     a, again, b, other = (Station(code, 1, 2, 3) for code in ("A", "A", "B", "A"))
     networks = [Network("XX", stations=[a, b]), Network("XX", stations=[again])]
     whole = Inventory([*networks, Network("YY", stations=[other])])
     parts = StationInventories(whole)
-    found = parts.of("XX.A.00.BHZ")
-    assert [network.code for network in found] == ["XX", "XX"]
-    assert [station for network in found for station in network] == [a, again]
+    station_part = parts.of("XX.A.00.BHZ")
+    assert [network.code for network in station_part] == ["XX", "XX"]
+    assert [station for network in station_part for station in network] == [a, again]
     assert not parts.of("XX.C..BHZ").networks
     assert len(whole.networks) == 3

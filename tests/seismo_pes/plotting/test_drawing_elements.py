@@ -44,7 +44,7 @@ def noise():
 # ------------------------------------------------------------------ waveforms
 
 
-def test_waveforms_have_a_row_a_channel(noise):
+def test_waveforms_have_a_row_for_each_channel(noise):
     later = trace(noise[:100], start=START + 30)
     stream = Stream([trace(noise[:100]), later, trace(noise[:50], station="BBB")])
     figure = waveform_figure(stream, units="m/s", title="t")
@@ -119,7 +119,7 @@ def test_psd_leaves_out_segments_with_gaps(noise):
     data = np.ma.array(noise, mask=np.zeros(len(noise), bool))
     data[5000:5010] = np.ma.masked
     whole, gappy = (
-        psd_figure(trace(one), segment_s=100).axes[0] for one in (noise, data)
+        psd_figure(trace(entry), segment_s=100).axes[0] for entry in (noise, data)
     )
     counts = [axes.texts[0].get_text().split()[0] for axes in (whole, gappy)]
     assert counts == ["79", "77"]
@@ -139,8 +139,8 @@ def test_spectrogram_finds_a_sweep_where_it_is():
     level, coordinates = mesh.get_array(), mesh.get_coordinates()
     frequency_hz = coordinates[:-1, 0, 1] * 1.01
     for column, expected in ((5, 2.0), (-5, 12.0)):
-        found = frequency_hz[np.argmax(level[:, column])]
-        assert found == pytest.approx(expected, rel=0.04)  # width of a band
+        peak_hz = frequency_hz[np.argmax(level[:, column])]
+        assert peak_hz == pytest.approx(expected, rel=0.04)  # width of a band
 
 
 # ------------------------------------------------------------------ others
@@ -159,7 +159,7 @@ def test_map_of_one_place(n):
     assert np.diff(axes.get_xlim()) > 0
 
 
-def test_map_scale_is_as_long_as_it_says():
+def test_map_scale_has_its_length():
     (axes,) = map_figure(np.array([60.0, 61.0]), np.array([10.0, 12.0])).axes
     bar = axes.lines[-1].get_xdata()
     middle = np.radians(np.mean(axes.get_ylim()))
@@ -173,7 +173,7 @@ def test_availability_shapes_are_checked():
         availability_figure(np.zeros((1, 1)), ["a", "b"], np.zeros(1, "M8[D]"))
 
 
-def test_direction_bins_ignore_no_row():
+def test_direction_bins_count_every_row():
     bins = DirectionBins(np.arange(-2.0, 3), 90)
     bins.add(np.ones((2, 5)), np.array([359.999999, 0.0]), np.array([1.0, 2.0]))
     assert bins.count.tolist() == [1, 1, 1, 1]
@@ -184,7 +184,7 @@ def test_direction_bins_ignore_no_row():
     st.lists(st.tuples(st.integers(0, 5 * DAY_NS), st.integers(0, DAY_NS)), max_size=1),
     st.integers(-2, 3),
 )
-def test_coverage_adds_up(spans, first_day):
+def test_day_fractions_add_up(spans, first_day):
     segments = [(start, start + length) for start, length in spans]
     fraction = day_fractions(segments, first_day, 12)
     assert ((fraction >= 0) & (fraction <= 1)).all()
@@ -198,14 +198,14 @@ def test_coverage_adds_up(spans, first_day):
 
 
 def process(pe, item):
-    found = {"output": [], "drawn": [], "skipped": []}
+    outputs = {"output": [], "drawn": [], "skipped": []}
     for ports in pickle.loads(pickle.dumps(pe)).process({"input": item}):
         for port, value in ports.items():
-            found[port].append(value)
-    return found
+            outputs[port].append(value)
+    return outputs
 
 
-def test_elements_draw_and_hand_on(tmp_path, noise, monkeypatch):
+def test_elements_draw_and_send_the_item_on(tmp_path, noise, monkeypatch):
     monkeypatch.setattr(draw, "save", lambda figure, path: path)
     stream = Stream([trace(noise), trace(noise[:10], station="BBB")])
     for pe, drawn, skipped in (
@@ -217,10 +217,12 @@ def test_elements_draw_and_hand_on(tmp_path, noise, monkeypatch):
             ["too few"],
         ),
     ):
-        found = process(pe, stream)
-        assert found["output"] == [stream]
-        assert [one.removeprefix(f"{tmp_path}/") for one in found["drawn"]] == drawn
-        assert len(found["skipped"]) == len(skipped)
+        outputs = process(pe, stream)
+        assert outputs["output"] == [stream]
+        assert [
+            entry.removeprefix(f"{tmp_path}/") for entry in outputs["drawn"]
+        ] == drawn
+        assert len(outputs["skipped"]) == len(skipped)
 
 
 def test_correlations_are_drawn(tmp_path):
@@ -228,8 +230,8 @@ def test_correlations_are_drawn(tmp_path):
     item = SimpleNamespace(
         first="XX.AAA..HHZ", second="XX.BBB.10.HHZ", data=lags_s**2, lags_s=lags_s
     )
-    found = process(DrawCorrelation(tmp_path), item)
-    (path,) = found["drawn"]
+    outputs = process(DrawCorrelation(tmp_path), item)
+    (path,) = outputs["drawn"]
     assert path.endswith("XX.AAA..HHZ_XX.BBB.10.HHZ.correlation.png")
     assert (tmp_path / path).stat().st_size > 10_000
     (skipped,) = process(DrawCorrelation(tmp_path), trace(np.zeros(9)))["skipped"]

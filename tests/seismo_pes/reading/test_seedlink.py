@@ -20,7 +20,7 @@ IDS = ["XX.AAA..LHZ", "XX.BBB.00.LHZ"]
 
 def records() -> list[tuple[str, bytes]]:
     """Each packet's station and its record of 512 bytes."""
-    found = []
+    traces = []
     for channel_id in IDS:
         network, station, location, channel = channel_id.split(".")
         header = {"network": network, "station": station, "location": location}
@@ -29,8 +29,8 @@ def records() -> list[tuple[str, bytes]]:
         content = io.BytesIO()
         Trace(data, header).write(content, "MSEED", reclen=512)
         raw = content.getvalue()
-        found += [(station, raw[i : i + 512]) for i in range(0, len(raw), 512)]
-    return found
+        traces += [(station, raw[i : i + 512]) for i in range(0, len(raw), 512)]
+    return traces
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -83,51 +83,51 @@ class Handler(socketserver.StreamRequestHandler):
 
 @pytest.fixture
 def server():
-    with Server() as one:
-        thread = threading.Thread(target=one.serve_forever, args=(0.05,))
+    with Server() as test_server:
+        thread = threading.Thread(target=test_server.serve_forever, args=(0.05,))
         thread.start()
-        yield one
-        one.shutdown()
+        yield test_server
+        test_server.shutdown()
         thread.join()
 
 
 def test_packets_arrive_as_traces(server) -> None:
-    found = list(receive_packets(f"seedlink://{server.address}", IDS))
-    assert {t.id for t in found} == set(IDS)
+    traces = list(receive_packets(f"seedlink://{server.address}", IDS))
+    assert {t.id for t in traces} == set(IDS)
     for channel_id in IDS:
-        parts = [t for t in found if t.id == channel_id]
+        parts = [t for t in traces if t.id == channel_id]
         assert sum(t.stats.npts for t in parts) == 1000
         assert parts[0].stats.starttime == START
     assert "SELECT --LHZ.D" in server.commands
     assert "SELECT 00LHZ.D" in server.commands
 
 
-def test_a_time_is_asked_for(server) -> None:
+def test_the_time_is_sent_to_the_server(server) -> None:
     list(receive_packets(server.address, IDS[:1], START.ns, (START + 60).ns))
-    (asked,) = (c for c in server.commands if c.startswith("TIME"))
-    assert asked == "TIME 2024,6,1,0,0,0 2024,6,1,0,1,0"
+    (command,) = (c for c in server.commands if c.startswith("TIME"))
+    assert command == "TIME 2024,6,1,0,0,0 2024,6,1,0,1,0"
 
 
 def test_the_element_is_a_source(server) -> None:
     pe = pickle.loads(pickle.dumps(ReadSeedLink(server.address, IDS[:1])))
-    found = [made["output"] for made in pe.process({})]
-    assert {t.id for t in found} == {IDS[0]}
+    traces = [output["output"] for output in pe.process({})]
+    assert {t.id for t in traces} == {IDS[0]}
 
 
-def test_silence_ends_the_stream(server) -> None:
+def test_the_stream_ends_if_no_packet_arrives(server) -> None:
     server.ending = b""
-    found = list(receive_packets(server.address, IDS[:1], idle_s=1.0))
-    assert sum(t.stats.npts for t in found) == 1000
+    traces = list(receive_packets(server.address, IDS[:1], idle_s=1.0))
+    assert sum(t.stats.npts for t in traces) == 1000
 
 
-def test_a_stream_goes_on_after_the_last_packet(server, tmp_path) -> None:
+def test_a_stream_continues_after_the_last_packet(server, tmp_path) -> None:
     state = tmp_path / "state"
     receiving = receive_packets(server.address, IDS[:1], state_file=state)
     first = [next(receiving), next(receiving)]
     receiving.close()
-    rest = list(receive_packets(server.address, IDS[:1], state_file=state))
-    assert rest[0].stats.starttime == first[1].stats.endtime + 1
-    assert sum(t.stats.npts for t in first + rest) == 1000
+    remaining = list(receive_packets(server.address, IDS[:1], state_file=state))
+    assert remaining[0].stats.starttime == first[1].stats.endtime + 1
+    assert sum(t.stats.npts for t in first + remaining) == 1000
 
 
 # obspy leaves a socket open when it cannot connect

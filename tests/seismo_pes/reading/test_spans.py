@@ -41,7 +41,7 @@ def reasons(skipped):
 
 
 @pytest.mark.parametrize("name", ["MSEED", "SAC", "GSE2", "SLIST"])
-def test_samples_of_the_span_whatever_the_format(tmp_path, name):
+def test_samples_of_the_span_in_each_format(tmp_path, name):
     path = tmp_path / "x"
     trace(1000).write(str(path), name)
     for formats in ((), (name,)):
@@ -85,7 +85,7 @@ def test_cut_to_start_included_end_excluded(start_s, n, expected):
     assert len(whole) == n
 
 
-def test_header_rate_a_hair_high_gives_no_sample_more():
+def test_a_slightly_high_rate_in_the_header_adds_no_sample():
     whole = trace(1001, rate_hz=1 / float(np.float32(0.01)))
     assert len(cut(whole, DAY.ns, (DAY + 10).ns)) == 1000
 
@@ -95,7 +95,7 @@ def test_a_short_cut_does_not_keep_the_file_in_memory():
     assert not np.shares_memory(cut(whole, DAY.ns, (DAY + 10).ns).data, whole.data)
 
 
-def test_one_bad_file_does_not_kill(tmp_path):
+def test_other_files_are_read_after_a_bad_one(tmp_path):
     trace(50).write(str(tmp_path / "good"), "MSEED")
     (tmp_path / "empty").touch()
     (tmp_path / "text.mseed").write_text("no samples\n" * 100)
@@ -130,7 +130,7 @@ def test_truncated_miniseed_gives_its_whole_records(tmp_path, caplog):
     assert "x.mseed" in caplog.text
 
 
-def test_nothing_is_listed(tmp_path):
+def test_a_span_without_files(tmp_path):
     trace(10).write(str(tmp_path / "x"), "MSEED")
     stream, (item,) = read_span(span(tmp_path / "x", start=DAY + 100))
     assert not stream
@@ -138,25 +138,25 @@ def test_nothing_is_listed(tmp_path):
     assert "no data from 2022-01-02T00:01:40" in item.reason
 
 
-def test_other_channels_of_a_file_are_left_silently(tmp_path):
+def test_other_channels_of_a_file_are_ignored(tmp_path):
     Stream([trace(), trace(station="BBB")]).write(str(tmp_path / "x"), "MSEED")
     stream, skipped = read_span(span(tmp_path / "x"))
     assert [t.id for t in stream] == ["XX.AAA..LHZ"]
     assert not skipped
 
 
-def test_file_whose_name_promises_another_channel(tmp_path):
+def test_file_with_another_channel_than_its_name(tmp_path):
     trace(station="BBB").write(str(tmp_path / "x"), "MSEED")
     stream, skipped = read_span(span(tmp_path / "x", one_channel=True))
     assert not stream
     assert "header says XX.BBB..LHZ, not XX.AAA..LHZ" in skipped[0].reason
 
 
-def test_text_and_rateless_traces_are_left_out(shared_data):
+def test_text_and_traces_without_a_rate_are_left_out(shared_data):
     path = shared_data / "mseed3" / "reference-testdata-text.mseed2"
-    found = read_file(path)[0]
-    start = found.stats.starttime
-    wanted = ChannelSpan(found.id, start.ns, (start + 10).ns, (str(path),), 0)
+    text_trace = read_file(path)[0]
+    start = text_trace.stats.starttime
+    wanted = ChannelSpan(text_trace.id, start.ns, (start + 10).ns, (str(path),), 0)
     stream, skipped = read_span(wanted)
     assert not stream
     assert "left out" in skipped[0].reason
@@ -217,7 +217,7 @@ def test_whole_days_are_read_once(tmp_path, monkeypatch):
     assert len(middle.files) == 3
 
 
-def test_foreign_file_in_an_sds_archive(tmp_path):
+def test_file_of_another_channel_in_an_sds_archive(tmp_path):
     sds_day(tmp_path, DAY, trace(100))
     sds_day(tmp_path, DAY + DAY_S, trace(100, DAY + DAY_S, station="BBB"))
     archive = open_archive(tmp_path)
@@ -255,7 +255,7 @@ def test_two_microseconds_and_real_coverage(shared_data):
         assert not skipped
 
 
-def test_read_file_says_what_is_wrong_in_one_line(tmp_path):
+def test_read_file_reports_an_error_in_one_line(tmp_path):
     for content in (b"", b"x" * 300, bytes(5000), b"000001D " + b"\xff" * 600):
         path = tmp_path / "x"
         path.write_bytes(content)
@@ -267,7 +267,7 @@ def test_read_file_says_what_is_wrong_in_one_line(tmp_path):
         read_file(path, "PICKLE")
 
 
-def test_what_is_wrong_is_said_of_the_file_that_the_user_knows(tmp_path):
+def test_errors_name_the_users_file_not_a_temporary_one(tmp_path):
     path = tmp_path / "bad.gz"
     path.write_bytes(gzip.compress(b"no waveform" * 50))
     with pytest.raises(DataError) as caught:
@@ -279,12 +279,11 @@ def test_what_is_wrong_is_said_of_the_file_that_the_user_knows(tmp_path):
 
 
 @pytest.mark.parametrize("extreme", [np.nan, np.inf, 1e17])
-def test_samples_that_no_instrument_gives_are_left_out(extreme):
-    one = trace()
-    one.data = one.data.astype("f4")
-    one.data[3] = extreme
-    assert find_defect(one) == ""  # taken out later, or an honest number
-    one.data[4] = -2e30
-    assert (
-        find_defect(one) == "left out: samples of up to 2e+30; is its byte order right?"
-    )
+def test_traces_with_impossible_samples_are_left_out(extreme):
+    entry = trace()
+    entry.data = entry.data.astype("f4")
+    entry.data[3] = extreme
+    assert find_defect(entry) == ""  # NaN is removed later, 1e17 is possible
+    entry.data[4] = -2e30
+    reason = "left out: samples of up to 2e+30; is its byte order right?"
+    assert find_defect(entry) == reason

@@ -39,7 +39,7 @@ N_LAGS = 11
 
 
 def rows(tile=0, n=3, n_lags=N_LAGS, last=True, stack="all", dtype="f4"):
-    """Rows whose data tell which rows they are."""
+    """Return rows with distinct data."""
     pairs = np.stack([np.full(n, tile), tile + 1 + np.arange(n)], axis=1)
     data = (pairs @ [1000, 1])[:, None] + np.arange(n_lags) / 100
     return CorrelationRows(
@@ -60,7 +60,7 @@ def expected(records, n_lags=N_LAGS, dtype="f4"):
 
 
 def read_part(path):
-    """Records and data, the data through HDF5."""
+    """Return the records, and the data as HDF5 reads them."""
     layout = read_layout(path)
     records = read_index(path, layout)
     with h5py.File(path, "r", locking=False) as file:
@@ -78,12 +78,12 @@ def read_all(out):
     pieces = [read_part(path) for path in parts_of(out)]
     if not pieces:
         return np.zeros(0, RECORD), np.zeros((0, N_LAGS), "f4")
-    return tuple(np.concatenate(one) for one in zip(*pieces, strict=True))
+    return tuple(np.concatenate(item) for item in zip(*pieces, strict=True))
 
 
 @pytest.mark.parametrize("direct", [False, True])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_what_is_written_is_read(tmp_path, direct, dtype):
+def test_written_rows_are_read_back(tmp_path, direct, dtype):
     batches = [rows(tile, 1 + tile % 5, dtype=dtype) for tile in range(40)]
     with CorrelationWriter(tmp_path, direct) as writer:
         for batch in batches:
@@ -115,7 +115,7 @@ def test_rows_longer_than_a_block_and_parts_that_fill(tmp_path, direct, monkeypa
     np.testing.assert_array_equal(data, expected(records, n_lags))
 
 
-def test_parts_are_cut_to_what_they_hold_and_sealed(tmp_path):
+def test_parts_are_cut_to_their_rows_and_sealed(tmp_path):
     with CorrelationWriter(tmp_path) as writer:
         writer.write(rows(0, 500))
         (path,) = writer.paths
@@ -129,7 +129,7 @@ def test_parts_are_cut_to_what_they_hold_and_sealed(tmp_path):
         assert file["data"].shape == (500, N_LAGS)
 
 
-def test_a_reader_may_hold_the_file_open_while_it_grows(tmp_path):
+def test_a_file_can_be_read_while_it_grows(tmp_path):
     with CorrelationWriter(tmp_path) as writer:
         writer.write(rows(0))
         with h5py.File(writer.paths[0], "r", locking=False) as file:
@@ -137,7 +137,7 @@ def test_a_reader_may_hold_the_file_open_while_it_grows(tmp_path):
             np.testing.assert_array_equal(file["data"][3:6], rows(1).data)
 
 
-def test_nothing_written_leaves_no_file(tmp_path):
+def test_no_rows_no_file(tmp_path):
     with CorrelationWriter(tmp_path):
         pass
     assert (tmp_path / "parts").is_dir()
@@ -153,7 +153,7 @@ def test_a_tile_without_rows_is_marked_as_finished(tmp_path):
     assert records["tile"].tolist() == [[7, 0, -1]]
 
 
-def test_input_is_left_as_it_was(tmp_path):
+def test_the_input_is_not_changed(tmp_path):
     batch = rows()
     batch.data.setflags(write=False)
     with CorrelationWriter(tmp_path) as writer:
@@ -161,7 +161,7 @@ def test_input_is_left_as_it_was(tmp_path):
     np.testing.assert_array_equal(batch.data, rows().data)
 
 
-def test_the_other_byte_order(tmp_path):
+def test_rows_in_the_other_byte_order(tmp_path):
     with CorrelationWriter(tmp_path) as writer:
         writer.write(rows(dtype=">f4"))
     records, data = read_all(tmp_path)
@@ -186,7 +186,7 @@ def test_a_view_that_is_not_contiguous(tmp_path):
     np.testing.assert_array_equal(read_all(tmp_path)[1], batch.data[:, ::2])
 
 
-def test_rows_of_another_form_are_refused(tmp_path):
+def test_rows_of_another_length_or_type_are_refused(tmp_path):
     with CorrelationWriter(tmp_path) as writer:
         writer.write(rows())
         with pytest.raises(DataError, match="5 lags"):
@@ -236,7 +236,7 @@ def test_any_batches_round_trip(tmp_path_factory, monkeypatch, sizes, n_lags, di
         np.testing.assert_array_equal(data, expected(records, n_lags))
 
 
-# ------------------------------------------------------------------ catastrophes
+# ------------------------------------------------------------------ crashes
 
 KILLED = """
 import sys
@@ -276,7 +276,7 @@ def test_a_killed_writer_leaves_whole_rows(tmp_path, how, turn):
     assert len(np.unique(records[["first", "second"]])) == len(records)
 
 
-def test_a_torn_record_ends_the_index(tmp_path):
+def test_an_incomplete_record_ends_the_index(tmp_path):
     with CorrelationWriter(tmp_path) as writer:
         writer.write(rows(0, 5))
         path, layout = writer.paths[0], read_layout(writer.paths[0])
@@ -286,7 +286,7 @@ def test_a_torn_record_ends_the_index(tmp_path):
     assert len(read_index(path, read_layout(path))) == 3
 
 
-def test_rows_beyond_the_end_of_a_cut_file_do_not_count(tmp_path):
+def test_rows_after_the_end_of_a_cut_file_are_ignored(tmp_path):
     with CorrelationWriter(tmp_path) as writer:
         writer.write(rows(0, 5))
     path = writer.paths[0]
@@ -295,9 +295,7 @@ def test_rows_beyond_the_end_of_a_cut_file_do_not_count(tmp_path):
 
 
 @pytest.mark.parametrize("direct", [False, True])
-def test_a_full_disk_is_one_line_and_keeps_what_is_written(
-    tmp_path, monkeypatch, direct
-):
+def test_a_full_disk_is_one_line_and_written_rows_stay(tmp_path, monkeypatch, direct):
     monkeypatch.setattr(sinks, "BLOCK_BYTES", 1 << 14)
     whole = os.pwrite
     room = [60]
@@ -313,7 +311,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_written(
     with pytest.raises(OSError, match="the disk is full") as caught:  # noqa: PT012
         for tile in range(100):
             writer.write(rows(tile))
-            time.sleep(0.001)  # the thread of the direct sink comes to its turn
+            time.sleep(0.001)  # lets the thread of the direct output run
     assert caught.value.errno == errno.ENOSPC
     assert str(writer.paths[-1]) in str(caught.value)
     writer.close()
@@ -343,36 +341,36 @@ def test_a_file_system_without_direct_writes(tmp_path, monkeypatch):
     assert len(read_all(tmp_path)[0]) == 3
 
 
-def test_other_files_are_not_taken_for_parts(tmp_path):
+def test_other_files_are_refused_as_parts(tmp_path):
     path = tmp_path / "part-x.h5"
     path.write_bytes(b"something else")
     with pytest.raises(DataError, match="not a part"):
         read_layout(path)
 
 
-# ------------------------------------------------------------------ the PE
+# ------------------------------------------------------------------ the element
 
 
-def test_the_pe_tells_of_finished_tiles_and_travels_by_pickle(tmp_path):
-    one, other = (
+def test_the_element_reports_finished_tiles_and_can_be_pickled(tmp_path):
+    item, other = (
         pickle.loads(pickle.dumps(WriteCorrelations(tmp_path))) for _ in range(2)
     )
-    for pe in (one, other):
+    for pe in (item, other):
         pe.preprocess()
-    assert one.process({"input": rows(0, 2, last=False)}) is None
+    assert item.process({"input": rows(0, 2, last=False)}) is None
     assert other.process({"input": rows(1, 4)}) == {
         "written": TileWritten((1, 0, -1), 4, 4 * N_LAGS * 4)
     }
-    assert one.process({"input": rows(0, 3)}) == {
+    assert item.process({"input": rows(0, 3)}) == {
         "written": TileWritten((0, 0, -1), 5, 5 * N_LAGS * 4)
     }
-    for pe in (one, other):
+    for pe in (item, other):
         pe.postprocess()
     assert len(parts_of(tmp_path)) == 2
     assert len(read_all(tmp_path)[0]) == 9
 
 
-def test_writers_side_by_side_do_not_meet(tmp_path):
+def test_parallel_writers_have_files_of_their_own(tmp_path):
     def work(tile):
         with CorrelationWriter(tmp_path) as writer:
             for k in range(10):
@@ -388,11 +386,11 @@ def test_writers_side_by_side_do_not_meet(tmp_path):
     np.testing.assert_array_equal(data, expected(records))
 
 
-# ------------------------------------------------------------------ what a file tells
+# ------------------------------------------------------------------ text about the run
 
 
 @pytest.mark.parametrize("about", ["", "short", "ö" * 5000])
-def test_every_part_tells_where_it_comes_from(tmp_path, about):
+def test_every_part_has_the_text_about_the_run(tmp_path, about):
     with CorrelationWriter(tmp_path, about=about, session=3) as writer:
         writer.write(rows())
         assert text_of(writer.paths[0]) == about  # from the beginning
@@ -406,13 +404,13 @@ def text_of(path):
         return file["run"][()].decode()
 
 
-def test_the_part_of_a_dead_writer_is_finished_by_another(tmp_path):
+def test_the_part_of_a_dead_writer_is_sealed_by_another(tmp_path):
     writer = CorrelationWriter(tmp_path, about="x" * 9000)
     writer.write(rows(0, 5))
     writer.write(rows(1, 5))
     (path,) = writer.paths
     before = read_layout(path)
-    with open(path, "r+b") as file:  # two rows of data did not get to the disk
+    with open(path, "r+b") as file:  # the data of two rows were lost
         for row in (2, 7):
             file.seek(before.data_offset + row * before.row_bytes + 8)
             file.write(bytes(before.row_bytes - 8))

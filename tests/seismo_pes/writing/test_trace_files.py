@@ -40,17 +40,17 @@ def pair(rows=None, start_ns=0):
 
 
 def run(pe, *items):
-    """What the ports give, without an engine."""
-    found = {"written": [], "skipped": []}
+    """Return the items at the output ports, without an engine."""
+    results = {"written": [], "skipped": []}
     pe = pickle.loads(pickle.dumps(pe))
-    pe.write = lambda port, item: found[port].append(item)
+    pe.write = lambda port, item: results[port].append(item)
     pe._preprocess() if hasattr(pe, "_preprocess") else None
     for item in items:
         for ports in pe.process({"input": item}):
             for port, value in ports.items():
-                found[port].append(value)
+                results[port].append(value)
     getattr(pe, "_postprocess", lambda: None)()
-    return found
+    return results
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ def gappy():
 
 
 def test_sac(tmp_path, gappy):
-    found = run(WriteSac(tmp_path / "new"), gappy, Stream([trace(np.ones(3))]))
-    names = [path.rsplit("/", 1)[1] for path in found["written"]]
+    results = run(WriteSac(tmp_path / "new"), gappy, Stream([trace(np.ones(3))]))
+    names = [path.rsplit("/", 1)[1] for path in results["written"]]
     assert names == [
         "XX.AAA.00.HHZ.20240229T235959_500000.sac",
         "XX.AAA.00.HHZ.20240301T000000_100000.sac",
         "XX.AAA.00.HHZ.20240229T235959_500000.sac",
     ]
-    (later,) = read(found["written"][1])
+    (later,) = read(results["written"][1])
     np.testing.assert_array_equal(later.data, [6, 7, 8, 9])
     assert later.stats.starttime == START + 0.6
     assert np.ma.is_masked(gappy.data), "the input stays as it was"
@@ -77,12 +77,12 @@ def test_sac(tmp_path, gappy):
 def test_sac_of_a_correlation(tmp_path):
     (path,) = run(WriteSac(tmp_path), pair())["written"]
     assert path.endswith("XX.AAA..HHZ_XX.BBB.10.HHZ.sac")
-    (found,) = read(path)
-    np.testing.assert_array_equal(found.data, pair().data)
-    assert found.stats.sampling_rate == 4
-    assert found.stats.starttime == UTCDateTime(-0.5)
-    assert found.id == "XX.BBB.10.HHZ"
-    header = found.stats.sac
+    (sac_trace,) = read(path)
+    np.testing.assert_array_equal(sac_trace.data, pair().data)
+    assert sac_trace.stats.sampling_rate == 4
+    assert sac_trace.stats.starttime == UTCDateTime(-0.5)
+    assert sac_trace.id == "XX.BBB.10.HHZ"
+    header = sac_trace.stats.sac
     assert (header.b, header.user0, header.kevnm.strip()) == (-0.5, 24, "XX.AAA..HHZ")
     assert "dist" not in header
 
@@ -99,19 +99,19 @@ def test_correlations_of_windows_keep_their_geometry(tmp_path):
     paths = run(WriteSac(tmp_path), item)["written"]
     assert len(paths) == 2
     for path, row in zip(paths, data, strict=True):
-        (found,) = read(path)
-        np.testing.assert_array_equal(found.data, row.astype("f4"))
-        header = found.stats.sac
+        (sac_trace,) = read(path)
+        np.testing.assert_array_equal(sac_trace.data, row.astype("f4"))
+        header = sac_trace.stats.sac
         assert (header.dist, header.az, header.b) == (12.5, 90, -2)
 
 
 def test_miniseed_has_all_segments_of_a_channel(tmp_path, gappy):
     span = ChannelSpan("XX.AAA.00.HHZ", 0, 1, (), 0)
     stream = Stream([gappy, trace(np.ones(3, "f4"), station="BBB")])
-    found = run(WriteMiniseed(tmp_path), Waveforms.of(span, stream))
-    assert len(found["written"]) == 2
-    here = read(found["written"][0])
-    assert [len(one) for one in here] == [5, 4]
+    results = run(WriteMiniseed(tmp_path), Waveforms.of(span, stream))
+    assert len(results["written"]) == 2
+    here = read(results["written"][0])
+    assert [len(entry) for entry in here] == [5, 4]
     assert here[1].data.dtype == np.int32
 
 
@@ -122,10 +122,10 @@ def test_miniseed_keeps_values_of_any_type(tmp_path, kind):
     np.testing.assert_array_equal(read(path)[0].data, data)
 
 
-def test_miniseed_says_what_does_not_fit(tmp_path):
-    found = run(WriteMiniseed(tmp_path), trace(np.array([2**60 + 1, 0])))
-    assert found["written"] == []
-    (skipped,) = found["skipped"]
+def test_miniseed_reports_values_that_do_not_fit(tmp_path):
+    results = run(WriteMiniseed(tmp_path), trace(np.array([2**60 + 1, 0])))
+    assert results["written"] == []
+    (skipped,) = results["skipped"]
     assert (skipped.stage, skipped.what) == ("write", "XX.AAA.00.HHZ")
     assert "do not fit" in skipped.reason
     assert list(tmp_path.iterdir()) == []
@@ -133,11 +133,11 @@ def test_miniseed_says_what_does_not_fit(tmp_path):
 
 def test_npz(tmp_path, gappy):
     path = tmp_path / "all.npz"
-    found = run(WriteNpz(path), gappy, pair(rows=1, start_ns=10**18), gappy)
-    assert found["written"] == [str(path)]
+    results = run(WriteNpz(path), gappy, pair(rows=1, start_ns=10**18), gappy)
+    assert results["written"] == [str(path)]
     assert [
-        one.reason.endswith("already has an array of this name")
-        for one in found["skipped"]
+        entry.reason.endswith("already has an array of this name")
+        for entry in results["skipped"]
     ] == [True] * 2
     with np.load(path) as file:
         names = [n for n in file if not n.endswith(("start_ns", "rate_hz"))]
@@ -151,17 +151,17 @@ def test_npz(tmp_path, gappy):
 def test_asdf(tmp_path, gappy):
     pyasdf = pytest.importorskip("pyasdf")
     path = tmp_path / "all.h5"
-    found = run(WriteAsdf(path, tag="prep"), gappy, gappy, pair(), trace([1 + 1j]))
-    assert found["written"] == [str(path)]
-    (skipped,) = found["skipped"]
+    results = run(WriteAsdf(path, tag="prep"), gappy, gappy, pair(), trace([1 + 1j]))
+    assert results["written"] == [str(path)]
+    (skipped,) = results["skipped"]
     assert "cannot store the type complex128" in skipped.reason
     with pyasdf.ASDFDataSet(str(path), mode="r", mpi=False) as file:
         stream = file.waveforms["XX.AAA"]["prep"]
-        assert [one.stats.starttime for one in stream] == [START, START + 0.6]
+        assert [entry.stats.starttime for entry in stream] == [START, START + 0.6]
         np.testing.assert_array_equal(stream[1].data, [6, 7, 8, 9])
-        one = file.auxiliary_data["CrossCorrelations"]["XX.AAA..HHZ"]["XX.BBB.10.HHZ"]
-        np.testing.assert_array_equal(one.data[:], pair().data)
-        assert (one.parameters["dt"], one.parameters["first_lag_s"]) == (0.25, -0.5)
+        entry = file.auxiliary_data["CrossCorrelations"]["XX.AAA..HHZ"]["XX.BBB.10.HHZ"]
+        np.testing.assert_array_equal(entry.data[:], pair().data)
+        assert (entry.parameters["dt"], entry.parameters["first_lag_s"]) == (0.25, -0.5)
 
 
 def test_asdf_names_are_checked(tmp_path):
@@ -184,17 +184,17 @@ def test_asdf_stationxml(tmp_path):
         file.add_inventory(inventory)
     with pyasdf.ASDFDataSet(str(tmp_path / "x.h5"), mode="r", mpi=False) as file:
         station = file.waveforms.list()[0]
-        found = file.waveforms[station].StationXML
-        assert f"{found[0].code}.{found[0][0].code}" == station
+        inventory_read = file.waveforms[station].StationXML
+        assert f"{inventory_read[0].code}.{inventory_read[0][0].code}" == station
 
 
-def test_nothing_comes_nothing_is_written(tmp_path):
+def test_without_items_no_file_is_written(tmp_path):
     for pe in (WriteAsdf(tmp_path / "a"), WriteNpz(tmp_path / "n")):
         assert run(pe)["written"] == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_trace_is_refused(tmp_path):
+def test_other_items_are_refused(tmp_path):
     with pytest.raises(ParameterError, match="int: not a trace"):
         run(WriteSac(tmp_path), 3)
 

@@ -1,4 +1,4 @@
-"""Day files behind URLs, in the file systems that fsspec brings."""
+"""Archives of day files at URLs, in file systems of fsspec."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_real_files_as_scedc_names_them(shared_data) -> None:
     assert "its header says BK.THIS.00.LHZ" in skipped[0].reason
 
 
-def test_a_pattern_of_ones_own(memory, tmp_path) -> None:
+def test_a_pattern_with_placeholders(memory, tmp_path) -> None:
     put(memory, "/mine/THIS/BK-HHZ/2022.002", tmp_path)
     url = "memory://mine/{station}/{network}-{channel}/{year}.{julday}"
     archive = open_archive(url)
@@ -116,7 +116,7 @@ def test_a_pattern_of_ones_own(memory, tmp_path) -> None:
         open_archive("memory://mine/{station}/*/{year}")
 
 
-def test_a_compressed_file_behind_a_url(memory, tmp_path) -> None:
+def test_a_compressed_file_at_a_url(memory, tmp_path) -> None:
     put(memory, "/mine/one", tmp_path)
     memory.pipe_file("/mine/one.bz2", bz2.compress(memory.cat_file("/mine/one")))
     assert read_file("memory://mine/one.bz2") == read_file("memory://mine/one")
@@ -146,23 +146,23 @@ def test_a_missing_package_is_named(monkeypatch) -> None:
         open_archive("s3://scedc-pds/continuous_waveforms")
 
 
-def test_public_buckets_are_asked_without_a_key(monkeypatch) -> None:
-    asked = {}
+def test_public_buckets_are_read_without_credentials(monkeypatch) -> None:
+    requests = {}
 
     class Fake:
         class core:
             @staticmethod
             def url_to_fs(url, **options):
-                asked[url] = options
+                requests[url] = options
                 return None, url
 
     monkeypatch.setattr(remote, "optional", lambda module: Fake)
     remote.filesystem("s3://ncedc-pds/x")
     remote.filesystem("s3://mine/x")
-    assert asked == {"s3://ncedc-pds/x": {"anon": True}, "s3://mine/x": {}}
+    assert requests == {"s3://ncedc-pds/x": {"anon": True}, "s3://mine/x": {}}
 
 
-def test_a_passing_failure_is_tried_again(monkeypatch) -> None:
+def test_a_temporary_failure_is_retried(monkeypatch) -> None:
     monkeypatch.setattr(retry, "WAITS_S", (0.0, 0.0))
     answers = [ConnectionError("reset"), TimeoutError(), "there"]
 

@@ -1,4 +1,4 @@
-"""A data centre on this machine: fdsnws by a small server."""
+"""A data centre as an archive: a small fdsnws server on this machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ IDS = ["XX.AAA..LHZ", "XX.BBB..LHZ"]
 
 
 class Service(ThreadingHTTPServer):
-    """Two stations; AAA has three days, BBB the first; what it was asked for."""
+    """A server of two stations; AAA has three days, BBB one. It notes its requests."""
 
     daemon_threads = True
 
@@ -73,13 +73,13 @@ class RouterHandler(BaseHTTPRequestHandler):
         options = dict(line.split("=") for line in lines if "=" in line)
         self.server.asked.append(options["service"])
         assert options["format"] == "post"
-        found: dict[str, list[str]] = {}
+        routes: dict[str, list[str]] = {}
         for line in lines:
             if "=" not in line and line.split()[1] in self.server.routes:
-                found.setdefault(self.server.routes[line.split()[1]], []).append(line)
+                routes.setdefault(self.server.routes[line.split()[1]], []).append(line)
         parts = [
             "\n".join([f"http://{at}/fdsnws/{options['service']}/1/query", *lines])
-            for at, lines in found.items()
+            for at, lines in routes.items()
         ]
         content = "\n\n".join(parts).encode()
         self.send_response(200 if content else 204)
@@ -115,9 +115,11 @@ class Handler(BaseHTTPRequestHandler):
             self.waveforms(dict(zip((*names, "endtime"), line.split(), strict=True)))
             return
         self.server.asked.append(("station", text))
-        found = io.BytesIO()
-        inventory(text).write(found, "STATIONXML")
-        self.answer(200 if b"<Network" in found.getvalue() else 204, found.getvalue())
+        content = io.BytesIO()
+        inventory(text).write(content, "STATIONXML")
+        self.answer(
+            200 if b"<Network" in content.getvalue() else 204, content.getvalue()
+        )
 
     def waveforms(self, query: dict[str, str]) -> None:
         self.server.asked.append((query["station"], query["starttime"][:10]))
@@ -154,7 +156,7 @@ def recorded(station: str) -> Stream:
 
 
 def inventory(text: str) -> Inventory:
-    found = []
+    stations = []
     for i, code in enumerate(("AAA", "BBB")):
         if f" {code} " in text or " * " in text.split("level")[-1].split("--")[0]:
             place = {"latitude": 10.0 + i, "longitude": 20.0, "elevation": 5.0}
@@ -165,8 +167,8 @@ def inventory(text: str) -> Inventory:
                 sample_rate=RATE_HZ,
                 start_date=UTCDateTime(2020, 1, 1),
             )
-            found.append(Station(code, **place, channels=[channel]))
-    networks = [Network("XX", stations=found)] if found else []
+            stations.append(Station(code, **place, channels=[channel]))
+    networks = [Network("XX", stations=stations)] if stations else []
     return Inventory(networks=networks, source="test")
 
 
@@ -189,7 +191,8 @@ def routed(service, monkeypatch):
     with Service() as second, Router({}) as router:
         servers = (second, router)
         threads = [
-            threading.Thread(target=one.serve_forever, args=(0.05,)) for one in servers
+            threading.Thread(target=server.serve_forever, args=(0.05,))
+            for server in servers
         ]
         for thread in threads:
             thread.start()
@@ -200,8 +203,8 @@ def routed(service, monkeypatch):
         )
         datacentre._client.cache_clear()
         yield service, second, router
-        for one in servers:
-            one.shutdown()
+        for server in servers:
+            server.shutdown()
         for thread in threads:
             thread.join()
 
@@ -241,7 +244,7 @@ def test_spans_are_fetched_when_they_are_read(service) -> None:
     assert [s.reason[:7] for s in skipped] == ["no data"]
 
 
-def test_without_a_list_nothing_is_asked(service) -> None:
+def test_without_a_station_list_nothing_is_requested(service) -> None:
     archive = open_archive(f"fdsn://{service.address}")
     assert archive.channels() == {}
     assert service.asked == []
@@ -249,7 +252,7 @@ def test_without_a_list_nothing_is_asked(service) -> None:
         select(archive, [StationPattern("YY", "ZZZ")])
 
 
-def test_a_service_that_is_busy_is_asked_again(service) -> None:
+def test_requests_to_a_busy_service_are_retried(service) -> None:
     archive = open_archive(f"fdsn://{service.address}")
     archive.channels([StationPattern("XX", "AAA")])
     (span,) = archive.spans(IDS[:1], DAYS[:1])
@@ -264,7 +267,7 @@ def test_a_service_that_is_busy_is_asked_again(service) -> None:
     service.asked.clear()
     service.failures[:] = [403, 403]
     read_span(span)
-    assert len(service.asked) == 1  # no use in asking again
+    assert len(service.asked) == 1  # a retry would not help
 
 
 @pytest.mark.parametrize(
@@ -280,24 +283,24 @@ def test_mistakes_are_named(monkeypatch, url, reason) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(ParameterError, match=reason) as raised:
         open_archive(url)
-    # all names only where one was given that is none of them
+    # the list of all names only if an unknown name was given
     assert ("known are" in str(raised.value)) == ("NOSUCH" in url)
 
 
 def test_routers_and_names_go_to_obspy(monkeypatch) -> None:
-    made = []
-    monkeypatch.setattr(datacentre, "RoutingClient", lambda name: made.append(name))
-    monkeypatch.setattr(datacentre, "Client", lambda name: made.append(name))
+    clients = []
+    monkeypatch.setattr(datacentre, "RoutingClient", lambda name: clients.append(name))
+    monkeypatch.setattr(datacentre, "Client", lambda name: clients.append(name))
     datacentre._client.cache_clear()
     for provider in (*datacentre.ROUTERS, "IRIS", "https://host", "host:8080"):
         datacentre.client(provider)
     datacentre._client.cache_clear()
     federator = "earthscope-federator"
     routers = ["eida-routing", federator, federator]
-    assert made == [*routers, "IRIS", "https://host", "http://host:8080"]
+    assert clients == [*routers, "IRIS", "https://host", "http://host:8080"]
 
 
-def test_requests_are_routed_to_the_data_centre_that_has_the_data(routed) -> None:
+def test_requests_go_to_the_data_centre_with_the_data(routed) -> None:
     first, second, router = routed
     archive = open_archive("fdsn://eida-routing")
     listed = [StationPattern("XX", "AAA"), StationPattern("XX", "BBB")]
@@ -316,19 +319,19 @@ def test_requests_are_routed_to_the_data_centre_that_has_the_data(routed) -> Non
     assert router.asked[-2:] == ["station", "dataselect"]
 
 
-def test_a_download_by_way_of_a_router(routed, tmp_path) -> None:
+def test_a_download_through_a_router(routed, tmp_path) -> None:
     limits = DAYS[0][0], DAYS[2][1]
     done = download("eida-routing", IDS, *limits, tmp_path)
     assert not done.skipped
     assert (done.n_fetched, done.n_present, done.n_empty) == (4, 0, 2)
-    # a router that finds nothing does not know whether somebody was silent
+    # an empty answer of a router may hide a data centre that failed
     routed[1].asked.clear()
     again = download("eida-routing", IDS, *limits, tmp_path)
     assert (again.n_fetched, again.n_present, again.n_empty) == (0, 4, 2)
     assert [what for what, _ in routed[1].asked].count("BBB") == 2
 
 
-def test_a_data_centre_that_is_down_is_no_day_without_data(routed, tmp_path) -> None:
+def test_a_failed_data_centre_is_not_a_day_without_data(routed, tmp_path) -> None:
     _, _, router = routed
     router.routes["BBB"] = "127.0.0.1:1"
     done = download("eida-routing", IDS[1:], *DAYS[0], tmp_path)
@@ -338,11 +341,11 @@ def test_a_data_centre_that_is_down_is_no_day_without_data(routed, tmp_path) -> 
 
 
 def test_metadata_are_fetched(service) -> None:
-    found = fetch_inventory(service.address, IDS, *DAYS[0])
-    assert [s.code for s in found[0]] == ["AAA", "BBB"]
-    (_, asked) = service.asked[0]
-    assert "level=response" in asked
-    assert "XX AAA -- LHZ 2024-05-01" in asked
+    metadata = fetch_inventory(service.address, IDS, *DAYS[0])
+    assert [s.code for s in metadata[0]] == ["AAA", "BBB"]
+    (_, query) = service.asked[0]
+    assert "level=response" in query
+    assert "XX AAA -- LHZ 2024-05-01" in query
     with pytest.raises(DataError, match="the data centre has none"):
         fetch_inventory(service.address, ["YY.ZZZ..LHZ"], *DAYS[0])
 
@@ -361,15 +364,15 @@ def test_a_download_is_an_archive_on_disk(service, tmp_path) -> None:
     np.testing.assert_array_equal(np.concatenate(data), recorded("AAA")[0].data)
 
 
-def test_a_download_goes_on_where_it_was(service, tmp_path) -> None:
+def test_a_download_continues_where_it_stopped(service, tmp_path) -> None:
     limits = DAYS[0][0], DAYS[2][1]
-    service.failures[:] = [503] * 3  # the first request fails for good
+    service.failures[:] = [503] * 3  # all attempts of the first request fail
     first = download(service.address, IDS, *limits, tmp_path, requests=1)
     assert len(first.skipped) == 1
     assert first.skipped[0].what == IDS[0]
     assert not list(tmp_path.rglob(".*.part"))
     with (tmp_path / LEDGER).open("a") as ledger:
-        ledger.write('["XX.AAA..LHZ", 19')  # killed while it wrote
+        ledger.write('["XX.AAA..LHZ", 19')  # the line of a killed process
     service.asked.clear()
     second = download(service.address, IDS, *limits, tmp_path)
     assert service.asked == [("AAA", "2024-05-01")]
@@ -380,7 +383,7 @@ def test_a_download_goes_on_where_it_was(service, tmp_path) -> None:
     assert (third.n_fetched, third.n_present, third.n_empty) == (0, 4, 2)
 
 
-def test_a_download_that_is_killed_goes_on(service, tmp_path) -> None:
+def test_a_killed_download_continues(service, tmp_path) -> None:
     limits = DAYS[0][0], DAYS[2][1]
     arguments = f"{service.address!r}, {IDS!r}, {limits[0]}, {limits[1]}"
     program = (
@@ -390,12 +393,12 @@ def test_a_download_that_is_killed_goes_on(service, tmp_path) -> None:
     service.answer_after_s = 0.3
     process = subprocess.Popen([sys.executable, "-c", program])
     end = time.monotonic() + 60
-    while not (there := list(tmp_path.rglob("XX.*.D.2024.*"))):
+    while not (fetched := list(tmp_path.rglob("XX.*.D.2024.*"))):
         assert time.monotonic() < end
         time.sleep(0.01)
     process.kill()
     process.wait()
-    assert len(there) < 4
+    assert len(fetched) < 4
     service.answer_after_s = 0.0
     done = download(service.address, IDS, *limits, tmp_path)
     assert done.n_present >= 1
@@ -405,7 +408,7 @@ def test_a_download_that_is_killed_goes_on(service, tmp_path) -> None:
     np.testing.assert_array_equal(np.concatenate(data), recorded("AAA")[0].data)
 
 
-def test_a_day_that_was_not_over_is_fetched_again(service, tmp_path) -> None:
+def test_an_incomplete_day_is_fetched_again(service, tmp_path) -> None:
     download(service.address, IDS, *DAYS[1], tmp_path)
     (path,) = tmp_path.rglob("XX.AAA*")
     then = DAYS[1][1] / 1e9 - 1000
@@ -413,13 +416,15 @@ def test_a_day_that_was_not_over_is_fetched_again(service, tmp_path) -> None:
     done = download(service.address, IDS[:1], *DAYS[1], tmp_path)
     assert done.n_fetched == 1
     today = time.time_ns() // DAY_NS * DAY_NS
-    for _ in range(2):  # nothing yet, which may change
+    for _ in range(2):  # no data yet, which may change
         service.asked.clear()
         download(service.address, IDS[:1], today, today + DAY_NS, tmp_path)
         assert len(service.asked) == 1
 
 
-def test_what_is_no_miniseed_is_not_kept(service, tmp_path, monkeypatch) -> None:
+def test_an_answer_that_is_not_miniseed_is_not_written(
+    service, tmp_path, monkeypatch
+) -> None:
     monkeypatch.setattr(
         datacentre, "request_waveforms", lambda *_: b"<html>sorry</html>" * 20
     )
@@ -428,6 +433,6 @@ def test_what_is_no_miniseed_is_not_kept(service, tmp_path, monkeypatch) -> None
     assert not list(tmp_path.rglob("*.D.*"))
 
 
-def test_a_time_that_is_none_is_refused(tmp_path) -> None:
+def test_a_start_after_the_end_is_refused(tmp_path) -> None:
     with pytest.raises(ParameterError, match="not before the end"):
         download("IRIS", IDS, DAYS[1][0], DAYS[0][0], tmp_path)

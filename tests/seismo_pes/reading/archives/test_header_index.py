@@ -1,4 +1,4 @@
-"""The index of headers: made once, in parallel, and kept right."""
+"""The index of headers: created once, in parallel, and updated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write(path, n=100, station="AAA") -> None:
 
 
 def settle(path, age_s=100.0) -> None:
-    """Let a file look as if it had been written a while ago."""
+    """Set the modification time of a file to some time ago."""
     then = time.time() - age_s
     os.utime(path, (then, then))
 
@@ -92,7 +92,9 @@ def test_changed_new_and_missing_files_are_noticed(folder, tmp_path, opened) -> 
     assert n == 6
 
 
-def test_a_file_that_is_still_warm_is_not_trusted(folder, tmp_path, opened) -> None:
+def test_a_file_that_was_just_modified_is_scanned_again(
+    folder, tmp_path, opened
+) -> None:
     os.utime(folder / "file3")
     scan(folder, tmp_path / "index")
     opened.clear()
@@ -100,7 +102,9 @@ def test_a_file_that_is_still_warm_is_not_trusted(folder, tmp_path, opened) -> N
     assert opened == ["file3"]
 
 
-def test_other_readers_start_anew(folder, tmp_path, opened, monkeypatch) -> None:
+def test_another_version_of_a_reader_scans_all_files_again(
+    folder, tmp_path, opened, monkeypatch
+) -> None:
     scan(folder, tmp_path / "index")
     opened.clear()
     monkeypatch.setattr(index_module, "_readers", lambda: "others")
@@ -108,7 +112,7 @@ def test_other_readers_start_anew(folder, tmp_path, opened, monkeypatch) -> None
     assert len(opened) == 6
 
 
-def test_a_broken_index_is_made_anew(folder, tmp_path, opened, caplog) -> None:
+def test_a_broken_index_is_replaced(folder, tmp_path, opened, caplog) -> None:
     path = tmp_path / "index"
     path.write_bytes(b"no database at all, but long enough to be read as one" * 50)
     assert len(scan(folder, path)[0]) == 5
@@ -118,7 +122,7 @@ def test_a_broken_index_is_made_anew(folder, tmp_path, opened, caplog) -> None:
     assert opened == []
 
 
-def test_an_index_that_cannot_be_written_is_done_without(
+def test_files_are_scanned_if_the_index_cannot_be_written(
     folder, tmp_path, caplog
 ) -> None:
     (tmp_path / "file").touch()
@@ -132,10 +136,10 @@ def test_where_the_index_is_kept(folder, tmp_path, monkeypatch) -> None:
     data = str(folder)
     assert index_file("none", data, 10**6) is None
     assert index_file("auto", data, 10) is None
-    kept = index_file("auto", data, 1000)
-    assert kept is not None
-    assert kept.parent == tmp_path / "cache" / "dispel4py-seismo"
-    assert index_file("auto", data + "2", 1000) != kept
+    index_path = index_file("auto", data, 1000)
+    assert index_path is not None
+    assert index_path.parent == tmp_path / "cache" / "dispel4py-seismo"
+    assert index_file("auto", data + "2", 1000) != index_path
     assert index_file("beside", data, 10).parent == folder
     assert index_file("beside", data + "/*.sac", 10) == index_file(
         "auto", data + "/*.sac", 1000
@@ -145,7 +149,7 @@ def test_where_the_index_is_kept(folder, tmp_path, monkeypatch) -> None:
         index_file(tmp_path / "gone" / "mine", data, 10)
 
 
-def test_an_archive_uses_it(folder, opened) -> None:
+def test_an_archive_uses_its_index(folder, opened) -> None:
     for expected in (6, 0):
         opened.clear()
         archive = open_archive(folder, index="beside")
@@ -157,13 +161,15 @@ def test_an_archive_uses_it(folder, opened) -> None:
 # -- scanning in other processes ----------------------------------------------------
 
 
-def test_processes_find_the_same(folder) -> None:
+def test_scans_in_processes_are_the_same(folder) -> None:
     paths = [str(path) for path in sorted(folder.iterdir())]
-    found = dict(scan_many(paths, processes=2))
-    assert repr([found[p] for p in paths]) == repr([scan_file(p) for p in paths])
+    scans = dict(scan_many(paths, processes=2))
+    assert repr([scans[p] for p in paths]) == repr([scan_file(p) for p in paths])
 
 
-def test_a_file_that_kills_or_hangs_its_reader_is_named(folder, monkeypatch) -> None:
+def test_a_file_that_crashes_or_hangs_its_reader_is_reported(
+    folder, monkeypatch
+) -> None:
     program = """
 import os, time
 from seismo_pes.reading.archives import scan_pool
@@ -180,10 +186,10 @@ scan_pool.serve()
 """
     monkeypatch.setattr("seismo_pes.reading.archives.scan_pool.PROGRAM", program)
     paths = [str(folder / f"file{i}") for i in range(5)]
-    found = dict(scan_many(paths, processes=2, limit_s=3.0))
-    assert len(found) == 5
-    assert [len(found[p][0]) for p in paths] == [1, 0, 0, 1, 1]
-    (killed,), (slow,) = found[paths[1]][1], found[paths[2]][1]
+    scans = dict(scan_many(paths, processes=2, limit_s=3.0))
+    assert len(scans) == 5
+    assert [len(scans[p][0]) for p in paths] == [1, 0, 0, 1, 1]
+    (killed,), (slow,) = scans[paths[1]][1], scans[paths[2]][1]
     assert "the reading process ended" in killed.reason
     assert killed.reason.endswith("(exit status -6)")
     assert "more than 3 s" in slow.reason
@@ -199,13 +205,13 @@ def test_slow_scans_move_to_processes(folder, monkeypatch) -> None:
         "seismo_pes.reading.archives.scan_pool.scan_file",
         lambda path: here.append(path) or ([], []),
     )
-    found = dict(scan_many(paths))
+    scans = dict(scan_many(paths))
     assert here == paths[:1]
-    assert found.keys() == set(paths)
-    assert sum(len(entries) for entries, _ in found.values()) >= 4
+    assert scans.keys() == set(paths)
+    assert sum(len(entries) for entries, _ in scans.values()) >= 4
 
 
-def test_a_scan_can_be_broken_off(folder) -> None:
+def test_a_scan_can_be_stopped(folder) -> None:
     paths = [str(path) for path in sorted(folder.iterdir())]
     scanning = scan_many(paths, processes=2)
     next(scanning)
@@ -223,7 +229,7 @@ names = st.text(st.characters(codec="utf-8"), max_size=20)
     st.lists(st.builds(Skipped, names, names, names), max_size=3),
 )
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-def test_what_was_found_survives_its_line(entries, skipped) -> None:
+def test_encoded_scans_are_decoded(entries, skipped) -> None:
     line = encode((entries, skipped))
     assert "\n" not in line
     assert repr(decode(line)) == repr((entries, skipped))

@@ -1,4 +1,4 @@
-"""What an archive has, whatever its layout and state."""
+"""Opening archives of each layout, and selecting their channels."""
 
 import math
 import os
@@ -78,9 +78,9 @@ def test_sds_opens_one_file_of_each_channel(sds, monkeypatch):
 
 def test_sds_times_and_patterns_restrict(sds):
     archive = open_archive(sds)
-    found = archive.channels([StationPattern("XX", "B*")], *DAYS[1])
-    assert list(found) == ["XX.BBB..LHZ"]
-    assert len(found["XX.BBB..LHZ"].files) == 1
+    channels = archive.channels([StationPattern("XX", "B*")], *DAYS[1])
+    assert list(channels) == ["XX.BBB..LHZ"]
+    assert len(channels["XX.BBB..LHZ"].files) == 1
     assert not archive.channels(ANY, 0, 1)
     assert not archive.channels(ANY, codes=["BHZ"])
 
@@ -96,7 +96,7 @@ def test_sds_spans_have_their_neighbours(sds):
     assert pickle.loads(pickle.dumps(middle)) == middle
 
 
-def test_sds_across_midnight_and_nothing_there(sds):
+def test_sds_across_midnight_and_without_data(sds):
     archive = open_archive(sds)
     half = DAY_NS // 2
     (span,) = archive.spans(["XX.AAA..LHZ"], [(DAYS[0][0] + half, DAYS[1][0] + half)])
@@ -116,7 +116,7 @@ def test_sds_year_end(tmp_path):
     assert second.n_before == 1
 
 
-# -- anything else ------------------------------------------------------------------
+# -- other folders ------------------------------------------------------------------
 
 
 def test_folder_with_mixed_formats_and_bad_files(tmp_path):
@@ -223,7 +223,7 @@ def test_channel_in_a_file_name(name, channel_id):
     assert channel_id_in_name(name) == channel_id
 
 
-def test_header_counts_where_the_name_says_otherwise(tmp_path):
+def test_header_counts_if_the_name_says_another_channel(tmp_path):
     trace().write(str(tmp_path / "XX.BBB..LHZ.mseed"), "MSEED")
     archive = open_archive(tmp_path)
     assert list(archive.channels()) == ["XX.AAA..LHZ"]
@@ -259,19 +259,23 @@ def as_an_ordinary_user(action):
 
 
 def test_folder_without_permission():
-    with tempfile.TemporaryDirectory() as name:  # pytest's is closed to others
+    with (
+        tempfile.TemporaryDirectory() as name
+    ):  # other users cannot open the folder of pytest
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "closed").mkdir()
-        open_archive(folder)  # what it imports may be out of an ordinary user's reach
+        open_archive(
+            folder
+        )  # first, because that user may not be able to read the modules
         (folder / "closed").chmod(0)
         try:
-            told = as_an_ordinary_user(
+            answer = as_an_ordinary_user(
                 lambda: "; ".join(s.reason for s in open_archive(folder).skipped)
             )
         finally:
             (folder / "closed").chmod(0o700)
-    assert "Permission denied" in told
+    assert "Permission denied" in answer
 
 
 # -- selection ----------------------------------------------------------------------
@@ -287,7 +291,7 @@ def test_select_lists_what_is_missing(sds):
     assert {s.stage for s in skipped} == {"select"}
 
 
-def test_select_says_which_channels_there_are(sds):
+def test_select_names_the_channels_of_the_archive(sds):
     patterns = parse_station_list("XX AAA\nXX BBB")
     trace("CCC", channel="BHZ").write(str(sds_path(sds, DAY, "CCC", "BHZ")), "MSEED")
     _, skipped = select(
@@ -303,7 +307,7 @@ def test_rows_of_other_channels_are_not_missing(sds):
     assert not skipped
 
 
-def test_nothing_selected_is_one_clear_line(sds, tmp_path):
+def test_an_empty_selection_is_one_clear_line(sds, tmp_path):
     with pytest.raises(ParameterError) as caught:
         select(open_archive(sds), parse_station_list("ZZ NONE"), "LHZ")
     text = str(caught.value)
@@ -330,14 +334,14 @@ def test_kansas(shared_data):
     assert selected["KS.A7K2.00.LHZ"].latitude == pytest.approx(38.499907, abs=1e-5)
 
 
-def test_header_that_lies(shared_data):
+def test_header_with_another_channel_than_the_name(shared_data):
     archive = open_archive(shared_data / "ci_cca_hec")
     assert [Path(s.what).name for s in archive.skipped] == ["BKTHIS_LHZ10_2022002.ms"]
     assert len(archive.channels()["BK.THIS.00.LHZ"].files) == 2
 
 
-def test_every_waveform_file_that_obspy_brings(tmp_path):
-    """No crash and no hang, whatever the bytes; what is not readable is listed."""
+def test_every_waveform_file_of_obspy(tmp_path):
+    """No file crashes or hangs the scan; unreadable files are listed."""
     package = Path(obspy.__file__).parent
     paths = sorted(p for p in package.rglob("tests/data/**/*") if p.is_file())
     assert len(paths) > 500

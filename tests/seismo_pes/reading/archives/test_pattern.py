@@ -1,4 +1,4 @@
-"""Archives by the patterns of their paths."""
+"""Archives that are searched by a pattern of their paths."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from seismo_pes.reading.archives.pattern import (
 )
 from seismo_pes.reading.spans import read_span
 
-DAY = UTCDateTime(2023, 12, 31)  # a year ends within
+DAY = UTCDateTime(2023, 12, 31)  # the last day of a year
 DAYS = [(DAY.ns + i * DAY_NS, DAY.ns + (i + 1) * DAY_NS) for i in range(3)]
 CUSTOM = "{year}/{network}/{station}/{channel}.{julday}.mseed"
 
@@ -42,7 +42,7 @@ def write(root, template, station="AAA", channel="LHZ", n_days=3, location="") -
 
 
 @pytest.mark.parametrize("layout", ["BUD", "IDDS", "PDF", "SCEDC", "NCEDC"])
-def test_named_layouts(tmp_path, layout) -> None:
+def test_known_layouts(tmp_path, layout) -> None:
     for station in ("AAA", "BBB"):
         write(tmp_path, LAYOUTS[layout], station, location="00")
     archive = open_archive(tmp_path, layout=layout)
@@ -65,7 +65,7 @@ def test_a_bud_is_recognised(tmp_path) -> None:
     assert list(archive.channels()) == ["XX.AAA..LHZ"]
 
 
-def test_a_pattern_of_ones_own(tmp_path) -> None:
+def test_a_pattern_with_placeholders(tmp_path) -> None:
     write(tmp_path, CUSTOM)
     (tmp_path / "2024" / "notes.txt").write_text("not of the archive")
     (tmp_path / "2024/XX/AAA/LHZ.367.mseed").touch()  # no such day
@@ -76,7 +76,7 @@ def test_a_pattern_of_ones_own(tmp_path) -> None:
     assert (info.start_ns, info.end_ns) == (DAYS[0][0], DAYS[2][1])
 
 
-def test_what_names_do_not_tell_headers_do(tmp_path) -> None:
+def test_headers_are_read_if_names_are_incomplete(tmp_path) -> None:
     template = "{station}/{julday}-{year}.ms"
     write(tmp_path, template)
     archive = open_archive(f"{tmp_path}/{template}")
@@ -153,13 +153,13 @@ def test_a_header_that_says_another_channel_is_reported(tmp_path) -> None:
         ({"year": "2024", "julday": "060", "hour": "23"}, "2024-02-29T23", 1),
     ],
 )
-def test_periods(fields, first, n_hours) -> None:
+def test_time_intervals(fields, first, n_hours) -> None:
     start_ns, end_ns = time_interval(fields)
     assert start_ns == UTCDateTime(first).ns
     assert end_ns - start_ns == n_hours * DAY_NS // 24
 
 
-def test_days_that_do_not_exist_are_no_period() -> None:
+def test_days_that_do_not_exist_have_no_interval() -> None:
     assert time_interval({"year": "2023", "julday": "366"}) == (0, 0)
     assert time_interval({"year": "2023", "month": "13"}) == (0, 0)
     assert time_interval({"year": "2023", "month": "02", "day": "29"}) == (0, 0)
@@ -170,18 +170,18 @@ code = st.text("ABCXYZ019", min_size=1, max_size=5)
 
 
 @given(network=code.map(lambda c: c[:2]), station=code, channel=st.just("HHZ"))
-def test_every_path_tells_what_it_was_made_of(network, station, channel) -> None:
+def test_a_path_gives_the_fields_of_its_pattern(network, station, channel) -> None:
     fields = {"network": network, "station": station, "channel": channel}
     fields |= {"location": "", "year": "2024", "julday": "060", "hour": "01"}
     for text in LAYOUTS.values():
-        made = text.replace(":2}", ":_<2}").replace(":5}", ":_<5}")
-        names = made.replace(":3}", ":_<3}").format(**fields).split("/")
+        path_text = text.replace(":2}", ":_<2}").replace(":5}", ":_<5}")
+        names = path_text.replace(":3}", ":_<3}").format(**fields).split("/")
         pattern = PathPattern.parse(text)
         assert pattern.is_complete()
-        found: dict[str, str] | None = {}
+        values: dict[str, str] | None = {}
         for level, name in enumerate(names):
-            assert found is not None
-            found = pattern.match(level, name, found)
-        assert found is not None
-        assert {**fields, **found} == fields
-        assert pattern_module.time_interval(found)[1] > 0
+            assert values is not None
+            values = pattern.match(level, name, values)
+        assert values is not None
+        assert {**fields, **values} == fields
+        assert pattern_module.time_interval(values)[1] > 0

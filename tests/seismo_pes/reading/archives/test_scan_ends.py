@@ -1,4 +1,4 @@
-"""The first and the last record of a file say what all of them do."""
+"""Scanning only the first and the last record of a file gives the same entry."""
 
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +11,7 @@ from seismo_pes.reading.archives.scan import scan_ends, scan_file
 from seismo_pes.reading.archives.sds import SdsArchive
 
 OBSPY = Path(obspy.__file__).parent / "io" / "mseed"
-#: Records that are not in the order of time, or lead nowhere: only all of them tell.
+#: Files whose records are out of order or damaged: their ends are not enough.
 UNLIKE = {
     "Int32-oneseries-mixedlengths-mixedorder.mseed",
     "testdata-oneseries-mixedlengths-mixedorder.mseed2",
@@ -22,25 +22,25 @@ UNLIKE = {
 
 
 def check(paths):
-    """Compare what ends say with what all records say; return how many said it."""
+    """Compare scans of the ends with scans of all records; return how many agree."""
     n = 0
     for path in paths:
-        found = scan_ends(path)
-        if found is None or path.name in UNLIKE:
+        ends = scan_ends(path)
+        if ends is None or path.name in UNLIKE:
             continue
         (entry,), _ = scan_file(path)
         n += 1
         names = "path", "file_format", "channel_id", "rate_hz"
-        assert [getattr(found, x) for x in names] == [getattr(entry, x) for x in names]
+        assert [getattr(ends, x) for x in names] == [getattr(entry, x) for x in names]
         # starts of records are rounded, each to what its header can hold
         slack_ns = 0.01e9 / entry.rate_hz
-        assert abs(found.start_ns - entry.start_ns) <= slack_ns
-        assert abs(found.end_ns - entry.end_ns) <= slack_ns
+        assert abs(ends.start_ns - entry.start_ns) <= slack_ns
+        assert abs(ends.end_ns - entry.end_ns) <= slack_ns
     return n
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_files_that_come_with_obspy():
+def test_files_of_obspy():
     assert check(path for path in sorted(OBSPY.rglob("*")) if path.is_file()) > 50
 
 
@@ -63,35 +63,35 @@ def trace(channel="BHZ", rate_hz=20.0, start=0.0):
     ],
     ids=["channels", "rates", "order"],
 )
-def test_ends_that_differ_do_not_tell(tmp_path, stream):
+def test_different_ends_are_not_enough(tmp_path, stream):
     path = tmp_path / "file.mseed"
-    path.write_bytes(b"".join(record(one) for one in stream))
+    path.write_bytes(b"".join(record(trace) for trace in stream))
     assert scan_ends(path) is None
     assert scan_file(path)[0]
 
 
-def record(one):
+def record(trace):
     content = BytesIO()
-    one.write(content, format="MSEED", reclen=512)
+    trace.write(content, format="MSEED", reclen=512)
     return content.getvalue()
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"000001D " + bytes(600)])
-def test_what_is_no_miniseed_does_not_tell(tmp_path, content):
+def test_other_formats_are_not_scanned_by_their_ends(tmp_path, content):
     path = tmp_path / "file"
     path.write_bytes(content)
     assert scan_ends(path) is None
 
 
-def test_an_archive_looks_at_ends_and_where_these_do_not_tell_at_all(tmp_path):
+def test_an_archive_scans_ends_and_if_needed_whole_files(tmp_path):
     streams = {"AAA": [trace()], "BBB": [trace(), trace("BHN")]}
     for station, stream in streams.items():
-        for one in stream:
-            one.stats.station = station
+        for part in stream:
+            part.stats.station = station
         folder = tmp_path / "1970" / "XX" / station / "BHZ.D"
         folder.mkdir(parents=True)
         path = folder / f"XX.{station}..BHZ.D.1970.001"
-        path.write_bytes(b"".join(record(one) for one in stream))
+        path.write_bytes(b"".join(record(part) for part in stream))
     infos = SdsArchive("archive", tmp_path).channels()
     assert {id_: info.rates_hz for id_, info in infos.items()} == {
         "XX.AAA..BHZ": (20.0,),

@@ -96,44 +96,44 @@ def contents(archive: Archive) -> list[tuple[str, str]]:
     """Return everything that is in an archive, as it is read."""
     selected, skipped = select(archive, [StationPattern("*", "*")], "LHZ", *DAYS[0])
     assert not skipped
-    found = []
+    results = []
     for span in archive.spans(list(selected), DAYS):
         stream, remarks = read_span(span)
-        found += [
+        results += [
             (trace.id, f"{trace.stats.starttime} {trace.data.sum()}")
             for trace in stream
         ]
-        found += [(one.what.rsplit("/")[-1], one.reason) for one in remarks]
-    return found
+        results += [(item.what.rsplit("/")[-1], item.reason) for item in remarks]
+    return results
 
 
 def test_a_bucket_is_read_like_the_folder_it_was_copied_from(bucket, local) -> None:
     far = open_archive(bucket)
     assert isinstance(far, CloudArchive)
     near = open_archive(f"file://{local}")
-    found = contents(far)
-    assert found == contents(near)
-    ids = [name for name, _ in found]
+    results = contents(far)
+    assert results == contents(near)
+    ids = [name for name, _ in results]
     assert ids.count("CI.THIS.00.LHZ") == 2
     assert any("THAT" in name for name in ids)
-    assert ("CITHAT_LHZ___2022003.ms", NO_FORMAT) in found
+    assert ("CITHAT_LHZ___2022003.ms", NO_FORMAT) in results
 
 
 def test_only_the_beginning_of_a_file_is_fetched_for_its_header(
     bucket, monkeypatch
 ) -> None:
-    asked = []
+    requests = []
     original = remote.fetch
 
     def counting(url, n_bytes=None):
-        asked.append(n_bytes)
+        requests.append(n_bytes)
         return original(url, n_bytes)
 
     monkeypatch.setattr("seismo_pes.reading.archives.cloud.fetch", counting)
     archive = open_archive(bucket)
     select(archive, [StationPattern("CI", "THIS")], "LHZ", *DAYS[0])
-    assert asked
-    assert all(asked)
+    assert requests
+    assert all(requests)
 
 
 def test_a_file_by_its_url(bucket, local) -> None:

@@ -88,8 +88,8 @@ def test_the_raw_version_is_read_where_there_are_several(file) -> None:
     changed = trace()
     changed.data = changed.data + 1
     write_asdf(file, [changed], tag="processed")
-    (found,) = read_file(file, channel_id="BW.RJOB..BHZ")
-    np.testing.assert_array_equal(found.data, trace().data)
+    (read_trace,) = read_file(file, channel_id="BW.RJOB..BHZ")
+    np.testing.assert_array_equal(read_trace.data, trace().data)
 
 
 def test_versions_without_a_raw_one_are_refused(tmp_path) -> None:
@@ -136,10 +136,10 @@ def test_a_file_of_pyasdf_is_read_alike(tmp_path, shared_data) -> None:
             data.add_waveforms(str(folder / "AE.113A..BHZ.mseed"), "raw_recording")
             data.add_stationxml(str(folder / "AE.113A..BH_.xml"))
     (expected,) = obspy.read(str(folder / "AE.113A..BHZ.mseed"))
-    (found,) = read_file(path)
-    assert found.id == expected.id
-    assert found.stats.starttime == expected.stats.starttime
-    np.testing.assert_array_equal(found.data, expected.data)
+    (read_trace,) = read_file(path)
+    assert read_trace.id == expected.id
+    assert read_trace.stats.starttime == expected.stats.starttime
+    np.testing.assert_array_equal(read_trace.data, expected.data)
     info = open_archive(path).channels()[expected.id]
     assert info.latitude == pytest.approx(32.7683)
     assert read_asdf_inventory(path)[0][0].code == "113A"

@@ -26,10 +26,10 @@ MICROSECOND_NS = 1000
 
 def samples(stream, origin_ns: int) -> dict[str, list[np.ndarray]]:
     segments, _ = merge_segments(stream, origin_ns)
-    found: dict[str, list[np.ndarray]] = {}
+    results: dict[str, list[np.ndarray]] = {}
     for segment in segments:
-        found.setdefault(segment.channel_id, []).append(segment.data)
-    return found
+        results.setdefault(segment.channel_id, []).append(segment.data)
+    return results
 
 
 @pytest.mark.parametrize(
