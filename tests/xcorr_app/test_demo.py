@@ -27,7 +27,7 @@ def test_expected_correlation_arrives_at_distance_over_velocity(distance_km):
 
 
 def test_phase_is_ahead_of_the_arrival_by_an_eighth_of_a_period():
-    # why the largest value of a correlation is not at distance over velocity
+    # therefore the largest value of a correlation is not at distance over velocity
     rate_hz, n, distance_km = 20.0, 16384, 60.0
     frequency = np.fft.rfftfreq(n, 1 / rate_hz)
     power = synthetic.amplitude(frequency, SMALL.band_hz) ** 2
@@ -41,13 +41,15 @@ def test_beyond_the_largest_lag_nothing_is_measured():
 
 
 class ExpectedResults:
-    """Correlations of endless records: the Bessel function of each distance."""
+    """Correlations of infinitely long records: the Bessel function of each distance."""
 
     sampling_rate_hz = 20.0
     channels = np.array([("XX.A..BHZ",), ("XX.B..BHZ",)], dtype=[("id", "U20")])
 
     def __init__(self, truth, velocity_km_s):
-        self.distance_km = {one["pair"]: one["distance_km"] for one in truth["pairs"]}
+        self.distance_km = {
+            pair["pair"]: pair["distance_km"] for pair in truth["pairs"]
+        }
         self.velocity_km_s = velocity_km_s
 
     def get(self, first, second):
@@ -60,7 +62,7 @@ class ExpectedResults:
 
 
 @pytest.mark.parametrize("velocity_km_s", [2.9, 3.0])
-def test_fit_is_that_of_the_medium(tmp_path, velocity_km_s):
+def test_fit_gives_the_velocity_of_the_medium(tmp_path, velocity_km_s):
     truth = synthetic.true_lags(SMALL)
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(truth))
@@ -68,10 +70,10 @@ def test_fit_is_that_of_the_medium(tmp_path, velocity_km_s):
     assert fit.n_pairs == 10
     # 0.1 sample of the shortest lag, about 4 s
     assert fit.velocity_km_s == pytest.approx(velocity_km_s, rel=2e-3)
-    off_s = np.median([p["distance_km"] for p in truth["pairs"]]) * (
+    error_s = np.median([p["distance_km"] for p in truth["pairs"]]) * (
         1 / velocity_km_s - 1 / 3
     )
-    assert fit.median_samples == pytest.approx(20 * off_s, abs=1)
+    assert fit.median_samples == pytest.approx(20 * error_s, abs=1)
     assert "10 pairs" in str(fit)
 
 
@@ -100,7 +102,7 @@ def test_demonstration_from_end_to_end(tmp_path, capsys):
     assert "6 pairs" in text
     command = next(line for line in text.splitlines() if line.startswith("$ "))
     written = (tmp_path / "truth.json").stat().st_mtime_ns
-    # the command that was shown is one that works
+    # the command that was printed works
     assert cli.main(shlex.split(command)[2:]) == 0
     assert (tmp_path / "truth.json").stat().st_mtime_ns == written
 

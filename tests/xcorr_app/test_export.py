@@ -67,9 +67,10 @@ def test_npz(results, tmp_path):
             ["about", "lags_s", *(f"{NAMES[i]}_{NAMES[j]}" for i, j in PAIRS)]
         )
         np.testing.assert_array_equal(file["lags_s"], results.lags_s)
-        for one in results:
-            assert file[one.name].dtype == np.float32
-            np.testing.assert_array_equal(file[one.name], one.data)
+        for correlation in results:
+            data = file[correlation.name]
+            assert data.dtype == np.float32
+            np.testing.assert_array_equal(data, correlation.data)
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert [p.name for p in path.parent.iterdir()] == ["c.npz"]
 
@@ -77,17 +78,17 @@ def test_npz(results, tmp_path):
 def test_npz_of_a_stack(results, tmp_path):
     path = export_npz(results, tmp_path / "day.npz", stack="2022-05-17")
     with np.load(path) as file:
-        one = results[NAMES[0], NAMES[1]]
-        np.testing.assert_array_equal(file[one.name], 2 * one.data)
+        correlation = results[NAMES[0], NAMES[1]]
+        np.testing.assert_array_equal(file[correlation.name], 2 * correlation.data)
 
 
 def test_sac(results, tmp_path):
     folder = export_sac(results, tmp_path / "sac")
     assert len(list(folder.glob("*.sac"))) == 3
-    one = results[NAMES[0], NAMES[1]]
+    correlation = results[NAMES[0], NAMES[1]]
     path = folder / f"{NAMES[0]}_{NAMES[1]}.sac"
     sac = SACTrace.read(str(path))
-    np.testing.assert_array_equal(sac.data, one.data)
+    np.testing.assert_array_equal(sac.data, correlation.data)
     assert sac.b == -2.5
     assert sac.e == pytest.approx(2.5, abs=1e-6)  # float32 of SAC
     assert sac.delta == pytest.approx(0.05)
@@ -95,9 +96,9 @@ def test_sac(results, tmp_path):
     assert sac.kevnm.strip() == NAMES[0]
     assert (sac.stla, sac.evlo) == pytest.approx((34.83, -118.3))
     assert sac.stel == 900
-    assert sac.dist == pytest.approx(one.distance_km)
-    assert sac.az == pytest.approx(one.azimuth_deg)
-    assert sac.baz == pytest.approx(one.back_azimuth_deg)
+    assert sac.dist == pytest.approx(correlation.distance_km)
+    assert sac.az == pytest.approx(correlation.azimuth_deg)
+    assert sac.baz == pytest.approx(correlation.back_azimuth_deg)
     assert (sac.user0, sac.user1, sac.kuser0.strip()) == (24, 86400, "all")
     assert sac.reftime == UTCDateTime(ns=START_NS)
     (trace,) = read(str(path))
@@ -114,14 +115,14 @@ def test_sac_without_coordinates(results, tmp_path):
 
 
 @pytest.mark.parametrize(("export", "name"), [(export_npz, "x.npz"), (export_sac, "x")])
-def test_nothing_is_replaced_without_force(results, tmp_path, export, name):
+def test_existing_files_are_replaced_only_with_force(results, tmp_path, export, name):
     path = export(results, tmp_path / name)
     with pytest.raises(ParameterError, match="--force"):
         export(results, tmp_path / name)
     assert export(results, tmp_path / name, force=True) == path
 
 
-def test_file_where_a_folder_is_needed(results, tmp_path):
+def test_a_file_and_a_folder_are_not_confused(results, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ParameterError, match="is a file"):
         export_sac(results, tmp_path / "file", force=True)
@@ -129,7 +130,7 @@ def test_file_where_a_folder_is_needed(results, tmp_path):
         export_npz(results, tmp_path, force=True)
 
 
-def test_a_failed_export_leaves_nothing(results, tmp_path):
+def test_a_failed_export_leaves_no_file(results, tmp_path):
     with pytest.raises(KeyError, match="no stack"):
         export_npz(results, tmp_path / "x.npz", stack="2022-05-18")
     assert not list(tmp_path.glob("*x.npz*"))

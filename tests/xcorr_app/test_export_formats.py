@@ -1,4 +1,4 @@
-"""Each form is read back as the programs that it is meant for read it."""
+"""Each format is read back in the way of the program for which it is written."""
 
 import json
 import math
@@ -77,11 +77,13 @@ def seconds(time):
     return float((time - np.datetime64(0, "ns")) / np.timedelta64(1, "s"))
 
 
-# ------------------------------------------------------------------ all of them
+# ------------------------------------------------------------------ all formats
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_each_form_keeps_what_is_there_and_tells_how_far_it_is(single, tmp_path, kind):
+def test_each_format_protects_existing_files_and_reports_progress(
+    single, tmp_path, kind
+):
     dest, seen = tmp_path / "new" / "dest", []
     assert export(single, dest, kind, progress=lambda *a: seen.append(a)) == dest
     assert dest.is_file() is (kind in FILES)
@@ -96,7 +98,7 @@ def test_each_form_keeps_what_is_there_and_tells_how_far_it_is(single, tmp_path,
         export(single, wrong, kind, force=True)
 
 
-def test_unknown_form(single, tmp_path):
+def test_unknown_format(single, tmp_path):
     with pytest.raises(ParameterError, match=r"netcd.*did you mean 'netcdf'"):
         export(single, tmp_path / "x", "netcd")
 
@@ -106,7 +108,7 @@ def attributes(path):
         return dict(file.attrs)
 
 
-TOLD = {
+READ_ORIGIN = {
     "npz": lambda d: json.loads(str(np.load(d)["about"])),
     "sac": lambda d: json.loads((d / ABOUT_FILE).read_text()),
     "mseed": lambda d: json.loads((d / ABOUT_FILE).read_text()),
@@ -121,19 +123,20 @@ TOLD = {
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_each_form_tells_of_its_run(single, tmp_path, kind):
+def test_each_format_has_the_origin_of_the_data(single, tmp_path, kind):
     single.run_id = "67dff9d6-7bde-4197-bc90-8e2bc068beb5"
-    told = TOLD[kind](export(single, tmp_path / "x", kind))
-    assert told["run_id"] == single.run_id
-    for name, known in (
+    origin = READ_ORIGIN[kind](export(single, tmp_path / "x", kind))
+    assert origin["run_id"] == single.run_id
+    for name, expected in (
         ("configuration", single.config),
         ("software", single.software),
     ):
-        found = told[name]
-        assert (json.loads(found) if isinstance(found, str) else found) == known
+        value = origin[name]
+        value = json.loads(value) if isinstance(value, str) else value
+        assert value == expected
 
 
-# ------------------------------------------------------------------ one by one
+# ------------------------------------------------------------------ single formats
 
 
 def test_mseed(results, tmp_path):
@@ -147,7 +150,7 @@ def test_mseed(results, tmp_path):
     np.testing.assert_array_equal(trace.data, expected)
 
 
-def test_asdf_is_valid_and_whole(results, tmp_path):
+def test_asdf_is_valid_and_complete(results, tmp_path):
     pyasdf = pytest.importorskip("pyasdf")
     path = export(results, tmp_path / "x.h5", "asdf")
     with warnings.catch_warnings():
@@ -155,17 +158,17 @@ def test_asdf_is_valid_and_whole(results, tmp_path):
         with pyasdf.ASDFDataSet(str(path), mode="r", mpi=False) as file:
             assert file.asdf_format_version == "1.0.3"
             kind = file.auxiliary_data["CrossCorrelations"]
-            for one in results:
-                found = kind[one.first][one.second]
-                np.testing.assert_array_equal(found.data[:], one.data)
-                assert found.parameters["n_windows"] == 48
-                assert found.parameters["dt"] == 0.05
-                assert found.parameters["start_ns"] == one.start_ns
-            located, lost = kind[NAMES[0]][NAMES[1]], kind[NAMES[0]][NAMES[2]]
+            for correlation in results:
+                entry = kind[correlation.first][correlation.second]
+                np.testing.assert_array_equal(entry.data[:], correlation.data)
+                assert entry.parameters["n_windows"] == 48
+                assert entry.parameters["dt"] == 0.05
+                assert entry.parameters["start_ns"] == correlation.start_ns
+            located, unlocated = kind[NAMES[0]][NAMES[1]], kind[NAMES[0]][NAMES[2]]
             km = results[NAMES[0], NAMES[1]].distance_km
             assert located.parameters["distance_km"] == km
             assert located.parameters["second_elevation_m"] == 900
-            assert "distance_km" not in lost.parameters
+            assert "distance_km" not in unlocated.parameters
             run = file.auxiliary_data["Run"]["Configuration"].parameters
             assert json.loads(run["configuration"]) == {"window_s": 3600}
 
@@ -185,34 +188,32 @@ def open_zarr(path):
 @pytest.mark.parametrize(
     ("kind", "opened"), [("netcdf", open_netcdf), ("zarr", open_zarr)]
 )
-def test_what_xarray_reads(results, tmp_path, kind, opened, monkeypatch):
+def test_xarray_reads_netcdf_and_zarr(results, tmp_path, kind, opened, monkeypatch):
     monkeypatch.setattr(zarr, "CHUNK_BYTES", 2500)  # several chunks, the last not full
     path = export(results, tmp_path / f"x.{kind}", kind)
-    with opened(path) as found:
-        check_dataset(found, results)
-        assert found["lag"].attrs["units"] == "s"
+    with opened(path) as dataset:
+        check_dataset(dataset, results)
+        assert dataset["lag"].attrs["units"] == "s"
 
 
-def check_dataset(found, results):
-    assert found["correlation"].dims == ("pair", "lag")
-    assert found["correlation"].dtype == results.dtype
-    np.testing.assert_array_equal(found["lag"], results.lags_s)
-    assert [str(name) for name in found["pair"].values] == [one.name for one in results]
-    for row, one in enumerate(results):
-        here = found.isel(pair=row)
-        np.testing.assert_array_equal(here["correlation"], one.data)
-        assert (str(here["first"].values), str(here["second"].values)) == (
-            one.first,
-            one.second,
-        )
-        assert int(here["n_windows"]) == 48
-        assert seconds(here["start"].values) == one.start_ns / 1e9
-        assert seconds(here["end"].values) == one.end_ns / 1e9
+def check_dataset(dataset, results):
+    assert dataset["correlation"].dims == ("pair", "lag")
+    assert dataset["correlation"].dtype == results.dtype
+    np.testing.assert_array_equal(dataset["lag"], results.lags_s)
+    assert [str(name) for name in dataset["pair"].values] == [c.name for c in results]
+    for row, correlation in enumerate(results):
+        pair = dataset.isel(pair=row)
+        np.testing.assert_array_equal(pair["correlation"], correlation.data)
+        assert str(pair["first"].values) == correlation.first
+        assert str(pair["second"].values) == correlation.second
+        assert int(pair["n_windows"]) == 48
+        assert seconds(pair["start"].values) == correlation.start_ns / 1e9
+        assert seconds(pair["end"].values) == correlation.end_ns / 1e9
         for name in ("distance_km", "azimuth_deg", "back_azimuth_deg"):
-            np.testing.assert_equal(float(here[name]), getattr(one, name))
-    assert float(found["second_latitude"][1]) == 34.83
-    assert json.loads(found.attrs["configuration"]) == {"window_s": 3600}
-    assert found.attrs["stack"] == "all"
+            np.testing.assert_equal(float(pair[name]), getattr(correlation, name))
+    assert float(dataset["second_latitude"][1]) == 34.83
+    assert json.loads(dataset.attrs["configuration"]) == {"window_s": 3600}
+    assert dataset.attrs["stack"] == "all"
 
 
 def test_netcdf_has_what_the_netcdf_library_needs(single, tmp_path):
@@ -224,7 +225,7 @@ def test_netcdf_has_what_the_netcdf_library_needs(single, tmp_path):
         assert file["lag"].attrs["CLASS"] == b"DIMENSION_SCALE"
 
 
-def test_zarr_forgets_the_chunks_of_a_larger_one(tmp_path, monkeypatch):
+def test_zarr_removes_the_chunks_of_an_older_export(tmp_path, monkeypatch):
     zarr_package = pytest.importorskip("zarr")
     monkeypatch.setattr(zarr, "CHUNK_BYTES", 1)
     with make(tmp_path / "large") as large:
@@ -243,7 +244,7 @@ def test_zarr_forgets_the_chunks_of_a_larger_one(tmp_path, monkeypatch):
 
 
 def test_noisepy(single, tmp_path):
-    """As ASDFStackStore and ASDFCCStore of noisepy-seis-io 0.3.5 go about it."""
+    """Read as by ASDFStackStore and ASDFCCStore of noisepy-seis-io 0.3.5."""
     pyasdf = pytest.importorskip("pyasdf")
     dest = export(single, tmp_path / "np", "noisepy")
     files = sorted(p.relative_to(dest).as_posix() for p in dest.rglob("*.h5"))
@@ -256,26 +257,28 @@ def test_noisepy(single, tmp_path):
         f"STACK/CI.CCA/XX.LOST/{span}",
         f"STACK/CI.HEC/XX.LOST/{span}",
     ]
-    one = single[NAMES[0], NAMES[1]]
+    correlation = single[NAMES[0], NAMES[1]]
     path = dest / "STACK/CI.CCA/CI.HEC" / span
     with pyasdf.ASDFDataSet(str(path), mode="r", mpi=False, compression=None) as ds:
         assert ds.auxiliary_data.list() == ["Allstack_linear"]
         assert ds.auxiliary_data["Allstack_linear"].list() == ["ZZ"]
-        found = ds.auxiliary_data["Allstack_linear"]["ZZ"]
-        np.testing.assert_array_equal(found.data[:], one.data)
-        parameters = found.parameters
+        entry = ds.auxiliary_data["Allstack_linear"]["ZZ"]
+        np.testing.assert_array_equal(entry.data[:], correlation.data)
+        parameters = entry.parameters
     assert parameters["dt"] == 0.05
     assert parameters["maxlag"] == 2.5
-    assert parameters["dist"] == pytest.approx(one.distance_km, rel=1e-6)  # float32
+    assert parameters["dist"] == pytest.approx(
+        correlation.distance_km, rel=1e-6
+    )  # float32
     assert parameters["ngood"] == 48
     assert parameters["time"] == START_NS / 1e9
     day = dest / files[1]
     with pyasdf.ASDFDataSet(str(day), mode="r", mpi=False, compression=None) as ds:
         assert "CI.CCA_CI.HEC" in ds.auxiliary_data.list()
         assert ds.auxiliary_data["CI.CCA_CI.HEC"].list() == ["bhz_bhz_00"]
-        found = ds.auxiliary_data["CI.CCA_CI.HEC"]["bhz_bhz_00"]
-        np.testing.assert_array_equal(found.data[:], 3 * one.data)
-        assert not found.parameters["substack"]
+        entry = ds.auxiliary_data["CI.CCA_CI.HEC"]["bhz_bhz_00"]
+        np.testing.assert_array_equal(entry.data[:], 3 * correlation.data)
+        assert not entry.parameters["substack"]
 
 
 def test_noisepy_components_share_a_file(tmp_path):
@@ -289,23 +292,23 @@ def test_noisepy_components_share_a_file(tmp_path):
 
 
 def test_msnoise(single, tmp_path):
-    """As xr_get_ref and xr_get_ccf_daily of msnoise.core.io (2.0dev) go about it."""
+    """Read as by xr_get_ref and xr_get_ccf_daily of msnoise.core.io (2.0dev)."""
     dest = export(single, tmp_path / "ms", "msnoise")
-    pair, one = "CI.CCA.--_CI.HEC.00", single[NAMES[0], NAMES[1]]
+    pair, correlation = "CI.CCA.--_CI.HEC.00", single[NAMES[0], NAMES[1]]
     lineage = ["preprocess_1", "cc_1", "filter_1", "stack_1", "refstack_1"]
     path = Path(dest, *lineage, "_output", "REF", "ZZ", f"{pair}.nc")
-    with open_netcdf(path) as found:
-        np.testing.assert_array_equal(found.REF, one.data)
-        np.testing.assert_array_equal(found.taxis, single.lags_s)
-        assert found.REF.dims == ("taxis",)
+    with open_netcdf(path) as dataset:
+        np.testing.assert_array_equal(dataset.REF, correlation.data)
+        np.testing.assert_array_equal(dataset.taxis, single.lags_s)
+        assert dataset.REF.dims == ("taxis",)
     daily = Path(dest, *lineage[:2], "filter_1", "_output", "daily", "ZZ", pair)
     assert sorted(p.name for p in daily.iterdir()) == ["2022-05-17.nc", "2022-05-18.nc"]
-    with open_netcdf(daily / "2022-05-18.nc") as found:
-        np.testing.assert_array_equal(found["CCF"], 3 * one.data)
+    with open_netcdf(daily / "2022-05-18.nc") as dataset:
+        np.testing.assert_array_equal(dataset["CCF"], 3 * correlation.data)
 
 
 def make_banded(out):
-    """A run of two bands, stacks of hours and days, and a deviation."""
+    """A run of two bands with hourly and daily stacks and a standard deviation."""
     channels = [Place(name) for name in NAMES[:2]]
     create_run(out, config={}, channels=channels, sampling_rate_hz=1.0, n_lags=5)
     periods = ("all", "all.std", "2022-05-17", "2022-05-17T06")
@@ -320,7 +323,7 @@ def make_banded(out):
     return store.open(out)
 
 
-def test_bands_have_places_of_their_own(tmp_path):
+def test_each_band_has_its_own_folder(tmp_path):
     with make_banded(tmp_path / "out") as results:
         noisepy = export(results, tmp_path / "np", "noisepy")
         msnoise = export(results, tmp_path / "ms", "msnoise")
@@ -349,7 +352,7 @@ def test_bands_have_places_of_their_own(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["noisepy", "msnoise"])
-def test_two_pairs_of_one_name_are_refused(tmp_path, kind):
+def test_two_pairs_with_the_same_name_are_refused(tmp_path, kind):
     names = ("CI.CCA..BHZ", "CI.HEC..BHZ", "CI.HEC..HHZ")
     with (
         make(tmp_path / "out", names, PAIRS[1:3]) as results,

@@ -24,7 +24,7 @@ class Place:
 
 
 def make(out, n_channels=3, finish=True, lost=()):
-    """All pairs; pair (i, j) is largest, -(i + j), at lag j - i samples."""
+    """All pairs; the peak of pair (i, j) is -(i + j + 1), at lag j - i samples."""
     channels = [Place(f"XX.S{i:02d}..Z", 0.01 * i, 0.0) for i in range(n_channels)]
     for i in lost:
         channels[i] = Place(channels[i].id)
@@ -76,24 +76,24 @@ def test_rows(tmp_path):
         "1970-01-11T00:00:00Z",
         "1970-01-12T00:00:00Z",
     )
-    # 0.02 degrees of latitude at the equator; WGS84: 110.574 km a degree
+    # 0.02 degrees of latitude at the equator; WGS84: 110.574 km per degree
     assert row["distance_km"] == pytest.approx(2.2115, abs=1e-3)
     assert row["signal_to_noise"] == pytest.approx(6)
 
 
 def test_json_is_json(tmp_path):
     with make(tmp_path, lost=[0]) as results:
-        told = json.loads(json.dumps(info_json(results), allow_nan=False))
-        one = info_json(results, pair=("S02", "S01"))
-    assert told["n_pairs"] == 3
-    assert told["stacks"] == ["1970-01-11", "all"]
-    assert told["stack"] == "all"
-    assert told["n_windows"] == [24, 24]
-    assert told["config"] == {"max_lag_s": 10.0}
-    assert told["max_lag_s"] == 10.0
-    assert len(told["pairs"]) == 3
-    assert told["pairs"][0]["distance_km"] is None
-    assert [row["second"] for row in one["pairs"]] == ["XX.S02..Z"]
+        description = json.loads(json.dumps(info_json(results), allow_nan=False))
+        one_pair = info_json(results, pair=("S02", "S01"))
+    assert description["n_pairs"] == 3
+    assert description["stacks"] == ["1970-01-11", "all"]
+    assert description["stack"] == "all"
+    assert description["n_windows"] == [24, 24]
+    assert description["config"] == {"max_lag_s": 10.0}
+    assert description["max_lag_s"] == 10.0
+    assert len(description["pairs"]) == 3
+    assert description["pairs"][0]["distance_km"] is None
+    assert [row["second"] for row in one_pair["pairs"]] == ["XX.S02..Z"]
 
 
 def test_text(tmp_path):
@@ -103,17 +103,17 @@ def test_text(tmp_path):
     assert "3 pairs of 3 channels, lags ±10 s at 4 Hz" in text
     assert "2 stacks: 1970-01-11, all" in text
     assert "24 windows per pair" in text
-    assert len({len(line) for line in lines[-4:]}) == 1  # columns stand
+    assert len({len(line) for line in lines[-4:]}) == 1  # the columns are aligned
     assert "+0.500" in lines[-2]
     assert "  -  " in lines[-2]
     assert "nan" not in text
 
 
-def test_many_pairs_are_cut(tmp_path):
+def test_only_the_first_of_many_pairs_are_listed(tmp_path):
     with make(tmp_path, 12) as results:
-        short, whole = info_text(results), info_text(results, all_pairs=True)
+        short, full = info_text(results), info_text(results, all_pairs=True)
     assert "... and 26 more pairs; --all lists them" in short
-    assert len(whole.splitlines()) == len(short.splitlines()) + 25
+    assert len(full.splitlines()) == len(short.splitlines()) + 25
 
 
 def test_one_pair(tmp_path):

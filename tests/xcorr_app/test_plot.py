@@ -73,7 +73,7 @@ def is_png(path):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures that were saved, and no waiting for the renderer."""
+    """The figures that would be saved; they are not rendered, which saves time."""
     figures = []
     for module in (network_figures, pair_figures):
         monkeypatch.setattr(module, "save", lambda figure, path: figures.append(figure))
@@ -100,23 +100,23 @@ def test_a_picture_is_written(tmp_path):
         assert is_png(
             pair_figures.draw_pair(results, "S00", "S04", tmp_path / "pair.png")
         )
-    pyplot = sys.modules.get("matplotlib.pyplot")  # others may have loaded it
+    pyplot = sys.modules.get("matplotlib.pyplot")  # another test may have loaded it
     assert pyplot is None or not pyplot.get_fignums()  # no global state, no window
 
 
-def test_traces_stand_at_their_distance(tmp_path, drawn):
+def test_traces_are_drawn_at_their_distance(tmp_path, drawn):
     with make(tmp_path, 5) as results:
         network_figures.draw_record_section(
             results, "x.png", velocities_km_s=[3.0], max_lag_s=10
         )
     (axes,) = drawn[0].axes
     traces = lines(axes)
-    assert len(traces) == 10  # the five channels with themselves are left out
+    assert len(traces) == 10  # the autocorrelations of the five channels are left out
     for line in traces:
-        ground = np.median(line.get_ydata())
+        distance_km = np.median(line.get_ydata())
         positive = line.get_xdata() > 0
         peak = line.get_xdata()[positive][np.argmax(line.get_ydata()[positive])]
-        assert peak == pytest.approx(ground / VELOCITY_KM_S, abs=0.1)
+        assert peak == pytest.approx(distance_km / VELOCITY_KM_S, abs=0.1)
     (moveout,) = [line for line in axes.lines if line.get_label() == "3 km/s"]
     x, y = np.array(moveout.get_xdata()), np.array(moveout.get_ydata())
     np.testing.assert_allclose(np.abs(x) * 3, y)
@@ -141,13 +141,15 @@ def test_many_pairs_are_an_image(tmp_path, drawn):
     for row in rows[:: max(len(rows) // 20, 1)]:
         km = (row + 0.5) / len(data) * top_km
         if km > 19 * VELOCITY_KM_S:
-            break  # beyond the lags
+            break  # the arrival is beyond the longest lag
         peak_s = abs(image.get_array()[row].argmax() - 200) / 10
-        assert peak_s == pytest.approx(km / VELOCITY_KM_S, abs=0.6)  # a bin's width
+        assert peak_s == pytest.approx(
+            km / VELOCITY_KM_S, abs=0.6
+        )  # the width of a bin
     assert "mean" in bar.get_ylabel()
 
 
-def test_pairs_without_distance_stand_in_order(tmp_path, drawn):
+def test_pairs_without_distance_are_drawn_in_their_order(tmp_path, drawn):
     with make(tmp_path, 4, located=False) as results:
         network_figures.draw_record_section(results, "x.png", velocities_km_s=[3.0])
     (axes,) = drawn[0].axes
@@ -173,7 +175,7 @@ def test_only_some_pairs_have_a_distance(tmp_path, drawn):
     assert "1 pairs of unknown distance left out" in texts(drawn[0].axes[0])[-1]
 
 
-def test_mistakes(tmp_path):
+def test_wrong_arguments_are_refused(tmp_path):
     with make(tmp_path, 3) as results:
         with pytest.raises(ParameterError, match="above 0"):
             network_figures.draw_record_section(
@@ -198,24 +200,24 @@ def test_a_pair(tmp_path, drawn):
     days = ("2022-05-17", "2022-05-18", "2022-05-20")
     with make(tmp_path, 3, days=days) as results:
         pair_figures.draw_pair(results, "S00", "S02", "x.png", velocities_km_s=[3.0])
-        known = results["S00", "S02"]
+        correlation = results["S00", "S02"]
     whole, folded, substacks, counts = drawn[0].axes
     assert whole.get_title(loc="left") == "XX.S00..Z – XX.S02..Z"
-    assert f"{known.distance_km:.3f} km" in texts(whole)[0]
+    assert f"{correlation.distance_km:.3f} km" in texts(whole)[0]
     assert "24 windows, 2022-05-17 00:00 to 2022-05-18 00:00" in texts(whole)[0]
     marks = {
         round(abs(line.get_xdata()[0]), 6)
         for line in whole.lines
         if len(line.get_xdata()) == 2 and line.get_linestyle() != "-"
     }
-    assert marks == {round(known.distance_km / 3, 6)}
+    assert marks == {round(correlation.distance_km / 3, 6)}
     branches = [line for line in folded.lines if len(line.get_xdata()) == 201]
     assert [line.get_label() for line in branches] == [
         "positive lags",
         "negative lags",
         "mean of both",
     ]
-    np.testing.assert_allclose(branches[2].get_ydata(), known.symmetric()[1])
+    np.testing.assert_allclose(branches[2].get_ydata(), correlation.symmetric()[1])
     assert [tick.get_text() for tick in substacks.get_yticklabels()] == [
         "2022-05-17",
         "2022-05-18",
@@ -235,7 +237,7 @@ def test_a_pair_without_substacks_and_distance(tmp_path, drawn):
     assert "distance unknown" in texts(drawn[0].axes[0])[0]
 
 
-def test_substacks_of_any_name():
+def test_substacks_can_have_any_name():
     figure = pair_figure(
         np.zeros(5),
         np.arange(-2.0, 3),
@@ -254,22 +256,22 @@ def test_normalised():
     np.testing.assert_array_equal(data, before)
 
 
-def test_bins_take_blocks_of_any_size():
+def test_means_do_not_depend_on_the_size_of_blocks():
     rng = np.random.default_rng(0)
     data, km = rng.standard_normal((50, 7)), rng.uniform(0, 10, 50)
-    at_once, bit_by_bit = DistanceBins(10, 8, 7), DistanceBins(10, 8, 7)
-    at_once.add(data, km)
+    one_block, many_blocks = DistanceBins(10, 8, 7), DistanceBins(10, 8, 7)
+    one_block.add(data, km)
     for i in range(0, 50, 9):
-        bit_by_bit.add(data[i : i + 9], km[i : i + 9])
-    np.testing.assert_allclose(at_once.mean(), bit_by_bit.mean())
-    assert at_once.count.sum() == 50
-    one = DistanceBins(0.0, 2, 1)
-    one.add(np.ones((1, 1)), np.zeros(1))
-    assert one.mean()[0, 0] == 1
+        many_blocks.add(data[i : i + 9], km[i : i + 9])
+    np.testing.assert_allclose(one_block.mean(), many_blocks.mean())
+    assert one_block.count.sum() == 50
+    bins = DistanceBins(0.0, 2, 1)
+    bins.add(np.ones((1, 1)), np.zeros(1))
+    assert bins.mean()[0, 0] == 1
 
 
 def test_pictures_need_no_global_state():
-    """Neither pyplot nor a window, so that a run on a cluster can draw."""
+    """Figures are drawn without pyplot and without a window, also on a cluster."""
     code = "import sys, xcorr_app.reporting.pair_figures; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -21,16 +21,16 @@ def archive(tmp_path_factory):
 
 
 def correlate(a, b, rate_hz, band_hz, window_s=600, max_lag_s=40):
-    """Correlate by the textbook: linear, mean over windows of the spectra."""
+    """Correlate directly: linear correlation, mean of the spectra over windows."""
     n = round(window_s * rate_hz)
     frequency = np.fft.rfftfreq(2 * n, 1 / rate_hz)
     inside = (frequency > band_hz[0]) & (frequency < band_hz[1])
     total = np.zeros(len(frequency), complex)
     for first in range(0, len(a) - n + 1, n):
-        one, two = a[first : first + n], b[first : first + n]
-        total += np.conj(np.fft.rfft(one - one.mean(), 2 * n)) * np.fft.rfft(
-            two - two.mean(), 2 * n
-        )
+        window_a, window_b = a[first : first + n], b[first : first + n]
+        spectrum_a = np.fft.rfft(window_a - window_a.mean(), 2 * n)
+        spectrum_b = np.fft.rfft(window_b - window_b.mean(), 2 * n)
+        total += np.conj(spectrum_a) * spectrum_b
     series = np.fft.irfft(total * inside, 2 * n)
     lag = round(max_lag_s * rate_hz)
     return np.concatenate([series[-lag:], series[: lag + 1]])
@@ -99,7 +99,7 @@ def test_archive_is_sds_with_steim2(archive):
     assert str(trace.stats.starttime) == "2022-06-01T00:00:00.000000Z"
 
 
-def test_two_days_are_two_files_without_a_seam(tmp_path):
+def test_two_days_are_two_files_without_a_gap(tmp_path):
     from obspy import read
 
     network = Network(n_stations=2, hours=1, rate_hz=4, start="2022-06-01")
@@ -117,12 +117,12 @@ def test_stationxml_has_the_response_that_was_applied(archive):
     inventory = read_inventory(str(archive / "stations.xml"))
     frequency = np.array([0.01, 0.1, 1.0, 5.0])
     channel = inventory.select(station="S03")[0][0][0]
-    said = channel.response.get_evalresp_response_for_frequencies(frequency, "VEL")
-    # evalresp rounds the normalisation that the file carries to single precision
-    np.testing.assert_allclose(said, synthetic.instrument(frequency), rtol=1e-5)
+    response = channel.response.get_evalresp_response_for_frequencies(frequency, "VEL")
+    # evalresp rounds the normalisation factor of the file to single precision
+    np.testing.assert_allclose(response, synthetic.instrument(frequency), rtol=1e-5)
 
 
-def test_truth_agrees_with_coordinates_and_plane(archive):
+def test_true_distances_agree_with_coordinates_and_plane(archive):
     truth = json.loads((archive / "truth.json").read_text())
     x = synthetic.positions_km(SMALL)
     plane = [np.linalg.norm(x[i] - x[j]) for j in range(5) for i in range(j)]
@@ -132,10 +132,10 @@ def test_truth_agrees_with_coordinates_and_plane(archive):
     assert truth["pairs"][0]["pair"] == "XX.S01.00.BHZ_XX.S02.00.BHZ"
 
 
-def test_seed_decides_every_byte(archive, tmp_path):
+def test_equal_seeds_give_equal_bytes(archive, tmp_path):
     synthetic.make_archive(SMALL, tmp_path)
     for path in archive.rglob("*"):
-        if path.is_file() and path.suffix != ".xml":  # which carries its date
+        if path.is_file() and path.suffix != ".xml":  # which has the date
             again = tmp_path / path.relative_to(archive)
             assert path.read_bytes() == again.read_bytes()
 

@@ -1,4 +1,4 @@
-"""The views of results, the report, and what an archive has."""
+"""Figures of results, the report, and the availability of an archive."""
 
 import json
 import math
@@ -36,7 +36,7 @@ class Place:
 
 
 def make(out, n=6, located=True, days=DAYS, one_way=False):
-    """Pulses at distance / 3 km/s, on both sides or only from west to east."""
+    """Pulses at distance / 3 km/s, in both directions or only from west to east."""
     degrees = 0.05 * np.arange(n) ** 1.3
     channels = [
         Place(f"XX.S{i:02d}..HHZ", *((0.0, float(x)) if located else ()))
@@ -63,18 +63,18 @@ def make(out, n=6, located=True, days=DAYS, one_way=False):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures that were saved, and no waiting for the renderer."""
+    """The figures that would be saved; they are not rendered, which saves time."""
     figures = []
-    for room in (network, pair_figures, directions):
-        monkeypatch.setattr(room, "save", lambda figure, path: figures.append(figure))
+    for module in (network, pair_figures, directions):
+        monkeypatch.setattr(module, "save", lambda figure, path: figures.append(figure))
     return figures
 
 
-def said(axes):
+def text_of(axes):
     return " ".join([axes.get_title(loc="left"), *(t.get_text() for t in axes.texts)])
 
 
-# ------------------------------------------------------------------ views
+# ------------------------------------------------------------------ figures
 
 
 def test_matrix(tmp_path, drawn):
@@ -86,7 +86,7 @@ def test_matrix(tmp_path, drawn):
     assert len(axes.get_yticklabels()) == 15
     km = beside.lines[0].get_xdata()
     assert np.all(np.diff(km) >= 0)
-    # the arrivals stand where the lines of 3 km/s are, row by row
+    # in each row, the arrival is at the line of 3 km/s
     shown = image.get_array()[:: image.get_array().shape[0] // 15][:15][::-1]
     peaks_s = (np.argmax(shown[:, 151:], axis=1) + 1) / 10
     np.testing.assert_allclose(peaks_s, km / 3, atol=0.15)
@@ -94,12 +94,12 @@ def test_matrix(tmp_path, drawn):
     assert beside.get_xlabel() == "distance (km)"
 
 
-def test_matrix_of_many_pairs_and_without_places(tmp_path, drawn, monkeypatch):
+def test_matrix_of_many_pairs_and_without_coordinates(tmp_path, drawn, monkeypatch):
     monkeypatch.setattr(network, "MOST_ROWS", 4)
     with make(tmp_path, located=False) as results:
         network.draw_matrix(results, "x.png")
     axes = drawn[0].axes[0]
-    assert "4 of 15 pairs" in said(axes)
+    assert "4 of 15 pairs" in text_of(axes)
     assert len(drawn[0].axes) == 2  # image and colours; no distances
 
 
@@ -121,7 +121,7 @@ def test_signal_to_noise(tmp_path, drawn):
     assert right.get_xlabel() == "distance (km)"
 
 
-def test_direction_tells_from_where_the_noise_comes(tmp_path, drawn):
+def test_direction_shows_where_the_noise_comes_from(tmp_path, drawn):
     with make(tmp_path, one_way=True) as results:
         directions.draw_directions(results, "x.png", velocities_km_s=[3.0])
     left, right, *_ = drawn[0].axes
@@ -132,31 +132,33 @@ def test_direction_tells_from_where_the_noise_comes(tmp_path, drawn):
     assert left.images[0].get_array().mask[0].all(), "no pair lies to the north"
 
 
-def test_azimuth_section_has_equal_velocities_upright(tmp_path, drawn, monkeypatch):
+def test_arrivals_of_one_velocity_are_vertical_in_an_azimuth_section(
+    tmp_path, drawn, monkeypatch
+):
     with make(tmp_path) as results:
         directions.draw_azimuths(results, "x.png", velocities_km_s=[3])
         monkeypatch.setattr(directions, "MOST_LINES_BY_AZIMUTH", 14)
         directions.draw_azimuths(results, "x.png")
     lines, image = (figure.axes[0] for figure in drawn)
-    rows = lines.lines[:15]  # then lag 0 and the velocity on either side
+    rows = lines.lines[:15]  # the other lines are lag 0 and the velocity on both sides
     assert [line.get_xdata()[0] for line in lines.lines[16:]] == [-1 / 3, 1 / 3]
     assert all(80 < np.nanmean(line.get_ydata()) < 100 for line in rows)
-    for line in rows:  # however far apart the stations are
+    for line in rows:  # at any distance of the stations
         peaks = np.abs(line.get_xdata()[np.nanargmax(line.get_ydata())])
         assert peaks == pytest.approx(1 / VELOCITY_KM_S, abs=0.02)
-    # three times where most peaks are, when no velocity is named
+    # without a velocity, the axis ends at 3 times the median slowness of the peaks
     assert image.get_xlim() == pytest.approx((-1, 1), abs=0.05)
     assert image.images[0].get_extent()[2:] == [0, 360]
     assert lines.get_xlabel() == "lag / distance (s/km)"
 
 
-def test_rose_points_where_waves_travel(tmp_path, drawn):
+def test_rose_points_in_the_direction_of_travel(tmp_path, drawn):
     with make(tmp_path, one_way=True) as results:
         directions.draw_rose(results, "x.png")
     bars = drawn[0].axes[0].patches
     towards = np.degrees([bar.get_x() + bar.get_width() / 2 for bar in bars])
     ratio = np.array([bar.get_height() for bar in bars])
-    east, west = (ratio[np.abs(towards - at) < 8].max() for at in (90, 270))
+    east, west = (ratio[np.abs(towards - azimuth) < 8].max() for azimuth in (90, 270))
     assert east > 4 * west > 0
     assert np.count_nonzero(ratio) == 2
 
@@ -184,37 +186,42 @@ def test_components_of_two_stations(tmp_path, drawn):
     shown = {
         name: len(axes.lines) > 2
         for name, axes in zip(names, panels, strict=True)
-        if name in said(axes)
+        if name in text_of(axes)
     }
-    assert {name for name, there in shown.items() if there} == {"ZZ", "RR", "TT", "RT"}
+    assert {name for name, has_lines in shown.items() if has_lines} == {
+        "ZZ",
+        "RR",
+        "TT",
+        "RT",
+    }
     assert list(shown) == names
-    assert "XX.B – XX.A" in said(drawn[1].axes[0])
+    assert "XX.B – XX.A" in text_of(drawn[1].axes[0])
 
 
 def test_time(tmp_path, drawn):
     with make(tmp_path) as results:
         pair_figures.draw_substacks(results, "S00", "S03", "x.png", max_lag_s=10)
-    top, below, likeness, counts = drawn[0].axes
+    top, below, coefficient, counts = drawn[0].axes
     names = [label.get_text() for label in below.get_yticklabels()]
     assert names == ["2022-05-17", "2022-05-18", "2022-05-19", "2022-05-20"]
-    values = likeness.lines[0].get_xdata()
+    values = coefficient.lines[0].get_xdata()
     np.testing.assert_allclose(values[[0, 1, 3]], 1, rtol=1e-6)  # float32
     assert np.isnan(values[2])
     assert [patch.get_width() for patch in counts.patches] == [24, 24, 0, 24]
     assert top.get_xlim() == (-10, 10)
 
 
-def test_what_cannot_be_drawn_is_said(tmp_path, drawn):
+def test_figures_that_cannot_be_drawn_are_refused(tmp_path, drawn):
     with make(tmp_path, located=False, days=()) as results:
-        for view, words in (
+        for draw, message in (
             (network.draw_map, "no station has coordinates"),
             (
                 directions.draw_azimuths,
                 "azimuths need the coordinates of the stations",
             ),
         ):
-            with pytest.raises(ParameterError, match=words):
-                view(results, "x.png")
+            with pytest.raises(ParameterError, match=message):
+                draw(results, "x.png")
         with pytest.raises(ParameterError, match="--substack day"):
             pair_figures.draw_substacks(results, "S00", "S01", "x.png")
 
@@ -230,8 +237,8 @@ def test_the_command_knows_the_formats():
 def test_every_kind_is_drawn(tmp_path, kind, capsys, monkeypatch):
     make(tmp_path, n=3).close()
     saved = []
-    for room in (network, pair_figures, directions):
-        monkeypatch.setattr(room, "save", lambda figure, path: saved.append(path))
+    for module in (network, pair_figures, directions):
+        monkeypatch.setattr(module, "save", lambda figure, path: saved.append(path))
     of_a_pair = kind in ("pair", "time", "components")
     pair = ["--pair", "S00", "S02"] if of_a_pair else []
     assert cli.main(["plot", str(tmp_path), "--kind", kind, *pair]) == 0
@@ -242,7 +249,7 @@ def test_every_kind_is_drawn(tmp_path, kind, capsys, monkeypatch):
 # ------------------------------------------------------------------ report
 
 
-def test_report_is_one_file_that_needs_nothing_else(tmp_path):
+def test_report_is_one_file_that_needs_no_other(tmp_path):
     with make(tmp_path / "out") as results:
         (results.path / "skipped.tsv").write_text(
             "stage\twhat\treason\tcount\nread\tXX.A\t<torn> & lost\t3\n"
@@ -261,14 +268,14 @@ def test_report_is_one_file_that_needs_nothing_else(tmp_path):
     assert "15" in page
 
 
-def test_report_of_a_run_without_places(tmp_path):
+def test_report_of_a_run_without_coordinates(tmp_path):
     with make(tmp_path / "out", located=False, days=()) as results:
         page = write_report(results, tmp_path / "r.html").read_text()
     assert "Not drawn: no station has coordinates." in page
     assert page.count('src="data:image/png;base64,') == 4
 
 
-def test_report_of_a_run_that_has_just_begun(tmp_path, capsys):
+def test_report_of_a_run_without_correlations(tmp_path, capsys):
     create_run(tmp_path, config={}, channels=[Place("X.A..Z")],
                sampling_rate_hz=1.0, n_lags=3)  # fmt: skip
     assert cli.main(["report", str(tmp_path)]) == 0
@@ -312,9 +319,9 @@ def test_scan(archive, tmp_path, capsys):
     assert lines[-1] == str(picture)
     assert picture.stat().st_size > 5000
     assert cli.main([*words, "--json", "--channels", "L?Z", "--end", "2024-01-02"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["days"] == ["2024-01-01"]
-    assert found["fraction"] == [[1.0]]
+    availability = json.loads(capsys.readouterr().out)
+    assert availability["days"] == ["2024-01-01"]
+    assert availability["fraction"] == [[1.0]]
 
 
 def test_scan_of_listed_stations(archive, tmp_path, capsys):
@@ -323,13 +330,13 @@ def test_scan_of_listed_stations(archive, tmp_path, capsys):
     words = ["scan", "--data", str(archive), "--stations", str(stations), "--quiet"]
     words += ["--output", str(tmp_path / "a.png")]
     assert cli.main([*words, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [row["channel"] for row in found["channels"]] == ["XX.B..LHZ"]
+    availability = json.loads(capsys.readouterr().out)
+    assert [row["channel"] for row in availability["channels"]] == ["XX.B..LHZ"]
     assert cli.main([*words, "--start", "2025-01-01"]) == 2
     assert "no such channels" in capsys.readouterr().err
 
 
-def test_report_shows_what_was_measured(tmp_path, monkeypatch):
+def test_report_has_the_figures_of_dvv_and_disp(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "xcorr_app.reporting.report._list_network_figures", lambda *given: []
     )
@@ -361,7 +368,7 @@ def test_components_are_not_mixed(tmp_path, drawn):
         network.draw_matrix(results, "x.png", components="TT")
         with pytest.raises(ParameterError, match="--components RR: there are TT, TZ"):
             directions.draw_rose(results, "x.png", components="RR")
-    usual, chosen = (said(figure.axes[0]) for figure in drawn)
+    usual, chosen = (text_of(figure.axes[0]) for figure in drawn)
     assert usual.endswith(", ZZ")
     assert chosen.startswith("Correlations of 3")
     assert chosen.endswith(", TT")
