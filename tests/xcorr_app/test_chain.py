@@ -32,7 +32,7 @@ N = 6000  # ten windows of a minute
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Callable[..., RunPlan]:
+def plan(tmp_path: Path) -> Callable[..., RunPlan]:
     """Prepare a run over the files in ``data``."""
 
     def prepared(**options: object) -> RunPlan:
@@ -49,20 +49,20 @@ def job(tmp_path: Path) -> Callable[..., RunPlan]:
     return prepared
 
 
-def processed(job: RunPlan) -> tuple[list[Waveforms], list[object]]:
+def processed(plan: RunPlan) -> tuple[list[Waveforms], list[object]]:
     """Read and preprocess; return what leaves, and what was skipped."""
     graph, spans, read = WorkflowGraph(), Spans(), ReadWaveforms()
     graph.connect(spans, "output", read, "input")
-    graph.connect(read, "output", Preprocess(job), "input")
-    given = [{"input": span} for span in job.spans]
+    graph.connect(read, "output", Preprocess(plan), "input")
+    given = [{"input": span} for span in plan.spans]
     outputs = run_graph(graph, {"Spans": given}).outputs
     made = [item for ports in outputs.values() for item in ports.get("output", [])]
     skipped = [item for ports in outputs.values() for item in ports.get("skipped", [])]
     return made, skipped
 
 
-def one_trace(job: RunPlan) -> Trace:
-    ((item,), _) = processed(job)
+def one_trace(plan: RunPlan) -> Trace:
+    ((item,), _) = processed(plan)
     (trace,) = item.stream
     return trace
 
@@ -102,9 +102,9 @@ LEVELS = {
 
 
 @pytest.mark.parametrize("kind", LEVELS)
-def test_each_normalisation_is_that_of_its_function(job, noise, kind) -> None:
+def test_each_normalisation_is_that_of_its_function(plan, noise, kind) -> None:
     options, function = LEVELS[kind]
-    made = one_trace(job(detrend="none", time_norm=kind, **options))
+    made = one_trace(plan(detrend="none", time_norm=kind, **options))
     np.testing.assert_allclose(made.data, function(noise).data, rtol=1e-12)
 
 
@@ -117,26 +117,26 @@ def test_each_normalisation_is_that_of_its_function(job, noise, kind) -> None:
         ({"detrend": "polynomial", "detrend_order": 4}, 4),
     ],
 )
-def test_trends(job, noise, options, degree) -> None:
-    made = one_trace(job(**options))
+def test_trends(plan, noise, options, degree) -> None:
+    made = one_trace(plan(**options))
     expected = noise
     if degree is not None:
         expected = detrend_polynomial(noise, degree)
     np.testing.assert_allclose(made.data, expected.data, atol=1e-9)
 
 
-def test_splines_follow_what_is_slow(job, write_trace) -> None:
+def test_splines_follow_what_is_slow(plan, write_trace) -> None:
     slow = np.sin(np.arange(N) * 2 * np.pi / 2000)
     write_trace("AAA", slow, rate_hz=RATE_HZ)
-    made = one_trace(job(detrend="spline", detrend_knots_s=30))
+    made = one_trace(plan(detrend="spline", detrend_knots_s=30))
     # cubic pieces of 0.94 rad: 0.94**4 / 384 at most
     assert np.abs(made.data).max() < 2.1e-3
 
 
-def test_filters_and_their_order_of_corners(job, noise) -> None:
+def test_filters_and_their_order_of_corners(plan, noise) -> None:
     options = {"highpass_hz": 0.2, "lowpass_hz": 2, "bandstop_hz": (0.5, 1)}
-    zero = one_trace(job(**options)).data
-    causal = one_trace(job(**options, causal=True, corners=2)).data
+    zero = one_trace(plan(**options)).data
+    causal = one_trace(plan(**options, causal=True, corners=2)).data
     spectrum = np.abs(np.fft.rfft(zero))
     hz = np.fft.rfftfreq(N, 1 / RATE_HZ)
     inside = spectrum[(hz > 1.2) & (hz < 1.8)].mean()
@@ -147,14 +147,14 @@ def test_filters_and_their_order_of_corners(job, noise) -> None:
 
 @pytest.mark.parametrize("kind", ["rational", "decimate", "lanczos", "fourier"])
 @pytest.mark.parametrize("late", [0, 1, 3])
-def test_resampled_traces_lie_on_one_grid(job, write_trace, kind, late) -> None:
+def test_resampled_traces_lie_on_one_grid(plan, write_trace, kind, late) -> None:
     # a wave that all of them keep, in a trace that begins between the new samples
     t = np.arange(N) / RATE_HZ
     data = np.sin(2 * np.pi * 0.31 * t)
     write_trace("AAA", data[late:], DAY + late / RATE_HZ, RATE_HZ)
     write_trace("BBB", data, DAY, RATE_HZ)
     made, _ = processed(
-        job(sampling_rate_hz=2, resampling=kind, detrend="none", taper_s=0)
+        plan(sampling_rate_hz=2, resampling=kind, detrend="none", taper_s=0)
     )
     for item in made:
         (trace,) = item.stream
@@ -167,8 +167,8 @@ def test_resampled_traces_lie_on_one_grid(job, write_trace, kind, late) -> None:
         np.testing.assert_allclose(trace.data[inner], expected, atol=5e-3)
 
 
-def test_decimation_needs_a_whole_factor(job, noise) -> None:
-    made = job(sampling_rate_hz=3, resampling="decimate")
+def test_decimation_needs_a_whole_factor(plan, noise) -> None:
+    made = plan(sampling_rate_hz=3, resampling="decimate")
     with pytest.raises(ParameterError, match="10 Hz is not a multiple of"):
         Preprocess(made)
 
@@ -178,7 +178,7 @@ def test_trim_leaves_higher_rates_alone() -> None:
     assert TrimToGrid(2.0, 0).transform(trace) is trace
 
 
-def test_quality_options(job, write_trace, rng) -> None:
+def test_quality_options(plan, write_trace, rng) -> None:
     data = rng.standard_normal(N)
     data[100] = 1e4  # a spike
     data[500:700] = 3.0  # dead
@@ -186,7 +186,7 @@ def test_quality_options(job, write_trace, rng) -> None:
     write_trace("AAA", data[:3000], DAY, RATE_HZ, name="a.mseed")
     write_trace("AAA", data[3005:], DAY + 300.5, RATE_HZ, name="b.mseed")
     made, skipped = processed(
-        job(
+        plan(
             detrend="none",
             despike_mad=50,
             drop_clipped=True,
@@ -203,34 +203,34 @@ def test_quality_options(job, write_trace, rng) -> None:
     assert max(np.abs(t.data).max() for t in made[0].stream) < 10
 
 
-def test_records_of_a_wrong_rate_and_between_samples(job, write_trace) -> None:
+def test_records_of_a_wrong_rate_and_between_samples(plan, write_trace) -> None:
     wave = np.sin(2 * np.pi * 0.2 * np.arange(N) / RATE_HZ)
     write_trace("AAA", wave, DAY + 0.02, RATE_HZ)
     fine = np.sin(2 * np.pi * 0.2 * np.arange(2 * N) / 20)
     write_trace("BBB", fine, DAY, 20.0)
     made, skipped = processed(
-        job(recorded_hz=10, align_samples=True, detrend="none", start=str(DAY))
+        plan(recorded_hz=10, align_samples=True, detrend="none", start=str(DAY))
     )
     assert {trace.stats.sampling_rate for item in made for trace in item.stream} == {10}
     assert any("onto the grid" in one.reason for one in skipped)
 
 
-def test_loud_windows_are_rejected(job, write_trace, rng) -> None:
+def test_loud_windows_are_rejected(plan, write_trace, rng) -> None:
     data = rng.standard_normal(N)
     data[1250:1300] += 60  # in the third minute
     data[3000:3600] *= 1e-3
     write_trace("AAA", data, DAY, RATE_HZ)
-    loud, skipped = processed(job(reject_mad=20))
+    loud, skipped = processed(plan(reject_mad=20))
     minute = 60 * 10**9
     assert loud[0].channels[0].flat == ((DAY.ns + 2 * minute, DAY.ns + 3 * minute),)
     assert skipped[-1].stage == "reject"
     assert skipped[-1].count == 1
-    quiet, _ = processed(job(reject_rms=(0.1, 5), reject_mad=None))
+    quiet, _ = processed(plan(reject_rms=(0.1, 5), reject_mad=None))
     assert [s - DAY.ns for s, _ in quiet[0].channels[0].flat] == [
         2 * minute,
         5 * minute,
     ]
-    colour, _ = processed(job(reject_psd_db=(-40, 0), reject_psd_hz=(1, 4)))
+    colour, _ = processed(plan(reject_psd_db=(-40, 0), reject_psd_hz=(1, 4)))
     assert [s - DAY.ns for s, _ in colour[0].channels[0].flat] == [5 * minute]
 
 
@@ -241,12 +241,12 @@ def test_psd_of_white_noise_is_its_variance_over_the_band(rng) -> None:
     assert found.tolist() == [True, False, True]
 
 
-def test_components_leave_together_where_they_must(job, write_trace, rng) -> None:
+def test_components_leave_together_where_they_must(plan, write_trace, rng) -> None:
     for code in ("HHZ", "HHN", "HHE"):
         write_trace("AAA", rng.standard_normal(N), channel=code)
     options = {"time_norm": "ram", "ram_window_s": 3, "components": ["ZNE"]}
-    alone, _ = processed(job(**options))
-    together, _ = processed(job(**options, across_components=True))
+    alone, _ = processed(plan(**options))
+    together, _ = processed(plan(**options, across_components=True))
     assert [len(item.stream) for item in alone] == [1, 1, 1]
     (item,) = together
     assert [span.channel_id[-1] for span in item.spans] == ["E", "N", "Z"]
@@ -263,7 +263,7 @@ def tilted(codes_azimuths: dict[str, tuple[float, float]]) -> Inventory:
     return Inventory([Network("XX", [station])], source="test")
 
 
-def test_orient_makes_north_and_east(job, write_trace, tmp_path) -> None:
+def test_orient_makes_north_and_east(plan, write_trace, tmp_path) -> None:
     north = np.sin(np.arange(N) / 7)
     east = np.cos(np.arange(N) / 11)
     angle = np.radians(30)
@@ -274,7 +274,9 @@ def test_orient_makes_north_and_east(job, write_trace, tmp_path) -> None:
     directions = {"BH1": (30, 0), "BH2": (120, 0), "BHZ": (0, -90)}
     path = tmp_path / "station.xml"
     tilted(directions).write(str(path), format="STATIONXML")
-    prepared = job(orient=True, inventory=str(path), components=["ZNE"], detrend="none")
+    prepared = plan(
+        orient=True, inventory=str(path), components=["ZNE"], detrend="none"
+    )
     ids = ["XX.AAA..BHE", "XX.AAA..BHN", "XX.AAA..BHZ"]
     assert [channel.id for channel in prepared.channels] == ids
     assert {channel.latitude for channel in prepared.channels} == {1}
@@ -283,7 +285,7 @@ def test_orient_makes_north_and_east(job, write_trace, tmp_path) -> None:
     made = {trace.id: trace.data for trace in item.stream}
     np.testing.assert_allclose(made["XX.AAA..BHN"], north, atol=1e-9)
     np.testing.assert_allclose(made["XX.AAA..BHE"], east, atol=1e-9)
-    steps = job(steps="Orient, OneBit", inventory=str(path), components=["ZNE"])
+    steps = plan(steps="Orient, OneBit", inventory=str(path), components=["ZNE"])
     ((same,), _) = processed(steps)
     assert {span.channel_id for span in same.spans} == set(ids)
 
@@ -291,21 +293,21 @@ def test_orient_makes_north_and_east(job, write_trace, tmp_path) -> None:
 # -- steps --------------------------------------------------------------------------
 
 
-def test_steps_are_the_functions_one_after_the_other(job, noise) -> None:
+def test_steps_are_the_functions_one_after_the_other(plan, noise) -> None:
     chain = "DetrendPolynomial(order=3), Taper(seconds=10), Winsorize(n_rms=2)"
-    made = one_trace(job(steps=chain))
+    made = one_trace(plan(steps=chain))
     expected = normalize.winsorize(taper(detrend_polynomial(noise, 3), 10), 2)
     np.testing.assert_allclose(made.data, expected.data, rtol=1e-12)
-    listed = one_trace(job(steps=chain.split(", ")))
+    listed = one_trace(plan(steps=chain.split(", ")))
     np.testing.assert_array_equal(listed.data, made.data)
 
 
-def test_steps_are_the_options_where_these_say_the_same(job, noise) -> None:
+def test_steps_are_the_options_where_these_say_the_same(plan, noise) -> None:
     by_option = one_trace(
-        job(taper_s=5, bandpass_hz=(0.1, 1), sampling_rate_hz=5, time_norm="onebit")
+        plan(taper_s=5, bandpass_hz=(0.1, 1), sampling_rate_hz=5, time_norm="onebit")
     )
     by_step = one_trace(
-        job(
+        plan(
             steps="Detrend, Taper(5), Bandpass(0.1, 1), Resample(rate_hz=5), OneBit",
         )
     )
@@ -313,11 +315,11 @@ def test_steps_are_the_options_where_these_say_the_same(job, noise) -> None:
     np.testing.assert_array_equal(by_option.data, by_step.data)
 
 
-def test_steps_know_grid_rate_and_rejection(job, write_trace, rng) -> None:
+def test_steps_know_grid_rate_and_rejection(plan, write_trace, rng) -> None:
     data = rng.standard_normal(N)
     data[1250:1300] += 60
     write_trace("AAA", data, DAY + 0.1, RATE_HZ)
-    prepared = job(steps="Demean, Decimate(factor=5), OneBit", reject_mad=10)
+    prepared = plan(steps="Demean, Decimate(factor=5), OneBit", reject_mad=10)
     assert prepared.settings.rate_hz == 2
     ((item,), _) = processed(prepared)
     since = (item.stream[0].stats.starttime - DAY) * 2
@@ -341,9 +343,9 @@ def test_steps_know_grid_rate_and_rejection(job, write_trace, rng) -> None:
         ("RemoveResponse(output='VEL')", "needs station metadata: add --inventory"),
     ],
 )
-def test_mistakes_in_chains_are_one_line(job, noise, chain, said) -> None:
+def test_mistakes_in_chains_are_one_line(plan, noise, chain, said) -> None:
     with pytest.raises(ParameterError) as error:
-        Preprocess(job(steps=chain))
+        Preprocess(plan(steps=chain))
     assert said in str(error.value)
     assert "\n" not in str(error.value)
     assert str(error.value).startswith("--steps: ")

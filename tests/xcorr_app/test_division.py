@@ -45,8 +45,8 @@ from xcorr_app.running.work import needed_tiles
 DAY_NS = 86_400 * 10**9
 
 
-def job(ids, n_days=1, substack="none", rotation=None, first_day=100, rate_hz=1.0):
-    """What dividing needs to know of a job."""
+def plan(ids, n_days=1, substack="none", rotation=None, first_day=100, rate_hz=1.0):
+    """What dividing needs to know of a plan."""
     grid = WindowGrid(first_day * DAY_NS, 3600 * 10**9, 3600 * 10**9)
     days = range(first_day, first_day + n_days)
     made = {i for one in rotation.rotated.values() for i in one[1:]} if rotation else ()
@@ -74,7 +74,7 @@ def stations(n, components="Z"):
 
 
 def test_blocks_are_ranges_that_hold_every_channel_once():
-    made = divide(job(stations(100)), Resources(2, 8 * GB))
+    made = divide(plan(stations(100)), Resources(2, 8 * GB))
     assert made.blocks[0][0] == 0
     assert made.blocks[-1][1] == 100
     for (_, stop), (first, _) in zip(made.blocks, made.blocks[1:], strict=False):
@@ -85,7 +85,7 @@ def test_blocks_are_ranges_that_hold_every_channel_once():
 @pytest.mark.parametrize("n", [1, 2, 7, 50])
 def test_instruments_are_not_cut(n):
     ids = stations(n, "ENZ")
-    made = divide(job(ids), Resources(2, 8 * GB))
+    made = divide(plan(ids), Resources(2, 8 * GB))
     assert all(first % 3 == stop % 3 == 0 for first, stop in made.blocks)
     assert sum(stop - first for first, stop in made.blocks) == len(ids)
 
@@ -96,25 +96,25 @@ def test_channels_that_are_made_of_others_are_in_no_block():
         rotated=dict.fromkeys((0, 1, 2), (2, 6, 7)),
         pairs=lambda i, j, selection: SimpleNamespace(wanted=np.zeros((0, 3, 3))),
     )
-    made = divide(job(ids, rotation=rotation), Resources(1, 8 * GB))
+    made = divide(plan(ids, rotation=rotation), Resources(1, 8 * GB))
     assert made.block_of(5) >= 0
     assert made.block_of(6) == made.block_of(7) == -1
 
 
 def test_less_memory_makes_smaller_blocks():
     loads = [
-        divide(job(stations(200), rate_hz=50.0), Resources(2, m * GB)) for m in (16, 2)
+        divide(plan(stations(200), rate_hz=50.0), Resources(2, m * GB)) for m in (16, 2)
     ]
     sizes = [max(stop - first for first, stop in one.blocks) for one in loads]
     assert sizes[1] < sizes[0]
 
 
 def test_one_group_if_its_sums_fit_else_days():
-    small = divide(job(stations(10), 30), Resources(1, 4 * GB))
+    small = divide(plan(stations(10), 30), Resources(1, 4 * GB))
     assert small.groups == (Group("all", tuple(range(100, 130))),)
     assert not small.derives
     assert small.sums_up
-    days = divide(job(stations(10), 3, substack="day"), Resources(1, 4 * GB))
+    days = divide(plan(stations(10), 3, substack="day"), Resources(1, 4 * GB))
     assert (days.unit, days.groups) == ("day", ())
     assert days.derives
     assert not days.sums_up
@@ -122,7 +122,7 @@ def test_one_group_if_its_sums_fit_else_days():
 
 def test_long_runs_leave_rows_now_and_then(monkeypatch):
     monkeypatch.setattr(division, "CHECKPOINT_S", 5.0)
-    made = divide(job(stations(10), 300), Resources(1, 4 * GB))
+    made = divide(plan(stations(10), 300), Resources(1, 4 * GB))
     assert len(made.groups) > 3
     assert [s for one in made.groups for s in one.periods] == list(range(100, 400))
     assert made.groups[0].name == ".1970-04-11"
@@ -131,17 +131,17 @@ def test_long_runs_leave_rows_now_and_then(monkeypatch):
 
 def test_growing_only_adds():
     ids = stations(20)
-    old = divide(job(ids, 5), Resources(2, 4 * GB))
-    new = extend(old, job([*ids, *stations(25)[20:]], 8), 20, Resources(2, 4 * GB))
+    old = divide(plan(ids, 5), Resources(2, 4 * GB))
+    new = extend(old, plan([*ids, *stations(25)[20:]], 8), 20, Resources(2, 4 * GB))
     assert new.blocks[: len(old.blocks)] == old.blocks
     assert new.blocks[len(old.blocks)][0] == 20
     assert new.blocks[-1][1] == 25
     assert new.groups == (*old.groups, Group(".1970-04-16", (105, 106, 107)))
-    assert extend(old, job(ids, 5), 20, Resources(2, 4 * GB)) == old
+    assert extend(old, plan(ids, 5), 20, Resources(2, 4 * GB)) == old
 
 
 def test_what_is_needed():
-    one = job(stations(4), 4)
+    one = plan(stations(4), 4)
     blocks = ((0, 2), (2, 4))
     made = Division(blocks, "group", (Group(".a", (100, 101)), Group(".b", (102, 103))))
     places = pairs_of_tiles(one.pairs, made.blocks)
@@ -153,7 +153,7 @@ def test_what_is_needed():
 
 
 def test_rounds_hold_their_share_and_everything_once():
-    one = job(stations(60), 3)
+    one = plan(stations(60), 3)
     made = divide(one, Resources(1, 4 * GB))
     pairs, load = pairs_of_tiles(one.pairs, made.blocks), Load.of(one)
     needed = needed_tiles(one, made, pairs)

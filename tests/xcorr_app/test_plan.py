@@ -51,7 +51,7 @@ def archive(tmp_path: Path, rng) -> Path:
 
 
 @pytest.fixture
-def job(tmp_path: Path, archive: Path) -> Callable[..., RunPlan]:
+def plan(tmp_path: Path, archive: Path) -> Callable[..., RunPlan]:
     def prepared(known: tuple[str, ...] = (), **options: object) -> RunPlan:
         places = options.pop("places", PLACES)
         listing = tmp_path / "list.txt"
@@ -65,7 +65,7 @@ def job(tmp_path: Path, archive: Path) -> Callable[..., RunPlan]:
 
 
 def pairs_of(made: RunPlan) -> set[tuple[str, str]]:
-    """The pairs that a job chooses, first and second as in the table."""
+    """The pairs that a plan chooses, first and second as in the table."""
     index = np.arange(len(made.channels))
     wanted = made.pairs.selection.allowed(index, index) & (index[:, None] <= index)
     short = [f"{c.station[0]}{c.code[-1]}" for c in made.channels]
@@ -75,8 +75,8 @@ def pairs_of(made: RunPlan) -> set[tuple[str, str]]:
 # -- channels and spans -------------------------------------------------------------
 
 
-def test_verticals_are_what_is_correlated(job) -> None:
-    made = job()
+def test_verticals_are_what_is_correlated(plan) -> None:
+    made = plan()
     assert [c.id for c in made.channels] == [
         "XX.AAA..HHZ",
         "XX.BBB..HHZ",
@@ -86,8 +86,8 @@ def test_verticals_are_what_is_correlated(job) -> None:
     assert (made.pairs.n_pairs, made.pairs.n_possible) == (6, 6)
 
 
-def test_periods_are_days_since_1970(job) -> None:
-    made = job()
+def test_periods_are_days_since_1970(plan) -> None:
+    made = plan()
     first = DAY.ns // (86_400 * 10**9)
     assert [period_name(day) for day in made.periods] == [
         "2024-03-01",
@@ -95,30 +95,30 @@ def test_periods_are_days_since_1970(job) -> None:
     ]
     assert {span.period for span in made.spans} == {first, first + 1}
     assert Counter(span.period for span in made.spans) == {first: 4, first + 1: 4}
-    later = job(start="2024-03-02")
+    later = plan(start="2024-03-02")
     assert list(later.periods) == [first + 1]
 
 
-def test_known_channels_keep_their_numbers(job) -> None:
+def test_known_channels_keep_their_numbers(plan) -> None:
     known = ("XX.GONE..HHZ", "YY.CCC..HHZ", "XX.AAA..HHZ")
-    made = job(known)
+    made = plan(known)
     assert [c.id for c in made.channels] == [*known, "XX.BBB..HHZ", "YY.DDD..HHZ"]
     assert made.channels[1].latitude == 10.5
     assert np.isnan(made.channels[0].latitude)
-    again = job(tuple(c.id for c in made.channels))
+    again = plan(tuple(c.id for c in made.channels))
     assert again.channels[1:] == made.channels[1:]
 
 
-def test_new_stations_are_second_in_pairs_of_components(job) -> None:
+def test_new_stations_are_second_in_pairs_of_components(plan) -> None:
     known = ("YY.CCC..HHN", "YY.CCC..HHZ")
     places = {codes: PLACES[codes] for codes in (("XX", "AAA"), ("YY", "CCC"))}
-    made = job(known, components=["ZN"], pairs="cross", places=places)
+    made = plan(known, components=["ZN"], pairs="cross", places=places)
     assert pairs_of(made) == {("CZ", "AN")}
 
 
-def test_channels_of_no_pair_are_not_read(job, tmp_path) -> None:
+def test_channels_of_no_pair_are_not_read(plan, tmp_path) -> None:
     (tmp_path / "pairs.txt").write_text("XX.AAA YY.CCC..HHZ # the far ones\n\n")
-    made = job(pair_list=str(tmp_path / "pairs.txt"))
+    made = plan(pair_list=str(tmp_path / "pairs.txt"))
     assert {span.channel_id for span in made.spans} == {"XX.AAA..HHZ", "YY.CCC..HHZ"}
     assert pairs_of(made) == {("AZ", "CZ")}
     assert (made.pairs.n_pairs, made.pairs.n_possible) == (1, 1)
@@ -158,35 +158,35 @@ def test_channels_of_no_pair_are_not_read(job, tmp_path) -> None:
         ),
     ],
 )
-def test_pairs_are_chosen(job, options, expected) -> None:
-    made = job(**options)
+def test_pairs_are_chosen(plan, options, expected) -> None:
+    made = plan(**options)
     assert pairs_of(made) == expected
     assert made.pairs.n_pairs == len(expected)
 
 
-def test_autocorrelations_is_another_word_for_auto(job) -> None:
-    both = [job(autocorrelations=True), job(pairs="cross single-station auto")]
+def test_autocorrelations_is_another_word_for_auto(plan) -> None:
+    both = [plan(autocorrelations=True), plan(pairs="cross single-station auto")]
     assert pairs_of(both[0]) == pairs_of(both[1])
     assert both[0].config == both[1].config
 
 
-def test_new_stations_are_paired_with_all(job, tmp_path) -> None:
+def test_new_stations_are_paired_with_all(plan, tmp_path) -> None:
     (tmp_path / "new.txt").write_text("YY DDD\n")
-    made = job(new_stations=str(tmp_path / "new.txt"))
+    made = plan(new_stations=str(tmp_path / "new.txt"))
     assert pairs_of(made) == {("AZ", "DZ"), ("BZ", "DZ"), ("CZ", "DZ")}
 
 
-def test_pair_lists_say_what_they_do_not_find(job, tmp_path) -> None:
+def test_pair_lists_say_what_they_do_not_find(plan, tmp_path) -> None:
     listing = tmp_path / "pairs.txt"
     listing.write_text("XX.* YY.CCC\nXX.AAA,ZZ.QQQ\n")
-    made = job(pair_list=str(listing))
+    made = plan(pair_list=str(listing))
     assert pairs_of(made) == {("AZ", "CZ"), ("BZ", "CZ")}
     assert [one.what for one in made.skipped] == ["ZZ.QQQ"]
     listing.write_text("XX.AAA\n")
     with pytest.raises(ParameterError, match=r"pairs.txt:1: .*not two stations"):
-        job(pair_list=str(listing))
+        plan(pair_list=str(listing))
     with pytest.raises(ParameterError, match="--pair-list nowhere: No such file"):
-        job(pair_list="nowhere")
+        plan(pair_list="nowhere")
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,9 @@ def test_pair_lists_say_what_they_do_not_find(job, tmp_path) -> None:
         ({"places": {("XX", "AAA"): ""}}, "one channel (XX.AAA..HHZ) and no pair"),
     ],
 )
-def test_nothing_left_is_one_line(job, options, said) -> None:
+def test_nothing_left_is_one_line(plan, options, said) -> None:
     with pytest.raises(ParameterError) as error:
-        job(**options)
+        plan(**options)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -210,8 +210,8 @@ def test_nothing_left_is_one_line(job, options, said) -> None:
 # -- components ---------------------------------------------------------------------
 
 
-def test_radial_and_transverse_channels_are_appended(job) -> None:
-    made = job(components=["RR", "TT"])
+def test_radial_and_transverse_channels_are_appended(plan) -> None:
+    made = plan(components=["RR", "TT"])
     ids = [c.id for c in made.channels]
     assert ids[-6:] == [
         f"{net}.{sta}..HH{letter}" for net, sta in list(PLACES)[:3] for letter in "RT"
@@ -233,19 +233,19 @@ def test_radial_and_transverse_channels_are_appended(job) -> None:
     }
 
 
-def test_all_nine_turned_components(job) -> None:
-    made = job(components=["ZRT"])
+def test_all_nine_turned_components(plan) -> None:
+    made = plan(components=["ZRT"])
     # of three instruments each with each; ZZ also of the fourth
     assert made.pairs.n_pairs == 3 * 9 + 3
 
 
-def test_stations_without_coordinates_are_not_turned(job) -> None:
+def test_stations_without_coordinates_are_not_turned(plan) -> None:
     places = dict.fromkeys(PLACES, "")
     places[("XX", "AAA")] = "10 20"
     with pytest.raises(
         ParameterError, match=r"no pair .*; XX.BBB..HH. not turned: its coor"
     ):
-        job(components=["RR"], places=places)
+        plan(components=["RR"], places=places)
 
 
 def test_turned_names() -> None:
@@ -270,8 +270,8 @@ def test_codes_that_components_need() -> None:
     assert Components().codes is None
 
 
-def test_components_that_only_give_weight_are_read(job) -> None:
-    made = job(components=["ZZ"], across_components=True, networks=["XX x XX"])
+def test_components_that_only_give_weight_are_read(plan) -> None:
+    made = plan(components=["ZZ"], across_components=True, networks=["XX x XX"])
     assert made.pairs.n_pairs == 1
     assert {span.channel_id[-1] for span in made.spans} == set("ZNE")
     assert len(made.channels) == 6
@@ -285,21 +285,21 @@ def test_rotation_needs_all_three() -> None:
 # -- settings -----------------------------------------------------------------------
 
 
-def test_settings_follow_the_options(job) -> None:
-    made = job(bands_hz=["0.1-0.2", "0.2-0.4"], whiten="psd", whiten_smooth_hz=0.05)
+def test_settings_follow_the_options(plan) -> None:
+    made = plan(bands_hz=["0.1-0.2", "0.2-0.4"], whiten="psd", whiten_smooth_hz=0.05)
     settings = made.settings
     assert settings.band_names == ("0.1-0.2Hz", "0.2-0.4Hz")
     assert (settings.whiten, settings.whiten_smooth_hz) == ("psd", 0.05)
     assert settings.unit_energy
-    phase = job(kind="pcc2").settings
+    phase = plan(kind="pcc2").settings
     assert (phase.kind, phase.unit_energy) == ("pcc2", False)
-    divided = job(kind="deconvolution", water_level=0.1).settings
+    divided = plan(kind="deconvolution", water_level=0.1).settings
     assert divided.water_level == 0.1
 
 
-def test_bands_above_nyquist_are_refused(job) -> None:
+def test_bands_above_nyquist_are_refused(plan) -> None:
     with pytest.raises(ParameterError, match=r"--bands-hz 0.4 0.6: 0.6 Hz is not belo"):
-        job(bands_hz=["0.1-0.2", "0.4-0.6"])
+        plan(bands_hz=["0.1-0.2", "0.4-0.6"])
 
 
 @pytest.mark.parametrize(
@@ -311,20 +311,20 @@ def test_bands_above_nyquist_are_refused(job) -> None:
         (None, ""),
     ],
 )
-def test_parameters_of_stacks_are_tried_before(job, options, said) -> None:
+def test_parameters_of_stacks_are_tried_before(plan, options, said) -> None:
     asked = {"stack": "nth-root", "substack": "day", "stack_options": options}
     if not said:
-        assert job(**asked).pairs.n_pairs == 6
+        assert plan(**asked).pairs.n_pairs == 6
         return
     with pytest.raises(ParameterError, match=said) as error:
-        job(**asked)
+        plan(**asked)
     assert "\n" not in str(error.value)
 
 
-def test_selective_stacks_need_their_threshold(job) -> None:
+def test_selective_stacks_need_their_threshold(plan) -> None:
     with pytest.raises(ParameterError, match=r"window-stack selective: .*threshold"):
-        job(window_stack="selective")
+        plan(window_stack="selective")
 
 
-def test_chains_set_the_rate(job) -> None:
-    assert job(steps="Decimate(factor=2)", max_lag_s=10).settings.rate_hz == 0.5
+def test_chains_set_the_rate(plan) -> None:
+    assert plan(steps="Decimate(factor=2)", max_lag_s=10).settings.rate_hz == 0.5
