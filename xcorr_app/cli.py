@@ -1,7 +1,7 @@
 """The command ``xcorr-app``.
 
 Exit status: 0 done; 1 the run failed, or ``--strict`` and something was skipped;
-2 a mistake in what was asked for, said in one line; 130 interrupted.
+2 a mistake in the command line, reported in one line; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ Cross-correlate the ambient noise of all pairs of stations.
 commands:
   run             the default: correlate; its options are below
   init [FILE]     write a commented file of all parameters, for --config
-  demo            make a synthetic network, correlate it, draw the result
-  info OUT        list pairs: distance, windows, largest value and its lag
+  demo            make a synthetic network, correlate it, draw the results
+  info OUT        list the pairs: distance, windows, largest value and its lag
   plot OUT        draw the record section, one pair, a map and more
-  report OUT      write one HTML page about the run, pictures inside
+  report OUT      write one HTML page about the run, with figures
   export OUT DEST write the correlations as npz, SAC, ASDF, netCDF and more
   dvv OUT         measure velocity changes over time
   disp OUT        measure the dispersion of surface waves
-  scan            say and draw what an archive has of each channel and day
+  scan            list and draw the data of an archive, by channel and day
 """
 
 RUN_EXAMPLES = f"""\
@@ -101,7 +101,10 @@ def _dispatch(words: list[str]) -> int:
 def run_parser(every: bool = False) -> Parser:
     """Return the parser of ``xcorr-app run``, the default command.
 
-    Its help leaves out the rare options, unless it is to have ``every`` one.
+    Parameters
+    ----------
+    every : bool
+        Whether the help names the rare options, too.
     """
     parser = command_parser(PROG, RUN_ABOUT, RUN_USAGE, RUN_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
@@ -109,7 +112,7 @@ def run_parser(every: bool = False) -> Parser:
         "--help-all",
         action="store_true",
         default=argparse.SUPPRESS,
-        help="this help with the rare options, too",
+        help="show this help with the rare options, and exit",
     )
     parser.add_argument(
         "--config", metavar="FILE", help=f"TOML file of parameters (see {PROG} init)"

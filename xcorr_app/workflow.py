@@ -38,8 +38,8 @@ from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.division import Needed
 from xcorr_app.planning.plan import channels_by_period
 from xcorr_app.results.index import finalize
-from xcorr_app.running.follow import Follow
 from xcorr_app.running.restack import RestackPairs
+from xcorr_app.running.run_progress import RunProgress
 from xcorr_app.running.second_phase import RestackWork, restack_work
 from xcorr_app.running.session import open_session
 from xcorr_app.running.summary import RunSummary
@@ -184,22 +184,25 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
 
 def _both_phases(work: Work, progress: Progress | None) -> list[RunResult]:
     results = []
-    follow = None if progress is None else Follow(work, progress)
+    observer = None if progress is None else RunProgress(work, progress)
     for needed in work.rounds:
         spans = [{"input": span} for span in _spans(work, needed)]
-        results.append(_run(work, build_graph(work, needed), spans, follow))
+        results.append(_run(work, build_graph(work, needed), spans, observer))
     restack = share(work.plan.config.mapping, lambda: restack_work(work))
     if restack is not None:
-        if follow is not None:
-            follow.restacking(len(restack.tiles))
+        if observer is not None:
+            observer.expect_second_phase(len(restack.tiles))
         tiles = [{"input": tile} for tile in restack.tiles]
         graph = build_restack_graph(work, restack)
-        results.append(_run(work, graph, tiles, follow))
+        results.append(_run(work, graph, tiles, observer))
     return results
 
 
 def _run(
-    work: Work, graph: WorkflowGraph, items: list[dict[str, Any]], follow: Follow | None
+    work: Work,
+    graph: WorkflowGraph,
+    items: list[dict[str, Any]],
+    observer: RunProgress | None,
 ) -> RunResult:
     config = work.plan.config
     return run_graph(
@@ -208,7 +211,7 @@ def _run(
         mapping=config.mapping,
         processes=config.processes,
         on_error=config.on_error,
-        observers=[] if follow is None else [follow],
+        observers=[] if observer is None else [observer],
     )
 
 

@@ -7,7 +7,6 @@ conditions, its value where the user gives none, its check.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -177,10 +176,7 @@ class Configuration:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all options and their values, ready for JSON."""
-        assert dataclasses.is_dataclass(self)
-        return {
-            name: _listed(value) for name, value in dataclasses.asdict(self).items()
-        }
+        return {name: _listed(getattr(self, name)) for name in options_of(type(self))}
 
 
 def _spelled(name: str, opt: Option) -> str:
@@ -198,4 +194,4 @@ def _loses_effect(opt: Option, given: Mapping[str, Any]) -> bool:
 def _listed(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_listed(entry) for entry in value]
-    return value
+    return dict(value) if isinstance(value, Mapping) else value

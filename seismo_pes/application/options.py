@@ -9,6 +9,7 @@ line, the TOML file, the table in the documentation and the checked values of
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -207,8 +208,16 @@ def option(table: str, kind: str, help: str, default: Any = None, **more: Any) -
 
 
 def options_of(cls: Any) -> dict[str, Option]:
-    """Return the options of a dataclass by name, in order of declaration."""
-    return {f.name: f.metadata["option"] for f in dataclasses.fields(cls)}
+    """Return the options of a dataclass by name, in the order of reading.
+
+    Positional options come first, then those of the class itself, then those of its
+    bases.
+    """
+    options = {f.name: f.metadata["option"] for f in dataclasses.fields(cls)}
+    positional = [name for name, opt in options.items() if opt.positional]
+    declared = [name for base in cls.__mro__ for name in inspect.get_annotations(base)]
+    names = dict.fromkeys([*positional, *declared])
+    return {name: options[name] for name in names if name in options}
 
 
 def defaults_of(cls: Any) -> dict[str, Any]:
@@ -236,6 +245,8 @@ def help_text(opt: Option, default: Any) -> str:
     """
     words = default_text(opt, default)
     notes = [f"default: {words}"] if words else []
+    if opt.required and not opt.positional:
+        notes = ["must be given"]
     if opt.unit and not words.endswith(f" {opt.unit}"):
         notes.insert(0, opt.unit)
     return f"{opt.help} ({'; '.join(notes)})" if notes else opt.help

@@ -20,8 +20,8 @@ from xcorr_app.commands.options import (
 __all__ = ["ScanOptions", "scan"]
 
 ABOUT = f"""\
-Say what an archive has of each channel, from the headers of its files, and
-draw a picture of every day.
+List the data of each channel of an archive, from the headers of its files, and
+draw a figure of the available data of every day.
 
 examples:
   {PROG} scan --data archive/

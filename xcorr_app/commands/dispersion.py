@@ -38,12 +38,12 @@ files, in OUT or the folder of --output:
   disp_network.csv  median, 16th and 84th percentile over the pairs
   disp.png          the curves of all pairs, and their median
   disp_pair.png     the analysis of the clearest pair
-  disp.json         how it was made
+  disp.json         the settings
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class DispOptions(MeasuringOptions, ComponentsOptions, StackOptions, ResultsOptions):
+class DispOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptions):
     """Options of ``xcorr-app disp``."""
 
     period_s: tuple[float, float] | None = command_option(

@@ -61,7 +61,7 @@ kinds that need --pair:
 
 @dataclass(frozen=True, kw_only=True)
 class PlotOptions(
-    StackOptions, ComponentsOptions, FigureOptions, PairOptions, ResultsOptions
+    ResultsOptions, PairOptions, FigureOptions, ComponentsOptions, StackOptions
 ):
     """Options of ``xcorr-app plot``."""
 

@@ -22,7 +22,7 @@ FORMATS = ("npz", "sac", "mseed", "asdf", "netcdf", "zarr", "noisepy", "msnoise"
 OF_ALL_STACKS = ("noisepy", "msnoise")
 
 ABOUT = f"""\
-Write the correlations in a form that other programs read.
+Write the correlations in a format that other programs read.
 
 examples:
   {PROG} export results sac/ --format sac
@@ -39,7 +39,7 @@ formats:
   noisepy   a folder of NoisePy's stacks and daily correlations
   msnoise   an output folder of MSNoise 2: references and daily correlations
 
-All of them carry the configuration, the versions and the id of the run.
+All of them contain the configuration, the versions and the id of the run.
 """
 
 
@@ -50,7 +50,7 @@ def _is_known(name: str, label: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(QuietOptions, StackOptions, ResultsOptions):
+class ExportOptions(ResultsOptions, StackOptions, QuietOptions):
     """Options of ``xcorr-app export``."""
 
     dest: str = command_option(

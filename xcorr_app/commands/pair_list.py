@@ -17,7 +17,7 @@ from xcorr_app.commands.options import (
 __all__ = ["InfoOptions", "info"]
 
 ABOUT = f"""\
-List pairs: distance, windows stacked, largest value and its lag.
+List the pairs: distance, windows stacked, largest value and its lag.
 
 examples:
   {PROG} info results
@@ -27,7 +27,7 @@ examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InfoOptions(StackOptions, PairOptions, ResultsOptions):
+class InfoOptions(ResultsOptions, PairOptions, StackOptions):
     """Options of ``xcorr-app info``."""
 
     json: bool = command_option("flag", "print JSON, for programs", default=False)

@@ -18,8 +18,8 @@ from xcorr_app.commands.options import (
 __all__ = ["ReportOptions", "report"]
 
 ABOUT = f"""\
-Write one HTML page about a run: pictures, pairs, what was skipped, settings
-and versions, all inside the file.
+Write one HTML page about a run: figures, pairs, skipped data, settings and
+versions, all in one file.
 
 examples:
   {PROG} report results
@@ -28,7 +28,7 @@ examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions(StackOptions, ComponentsOptions, FigureOptions, ResultsOptions):
+class ReportOptions(ResultsOptions, FigureOptions, ComponentsOptions, StackOptions):
     """Options of ``xcorr-app report``."""
 
     output: str | None = command_option(

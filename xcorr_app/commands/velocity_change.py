@@ -22,8 +22,8 @@ from xcorr_app.commands.options import (
 __all__ = ["DvvOptions", "dvv"]
 
 ABOUT = f"""\
-Measure relative changes of velocity, dv/v: the stack of each period against a
-reference. Positive is faster: waves come earlier.
+Measure relative changes of velocity, dv/v: each substack is compared with a
+reference. A positive change is a higher velocity: waves arrive earlier.
 
 examples:
   {PROG} dvv results
@@ -32,7 +32,7 @@ examples:
   {PROG} dvv results --mapping multi -n 8
 
 methods:
-  stretching  the reference stretched (the default)
+  stretching  stretching of the reference (the default)
   mwcs        moving-window cross-spectra
   wcc         cross-correlation of windows of lag
   dtw         dynamic time warping
@@ -43,12 +43,12 @@ files, in OUT or the folder of --output:
   dvv.csv          each pair and time: dvv, its standard error, coherence
   dvv_network.csv  the mean over the pairs, weighted by 1 / error^2
   dvv.png          the mean over time
-  dvv.json         how it was made
+  dvv.json         the settings
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class DvvOptions(MeasuringOptions, ComponentsOptions, StackOptions, ResultsOptions):
+class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptions):
     """Options of ``xcorr-app dvv``."""
 
     method: str = command_option(

@@ -41,19 +41,18 @@ TABLES = {
 RADIAL = frozenset("RT")
 
 
-# dataclasses put the fields of the last base first
 @dataclass(frozen=True, kw_only=True)
 class Config(
-    RunOptions,
-    OutputOptions,
-    StackOptions,
-    CorrelateOptions,
-    PairOptions,
-    WindowOptions,
-    NormalizationOptions,
-    TraceOptions,
-    QualityOptions,
     InputOptions,
+    QualityOptions,
+    TraceOptions,
+    NormalizationOptions,
+    WindowOptions,
+    PairOptions,
+    CorrelateOptions,
+    StackOptions,
+    OutputOptions,
+    RunOptions,
 ):
     """All options of one correlation run, checked on creation.
 
