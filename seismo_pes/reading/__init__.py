@@ -8,6 +8,7 @@ be read.
 from seismo_pes.reading.archives.archive import Archive
 from seismo_pes.reading.archives.availability import find_availability
 from seismo_pes.reading.archives.opening import open_archive, select
+from seismo_pes.reading.archives.several import open_archives
 from seismo_pes.reading.formats.waveform_files import read_content, read_file
 from seismo_pes.reading.seedlink import ReadSeedLink
 from seismo_pes.reading.spans import ReadWaveforms, read_span
@@ -18,6 +19,7 @@ __all__ = [
     "ReadWaveforms",
     "find_availability",
     "open_archive",
+    "open_archives",
     "read_content",
     "read_file",
     "read_span",

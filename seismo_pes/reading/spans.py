@@ -18,9 +18,6 @@ from seismo_pes.reading.formats.waveform_files import find_defect, read_file
 
 __all__ = ["ReadWaveforms", "read_span"]
 
-# In sample intervals. A sample that is earlier than a limit by less than this counts as
-# lying on it: headers round their start times to microseconds or milliseconds.
-
 
 def read_span(span: ChannelSpan) -> tuple[Stream, list[Skipped]]:
     """Read the samples that the files of a span hold of its channel and time.

@@ -17,7 +17,7 @@ from obspy import Inventory, Stream, UTCDateTime
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.waveforms import ChannelSpan
-from seismo_pes.reading.archives.several import _both, open_archives
+from seismo_pes.reading.archives.several import merge_spans, open_archives
 from seismo_pes.reading.fetching import datacentre
 from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app import cli, store
@@ -140,7 +140,7 @@ def test_several_archives_are_one(made, expected, tmp_path) -> None:
 def test_spans_of_two_archives_keep_their_order() -> None:
     one = ChannelSpan("X.A..Z", 0, 9, ("a", "b", "c"), 3, ("M", "M", "M"), 1, 1, True)
     other = ChannelSpan("X.A..Z", 0, 9, ("d", "b"), 3, ("S", "M"), 0, 0, False)
-    joined = _both(one, other)
+    joined = merge_spans(one, other)
     assert joined.files == ("a", "b", "d", "c")
     assert joined.formats == ("M", "M", "S", "M")
     assert (joined.n_before, joined.n_after, joined.one_channel) == (1, 1, False)

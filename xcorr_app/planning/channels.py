@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.reading import open_archives
 from seismo_pes.reading.archives.archive import Archive, ChannelInfo
 from seismo_pes.reading.archives.opening import select
-from seismo_pes.reading.archives.several import open_archives
 from xcorr_app.planning.components import Components
 from xcorr_app.planning.stations import StationList
 

@@ -1,4 +1,4 @@
-"""Several archives as one."""
+"""Several archives that are read as one."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Archives(Archive):
         end_ns: int | None = None,
         codes: Sequence[str] = ("*",),
     ) -> dict[str, ChannelInfo]:
-        """Return what exists, by channel id, sorted; see `Archive.channels`."""
+        """Return the channels with data, by id, sorted; see `Archive.channels`."""
         listed = None if patterns is None else list(patterns)
         infos: dict[str, ChannelInfo] = {}
         for member in self.members:
             for id_, info in member.channels(listed, start_ns, end_ns, codes).items():
-                infos[id_] = _joined(infos[id_], info) if id_ in infos else info
+                infos[id_] = _merge_infos(infos[id_], info) if id_ in infos else info
         return dict(sorted(infos.items()))
 
     def channel_ids(
@@ -53,7 +53,7 @@ class Archives(Archive):
         end_ns: int | None = None,
         codes: Sequence[str] = ("*",),
     ) -> list[str]:
-        """Return the ids that `channels` would; see `Archive.channel_ids`."""
+        """Return the ids of `channels`; see `Archive.channel_ids`."""
         listed = None if patterns is None else list(patterns)
         ids: set[str] = set()
         for member in self.members:
@@ -69,12 +69,13 @@ class Archives(Archive):
         for member in self.members:
             for span in member.spans(channel_ids, periods):
                 key = span.period, order[span.channel_id]
-                spans[key] = _both(spans[key], span) if key in spans else span
+                spans[key] = merge_spans(spans[key], span) if key in spans else span
         return [spans[key] for key in sorted(spans)]
 
 
-def _joined(a: ChannelInfo, b: ChannelInfo) -> ChannelInfo:
-    firsts = [x.first_sample_ns for x in (a, b) if x.first_sample_ns is not None]
+def _merge_infos(a: ChannelInfo, b: ChannelInfo) -> ChannelInfo:
+    """Return what two archives have of one channel."""
+    first_samples = [x.first_sample_ns for x in (a, b) if x.first_sample_ns is not None]
     place = b if math.isnan(a.latitude) else a
     return ChannelInfo(
         a.channel_id,
@@ -83,16 +84,19 @@ def _joined(a: ChannelInfo, b: ChannelInfo) -> ChannelInfo:
         tuple(dict.fromkeys(a.files + b.files)),
         tuple(sorted({*a.rates_hz, *b.rates_hz})),
         *(place.latitude, place.longitude, place.elevation_m),
-        first_sample_ns=min(firsts, default=None),
+        first_sample_ns=min(first_samples, default=None),
     )
 
 
-def _both(a: ChannelSpan, b: ChannelSpan) -> ChannelSpan:
-    """Join two spans of a channel: files of days before, of the day, of days after."""
+def merge_spans(a: ChannelSpan, b: ChannelSpan) -> ChannelSpan:
+    """Return a span with the files of two spans of one channel and time.
+
+    The files of earlier days stay first, and those of later days last.
+    """
     entries: list[tuple[str, str]] = []
     counts = []
     for part in range(3):
-        files = [file for span in (a, b) for file in _parts(span)[part]]
+        files = [file for span in (a, b) for file in _split_files(span)[part]]
         new = [file for file in dict.fromkeys(files) if file not in entries]
         entries += new
         counts.append(len(new))
@@ -106,7 +110,8 @@ def _both(a: ChannelSpan, b: ChannelSpan) -> ChannelSpan:
     )
 
 
-def _parts(span: ChannelSpan) -> tuple[list[tuple[str, str]], ...]:
+def _split_files(span: ChannelSpan) -> tuple[list[tuple[str, str]], ...]:
+    """Return files and formats of earlier days, of the time itself, of later days."""
     formats = span.formats or ("",) * len(span.files)
     entries = list(zip(span.files, formats, strict=True))
     end = len(entries) - span.n_after
@@ -114,6 +119,12 @@ def _parts(span: ChannelSpan) -> tuple[list[tuple[str, str]], ...]:
 
 
 def open_archives(data: Sequence[str]) -> Archive:
-    """Open one archive, or several as one; see `open_archive`."""
+    """Open one archive, or several that are read as one; see `open_archive`.
+
+    Raises
+    ------
+    ParameterError
+        If one of the archives cannot be opened.
+    """
     members = [open_archive(name) for name in data]
     return members[0] if len(members) == 1 else Archives(members)

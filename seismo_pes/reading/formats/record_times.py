@@ -1,9 +1,9 @@
-"""Time stamps of the records of miniSEED files, without decoding their samples.
+"""Time stamps of the records of miniSEED files, read without decoding the samples.
 
-A miniSEED file is a chain of records, each with a start time of its own. Readers join
-records that touch to within half a sample and keep the first start alone; a sampling
-rate that is a little untrue then moves the samples away from their true times. Here all
-stamps are read, by arrays, for `signal.timing.measure_timing`.
+A miniSEED file is a chain of records, each with its own start time. Readers join
+records whose times agree within half a sample interval, and keep only the first start
+time. If the sampling rate in the header is slightly wrong, the times of later samples
+are wrong, too. This module reads all time stamps for `signal.timing.measure_timing`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ __all__ = ["RecordTimes", "read_record_times", "with_true_rates"]
 #: Days from 1970-01-01 to the first of January of each year from 1900 to 2100.
 _YEARS = np.arange(1900, 2101).astype(str).astype("datetime64[D]").astype(np.int64)
 _DAY_NS = 86_400 * 10**9
-_LEAST_RECORD = 64  # bytes: header and blockette 1000
+_MIN_RECORD_BYTES = 64  # the header and blockette 1000
 _CORRECTION_APPLIED = 0x02  # activity flag, bit 1
-_MOST_BLOCKETTES = 8  # more are no sane record: the chain is left there
+# Blockettes of a record that are followed; a longer chain comes from damaged data.
+_MAX_BLOCKETTES = 8
+# The fixed header of miniSEED 2.
 _HEADER = [
     ("sequence", "S6"),
     ("quality", "S1"),
@@ -54,9 +56,9 @@ _HEADER = [
 ]
 
 
-_MAGIC_3 = b"MS\x03"
-#: miniSEED 3: nanosecond, year, day, hour, minute, second, samples, lengths of the
-#: source identifier, the extra headers and the data.
+_MAGIC_3 = b"MS\x03"  # how a record of miniSEED 3 begins
+# Its fixed header: nanosecond, year, day, hour, minute, second, number of samples,
+# lengths of the source identifier, of the extra headers and of the data.
 _HEADER_3 = struct.Struct("<3sxI2H3B9xI5xBHI")
 
 Order = Literal["<", ">"]
@@ -86,13 +88,13 @@ def read_record_times(content: bytes) -> list[RecordTimes]:
     Parameters
     ----------
     content
-        The whole file; records of version 2 have one length.
+        The whole file. All records of version 2 must have the same length.
 
     Returns
     -------
     list of RecordTimes
-        One for each channel, records without samples left out; empty where the content
-        is no such file.
+        One for each channel, without records that have no samples; empty if the content
+        is not miniSEED.
 
     References
     ----------
@@ -119,12 +121,12 @@ def read_record_times(content: bytes) -> list[RecordTimes]:
 
 
 def _read_version_3(content: bytes) -> list[RecordTimes]:
-    """Go through the records of a miniSEED 3 file, header by header."""
+    """Read the headers of a miniSEED 3 file, one after the other."""
     starts: dict[str, list[tuple[int, int]]] = {}
-    place = 0
-    while place + _HEADER_3.size <= len(content):
+    offset = 0
+    while offset + _HEADER_3.size <= len(content):
         magic, nanosecond, *clock, n_samples, n_id, n_extra, n_data = (
-            _HEADER_3.unpack_from(content, place)
+            _HEADER_3.unpack_from(content, offset)
         )
         if magic != _MAGIC_3 or not 1900 <= clock[0] <= 2100:
             break
@@ -132,11 +134,11 @@ def _read_version_3(content: bytes) -> list[RecordTimes]:
         days = int(_YEARS[year - 1900]) + day - 1
         seconds = hour * 3600 + minute * 60 + second
         start_ns = days * _DAY_NS + seconds * 10**9 + nanosecond
-        source = content[place + _HEADER_3.size : place + _HEADER_3.size + n_id]
+        source = content[offset + _HEADER_3.size : offset + _HEADER_3.size + n_id]
         if n_samples:
             name = _channel_id(source.decode("ascii", "replace"))
             starts.setdefault(name, []).append((start_ns, n_samples))
-        place += _HEADER_3.size + n_id + n_extra + n_data
+        offset += _HEADER_3.size + n_id + n_extra + n_data
     return [
         RecordTimes(name, *np.array(rows, np.int64).T) for name, rows in starts.items()
     ]
@@ -158,30 +160,30 @@ def _headers(raw: NDArray[np.uint8], order: Order) -> NDArray[np.void]:
 
 
 def _byte_order(content: bytes) -> Order:
-    """Return the order in which the year of the first record makes sense."""
+    """Return the byte order in which the year of the first record is possible."""
     (year,) = struct.unpack_from(">H", content, 20)
     return ">" if 1900 <= year <= 2100 else "<"
 
 
 def _record_length(content: bytes) -> int:
-    """Return the length that blockette 1000 of the first record gives; 0 without."""
-    if len(content) < _LEAST_RECORD:
+    """Return the record length from blockette 1000 of the first record, else 0."""
+    if len(content) < _MIN_RECORD_BYTES:
         return 0
     order = _byte_order(content)
-    (place,) = struct.unpack_from(f"{order}H", content, 46)
-    for _ in range(_MOST_BLOCKETTES):
-        if not 48 <= place <= len(content) - 8:
+    (offset,) = struct.unpack_from(f"{order}H", content, 46)
+    for _ in range(_MAX_BLOCKETTES):
+        if not 48 <= offset <= len(content) - 8:
             return 0
-        kind, following = struct.unpack_from(f"{order}HH", content, place)
+        kind, next_offset = struct.unpack_from(f"{order}HH", content, offset)
         if kind == 1000:
-            exponent = content[place + 6]
+            exponent = content[offset + 6]
             return 1 << exponent if 6 <= exponent <= 20 else 0
-        place = following
+        offset = next_offset
     return 0
 
 
 def _start_ns(header: NDArray[np.void], year: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the start times in the headers, corrections applied."""
+    """Return the start times in the headers, with their time corrections."""
     day = _YEARS[year] + header["day"].astype(np.int64) - 1
     seconds = header["hour"].astype(np.int64) * 3600
     seconds += header["minute"].astype(np.int64) * 60 + header["second"]
@@ -194,13 +196,13 @@ def _start_ns(header: NDArray[np.void], year: NDArray[np.int64]) -> NDArray[np.i
 def _microseconds(
     raw: NDArray[np.uint8], header: NDArray[np.void], order: Order
 ) -> NDArray[np.int64]:
-    """Return the microseconds of blockette 1001 of each record, 0 without."""
+    """Return the microseconds in blockette 1001 of each record, 0 if it has none."""
     n_records, length = raw.shape
     rows = np.arange(n_records)
     microseconds = np.zeros(n_records, np.int64)
     place = header["first_blockette"].astype(np.int64)
     high, low = (0, 1) if order == ">" else (1, 0)
-    for _ in range(_MOST_BLOCKETTES):
+    for _ in range(_MAX_BLOCKETTES):
         valid = (place >= 48) & (place <= length - 8)
         if not valid.any():
             break
@@ -230,26 +232,27 @@ def _by_channel(
     return channels
 
 
-# -- true rates ----------------------------------------------------------------------
+# -- true sampling rates -------------------------------------------------------------
 
 
 def with_true_rates(stream: Stream, channels: list[RecordTimes]) -> Stream:
-    """Return traces with the start and sampling rate that their records have.
+    """Return traces whose starts and sampling rates agree with their records.
 
     Parameters
     ----------
     stream
-        Traces as a reader has joined them from records; left as they are.
+        Traces that a reader has joined from records; they are not changed.
     channels
         Time stamps of the records of the same file.
 
     Returns
     -------
     obspy.Stream
-        The same traces where the stamps agree with the headers. Others have the
-        measured rate, with that of the header as ``stats.header_rate_hz``, and are
-        split where the rate changes, or at each record where the stamps contradict
-        the header by more than `signal.timing.MAX_PPM`.
+        The same traces if the time stamps agree with the headers. Otherwise, traces
+        with the measured sampling rate, and the rate of the header as
+        ``stats.header_rate_hz``. They are split where the rate changes. If the time
+        stamps contradict the header by more than `signal.timing.MAX_PPM`, they are
+        split at each record.
     """
     times = {channel.channel_id: channel for channel in channels}
     traces = []
@@ -265,23 +268,23 @@ def with_true_rates(stream: Stream, channels: list[RecordTimes]) -> Stream:
 def _timing_of(
     trace: Trace, records: RecordTimes | None
 ) -> tuple[list[TimedRun], NDArray[np.int64]]:
-    """Return the runs of the records that a trace was joined of, and their edges."""
+    """Return the timed runs of a trace, and the first sample of each record."""
     n, rate_hz = trace.stats.npts, trace.stats.sampling_rate
     start_ns = trace.stats.starttime.ns
-    as_it_is = [TimedRun(0, 1, start_ns, rate_hz, 0.0)], np.array([0, n])
+    unchanged = [TimedRun(0, 1, start_ns, rate_hz, 0.0)], np.array([0, n])
     if records is None or not n or not rate_hz > 0:
-        return as_it_is
+        return unchanged
     pairs = np.unique(np.stack([records.start_ns, records.n_samples]), axis=1)
     starts, counts = pairs
-    # the reader rounds times to a microsecond at least
+    # half a sample interval earlier, because readers round times
     first = int(np.searchsorted(starts, start_ns - 500_000_000 // max(rate_hz, 1.0)))
     edges = np.concatenate(([0], np.cumsum(counts[first:])))
     last = int(np.searchsorted(edges, n))
-    near = first < len(starts) and abs(starts[first] - start_ns) * rate_hz < 5e8
-    if not near or last == len(edges) or edges[last] != n:
-        return as_it_is  # the trace does not consist of these records
-    used = slice(first, first + last)
-    runs = measure_timing(starts[used], counts[used], rate_hz)
+    is_near = first < len(starts) and abs(starts[first] - start_ns) * rate_hz < 5e8
+    if not is_near or last == len(edges) or edges[last] != n:
+        return unchanged  # the trace does not consist of these records
+    own = slice(first, first + last)
+    runs = measure_timing(starts[own], counts[own], rate_hz)
     return runs, edges[: last + 1]
 
 
