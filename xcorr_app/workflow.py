@@ -36,7 +36,7 @@ from xcorr_app.config import Config
 from xcorr_app.estimating.estimate import estimate_of, rough_seconds
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.division import Needed
-from xcorr_app.planning.plan import channels_by_period
+from xcorr_app.planning.spans import channels_by_period
 from xcorr_app.results.index import finalize
 from xcorr_app.running.restack import RestackPairs
 from xcorr_app.running.run_progress import RunProgress

@@ -71,7 +71,7 @@ class Division:
     blocks
         First channel of each block, and the one after its last.
     unit
-        ``window``, ``hour``, ``day`` or ``group``: the substack of base rows.
+        ``window``, ``hour``, ``day`` or ``group``: the interval of substacks.
     groups
         The groups of the unit ``group``.
     """
@@ -92,7 +92,7 @@ class Division:
 
     @property
     def derives(self) -> bool:
-        """Whether the stack of all is made of several base rows."""
+        """Whether the stack of the whole run is made of several substacks."""
         return self.unit != "group" or len(self.groups) > 1
 
     @property

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from obspy import Inventory
 
@@ -19,15 +18,13 @@ from xcorr_app.planning.grid import RunGrid, SamplingRates, run_grid
 from xcorr_app.planning.metadata import station_metadata
 from xcorr_app.planning.pairs import ChosenPairs, choose_pairs
 from xcorr_app.planning.periods import window_periods
-from xcorr_app.planning.spans import spans_to_read
+from xcorr_app.planning.spans import channels_by_period, spans_to_read
 from xcorr_app.planning.spectra import spectra_settings
 from xcorr_app.planning.stacks import check_stacks
 from xcorr_app.planning.stations import listed_stations
 from xcorr_app.planning.table import channel_table
 
-__all__ = ["RunPlan", "channels_by_period", "plan_run"]
-
-T = TypeVar("T", bound=Hashable)
+__all__ = ["RunPlan", "plan_run"]
 
 
 @dataclass(frozen=True)
@@ -81,23 +78,6 @@ class RunPlan:
     def n_lags(self) -> int:
         """Number of samples of a correlation."""
         return 2 * self.settings.max_lag + 1
-
-
-def channels_by_period(
-    spans: Iterable[ChannelSpan], numbers: Mapping[str, T]
-) -> dict[int, frozenset[T]]:
-    """Return the channels that have data in each period, as ``numbers`` has them.
-
-    Periods with the same channels share one set.
-    """
-    channels: dict[int, list[T]] = {}
-    for span in spans:
-        channels.setdefault(span.period, []).append(numbers[span.channel_id])
-    shared: dict[frozenset[T], frozenset[T]] = {}
-    return {
-        period: shared.setdefault(members, members)
-        for period, members in ((p, frozenset(c)) for p, c in channels.items())
-    }
 
 
 def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:

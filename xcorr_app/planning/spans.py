@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.archives.archive import Archive
 from seismo_pes.signal.window import WindowGrid
 from xcorr_app.planning.periods import no_window_fits
 
-__all__ = ["spans_to_read"]
+__all__ = ["channels_by_period", "spans_to_read"]
+
+T = TypeVar("T", bound=Hashable)
 
 
 def spans_to_read(
@@ -47,3 +50,28 @@ def spans_to_read(
     if not spans:
         raise no_window_fits(windows, archive.name)
     return [replace(span, period=days[span.period]) for span in spans]
+
+
+def channels_by_period(
+    spans: Iterable[ChannelSpan], numbers: Mapping[str, T]
+) -> dict[int, frozenset[T]]:
+    """Return the channels that have data in each period.
+
+    Periods with the same channels share one set.
+
+    Parameters
+    ----------
+    spans : iterable of ChannelSpan
+        The spans of a run, or of one of its rounds.
+    numbers : mapping of str to object
+        Id of each recorded channel to its number, or to any other name of it.
+    """
+    channels: dict[int, list[T]] = {}
+    for span in spans:
+        channels.setdefault(span.period, []).append(numbers[span.channel_id])
+    shared: dict[frozenset[T], frozenset[T]] = {}
+    by_period = {}
+    for period, listed in channels.items():
+        members = frozenset(listed)
+        by_period[period] = shared.setdefault(members, members)
+    return by_period
