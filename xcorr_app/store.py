@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from xcorr_app.results.correlation import Correlation
+from seismo_pes.items.correlation import Correlation
 from xcorr_app.results.index import (
     StackTables,
     is_current,
@@ -311,12 +311,14 @@ class Store:
         return Correlation(
             first=str(pair["first_id"]),
             second=str(pair["second_id"]),
-            stack=stack,
             data=data,
-            lags_s=self.lags_s,
-            n_windows=int(windows["n_windows"]),
-            start_ns=int(windows["start_ns"]),
-            end_ns=int(windows["end_ns"]),
+            rate_hz=self.sampling_rate_hz,
+            first_lag=-(len(data) // 2),
+            start_ns=windows["start_ns"],
+            end_ns=windows["end_ns"],
+            n_windows=windows["n_windows"],
+            kind=str(self.config.get("kind", "cc")),
+            stack=stack,
             distance_km=float(pair["distance_km"]),
             azimuth_deg=float(pair["azimuth_deg"]),
             back_azimuth_deg=float(pair["back_azimuth_deg"]),

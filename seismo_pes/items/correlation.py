@@ -1,4 +1,4 @@
-"""Correlations as items of a workflow: of a pair of channels, window by window."""
+"""The correlation of two channels, window by window or stacked."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
 from seismo_pes.extras import optional
+from seismo_pes.signal import folding
 
 __all__ = ["Correlation"]
+
+Place = tuple[float, float, float]
+UNKNOWN_PLACE = (np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True, eq=False)
 class Correlation:
-    """Correlations of one pair of channels: a stack, or one row for each window.
+    """The correlation of a pair of channels: a stack, or one row for each window.
 
     ``c(k) = sum over n of first[n] second[n + k]``: at positive lags the wave reaches
     the second channel later.
@@ -31,16 +36,21 @@ class Correlation:
     first_lag : int
         Lag of the first column in samples; ``-(n_lags // 2)`` for lags -K..K.
     start_ns, end_ns : numpy.ndarray
-        Shape of ``data`` without its last axis, int64: times of the windows, or of the
-        first and last that entered a stack; nanoseconds since 1970.
+        Shape of ``data`` without its last axis, int64: start and end of each window;
+        of a stack, start of its first and end of its last window. Nanoseconds since
+        1970.
     n_windows : numpy.ndarray
-        Same shape, int64: how many windows each row is made of.
+        Same shape, int64: number of windows of each row.
     kind : str
         How it was correlated: ``cc``, ``coherency``, ...
     distance_km, azimuth_deg, back_azimuth_deg : float
         From the first to the second; NaN where unknown.
     deviation : numpy.ndarray, optional
         Standard deviation of ``data``, from a bootstrap.
+    stack : str
+        Name of the stack in a result folder, ``"all"`` or ``"2022-05-17"``.
+    first_place, second_place : (float, float, float)
+        Latitude, longitude, elevation in metres; NaN where unknown.
 
     Examples
     --------
@@ -62,6 +72,9 @@ class Correlation:
     azimuth_deg: float = np.nan
     back_azimuth_deg: float = np.nan
     deviation: np.ndarray | None = field(default=None, repr=False)
+    stack: str = ""
+    first_place: Place = UNKNOWN_PLACE
+    second_place: Place = UNKNOWN_PLACE
 
     @classmethod
     def of(
@@ -93,6 +106,11 @@ class Correlation:
         return f"{self.first}_{self.second}"
 
     @property
+    def components(self) -> str:
+        """Last letters of the two channels, e.g. ``ZZ``."""
+        return self.first[-1:] + self.second[-1:]
+
+    @property
     def lags_s(self) -> np.ndarray:
         """Lags of the columns in seconds."""
         return (self.first_lag + np.arange(self.data.shape[-1])) / self.rate_hz
@@ -104,9 +122,9 @@ class Correlation:
 
     def stacked(self, data: np.ndarray, **changes: Any) -> Correlation:
         """Return one row made of all windows."""
-        there = self.n_windows > 0
-        start = self.start_ns[there].min() if there.any() else 0
-        end = self.end_ns[there].max() if there.any() else 0
+        used = self.n_windows > 0
+        start = self.start_ns[used].min() if used.any() else 0
+        end = self.end_ns[used].max() if used.any() else 0
         return replace(
             self,
             data=data,
@@ -116,12 +134,69 @@ class Correlation:
             **changes,
         )
 
+    def reversed(self) -> Correlation:
+        """Return the correlation of the second with the first channel."""
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            data=self.data[..., ::-1].copy(),
+            first_lag=-(self.first_lag + self.data.shape[-1] - 1),
+            azimuth_deg=self.back_azimuth_deg,
+            back_azimuth_deg=self.azimuth_deg,
+            first_place=self.second_place,
+            second_place=self.first_place,
+            deviation=None if self.deviation is None else self.deviation[..., ::-1],
+        )
+
+    def peak(self) -> tuple[float, float]:
+        """Return lag in seconds and value where a stack is largest, signed."""
+        lag_s, value = folding.peaks(self.rows, self.lags_s)
+        return float(lag_s[0]), float(value[0])
+
+    def symmetric(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return lags >= 0 in seconds and the mean of both branches."""
+        mean = folding.sides(self.data).symmetric
+        return self.lags_s[-mean.shape[-1] :], mean
+
+    def signal_to_noise(self) -> float:
+        """Return `seismo_pes.signal.folding.outer_signal_to_noise` of a stack."""
+        return float(folding.outer_signal_to_noise(self.rows)[0])
+
+    def to_trace(self) -> Trace:
+        """Return a stack as a trace of the second channel; lag 0 is at 1970-01-01.
+
+        ``stats.xcorr`` has channels, stack, times and geometry.
+        """
+        network, station, location, channel = self.second.split(".")
+        header = {
+            "network": network,
+            "station": station,
+            "location": location,
+            "channel": channel,
+            "sampling_rate": self.rate_hz,
+            "starttime": UTCDateTime(float(self.lags_s[0])),
+        }
+        trace = Trace(np.ascontiguousarray(self.data), header)
+        trace.stats.xcorr = {
+            "first": self.first,
+            "second": self.second,
+            "stack": self.stack,
+            "n_windows": int(self.n_windows),
+            "start_ns": int(self.start_ns),
+            "end_ns": int(self.end_ns),
+            "distance_km": self.distance_km,
+            "azimuth_deg": self.azimuth_deg,
+            "back_azimuth_deg": self.back_azimuth_deg,
+        }
+        return trace
+
     def to_xarray(self) -> Any:
         """Return the correlations as an `xarray.DataArray`, which shares their memory.
 
         Its dimensions are ``window`` (times as coordinates), unless it is a stack, and
-        ``lag`` in seconds; what else is known are its attributes. xarray writes it to
-        netCDF and Zarr.
+        ``lag`` in seconds; channels and geometry are its attributes. xarray writes it
+        to netCDF and Zarr.
 
         Raises
         ------
@@ -143,14 +218,14 @@ class Correlation:
         if self.deviation is not None:
             coordinates["deviation"] = ((*rows, "lag"), self.deviation)
         known = ("distance_km", "azimuth_deg", "back_azimuth_deg")
-        said = {name: float(getattr(self, name)) for name in known}
+        geometry = {name: float(getattr(self, name)) for name in known}
         return optional("xarray").DataArray(
             self.data,
             coordinates,
             (*rows, "lag"),
             "correlation",
-            {"first": self.first, "second": self.second, "kind": self.kind} | said,
+            {"first": self.first, "second": self.second, "kind": self.kind} | geometry,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Correlation:
-        return self  # nobody writes into it
+        return self  # its arrays are never written to

@@ -1,4 +1,4 @@
-"""What is read off a finished correlation: its two sides, and how clear it is."""
+"""Quantities of a finished correlation: its sides, its peak, its signal to noise."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_rate
 from seismo_pes.signal.errors import ParameterError
+
+_FEWEST_LAGS = 16  # of a correlation; 8 of a branch: fewer give no estimate of noise
 
 
 class Sides(NamedTuple):
@@ -96,3 +98,99 @@ def signal_to_noise(
     noise = np.sqrt(np.square(inside[1]).mean(axis=-1))
     ratio = peak / np.where(noise == 0, 1.0, noise)
     return np.where((noise == 0) & (peak > 0), np.inf, ratio)
+
+
+def outer_signal_to_noise(c: ArrayLike) -> FloatArray:
+    """Peak of a correlation over the root mean square of the outer half of its lags.
+
+    Arrivals are expected in the inner half, ``|lag| <= K / 2``; the outer half is
+    noise.
+
+    Parameters
+    ----------
+    c
+        Shape ``(..., 2 K + 1)``, lags -K..K.
+
+    Returns
+    -------
+    float64 of shape ``(...)``; NaN where there are fewer than 16 lags or the outer half
+    is silent.
+
+    Examples
+    --------
+    >>> row = np.ones(41)
+    >>> row[25] = -6.0
+    >>> float(outer_signal_to_noise(row))
+    6.0
+    """
+    c = as_float(c, "c")
+    half = c.shape[-1] // 2
+    if c.shape[-1] < _FEWEST_LAGS:
+        return np.full(c.shape[:-1], np.nan)
+    ratio = signal_to_noise(c, 1.0, (0, half), (half // 2 + 1, half))
+    return np.where((ratio > 0) & np.isfinite(ratio), ratio, np.nan)
+
+
+def branch_signal_to_noise(c: ArrayLike) -> FloatArray:
+    """Peak over noise of each branch: positive and negative lags.
+
+    The largest absolute value of the inner half of a branch over the root mean square
+    of its outer half.
+
+    Parameters
+    ----------
+    c
+        Shape ``(..., 2 K + 1)``, lags -K..K.
+
+    Returns
+    -------
+    float64 of shape ``(..., 2)``; NaN where a branch has fewer than 8 lags or its outer
+    half is silent.
+
+    Examples
+    --------
+    >>> row = np.r_[np.ones(20), np.zeros(19), 0, np.zeros(19), 2 * np.ones(20)]
+    >>> row[[30, 48]] = 5, 6
+    >>> branch_signal_to_noise(row)
+    array([3., 5.])
+    """
+    c = as_float(c, "c")
+    half = c.shape[-1] // 2
+    if half < _FEWEST_LAGS // 2:
+        return np.full((*c.shape[:-1], 2), np.nan)
+    ratios = []
+    for branch in sides(c)[:2]:
+        # a branch and its mirror image have the peak and the noise of the branch
+        both = np.concatenate([branch[..., :0:-1], branch], axis=-1)
+        ratio = signal_to_noise(both, 1.0, (0, half // 2), (half // 2 + 1, half))
+        silent = (both[..., -(half - half // 2) :] == 0).all(axis=-1)
+        ratios.append(np.where(silent, np.nan, ratio))
+    return np.stack(ratios, axis=-1)
+
+
+def peaks(c: ArrayLike, lags_s: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Lag and value of the largest absolute value of each row.
+
+    Parameters
+    ----------
+    c
+        Shape ``(n, n_lags)``.
+    lags_s
+        Shape ``(n_lags,)``, seconds.
+
+    Returns
+    -------
+    Lags in seconds and values, shapes ``(n,)``; NaN for a row with NaN in it.
+
+    Examples
+    --------
+    >>> lag_s, value = peaks(np.array([[0.1, -0.9, 0.3]]), np.array([-1.0, 0.0, 1.0]))
+    >>> float(lag_s[0]), float(value[0])
+    (0.0, -0.9)
+    """
+    c, lags_s = as_float(c, "c"), np.asarray(lags_s, np.float64)
+    if not len(c):
+        return np.zeros(0), np.zeros(0)
+    place = np.argmax(np.abs(c), axis=1)
+    value = c[np.arange(len(c)), place].astype(np.float64)
+    return np.where(np.isnan(value), np.nan, lags_s[place]), value

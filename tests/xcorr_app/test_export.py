@@ -68,7 +68,7 @@ def test_npz(results, tmp_path):
         )
         np.testing.assert_array_equal(file["lags_s"], results.lags_s)
         for correlation in results:
-            data = file[correlation.name]
+            data = file[correlation.id]
             assert data.dtype == np.float32
             np.testing.assert_array_equal(data, correlation.data)
     assert seen == [(1, 3), (2, 3), (3, 3)]
@@ -79,7 +79,7 @@ def test_npz_of_a_stack(results, tmp_path):
     path = export_npz(results, tmp_path / "day.npz", stack="2022-05-17")
     with np.load(path) as file:
         correlation = results[NAMES[0], NAMES[1]]
-        np.testing.assert_array_equal(file[correlation.name], 2 * correlation.data)
+        np.testing.assert_array_equal(file[correlation.id], 2 * correlation.data)
 
 
 def test_sac(results, tmp_path):

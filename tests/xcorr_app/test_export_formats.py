@@ -200,7 +200,7 @@ def check_dataset(dataset, results):
     assert dataset["correlation"].dims == ("pair", "lag")
     assert dataset["correlation"].dtype == results.dtype
     np.testing.assert_array_equal(dataset["lag"], results.lags_s)
-    assert [str(name) for name in dataset["pair"].values] == [c.name for c in results]
+    assert [str(name) for name in dataset["pair"].values] == [c.id for c in results]
     for row, correlation in enumerate(results):
         pair = dataset.isel(pair=row)
         np.testing.assert_array_equal(pair["correlation"], correlation.data)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.signal.folding import outer_signal_to_noise, peaks
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from seismo_pes.writing.part_files import read_layout
 from xcorr_app import store
-from xcorr_app.results.correlation import peaks, signal_to_noise
 from xcorr_app.results.index import finalize
 from xcorr_app.results.parts import finished_tiles
 from xcorr_app.results.runfile import Redo, create_run, new_session, read_run, write_run
@@ -96,19 +96,19 @@ def test_what_was_written_is_found(out):
         np.testing.assert_array_equal(results.lags_s, np.arange(-10, 11) / 2)
         found = results[IDS[1], IDS[4]]
     assert (found.first, found.second, found.stack) == (IDS[1], IDS[4], "all")
-    assert found.name == "XX.BBB..BHZ_YY.DDD..BHZ"
+    assert found.id == "XX.BBB..BHZ_YY.DDD..BHZ"
     assert found.n_windows == 24
     assert found.end_ns - found.start_ns == DAY_NS
     assert found.peak() == ((1 + 8 - 10) / 2, 1.0)
     assert found.first_place == (0.5, 1.0, 10.0)
-    assert found.sampling_rate_hz == 2.0
+    assert found.rate_hz == 2.0
 
 
 def test_pairs_are_sorted_and_belong_to_their_rows(out):
     with store.open(out) as results:
         pairs = np.stack([results.pairs["first"], results.pairs["second"]], axis=1)
         assert pairs.tolist() == [list(pair) for pair in ALL_PAIRS]
-        names = [one.name for one in results]
+        names = [one.id for one in results]
         for pair, found in zip(ALL_PAIRS, results, strict=True):
             assert found.data.argmax() == pair[0] + 2 * pair[1]
     assert names == [f"{IDS[i]}_{IDS[j]}" for i, j in ALL_PAIRS]
@@ -493,9 +493,9 @@ def test_peaks():
 def test_signal_to_noise():
     data = np.tile([1.0, -1.0], 50)[None, :99].copy()
     data[0, 50] = -8
-    assert signal_to_noise(data)[0] == pytest.approx(8)
-    assert np.isnan(signal_to_noise(np.zeros((1, 99)))[0])
-    assert np.isnan(signal_to_noise(np.ones((1, 5)))[0])
+    assert outer_signal_to_noise(data)[0] == pytest.approx(8)
+    assert np.isnan(outer_signal_to_noise(np.zeros((1, 99)))[0])
+    assert np.isnan(outer_signal_to_noise(np.ones((1, 5)))[0])
 
 
 def test_symmetric_part(out):

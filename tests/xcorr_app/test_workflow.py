@@ -399,7 +399,7 @@ def check_equal(plain: store.Store, found: store.Store) -> None:
             found.correlations(stack=stack),
             strict=True,
         ):
-            assert one.name == other.name
+            assert one.id == other.id
             assert one.n_windows == other.n_windows == (6 if stack == "all" else 3)
             np.testing.assert_allclose(one.data, other.data, rtol=0, atol=1e-6)
 

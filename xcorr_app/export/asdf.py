@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from seismo_pes.application.files import new_file
+from seismo_pes.items.correlation import Correlation
 from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app.export.target import Progress, about, iterate
-from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store
 
 __all__ = ["export_asdf"]
@@ -49,14 +49,14 @@ def export_asdf(
 
 def _describe(correlation: Correlation) -> dict[str, Any]:
     parameters = {
-        "dt": 1 / correlation.sampling_rate_hz,
+        "dt": 1 / correlation.rate_hz,
         "max_lag_s": float(correlation.lags_s[-1]),
         "first": correlation.first,
         "second": correlation.second,
         "stack": correlation.stack,
-        "n_windows": correlation.n_windows,
-        "start_ns": correlation.start_ns,
-        "end_ns": correlation.end_ns,
+        "n_windows": int(correlation.n_windows),
+        "start_ns": int(correlation.start_ns),
+        "end_ns": int(correlation.end_ns),
         "distance_km": correlation.distance_km,
         "azimuth_deg": correlation.azimuth_deg,
         "back_azimuth_deg": correlation.back_azimuth_deg,

@@ -37,7 +37,7 @@ def export_mseed(
     for correlation in iterate(store, stack, progress):
         trace = correlation.to_trace()
         encoding = "FLOAT64" if trace.data.dtype == np.float64 else "FLOAT32"
-        path = folder / f"{correlation.name}.mseed"
+        path = folder / f"{correlation.id}.mseed"
         trace.write(str(path), format="MSEED", encoding=encoding)
     write_about(folder, store, stack)
     return folder

@@ -18,10 +18,10 @@ import os
 from pathlib import Path
 
 from seismo_pes.application.files import new_folder
+from seismo_pes.items.correlation import Correlation
 from xcorr_app.export.columns import Column
 from xcorr_app.export.netcdf import write_netcdf
 from xcorr_app.export.target import Progress, about, iterate_named, stacks_for
-from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store
 
 __all__ = ["export_msnoise"]

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from seismo_pes.application.files import new_folder
+from seismo_pes.items.correlation import Correlation
 from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app.export.target import (
     Progress,
@@ -27,7 +28,6 @@ from xcorr_app.export.target import (
     stacks_for,
     write_about,
 )
-from xcorr_app.results.correlation import Correlation
 from xcorr_app.results.stack_names import UNITS
 from xcorr_app.store import Store
 
@@ -82,7 +82,7 @@ def _write_stack(
     origin = about(store, stack.name)
     pairs = iterate_named(store, stack, "NoisePy", _name_in_stacks, progress)
     for correlation, label in pairs:
-        span = _timespan(correlation.start_ns, correlation.end_ns)
+        span = _timespan(int(correlation.start_ns), int(correlation.end_ns))
         path = folder / "STACK" / Path(label).parent / f"{span}.h5"
         mode = "a" if path in replaced else "w"
         replaced.add(path)
@@ -151,7 +151,7 @@ def _timespan(start_ns: int, end_ns: int) -> str:
 def _describe(correlation: Correlation) -> dict[str, Any]:
     max_lag_s = float(correlation.lags_s[-1])
     return {
-        "dt": 1 / correlation.sampling_rate_hz,
+        "dt": 1 / correlation.rate_hz,
         "maxlag": int(max_lag_s) if max_lag_s.is_integer() else max_lag_s,
         "dist": np.float32(correlation.distance_km),
         "azi": np.float32(correlation.azimuth_deg),
@@ -160,9 +160,9 @@ def _describe(correlation: Correlation) -> dict[str, Any]:
         "lonS": np.float32(correlation.first_place[1]),
         "latR": np.float32(correlation.second_place[0]),
         "lonR": np.float32(correlation.second_place[1]),
-        "ngood": correlation.n_windows,
+        "ngood": int(correlation.n_windows),
         "cc_method": "xcorr",
-        "time": correlation.start_ns / SECOND_NS,
+        "time": int(correlation.start_ns) / SECOND_NS,
         "substack": False,
         "comp": correlation.components,
     }

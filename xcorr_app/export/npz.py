@@ -61,7 +61,7 @@ def export_npz(
         _add_array(archive, "lags_s", store.lags_s)
         _add_array(archive, "about", np.array(json.dumps(about(store, stack))))
         for correlation in iterate(store, stack, progress):
-            _add_array(archive, correlation.name, correlation.data)
+            _add_array(archive, correlation.id, correlation.data)
     return Path(dest)
 
 

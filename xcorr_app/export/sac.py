@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from seismo_pes.application.files import new_folder
+from seismo_pes.items.correlation import Correlation
 from xcorr_app.export.target import Progress, about, iterate, write_about
-from xcorr_app.results.correlation import Correlation
 from xcorr_app.store import Store
 
 __all__ = ["export_sac"]
@@ -70,7 +70,7 @@ def export_sac(
     run_id = about(store, stack)["run_id"]
     for correlation in iterate(store, stack, progress):
         trace = _make_sac_trace(correlation, run_id)
-        trace.write(str(folder / f"{correlation.name}.sac"))
+        trace.write(str(folder / f"{correlation.id}.sac"))
     write_about(folder, store, stack)
     return folder
 
@@ -81,9 +81,9 @@ def _make_sac_trace(correlation: Correlation, run_id: str) -> Any:
     from obspy.io.sac import SACTrace
 
     network, station, location, channel = correlation.second.split(".")
-    reference = UTCDateTime(ns=correlation.start_ns)
+    reference = UTCDateTime(ns=int(correlation.start_ns))
     header: dict[str, Any] = {
-        "delta": 1 / correlation.sampling_rate_hz,
+        "delta": 1 / correlation.rate_hz,
         "b": float(correlation.lags_s[0]),
         "nzyear": reference.year,
         "nzjday": reference.julday,
@@ -99,8 +99,8 @@ def _make_sac_trace(correlation: Correlation, run_id: str) -> Any:
         "dist": correlation.distance_km,
         "az": correlation.azimuth_deg,
         "baz": correlation.back_azimuth_deg,
-        "user0": correlation.n_windows,
-        "user1": (correlation.end_ns - correlation.start_ns) / 1e9,
+        "user0": int(correlation.n_windows),
+        "user1": float(correlation.end_ns - correlation.start_ns) / 1e9,
         "kuser0": correlation.stack.replace("-", "")[:8],
         "kuser1": run_id[:8] or None,
         "lcalda": False,  # else SAC computes its own distance, on a sphere

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
-from xcorr_app.results.correlation import Correlation
+from seismo_pes.items.correlation import Correlation
 from xcorr_app.results.stack_names import bands_of, split, unit_of
 from xcorr_app.store import Store
 
@@ -117,9 +117,9 @@ def iterate_named(
     pairs: dict[str, str] = {}
     for correlation in iterate(store, stack.name, progress):
         name = label(correlation)
-        if pairs.setdefault(name, correlation.name) != correlation.name:
+        if pairs.setdefault(name, correlation.id) != correlation.id:
             raise ParameterError(
-                f"{pairs[name]} and {correlation.name} have the same name in "
+                f"{pairs[name]} and {correlation.id} have the same name in "
                 f"{program}, {name}: correlate one kind of channel per run (--channels)"
             )
         yield correlation, name

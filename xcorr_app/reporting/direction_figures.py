@@ -19,10 +19,10 @@ from seismo_pes.plotting import (
     rose_figure,
     save,
 )
+from seismo_pes.signal.folding import branch_signal_to_noise
 from xcorr_app.pair_subsets import component_note, usable_pairs
 from xcorr_app.reporting.axes import lags_within, name_pair, time_and_windows
 from xcorr_app.reporting.network_figures import MOST_BINS, MOST_LINES
-from xcorr_app.results.correlation import branch_ratios
 from xcorr_app.store import Store
 
 __all__ = ["draw_azimuths", "draw_directions", "draw_rose"]
@@ -194,7 +194,7 @@ def draw_rose(
     """
     usable = located_pairs(store, stack, components)
     blocks = store.blocks(stack, usable)
-    branches = np.concatenate([branch_ratios(data) for _, data in blocks])
+    branches = np.concatenate([branch_signal_to_noise(data) for _, data in blocks])
     azimuth_deg = store.pairs["azimuth_deg"][usable]
     figure = rose_figure(
         branches.T.ravel(),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xcorr_app.results.correlation import peaks, signal_to_noise
+from seismo_pes.signal.folding import outer_signal_to_noise, peaks
 from xcorr_app.store import Store
 
 __all__ = ["describe", "info_json", "info_text", "pair_rows"]
@@ -37,7 +37,7 @@ def pair_rows(
     list of dict
         first, second, distance_km, azimuth_deg, back_azimuth_deg, n_windows, start,
         end (ISO 8601), peak_lag_s, peak_value (largest absolute value, with its sign),
-        zero_lag_value, signal_to_noise (see `correlation.signal_to_noise`). Unknown
+        zero_lag_value, signal_to_noise (see `folding.outer_signal_to_noise`). Unknown
         values are None.
     """
     rows: list[dict[str, Any]] = []
@@ -46,7 +46,11 @@ def pair_rows(
     windows = store.windows(stack)
     half = len(store.lags_s) // 2
     for chosen, data in store.blocks(stack, indices):
-        columns = (*peaks(data, store.lags_s), data[:, half], signal_to_noise(data))
+        columns = (
+            *peaks(data, store.lags_s),
+            data[:, half],
+            outer_signal_to_noise(data),
+        )
         for index, lag_s, value, at_zero, ratio in zip(chosen, *columns, strict=True):
             stacked = windows[index]["n_windows"] > 0
             rows.append(

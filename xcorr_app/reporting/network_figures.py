@@ -17,9 +17,9 @@ from seismo_pes.plotting import (
     save,
     snr_figure,
 )
+from seismo_pes.signal.folding import outer_signal_to_noise
 from xcorr_app.pair_subsets import component_note, of_components, usable_pairs
 from xcorr_app.reporting.axes import lags_within, name_pair, time_and_windows
-from xcorr_app.results.correlation import signal_to_noise
 from xcorr_app.store import Store
 
 __all__ = ["draw_map", "draw_matrix", "draw_record_section", "draw_snr"]
@@ -159,7 +159,7 @@ def signal_to_noise_ratios(
     store: Store, stack: str | None, usable: np.ndarray
 ) -> np.ndarray:
     """Return the signal-to-noise ratio of each pair of ``usable``."""
-    blocks = [signal_to_noise(data) for _, data in store.blocks(stack, usable)]
+    blocks = [outer_signal_to_noise(data) for _, data in store.blocks(stack, usable)]
     return np.concatenate([np.zeros(0), *blocks])
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from seismo_pes.items.correlation import Correlation
 from seismo_pes.plotting import (
     Substacks,
     components_figure,
@@ -19,7 +20,6 @@ from seismo_pes.plotting import (
     time_figure,
 )
 from xcorr_app.reporting.axes import lags_within
-from xcorr_app.results.correlation import Correlation
 from xcorr_app.results.stack_names import over_time, split, unit_of
 from xcorr_app.store import Store, UnknownPair
 
@@ -73,7 +73,7 @@ def draw_pair(
         geometry = "distance unknown"
     start, end = (
         str(np.datetime64(time_ns // MINUTE_NS, "m")).replace("T", " ")
-        for time_ns in (correlation.start_ns, correlation.end_ns)
+        for time_ns in (int(correlation.start_ns), int(correlation.end_ns))
     )
     lag_s, value = correlation.peak()
     figure = pair_figure(
