@@ -1,12 +1,12 @@
-"""One run at a time in a folder: a lock that survives crashes and network disks.
+"""The lock of a folder: one run at a time, also after crashes and on network disks.
 
-The lock is a file ``OUT/run.lock`` that says who holds it: host, process, start. It is
-made by a hard link, which is atomic on network disks too. Its holder touches it
-every few seconds. A lock whose process is gone, or on another host one that was not
-touched for minutes, is of a run that crashed: the next run takes it over.
+The lock is a file ``OUT/run.lock`` with the host, the process and the start of its
+holder. It is made as a hard link, which is atomic on network disks, too. The holder
+touches it every few seconds. The next run takes over the lock of a run that crashed: at
+once if its process on this host has ended, else if nobody has touched it for minutes.
 
-Ages are told by the clock of the file server (a file is touched, its time is read), so
-that the clocks of two hosts need not agree.
+The age of a lock is measured by the clock of the file server (a new file is touched,
+and both times are read), because the clocks of two hosts may differ.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from dispel4py.errors import ParameterError
 __all__ = ["LOCK_FILE", "Holder", "Locked", "RunLock"]
 
 LOCK_FILE = "run.lock"
-HEARTBEAT_S = 15.0
-STALE_S = 300.0
+HEARTBEAT_S = 15.0  # between two touches; some fail on a busy network disk
+STALE_S = 300.0  # age of an abandoned lock: 20 missed touches
+PATIENCE_S = 2.0  # longest wait for other runs that take over the same lock
 
 logger = logging.getLogger(__name__)
 
@@ -38,23 +39,23 @@ class Locked(ParameterError):
     """Another run writes to the folder."""
 
 
-#: How long a run waits for others that take over the same lock.
-_PATIENCE_S = 2.0
-
-
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock.
+    """The holder of a lock.
 
     Parameters
     ----------
-    host, pid
-        The process; ``born`` is its start in clock ticks since the host's, because
-        process numbers come again, and ``boot`` names the start of the host.
-    since
-        ISO 8601, UTC.
-    token
-        Of this one lock.
+    host, pid : str and int
+        Host and number of the process.
+    born : str
+        Start of the process, in clock ticks since the start of the host: the number of
+        an ended process may be used again.
+    boot : str
+        Identity of the start of the host.
+    since : str
+        Time at which the lock was taken: ISO 8601, UTC.
+    token : str
+        Identity of the lock.
     """
 
     host: str
@@ -66,7 +67,7 @@ class Holder:
 
     @classmethod
     def here(cls) -> Holder:
-        """Describe this process."""
+        """Return this process as the holder of a new lock."""
         return cls(
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -78,22 +79,22 @@ class Holder:
 
     @property
     def is_of_this_host(self) -> bool:
-        """Whether its process can be looked for here."""
+        """Whether the process is, or was, on this host since its last start."""
         return self.host == socket.gethostname() and self.boot in ("", _boot())
 
     def is_alive(self) -> bool:
-        """Whether its process, on this host, is there and is the same."""
+        """Whether the process on this host still runs."""
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return False
-        except PermissionError:  # of another user
+        except PermissionError:  # a process of another user
             return True
         return self.born in ("", _born(self.pid))
 
 
 def _born(pid: int) -> str:
-    """Return the start of a process in ticks since the host's; "" where not known."""
+    """Return the start of a process in clock ticks; "" if the system does not tell."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -109,14 +110,16 @@ def _boot() -> str:
 
 
 class RunLock:
-    """The lock of a folder; leaving the ``with`` gives it back if it was taken.
+    """The lock of a folder; the end of the ``with`` block releases it.
 
     Parameters
     ----------
-    out
-        Folder of the run; made when the lock is taken.
-    heartbeat_s, stale_s
-        How often it is touched, and after how long without that it is abandoned.
+    out : str or Path
+        Folder of the run; `take` makes it.
+    heartbeat_s : float
+        Time between two touches of the lock.
+    stale_s : float
+        Age without a touch at which a lock counts as abandoned.
 
     Examples
     --------
@@ -154,13 +157,15 @@ class RunLock:
 
         Parameters
         ----------
-        wait_s
-            How long to wait for another run, which may be about to end.
+        wait_s : float
+            How long to wait for the end of another run.
 
         Raises
         ------
         Locked
-            If another run holds it, naming host and process.
+            If another run holds it; the message names host and process.
+        ParameterError
+            If the folder is a file.
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise ParameterError(f"{self.folder}: is a file; results need a folder")
@@ -180,8 +185,8 @@ class RunLock:
         self._thread.start()
 
     def _place(self, draft: Path, held_until: float) -> None:
-        """Put the draft under the lock's name, over an abandoned lock if need be."""
-        deadline = held_until + _PATIENCE_S
+        """Give the draft the name of the lock; an abandoned lock is replaced."""
+        deadline = held_until + PATIENCE_S
         while True:
             if _link(draft, self.path):
                 return
@@ -203,11 +208,11 @@ class RunLock:
             touched = self.path.stat().st_mtime
         except FileNotFoundError:
             return False
-        os.utime(draft)  # now, by the clock of the file server
+        os.utime(draft)  # the present time of the file server
         return draft.stat().st_mtime - touched < self.stale_s
 
     def _take_over(self, holder: Holder | None, draft: Path) -> bool:
-        """Take the lock of a run that crashed; one at a time may try."""
+        """Take the lock of a run that crashed, unless another run is doing so."""
         guard = self.folder / f".{LOCK_FILE}.takeover"
         if not _link(draft, guard):
             other = _read(guard)
@@ -236,7 +241,7 @@ class RunLock:
                 os.utime(self.path)
 
     def release(self) -> None:
-        """Give the lock back, if this run has it; may be called twice."""
+        """Release the lock if this run holds it; more calls have no effect."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
@@ -247,12 +252,12 @@ class RunLock:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Give a file a second name; say False if that name is taken."""
+    """Give a file a second name; return False if the name exists."""
     try:
         os.link(source, target)
     except FileExistsError:
         return False
-    except OSError:  # a file system without links: exclusive creation is next best
+    except OSError:  # a file system without links: create the file exclusively
         return _create(source, target)
     return True
 
@@ -267,13 +272,13 @@ def _create(source: Path, target: Path) -> bool:
 
 
 def _read(path: Path) -> Holder | None:
-    """Return who holds a lock; None where that cannot be read."""
+    """Return the holder of a lock; None if the file cannot be read."""
     for _ in range(3):
         try:
             return Holder(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError):  # perhaps it is being written
+        except (OSError, ValueError, TypeError):  # it may be half written
             time.sleep(0.02)
     return None
 
@@ -285,6 +290,6 @@ def _refusal(folder: Path, holder: Holder | None) -> str:
     where = "" if holder.is_of_this_host else f" on {holder.host}"
     return (
         f"{folder}: another run writes to it, process {holder.pid}{where} since "
-        f"{holder.since}; wait for it or choose another folder (if it is surely gone, "
-        f"remove {lock})"
+        f"{holder.since}; wait for it or choose another folder (if the process "
+        f"has ended, remove {lock})"
     )
