@@ -46,8 +46,9 @@ class Grouping:
     def of(cls, declared: Any, where: str = "input") -> Grouping:
         """Read a grouping as users write it.
 
-        None or ``'none'`` is round robin, ``'all'`` and ``'global'`` are themselves,
-        a list of indices or keys is group-by, a callable is custom.
+        None or ``'none'`` means round robin. ``'all'`` and ``'global'`` are the names
+        of their kinds. A list of indices or keys means group-by, a callable means
+        custom.
 
         Parameters
         ----------
@@ -77,7 +78,7 @@ class Grouping:
         )
 
     def select(self, item: Any, n: int) -> Sequence[int]:
-        """Return the instances that get an item; not for a shuffle, which has a turn.
+        """Return the instances that get an item, for every kind except a shuffle.
 
         Parameters
         ----------
@@ -143,8 +144,8 @@ def stable_hash(value: Any) -> int:
     """Hash ``value`` to a non-negative integer, equal in every process, on every host.
 
     Equal values have equal hashes across int, float, bool and numpy scalars. Integers
-    hash to their own magnitude, so that consecutive keys are dealt out evenly. Dicts,
-    sets, ranges, arrays, dataclasses and enums are accepted, nested as well.
+    hash to their own magnitude, so that consecutive keys are distributed evenly. Dicts,
+    sets, ranges, arrays, dataclasses and enums are accepted, also nested ones.
 
     Raises
     ------
@@ -215,7 +216,7 @@ def _canonical_container(value: Any) -> bytes:
     if isinstance(value, Set):
         return _tagged("S", *sorted(map(canonical_bytes, value)))
     if isinstance(value, range):
-        # equal ranges have equal numbers, whatever they were made of
+        # ranges are equal if their numbers are, also with different stops
         first, step = value[0] if value else 0, value.step if len(value) > 1 else 0
         return _tagged("r", *map(canonical_bytes, (len(value), first, step)))
     if isinstance(value, list | tuple):

@@ -33,19 +33,19 @@ class Demand:
 
     @property
     def shares(self) -> bool:
-        """Whether it takes a share of the available processes, and no fixed number."""
+        """Whether this demand is for a share of the processes, not for a number."""
         return self.wanted == 1 and self.limit is None
 
     def takes_more(self, count: int) -> bool:
-        """Whether it can use more than ``count``."""
+        """Whether this demand can use more than ``count`` processes."""
         return self.limit is None or count < self.limit
 
 
 def counts(demands: Sequence[Demand], n: int) -> list[int]:
-    """Deal processes out, at least one to each demand.
+    """Distribute processes over demands, at least one to each.
 
-    Numbers asked for come first, then the demands for a share, by weight. The remaining
-    processes go to the demands that asked for a number, in proportion to it.
+    Demands for a fixed number are met first, then the demands for a share, by weight.
+    If processes remain, they go to the demands for a number, in proportion to it.
 
     Parameters
     ----------

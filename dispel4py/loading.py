@@ -47,7 +47,7 @@ def load_graph(source: str, attribute: str | None = None) -> WorkflowGraph:
     UserError
         If building the graph raised one; the message names the line.
     Exception
-        Whatever else the module raises while it is imported.
+        Any other exception of the module while it is imported.
     """
     _search_first(os.getcwd())
     path = Path(source)
@@ -182,7 +182,7 @@ def _only_graph(module: ModuleType, source: str) -> WorkflowGraph:
             f"{source} has no workflow graph: assign a WorkflowGraph to a variable "
             "of the module, or name a function that makes one with -a"
         )
-    # graphs with outer ports are parts for other graphs, if there is a graph without
+    # graphs with outer ports are parts of others, unless all graphs have outer ports
     closed = [
         (name, graph)
         for name, graph in whole

@@ -71,7 +71,7 @@ def decode(head: Head, buffers: Sequence[Any] = ()) -> Any:
     ----------
     head : bytes
     buffers : sequence of buffers
-        They become the object's own.
+        The object uses their memory.
     """
     if isinstance(head, bytes):
         return pickle.loads(head, buffers=buffers)

@@ -57,7 +57,7 @@ def check_can_be_written(option: str, path: str | Path | None) -> None:
 
 
 class _Short(reprlib.Repr):
-    """Makes a text of bounded length of any item, and never fails."""
+    """Represents any item by a text of bounded length; no item raises an error."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,14 +12,16 @@ STOP, SKIP, RETRY = "stop", "skip", "retry"
 
 @dataclass(frozen=True)
 class Policy:
-    """Stop the run, give the item up, or try it again and then give it up.
+    """What to do if a PE fails on an item: stop the run, skip the item, or retry it.
+
+    An item is skipped after the last retry.
 
     Attributes
     ----------
     kind : str
         ``stop``, ``skip`` or ``retry``.
     n_retries : int
-        How often an item is tried again.
+        Number of retries.
     """
 
     kind: str = STOP

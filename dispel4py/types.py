@@ -4,12 +4,12 @@ A declared type is one of
 
 - a class, or a hint of `typing`: ``float``, ``list[int]``, ``int | None``,
   ``Stream``, ``NDArray[np.float32]``;
-- a tuple or list of such: the item is a sequence with these elements;
+- a tuple or list of types: the item is a sequence with elements of these types;
 - a text or a list of texts (``["number"]``), as in dispel4py 1.x: a name, which fits
   only an equal name.
 
-`typing.Any`, ``object`` and no declaration at all fit everything. A name and a class
-cannot be compared, and fit as well.
+`typing.Any`, ``object`` and ports without a declaration fit every type. A name and a
+class cannot be compared, so they fit, too.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _SEQUENCES = (list, tuple, collections.abc.Sequence)
 def fits(given: Any, wanted: Any) -> bool:
     """Tell whether every item of one type is an item of another type.
 
-    As type checkers do, an ``int`` passes for a ``float``, and containers may be
-    narrower than what is wanted: ``list[int]`` fits ``Sequence[float]``.
+    As for type checkers, an ``int`` is a ``float``, and a container may have a narrower
+    type than the one that is needed: ``list[int]`` fits ``Sequence[float]``.
 
     Parameters
     ----------

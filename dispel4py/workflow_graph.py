@@ -151,7 +151,7 @@ class WorkflowGraph:
             mappings[name] = [*_ports(known), (node, port)]
 
     def _add_mapped(self) -> None:
-        """Add the nodes behind the outer ports that were not added otherwise."""
+        """Add the nodes of outer ports that have no connection inside the graph."""
         for mapped in [*self.inputmappings.values(), *self.outputmappings.values()]:
             for node, _ in _ports(mapped):
                 self.add(node)
