@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import planewave
-from seismo_pes.correlating.settings import KINDS
+from seismo_pes.methods import CORRELATIONS
 from xcorr_app import cli, store
 
 BAND_HZ = ("0.2", "2")
@@ -30,7 +30,7 @@ def place(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("stack", ["linear", "phase-weighted"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CORRELATIONS)
 def test_the_lag_is_right_within_half_a_sample(place, tmp_path, kind, stack) -> None:
     words = ["--stations", place / "stations.txt", "--data", place / "archive"]
     words += ["--channels", "HHZ", "--window-s", 600, "--max-lag-s", 20]

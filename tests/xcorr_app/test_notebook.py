@@ -10,7 +10,7 @@ import pytest
 from obspy import read
 
 from seismo_pes.correlating import correlate_pair
-from seismo_pes.correlating.settings import KINDS, WHITEN
+from seismo_pes.methods import CORRELATIONS, WHITENINGS
 from xcorr_app import store
 from xcorr_app.config import Config
 from xcorr_app.workflow import run
@@ -19,7 +19,7 @@ BAND_HZ = (0.5, 2.0)
 # coherency and deconvolution divide by the amplitudes themselves
 CASES = [
     (kind, whiten)
-    for kind, whiten in itertools.product(KINDS, WHITEN)
+    for kind, whiten in itertools.product(CORRELATIONS, WHITENINGS)
     if whiten == "none" or kind not in ("coherency", "deconvolution")
 ]
 
