@@ -86,7 +86,13 @@ class Correlation:
         first_lag: int | None = None,
         **known: Any,
     ) -> Correlation:
-        """Make a correlation of arrays from anywhere; times are 0 where not given."""
+        """Make a correlation of arrays from anywhere; times are 0 where not given.
+
+        Raises
+        ------
+        ParameterError
+            If the number of lags is even and ``first_lag`` is not given.
+        """
         data = np.asarray(data)
         rows = data.shape[:-1]
         if first_lag is None:

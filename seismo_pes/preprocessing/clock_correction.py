@@ -74,7 +74,13 @@ class ClockOffset:
 
 
 def read_clock_table(path: str | Path) -> tuple[ClockOffset, ...]:
-    """Read a table of offsets from a file; see `parse_clock_table`."""
+    """Read a table of offsets from a file; see `parse_clock_table`.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be read, or is not a table of offsets.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -87,7 +87,13 @@ class TrimToGrid(Element):
         self.both_ends, self.factor = both_ends, factor
 
     def transform(self, part: Trace) -> Trace:
-        """Trim one trace."""
+        """Trim one trace.
+
+        Raises
+        ------
+        DataError
+            If the trace has too few samples to be resampled.
+        """
         old = exact_rate(part.stats.sampling_rate)
         new = old / self.factor if self.rate_hz is None else exact_rate(self.rate_hz)
         if new > old:

@@ -58,6 +58,11 @@ def normalize(
         Full width of the running absolute mean in seconds.
     clip_std : float
         Clip at so many standard deviations; 3 by default.
+
+    Raises
+    ------
+    DataError
+        If there is no normalisation of this kind.
     """
     if kind == "none":
         return trace

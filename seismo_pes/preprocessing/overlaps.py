@@ -42,6 +42,11 @@ def resolve_overlaps(
         ``first`` or ``last``: the samples of the trace that starts earlier or later;
         ``mean``: the mean of all (integers become floats where they differ); ``drop``:
         a gap.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such rule.
     """
     if rule not in RULES:
         raise ParameterError(f"rule {rule!r}: not one of {', '.join(RULES)}")

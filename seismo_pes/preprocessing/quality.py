@@ -149,6 +149,11 @@ def fill_gaps(stream: Stream, max_gap_s: float) -> Checked:
         Any channels.
     max_gap_s : float
         Longest gap that is filled, seconds.
+
+    Raises
+    ------
+    ParameterError
+        If ``max_gap_s`` is negative.
     """
     if not (math.isfinite(max_gap_s) and max_gap_s >= 0):
         raise ParameterError(f"max_gap_s must be at least 0 s, not {max_gap_s}")
@@ -240,6 +245,11 @@ def drop_clipped(
         So many samples in a row at the limit are clipped.
     pad_s : float
         What is taken out with them on both sides, seconds.
+
+    Raises
+    ------
+    ParameterError
+        If ``pad_s`` is negative.
     """
     if not (math.isfinite(pad_s) and pad_s >= 0):
         raise ParameterError(f"pad_s must be at least 0 s, not {pad_s}")

@@ -42,6 +42,11 @@ def resample(trace: Trace, rate_hz: float, origin_ns: int = 0) -> Trace:
         New rate in Hz; its ratio to the old one must be a fraction.
     origin_ns : int
         Time of sample 0 of the new grid, nanoseconds since 1970.
+
+    Raises
+    ------
+    DataError
+        If the trace has too few samples.
     """
     old_hz = trace.stats.sampling_rate
     if old_hz == rate_hz:
@@ -102,6 +107,11 @@ def resample_lanczos(
         Time of sample 0 of the new grid, nanoseconds since 1970.
     half_width : int
         Half width of the kernel, samples of the old rate.
+
+    Raises
+    ------
+    DataError
+        If the trace has too few samples.
     """
     from seismo_pes.signal.filter import lowpass
 
@@ -144,6 +154,11 @@ def resample_fourier(trace: Trace, rate_hz: float) -> Trace:
     ----------
     rate_hz : float
         New rate in Hz, about.
+
+    Raises
+    ------
+    DataError
+        If the trace has no samples.
     """
     data = samples(trace)
     if not len(data):

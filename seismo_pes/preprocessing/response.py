@@ -100,6 +100,11 @@ class RemoveResponse(Element):
         Those that have a response, without it.
     skipped : Skipped
         Those that have none, stage ``"response"``.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such output.
     """
 
     stage = "response"

@@ -76,6 +76,11 @@ def whiten_psd(
         Length in seconds of the windows, Hann, half overlapping.
     taper_octaves : float
         Width of the Hann edges of the band in octaves.
+
+    Raises
+    ------
+    DataError
+        If the trace is shorter than a window.
     """
     data = samples(trace)
     rate_hz = trace.stats.sampling_rate

@@ -136,6 +136,11 @@ def bins_first(spectra: ComplexArray) -> ComplexArray:
     That layout makes one small matrix per frequency, which is what a sum over windows
     multiplies. Do it once per block of stations, not once per pair of blocks.
 
+    Raises
+    ------
+    ParameterError
+        If the spectra do not have three dimensions.
+
     Examples
     --------
     >>> import numpy as np

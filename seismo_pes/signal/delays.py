@@ -186,6 +186,11 @@ def pair_of_records(
 ) -> tuple[FloatArray, FloatArray]:
     """Two records of one length, as float64.
 
+    Raises
+    ------
+    ParameterError
+        If the shapes of the records differ, or are not one-dimensional.
+
     Examples
     --------
     >>> pair_of_records([1], [2])

@@ -25,6 +25,11 @@ def runs_of(mask: ArrayLike) -> Runs:
     -------
     Shape ``(n_runs, 2)``, int64.
 
+    Raises
+    ------
+    ParameterError
+        If the mask is not one-dimensional.
+
     Examples
     --------
     >>> runs_of([True, False, True, True]).tolist()

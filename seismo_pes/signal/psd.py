@@ -128,6 +128,12 @@ def octave_mean(
     Centres of the bands that lie within the frequencies, and the means of the bins in
     them (NaN where a band has none).
 
+    Raises
+    ------
+    ParameterError
+        If the width is not positive, or the numbers of frequencies and densities
+        differ.
+
     References
     ----------
     McNamara and Buland (2004), doi:10.1785/012003001.

@@ -50,6 +50,11 @@ def linear(x: ArrayLike, use: NDArray[np.bool_] | None = None) -> FloatArray:
 def select(x: ArrayLike, use: NDArray[np.bool_] | None) -> FloatArray:
     """Return the windows that `use` marks, all if it is None, as floats.
 
+    Raises
+    ------
+    ParameterError
+        If there is no axis of windows, or `use` does not fit it.
+
     Examples
     --------
     >>> import numpy as np
@@ -193,6 +198,11 @@ def coefficients(x: ArrayLike, reference: ArrayLike | None = None) -> FloatArray
 
     The reference is the linear stack if not given. Means are not removed; silent
     windows have coefficient zero. Shape ``(..., n_windows)``.
+
+    Raises
+    ------
+    ParameterError
+        If the reference has another number of samples than the windows.
 
     Examples
     --------

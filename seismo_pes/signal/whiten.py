@@ -206,7 +206,13 @@ def _check_weights(spectrum: ComplexArray, weights: FloatArray) -> None:
 
 
 def as_complex(spectrum: ComplexArray, name: str) -> ComplexArray:
-    """Return `spectrum` as complex64 if it is that, else as complex128."""
+    """Return `spectrum` as complex64 if it is that, else as complex128.
+
+    Raises
+    ------
+    ParameterError
+        If the spectrum is a scalar.
+    """
     array = np.asarray(spectrum)
     if array.ndim == 0:
         raise ParameterError(f"{name}: a scalar, but the last axis holds the bins")

@@ -88,6 +88,11 @@ def stack(
     Correlation
         One row; one window is enough.
 
+    Raises
+    ------
+    ParameterError
+        If there is no stack of this kind, or an option of it makes no sense.
+
     Examples
     --------
     >>> windows = np.array([[0.0, 1.0, 0.0], [0.0, 3.0, 0.0]])
@@ -136,6 +141,13 @@ def moving_stack(
     -------
     Correlation
         One row for each interval, with its times.
+
+    Raises
+    ------
+    ParameterError
+        If ``length_s`` or ``step_s`` is not positive.
+    DataError
+        If there are no windows, or all of them are longer than an interval.
     """
     if not (length_s > 0 and step_s > 0):
         raise ParameterError("length_s and step_s must be positive")
@@ -195,7 +207,13 @@ def bootstrap(
 
 
 def symmetric(correlation: Correlation) -> Correlation:
-    """Average positive and negative lags; lags 0 to K are left."""
+    """Average positive and negative lags; lags 0 to K are left.
+
+    Raises
+    ------
+    DataError
+        If the lags are not symmetric.
+    """
     if correlation.first_lag != -(correlation.data.shape[-1] // 2):
         raise DataError(f"{correlation.id}: its lags are not -K..K")
     made = folding.sides(correlation.data).symmetric
@@ -229,6 +247,13 @@ def signal_to_noise(
     noise_s : (float, float)
         Range of absolute lag of the noise in seconds; by default from twice the end
         of the signal, or from its end if there is no lag so long, to the last lag.
+
+    Raises
+    ------
+    ParameterError
+        If not exactly one of ``velocity_km_s`` and ``signal_s`` is given.
+    DataError
+        If the distance is needed and not known.
     """
     if (velocity_km_s is None) == (signal_s is None):
         raise ParameterError("signal_to_noise: give velocity_km_s or signal_s")
@@ -284,7 +309,13 @@ class RunningStack(GenericPE):
         self._add_output("output", tuple_type=Correlation)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Add one item."""
+        """Add one item.
+
+        Raises
+        ------
+        DataError
+            If its lags differ from those of the items before.
+        """
         item: Correlation = inputs["input"]
         n = np.atleast_1d(item.n_windows).astype(np.float64)
         total = n @ item.rows

@@ -9,7 +9,7 @@ from dispel4py import errors
 from dispel4py.observe import Observer
 
 WITHOUT = ("dispel4py.new", "dispel4py.examples")
-RAISING = ("dispel4py",)
+RAISING = ("dispel4py", "seismo_pes")
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 CONSTRUCTORS = {"__init__", "__new__", "__post_init__"}
 # Methods of observers, which need not derive from the class that explains them.

@@ -30,7 +30,13 @@ _COLUMNS = 16  # second channels that are gone through together
 
 
 def check_stack(kind: str) -> None:
-    """Refuse a stack that does not exist."""
+    """Refuse a stack that does not exist.
+
+    Raises
+    ------
+    ParameterError
+        If there is no stack of this kind.
+    """
     if kind not in STACKS:
         raise ParameterError(f"window_stack {kind!r}: {suggest(kind, list(STACKS))}")
 
