@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,10 +26,9 @@ __all__ = ["continuous_element"]
 PARAMETER = """
 continuous : bool
     Go on with each channel where its last trace ended: the traces are pieces of one
-    record. Output comes as soon as it is final, the rest when the input has ended.
-
-Ports
------"""
+    record. Output comes as soon as it is final, the rest when the input has ended."""
+_PARAMETERS = "\nParameters\n----------\n"
+_NEXT_SECTION = re.compile(r"\n\n(?=\w+\n-{3,}\n)")
 
 
 def continuous_element(
@@ -67,13 +67,20 @@ def continuous_element(
     )
     text = inspect.getdoc(base) or ""
     members = {
-        "__doc__": text.replace("\n\nPorts\n-----", PARAMETER, 1),
+        "__doc__": _with_parameter(text),
         "__module__": function.__module__,
         "__signature__": inspect.Signature([*parameters, switch]),
         "method": staticmethod(method),
         "check": staticmethod(check),
     }
     return type(name, (_Continuous, base), members)
+
+
+def _with_parameter(text: str) -> str:
+    """Return a docstring with ``continuous`` as the last of its parameters."""
+    section = _NEXT_SECTION.search(text, text.index(_PARAMETERS) + len(_PARAMETERS))
+    end = section.start() if section else len(text)
+    return text[:end] + PARAMETER + text[end:]
 
 
 class _Continuous(FunctionElement):
