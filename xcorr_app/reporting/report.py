@@ -69,7 +69,7 @@ def write_report(
     velocities_km_s, max_lag_s, stack, components
         Of the figures, as for `network_figures.draw_record_section`.
     force
-        Replace ``dest`` if it is there.
+        Replace ``dest`` if it exists.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def write_report(
     Raises
     ------
     ParameterError
-        If ``dest`` is there already.
+        If ``dest`` exists.
     """
     about = describe(store, stack)
     out = Path(about["path"])
