@@ -224,7 +224,7 @@ def demo_command(words: list[str]) -> int:
     with store.open(folder / demo.RESULTS) as results:
         figure = demo.draw(results, network, folder / "record_section.png")
         fit = demo.measure(results, folder / "truth.json")
-    print(f"\n{fit}\n\nPicture: {figure}\n\nNext:")
+    print(f"\n{fit}\n\nFigure: {figure}\n\nNext:")
     for step in demo.next_steps(results, folder):
         print(f"  {PROG} {shlex.join(step)}")
     return 0

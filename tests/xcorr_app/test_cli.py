@@ -101,7 +101,7 @@ def test_options_outrank_the_file(workflow, out, tmp_path):
         (["demo", "--hours", "0"], "--hours 0: must be above 0"),
         (["plot", "o", "--velocity", "c"], "--velocity: 'c' is not a number"),
         (["plot", "o", "--kind", "maps"], "--kind maps: did you mean 'map'"),
-        (["plot", "o", "--kind", "time"], "--kind time: of which pair?"),
+        (["plot", "o", "--kind", "time"], "--kind time needs a pair"),
         (["plot", "o", "--kind", "map", "--pair", "a", "b"], "leave --pair out"),
         (["scan", "--data", "nowhere"], "nowhere: no such file or folder"),
         (["scan", "--data", "x", "--start", "noon"], "--start: 'noon' is not a time"),

@@ -98,7 +98,7 @@ def test_demonstration_from_end_to_end(tmp_path, capsys):
     text = capsys.readouterr().out
     picture = tmp_path / "record_section.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert f"Picture: {picture}" in text
+    assert f"Figure: {picture}" in text
     assert "6 pairs" in text
     command = next(line for line in text.splitlines() if line.startswith("$ "))
     written = (tmp_path / "truth.json").stat().st_mtime_ns

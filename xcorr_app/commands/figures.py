@@ -46,14 +46,14 @@ examples:
 
 kinds:
   section     all pairs over lag and distance (the default)
-  matrix      all pairs as an image, the closest above
+  matrix      all pairs as an image, nearest on top
   azimuth     all pairs over lag / distance and azimuth
-  direction   from where the noise comes: envelopes by direction of travel
+  direction   where the noise comes from: envelopes by direction of travel
   map         stations and pairs, coloured by signal-to-noise ratio
   snr         signal-to-noise ratios: histogram, and over distance
   rose        signal-to-noise ratios by direction of travel
 kinds that need --pair:
-  pair        both sides, folded, substacks (the default with --pair)
+  pair        both branches, the two folded, substacks (the default with --pair)
   time        the substacks of the pair over time
   components  all pairs of components of two stations, ZZ to TT
 """
@@ -96,9 +96,9 @@ def _check_kind(kind: str, pair: tuple[str, str] | None) -> None:
     if kind not in KINDS:
         raise ParameterError(f"--kind {kind}: {suggest(kind, KINDS)}")
     if kind in OF_A_PAIR and not pair:
-        raise ParameterError(f"--kind {kind}: of which pair? Give --pair A B")
+        raise ParameterError(f"--kind {kind} needs a pair: give --pair A B")
     if pair and kind not in OF_A_PAIR:
-        raise ParameterError(f"--kind {kind} is of all pairs: leave --pair out")
+        raise ParameterError(f"--kind {kind} shows all pairs: leave --pair out")
 
 
 def _file_name(kind: str, pair: tuple[str, str] | None) -> str:

@@ -19,7 +19,7 @@ from xcorr_app.commands.options import (
 __all__ = ["FORMATS", "ExportOptions", "export"]
 
 FORMATS = ("npz", "sac", "mseed", "asdf", "netcdf", "zarr", "noisepy", "msnoise")
-OF_ALL_STACKS = ("noisepy", "msnoise")
+WITH_ALL_STACKS = ("noisepy", "msnoise")
 
 ABOUT = f"""\
 Write the correlations in a format that other programs read.
@@ -29,13 +29,13 @@ examples:
   {PROG} export results day.nc --format netcdf --stack 2022-05-17
 
 formats:
-  npz       a numpy file: lags_s, and an array NET.STA.LOC.CHA_NET.STA.LOC.CHA
+  npz       a NumPy file: lags_s, and an array NET.STA.LOC.CHA_NET.STA.LOC.CHA
             for each pair
   sac       a folder of SAC files, one for each pair
   mseed     a folder of miniSEED files, one for each pair
-  asdf      an ASDF file, the pairs as auxiliary data
-  netcdf    a netCDF-4 file of dimensions pair and lag
-  zarr      a Zarr folder of dimensions pair and lag
+  asdf      an ASDF file with the pairs as auxiliary data
+  netcdf    a netCDF-4 file with the dimensions pair and lag
+  zarr      a Zarr folder with the dimensions pair and lag
   noisepy   a folder of NoisePy's stacks and daily correlations
   msnoise   an output folder of MSNoise 2: references and daily correlations
 
@@ -65,7 +65,7 @@ class ExportOptions(ResultsOptions, StackOptions, QuietOptions):
     )
     stack: str | None = command_option(
         "text",
-        "a substack such as 2022-05-17, instead of the stack of the whole time",
+        "a substack such as 2022-05-17, instead of the stack of the whole run",
         metavar="NAME",
         otherwise="all; noisepy and msnoise: every one",
     )
@@ -80,7 +80,7 @@ def export(words: list[str]) -> str:
     from xcorr_app.export import export
 
     is_chosen = options.stack is not None or options.band is not None
-    every = options.format in OF_ALL_STACKS and not is_chosen
+    every = options.format in WITH_ALL_STACKS and not is_chosen
     with (
         store.open(options.out) as results,
         progress_display(options.quiet) as progress,

@@ -80,7 +80,7 @@ class StackOptions(Configuration):
     stack: str | None = command_option(
         "text",
         "a substack such as 2022-05-17 or 2022-05-17T06, instead of the stack of the "
-        "whole time",
+        "whole run",
         metavar="NAME",
         otherwise="all",
     )

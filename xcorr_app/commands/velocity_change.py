@@ -67,7 +67,7 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
         "text",
         "the substacks that are compared with the reference",
         metavar="moving|day|hour|window",
-        otherwise="the longest kept",
+        otherwise="the longest in the results",
     )
     lag_s: tuple[float, float] | None = command_option(
         "range",

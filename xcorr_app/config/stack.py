@@ -29,7 +29,7 @@ class StackOptions(Configuration):
     substack: str = _stack(
         "choice",
         "keep the stack of each UTC day or hour, or each window, beside the stack of "
-        "the whole time",
+        "the whole run",
         default="none",
         choices=("none", "window", "hour", "day"),
     )
@@ -44,8 +44,8 @@ class StackOptions(Configuration):
     )
     stack: str = _stack(
         "choice",
-        "how the substacks of --substack are stacked to the whole time, and to moving "
-        "stacks",
+        "how the substacks of --substack are stacked to the stack of the whole run and "
+        "to moving stacks",
         default="linear",
         choices=STACKS,
         metavar="KIND",
@@ -94,7 +94,7 @@ class StackOptions(Configuration):
     )
     uncertainty: bool = _stack(
         "flag",
-        "keep the standard deviation of the stack of the whole time, by bootstrap over "
+        "keep the standard deviation of the stack of the whole run, by bootstrap over "
         "the substacks of --substack",
         default=False,
         needs=(
