@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from dispel4py.errors import GraphError, PortError, suggest
+from dispel4py.errors import GraphError, ParameterError, PortError, suggest
 
 NAME = "name"
 TYPE = "type"
@@ -72,6 +72,8 @@ class GenericPE:
 
     single = False
     stateful: bool | None = None
+    _call_again_s: float | None = None
+    _is_fed = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -196,6 +198,33 @@ class GenericPE:
         port[WRITER].write(data)
 
     _write = write
+
+    def call_again(self, after_s: float = 0.0) -> None:
+        """Ask for one more call of `process`, with the same inputs; of a source only.
+
+        A source that waits for data returns and asks to be called again, so that its
+        process works on other things meanwhile. A source that has not asked by the end
+        of a call has ended, or gets its next inputs.
+
+        Parameters
+        ----------
+        after_s : float
+            How long to wait, in seconds, from the end of this call.
+
+        Raises
+        ------
+        ParameterError
+            If the time is negative.
+        GraphError
+            If another PE feeds this one.
+        """
+        if not after_s >= 0:
+            raise ParameterError(
+                f"{self.id}: call_again after {after_s} s: use 0 or more"
+            )
+        if self._is_fed:
+            raise GraphError(f"{self.id} is fed by another PE: only sources call again")
+        self._call_again_s = after_s
 
     def log(self, message: object) -> None:
         """Log ``message`` at level INFO with the PE and its process."""

@@ -94,6 +94,7 @@ class Instance:
     def start(self) -> None:
         """Let the PE prepare."""
         self.pe.rank = self.spec.process
+        self.pe._is_fed = self.spec.depth > 0
         self.pe._writer = self.emit
         if type(self.pe).write is GenericPE.write:
             vars(self.pe)["write"] = self._writer()  # without a call between
@@ -110,6 +111,11 @@ class Instance:
     def source(self, inputs: dict[str, Any]) -> None:
         """Call a source once."""
         self._source(inputs)
+
+    def seconds_to_next_call(self) -> float | None:
+        """Return when the source wants to be called again; None if it does not."""
+        after_s, self.pe._call_again_s = self.pe._call_again_s, None
+        return after_s
 
     def emit(self, port: str, item: Any, **options: Any) -> None:
         """Pass one item on from an output port.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from dispel4py.errors import InputError, ParameterError, suggest
 from dispel4py.grouping import GROUP_BY
 from dispel4py.mappings import get_mapping
 from dispel4py.mappings.base import Shared, SourceInputs
+from dispel4py.mappings.feeding import Feed, check_inputs, close_feeds
 from dispel4py.observe import Observers
 from dispel4py.outputs import check_can_be_written
 from dispel4py.plan import Plan, make_plan
@@ -23,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 __all__ = ["RunResult", "run", "share"]
 
-Inputs = Mapping[Any, Any] | int | None
+Inputs = Mapping[Any, Any] | Iterable[Mapping[str, Any]] | int | None
 
 
 def run(
@@ -47,11 +49,13 @@ def run(
     Parameters
     ----------
     graph : WorkflowGraph
-    inputs : dict or int, optional
-        For sources: the PE, or its id or name, to a list of dicts ``{port: item}``
-        (each is one call of ``process``) or to a number of calls. A number alone
-        stands for every source. Default: every source is called once; in a dict, a
-        source with input ports that is not named is not called.
+    inputs : dict, int or iterable of dict, optional
+        For sources: the PE, or its id or name, to an iterable of dicts
+        ``{port: item}`` (each is one call of ``process``) or to a number of calls. A
+        number alone stands for every source, an iterable for the only one. Default:
+        every source is called once; in a dict, a source with input ports that is not
+        named is not called. An iterable that is no list is read while the run lasts,
+        and may be endless; a generator is closed at the end.
     mapping : str
         ``simple``, ``multi``, ``mpi``, or another that is installed.
     processes : int, optional
@@ -128,7 +132,10 @@ def run(
         for note in plan.notes:
             _log.info("%s", note)
         watching.tell("started", plan)
-    result = chosen.execute(plan, source_inputs, watching)
+    try:
+        result = chosen.execute(plan, source_inputs, watching)
+    finally:
+        close_feeds(source_inputs)
     if chosen.is_root:
         watching.tell("finished", result)
     return result
@@ -159,8 +166,9 @@ def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
     Parameters
     ----------
     plan : Plan
-    inputs : dict, int or None
-        As `run` has them.
+        Has the sources and their instances.
+    inputs : dict, int or iterable of dict, optional
+        As of `run`.
 
     Raises
     ------
@@ -180,16 +188,31 @@ def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
             if not named and plan.pes[root].inputconnections:
                 given[root] = 0  # it works on items, and has none
     elif inputs is not None and not isinstance(inputs, int):
-        raise InputError(
-            f"inputs must be a dict or a number, not {type(inputs).__name__}"
-        )
-    found: SourceInputs = {}
+        (root,) = _only_root(plan, roots, inputs)
+        given[root] = _checked(plan.pes[root], inputs)
+    assigned: SourceInputs = {}
     for root, value in given.items():
-        items = range(value) if isinstance(value, int) else value
         instances = plan.instances_of(root)
         for instance in instances:
-            found[instance.index] = items[instance.number :: len(instances)]
-    return found
+            if isinstance(value, Feed):
+                assigned[instance.index] = value
+                continue
+            items = range(value) if isinstance(value, int) else value
+            assigned[instance.index] = items[instance.number :: len(instances)]
+    return assigned
+
+
+def _only_root(plan: Plan, roots: list[int], inputs: Any) -> list[int]:
+    """Return the only source of a graph, for inputs that name none."""
+    if not isinstance(inputs, Iterable) or isinstance(inputs, str | bytes):
+        raise InputError(
+            f"inputs must be a dict or a number, not {type(inputs).__name__}; or an "
+            "iterable of dicts"
+        )
+    if len(roots) != 1:
+        sources = ", ".join(plan.pes[root].id for root in roots)
+        raise InputError(f"inputs must be a dict that names a source: {sources}")
+    return roots
 
 
 def assign_letters(plan: Plan, letters: Sequence[DeadLetter]) -> SourceInputs:
@@ -255,20 +278,15 @@ def _checked(pe: GenericPE, value: Any) -> Any:
         if value < 0:
             raise InputError(f"inputs of {pe.id}: {value} calls make no sense")
         return value
-    if not isinstance(value, list | tuple):
+    refused = isinstance(value, str | bytes | bool | Mapping)
+    if refused or not isinstance(value, Iterable):
         raise InputError(
             f"inputs of {pe.id} must be a list of dicts or a number of calls, "
-            f"not {type(value).__name__}"
+            f"not {type(value).__name__}; or an iterable of dicts"
         )
+    check = functools.partial(check_inputs, pe.id, list(pe.inputconnections))
+    if not isinstance(value, list | tuple):
+        return Feed(pe.id, value, check)
     for item in value:
-        if not isinstance(item, Mapping):
-            raise InputError(
-                f"inputs of {pe.id}: {item!r} is not a dict {{port: item}}"
-            )
-        for port in item:
-            if pe.inputconnections and port not in pe.inputconnections:
-                raise InputError(
-                    f"inputs of {pe.id}: no input {port!r}; "
-                    f"{suggest(port, pe.inputconnections)}"
-                )
+        check(item)
     return list(value)

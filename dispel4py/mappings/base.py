@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from dispel4py.errors import MappingUnavailable
@@ -19,7 +19,7 @@ Shared = TypeVar("Shared")
 
 #: Instance (by index) to the dicts ``{port: item}`` that it is given; for a source,
 #: those that its ``process`` is called with.
-SourceInputs = dict[int, list[dict[str, Any]] | range]
+SourceInputs = dict[int, list[dict[str, Any]] | range | Iterator[dict[str, Any]]]
 
 
 class Place(NamedTuple):

@@ -19,6 +19,7 @@ from dispel4py.failure import Failure, root_cause
 from dispel4py.instance import Stop
 from dispel4py.mappings.base import SourceInputs
 from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.feeding import close_feeds
 from dispel4py.mappings.mpi_post import MPIPost
 from dispel4py.mappings.mpi_world import ROOT, World, world
 from dispel4py.mappings.options import Options
@@ -61,7 +62,12 @@ def run_rank(
     limit_threads(here.local.size)
     arena = Arena(here.watch.folder, here.rank) if here.watch else None
     post = MPIPost(here.library, comm, here.neighbours, arena)
-    part = _Part(here, plan, post, observers, options)
+
+    def end_all(status: int) -> NoReturn:
+        close_feeds(inputs)
+        here.abort(status)
+
+    part = _Part(here, plan, post, observers, options, end_all)
     began = time.perf_counter()
     try:
         result = part.work(inputs)
@@ -70,7 +76,7 @@ def run_rank(
     except Stop as stop:
         part.fail(stop.failure, stop.__cause__)
     except KeyboardInterrupt:
-        here.abort(_INTERRUPTED)
+        end_all(_INTERRUPTED)
     except BaseException as error:  # noqa: BLE001 - reported, and the ranks end
         part.fail(_failure_of(here.rank, error), error)
     comm.Free()
@@ -91,14 +97,16 @@ class _Part:
         post: MPIPost,
         observers: Observers,
         options: Options,
+        end_all: Callable[[int], NoReturn],
     ) -> None:
+        self._end_all = end_all
         self._here, self._plan, self._post = here, plan, post
         self._options = options
         self._observers = observers
         self._collector: Collector | None = None
         if here.rank == ROOT:
             self._collector = _RootCollector(
-                plan, observers, here.abort, options.dead_letters
+                plan, observers, end_all, options.dead_letters
             )
             self._collector.post = post
 
@@ -154,7 +162,7 @@ class _Part:
                 time.monotonic() < deadline
             ):  # rank 0 ends all, unless it works on an item
                 self._post.receive(0.1)
-        self._here.abort(1)
+        self._end_all(1)
 
 
 class _RootCollector(Collector):

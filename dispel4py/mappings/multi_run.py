@@ -22,13 +22,16 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from dispel4py.clock import SYSTEM_CLOCK
 from dispel4py.errors import ItemError, RunError
 from dispel4py.failure import Failure, root_cause
 from dispel4py.instance import Stop
 from dispel4py.mappings.base import SourceInputs
 from dispel4py.mappings.collector import Collector
+from dispel4py.mappings.feeding import close_feeds, feeders
 from dispel4py.mappings.folders import remove_folder, run_folder
 from dispel4py.mappings.options import Options
+from dispel4py.mappings.outbox import Outbox
 from dispel4py.mappings.process import (
     die_with_parent,
     objects_kept,
@@ -45,7 +48,7 @@ from dispel4py.mappings.sockets import SocketPost, inbox_path
 from dispel4py.mappings.standstill import Standstill
 from dispel4py.mappings.threads import limited_threads
 from dispel4py.mappings.watcher import kernel_kills
-from dispel4py.mappings.wire import DONE, FAILED, RESTARTED, pack, unpack
+from dispel4py.mappings.wire import DONE, FAILED, RESTARTED, pack
 from dispel4py.mappings.worker import Worker
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
@@ -106,8 +109,11 @@ def run_crew(
                 except KeyboardInterrupt:
                     crew.take_in()
                     raise
+                except Stop as stop:  # of an iterator of inputs
+                    raise RunError([stop.failure]) from stop.__cause__
             return crew.collector.finish(time.perf_counter() - began)
         finally:
+            close_feeds(inputs)  # here: SIGTERM ends the program soon
             remove_folder(folder)
 
 
@@ -141,6 +147,10 @@ class _Crew:
         self.collector = Collector(plan, observers, options.dead_letters)
         self._post = SocketPost(folder, plan.n_processes)
         self.collector.post = self._post
+        self._outbox = Outbox(
+            self._post, SYSTEM_CLOCK, self, collect=self.collector.take_in
+        )
+        self._feeders = feeders(plan, inputs, self._outbox, {})
 
     def start(self) -> None:
         """Start one worker per process of the plan."""
@@ -158,37 +168,61 @@ class _Crew:
         RunError
             If a worker failed, died, or did not return from an item in time.
         """
-        collector = self.collector
-        while collector.still_running and collector.failure is None:
-            running = [self._workers[k] for k in collector.still_running]
-            alive = [worker.sentinel for worker in running if worker.is_alive()]
-            wait([self._post.inbox, *alive], _LOOK_SECONDS)
-            dead = {k for k, w in enumerate(self._workers) if not w.is_alive()}
-            before = set(collector.still_running)
-            self.take_in()
-            for process in dead.difference(self._due) & collector.still_running:
-                if collector.failure is None:
-                    self._lost(process)
-            if self._restarts:
-                self._follow_restarts(before - collector.still_running)
-            if self._options.item_timeout_s is not None:
-                self._end_the_hung(self._options.item_timeout_s)
-            if self._standstill.is_found(collector.still_running):
-                self._fail_at_standstill()
-        if collector.failure is not None:
-            raise RunError([collector.failure])
+        if self._feeders:
+            self._outbox.open()
+        while self.collector.still_running:
+            self._look_after(0.0 if self._feed() else _LOOK_SECONDS)
         for worker in self._workers:
             worker.join(_GRACE_SECONDS)
 
+    def _feed(self) -> bool:
+        """Deal out inputs that come from iterators; False if there is no room."""
+        for feeder in self._feeders:
+            if feeder.is_due(time.monotonic()):
+                feeder.step(time.monotonic())
+                if feeder.is_over:
+                    self._feeders.remove(feeder)
+                return True
+        return False
+
+    def serve(self, depth: int) -> None:
+        """Wait for a frame; the parent has nothing to work on."""
+        self._look_after(_LOOK_SECONDS)
+
+    def tell_progress(self) -> None:
+        """Do nothing: workers report their progress."""
+
+    def _look_after(self, timeout_s: float) -> None:
+        """Take in what comes within a time, and see to workers that end."""
+        collector = self.collector
+        running = [self._workers[k] for k in collector.still_running]
+        alive = [worker.sentinel for worker in running if worker.is_alive()]
+        wait([self._post.inbox, *alive], timeout_s)
+        dead = {k for k, w in enumerate(self._workers) if not w.is_alive()}
+        before = set(collector.still_running)
+        self.take_in()
+        for process in dead.difference(self._due) & collector.still_running:
+            if collector.failure is None:
+                self._lost(process)
+        if self._restarts:
+            self._follow_restarts(before - collector.still_running)
+        if self._options.item_timeout_s is not None:
+            self._end_the_hung(self._options.item_timeout_s)
+        if self._standstill.is_found(collector.still_running):
+            self._fail_at_standstill()
+        if collector.failure is not None:
+            raise RunError([collector.failure])
+
     def take_in(self) -> None:
         """Receive the frames that have arrived."""
-        frame = self._post.receive(0.0)
-        while frame is not None:
-            self.collector.take_in(frame, unpack(frame.head))
-            frame = self._post.receive(0.0)
+        letter = self._outbox.receive(0.0)
+        while letter is not None:
+            self.collector.take_in(*letter)
+            letter = self._outbox.receive(0.0)
 
     def close(self) -> None:
         """End the workers that still run: by SIGTERM, then by SIGKILL."""
+        self._outbox.close()
         alive = [w for w in self._workers if w.is_alive()]
         for worker in alive:
             worker.terminate()

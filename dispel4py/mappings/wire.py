@@ -12,7 +12,8 @@ from dispel4py.message import decode
 class Key(NamedTuple):
     """Names a channel: from an instance, along a route, to an instance.
 
-    A negative route is an output that leads nowhere (``-1 - port number``); it goes to
+    The source `INPUTS` is what the run was given for a PE, whose index is the route. A
+    negative route is an output that leads nowhere (``-1 - port number``); it goes to
     the collector, whose instance is `COLLECTOR`.
     """
 
@@ -22,6 +23,7 @@ class Key(NamedTuple):
 
 
 COLLECTOR = -1
+INPUTS = -2
 
 # What the first element of a frame's head says.
 BATCH, ACK, END, PROGRESS, DONE, FAILED, GIVEN_UP, RESTARTED, SETTLED = range(9)

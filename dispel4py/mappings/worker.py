@@ -13,6 +13,7 @@ deadlock, even where PEs share processes in both directions.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -27,9 +28,11 @@ from dispel4py.mappings.base import SourceInputs
 from dispel4py.mappings.channel import Post, bytes_by_edge, keep_order
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.custody import Custody
+from dispel4py.mappings.feeding import Fed, Feed, feeders
 from dispel4py.mappings.options import Options
 from dispel4py.mappings.outbox import Outbox
 from dispel4py.mappings.process import peak_memory_mb
+from dispel4py.mappings.sources import Sources, SourceTurn
 from dispel4py.mappings.wire import (
     ACK,
     BATCH,
@@ -37,6 +40,7 @@ from dispel4py.mappings.wire import (
     DONE,
     END,
     GIVEN_UP,
+    INPUTS,
     PROGRESS,
     RESTARTED,
     Key,
@@ -136,20 +140,29 @@ class Worker:
         self._queues: dict[int, deque[Frame | tuple[Any, ...]]] = {
             index: deque() for index in self.instances
         }
-        self._sources = [
-            (self.instances[index], iter(given))
-            for index, given in sorted(inputs.items())
-            if index in self.instances
-        ]
         self._progress_at = clock.now()
         self._wants_progress = collector is None or collector.wants_progress
         wiring = Wiring(self, self._outbox, self._wants_progress)
         for instance in self.instances.values():
             wiring.connect(instance)
         keep_order(self._channels.values())
-        for instance, _ in self._sources:
-            if instance.awaited:  # fed by others, and given items besides
+        self._sources = Sources()
+        self._fed: dict[int, Fed] = {}
+        self._add_sources(inputs)
+
+    def _add_sources(self, inputs: SourceInputs) -> None:
+        for index, given in sorted(inputs.items()):
+            instance = self.instances.get(index)
+            if instance is None:
+                continue
+            if isinstance(given, Feed):
+                given = self._fed[index] = Fed(self.post, self.clock)
+            self._sources.add(SourceTurn(self, instance, given))
+            if instance.awaited:  # fed by other PEs, and given items besides
                 instance.awaited.add(None)
+        if self.process == self.root:
+            for feeder in feeders(self.plan, inputs, self._outbox, self._fed):
+                self._sources.add(feeder)
 
     # -- running ---------------------------------------------------------------
 
@@ -178,11 +191,12 @@ class Worker:
             self._finish_if_ended(self.instances[index], sources_too=False)
         while not self._done():
             self.poll(0.0)
-            if self._step(-1) or self._source_step():
+            if self._step(-1) or self._sources.step(self.clock.now()):
                 continue
             self._outbox.flush()
             if not self._done():
-                self.poll(_IDLE_SECONDS)
+                seconds = self._sources.seconds_to_next(self.clock.now())
+                self.poll(min(seconds, _IDLE_SECONDS))
         self._outbox.flush()
         while not all(channel.is_settled for channel in self._channels.values()):
             self.poll(_IDLE_SECONDS)
@@ -227,7 +241,9 @@ class Worker:
                 self.poll(_IDLE_SECONDS)
 
     def _done(self) -> bool:
-        return all(i.finished for i in self.instances.values())
+        return self._sources.are_over and all(
+            instance.finished for instance in self.instances.values()
+        )
 
     def poll(self, timeout_s: float) -> None:
         """Take in all frames that are there; wait for one if there is none."""
@@ -240,12 +256,16 @@ class Worker:
             self._waited_s += self.clock.now() - began
         has_come = self._outbox.n_received > n_before
         if self.recorder is not None and (timeout_s or has_come):
-            self.recorder.waited(not has_come)
+            self.recorder.waited(not has_come and not self._waits_for_time())
         while letter is not None:
             self._take_in(*letter)
             letter = self._outbox.receive(0.0)
         if self._custody is not None:
             self._custody.look()
+
+    def _waits_for_time(self) -> bool:
+        """Return whether a source here wants to be called again later."""
+        return self._sources.seconds_to_next(self.clock.now()) < math.inf
 
     def _take_in(self, frame: Frame, message: tuple[Any, ...]) -> None:
         kind = message[0]
@@ -253,6 +273,8 @@ class Worker:
             self._send_again(message[1])
         elif kind == DONE and self.collector is None:
             self._has_left(message[1])
+        elif kind in (BATCH, END) and message[1].source == INPUTS:
+            self._fed[message[1].destination].take_in((frame, message))
         elif kind in (BATCH, END) and message[1].destination != COLLECTOR:
             self._queues[message[1].destination].append((frame, *message))
         elif self.collector is not None:
@@ -304,30 +326,33 @@ class Worker:
         answer = pack(ACK, key, serial, len(items), seconds, is_settled)
         self.post.send(frame.source, answer)
 
-    def _source_step(self) -> bool:
-        """Call one source once; False if no source has anything left."""
-        while self._sources:
-            instance, given = self._sources[0]
-            inputs = next(given, None)
-            is_root = not instance.spec.depth
-            if inputs is None:
-                del self._sources[0]
-                self._finish(instance) if is_root else self._ended(instance, None)
-                return True
-            began = self.clock.now()
-            arguments: Any = {} if isinstance(inputs, int) else inputs
-            if self.recorder is not None:
-                self.recorder.source(instance.spec.index, arguments)
-            if is_root:
-                instance.source(arguments)
-            else:
-                for port, item in arguments.items():
-                    instance.inputs[port](item)
-            self._sources.append(self._sources.pop(0))
-            if self.clock.now() - began > 1e-3:
-                self._outbox.flush()
-            return True
-        return False
+    def call_source(self, instance: Instance, inputs: dict[str, Any]) -> None:
+        """Call a source once, or give an instance inputs besides those that come.
+
+        Parameters
+        ----------
+        instance : Instance
+            One of this process.
+        inputs : dict
+            Items by input port.
+        """
+        began = self.clock.now()
+        if self.recorder is not None:
+            self.recorder.source(instance.spec.index, inputs)
+        if not instance.spec.depth:
+            instance.source(inputs)
+        else:
+            for port, item in inputs.items():
+                instance.inputs[port](item)
+        if self.clock.now() - began > 1e-3:
+            self._outbox.flush()
+
+    def source_ended(self, instance: Instance) -> None:
+        """Note that an instance has had all its inputs."""
+        if instance.spec.depth:
+            self._ended(instance, None)
+        else:
+            self._finish(instance)
 
     # -- ending ----------------------------------------------------------------
 
@@ -347,10 +372,9 @@ class Worker:
         self._finish_if_ended(instance)
 
     def _finish_if_ended(self, instance: Instance, sources_too: bool = True) -> None:
-        is_source = any(instance is source for source, _ in self._sources)
         if instance.finished or instance.awaited:
             return
-        if sources_too or not is_source:
+        if sources_too or not self._sources.has(instance):
             self._finish(instance)
 
     def _finish(self, instance: Instance) -> None:

@@ -87,7 +87,7 @@ def test_a_call_may_have_several_inputs():
     ("inputs", "said"),
     [
         ("Add", "must be a dict or a number, not str"),
-        ([{"input": 1}], "must be a dict or a number, not list"),
+        (2.5, "must be a dict or a number, not float"),
         ({"Ad": 1}, "inputs for 'Ad', which is no source: did you mean 'Add0'"),
         ({"Add1": 1}, "Add1 is fed by another PE: only sources take inputs"),
         ({"Add0": -1}, "-1 calls make no sense"),
