@@ -26,6 +26,9 @@ class Clock(Protocol):
     def now(self) -> float:
         """Return seconds that never go back."""
 
+    def time(self) -> float:
+        """Return seconds since 1970."""
+
     def sleep(self, seconds: float) -> None:
         """Wait."""
 
@@ -43,6 +46,9 @@ class Clock(Protocol):
 
 class SystemClock:
     """The clock of the system; its tickers are threads."""
+
+    #: Seconds since 1970; the function itself, as it is called twice for each item.
+    time = staticmethod(time.time)
 
     def now(self) -> float:
         """Return seconds that never go back."""

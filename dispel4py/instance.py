@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
@@ -13,12 +11,22 @@ from dispel4py.call_timer import CallTimer, ItemTimeout
 from dispel4py.core import GenericPE
 from dispel4py.errors import PortError, suggest
 from dispel4py.failure import Failure, describe, root_cause
+from dispel4py.lineage import (
+    DONE,
+    FAILED,
+    INPUTS,
+    POSTPROCESS,
+    PREPROCESS,
+    PROCESS,
+    SKIPPED,
+    Ending,
+    Key,
+)
 from dispel4py.message import NUMBERS, private_copy
 from dispel4py.observe import Observers
 from dispel4py.plan import InstanceSpec
 from dispel4py.policy import RETRY, STOP, Policy
-
-Deliver = Callable[[Any], None]
+from dispel4py.watch import BatchInvoker, Deliver, Watch, one_by_one
 
 
 class Stop(BaseException):
@@ -43,6 +51,8 @@ class Instance:
         up, at once or after more attempts.
     observers : Observers
         Those of this process.
+    watch : Watch or None
+        Tells observers of the calls; None if none wants to know of them.
     give_up : callable
         Called with the failure and the item (for a source its inputs).
     timer : CallTimer
@@ -55,6 +65,7 @@ class Instance:
         spec: InstanceSpec,
         policy: Policy,
         observers: Observers,
+        watch: Watch | None,
         give_up: Callable[[Failure, Any], None],
         timer: CallTimer,
     ) -> None:
@@ -73,13 +84,15 @@ class Instance:
         #: Ways into this instance that have not ended.
         self.awaited: set[Any] = set()
         self.finished = False
-        self._invoked = observers.listener("invoked")
+        self.watch = watch
         self._emitted = observers.listener("emitted")
         self._outputs: dict[str, Deliver] = {}
         self.inputs = {port: self._invoker(port) for port in pe.inputconnections}
         #: The same for many items at once: the item's place is noted in cell 1.
         self.batches = {port: self._batch_invoker(port) for port in self.inputs}
         self._source = self._invoker(None)
+        #: The number of the next inputs that are given from outside.
+        self._n_given = [0]
 
     @property
     def n_out(self) -> int:
@@ -98,23 +111,61 @@ class Instance:
         self.pe._writer = self.emit
         if type(self.pe).write is GenericPE.write:
             vars(self.pe)["write"] = self._writer()  # without a call between
-        with self._judged("preprocess"):
-            self.pe.preprocess()
+        self._call(PREPROCESS, self.pe.preprocess)
 
     def finish(self) -> None:
         """Let the PE finish; it may still emit."""
-        with self._judged("postprocess"):
-            self.pe.postprocess()
+        self._call(POSTPROCESS, self.pe.postprocess)
         vars(self.pe).pop("write", None)
         self.finished = True
 
-    def source(self, inputs: dict[str, Any]) -> None:
-        """Call a source once."""
-        self._source(inputs)
+    def _call(self, phase: str, method: Callable[[], None]) -> None:
+        def invoke(item: Any) -> None:
+            try:
+                method()
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
+                self._judge(error, phase, None, None)
+
+        watch = self.watch
+        (invoke if watch is None else watch.watched(invoke, phase))(None)
+
+    def give(self, port: str | None, item: Any) -> None:
+        """Call the PE with an item that comes from outside the graph.
+
+        Parameters
+        ----------
+        port : str or None
+            The input; None for a source.
+        item : object
+            The item, or all inputs of a source.
+        """
+        invoke = self._source if port is None else self.inputs[port]
+        if self.watch is not None:
+            key = Key(INPUTS, self.spec.pe_index, self.spec.index)
+            invoke = self.watch.watched(invoke, PROCESS, port, key, (self._n_given, 0))
+        invoke(item)
+
+    def batch(self, port: str, channel: Key, first: int | None = None) -> BatchInvoker:
+        """Return the function for a batch of items of one channel.
+
+        Parameters
+        ----------
+        port : str
+            The input.
+        channel : Key
+            The channel.
+        first : int, optional
+            The number of the first item, if it does not follow the last one.
+        """
+        if self.watch is None:
+            return self.batches[port]
+        return self.watch.batch(self.inputs[port], port, channel, first)
 
     def seconds_to_next_call(self) -> float | None:
         """Return when the source wants to be called again; None if it does not."""
         after_s, self.pe._call_again_s = self.pe._call_again_s, None
+        if after_s is not None:
+            self._n_given[0] -= 1  # the same inputs come again
         return after_s
 
     def emit(self, port: str, item: Any, **options: Any) -> None:
@@ -162,16 +213,7 @@ class Instance:
             invoke = self._plain_invoker(port)
         if self._timer.measures:
             invoke = self._timer.measured(invoke, self)
-        listener = self._invoked
-        if listener is None:
-            return invoke
-
-        def invoke_and_tell(item: Any) -> None:
-            began = time.perf_counter()
-            invoke(item)
-            listener(self.spec, port, item, time.perf_counter() - began)
-
-        return invoke_and_tell
+        return invoke
 
     def _plain_invoker(self, port: str | None) -> Deliver:
         """Make the usual function: the hot path of the engine."""
@@ -198,10 +240,9 @@ class Instance:
 
     @property
     def _is_plain(self) -> bool:
-        """Whether a call is a call: not tried again, bounded, measured or observed."""
+        """Whether a call is a call: not tried again, limited in time or measured."""
         timer = self._timer
-        watched = timer.bounds or timer.measures or self._invoked is not None
-        return self.policy.kind != RETRY and not watched
+        return self.policy.kind != RETRY and not (timer.bounds or timer.measures)
 
     def _shortcut_invoker(
         self, port: str, function: Callable[[Any], Any], output: str
@@ -220,17 +261,11 @@ class Instance:
 
         return invoke
 
-    def _batch_invoker(self, port: str) -> Callable[[list[Any], Any, int], None]:
+    def _batch_invoker(self, port: str) -> BatchInvoker:
         """Make the function that gives the PE a batch of items."""
         invoke = self.inputs[port]
         if not self._is_plain:
-
-            def each(items: list[Any], cells: Any, cell: int) -> None:
-                for k, item in enumerate(items):
-                    cells[cell] = k
-                    invoke(item)
-
-            return each
+            return one_by_one(invoke)
         function, output = self._shortcut(port)
         if function is not None and output:
             return self._batch_of_results(port, function, output)
@@ -238,7 +273,7 @@ class Instance:
 
     def _batch_of_results(
         self, port: str, function: Callable[[Any], Any], output: str
-    ) -> Callable[[list[Any], Any, int], None]:
+    ) -> BatchInvoker:
         """Make the function for a PE that is one function."""
         outputs = self._outputs
 
@@ -268,7 +303,7 @@ class Instance:
 
     def _batch_of_calls(
         self, port: str, function: Callable[[Any], Any] | None
-    ) -> Callable[[list[Any], Any, int], None]:
+    ) -> BatchInvoker:
         """Make the function for any PE, or one whose ``function`` gives nothing."""
         pe, pass_on = self.pe, self._pass_on
 
@@ -312,9 +347,11 @@ class Instance:
                 except (Exception, SystemExit, ItemTimeout) as error:  # noqa: BLE001
                     self._held = None
                     if not left:
-                        self._judge(error, "process", port, item)
+                        self._judge(error, "process", port, item, 1 + n_retries)
                 else:
                     self._held = None
+                    if self.watch is not None and left < n_retries:
+                        self.watch.ending = Ending(DONE, 1 + n_retries - left)
                     for output, made in held:
                         self.emit(output, made)
                     return
@@ -363,15 +400,13 @@ class Instance:
                 for port, item in outputs.items():
                     self.emit(port, item)
 
-    @contextlib.contextmanager
-    def _judged(self, phase: str) -> Iterator[None]:
-        try:
-            yield
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
-            self._judge(error, phase, None, None)
-
     def _judge(
-        self, error: BaseException, phase: str, port: str | None, item: Any
+        self,
+        error: BaseException,
+        phase: str,
+        port: str | None,
+        item: Any,
+        attempts: int = 1,
     ) -> None:
         """Turn an error of PE code into a failure; stop or skip as the policy says."""
         failure = Failure(
@@ -384,7 +419,11 @@ class Instance:
             cause=root_cause(error),
             traceback="".join(traceback.format_exception(error)),
         )
-        if self.policy.kind == STOP or phase != "process":
+        stops = self.policy.kind == STOP or phase != PROCESS
+        if self.watch is not None:
+            outcome = FAILED if stops else SKIPPED
+            self.watch.ending = Ending(outcome, attempts, failure)
+        if stops:
             raise Stop(failure) from error
         self.n_failed += 1
         self._give_up(failure, item)

@@ -3,7 +3,8 @@
 An observer defines any of the methods of `Observer`. Those in `WORKER_HOOKS` are called
 in the process where the work happens, so an observer that has one of them is copied
 into each worker; the others are called where `run` was called. An observer that fails
-is logged and dropped: it never changes a result.
+is reported once, in each process where it fails, and switched off there: it never
+changes a result.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from dispel4py.failure import Failure
+from dispel4py.lineage import Call
 from dispel4py.plan import InstanceSpec, Plan
 from dispel4py.result import RunResult
 
 _log = logging.getLogger(__name__)
 
-WORKER_HOOKS = ("worker_started", "invoked", "emitted", "worker_finished")
+WORKER_HOOKS = ("worker_started", "called", "emitted", "worker_finished")
 
 
 class Count(NamedTuple):
@@ -48,10 +50,8 @@ class Observer:
     def worker_started(self, plan: Plan, process: int) -> None:
         """See one process begin."""
 
-    def invoked(
-        self, instance: InstanceSpec, port: str | None, item: Any, seconds: float
-    ) -> None:
-        """See one call of `process` return (``port`` is None for a source)."""
+    def called(self, call: Call) -> None:
+        """See one call of a PE end, well or not, with what it received and sent."""
 
     def emitted(self, instance: InstanceSpec, port: str, item: Any) -> None:
         """See one item leave an output port."""
@@ -65,6 +65,7 @@ class Observers:
 
     def __init__(self, observers: Iterable[Any] = ()) -> None:
         self.members = list(observers)
+        self._has_failed = [False] * len(self.members)
 
     def at_worker(self) -> Observers:
         """Return those that must be present in the workers."""
@@ -74,44 +75,47 @@ class Observers:
 
     def listener(self, event: str) -> Callable[..., None] | None:
         """Return one callable for ``event``, or None if nobody listens."""
-        hooks = [getattr(o, event) for o in self.members if _defines(o, event)]
-        if not hooks:
-            return None
+        hooks = [
+            self._guarded(number, event)
+            for number, observer in enumerate(self.members)
+            if _defines(observer, event)
+        ]
+        if len(hooks) <= 1:
+            return hooks[0] if hooks else None
 
-        if len(hooks) == 1:
-            return _guarded(hooks[0])
+        def tell_all(*args: Any) -> None:
+            for hook in hooks:
+                hook(*args)
 
-        def tell(*args: Any) -> None:
-            for hook in list(hooks):
-                try:
-                    hook(*args)
-                except Exception:  # noqa: BLE001 - an observer may fail alone
-                    _log.exception("observer %r failed and is dropped", hook)
-                    hooks.remove(hook)
-
-        return tell
+        return tell_all
 
     def tell(self, event: str, *args: Any) -> None:
-        """Tell everyone who listens to ``event``."""
+        """Call everyone who listens to an event.
+
+        Parameters
+        ----------
+        event : str
+            The method of `Observer`.
+        *args
+            Its arguments.
+        """
         listener = self.listener(event)
         if listener is not None:
             listener(*args)
 
+    def _guarded(self, number: int, event: str) -> Callable[..., None]:
+        """Return the function that calls a method until its observer fails."""
+        hook, has_failed = getattr(self.members[number], event), self._has_failed
 
-def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
-    """Return the function that calls ``hook`` until it fails."""
-    has_failed = False
+        def tell(*args: Any) -> None:
+            if not has_failed[number]:
+                try:
+                    hook(*args)
+                except Exception:  # noqa: BLE001 - an observer may fail alone
+                    has_failed[number] = True
+                    _log.exception("observer %r failed and is switched off", hook)
 
-    def tell(*args: Any) -> None:
-        nonlocal has_failed
-        if not has_failed:
-            try:
-                hook(*args)
-            except Exception:  # noqa: BLE001 - an observer may fail alone
-                _log.exception("observer %r failed and is dropped", hook)
-                has_failed = True
-
-    return tell
+        return tell
 
 
 def _defines(observer: Any, event: str) -> bool:

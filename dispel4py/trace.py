@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any, TextIO
 
+from dispel4py.lineage import PROCESS, Call
 from dispel4py.observe import Observer
 from dispel4py.outputs import check_can_be_written
-from dispel4py.plan import InstanceSpec, Plan
+from dispel4py.plan import Plan
 
 __all__ = ["Trace"]
 
@@ -55,20 +55,19 @@ class Trace(Observer):
         self._file = open(self.path.with_name(name), "w")  # noqa: SIM115
         self._write({"ph": "M", "name": "process_name", "pid": process, "tid": 0}, True)
 
-    def invoked(
-        self, instance: InstanceSpec, port: str | None, item: Any, seconds: float
-    ) -> None:
-        """Write one call."""
-        began = time.perf_counter() - seconds
+    def called(self, call: Call) -> None:
+        """Write one call of ``process``."""
+        if call.phase != PROCESS:
+            return
         event = {
             "ph": "X",
-            "name": instance.pe_id,
-            "cat": port or "source",
-            "pid": instance.process,
+            "name": call.instance.pe_id,
+            "cat": call.port or "source",
+            "pid": call.instance.process,
             "tid": 0,
-            "ts": round(began * 1e6, 1),
-            "dur": round(seconds * 1e6, 1),
-            "args": {"instance": instance.number},
+            "ts": round(call.began * 1e6, 1),
+            "dur": round((call.ended - call.began) * 1e6, 1),
+            "args": {"instance": call.instance.number, "outcome": call.outcome},
         }
         self._write(event)
 

@@ -29,7 +29,7 @@ class Counting:
 
     n = 0
 
-    def invoked(self, *call: object) -> None:
+    def called(self, call: object) -> None:
         """See one call."""
         self.n += 1
 

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Sequence
 from threading import RLock
 from typing import Any, Protocol
 
-from dispel4py.mappings.wire import BATCH, COLLECTOR, END, Key, pack
+from dispel4py.lineage import COLLECTOR, Key
+from dispel4py.mappings.wire import BATCH, END, pack
 from dispel4py.message import ATOMS, NUMBERS, Frame, encode
 from dispel4py.plan import Plan
 
@@ -74,6 +75,7 @@ class Owner(Protocol):
     lock: RLock
     keeps_frames: bool
     first_serial: int
+    first_number: int
 
     def serve(self, depth: int) -> None:
         """Work on something deeper than ``depth``, or wait for a frame."""
@@ -122,7 +124,7 @@ class Channel:
         self._n_answered = 0
         self._seen = 0.0, 0.0  # items, and the time they took
         self.bytes_sent = 0
-        self._n_sent = 0
+        self._n_sent, self._first_number = 0, owner.first_number
         #: Channels of other edges between the same two instances: items of all of
         #: them arrive in the order in which they were put.
         self.siblings: tuple[Channel, ...] = ()
@@ -251,6 +253,7 @@ class Channel:
         values: list[Any] = self._entries[:n]
         del self._entries[:n]
         self._serial += 1
+        first = self._first_number + self._n_sent
         self._n_sent += n
         self._is_full = n >= self._limit
         self._look_at, self._bytes_before = 1, self._bytes
@@ -261,7 +264,9 @@ class Channel:
             self._n_encoded_sent += n - flags.count(0)
         if self._is_over:
             return
-        head = pack(BATCH, self.key, self._serial, values, flags)
+        # a worker that is started again cannot know how many items came before
+        number = (first,) if self._keeps_frames else ()
+        head = pack(BATCH, self.key, self._serial, values, flags, *number)
         self.bytes_sent += len(head) + sum(len(buffer) for buffer in buffers)
         if self._keeps_frames:
             kept = Frame(self._post.process, head, [bytes(b) for b in buffers])

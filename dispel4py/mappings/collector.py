@@ -8,7 +8,6 @@ from typing import Any
 
 from dispel4py.dead_letters import DeadLetter, append_letter
 from dispel4py.failure import Failure
-from dispel4py.instance import Deliver
 from dispel4py.mappings.channel import Post
 from dispel4py.mappings.wire import (
     ACK,
@@ -24,6 +23,7 @@ from dispel4py.message import Frame
 from dispel4py.observe import Count, Observers
 from dispel4py.plan import Plan
 from dispel4py.result import ProcessReport, RunResult, with_earlier_life
+from dispel4py.watch import Deliver
 
 
 class Collector:
@@ -82,7 +82,7 @@ class Collector:
         """
         kind = message[0]
         if kind == BATCH:
-            _, key, serial, values, flags = message
+            _, key, serial, values, flags, *_ = message
             items = unpack_items(values, flags, frame.buffers)
             pe = self._plan.pes[self._plan.instances[key.source].pe_index]
             port = list(pe.outputconnections)[-1 - key.route]

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dispel4py.lineage import Key
 from dispel4py.mappings.channel import Channel, Post
-from dispel4py.mappings.wire import SETTLED, Key, pack
+from dispel4py.mappings.wire import SETTLED, pack
 
 
 @dataclass

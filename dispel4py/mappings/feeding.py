@@ -17,9 +17,10 @@ from dispel4py.clock import Clock
 from dispel4py.errors import InputError, suggest
 from dispel4py.failure import Failure, root_cause
 from dispel4py.instance import Stop
+from dispel4py.lineage import INPUTS, Key
 from dispel4py.mappings.channel import Channel, Post
 from dispel4py.mappings.outbox import Letter, Outbox
-from dispel4py.mappings.wire import ACK, END, INPUTS, Key, pack, unpack_items
+from dispel4py.mappings.wire import ACK, END, pack, unpack_items
 from dispel4py.plan import Plan
 
 
@@ -141,7 +142,7 @@ class Fed:
         if not self._items:
             if not self._letters:
                 raise StopIteration
-            frame, (_, key, serial, values, flags) = self._letters.popleft()
+            frame, (_, key, serial, values, flags, *_) = self._letters.popleft()
             self._items += unpack_items(values, flags, frame.buffers)
             n_items = len(self._items)
             self._open = (frame.source, key, serial, n_items, self._clock.now())

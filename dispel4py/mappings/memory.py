@@ -62,6 +62,10 @@ class Simulation:
         """Return the virtual time in seconds."""
         return self.seconds
 
+    def time(self) -> float:
+        """Return the virtual time in seconds, as that since 1970."""
+        return self.seconds
+
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass: PEs of a simulation sleep in this way."""
         self.wait(self.seconds + seconds, None)

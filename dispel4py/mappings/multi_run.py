@@ -236,9 +236,10 @@ class _Crew:
 
     def _worker(self, process: int) -> Any:
         parent, n = os.getpid(), self._plan.n_processes
+        life = self._restarts.get(process, 0)
         return self._context.Process(
             target=_work,
-            args=(str(self._folder), process, n, self._job, parent),
+            args=(str(self._folder), process, n, self._job, parent, life),
             name=f"dispel4py-{process}",
             daemon=False,
         )
@@ -347,7 +348,9 @@ def _clearing_up_at_sigterm() -> Iterator[None]:
         raise
 
 
-def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) -> None:
+def _work(
+    folder: str, process: int, n_processes: int, job: Any, parent: int, life: int
+) -> None:
     """Be one worker; ``job`` is its work, or the path of a file with it."""
     signals_of_a_worker()
     die_with_parent()
@@ -362,7 +365,8 @@ def _work(folder: str, process: int, n_processes: int, job: Any, parent: int) ->
         plan, inputs, options, observers = job
         recorder = FlightRecorder(record_path(folder, process))
         worker = Worker(
-            plan, process, post, inputs, options, observers, None, root, recorder
+            *(plan, process, post, inputs, options, observers, None, root, recorder),
+            life=life,
         )
         worker.run()
     except Stop as stop:

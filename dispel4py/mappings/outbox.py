@@ -15,8 +15,9 @@ from threading import RLock
 from typing import Any, Protocol
 
 from dispel4py.clock import Clock
+from dispel4py.lineage import COLLECTOR, Key
 from dispel4py.mappings.channel import Channel, Post
-from dispel4py.mappings.wire import ACK, BATCH, COLLECTOR, SETTLED, Key, unpack
+from dispel4py.mappings.wire import ACK, BATCH, SETTLED, unpack
 from dispel4py.message import Frame
 
 #: Seconds between two looks at the unfinished batches: an item leaves within two of
@@ -54,6 +55,8 @@ class Outbox:
         place of a killed worker.
     first_serial : int
         The number before that of the first batch of each channel.
+    first_number : int
+        The number of the first item of each channel.
     collect : callable, optional
         Takes in batches of results, where they are gathered: in whichever thread, with
         the lock held.
@@ -66,10 +69,12 @@ class Outbox:
         worker: Waiter,
         keeps_frames: bool = False,
         first_serial: int = 0,
+        first_number: int = 0,
         collect: Callable[[Frame, tuple[Any, ...]], None] | None = None,
     ) -> None:
         self.post, self.lock = post, RLock()
         self.keeps_frames, self.first_serial = keeps_frames, first_serial
+        self.first_number = first_number
         self.serve, self.tell_progress = worker.serve, worker.tell_progress
         self.channels: dict[Key, Channel] = {}
         self._ticker = clock.ticker(self._look, LINGER_SECONDS)

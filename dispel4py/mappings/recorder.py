@@ -169,7 +169,7 @@ def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failu
 def _item_of(
     content: bytes, number: int, plan: Plan, index: int
 ) -> tuple[str | None, str]:
-    _, key, _, values, flags = unpack(content)
+    _, key, _, values, flags, *_ = unpack(content)
     item = describe(unpack_items(values, flags, ())[number])
     route = plan.routes[key.route]
     if index in route.destinations:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from dispel4py.grouping import ALL, GLOBAL, SHUFFLE, Grouping
-from dispel4py.instance import Deliver
-from dispel4py.mappings.channel import Channel
 from dispel4py.message import private_copy
 from dispel4py.plan import InstanceSpec
 from dispel4py.router import Router
+from dispel4py.watch import Deliver
 
 
 class Attendant(Protocol):
@@ -22,6 +21,16 @@ class Attendant(Protocol):
 
     def serve(self, depth: int) -> None:
         """Work on an item deeper in the graph than ``depth``, or wait for a frame."""
+
+
+class Way(Protocol):
+    """The part of a channel that a `Shuffle` uses."""
+
+    def ready(self) -> bool:
+        """Return whether an item can be put without waiting."""
+
+    def put(self, item: Any) -> None:
+        """Send an item."""
 
 
 class Shuffle:
@@ -36,7 +45,7 @@ class Shuffle:
         Gives the order of the round.
     targets : sequence of callable
         One for each instance that may get the item.
-    channels : sequence of Channel or None
+    channels : sequence of Way or None
         Their channels; None for the instance of this process.
     worker : Attendant
     depth : int
@@ -47,7 +56,7 @@ class Shuffle:
         self,
         router: Router,
         targets: Sequence[Deliver],
-        channels: Sequence[Channel | None],
+        channels: Sequence[Way | None],
         worker: Attendant,
         depth: int,
     ) -> None:
@@ -80,7 +89,7 @@ class Shuffle:
 def dealing(
     grouping: Grouping,
     targets: Sequence[Deliver],
-    channels: Sequence[Channel | None],
+    channels: Sequence[Way | None],
     source: InstanceSpec,
     worker: Attendant,
 ) -> Deliver:
@@ -92,7 +101,7 @@ def dealing(
         Grouping of the input that the items go to.
     targets : sequence of callable
         One for each instance that may get the item.
-    channels : sequence of Channel or None
+    channels : sequence of Way or None
         Their channels; None for an instance of this process.
     source : InstanceSpec
         Instance that the items come from.

@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from dispel4py.lineage import Key
 from dispel4py.message import decode
-
-
-class Key(NamedTuple):
-    """Names a channel: from an instance, along a route, to an instance.
-
-    The source `INPUTS` is what the run was given for a PE, whose index is the route. A
-    negative route is an output that leads nowhere (``-1 - port number``); it goes to
-    the collector, whose instance is `COLLECTOR`.
-    """
-
-    source: int
-    route: int
-    destination: int
-
-
-COLLECTOR = -1
-INPUTS = -2
 
 # What the first element of a frame's head says.
 BATCH, ACK, END, PROGRESS, DONE, FAILED, GIVEN_UP, RESTARTED, SETTLED = range(9)

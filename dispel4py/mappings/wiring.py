@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from dispel4py.instance import Deliver, Instance
-from dispel4py.mappings.channel import Channel
+from dispel4py.instance import Instance
+from dispel4py.lineage import COLLECTOR, PROCESS, Key
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.outbox import Outbox
-from dispel4py.mappings.routing import Attendant, copying, dealing
-from dispel4py.mappings.wire import COLLECTOR, Key
+from dispel4py.mappings.routing import Attendant, Way, copying, dealing
 from dispel4py.plan import InstanceSpec, Plan, Route
+from dispel4py.watch import Deliver, counting
 
 
 class Host(Attendant, Protocol):
@@ -51,10 +51,12 @@ class Wiring:
         spec = instance.spec
         outputs: dict[str, list[Deliver]] = {}
         for port in self._plan.unconnected_outputs(spec.pe_index):
-            outputs[port] = [self._to_collector(spec, port)]
+            outputs[port] = [self._to_collector(instance, port)]
         for route in self._plan.routes:
             if route.source_pe == spec.pe_index:
-                outputs.setdefault(route.output, []).append(self._along(route, spec))
+                outputs.setdefault(route.output, []).append(
+                    self._along(route, instance)
+                )
             if route.destination_pe == spec.pe_index:
                 instance.awaited |= {
                     Key(feeder, route.index, spec.index)
@@ -82,31 +84,60 @@ class Wiring:
         at = self._plan.instances
         return [s for s in route.sources if at[s].process == spec.process]
 
-    def _to_collector(self, spec: InstanceSpec, port: str) -> Deliver:
+    def _to_collector(self, instance: Instance, port: str) -> Deliver:
+        spec = instance.spec
         number = list(self._plan.pes[spec.pe_index].outputconnections).index(port)
-        if self._collector is not None:
-            return self._collector.sink(spec.pe_id, port)
         key = Key(spec.index, -1 - number, COLLECTOR)
-        return self._outbox.channel(key, self._worker.root, spec.depth).put
+        if self._collector is not None:
+            deliver = self._collector.sink(spec.pe_id, port)
+        else:
+            deliver = self._outbox.channel(key, self._worker.root, spec.depth).put
+        if instance.watch is not None:
+            deliver = counting(deliver, instance.watch.output(port, key))
+        return deliver
 
-    def _along(self, route: Route, spec: InstanceSpec) -> Deliver:
-        """Return the function that sends an item along ``route`` from ``spec``."""
-        at = self._plan.instances
+    def _along(self, route: Route, instance: Instance) -> Deliver:
+        """Return the function that sends an item along a route from an instance."""
+        at, spec = self._plan.instances, instance.spec
         targets: list[Deliver] = []
-        channels: list[Channel | None] = []
+        channels: list[Way | None] = []
         for index in route.destinations:
+            key = Key(spec.index, route.index, index)
             if at[index].process == self._worker.process:
-                targets.append(self._local(index, route.input))
+                targets.append(self._local(instance, route, key))
                 channels.append(None)
             elif not route.stays_local:
-                key = Key(spec.index, route.index, index)
-                channel = self._outbox.channel(key, at[index].process, spec.depth)
-                targets.append(channel.put)
-                channels.append(channel)
+                way: Way = self._outbox.channel(key, at[index].process, spec.depth)
+                if instance.watch is not None:
+                    way = Counted(way, instance.watch.output(route.output, key))
+                targets.append(way.put)
+                channels.append(way)
         return dealing(route.grouping, targets, channels, spec, self._worker)
 
-    def _local(self, index: int, port: str) -> Deliver:
-        invoke = self._instances[index].inputs[port]
-        return (
-            invoke if self._recorder is None else self._recorder.around(index, invoke)
-        )
+    def _local(self, sender: Instance, route: Route, key: Key) -> Deliver:
+        """Return the function that gives an item to an instance of this process."""
+        receiver = self._instances[key.destination]
+        invoke = receiver.inputs[route.input]
+        if sender.watch is not None and receiver.watch is not None:
+            counter = sender.watch.output(route.output, key)
+            invoke = receiver.watch.watched(invoke, PROCESS, route.input, key, counter)
+        if self._recorder is None:
+            return invoke
+        around: Deliver = self._recorder.around(key.destination, invoke)
+        return around
+
+
+class Counted:
+    """A channel whose items are counted.
+
+    Parameters
+    ----------
+    channel : Way
+        The channel.
+    counter : list of int and int
+        The list and its cell that counts.
+    """
+
+    def __init__(self, channel: Way, counter: tuple[list[int], int]) -> None:
+        self.ready = channel.ready
+        self.put = counting(channel.put, counter)

@@ -24,6 +24,7 @@ from dispel4py.clock import SYSTEM_CLOCK, Clock
 from dispel4py.dead_letters import packed
 from dispel4py.failure import Failure
 from dispel4py.instance import Instance
+from dispel4py.lineage import COLLECTOR, INPUTS, LIFE, Key
 from dispel4py.mappings.base import SourceInputs
 from dispel4py.mappings.channel import Post, bytes_by_edge, keep_order
 from dispel4py.mappings.collector import Collector
@@ -36,22 +37,20 @@ from dispel4py.mappings.sources import Sources, SourceTurn
 from dispel4py.mappings.wire import (
     ACK,
     BATCH,
-    COLLECTOR,
     DONE,
     END,
     GIVEN_UP,
-    INPUTS,
     PROGRESS,
     RESTARTED,
-    Key,
     pack,
     unpack_items,
 )
 from dispel4py.mappings.wiring import Wiring
 from dispel4py.message import Frame
 from dispel4py.observe import Observers
-from dispel4py.plan import Plan
+from dispel4py.plan import InstanceSpec, Plan
 from dispel4py.result import InstanceReport, ProcessReport
+from dispel4py.watch import Watch
 
 PROGRESS_SECONDS = 0.2
 _IDLE_SECONDS = 1.0
@@ -83,6 +82,8 @@ class Worker:
         Notes what is being worked on.
     clock : Clock
         The time.
+    life : int
+        How often this process was started before.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Worker:
         root: int,
         recorder: Any = None,
         clock: Clock = SYSTEM_CLOCK,
+        life: int = 0,
     ) -> None:
         self.plan, self.process, self.clock = plan, process, clock
         post = _Alone(process, clock) if post is None else post
@@ -118,6 +120,7 @@ class Worker:
             self,
             options.keeps_frames,
             first_serial,
+            life * LIFE,
             collector.take_in if collector is not None and gathers else None,
         )
         self._channels = self._outbox.channels
@@ -131,6 +134,7 @@ class Worker:
                 spec,
                 options.policy,
                 observers,
+                self._watch(spec, observers, life),
                 self._give_up,
                 self._timer,
             )
@@ -149,6 +153,12 @@ class Worker:
         self._sources = Sources()
         self._fed: dict[int, Fed] = {}
         self._add_sources(inputs)
+
+    def _watch(
+        self, spec: InstanceSpec, observers: Observers, life: int
+    ) -> Watch | None:
+        tell = observers.listener("called")
+        return None if tell is None else Watch(spec, tell, self.clock.time, life)
 
     def _add_sources(self, inputs: SourceInputs) -> None:
         for index, given in sorted(inputs.items()):
@@ -303,9 +313,9 @@ class Worker:
             self._ended(instance, key)
             return
         began = self.clock.now()
-        serial, values, flags = content
+        serial, values, flags, *first = content
         items = unpack_items(values, flags, frame.buffers)
-        invoke_all = instance.batches[self.plan.routes[key.route].input]
+        invoke_all = instance.batch(self.plan.routes[key.route].input, key, *first)
         if instance.finished:  # it was given again, by a sender that had to be sure
             invoke_all = _ignore
         if self.recorder is None:
@@ -340,10 +350,10 @@ class Worker:
         if self.recorder is not None:
             self.recorder.source(instance.spec.index, inputs)
         if not instance.spec.depth:
-            instance.source(inputs)
+            instance.give(None, inputs)
         else:
             for port, item in inputs.items():
-                instance.inputs[port](item)
+                instance.give(port, item)
         if self.clock.now() - began > 1e-3:
             self._outbox.flush()
 

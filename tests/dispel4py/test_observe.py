@@ -7,6 +7,7 @@ import pytest
 
 from dispel4py.base import ConsumerPE, IterativePE, ProducerPE
 from dispel4py.errors import RunError
+from dispel4py.lineage import PROCESS
 from dispel4py.mappings import worker
 from dispel4py.observe import Observer, Observers
 from dispel4py.run import run
@@ -45,9 +46,10 @@ class Everything(Observer):
     def worker_started(self, plan, process):
         self.seen.append(("worker started", process))
 
-    def invoked(self, instance, port, item, seconds):
-        assert seconds >= 0.0
-        self.seen.append(("invoked", instance.pe_id, port, item))
+    def called(self, call):
+        assert call.ended >= call.began
+        if call.phase == PROCESS:
+            self.seen.append(("called", call.instance.pe_id, call.port, call.item))
 
     def emitted(self, instance, port, item):
         self.seen.append(("emitted", instance.pe_id, port, item))
@@ -69,8 +71,8 @@ def test_a_run_is_seen_whole():
     assert watch.seen[-1] == ("finished", 1)
     assert ("failed", "Reciprocal1") in watch.seen
     assert ("worker finished", 0) in watch.seen
-    assert ("invoked", "Numbers0", None, {}) in watch.seen
-    assert ("invoked", "Reciprocal1", "input", 2) in watch.seen
+    assert ("called", "Numbers0", None, {}) in watch.seen
+    assert ("called", "Reciprocal1", "input", 2) in watch.seen
     assert ("emitted", "Reciprocal1", "output", 0.5) in watch.seen
     n_emitted = sum(event[0] == "emitted" for event in watch.seen)
     assert n_emitted == 5 + 4
@@ -85,8 +87,9 @@ class Files(Observer):
     def worker_started(self, plan, process):
         (Path(self.folder) / f"process-{process}").touch()
 
-    def invoked(self, instance, port, item, seconds):
-        (Path(self.folder) / f"{instance.pe_id}-{item}").touch()
+    def called(self, call):
+        if call.phase == PROCESS:
+            (Path(self.folder) / f"{call.instance.pe_id}-{call.item}").touch()
 
 
 @pytest.mark.parametrize("start_method", ["fork", "spawn"])
@@ -111,23 +114,41 @@ def test_an_observer_that_fails_is_dropped(mapping, caplog):
     class Broken(Observer):
         n_calls = 0
 
-        def started(self, plan):
-            raise ValueError("no terminal")
-
         def failed(self, failure):
             self.n_calls += 1
             raise ValueError("cannot draw")
 
-        def invoked(self, instance, port, item, seconds):
+    class Miscounts(Observer):
+        def called(self, call):
             raise ValueError("cannot count")
 
     watch = Broken()
     with caplog.at_level(logging.CRITICAL):
         result = run(
-            graph(), mapping=mapping, processes=2, on_error="skip", observers=[watch]
+            *(graph(), None, mapping, 2),
+            on_error="skip",
+            observers=[watch, Miscounts()],
         )
     assert sorted(result.output("Reciprocal1")) == [0.25, 1 / 3, 0.5, 1.0]
     assert watch.n_calls == 1
+
+
+def test_an_observer_that_fails_is_reported_once_and_switched_off(caplog):
+    class Broken(Observer):
+        n_calls = 0
+
+        def started(self, plan):
+            raise ValueError("no terminal")
+
+        def called(self, call):
+            self.n_calls += 1
+
+    broken, other = Broken(), Everything()
+    run(graph(), on_error="skip", observers=[broken, other])
+    assert broken.n_calls == 0
+    assert [record.message for record in caplog.records] != []
+    assert sum("switched off" in record.message for record in caplog.records) == 1
+    assert ("called", "Reciprocal1", "input", 2) in other.seen
 
 
 @pytest.mark.parametrize("mapping", ["simple", "multi"])
@@ -170,8 +191,8 @@ def test_progress_is_told_within_a_call_that_gives_many_items(mapping, n, monkey
 
 
 def test_what_nobody_listens_to_costs_nothing():
-    assert Observers([Observer()]).listener("invoked") is None
-    assert Observers([Everything()]).listener("invoked") is not None
+    assert Observers([Observer()]).listener("called") is None
+    assert Observers([Everything()]).listener("called") is not None
     assert Observers([Observer()]).at_worker().members == []
 
 

@@ -7,11 +7,12 @@ from threading import RLock
 from typing import Any
 
 from dispel4py.grouping import Grouping
+from dispel4py.lineage import Key
 from dispel4py.mappings import channel as module
 from dispel4py.mappings.channel import SLOW_WINDOW, WINDOW, Channel
 from dispel4py.mappings.custody import Custody
 from dispel4py.mappings.routing import Shuffle
-from dispel4py.mappings.wire import SETTLED, Key
+from dispel4py.mappings.wire import SETTLED
 from dispel4py.router import Router
 
 
@@ -33,7 +34,7 @@ class Post:
 class Worker:
     """Answers a batch whenever a channel waits: the oldest, or that of one channel."""
 
-    keeps_frames, first_serial = False, 0
+    keeps_frames, first_serial, first_number = False, 0, 0
     n_told = 0
 
     def __init__(self, seconds_of: Any = lambda item: 0.0) -> None:

@@ -14,9 +14,10 @@ import pytest
 import slow_streams
 from programs import HERE, environment, require_mpi
 
+from dispel4py.lineage import Key
 from dispel4py.mappings.channel import Channel
 from dispel4py.mappings.outbox import LINGER_SECONDS
-from dispel4py.mappings.wire import Key, unpack_items
+from dispel4py.mappings.wire import unpack_items
 from dispel4py.testing import Simulation, simulate
 
 #: At first the last items came up to 1.5 s late; a busy machine takes a part of it.
@@ -107,7 +108,7 @@ class Post:
 
 
 class Owner:
-    keeps_frames, first_serial = False, 0
+    keeps_frames, first_serial, first_number = False, 0, 0
 
     def __init__(self) -> None:
         self.post, self.lock = Post(), RLock()

@@ -1,0 +1,206 @@
+"""The record of a call: what a PE received and sent in it, and how it ended.
+
+Items have names. A channel leads from one instance along one edge of the graph to one
+instance, in order, so an item is named by its channel and its number there, counted
+from 0. Sender and receiver count alike, whether the item goes to another process or is
+handed over in a function call; nothing is sent for it. So what one call received is
+found among what another call sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from dispel4py.failure import Failure
+from dispel4py.plan import InstanceSpec, Plan
+
+__all__ = [
+    "COLLECTOR",
+    "DONE",
+    "FAILED",
+    "INPUTS",
+    "INTERRUPTED",
+    "LIFE",
+    "POSTPROCESS",
+    "PREPROCESS",
+    "PROCESS",
+    "SKIPPED",
+    "Call",
+    "Ends",
+    "Items",
+    "Key",
+    "ends_of",
+]
+
+PREPROCESS, PROCESS, POSTPROCESS = "preprocess", "process", "postprocess"
+#: How a call ends: well; with the failure that ends the run; with a failure after which
+#: the item is skipped; by something else, as the failure of a PE that it called.
+DONE, FAILED, SKIPPED, INTERRUPTED = "done", "failed", "skipped", "interrupted"
+
+#: In place of an instance: the receiver of results, and the sender of inputs.
+COLLECTOR, INPUTS = -1, -2
+
+#: A worker that is started again counts the items that it sends from a multiple of
+#: this number on, so that they are not taken for those of the killed worker.
+LIFE = 1 << 40
+
+
+class Key(NamedTuple):
+    """Names a channel: from an instance, along a route, to an instance.
+
+    The source `INPUTS` is what the run was given for a PE, whose index is the route. A
+    negative route is an output that leads nowhere (``-1 - port number``); it goes to
+    the collector, whose instance is `COLLECTOR`.
+    """
+
+    source: int
+    route: int
+    destination: int
+
+
+class Items(NamedTuple):
+    """Items of one channel that follow one another.
+
+    Attributes
+    ----------
+    port : str or None
+        The input or output of the PE whose call it is; None for inputs of a source.
+    channel : Key
+    first : int
+        The number of the first item.
+    n : int
+        How many items.
+    """
+
+    port: str | None
+    channel: Key
+    first: int
+    n: int
+
+    @property
+    def names(self) -> list[tuple[Key, int]]:
+        """The names of the items: channel and number."""
+        return [(self.channel, self.first + k) for k in range(self.n)]
+
+
+class Ending(NamedTuple):
+    """How a call ended: see `Call`."""
+
+    outcome: str = DONE
+    attempts: int = 1
+    failure: Failure | None = None
+
+
+class Site(NamedTuple):
+    """What all calls of one kind have in common: see `Call`."""
+
+    instance: InstanceSpec
+    phase: str
+    port: str | None
+    channel: Key | None
+    outputs: list[tuple[str, Key]]
+
+
+class Call(NamedTuple):
+    """One call of a PE.
+
+    Attributes
+    ----------
+    site : Site
+        Instance, phase, input port and channel.
+    number : int
+        The number of the item that was received, in its channel.
+    item : object
+        The item; for a source the dict of its inputs. Do not change it.
+    began, ended : float
+        Seconds since 1970.
+    ending : Ending
+        Outcome, attempts and failure.
+    before, after : tuple of int
+        How many items had been sent by each output channel.
+    """
+
+    site: Site
+    number: int
+    item: Any
+    began: float
+    ended: float
+    ending: Ending
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    @property
+    def instance(self) -> InstanceSpec:
+        """The instance that was called."""
+        return self.site.instance
+
+    @property
+    def phase(self) -> str:
+        """The method: ``preprocess``, ``process`` or ``postprocess``."""
+        return self.site.phase
+
+    @property
+    def port(self) -> str | None:
+        """The input by which the item came; None for a source."""
+        return self.site.port
+
+    @property
+    def outcome(self) -> str:
+        """How it ended: `DONE`, `FAILED`, `SKIPPED` or `INTERRUPTED`."""
+        return self.ending.outcome
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried: 1 more than it was tried again."""
+        return self.ending.attempts
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it failed; None if it did not."""
+        return self.ending.failure
+
+    @property
+    def received(self) -> Items | None:
+        """The item that was received; None for preprocess and postprocess."""
+        if self.site.channel is None:
+            return None
+        return Items(self.site.port, self.site.channel, self.number, 1)
+
+    @property
+    def sent(self) -> tuple[Items, ...]:
+        """The items that were sent, by output channel."""
+        pairs = zip(self.site.outputs, self.before, self.after, strict=False)
+        return tuple(
+            Items(port, channel, first, end - first)
+            for (port, channel), first, end in pairs
+            if end > first
+        )
+
+
+class Ends(NamedTuple):
+    """Both ends of a channel: PE, instance and port; None where nothing is."""
+
+    source: InstanceSpec | None
+    output: str | None
+    destination: InstanceSpec | None
+    input: str | None
+
+
+def ends_of(plan: Plan, channel: Key) -> Ends:
+    """Return which instances and ports a channel connects.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan of the run.
+    channel : Key
+        Its name.
+    """
+    if channel.source == INPUTS:
+        return Ends(None, None, plan.instances[channel.destination], None)
+    source = plan.instances[channel.source]
+    if channel.destination == COLLECTOR:
+        ports = list(plan.pes[source.pe_index].outputconnections)
+        return Ends(source, ports[-1 - channel.route], None, None)
+    route = plan.routes[channel.route]
+    return Ends(source, route.output, plan.instances[channel.destination], route.input)
