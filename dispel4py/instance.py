@@ -26,7 +26,7 @@ from dispel4py.message import NUMBERS, private_copy
 from dispel4py.observe import Observers
 from dispel4py.plan import InstanceSpec
 from dispel4py.policy import RETRY, STOP, Policy
-from dispel4py.watch import BatchInvoker, Deliver, Watch, one_by_one
+from dispel4py.watch import BatchInvoker, Counter, Deliver, Watch, one_by_one
 
 
 class Stop(BaseException):
@@ -93,6 +93,7 @@ class Instance:
         self._source = self._invoker(None)
         #: The number of the next inputs that are given from outside.
         self._n_given = [0]
+        self._given: dict[str | None, Deliver] = {}
 
     @property
     def n_out(self) -> int:
@@ -139,11 +140,14 @@ class Instance:
         item : object
             The item, or all inputs of a source.
         """
-        invoke = self._source if port is None else self.inputs[port]
-        if self.watch is not None:
-            key = Key(INPUTS, self.spec.pe_index, self.spec.index)
-            invoke = self.watch.watched(invoke, PROCESS, port, key, (self._n_given, 0))
-        invoke(item)
+        if port not in self._given:
+            invoke = self._source if port is None else self.inputs[port]
+            if self.watch is not None:
+                key = Key(INPUTS, self.spec.pe_index, self.spec.index)
+                counter = Counter(self._n_given, 0)
+                invoke = self.watch.watched(invoke, PROCESS, port, key, counter)
+            self._given[port] = invoke
+        self._given[port](item)
 
     def batch(self, port: str, channel: Key, first: int | None = None) -> BatchInvoker:
         """Return the function for a batch of items of one channel.
@@ -363,6 +367,8 @@ class Instance:
         if len(delivers) == 1 and listener is None and self.policy.kind != RETRY:
             (only,) = delivers
             counting = getattr(only, "__self__", None)
+            if self.watch is not None:
+                counting = self.watch.counter_of(only)
             if hasattr(counting, "n_put"):  # it counts itself
                 self._counting.append(counting)
                 return only

@@ -23,6 +23,10 @@ _log = logging.getLogger(__name__)
 WORKER_HOOKS = ("worker_started", "called", "emitted", "worker_finished")
 
 
+#: A list of one callable.
+Listener = list[Callable[[Any], None]]
+
+
 class Count(NamedTuple):
     """How far a PE has come: items in and out, waiting for it, given up."""
 
@@ -89,6 +93,33 @@ class Observers:
 
         return tell_all
 
+    def listener_in_cell(self, event: str) -> Listener | None:
+        """Return what `listener` does, as a cell that may change its content.
+
+        The content may raise: its caller then calls `switch_off`. For a call per item
+        this is quicker than a function that catches the error.
+        """
+        hooks = [o for o in self.members if _defines(o, event)]
+        if len(hooks) == 1:
+            return [getattr(hooks[0], event)]
+        together = self.listener(event)
+        return None if together is None else [together]
+
+    def switch_off(self, listener: Listener) -> None:
+        """Report the error in hand; let a cell of `listener_in_cell` do nothing.
+
+        Parameters
+        ----------
+        listener : list of callable
+            The cell, of which the only observer has failed.
+        """
+        owner = getattr(listener[0], "__self__", None)
+        for number, observer in enumerate(self.members):
+            if observer is owner:
+                self._has_failed[number] = True
+        _log.exception("observer %r failed and is switched off", listener[0])
+        listener[0] = _do_nothing
+
     def tell(self, event: str, *args: Any) -> None:
         """Call everyone who listens to an event.
 
@@ -116,6 +147,10 @@ class Observers:
                     _log.exception("observer %r failed and is switched off", hook)
 
         return tell
+
+
+def _do_nothing(event: Any) -> None:
+    """See an event after the observer was switched off."""
 
 
 def _defines(observer: Any, event: str) -> bool:

@@ -19,6 +19,7 @@ from dispel4py.lineage import (
     Key,
     Site,
 )
+from dispel4py.observe import Listener
 from dispel4py.plan import InstanceSpec
 
 Deliver = Callable[[Any], None]
@@ -28,6 +29,27 @@ BatchInvoker = Callable[[list[Any], Any, int], None]
 _DONE = Ending()
 
 
+class Counter:
+    """Counts the items of one channel.
+
+    Parameters
+    ----------
+    counts : list of int
+        Has a cell for each channel.
+    cell : int
+        The cell with the number of the next item.
+    """
+
+    def __init__(self, counts: list[int], cell: int) -> None:
+        self.counts, self.cell = counts, cell
+        self._first = counts[cell]
+
+    @property
+    def n_put(self) -> int:
+        """Number of items that were counted."""
+        return self.counts[self.cell] - self._first
+
+
 class Watch:
     """Counts what one instance sends, and tells of its calls.
 
@@ -35,8 +57,10 @@ class Watch:
     ----------
     spec : InstanceSpec
         The instance.
-    tell : callable
-        Gets each `Call` when it has ended.
+    listener : list of callable
+        Its content gets each `Call` when it has ended; one for all of a process.
+    switch_off : callable
+        Is called with the listener if it has failed.
     time : callable
         Returns the time in seconds since 1970.
     life : int
@@ -46,20 +70,23 @@ class Watch:
     def __init__(
         self,
         spec: InstanceSpec,
-        tell: Callable[[Call], None],
+        listener: Listener,
+        switch_off: Callable[[Listener], None],
         time: Callable[[], float],
         life: int = 0,
     ) -> None:
-        self._spec, self._tell, self._time = spec, tell, time
+        self._spec, self._time = spec, time
+        self._listener, self._switch_off = listener, switch_off
         self._first = life * LIFE
         self._outputs: list[tuple[str, Key]] = []
         self._sent: list[int] = []
         self._before: tuple[int, ...] = ()
+        self._counters: dict[Deliver, Counter] = {}
         self._arriving: dict[Key, tuple[BatchInvoker, list[int]]] = {}
         #: How the call in hand ended, if not well at the first attempt.
         self.ending: Ending | None = None
 
-    def output(self, port: str, channel: Key) -> tuple[list[int], int]:
+    def output(self, port: str, channel: Key) -> Counter:
         """Add an output channel.
 
         Parameters
@@ -68,16 +95,28 @@ class Watch:
             The output.
         channel : Key
             Where its items go.
-
-        Returns
-        -------
-        counts, cell : list of int, int
-            Whoever delivers an item adds 1 to this cell of the list.
         """
         self._outputs.append((port, channel))
         self._sent.append(self._first)
         self._before = tuple(self._sent)
-        return self._sent, len(self._sent) - 1
+        return Counter(self._sent, len(self._sent) - 1)
+
+    def counts_by(self, deliver: Deliver, counter: Counter) -> Deliver:
+        """Note that a function counts what it delivers; return the function.
+
+        Parameters
+        ----------
+        deliver : callable
+            Sends an item.
+        counter : Counter
+            What it counts by.
+        """
+        self._counters[deliver] = counter
+        return deliver
+
+    def counter_of(self, deliver: Deliver) -> Counter | None:
+        """Return the counter of a function, if it counts what it delivers."""
+        return self._counters.get(deliver)
 
     def watched(
         self,
@@ -85,7 +124,7 @@ class Watch:
         phase: str,
         port: str | None = None,
         channel: Key | None = None,
-        counter: tuple[list[int], int] | None = None,
+        counter: Counter | None = None,
     ) -> Deliver:
         """Wrap the calls for the items of one channel.
 
@@ -99,12 +138,18 @@ class Watch:
             The input; None for a source.
         channel : Key, optional
             The channel that the items come by, if they do.
-        counter : list of int and int, optional
-            The list and its cell that has the number of the next item.
+        counter : Counter, optional
+            Gives the numbers of the items.
         """
         site = Site(self._spec, phase, port, channel, self._outputs)
-        tell, time, sent, new = self._tell, self._time, self._sent, tuple.__new__
-        counts, cell = counter or ([0], 0)
+        listener, time, sent, new = (
+            self._listener,
+            self._time,
+            self._sent,
+            tuple.__new__,
+        )
+        counter = counter or Counter([0], 0)
+        counts, cell = counter.counts, counter.cell
 
         def call(item: Any) -> None:
             number = counts[cell]
@@ -124,7 +169,12 @@ class Watch:
             else:
                 self.ending = None
             # as Call(...) does it, in half the time
-            tell(new(Call, (site, number, item, began, ended, ending, before, after)))
+            try:
+                listener[0](
+                    new(Call, (site, number, item, began, ended, ending, before, after))
+                )
+            except Exception:  # noqa: BLE001 - an observer may fail alone
+                self._switch_off(listener)
 
         return call
 
@@ -146,7 +196,8 @@ class Watch:
         """
         if channel not in self._arriving:
             counts = [0]
-            call = self.watched(invoke, PROCESS, port, channel, (counts, 0))
+            counter = Counter(counts, 0)
+            call = self.watched(invoke, PROCESS, port, channel, counter)
             self._arriving[channel] = one_by_one(call), counts
         invoke_all, counts = self._arriving[channel]
         if first is not None:
@@ -162,20 +213,24 @@ class Watch:
         before, self._before = self._before, tuple(self._sent)
         self.ending = None
         ended = self._time()
-        self._tell(Call(site, number, item, began, ended, ending, before, self._before))
+        call = Call(site, number, item, began, ended, ending, before, self._before)
+        try:
+            self._listener[0](call)
+        except Exception:  # noqa: BLE001 - an observer may fail alone
+            self._switch_off(self._listener)
 
 
-def counting(deliver: Deliver, counter: tuple[list[int], int]) -> Deliver:
+def counting(deliver: Deliver, counter: Counter) -> Deliver:
     """Wrap the delivery of items so that those delivered are counted.
 
     Parameters
     ----------
     deliver : callable
         Sends an item.
-    counter : list of int and int
-        The list and its cell that counts.
+    counter : Counter
+        What counts them.
     """
-    counts, cell = counter
+    counts, cell = counter.counts, counter.cell
 
     def deliver_and_count(item: Any) -> None:
         deliver(item)

@@ -10,7 +10,7 @@ from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.outbox import Outbox
 from dispel4py.mappings.routing import Attendant, Way, copying, dealing
 from dispel4py.plan import InstanceSpec, Plan, Route
-from dispel4py.watch import Deliver, counting
+from dispel4py.watch import Counter, Deliver, counting
 
 
 class Host(Attendant, Protocol):
@@ -93,7 +93,8 @@ class Wiring:
         else:
             deliver = self._outbox.channel(key, self._worker.root, spec.depth).put
         if instance.watch is not None:
-            deliver = counting(deliver, instance.watch.output(port, key))
+            counter = instance.watch.output(port, key)
+            deliver = instance.watch.counts_by(counting(deliver, counter), counter)
         return deliver
 
     def _along(self, route: Route, instance: Instance) -> Deliver:
@@ -109,7 +110,9 @@ class Wiring:
             elif not route.stays_local:
                 way: Way = self._outbox.channel(key, at[index].process, spec.depth)
                 if instance.watch is not None:
-                    way = Counted(way, instance.watch.output(route.output, key))
+                    counter = instance.watch.output(route.output, key)
+                    way = Counted(way, counter)
+                    instance.watch.counts_by(way.put, counter)
                 targets.append(way.put)
                 channels.append(way)
         return dealing(route.grouping, targets, channels, spec, self._worker)
@@ -121,6 +124,7 @@ class Wiring:
         if sender.watch is not None and receiver.watch is not None:
             counter = sender.watch.output(route.output, key)
             invoke = receiver.watch.watched(invoke, PROCESS, route.input, key, counter)
+            sender.watch.counts_by(invoke, counter)
         if self._recorder is None:
             return invoke
         around: Deliver = self._recorder.around(key.destination, invoke)
@@ -134,10 +138,10 @@ class Counted:
     ----------
     channel : Way
         The channel.
-    counter : list of int and int
-        The list and its cell that counts.
+    counter : Counter
+        What counts them.
     """
 
-    def __init__(self, channel: Way, counter: tuple[list[int], int]) -> None:
+    def __init__(self, channel: Way, counter: Counter) -> None:
         self.ready = channel.ready
         self.put = counting(channel.put, counter)

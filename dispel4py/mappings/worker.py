@@ -105,6 +105,7 @@ class Worker:
         self.post: Post = post
         self.collector, self.root, self.recorder = collector, root, recorder
         self._observers = observers
+        self._listener = observers.listener_in_cell("called")
         self._timer = CallTimer(
             options.measure,
             options.item_timeout_s,
@@ -157,8 +158,10 @@ class Worker:
     def _watch(
         self, spec: InstanceSpec, observers: Observers, life: int
     ) -> Watch | None:
-        tell = observers.listener("called")
-        return None if tell is None else Watch(spec, tell, self.clock.time, life)
+        if self._listener is None:
+            return None
+        switch_off = observers.switch_off
+        return Watch(spec, self._listener, switch_off, self.clock.time, life)
 
     def _add_sources(self, inputs: SourceInputs) -> None:
         for index, given in sorted(inputs.items()):
