@@ -13,10 +13,12 @@ this list, with the lock held.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from threading import RLock
 from typing import Any, Protocol
 
+from dispel4py.clock import Clock
 from dispel4py.lineage import COLLECTOR, Key
 from dispel4py.mappings.wire import BATCH, END, pack
 from dispel4py.message import ATOMS, NUMBERS, Frame, encode
@@ -34,6 +36,9 @@ MEMORY_ITEMS = 2000
 #: At most so many items and (about) so many bytes per batch.
 BATCH_ITEMS = 1024
 BATCH_BYTES = 256 * 1024
+#: Seconds within which a batch must be filled for the next ones to be larger: of a slow
+#: stream each item is sent at once, alone.
+FILL_SECONDS = 0.025
 
 
 class Post(Protocol):
@@ -76,6 +81,7 @@ class Owner(Protocol):
     keeps_frames: bool
     first_serial: int
     first_number: int
+    clock: Clock
 
     def serve(self, depth: int) -> None:
         """Work on something deeper than ``depth``, or wait for a frame."""
@@ -119,6 +125,7 @@ class Channel:
         self._keeps_frames: bool = owner.keeps_frames
         self._kept: dict[int, Frame] = {}
         self._serial: int = owner.first_serial
+        self._now, self._sent_at = owner.clock.now, -math.inf
         self._has_ended = self._is_over = False
         self._is_full = False
         self._n_answered = 0
@@ -248,6 +255,16 @@ class Channel:
                 self._send()
             return not self._entries
 
+    def send_old(self) -> bool:
+        """Do what `send_if_room` does for a batch that has waited: it was too large."""
+        with self._lock:
+            n = len(self._entries)
+            if n and len(self._unanswered) < WINDOW:
+                self._limit = min(self._limit, n)
+                self._send()
+                self._is_full = False
+            return not self._entries
+
     def _send(self) -> None:
         n = len(self._entries)
         values: list[Any] = self._entries[:n]
@@ -255,7 +272,9 @@ class Channel:
         self._serial += 1
         first = self._first_number + self._n_sent
         self._n_sent += n
-        self._is_full = n >= self._limit
+        now = self._now()
+        self._is_full = n >= self._limit and now - self._sent_at < FILL_SECONDS
+        self._sent_at = now
         self._look_at, self._bytes_before = 1, self._bytes
         flags: list[int] | None = None
         buffers: list[Any] = []
@@ -328,7 +347,9 @@ class Channel:
             fitting = int(BATCH_SECONDS / max(mean_s, 1e-9))
             # Nothing is known of items beyond those seen; and a source that did not
             # fill its batches in time gets no larger ones.
-            wanted = 2 * int(self._seen[0]) if self._is_full else self._limit
+            wanted = self._limit
+            if self._is_full:
+                wanted = min(2 * int(self._seen[0]), 4 * self._limit)
             self._limit = max(1, min(fitting, wanted, BATCH_ITEMS))
             self._look_at = min(self._look_at, self._limit)
 

@@ -72,7 +72,7 @@ class Outbox:
         first_number: int = 0,
         collect: Callable[[Frame, tuple[Any, ...]], None] | None = None,
     ) -> None:
-        self.post, self.lock = post, RLock()
+        self.post, self.clock, self.lock = post, clock, RLock()
         self.keeps_frames, self.first_serial = keeps_frames, first_serial
         self.first_number = first_number
         self.serve, self.tell_progress = worker.serve, worker.tell_progress
@@ -205,7 +205,7 @@ class Outbox:
     def _send_old(self) -> None:
         self.post.catch_up()
         old = [self.channels[k] for k, n in self._serials.items() if self._is_old(k, n)]
-        blocked = [channel for channel in old if not channel.send_if_room()]
+        blocked = [channel for channel in old if not channel.send_old()]
         if (blocked or self._collect) and not self._is_receiving:
             # the worker may be in a long call: the room that it would learn of when
             # it looks into its mailbox is needed now
@@ -214,7 +214,7 @@ class Outbox:
                 self._letters.append(letter)
                 letter = self._next()
             for channel in blocked:
-                channel.send_if_room()
+                channel.send_old()
 
     def _is_old(self, key: Key, serial: int) -> bool:
         channel = self.channels[key]

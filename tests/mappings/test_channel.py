@@ -11,6 +11,7 @@ from dispel4py.lineage import Key
 from dispel4py.mappings import channel as module
 from dispel4py.mappings.channel import SLOW_WINDOW, WINDOW, Channel
 from dispel4py.mappings.custody import Custody
+from dispel4py.mappings.memory import Simulation
 from dispel4py.mappings.routing import Shuffle
 from dispel4py.mappings.wire import SETTLED
 from dispel4py.router import Router
@@ -39,6 +40,7 @@ class Worker:
 
     def __init__(self, seconds_of: Any = lambda item: 0.0) -> None:
         self.post, self.channels, self.lock = Post(), {}, RLock()
+        self.clock = Simulation()  # no time passes
         self.seconds_of, self.n_answered = seconds_of, 0
 
     def channel(self, destination: int) -> Channel:
@@ -157,7 +159,7 @@ class Keeper(Worker):
     keeps_frames = True
 
     def answer(self) -> None:
-        _, key, serial, values, _ = self.post.sent[self.n_answered]
+        _, key, serial, values, *_ = self.post.sent[self.n_answered]
         self.n_answered += 1
         self.channels[key].acknowledged(serial, len(values), 0.0, is_settled=False)
 

@@ -45,6 +45,14 @@ def test_an_item_leaves_within_two_intervals(kind, policy):
     assert 2 * LINGER_SECONDS <= 0.025
 
 
+def test_items_of_a_slow_stream_are_sent_at_once():
+    """As soon as the stream has been slow for two items."""
+    late = slow_streams.slow_delays(
+        simulated("writes", Simulation(delay_s=DELAY_S), processes=2)
+    )
+    assert late[2:] == pytest.approx([DELAY_S] * (slow_streams.N_SLOW - 2))
+
+
 def test_partitions_do_not_delay_items():
     simulation = Simulation(delay_s=DELAY_S)
     graph, delay = slow_streams.graph_of("in the middle")
@@ -112,6 +120,7 @@ class Owner:
 
     def __init__(self) -> None:
         self.post, self.lock = Post(), RLock()
+        self.clock = Simulation()
 
     def serve(self, depth: int) -> None:
         """Answer everything."""
