@@ -25,8 +25,8 @@ from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.application.lock import RunLock
 from seismo_pes.application.progress import Progress
 from seismo_pes.correlating.spectra.window_spectra import WindowSpectra
+from seismo_pes.correlating.tiles.blocks import Tiles
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
-from seismo_pes.correlating.tiles.gathering import Tiles
 from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import ChannelSpan

@@ -7,8 +7,8 @@ period. The data pass through `windows`, `spectra`, `pairs` and `tiles`.
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.spectra.window_spectra import Spectra, WindowSpectra
+from seismo_pes.correlating.tiles.blocks import Tiles
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
-from seismo_pes.correlating.tiles.gathering import Tiles
 from seismo_pes.correlating.tiles.streams import (
     Correlate,
     correlate_pair,

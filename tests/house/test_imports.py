@@ -98,7 +98,7 @@ THIRD_PARTY = (
     ("seismo_pes.metadata.deferred", {*SCIENCE, "lxml"}),
     ("seismo_pes.application.progress", {"rich"}),
     ("seismo_pes.application", set()),
-    ("seismo_pes.correlating.tiles.sums", {*SCIENCE, "threadpoolctl"}),
+    ("seismo_pes.correlating.tiles.correlator", {*SCIENCE, "threadpoolctl"}),
     ("seismo_pes", SCIENCE),
     ("xcorr_app", {*SCIENCE, "rich"}),
     ("misfit_app", {*SCIENCE, "rich"}),

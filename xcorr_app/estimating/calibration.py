@@ -16,8 +16,8 @@ from dispel4py.errors import DataError, RunError
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.spectra.window_spectra import Spectra, WindowSpectra
+from seismo_pes.correlating.tiles.blocks import gather
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
-from seismo_pes.correlating.tiles.gathering import gather
 from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.items.tiles import Tile
 from seismo_pes.items.times import NS

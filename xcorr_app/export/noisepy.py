@@ -19,6 +19,7 @@ import numpy as np
 
 from seismo_pes.application.files import new_folder
 from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.times import NS
 from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app.export.target import (
     Progress,
@@ -34,7 +35,6 @@ from xcorr_app.store import Store
 __all__ = ["export_noisepy"]
 
 STACK = "Allstack_linear"
-SECOND_NS = 1_000_000_000
 UNDERSCORES = str.maketrans("-:T", "___")
 
 
@@ -135,13 +135,13 @@ def _time_of_substack_ns(store: Store, stack: Stacked) -> tuple[int, int]:
         length_s = float(length.removesuffix("s"))
     else:
         length_s = lengths_s.get(stack.unit) or float(store.config.get("window_s", 0))
-    return start_ns, start_ns + round(length_s * SECOND_NS)
+    return start_ns, start_ns + round(length_s * NS)
 
 
 def _timespan(start_ns: int, end_ns: int) -> str:
     """Return the name of a time span in NoisePy.
 
-    >>> _timespan(0, 86_400 * SECOND_NS)
+    >>> _timespan(0, 86_400 * NS)
     '1970_01_01_00_00_00T1970_01_02_00_00_00'
     """
     edges = np.array([start_ns, end_ns], "datetime64[ns]").astype("datetime64[s]")
@@ -162,7 +162,7 @@ def _describe(correlation: Correlation) -> dict[str, Any]:
         "lonR": np.float32(correlation.second_place[1]),
         "ngood": int(correlation.n_windows),
         "cc_method": "xcorr",
-        "time": int(correlation.start_ns) / SECOND_NS,
+        "time": int(correlation.start_ns) / NS,
         "substack": False,
         "comp": correlation.components,
     }

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from seismo_pes.items.times import NS
 from seismo_pes.signal.folding import outer_signal_to_noise, peaks
 from xcorr_app.store import Store
 
 __all__ = ["describe", "info_json", "info_text", "pair_rows"]
 
 FIRST_ROWS = 40  # pairs that are listed unless all are asked for
-SECOND_NS = 1_000_000_000
 
 
 def pair_rows(
@@ -89,7 +89,7 @@ def _format_time(time_ns: int) -> str:
     >>> _format_time(1_500_000_000), _format_time(2_000_000_000)
     ('1970-01-01T00:00:01.500000Z', '1970-01-01T00:00:02Z')
     """
-    seconds, fraction_ns = divmod(time_ns, SECOND_NS)
+    seconds, fraction_ns = divmod(time_ns, NS)
     microsecond = fraction_ns // 1000
     time = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microsecond)
     return time.isoformat().replace("+00:00", "Z")

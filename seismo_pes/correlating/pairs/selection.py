@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from dispel4py.errors import ParameterError, suggest
-from seismo_pes.correlating.pairs.reach import Reach
+from seismo_pes.correlating.pairs.geometry import Reach
 from seismo_pes.metadata.stations import split_id
 from seismo_pes.methods import PAIRS
 

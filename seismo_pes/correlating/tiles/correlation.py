@@ -14,10 +14,10 @@ from dispel4py.errors import ParameterError
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.settings import SpectraSettings
-from seismo_pes.correlating.tiles.group_sums import GroupSums
+from seismo_pes.correlating.tiles.correlator import Correlator, Stacks
 from seismo_pes.correlating.tiles.pairs import PairWindows, TilePairs, pair_keys
 from seismo_pes.correlating.tiles.stacks import check_stack
-from seismo_pes.correlating.tiles.sums import Correlator, Stacks
+from seismo_pes.correlating.tiles.substack_sums import GroupSums
 from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.items.skipped import Skipped

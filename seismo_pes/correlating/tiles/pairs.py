@@ -43,7 +43,7 @@ class PairWindows:
         return cls(np.empty((0, 2), np.int32), empty.astype(np.int32), empty, empty)
 
     def chosen(self, rows: np.ndarray | slice) -> PairWindows:
-        """Return some of the rows."""
+        """Return a subset of the rows."""
         return PairWindows(
             self.pairs[rows], self.n_windows[rows], self.first[rows], self.last[rows]
         )
@@ -60,7 +60,7 @@ class TilePairs:
     kept : numpy.ndarray
         Shape (n_a, n_b), bool: pairs whose correlations are kept as they are.
     tensors : InstrumentPairs, optional
-        What is rotated.
+        Pairs of instruments whose components are rotated.
     """
 
     a: np.ndarray
@@ -89,24 +89,24 @@ class TilePairs:
     @cached_property
     def computed(self) -> np.ndarray:
         """Shape (n_a, n_b), bool: the pairs that are kept or rotated."""
-        made = self.kept
+        computed = self.kept
         if self.tensors is not None:
-            made = made.copy()
+            computed = computed.copy()
             which, i, j = np.nonzero(self.tensors.needed)
-            made[self.tensors.a[which, i], self.tensors.b[which, j]] = True
-        return made
+            computed[self.tensors.a[which, i], self.tensors.b[which, j]] = True
+        return computed
 
     def among(self, a: np.ndarray, b: np.ndarray) -> TilePairs:
-        """Return the pairs of those of the channels that are there."""
+        """Return the pairs of a subset of the channels."""
         if np.array_equal(a, self.a) and np.array_equal(b, self.b):
             return self
         at, to = np.searchsorted(self.a, a), np.searchsorted(self.b, b)
         tensors = self.tensors
         if tensors is not None:
-            here, there = _places(at, len(self.a)), _places(to, len(self.b))
+            new_a, new_b = _places(at, len(self.a)), _places(to, len(self.b))
             moved = InstrumentPairs(
-                here[tensors.a],
-                there[tensors.b],
+                new_a[tensors.a],
+                new_b[tensors.b],
                 tensors.rotated,
                 tensors.wanted,
                 tensors.matrices,
@@ -115,10 +115,11 @@ class TilePairs:
             tensors = moved.chosen(np.flatnonzero(whole)) if whole.any() else None
         return TilePairs(a, b, self.kept[np.ix_(at, to)], tensors)
 
-    def parts(self, n_rows: int) -> Iterator[slice]:
-        """Divide the first channels so that a part computes at most so many pairs.
+    def batches(self, n_pairs: int) -> Iterator[slice]:
+        """Divide the first channels into batches that compute at most ``n_pairs``.
 
-        A part has one channel at least, or those of one instrument if it is rotated.
+        A batch has at least one channel, or the channels of one instrument if it is
+        rotated.
         """
         counts = np.cumsum([0, *self.computed.sum(axis=1).tolist()])
         whole = np.ones(len(self.a) + 1, bool)
@@ -127,10 +128,10 @@ class TilePairs:
                 whole[places.min() + 1 : places.max() + 1] = False
         start = end = 0
         for edge in np.flatnonzero(whole)[1:].tolist():
-            if end > start and counts[edge] - counts[start] > n_rows:
+            if end > start and counts[edge] - counts[start] > n_pairs:
                 yield slice(start, end)
                 start = end
-            # channels without pairs open no part
+            # channels without pairs open no batch
             start = edge if counts[edge] == counts[start] else start
             end = edge if counts[edge] > counts[end] else end
         if end > start:
@@ -139,14 +140,14 @@ class TilePairs:
     def every_pair(self) -> np.ndarray:
         """Return the pairs that can have rows, shape (n, 2), each once, sorted."""
         i, j = np.nonzero(self.kept)
-        found = [np.stack([self.a[i], self.b[j]], axis=1)]
+        pairs = [np.stack([self.a[i], self.b[j]], axis=1)]
         if self.tensors is not None:
-            found.append(rotated_pairs(self.tensors))
-        return np.unique(np.concatenate(found), axis=0).reshape(-1, 2)
+            pairs.append(rotated_pairs(self.tensors))
+        return np.unique(np.concatenate(pairs), axis=0).reshape(-1, 2)
 
 
 def _places(at: np.ndarray, n: int) -> np.ndarray:
-    """Return where each of n things stands in a list of some; -1 where it does not."""
+    """Return the position of each of n channels in a subset; -1 outside of it."""
     places = np.full(n, -1)
     places[at] = np.arange(len(at))
     return places
@@ -168,7 +169,7 @@ def shared_windows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return number, first and last of the windows that pairs (i, j) share.
 
-    First and last mean nothing where there is none.
+    First and last have no meaning for pairs that share no window.
     """
     if usable_a.all() and usable_b.all():
         n = np.full(len(i), len(windows), np.int32)

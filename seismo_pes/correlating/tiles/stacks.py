@@ -16,7 +16,7 @@ from scipy import fft
 from dispel4py.errors import ParameterError, suggest
 from seismo_pes.correlating.pairs.rotation import InstrumentPairs, turned
 from seismo_pes.correlating.settings import SpectraSettings
-from seismo_pes.correlating.tiles.spectra import Side
+from seismo_pes.correlating.tiles.sides import Side
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.signal._lags import lag_range, lags_from_spectra
 from seismo_pes.signal.coherency import phase_sums

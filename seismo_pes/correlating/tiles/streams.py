@@ -19,9 +19,9 @@ from dispel4py.errors import DataError, ParameterError, suggest
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.spectra.window_spectra import Spectra, instrument_spectra
-from seismo_pes.correlating.tiles.gathering import gather
+from seismo_pes.correlating.tiles.blocks import gather
+from seismo_pes.correlating.tiles.correlator import Correlator
 from seismo_pes.correlating.tiles.pairs import TilePairs
-from seismo_pes.correlating.tiles.sums import Correlator
 from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.element import item_element
 from seismo_pes.gathering.components import instrument

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 import numpy as np
 
 from dispel4py.errors import ParameterError, suggest
+from seismo_pes.items.times import NS
 
 __all__ = ["UNITS", "Substacks", "period_name", "window_name"]
 
 UNITS = ("window", "hour", "day", "group")
-SECOND_NS = 1_000_000_000
-HOUR_NS = 3600 * SECOND_NS
+HOUR_NS = 3600 * NS
 DAY_S = 86_400
 
 
@@ -34,7 +34,7 @@ def window_name(start_ns: int) -> str:
     >>> window_name(1_652_745_600_000_000_000), window_name(500_000_000)
     ('2022-05-17T00:00:00', '1970-01-01T00:00:00.5')
     """
-    seconds, rest_ns = divmod(start_ns, SECOND_NS)
+    seconds, rest_ns = divmod(start_ns, NS)
     name = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     fraction = f"{rest_ns:09d}"[:6].rstrip("0")
     return f"{name}.{fraction}" if fraction else name

@@ -23,10 +23,10 @@ from seismo_pes.correlating.spectra.window_spectra import (
     WindowSpectra,
     window_spectra,
 )
-from seismo_pes.correlating.tiles import group_sums
-from seismo_pes.correlating.tiles import sums as tile_sums
+from seismo_pes.correlating.tiles import correlator as tile_correlator
+from seismo_pes.correlating.tiles import substack_sums
+from seismo_pes.correlating.tiles.blocks import Tiles
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
-from seismo_pes.correlating.tiles.gathering import Tiles
 from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
@@ -401,8 +401,8 @@ def test_float32_is_as_good_as_it_can_be() -> None:
 
 @pytest.mark.parametrize("unit", ["group", "day", "hour"])
 def test_every_tile_is_marked_once_at_its_end(unit, monkeypatch) -> None:
-    monkeypatch.setattr(tile_sums, "BATCH_BYTES", 1)
-    monkeypatch.setattr(group_sums, "BATCH_BYTES", 1)
+    monkeypatch.setattr(tile_correlator, "BATCH_BYTES", 1)
+    monkeypatch.setattr(substack_sums, "BATCH_BYTES", 1)
     network = Network(make_settings())
     batches, _ = correlated(network, unit, 2)
     agrees(by_pair(batches), kept(network.stacks(unit), lambda i, j: i < j))

@@ -14,9 +14,9 @@ from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.spectra.window_spectra import Spectra
-from seismo_pes.correlating.tiles import sums as tile_sums
+from seismo_pes.correlating.tiles import correlator as tile_correlator
+from seismo_pes.correlating.tiles.blocks import Tiles
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
-from seismo_pes.correlating.tiles.gathering import Tiles
 from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.geodesy import geodesic
@@ -154,7 +154,7 @@ def textbook(data, unit, window_stack) -> dict:
 def test_rotated_stacks_are_those_of_rotated_traces(
     window_stack, unit, size, batch, monkeypatch
 ) -> None:
-    monkeypatch.setattr(tile_sums, "BATCH_BYTES", batch)
+    monkeypatch.setattr(tile_correlator, "BATCH_BYTES", batch)
     holes = {(channel, k) for k in (2, 3) for channel in (3, 4, 5)}
     data = records(holes)
     found, skipped = correlated(data, unit, size, PairSelection(IDS), window_stack)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlating.pairs.reach import Reach
+from seismo_pes.correlating.pairs.geometry import Reach
 from seismo_pes.correlating.pairs.rotation import Rotation, turned
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.metadata.geodesy import geodesic

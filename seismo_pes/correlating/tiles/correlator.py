@@ -1,4 +1,4 @@
-"""Correlations of the pairs of a tile: one part, one band, one substack at a time."""
+"""Correlations of the pairs of a tile: one batch, one band, one substack at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seismo_pes.correlating.tiles.pairs import (
     rotated_pairs,
     shared_windows,
 )
-from seismo_pes.correlating.tiles.spectra import Side, in_band, on_shared_windows
+from seismo_pes.correlating.tiles.sides import Side, in_band, on_shared_windows
 from seismo_pes.correlating.tiles.stacks import WindowStacks
 from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.items.tiles import Tile
@@ -101,8 +101,8 @@ class Correlator:
         """
         a, b = on_shared_windows(tile.a, tile.b)
         pairs = wanted.among(a.channels, b.channels)
-        parts = list(pairs.parts(max(1, BATCH_BYTES // self.row_bytes)))
-        if not parts:
+        batches = list(pairs.batches(max(1, BATCH_BYTES // self.row_bytes)))
+        if not batches:
             return
         starts_ns = self.settings.grid.start_ns(a.windows)
         substacks = self.substacks.split(tile.period, starts_ns)
@@ -115,19 +115,19 @@ class Correlator:
                 other = in_band(b, k, self.settings)
             for substack, windows in substacks:
                 name = f"{substack}@{band}" if band else substack
-                work = _Period(self, k, one, other, windows, a.windows[windows])
+                work = _Substack(self, k, one, other, windows, a.windows[windows])
                 at_end = band == names[-1] and windows == substacks[-1][1]
-                for part in parts:
-                    made = work.stacks(name, pairs, part)
-                    if at_end and part is parts[-1]:
+                for batch in batches:
+                    made = work.stacks(name, pairs, batch)
+                    if at_end and batch is batches[-1]:
                         made = replace(made, final=True)
                     _scale(made, summed, not work.by_window)
                     yield made
                     del made
 
 
-class _Period:
-    """One period of one band of a tile."""
+class _Substack:
+    """One substack of one band of a tile."""
 
     def __init__(
         self,
@@ -160,11 +160,11 @@ class _Period:
         self._a = a.of(windows, self._layout)
         self._b = self._a if a is b else b.of(windows, self._layout)
 
-    def stacks(self, name: str, pairs: TilePairs, part: slice) -> Stacks:
+    def stacks(self, name: str, pairs: TilePairs, batch: slice) -> Stacks:
         """Return the stacks of the pairs of some of the first channels."""
-        computed = pairs.computed[part]
+        computed = pairs.computed[batch]
         i, j = np.nonzero(computed)
-        i += part.start
+        i += batch.start
         n, first, last = shared_windows(i, j, *self._usable, self._numbers)
         there = n > 0
         kept = pairs.kept[i, j]
@@ -174,15 +174,15 @@ class _Period:
             i, j, n, first, last = (x[there] for x in (i, j, n, first, last))
             kept, channels = kept[there], channels[there]
             computed = np.zeros_like(computed)
-            computed[i - part.start, j] = True
+            computed[i - batch.start, j] = True
         shared = PairWindows(channels, n, first, last)
         apart = np.empty((0, 2), np.int64)
         if pairs.tensors is None:
-            data = self._data(computed, part, i, j)
+            data = self._data(computed, batch, i, j)
         else:
-            tensors, apart = self._rotatable(pairs.tensors, pairs, part)
+            tensors, apart = self._rotatable(pairs.tensors, pairs, batch)
             shared, data = self._with_rotated(
-                computed, part, i, j, shared, kept, tensors
+                computed, batch, i, j, shared, kept, tensors
             )
         return Stacks(name, shared, data, silent, apart)
 
@@ -191,7 +191,7 @@ class _Period:
     def _data(
         self,
         computed: np.ndarray,
-        part: slice,
+        batch: slice,
         i: np.ndarray,
         j: np.ndarray,
     ) -> np.ndarray:
@@ -204,7 +204,7 @@ class _Period:
         first = self._layout == "bins-first"
         with single_threaded():
             return correlate_block(
-                self._a[:, part] if first else self._a[part],
+                self._a[:, batch] if first else self._a[batch],
                 self._b,
                 settings.n_fft,
                 self._bins,
@@ -217,7 +217,7 @@ class _Period:
     def _with_rotated(
         self,
         computed: np.ndarray,
-        part: slice,
+        batch: slice,
         i: np.ndarray,
         j: np.ndarray,
         shared: PairWindows,
@@ -226,16 +226,16 @@ class _Period:
     ) -> tuple[PairWindows, np.ndarray]:
         """Return pairs that are kept, then pairs of rotated channels, and the data."""
         row_of = np.full(computed.shape, -1)
-        row_of[i - part.start, j] = np.arange(len(i))
+        row_of[i - batch.start, j] = np.arange(len(i))
         which, p, q = np.nonzero(tensors.wanted)
         needed = tensors.needed
-        rows = row_of[tensors.a[:, :, None] - part.start, tensors.b[:, None, :]]
+        rows = row_of[tensors.a[:, :, None] - batch.start, tensors.b[:, None, :]]
         some = np.where(needed, rows, -1).max(axis=(1, 2), initial=-1)
         if self._stacks is not None:
             data = self._stacks.of_pairs(i[kept], j[kept])
             turned_rows = self._stacks.of_tensors(tensors)
         else:
-            every = self._data(computed, part, i, j)
+            every = self._data(computed, batch, i, j)
             data = every[kept]
             nine = np.zeros((*needed.shape, every.shape[1]), every.dtype)
             nine[needed] = every[rows[needed]]
@@ -251,13 +251,13 @@ class _Period:
         return joined, np.concatenate([data, turned_rows])
 
     def _rotatable(
-        self, tensors: InstrumentPairs, pairs: TilePairs, part: slice
+        self, tensors: InstrumentPairs, pairs: TilePairs, batch: slice
     ) -> tuple[InstrumentPairs, np.ndarray]:
-        """Return the tensors of a part that have windows, and those that must not.
+        """Return the tensors of a batch that have windows, and those that must not.
 
         The components of each of the two need the same windows.
         """
-        inside = (tensors.a[:, 0] >= part.start) & (tensors.a[:, 0] < part.stop)
+        inside = (tensors.a[:, 0] >= batch.start) & (tensors.a[:, 0] < batch.stop)
         tensors = tensors.chosen(np.flatnonzero(inside))
         one, other = self._usable[0][tensors.a], self._usable[1][tensors.b]
         equal = (one == one[:, :1]).all(axis=(1, 2))

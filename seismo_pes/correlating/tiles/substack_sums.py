@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from seismo_pes.correlating.tiles.correlator import BATCH_BYTES, Stacks
 from seismo_pes.correlating.tiles.pairs import PairWindows, TilePairs, pair_keys
-from seismo_pes.correlating.tiles.sums import BATCH_BYTES, Stacks
 
 __all__ = ["GroupSums"]
 

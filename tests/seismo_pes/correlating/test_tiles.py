@@ -16,13 +16,13 @@ from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.spectra.window_spectra import Spectra
 from seismo_pes.correlating.tiles import spool as spool_module
-from seismo_pes.correlating.tiles.gathering import (
+from seismo_pes.correlating.tiles.blocks import (
     Tiles,
     block_size,
     gather,
     wanted_tiles,
 )
-from seismo_pes.correlating.tiles.spectra import Side, on_shared_windows
+from seismo_pes.correlating.tiles.sides import Side, on_shared_windows
 from seismo_pes.correlating.tiles.spool import Spool
 from seismo_pes.full_disk import DiskFull
 from seismo_pes.items.tiles import Block
