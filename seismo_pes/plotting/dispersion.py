@@ -17,6 +17,7 @@ from seismo_pes.plotting.figure import (
     add_colour_bar,
     add_heading,
     add_legend,
+    log_edges,
     new_figure,
     style,
 )
@@ -62,7 +63,7 @@ def ftan_figure(
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4.2, 1])
         axes.set_facecolor(GROUND)
         drawn = axes.pcolormesh(
-            _edges(period_s),
+            log_edges(period_s),
             velocity_km_s,
             np.ma.masked_invalid(scaled[:, :-1].T),
             cmap=AMOUNT_MAP,
@@ -107,14 +108,6 @@ def _outline(width: float) -> list[object]:
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=width, foreground=INK)]
-
-
-def _edges(period_s: np.ndarray) -> np.ndarray:
-    """Return the edges of cells around the periods, on a logarithmic axis."""
-    logs = np.log(period_s)
-    middles = (logs[1:] + logs[:-1]) / 2
-    ends = [2 * logs[0] - middles[0], 2 * logs[-1] - middles[-1]]
-    return np.exp(np.concatenate([ends[:1], middles, ends[1:]]))
 
 
 def _period_axis(axes: Axes, period_s: np.ndarray) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "check_velocities",
     "draw_image",
     "format_time_axis",
+    "log_edges",
     "new_figure",
     "save",
     "style",
@@ -196,6 +197,20 @@ def format_time_axis(axes: Axes) -> None:
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set_xlabel("time (UTC)")
+
+
+def log_edges(values: np.ndarray) -> np.ndarray:
+    """Return the edges of cells around rising values, on a logarithmic axis.
+
+    >>> np.round(log_edges(np.array([1.0, 4.0])), 9).tolist()
+    [0.5, 2.0, 8.0]
+    """
+    if len(values) < 2:
+        return np.array([values[0] / 1.1, values[0] * 1.1])
+    logs = np.log(values)
+    middles = (logs[1:] + logs[:-1]) / 2
+    ends = [2 * logs[0] - middles[0], 2 * logs[-1] - middles[-1]]
+    return np.exp(np.concatenate([ends[:1], middles, ends[1:]]))
 
 
 def check_velocities(velocities_km_s: Sequence[float]) -> None:

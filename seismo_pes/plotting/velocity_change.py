@@ -18,6 +18,7 @@ from seismo_pes.plotting.figure import (
     add_heading,
     add_legend,
     format_time_axis,
+    log_edges,
     new_figure,
     style,
 )
@@ -176,7 +177,7 @@ def velocity_image_figure(
             axes.set_facecolor(GROUND)
             edges, cells = _on_grid(time, values)
             drawn = axes.pcolormesh(
-                edges, _bands(frequency_hz), np.ma.masked_invalid(cells).T,
+                edges, log_edges(frequency_hz), np.ma.masked_invalid(cells).T,
                 cmap=colours, vmin=low, vmax=high, rasterized=True,
             )  # fmt: skip
             axes.set_yscale("log")
@@ -207,13 +208,3 @@ def _on_grid(time: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
     cells = np.full((index[-1] + 1, *values.shape[1:]), np.nan)
     cells[index] = values
     return time[0] + (np.arange(len(cells) + 1) - 0.5) * step, cells
-
-
-def _bands(frequency_hz: np.ndarray) -> np.ndarray:
-    """Return the edges of cells around the frequencies, on a logarithmic axis."""
-    if len(frequency_hz) < 2:
-        return np.array([frequency_hz[0] / 1.1, frequency_hz[0] * 1.1])
-    logs = np.log(frequency_hz)
-    middles = (logs[1:] + logs[:-1]) / 2
-    ends = [2 * logs[0] - middles[0], 2 * logs[-1] - middles[-1]]
-    return np.exp(np.concatenate([ends[:1], middles, ends[1:]]))

@@ -279,7 +279,26 @@ def _convert_exactly(data: np.ndarray, dtype: str) -> np.ndarray:
     return converted
 
 
-class WriteNpz(_Write):
+class _WriteOneFile(_Write):
+    """The base of the elements that write all items to one file."""
+
+    grouping = "global"
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(Path(path).parent)
+        self.path = str(path)
+        self._file: Any = None
+
+    def _postprocess(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with report_full_disk(self.folder):
+                file.close()
+                draft, path = self._place(Path(self.path).name)
+                self.write("written", str(draft.rename(path)))
+
+
+class WriteNpz(_WriteOneFile):
     """Write all items to one npz file, with an array for each trace.
 
     The name of an array is channel and start, of a correlation both channels. Beside
@@ -300,20 +319,13 @@ class WriteNpz(_Write):
         The file.
     """
 
-    grouping = "global"
-
-    def __init__(self, path: str | Path) -> None:
-        super().__init__(Path(path).parent)
-        self.path = str(path)
-        self._archive: Any = None
-
     def _write_file(self, name: str, traces: Stream) -> None:
         import zipfile
 
-        if self._archive is None:
+        if self._file is None:
             draft, _ = self._place(Path(self.path).name)
-            self._archive = zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED)
-        if f"{name}.npy" in self._archive.NameToInfo:
+            self._file = zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED)
+        if f"{name}.npy" in self._file.NameToInfo:
             raise DataError(f"{name}: {self.path} already has an array of this name")
         stats = traces[0].stats
         for key, value in (
@@ -321,20 +333,12 @@ class WriteNpz(_Write):
             (f"{name}.start_ns", np.int64(stats.starttime.ns)),
             (f"{name}.rate_hz", np.float64(stats.sampling_rate)),
         ):
-            with self._archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+            with self._file.open(f"{key}.npy", "w", force_zip64=True) as file:
                 array = np.asanyarray(value)
                 np.lib.format.write_array(file, array, allow_pickle=False)
 
-    def _postprocess(self) -> None:
-        archive, self._archive = self._archive, None
-        if archive is not None:
-            with report_full_disk(self.folder):
-                archive.close()
-                draft, path = self._place(Path(self.path).name)
-                self.write("written", str(draft.rename(path)))
 
-
-class WriteAsdf(_Write):
+class WriteAsdf(_WriteOneFile):
     """Write all items to one ASDF file; correlations are written as auxiliary data.
 
     Ports
@@ -354,20 +358,17 @@ class WriteAsdf(_Write):
         Name of this version of the waveforms, e.g. ``raw_recording``.
     """
 
-    grouping = "global"
-
     def __init__(self, path: str | Path, tag: str = "raw_recording") -> None:
-        super().__init__(Path(path).parent)
-        self.path, self.tag = str(path), tag
-        self._asdf: AsdfWriter | None = None
+        super().__init__(path)
+        self.tag = tag
 
     def _write_file(self, name: str, traces: Stream) -> None:
         (trace,) = traces
-        if self._asdf is None:
-            self._asdf = AsdfWriter(self._place(Path(self.path).name)[0])
+        if self._file is None:
+            self._file = AsdfWriter(self._place(Path(self.path).name)[0])
         pair = trace.stats.get("xcorr")
         if pair is None:
-            self._asdf.add_waveform(trace, self.tag)
+            self._file.add_waveform(trace, self.tag)
             return
         parameters = {
             "dt": float(trace.stats.delta),
@@ -375,12 +376,4 @@ class WriteAsdf(_Write):
             **pair,
         }
         path = f"{pair['first']}/{name.removeprefix(pair['first'] + '_')}"
-        self._asdf.add_auxiliary(trace.data, "CrossCorrelations", path, parameters)
-
-    def _postprocess(self) -> None:
-        writer, self._asdf = self._asdf, None
-        if writer is not None:
-            with report_full_disk(self.folder):
-                writer.close()
-                draft, path = self._place(Path(self.path).name)
-                self.write("written", str(draft.rename(path)))
+        self._file.add_auxiliary(trace.data, "CrossCorrelations", path, parameters)
