@@ -105,3 +105,8 @@ def test_tables_agree_with_the_code():
         if tool.with_tables(page, tables) != page:
             stale.append(name)
     assert not stale, "run `make docs`"
+
+
+def test_each_decision_has_a_number_of_its_own():
+    numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("*.md")]
+    assert len(set(numbers)) == len(numbers)
