@@ -10,7 +10,7 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from dispel4py.mappings import mapping_class
-from xcorr_app.config import Config
+from xcorr_app.config.run import RunOptions
 from xcorr_app.planning.plan import RunPlan
 
 __all__ = ["GB", "MB", "Load", "Resources", "Shares", "available_bytes", "shares"]
@@ -95,14 +95,20 @@ class Resources:
     in_one_process: bool = False
 
     @classmethod
-    def of(cls, config: Config) -> Resources:
-        """Return the resources that the options allow."""
-        mapping = mapping_class(config.mapping)
-        processes = mapping.expected(config.processes)
+    def of(cls, options: RunOptions) -> Resources:
+        """Return the resources that the options allow.
+
+        Parameters
+        ----------
+        options
+            The mapping, the number of processes and the memory that the user gave.
+        """
+        mapping = mapping_class(options.mapping)
+        processes = mapping.expected(options.processes)
         memory_bytes = (
             available_bytes(processes)
-            if config.memory_gb is None
-            else round(config.memory_gb * GB)
+            if options.memory_gb is None
+            else round(options.memory_gb * GB)
         )
         return cls(processes, memory_bytes, mapping.in_one_process)
 

@@ -110,7 +110,9 @@ def choose_pairs(
     )
 
 
-def _with_instruments(ids: list[str], needed: np.ndarray, whole: bool) -> frozenset:
+def _with_instruments(
+    ids: list[str], needed: np.ndarray, whole: bool
+) -> frozenset[str]:
     """Return the ids of needed channels; if ``whole``, of their instruments."""
     needed_ids = {id_ for id_, is_needed in zip(ids, needed, strict=True) if is_needed}
     if whole:

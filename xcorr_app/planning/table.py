@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -97,9 +98,17 @@ def channel_table(
 
 
 def _located(
-    sources: tuple, ids: Mapping[str, str]
+    sources: tuple[Any, ...], ids: Mapping[str, str]
 ) -> tuple[dict[str, Channel], list[Skipped]]:
-    """Find the coordinates of channels, by their id in the table and as recorded."""
+    """Find the coordinates of channels.
+
+    Parameters
+    ----------
+    sources
+        Station list, inventory, headers and limits of the time, as for `locate`.
+    ids
+        Id of each channel in the table to its id in the sources.
+    """
     ordered = dict(sorted(ids.items()))
     places, skipped = locate(ordered.values(), *sources)
     return {id_: replace(places[old], id=id_) for id_, old in ordered.items()}, skipped
