@@ -1,4 +1,4 @@
-"""What every function here does with arrays: one float type, never a mutation."""
+"""What all functions of the package share: checks of arrays and numbers, memory."""
 
 import threading
 from math import prod
@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from seismo_pes.signal.errors import ParameterError
 
 FloatArray = NDArray[Any]
-KEPT_BYTES = 64_000_000  # scratch larger than that is not kept
+KEPT_BYTES = 64_000_000  # the largest work array that a thread keeps between calls
 
 
 def as_float(x: ArrayLike, name: str = "x") -> FloatArray:
-    """Return `x` as float32 if it is that, else as float64; no copy if it is.
+    """Return `x` unchanged if it is float32 or float64, else a copy as float64.
 
     Raises `ParameterError` for scalars and complex numbers: the last axis holds
     samples.
@@ -60,19 +60,20 @@ def require_count(value: int, name: str, least: int = 0) -> int:
 
 
 def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Memory for one thread that lives from call to call, contents undefined.
+    """Return work memory of this thread, with undefined contents.
 
-    Fresh arrays of megabytes cost more in page faults than the transforms that fill
-    them. At most `KEPT_BYTES` and a few batches are kept.
+    The same memory is returned for the same name in the next call: page faults of new
+    arrays of some megabytes take longer than the transforms that fill them. An array of
+    more than `KEPT_BYTES` is not kept.
     """
     dtype = np.dtype(dtype)
     size = prod(shape) * dtype.itemsize
-    held = _memory.arrays.get(name)
-    if held is None or held.size < size:
-        held = np.empty(size, dtype=np.uint8)
+    memory = _memory.arrays.get(name)
+    if memory is None or memory.size < size:
+        memory = np.empty(size, dtype=np.uint8)
         if size <= KEPT_BYTES:
-            _memory.arrays[name] = held
-    return held[:size].view(dtype).reshape(shape)
+            _memory.arrays[name] = memory
+    return memory[:size].view(dtype).reshape(shape)
 
 
 class _Memory(threading.local):

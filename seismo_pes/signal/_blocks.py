@@ -10,17 +10,17 @@ from seismo_pes.signal._lags import batches, cut_lags, zero_spectra
 from seismo_pes.signal._short_lags import ShortTransform
 from seismo_pes.signal.whiten import ComplexArray
 
-_CHUNK_BYTES = 1_000_000  # products on their way to another layout stay in cache
-_SPARSE = 0.2  # with fewer of the pairs wanted, rows are multiplied one by one
-_DENSE = 0.5  # with fewer of the columns wanted, these are copied together
-_PAIRS = 1000  # multiplied together where lags are few
+_CHUNK_BYTES = 1_000_000  # products that stay in cache until they are transposed
+_SPARSE = 0.2  # if a smaller part of the pairs is wanted: products row by row
+_DENSE = 0.5  # if a smaller part of the columns is wanted: a copy of these
+_PAIRS = 1000  # pairs that are multiplied together where lags are few
 _TILE_BYTES = 64_000_000  # summed cross-spectra that `correlate_block` holds at once
 
 
 def products(
     a: ComplexArray, b: ComplexArray, out: ComplexArray | None = None
 ) -> ComplexArray:
-    """Batched product over bins-first blocks; the result has its bins last."""
+    """Multiply two bins-first blocks, bin by bin; the result has its bins last."""
     n_bins, n_a, n_windows = a.shape
     n_b = b.shape[1]
     dtype = np.result_type(a, b)
@@ -73,12 +73,12 @@ def many_windows(
         n_rows = 1
     row = 0
     for i, n in batches(0, n_a, n_rows):
-        there, few = _narrow(b, wanted[i : i + n])
+        columns_wanted, few = _narrow(b, wanted[i : i + n])
         if few.shape[1] == 0:
             continue
         tile = scratch("tile", (n, few.shape[1], n_bins), full.dtype)
         s = products(a[:, i : i + n], few, out=tile)
-        for k_row, columns in enumerate(_columns(there)):
+        for k_row, columns in enumerate(_columns(columns_wanted)):
             for j, k in batches(0, len(columns), len(full)):
                 full[:k, inside] = s[k_row, _some(columns, j, k)]
                 cut_lags(full[:k], n_fft, lags, out[row : row + k])
@@ -97,8 +97,8 @@ def few_lags(
         n_rows = 1
     row = 0
     for i, n in batches(0, a.shape[1], n_rows):
-        there, few = _narrow(b, wanted[i : i + n])
-        columns = np.flatnonzero(there)
+        columns_wanted, few = _narrow(b, wanted[i : i + n])
+        columns = np.flatnonzero(columns_wanted)
         if columns.size == 0:
             continue
         conj_a = scratch("conj_a", a[:, i : i + n].shape, a.dtype)
@@ -109,13 +109,13 @@ def few_lags(
 
 
 def _columns(wanted: NDArray[np.bool_]) -> list[range | NDArray[np.int64]]:
-    """Return the columns of each row that are True, as a range if they are one."""
-    found: list[range | NDArray[np.int64]] = []
+    """Return the columns of each row that are True; a range if they are consecutive."""
+    columns: list[range | NDArray[np.int64]] = []
     for row in wanted:
         at = np.flatnonzero(row)
         whole = at.size == 0 or at[-1] - at[0] + 1 == at.size
-        found.append(range(at[0], at[-1] + 1) if whole and at.size else at)
-    return found
+        columns.append(range(at[0], at[-1] + 1) if whole and at.size else at)
+    return columns
 
 
 def _some(columns: range | NDArray[np.int64], j: int, k: int) -> Any:
@@ -127,7 +127,7 @@ def _some(columns: range | NDArray[np.int64], j: int, k: int) -> Any:
 def _narrow(
     b: ComplexArray, wanted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], ComplexArray]:
-    """Leave out records of b that no row wants; copy only if that spares much."""
+    """Leave out records of b that no row needs; copy only if many are left out."""
     used = np.flatnonzero(wanted.any(axis=0))
     if used.size == 0:
         return wanted[:, :0], b[:, :0]

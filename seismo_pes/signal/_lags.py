@@ -1,4 +1,4 @@
-"""Inverse transforms of cross-spectra, in batches, into memory that stays."""
+"""Inverse transforms of cross-spectra, in batches whose memory is used again."""
 
 from collections.abc import Iterator
 from math import prod
@@ -15,7 +15,7 @@ from seismo_pes.signal.whiten import ComplexArray, as_complex
 # Largest lag K for the lags -K..K, or the first and the last lag.
 Lags = int | tuple[int, int]
 
-TRANSFORM_BYTES = 1_300_000  # a batch of transforms, 16 rows of 19,440 float32
+TRANSFORM_BYTES = 1_300_000  # of a batch: 16 rows of 19,440 float32 stay in cache
 
 
 def lags_from_spectra(
@@ -88,7 +88,7 @@ def batches(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def zero_spectra(n_fft: int, dtype: Any) -> ComplexArray:
-    """Zeros for a batch of full spectra; only the bins in use are ever written."""
+    """Return zeros for a batch of full spectra; only the bins in use are written."""
     row_bytes = n_fft * np.dtype(dtype).itemsize // 2
     n = max(1, TRANSFORM_BYTES // row_bytes)
     full = scratch("full", (n, n_fft // 2 + 1), dtype)
@@ -109,7 +109,7 @@ def cut_lags(
         np.fft.irfft(full, n_fft, axis=-1, out=c)
     else:
         c = fft.irfft(full, n_fft, axis=-1)
-    # negative lags stand at the end of the circle
+    # negative lags are at the end of the cyclic result
     n_negative = max(0, min(0, lags.stop) - lags.start)
     first = n_fft + lags.start
     pieces = [(slice(0, n_negative), slice(first, first + n_negative))]
@@ -126,7 +126,7 @@ _NUMPY_FFT_HAS_OUT = int(np.__version__.split(".")[0]) >= 2
 
 
 def lag_range(max_lag: Lags) -> range:
-    """Return the lags that are meant: -K..K, or from the first to the last.
+    """Return the range of lags: -K..K, or from the first to the last.
 
     Raises
     ------

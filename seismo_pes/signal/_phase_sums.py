@@ -1,16 +1,15 @@
-"""Phase cross-correlation of power one, for float32: most of it in whole numbers.
+"""Phase cross-correlation of power one, for float32, mostly in integers.
 
 With d the difference of two phases, at most pi, the term of a sample is f(d) =
-cos(d/2) - sin(|d|/2). Its corners, at 0 and pi, are those of a triangle, and what is
-left is smooth:
+cos(d/2) - sin(|d|/2). It is a triangle, with corners at 0 and pi, plus a smooth rest:
 
     f(d) = pi/4 - |d|/2 + sum over odd m of b_m cos(m d),
     b_m = 1 / (2 pi m**2 (m**2 - 1/4))
 
-The sum of |d| is one of phases in 16 bits, where the circle closes by itself: three
-passes over the samples for each lag. The sum of each cosine is a correlation by FFT,
-and eight of them are enough (all of f by FFT would take thousands, as its own b_m decay
-by m**-2).
+The sum of |d| is computed with phases of 16 bits, whose overflow closes the circle, in
+three passes over the samples for each lag. The sum of each cosine is a correlation by
+FFT, and eight cosines are enough. (f itself by FFT would need thousands, because its
+coefficients decay by m**-2 only.)
 """
 
 import numpy as np
@@ -21,21 +20,21 @@ from seismo_pes.signal._lags import furthest, lags_from_spectra
 from seismo_pes.signal.spectra import fft_length, rfft_windows
 from seismo_pes.signal.whiten import ComplexArray
 
-FEWEST = 512  # samples, over which errors of rounding average out
+FEWEST = 512  # samples: with fewer, errors of rounding do not average out
 _HALF_CIRCLE = 1 << 15
-_MOST = (1 << 32) // _HALF_CIRCLE - 1  # samples whose sum has 32 bits
+_MOST = (1 << 32) // _HALF_CIRCLE - 1  # samples: the sum of more exceeds 32 bits
 _ORDERS = np.arange(1, 16, 2)
 
 
 def _weights() -> FloatArray:
-    """Return b_m; the last one has those of all that are left out, so that f(0) = 1."""
+    """Return b_m; the last weight includes all further ones, so that f(0) = 1."""
     b = 1 / (2 * np.pi * _ORDERS**2 * (_ORDERS**2 - 0.25))
     b[-1] += 1 - np.pi / 4 - b.sum()
     return b
 
 
 def are_many_phases(u: ComplexArray) -> bool:
-    """Tell whether there are so many phasors that 16 bits do, each with a phase."""
+    """Return whether 16 bits are enough: many phasors, none of them zero."""
     return u.size >= FEWEST and bool((np.abs(u) > 0.5).all())
 
 
@@ -51,8 +50,8 @@ def first_power_sums(u: ComplexArray, v: ComplexArray, lags: range) -> FloatArra
 
     Returns
     -------
-    Shape ``(n_lags,)``, float64. Off by up to 6e-5 n where all samples are rounded
-    alike, as those of a sine of four samples; of noise, by 2e-5 sqrt(n).
+    Shape ``(n_lags,)``, float64. The error is up to 6e-5 n where all samples are
+    rounded in the same way (a sine of four samples a period), for noise 2e-5 sqrt(n).
     """
     n = u.size
     n_fft = fft_length(n, furthest(lags))
@@ -75,19 +74,21 @@ def _harmonics(u: ComplexArray, n_fft: int) -> ComplexArray:
 
 
 def _in_16_bits(u: ComplexArray) -> NDArray[np.int16]:
-    """Phases as parts of a half circle."""
+    """Return phases in units of which 2**15 are half a circle."""
     steps = np.rint(np.angle(u) * (_HALF_CIRCLE / np.pi)).astype(np.int32)
-    return steps.astype(np.int16)  # a half circle is minus a half circle
+    return steps.astype(
+        np.int16
+    )  # half a circle overflows to minus half a circle, the same angle
 
 
 def _distances(
     a: NDArray[np.int16], b: NDArray[np.int16], lags: range
 ) -> NDArray[np.float64]:
-    """Sums of the distances on the circle, of the samples that overlap at each lag."""
+    """Sum the distances on the circle over the samples that overlap at each lag."""
     n = a.size
     out = np.empty(len(lags))
     memory = np.empty(n, np.int16)
-    unsigned = memory.view(np.uint16)  # where the size of -32768 is 32768
+    unsigned = memory.view(np.uint16)  # here the absolute value of -32768 is 32768
     for row, k in enumerate(lags):
         m = n - abs(k)
         first, second = max(0, -k), max(0, k)

@@ -120,7 +120,7 @@ def _short_records_together(records: FloatArray) -> Iterator[slice]:
 def _look_not_ahead(
     blocks: "_CausalBlocks", record: FloatArray, states: FloatArray, out: FloatArray
 ) -> None:
-    """Repair the samples of a block that come before one that is not finite."""
+    """Repair the samples of a block that come before a sample that is not finite."""
     finite = np.isfinite(record[0])
     if not finite.all():
         first = int(finite.argmin())

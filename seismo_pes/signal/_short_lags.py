@@ -1,10 +1,11 @@
-"""Inverse transforms of which only few lags are wanted, by shorter transforms.
+"""Inverse transforms of which only few lags are needed, by shorter transforms.
 
-Lags far beyond those wanted may wrap around, but must be gone by then: the record of
-lags is multiplied by a window that is nearly nothing there. In the frequency domain
-that is a convolution with a short kernel, of which only every D-th value is needed; the
-window is divided out of the lags that are wanted. With the kernel of Kaiser and Bessel
-the error is below the rounding of float32. It is what non-uniform transforms do
+In a shorter transform distant lags wrap around, onto the lags that are needed. So the
+record of lags is first multiplied by a window that is nearly zero at distant lags. In
+the frequency domain that is a convolution with a short kernel, of which only every D-th
+value is computed. At the end the lags that are needed are divided by the window. With
+a Kaiser-Bessel kernel the error is below the rounding of float32. Non-uniform
+transforms work in the same way
 (Fessler and Sutton 2003, doi:10.1109/TSP.2002.807005).
 """
 
@@ -20,16 +21,16 @@ from seismo_pes.signal._arrays import FloatArray, scratch
 from seismo_pes.signal._lags import cut_lags, furthest, zero_spectra
 from seismo_pes.signal.whiten import ComplexArray
 
-_WIDTH = 10  # of the kernel, in bins of the short transform
-_ROOM = 1.8  # the short transform has so many times the lags that are wanted
-_LARGEST = 32  # ratio of the two transforms
-_GROUP = 8  # bins of the short transform that one matrix product makes
-_BUFFER_BYTES = 1_000_000  # products on their way stay in cache
+_WIDTH = 10  # bins of the short transform: width of the kernel
+_ROOM = 1.8  # length of the short transform over the number of lags, at least
+_LARGEST = 32  # ratio of the lengths of the two transforms, at most
+_GROUP = 8  # bins of the short transform from one matrix product
+_BUFFER_BYTES = 1_000_000  # products that stay in cache until they are summed
 
 
 @dataclass(frozen=True, eq=False)
 class ShortTransform:
-    """From the bins of a long transform to a range of lags.
+    """The way from the bins of a long transform to a range of lags.
 
     Attributes
     ----------
@@ -41,11 +42,11 @@ class ShortTransform:
     ratio : int
         Length of the long transform over that of the short one.
     first, n_out : int
-        Which bins of the short transform are made.
+        The first bin of the short transform that is computed, and their number.
     kernel : numpy.ndarray
         Shape (_GROUP, n): from consecutive bins to a group.
     gain : numpy.ndarray
-        Shape (n_lags,): what the lags are multiplied by in the end.
+        Shape (n_lags,): factors of the lags, one over the window.
     """
 
     n_fft: int
@@ -74,7 +75,7 @@ class ShortTransform:
         columns
             Which of its records, shape (n,).
         out
-            Shape (n, n_lags), is written.
+            Shape (n, n_lags); the lags are written to it.
         """
         n_short = self.n_fft // self.ratio
         full = zero_spectra(n_short, coarse.dtype)
@@ -102,8 +103,8 @@ class ShortTransform:
         n_pairs = conj_a.shape[1] * b.shape[1]
         step = _GROUP * self.ratio
         n_groups = -(-self.n_out // _GROUP)
-        made = scratch("coarse", (n_groups * _GROUP, n_pairs), b.dtype)
-        real = made.view(b.real.dtype).reshape(n_groups, _GROUP, 2 * n_pairs)
+        coarse = scratch("coarse", (n_groups * _GROUP, n_pairs), b.dtype)
+        real = coarse.view(b.real.dtype).reshape(n_groups, _GROUP, 2 * n_pairs)
         kept = self.kernel.shape[1] - step
         row_bytes = n_pairs * b.itemsize
         at_once = max(1, min(n_groups, _BUFFER_BYTES // (step * row_bytes)))
@@ -111,7 +112,7 @@ class ShortTransform:
         first = self.first * self.ratio - self.reach
         for g in range(0, n_groups, at_once):
             n = min(at_once, n_groups - g)
-            if g:  # the end of the bins before is the beginning of these
+            if g:  # the last bins of the group before are the first of this one
                 buffer[:kept] = buffer[at_once * step :]
             fresh = kept if g else 0
             rows = buffer[fresh : n * step + kept]
@@ -123,12 +124,12 @@ class ShortTransform:
                 (step * row_bytes, row_bytes, floats.itemsize),
             )
             np.matmul(self.kernel, windows, out=real[g : g + n])
-        return made[: self.n_out]
+        return coarse[: self.n_out]
 
     def _multiply(
         self, conj_a: ComplexArray, b: ComplexArray, first: int, out: ComplexArray
     ) -> None:
-        """Write the products of bins from ``first`` on; beyond the ends they mirror."""
+        """Write the products of bins from ``first`` on, mirrored beyond the ends."""
         low, high = self.bins.start, self.bins.stop
         stop = first + len(out)
         start, end = max(first, low), min(stop, high)
@@ -160,7 +161,7 @@ def _outer(conj_a: ComplexArray, b: ComplexArray, out: ComplexArray) -> None:
 def short_transform(
     n_fft: int, bins: slice, lags: range, dtype: Any
 ) -> ShortTransform | None:
-    """Return the shorter way to a range of lags, or None if there is none.
+    """Return the shorter transform for a range of lags; None if it saves no time.
 
     Parameters
     ----------
@@ -171,7 +172,7 @@ def short_transform(
     lags
         Lags that are wanted.
     dtype
-        Of the spectra; complex128 has no shorter way.
+        Of the spectra; complex128 needs more digits than the short transform has.
     """
     if np.dtype(dtype) != np.complex64:
         return None
@@ -183,11 +184,11 @@ def _short_transform(
     n_fft: int, low: int, high: int, lags: range
 ) -> ShortTransform | None:
     n_lags = 2 * furthest(lags) + 1
-    shortest = max(_ROOM * n_lags, 8 * _WIDTH)  # the kernel must not meet itself
+    shortest = max(_ROOM * n_lags, 8 * _WIDTH)  # else the kernel overlaps with itself
     ratios = [
         d for d in range(2, _LARGEST + 1) if n_fft % d == 0 and n_fft // d >= shortest
     ]
-    # the convolution costs about as much as what half of the length spares
+    # the convolution takes as long as half of the length saves
     if not ratios or (ratios[-1] == 2 and high - low > n_fft // 4):
         return None
     d = ratios[-1]

@@ -27,6 +27,11 @@ def coherency_spectra(spectrum: ComplexArray, smooth_bins: int = 0) -> ComplexAr
     smooth_bins
         Half width of the running mean < > over frequency; 0 leaves phase only.
 
+    Raises
+    ------
+    ParameterError
+        If `smooth_bins` is negative or `spectrum` a scalar.
+
     References
     ----------
     Prieto, Lawrence and Beroza (2009), doi:10.1029/2008JB006067.
@@ -48,7 +53,7 @@ def deconvolution_spectra(
     """Spectra A / max(<|A|^2>, w): correlating them with b deconvolves b by a.
 
     ``conj(A) B / |A|^2 = B / A``. The water level w keeps the holes of A's spectrum
-    from blowing up.
+    from becoming peaks of the quotient.
 
     Parameters
     ----------
@@ -93,7 +98,8 @@ def phase_records(x: ArrayLike) -> FloatArray:
     """Cosine and sine of the instantaneous phase, shape ``(..., 2, n)``.
 
     Correlated like records of two windows and summed, they give n times the phase
-    cross-correlation of power two (`phase_cross_correlate`), in GEMMs like any other.
+    cross-correlation of power two (`phase_cross_correlate`), by the same matrix
+    products as any correlation.
 
     Examples
     --------
@@ -108,13 +114,13 @@ def phase_records(x: ArrayLike) -> FloatArray:
 def phase_cross_correlate(
     a: ArrayLike, b: ArrayLike, max_lag: Lags, power: float = 2.0
 ) -> FloatArray:
-    """Phase cross-correlation: how alike the phases are, whatever the amplitudes.
+    """Phase cross-correlation: compares instantaneous phases, without amplitudes.
 
     c(k) = sum over n of (|u[n] + v[n+k]|**p - |u[n] - v[n+k]|**p) / (2**p N), u and v
     being the unit phasors of the analytic signals and N the samples of a; 1 at lag
     zero for equal records. Power two is a correlation by FFT; others take a sum over
-    the samples for each lag. That of power one goes by phases in 16 bits if the
-    records are float32: within 6e-5, mostly 1e-6, ten times as quick.
+    the samples for each lag. For power one and float32 records, phases have 16 bits:
+    ten times as fast, with errors up to 6e-5, mostly 1e-6.
 
     Parameters
     ----------
@@ -171,7 +177,7 @@ def phase_cross_correlate(
 def phase_sums(
     u: ComplexArray, v: ComplexArray, lags: range, power: float, dtype: DTypeLike
 ) -> FloatArray:
-    """Return what `phase_cross_correlate` does, from the phasors of the two records.
+    """Return the phase cross-correlation of two records of phasors.
 
     Examples
     --------
@@ -182,8 +188,8 @@ def phase_sums(
     n = u.size
     out = np.zeros(len(lags), dtype=dtype)
     inside = range(max(lags.start, 1 - n), min(lags.stop, n))
-    quick = power == 1 and out.dtype == np.float32
-    if quick and are_many_phases(u) and are_many_phases(v):
+    in_16_bits = power == 1 and out.dtype == np.float32
+    if in_16_bits and are_many_phases(u) and are_many_phases(v):
         if len(inside):
             sums = first_power_sums(u, v, inside)
             out[inside.start - lags.start : inside.stop - lags.start] = sums / n
@@ -235,9 +241,11 @@ def rotate_tensor(
         raise ParameterError(f"c must be (..., 3, 3, n), not of shape {c.shape}")
     if not np.isfinite([azimuth_deg, back_azimuth_deg]).all():
         raise ParameterError("azimuth_deg and back_azimuth_deg must be finite")
-    one = _zne_to_zrt(azimuth_deg).astype(c.dtype)
-    other = _zne_to_zrt(back_azimuth_deg + 180).astype(c.dtype)
-    return np.asarray(np.einsum("ip,jq,...pqn->...ijn", one, other, c, optimize=True))
+    first = _zne_to_zrt(azimuth_deg).astype(c.dtype)
+    second = _zne_to_zrt(back_azimuth_deg + 180).astype(c.dtype)
+    return np.asarray(
+        np.einsum("ip,jq,...pqn->...ijn", first, second, c, optimize=True)
+    )
 
 
 def _zne_to_zrt(radial_deg: float) -> FloatArray:

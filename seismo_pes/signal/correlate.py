@@ -1,4 +1,4 @@
-"""Cross-correlation: the definition, a friendly function, and the fast kernels.
+"""Cross-correlation: the definition, one function for records, and fast kernels.
 
 Everywhere ``c_ab(k) = sum over n of a[n] b[n + k]``, so a positive lag means that the
 wave reaches b later; in the frequency domain ``C = conj(A) B``.
@@ -42,7 +42,7 @@ __all__ = [
 
 
 def correlate_direct(a: ArrayLike, b: ArrayLike, max_lag: Lags) -> NDArray[np.float64]:
-    """Correlate by the textbook sum in float64: slow, and the reference for all else.
+    """Correlate by the sum of the definition, in float64: slow; a reference for tests.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ def correlate_direct(a: ArrayLike, b: ArrayLike, max_lag: Lags) -> NDArray[np.fl
     full = np.correlate(b, a, "full")  # lags 1 - n_a ... n_b - 1
     low, stop = max(lags.start, 1 - a.size), min(lags.stop, b.size)
     if low < stop:
-        found = full[low + a.size - 1 : stop + a.size - 1]
-        out[low - lags.start : stop - lags.start] = found
+        overlap = full[low + a.size - 1 : stop + a.size - 1]
+        out[low - lags.start : stop - lags.start] = overlap
     return out
 
 
@@ -105,7 +105,7 @@ def cross_correlate(
     Raises
     ------
     ParameterError
-        If `max_lag` makes no sense or `normalize` is another word.
+        If `max_lag` is no range of lags, or `normalize` another word.
 
     Examples
     --------
@@ -133,8 +133,13 @@ def cross_correlate(
 def bins_first(spectra: ComplexArray) -> ComplexArray:
     """Copy ``(n, n_windows, n_bins)`` to ``(n_bins, n, n_windows)``.
 
-    That layout makes one small matrix per frequency, which is what a sum over windows
-    multiplies. Do it once per block of stations, not once per pair of blocks.
+    In that layout each frequency has one small matrix, and a sum over windows is a
+    product of these. Do it once for a block of stations, not for each pair of blocks.
+
+    Raises
+    ------
+    ParameterError
+        If there are not three axes.
 
     Raises
     ------
@@ -158,11 +163,11 @@ def bins_first(spectra: ComplexArray) -> ComplexArray:
 def stack_cross_spectra(
     a: ComplexArray, b: ComplexArray, layout: str = "bins-last"
 ) -> ComplexArray:
-    """Sum ``conj(a) b`` over windows, for every record of a with every one of b.
+    """Sum ``conj(a) b`` over windows, for all pairs of a record of a and one of b.
 
-    One matrix product per frequency, in the input's own precision. Windows that must
-    not enter hold zeros; to normalise by energy, divide each window's spectrum by the
-    root of its energy before.
+    One matrix product per frequency, in the precision of the input. Fill windows that
+    are to be left out with zeros. To normalise by energy, divide the spectrum of each
+    window by the root of its energy before.
 
     Parameters
     ----------
@@ -172,7 +177,7 @@ def stack_cross_spectra(
         ``"bins-first"``: ``(n_bins, n_a, n_windows)`` and ``(n_bins, n_b,
         n_windows)``, as `bins_first` makes them: faster by a third with many windows.
     layout
-        One of the two; the result has one layout only.
+        One of the two; the layout of the result does not depend on it.
 
     Returns
     -------
@@ -207,10 +212,10 @@ def _check_blocks(
     if layout not in ("bins-last", "bins-first"):
         raise ParameterError(f"layout must be bins-last or bins-first, not {layout!r}")
     first = layout == "bins-first"
-    one, other = (0, 2) if first else (2, 1)
+    bins, windows = (0, 2) if first else (2, 1)
     if a.ndim != 3 or b.ndim != 3:
         raise ParameterError(f"a {a.shape} and b {b.shape} must have three axes")
-    if a.shape[one] != b.shape[one] or a.shape[other] != b.shape[other]:
+    if a.shape[bins] != b.shape[bins] or a.shape[windows] != b.shape[windows]:
         raise ParameterError(f"a {a.shape} and b {b.shape} differ in windows or bins")
     return a, b, first
 
@@ -229,15 +234,15 @@ def correlate_block(
     dtype: DTypeLike | None = None,
     scale: FloatArray | float = 1.0,
 ) -> FloatArray:
-    """Correlations of all pairs of two blocks, summed over their windows.
+    """Correlate all pairs of two blocks, summed over their windows.
 
-    The kernel of the large runs: it holds a cache-sized batch of cross-spectra (one
-    window) or at most some 64 MB of their sums (many windows), never the whole block.
+    The kernel of large runs. In memory is a batch of cross-spectra that fits the cache
+    (one window), or about 64 MB of their sums (many windows), never the whole block.
 
     Parameters
     ----------
     a, b, layout
-        As in `stack_cross_spectra`; `fast_layout` tells which is faster.
+        As in `stack_cross_spectra`; `fast_layout` returns the faster layout.
     n_fft, bins, max_lag, dtype
         As in `lags_from_spectra`.
     diagonal
@@ -298,7 +303,7 @@ def correlate_block(
 def fast_layout(
     n_windows: int, n_fft: int, bins: slice, max_lag: Lags, dtype: DTypeLike
 ) -> str:
-    """Return the layout that `correlate_block` is fastest with.
+    """Return the layout with which `correlate_block` is fastest.
 
     Parameters
     ----------
@@ -306,6 +311,11 @@ def fast_layout(
         As of the blocks.
     dtype
         Of the spectra.
+
+    Raises
+    ------
+    ParameterError
+        If the range of lags is empty or not whole.
 
     Examples
     --------

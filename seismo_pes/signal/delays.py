@@ -74,7 +74,7 @@ def velocity_change(
 
     Least squares with weights ``1 / error**2``. The error of the slope comes from
     the scatter of the delays about the line if there is more scatter than their
-    errors promise, else from the errors. Delays or errors that are not finite, or
+    errors explain, else from the errors. Delays or errors that are not finite, or
     errors that are not positive, are left out.
 
     Parameters
@@ -86,8 +86,8 @@ def velocity_change(
     relative_errors
         True if only the ratios of the errors mean something.
     n_dependent
-        So many neighbours tell no more than one of them, 1 or more: those of windows
-        that overlap, or samples of what is smooth.
+        Number of neighbours that carry the information of one measurement, 1 or more:
+        overlapping windows, or samples of a smooth record.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def velocity_change(
 
 
 def n_alike(x: ArrayLike) -> float:
-    """Return how many neighbours in a series tell no more than one of them, from 1.
+    """Return the number of neighbours that carry the information of one sample.
 
     One and twice the sum of the correlations of neighbours, as far as they are
     positive (Geyer 1992, doi:10.1214/ss/1177011137).
@@ -196,14 +196,14 @@ def pair_of_records(
     >>> pair_of_records([1], [2])
     (array([1.]), array([2.]))
     """
-    one = as_float(reference, "reference").astype(np.float64)
-    other = as_float(current, "current").astype(np.float64)
-    if one.ndim != 1 or one.shape != other.shape:
+    first = as_float(reference, "reference").astype(np.float64)
+    second = as_float(current, "current").astype(np.float64)
+    if first.ndim != 1 or first.shape != second.shape:
         raise ParameterError(
-            f"reference {one.shape} and current {other.shape} must be records of one "
-            "length"
+            f"reference {first.shape} and current {second.shape} must be records of "
+            "one length"
         )
-    return one, other
+    return first, second
 
 
 def windowed_delays(
@@ -254,19 +254,19 @@ def windowed_delays(
     >>> import numpy as np
     >>> x = np.random.default_rng(1).standard_normal(4000)
     >>> x = np.convolve(x, np.hanning(20), "same")
-    >>> found = windowed_delays(x[5:3005], x[:3000], 10.0, 30.0, 15.0, 2.0)
-    >>> bool(np.abs(found.delay_s - 0.5).max() < 0.02)
+    >>> delays = windowed_delays(x[5:3005], x[:3000], 10.0, 30.0, 15.0, 2.0)
+    >>> bool(np.abs(delays.delay_s - 0.5).max() < 0.02)
     True
     """
-    one, other = pair_of_records(reference, current)
-    size, starts = window_starts(len(one), rate_hz, window_s, step_s)
+    before, after = pair_of_records(reference, current)
+    size, starts = window_starts(len(before), rate_hz, window_s, step_s)
     if not 0 < max_delay_s < window_s / 2:
         raise ParameterError(
             f"max_delay_s must be above 0 and below half the window, {window_s / 2:g} "
             f"s, not {max_delay_s}"
         )
     index = starts[:, None] + np.arange(size)
-    a, b = _windows(one[index]), _windows(other[index])
+    a, b = _windows(before[index]), _windows(after[index])
     n_fft = fft.next_fast_len(2 * size, real=True)
     sa, sb = fft.rfft(a, n_fft), fft.rfft(b, n_fft)
     fine = 8

@@ -11,8 +11,8 @@ from seismo_pes.signal.errors import ParameterError
 
 KINDS = ("none", "demean", "linear")
 
-_CHUNK = 32_768  # samples; 256 kB of float64, which stay in the processor's cache
-_BLOCK = 1024  # samples of long records that are added up before the line is fitted
+_CHUNK = 32_768  # samples: 256 kB of float64 stay in the processor's cache
+_BLOCK = 1024  # samples of a block of a long record, of which sums are made
 
 
 def demean(x: ArrayLike) -> FloatArray:
@@ -95,8 +95,8 @@ def _subtract_line(x: FloatArray, out: FloatArray) -> None:
 def _line(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and slope of each row, shapes (n_rows, 1).
 
-    The moment about the middle is that of the sums of blocks, plus that of what stands
-    at the same place in each block: to add up is several times as fast as to multiply.
+    The moment about the middle is the moment of the sums of blocks, plus the moment of
+    the sums over all blocks at each place: sums are several times as fast as products.
     """
     n_rows, n = x.shape
     width = n if n < 16 * _BLOCK else _BLOCK
@@ -106,7 +106,7 @@ def _line(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     sums = blocks.sum(axis=2, dtype=np.float64)
     columns = blocks.sum(axis=1, dtype=np.float64)
     mean = (sums.sum(axis=1) + rest.sum(axis=1))[:, None] / n
-    # a large offset would drown the slope's digits: it is taken away first
+    # a large mean would cost the slope its digits, so it is subtracted first
     moment = _times(sums - width * mean, np.arange(n_blocks) * width - (n - width) / 2)
     moment += _times(columns - n_blocks * mean, np.arange(width) - (width - 1) / 2)
     moment += _times(rest - mean, np.arange(n - n_rest, n) - (n - 1) / 2)
@@ -114,7 +114,7 @@ def _line(x: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _times(rows: FloatArray, weights: FloatArray) -> FloatArray:
-    # einsum: BLAS would wake its threads for so short a product
+    # einsum, because BLAS starts its threads even for short products
     return np.asarray(np.einsum("rk,k->r", rows, weights))
 
 

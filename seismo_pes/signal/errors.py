@@ -1,4 +1,4 @@
-"""The mistakes that a caller of this package can make."""
+"""Errors that the functions of this package raise."""
 
 
 class ParameterError(ValueError):

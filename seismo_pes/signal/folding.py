@@ -1,4 +1,4 @@
-"""Quantities of a finished correlation: its sides, its peak, its signal to noise."""
+"""A finished correlation: its two sides, its peak, its signal-to-noise ratio."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class Sides(NamedTuple):
 
 
 def sides(c: ArrayLike) -> Sides:
-    """Take a correlation apart: positive lags, negative lags reversed, and their mean.
+    """Split a correlation into positive lags, reversed negative lags, and their mean.
 
     Parameters
     ----------

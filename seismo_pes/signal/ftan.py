@@ -105,8 +105,8 @@ def ftan(
     >>> import numpy as np
     >>> t = np.arange(2000) / 10
     >>> x = np.cos(2 * np.pi * (t - 100) / 5) * np.exp(-(((t - 100) / 8) ** 2))
-    >>> found = ftan(x, 10.0, 300.0, [5.0], (1.6, 5.0))
-    >>> round(float(found.group_km_s[0]), 2)
+    >>> picks = ftan(x, 10.0, 300.0, [5.0], (1.6, 5.0))
+    >>> round(float(picks.group_km_s[0]), 2)
     3.0
     """
     x = as_float(x).astype(np.float64)
@@ -240,7 +240,7 @@ def _whole_cycles(
     distance_km: float,
     reference: FloatArray,
 ) -> FloatArray:
-    """Wavenumbers (turning + 2 pi N) / distance, N as the reference has it."""
+    """Wavenumbers (turning + 2 pi N) / distance, with N from the reference."""
     out = np.full(len(omega), np.nan)
     known = None
     for i in np.flatnonzero(np.isfinite(turning)):

@@ -1,4 +1,4 @@
-"""Where a record is not to be trusted: gaps, flat runs, clipped peaks."""
+"""Unreliable parts of a record: gaps, flat runs, clipped peaks."""
 
 from __future__ import annotations
 
@@ -44,6 +44,11 @@ def runs_of(mask: ArrayLike) -> Runs:
 
 def widened(runs: Runs, n_more: int, n: int) -> Runs:
     """Return runs that are longer by ``n_more`` samples on both sides, joined.
+
+    Raises
+    ------
+    ParameterError
+        If `n_more` is negative.
 
     Examples
     --------
@@ -101,9 +106,9 @@ def flat_runs(x: ArrayLike, shortest: int, value: float | None = None) -> Runs:
     x
         One record, shape ``(n,)``, of any type; NaN equals nothing.
     shortest
-        Shorter runs are passed over; at least 2.
+        Length of the shortest run that counts, at least 2.
     value
-        Only runs of this value, 0 for what was filled with zeros.
+        Only runs of this value count; 0 for gaps that were filled with zeros.
 
     Returns
     -------
@@ -125,7 +130,7 @@ def flat_runs(x: ArrayLike, shortest: int, value: float | None = None) -> Runs:
     shortest = require_count(shortest, "shortest", 2)
     if data.size < shortest:
         return np.empty((0, 2), dtype=np.int64)
-    # such a run holds two neighbours of so coarse a grid: mostly there are none
+    # most records have no two equal neighbours on this coarse grid, as such a run has
     probes = data[:: shortest // 2]
     if not (probes[1:] == probes[:-1]).any():
         return np.empty((0, 2), dtype=np.int64)
@@ -144,12 +149,12 @@ def clipped_runs(
     level: float | None = None,
     tolerance: float = 0.0,
 ) -> Runs:
-    """Find where a record stands at the limit of its recorder.
+    """Find the runs in which a record is at the limit of its recorder.
 
-    Without a level the limits are the record's own largest and smallest sample, and
-    what counts is that it stays there: a wave turns round at its peak, a recorder that
-    is at its limit does not. Small integers can do so by chance: give a level, or a
-    higher `shortest`, where there are few counts. A constant record is flat, not
+    Without a level, the limits are the largest and the smallest sample of the record.
+    A run counts if the record stays there: a wave turns round at its peak, and a
+    clipped recorder does not. Small integers can stay equal by chance: give a level, or
+    a higher `shortest`, for records of few counts. A constant record is flat, not
     clipped.
 
     Parameters
@@ -162,8 +167,8 @@ def clipped_runs(
         The limit if it is known (2**23 - 1 counts for 24 bit): samples of at least
         this size.
     tolerance
-        So much below the limit, as a part of the range of the record (or of the
-        level), is at the limit too; from 0 to 0.5.
+        Samples that are less than this below the limit count as clipped, too; a part
+        of the range of the record, or of the level, from 0 to 0.5.
 
     Returns
     -------
@@ -189,7 +194,7 @@ def clipped_runs(
     if data.size == 0:
         return empty
     if level is not None:
-        # integers of their type overflow at their own limit
+        # the absolute value of the smallest integer of a type overflows
         wide = data.astype(np.float64)
         runs = runs_of(np.abs(wide) >= level * (1 - tolerance))
     else:

@@ -67,12 +67,12 @@ def mwcs_delays(
     --------
     >>> import numpy as np
     >>> x = np.random.default_rng(1).standard_normal(4000)
-    >>> found = mwcs_delays(x[1:3001], x[:3000], 10.0, 0.2, 2.0, 30.0, 15.0)
-    >>> bool(np.abs(found.delay_s - 0.1).max() < 0.01)
+    >>> delays = mwcs_delays(x[1:3001], x[:3000], 10.0, 0.2, 2.0, 30.0, 15.0)
+    >>> bool(np.abs(delays.delay_s - 0.1).max() < 0.01)
     True
     """
-    one, other = pair_of_records(reference, current)
-    size, starts = window_starts(len(one), rate_hz, window_s, step_s)
+    before, after = pair_of_records(reference, current)
+    size, starts = window_starts(len(before), rate_hz, window_s, step_s)
     smooth_bins = require_count(smooth_bins, "smooth_bins")
     require_band(low_hz, high_hz, rate_hz)
     n_fft = fft.next_fast_len(_PADDING * size, real=True)
@@ -84,7 +84,7 @@ def mwcs_delays(
             "wider band or a longer window"
         )
     index = starts[:, None] + np.arange(size)
-    a, b = (_spectra(x[index], n_fft) for x in (one, other))
+    a, b = (_spectra(x[index], n_fft) for x in (before, after))
     product = a * np.conj(b)
     cross = _smooth(product, smooth_bins)[:, band]
     mean_hz = _mean_frequency(frequency, np.abs(product), smooth_bins)[:, band]
@@ -93,13 +93,13 @@ def mwcs_delays(
     coherence = np.abs(cross) / np.sqrt(np.where(power == 0, np.inf, power))
     coherence = np.clip(coherence, 0, 1)
     delay, error, at_edge = _phase_slopes(frequency[band], mean_hz, cross, coherence)
-    # Neighbouring bins of the padded, tapered window are no independent witnesses.
+    # Neighbouring bins of the padded, tapered window are not independent.
     error = error * np.sqrt(n_fft / (size * _EFFECTIVE))
     lag = first_lag_s + (starts + (size - 1) / 2) / rate_hz
     return Delays(lag, delay, error, coherence.mean(axis=1), at_edge)
 
 
-#: Windows are padded to so many times their length: with 5 bins on either side the
+#: Length of the padded windows over that of the windows: with 5 bins on each side the
 #: smoothing is narrow enough for strong signals and wide enough for noisy ones.
 _PADDING = 4
 # mean(w^2)^2 / mean(w^4) of the taper: the part of the duration that it leaves.
@@ -149,7 +149,7 @@ def _phase_slopes(
     cross, coherence
         Smoothed cross-spectra and their coherence, shape ``(n_rows, n_bins)``.
     """
-    # Coherence of one would weigh all: a cap of 0.99 as others have it.
+    # A coherence of one would get all weight: it is limited to 0.99, as in other codes.
     c = np.minimum(coherence, 0.99)
     weight = c**2 / (1 - c**2) * np.sqrt(np.abs(cross))
     phasors = weight * np.exp(1j * np.angle(cross))

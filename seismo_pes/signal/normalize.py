@@ -1,4 +1,4 @@
-"""Time-domain normalisation: what keeps one earthquake from ruling the stack.
+"""Time-domain normalisation: it keeps an earthquake from dominating the stack.
 
 Bensen et al. (2007), doi:10.1111/j.1365-246X.2007.03374.x, compares most of these.
 """
@@ -220,8 +220,8 @@ def clip_at(x: ArrayLike, level: float) -> FloatArray:
 def winsorize(x: ArrayLike, n_rms: float, n_passes: int = 10) -> FloatArray:
     """Clip at `n_rms` times the root mean square, again until nothing exceeds it.
 
-    `clip` once leaves a bound that the outliers themselves have raised. Here the
-    bound is computed anew from the clipped record, until it falls by less than
+    Outliers raise the bound of `clip`. Here the bound is computed again from the
+    clipped record, until it falls by less than
     1e-6 or `n_passes` passes are done. Below `n_rms` = 1 the bound would shrink for
     ever, so that is refused.
 
@@ -280,7 +280,7 @@ def envelope(x: ArrayLike, n: int) -> FloatArray:
     weight *= 2 * n + 1
     weight -= magnitude
     weight /= 2 * n
-    # The difference of nearly equal sums leaves crumbs, negative ones too.
+    # The difference of nearly equal sums leaves rounding errors, also negative ones.
     floor = 4 * np.finfo(np.float64).eps * magnitude.max(axis=-1, keepdims=True)
     weight[weight < floor] = 0.0
     weight[..., :n] = weight[..., n : n + 1]
@@ -332,7 +332,8 @@ def gain(x: ArrayLike, n_half: int) -> FloatArray:
     if x.size == 0:
         return x.copy()
     square = np.square(x, dtype=np.float64)
-    # A triangle is a box run twice; the ends see zeros, so weigh by what is there.
+    # A triangle is a boxcar applied twice. Beyond the ends are zeros, so divide by the
+    # sum of the weights within the record.
     total = _boxcar_twice(square, n_half)
     weight = _boxcar_twice(np.ones(x.shape[-1]), n_half)
     rms = np.sqrt(np.maximum(total / weight, 0))

@@ -1,4 +1,4 @@
-"""Power spectral densities and amplitudes of windows: how noisy is a record."""
+"""Power spectral densities and amplitudes of windows: the level of noise."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def percentiles(densities: ArrayLike, ranks: ArrayLike) -> FloatArray:
     values = values[~np.isnan(values).any(axis=-1)]
     if values.size == 0:
         return np.full((levels.size, values.shape[-1]), np.nan, dtype=values.dtype)
-    # interpolation would make NaN of the -inf dB of silent windows
+    # between -inf dB (silent windows) and a number, interpolation gives NaN
     return np.asarray(np.percentile(values, levels, axis=0, method="nearest"))
 
 

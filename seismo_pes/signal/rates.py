@@ -1,4 +1,4 @@
-"""Sampling rates as the fractions that they are meant to be."""
+"""Sampling rates as fractions."""
 
 from fractions import Fraction
 from functools import lru_cache
@@ -14,17 +14,17 @@ _LOWEST_HZ = 1e-6
 def exact_rate(rate_hz: float, name: str = "rate_hz") -> Fraction:
     """Return the sampling rate as the fraction that its decimals stand for.
 
-    All that turns times into sample indices goes by it, so that a rate of a third of a
-    hertz does not drift. What lies within a millionth of a whole number of hertz, or,
-    below 1 Hz, of seconds, is that number: an interval in single precision, as SAC has
-    it. Others become the nearest fraction with a denominator of at most 100,000.
+    Times are converted to sample indices by it, so that a rate of a third of a hertz
+    does not drift. A rate within a millionth of a whole number of hertz, or, below
+    1 Hz, of seconds, is that number: SAC has intervals in single precision. Other rates
+    become the nearest fraction with a denominator of at most 100,000.
 
     Parameters
     ----------
     rate_hz
         Sampling rate.
     name
-        What the parameter is called, for messages.
+        Name of the parameter, for messages.
 
     Raises
     ------

@@ -18,9 +18,9 @@ from seismo_pes.signal.rates import exact_rate
 
 _KAISER_BETA = 10.06  # 100 dB: 0.1102 (100 - 8.7), Kaiser (1974)
 HALF_LENGTH = 33  # samples at the lower rate; makes the transition 0.2 Nyquist wide
-_LARGEST_TRANSFORM = 2**22  # beyond it, bins that are not needed would cost too much
-_LARGEST_PRODUCT = 2**20  # weights: beyond it, transforms are faster
-_PIECE = 2**15  # samples that stay in cache on their way through
+_LARGEST_TRANSFORM = 2**22  # points: longer ones are computed for needed bins only
+_LARGEST_PRODUCT = 2**20  # weights: with more of them transforms are faster
+_PIECE = 2**15  # samples that are worked on together: they stay in cache
 LARGEST_TERM = 10_000
 
 
@@ -30,8 +30,7 @@ def rate_ratio(rate_in_hz: float, rate_out_hz: float) -> Fraction:
     Raises
     ------
     ParameterError
-        If the rates, as `rates.exact_rate` has them, are no such fraction:
-        `interpolate_lanczos` serves them.
+        If the ratio is no such fraction; `interpolate_lanczos` takes any ratio.
 
     Examples
     --------
@@ -56,9 +55,9 @@ def resample(x: ArrayLike, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
     The filter is a Kaiser-windowed sinc (100 dB): within 0.01 % of unity up to 80 %
     of the lower Nyquist frequency, -6 dB at 90 %, and what would alias is below
     -90 dB. The first sample keeps its time. The record is taken as zero outside; the
-    first and last 33 samples (of the lower rate) feel its ends, so demean or taper it
-    before. Only samples that are kept are made, by matrix products; where the terms of
-    the ratio are large (1001 to 1000), it goes by Fourier transforms.
+    first and last 33 samples (of the lower rate) depend on that, so demean or taper it
+    before. Only samples of the new rate are computed, by matrix products; where the
+    terms of the ratio are large (1001 to 1000), by Fourier transforms.
 
     Parameters
     ----------
@@ -94,7 +93,7 @@ def resample(x: ArrayLike, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
     if p == q or x.size == 0:
         return x.copy()
     n_out = -(-n * p // q)
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite spreads
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity spread
         if has_finite_reach(ratio):
             records = x.reshape(-1, n)
             return _by_products(records, p, q)[:, :n_out].reshape(*x.shape[:-1], n_out)
@@ -116,21 +115,21 @@ def has_finite_reach(ratio: Fraction) -> bool:
 
 
 def _by_products(x: FloatArray, p: int, q: int) -> FloatArray:
-    """Resample records, shape ``(n_records, n)``, some zeros more behind them.
+    """Resample records, shape ``(n_records, n)``; the result ends with some zeros.
 
-    A block of samples adds to the block of new samples at its time, to the one before
-    and to the one after: the filter reaches no further.
+    A block of samples adds to three blocks of new samples: the one at its time, and
+    those before and after. The filter reaches no further.
     """
     weights = _weights(p, q, x.dtype.char)
-    n_in, n_made = weights.shape[0], weights.shape[1] // 3
+    n_in, n_new = weights.shape[0], weights.shape[1] // 3
     n_records, n = x.shape
     n_whole = n // n_in
-    made = np.zeros((n_records, n_whole + 3, n_made), x.dtype)
+    out = np.zeros((n_records, n_whole + 3, n_new), x.dtype)
 
     def add(blocks: FloatArray, first: int) -> None:
-        parts = (blocks @ weights).reshape(*blocks.shape[:2], 3, n_made)
+        parts = (blocks @ weights).reshape(*blocks.shape[:2], 3, n_new)
         for i in range(3):
-            made[:, first + i : first + i + blocks.shape[1]] += parts[:, :, i]
+            out[:, first + i : first + i + blocks.shape[1]] += parts[:, :, i]
 
     whole = x[:, : n_whole * n_in].reshape(n_records, n_whole, n_in)
     at_once = max(1, _PIECE // (n_in * n_records))
@@ -139,11 +138,11 @@ def _by_products(x: FloatArray, p: int, q: int) -> FloatArray:
     last = np.zeros((n_records, 1, n_in), x.dtype)
     last[:, 0, : n - n_whole * n_in] = x[:, n_whole * n_in :]
     add(last, n_whole)
-    return made[:, 1:].reshape(n_records, -1)
+    return out[:, 1:].reshape(n_records, -1)
 
 
 def _periods(p: int, q: int) -> int:
-    """Return how many periods of the two rates make a block: the filter's reach."""
+    """Return the number of periods of the two rates in a block: the filter's reach."""
     return -(-HALF_LENGTH // min(p, q))
 
 
@@ -153,15 +152,15 @@ def _n_weights(p: int, q: int) -> int:
 
 @lru_cache(maxsize=8)
 def _weights(p: int, q: int, dtype: str) -> FloatArray:
-    """Return what each sample of a block adds to three blocks, a row per sample.
+    """Return the weights of each sample of a block in three blocks, a row per sample.
 
     A block is as long as the filter reaches to one side, or a little longer, and holds
     a whole number of periods of the two rates.
     """
     periods = _periods(p, q)
-    # times of samples made, at p times the rate
-    made = np.arange(-periods * p, 2 * periods * p) * q
-    away = made - np.arange(periods * q)[:, None] * p
+    # times of new samples, in units of 1 / (p times the old rate)
+    times = np.arange(-periods * p, 2 * periods * p) * q
+    away = times - np.arange(periods * q)[:, None] * p
     taps = _taps(p, q)
     half = len(taps) // 2
     near = np.abs(away) <= half
@@ -179,7 +178,7 @@ def _taps(p: int, q: int) -> FloatArray:
 
 
 def _by_transforms(x: FloatArray, p: int, q: int, n_out: int) -> FloatArray:
-    """Resample in the frequency domain; time does not grow with the ratio."""
+    """Resample in the frequency domain, whose cost does not depend on the ratio."""
     pad = HALF_LENGTH * max(p, q)  # samples at p times the input rate
     units = fft.next_fast_len(-(-(x.shape[-1] * p + pad) // (p * q)), real=True)
     n_bins = min(p, q) * units // 2 + 1
@@ -211,7 +210,7 @@ def decimate(x: ArrayLike, factor: int) -> FloatArray:
 @lru_cache(maxsize=8)
 def _response(p: int, q: int, units: int) -> FloatArray:
     """Response of the anti-alias filter, times p/q, from 0 to the lower Nyquist."""
-    # of the p q units bins at p times the input rate only the first are needed
+    # of the p q units bins (p times the input rate) only the first are needed
     n, n_bins = p * q * units, min(p, q) * units // 2 + 1
     response = _bins(_taps(p, q), n, n_bins) * (p / q)
     if min(p, q) * units % 2 == 0:
@@ -259,7 +258,7 @@ def resample_fourier(x: ArrayLike, n_out: int) -> FloatArray:
     m = min(n, n_out)
     kept[..., : m // 2 + 1] = spectrum[..., : m // 2 + 1]
     if m % 2 == 0 and n != n_out:
-        # A bin at Nyquist stands for two, of which the longer grid keeps both.
+        # The bin at Nyquist is the sum of two bins of the longer grid.
         kept[..., m // 2] *= 0.5 if n_out > n else 2.0
         if n_out < n:
             kept[..., m // 2] = kept[..., m // 2].real
@@ -273,7 +272,7 @@ def interpolate_lanczos(
 ) -> FloatArray:
     """Interpolate the last axis at indices ``first + step * m`` by a Lanczos kernel.
 
-    For shifts by a part of a sample and for rates that are no ratio. The kernel is
+    For shifts by a part of a sample, and for any ratio of rates. The kernel is
     sinc(t) sinc(t / a), a = `half_width`, its weights normalised to unit sum, so a
     constant stays constant; samples outside the record count as absent. There is
     no anti-alias filter: filter first if `step` exceeds 1.
@@ -359,7 +358,7 @@ def _interpolated(x: FloatArray, at: FloatArray, a: int) -> FloatArray:
     for k in range(-a, a + 1):
         turned = sine_a * np.cos(np.pi * k / a) - cosine_a * np.sin(np.pi * k / a)
         away = part - k
-        near = np.abs(away) < 1e-8  # of k = 0 only
+        near = np.abs(away) < 1e-8  # only where k = 0
         weight = sine * turned / np.where(near, 1.0, away * away)
         weight = np.where(near, 1.0, -weight if k % 2 else weight)
         if abs(k) == a:

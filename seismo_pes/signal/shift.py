@@ -12,7 +12,7 @@ from seismo_pes.signal.taper import cosine_edge
 
 __all__ = ["phase_shift"]
 
-_PAD = 512  # samples; what the ends throw in falls off as one over the distance
+_PAD = 512  # samples: errors from the ends decay as one over the distance
 
 
 def phase_shift(x: ArrayLike, shift: float) -> FloatArray:
@@ -20,10 +20,10 @@ def phase_shift(x: ArrayLike, shift: float) -> FloatArray:
 
     ``y[n] = x(n + shift)`` of the band-limited record: each bin is turned by
     ``exp(2 pi i f shift)``, amplitudes stay. The line from the first to the last sample
-    is taken off before and put back, moved, after; beyond its ends the record goes on
-    turned about its end points. So constants and lines are exact, and sines of up to
-    80 % of the Nyquist frequency good to 3e-3 from the 20th sample off the ends, to
-    2e-4 from the 100th; near the ends high frequencies are off by up to half.
+    is subtracted before, and added, shifted, after. Beyond its ends the record is
+    continued point-symmetrically. So constants and lines are exact. Sines of up to 80 %
+    of the Nyquist frequency have errors of 3e-3 from the 20th sample on, of 2e-4 from
+    the 100th; near the ends errors of high frequencies reach one half.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def phase_shift(x: ArrayLike, shift: float) -> FloatArray:
         Records, shape ``(..., n)``. float32 stays float32, anything else becomes
         float64. NaN spreads over its record; empty stays empty.
     shift
-        Samples, from -1 to 1: whole samples are a matter of the start time.
+        Samples, from -1 to 1; for whole samples change the start time.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def phase_shift(x: ArrayLike, shift: float) -> FloatArray:
 
 
 def _padded(x: FloatArray) -> tuple[FloatArray, int]:
-    """Continue a record that begins and ends at zero, turned and faded out."""
+    """Continue a record that begins and ends at zero by its mirror image, faded out."""
     n = x.shape[-1]
     pad = min(_PAD, n - 1)
     fade = np.concatenate((np.zeros(1), cosine_edge(max(pad - 1, 0)))).astype(x.dtype)
@@ -76,6 +76,6 @@ def _turned(x: FloatArray, shift: float) -> FloatArray:
     n_fft = fft.next_fast_len(x.shape[-1], real=True)
     spectrum = fft.rfft(x, n_fft, axis=-1)
     phase = 2 * np.pi * shift / n_fft * np.arange(spectrum.shape[-1])
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite spreads
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity spread
         spectrum *= np.exp(1j * phase).astype(spectrum.dtype)
     return np.asarray(fft.irfft(spectrum, n_fft, axis=-1))[..., : x.shape[-1]]

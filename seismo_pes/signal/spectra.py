@@ -1,4 +1,4 @@
-"""Spectra of windows, as the correlation wants them."""
+"""Spectra of windows for the correlation."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -106,8 +106,8 @@ def energy_of_spectrum(
 
     Returns
     -------
-    float64 of shape ``(...)``: (2 sum |S|**2 - what was counted twice) / n_fft, where
-    zero frequency and, for even `n_fft`, Nyquist count once.
+    float64 of shape ``(...)``: 2 sum |S|**2 / n_fft, where zero frequency and, for even
+    `n_fft`, Nyquist count once.
 
     Raises
     ------

@@ -74,12 +74,17 @@ def spikes(x: ArrayLike, n_half: int, k: float) -> NDArray[np.bool_]:
     >>> spikes(x, 5, 5.0).nonzero()[0].tolist()
     [40]
     """
-    found, _ = _hampel(as_float(x), n_half, k)
-    return found
+    is_spike, _ = _hampel(as_float(x), n_half, k)
+    return is_spike
 
 
 def despike(x: ArrayLike, n_half: int, k: float) -> FloatArray:
     """Replace spikes by the median of their neighbourhood; see `spikes`.
+
+    Raises
+    ------
+    ParameterError
+        If `n_half` is below 1 or `k` is not positive.
 
     Examples
     --------
@@ -89,8 +94,8 @@ def despike(x: ArrayLike, n_half: int, k: float) -> FloatArray:
     -0.135
     """
     x = as_float(x)
-    found, median = _hampel(x, n_half, k)
-    return np.where(found, median, x).astype(x.dtype, copy=False)
+    is_spike, median = _hampel(x, n_half, k)
+    return np.where(is_spike, median, x).astype(x.dtype, copy=False)
 
 
 def loud_windows(x: ArrayLike, n_window: int, k: float) -> NDArray[np.bool_]:
@@ -149,20 +154,20 @@ def _hampel(
     low = rank_filter(filled, n_half // 2, **around)
     high = rank_filter(filled, 2 * n_half - n_half // 2, **around)
     away = np.abs(filled - median)
-    # fewer than half of the samples are nearer than the nearer quartile, so the MAD is
-    # no smaller: only what passes this needs it
-    found = away > k * TO_SIGMA * np.minimum(high - median, median - low)
-    found &= ~np.isnan(x)
-    found[found] = away[found] > k * TO_SIGMA * _mad_around(
-        filled, median[found], np.nonzero(found), n_half
+    # the MAD is at least the distance of the nearer quartile from the median, because
+    # fewer than half of the samples are nearer: it is computed only where this passes
+    is_spike = away > k * TO_SIGMA * np.minimum(high - median, median - low)
+    is_spike &= ~np.isnan(x)
+    is_spike[is_spike] = away[is_spike] > k * TO_SIGMA * _mad_around(
+        filled, median[is_spike], np.nonzero(is_spike), n_half
     )
-    return found, median
+    return is_spike, median
 
 
 def _mad_around(
     x: FloatArray, median: FloatArray, at: tuple[NDArray[np.int64], ...], n_half: int
 ) -> FloatArray:
-    """Unscaled MAD of the samples around some samples."""
+    """Return the unscaled MAD of the neighbourhoods of some samples."""
     mads = np.empty(median.size, dtype=x.dtype)
     last = x.shape[-1] - 1
     offsets = np.arange(-n_half, n_half + 1)
@@ -181,7 +186,7 @@ def _median(values: FloatArray) -> FloatArray:
     bad = np.isnan(values)
     if not bad.any():
         return np.asarray(np.median(values, axis=-1))
-    # NaN sort to the end: the middle of what is before them
+    # NaN are sorted to the end: take the middle of the samples before them
     n = values.shape[-1] - bad.sum(axis=-1)
     ordered = np.sort(values, axis=-1)
     low, high = np.maximum(n - 1, 0) // 2, n // 2

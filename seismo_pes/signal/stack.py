@@ -1,7 +1,7 @@
 """Stacks of correlations (or of anything else) over windows.
 
-Everywhere the last axis holds samples and the last but one holds windows. No window
-at all gives zeros; a NaN in a window reaches the stack.
+Everywhere the last axis holds samples and the last but one holds windows. Without
+a window the stack is zero; a NaN in a window makes NaN of the stack.
 """
 
 from collections.abc import Callable
@@ -74,9 +74,9 @@ def select(x: ArrayLike, use: NDArray[np.bool_] | None) -> FloatArray:
 
 
 def nth_root(x: ArrayLike, power: float = 2.0) -> FloatArray:
-    """N-th root stack: what is common in sign grows, what is large but rare shrinks.
+    """N-th root stack: it favours a common sign, and damps large but rare samples.
 
-    The mean of ``sign(x) |x|**(1/N)``, raised to N with its sign. One is the mean.
+    The mean of ``sign(x) |x|**(1/N)``, raised to N with its sign. N = 1 is the mean.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def nth_root(x: ArrayLike, power: float = 2.0) -> FloatArray:
 
 
 def analytic_phase(x: ArrayLike) -> ComplexArray:
-    """Unit phasors of the analytic signal along the last axis, zero where it is.
+    """Unit phasors of the analytic signal along the last axis; zero where it is zero.
 
     Examples
     --------
@@ -147,6 +147,11 @@ def analytic(x: FloatArray) -> ComplexArray:
 
 def phase_coherence(x: ArrayLike, n_smooth: int = 0) -> FloatArray:
     """Length of the mean phasor over windows, 0 to 1, smoothed over 2 n_smooth + 1.
+
+    Raises
+    ------
+    ParameterError
+        If there is no axis of windows, or `n_smooth` is negative.
 
     Examples
     --------
@@ -262,7 +267,7 @@ def robust(
     x
         Shape ``(n_windows, n)``.
     tolerance, n_passes
-        When to stop.
+        Relative change at which to stop, and the largest number of passes.
 
     Returns
     -------
@@ -365,7 +370,7 @@ def bootstrap(
     n_draws
         At least 2.
     seed
-        Of the random numbers: equal seeds give equal results.
+        Seed of the random numbers: equal seeds give equal results.
     stack
         From ``(n_windows, n)`` to ``(n,)``; the mean if None, which is much faster.
 

@@ -55,7 +55,7 @@ def adaptive_covariance(x: ArrayLike, power: float = 1.0) -> FloatArray:
     n_windows, n = x.shape
     if n_windows < 2 or n == 0:
         return linear(x)
-    # Twice the length: the filter's response must not wrap around.
+    # Twice the length, so that the response of the filter does not wrap around.
     n_fft = fft.next_fast_len(2 * n, real=True)
     spectra = fft.rfft(x, n_fft, axis=-1)
     total = spectra.sum(axis=0)
@@ -75,9 +75,9 @@ def wiener(
 ) -> FloatArray:
     """Windows cleaned by singular values and local Wiener filters, then their mean.
 
-    The matrix of windows is taken apart into singular components; each of the
-    first is smoothed by the adaptive Wiener filter of its neighbourhood, and they are
-    added again. `wiener_windows` gives the windows themselves.
+    The matrix of windows is split into singular components. Each of the first ones is
+    smoothed by an adaptive Wiener filter of its neighbourhood, and they are summed.
+    `wiener_windows` returns the windows themselves.
 
     Parameters
     ----------
@@ -118,6 +118,11 @@ def wiener_windows(
 ) -> FloatArray:
     """Return the cleaned windows of `wiener`, same shape as `x`.
 
+    Raises
+    ------
+    ParameterError
+        If there are not two axes, or a number is out of range.
+
     Examples
     --------
     >>> wiener_windows([[0.0, 0.0], [0.0, 0.0]]).tolist()
@@ -145,7 +150,7 @@ def wiener_windows(
 
 
 def _local_wiener(x: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """Lim's adaptive filter: shrink to the local mean where variance is mere noise."""
+    """Lim's adaptive filter: the local mean where the variance is that of noise."""
     mean = uniform_filter(x, size, mode="nearest")
     variance = uniform_filter(np.square(x), size, mode="nearest") - mean**2
     variance = np.maximum(variance, 0)
@@ -220,7 +225,7 @@ def time_frequency_phase_weighted(
         floor = np.finfo(amplitude.dtype).eps * amplitude.max()
         phasors = row * (1 / np.where(amplitude <= floor, np.inf, amplitude))
         weight = np.abs(phasors.mean(axis=0)) ** power
-        # Sum over time of the stack's own S-transform is its spectrum at k.
+        # The sum over time of the S-transform of the stack is its spectrum at k.
         out[k] = (weight * row.mean(axis=0)).sum()
     if n % 2 == 0:
         out[-1] = out[-1].real

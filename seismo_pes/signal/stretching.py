@@ -95,8 +95,8 @@ def stretch(
     >>> import numpy as np
     >>> lag = np.arange(-400, 401) / 10
     >>> wave = lambda t: np.sin(3 * t) * np.exp(-np.abs(t) / 20)
-    >>> found = stretch(wave(lag), wave(1.003 * lag), lag, 5, 35)
-    >>> bool(abs(found.dvv - 0.003) < 1e-5)
+    >>> result = stretch(wave(lag), wave(1.003 * lag), lag, 5, 35)
+    >>> bool(abs(result.dvv - 0.003) < 1e-5)
     True
     """
     r = as_float(reference, "reference").astype(np.float64)

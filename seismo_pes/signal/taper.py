@@ -29,8 +29,8 @@ def cosine_edge(n: int) -> FloatArray:
 def taper(x: ArrayLike, n_left: int, n_right: int | None = None) -> FloatArray:
     """Multiply the edges of the last axis by cosine (Hann) flanks.
 
-    Edges that together are longer than the record are shortened, each to its share,
-    so that they meet: with equal edges the record gets a full Hann window. The first
+    Edges that together are longer than the record are shortened in proportion, so that
+    they meet: with equal edges the record gets a full Hann window. The first
     (last) sample becomes zero where its edge has at least one sample.
 
     Parameters

@@ -1,12 +1,12 @@
 """Multiply the spectrum of a record padded to twice its length, in short transforms.
 
 A padded record of 2 n samples is cyclic. Its bins at odd frequencies are those of the
-record mod X^n + 1, the even ones those of the record mod X^n - 1, which halve in the
-same way, until what remains is short. At odd frequencies a real record of h samples
-is a complex one of h / 2 that is turned by half a bin. Long ones become a matrix, with
-short transforms down its columns and along its rows that stay in the processor's cache
-(Bailey 1990, doi:10.1007/BF00162341); nothing is transposed, as the bins are only
-multiplied and go back the same way.
+record mod X^n + 1; those at even frequencies are those of the record mod X^n - 1. The
+latter is halved in the same way, until a short record remains. At odd frequencies a
+real record of h samples is a complex record of h / 2, shifted by half a bin. Long
+records are arranged as a matrix, with short transforms of its columns and rows that
+stay in the processor's cache (Bailey 1990, doi:10.1007/BF00162341). Nothing has to be
+transposed, because the bins are only multiplied and transformed back in the same order.
 """
 
 import math
@@ -21,8 +21,8 @@ from seismo_pes.signal._arrays import FloatArray, as_float
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.whiten import ComplexArray, as_complex
 
-_SHORT = 131_072  # samples, of which a plain transform is as fast
-_BLOCK = 32_768  # elements of the rows that are taken at a time
+_SHORT = 131_072  # samples: up to here a plain transform is as fast
+_BLOCK = 32_768  # elements of rows that are worked on together
 
 
 class Transfer(NamedTuple):
@@ -44,7 +44,7 @@ class Transfer(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes."""
+        """Memory in bytes."""
         return self.rest.nbytes + sum(bins.nbytes for bins in self.odd)
 
 
@@ -64,7 +64,7 @@ def transfer(bins: ComplexArray) -> Transfer:
     Examples
     --------
     >>> import numpy as np
-    >>> transfer(np.ones(5)).rest.shape  # short, all of it at once
+    >>> transfer(np.ones(5)).rest.shape  # short: transformed at once
     (5,)
     """
     bins = as_complex(bins, "bins")
@@ -95,9 +95,8 @@ def _n_rows(n: int) -> int:
 def apply(x: ArrayLike, t: Transfer, nyquist_modulus: bool = False) -> FloatArray:
     """Filter a record that is padded with zeros to ``2 n``.
 
-    The result is ``irfft(rfft(x, 2 n) * bins)[:len(x)]``, exactly, but the half of the
-    padded record that is zero is never transformed, and long transforms are done in
-    short ones.
+    The result is ``irfft(rfft(x, 2 n) * bins)[:len(x)]``. But the zeros of the padded
+    record are never transformed, and long transforms are made of short ones.
 
     Parameters
     ----------
@@ -153,7 +152,7 @@ def _plain(x: FloatArray, n: int, bins: ComplexArray, modulus: bool) -> FloatArr
 def _cyclic(
     x: FloatArray, odd: tuple[ComplexArray, ...], rest: ComplexArray, modulus: bool
 ) -> FloatArray:
-    """Filter as one period: by halves, mod X^h - 1 and mod X^h + 1."""
+    """Filter a record as one period, mod X^h - 1 and mod X^h + 1 for its halves."""
     if not odd:
         return _plain(x, x.size, rest, modulus)
     half = x.size // 2
@@ -168,7 +167,7 @@ def _cyclic(
 
 
 def _negacyclic(x: FloatArray, bins: ComplexArray) -> FloatArray:
-    """Filter mod X^h + 1, where what leaves at one end comes in negative at the other.
+    """Filter mod X^h + 1, where samples beyond one end come back with the other sign.
 
     x[m] - i x[m + h / 2], turned by -pi m / h, row by row.
     """
@@ -200,7 +199,7 @@ def _negacyclic(x: FloatArray, bins: ComplexArray) -> FloatArray:
 def _turns(
     n_rows: int, n_columns: int, kind: DTypeLike
 ) -> tuple[ComplexArray, ComplexArray]:
-    """Return the turns of the rows before the columns' transforms, and all after."""
+    """Return the phase factors before and after the transforms of the columns."""
     dtype = np.result_type(kind, np.complex64)
     j, k = np.arange(n_rows)[:, None], np.arange(n_columns)
     down = np.exp(-2j * np.pi * j / (4 * n_rows)).astype(dtype)

@@ -14,7 +14,7 @@ from seismo_pes.signal._arrays import (
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.resample import interpolate_lanczos
 
-_ROWS = 64  # so many are warped together
+_ROWS = 64  # records that are warped together
 
 
 def warping_delays(
@@ -67,8 +67,8 @@ def warping_delays(
     --------
     >>> import numpy as np
     >>> t = np.arange(300) / 10
-    >>> found = warping_delays(np.sin(2 * t), np.sin(2 * (t - 0.2)), 10.0, 0.5)
-    >>> bool(np.abs(found - 0.2)[20:-20].max() < 0.026)
+    >>> delays = warping_delays(np.sin(2 * t), np.sin(2 * (t - 0.2)), 10.0, 0.5)
+    >>> bool(np.abs(delays - 0.2)[20:-20].max() < 0.026)
     True
     """
     one = as_float(reference, "reference").astype(np.float64)
@@ -92,13 +92,13 @@ def warping_delays(
     if len(one) < 2:
         return np.zeros(other.shape)
     rows = other.reshape(-1, len(one))
-    found = np.zeros(rows.shape)
+    delays = np.zeros(rows.shape)
     block = max(1, round(1 / max_strain))
     for k in range(0, len(rows), _ROWS):
         some = slice(k, k + _ROWS)
         path = _paths(one, rows[some], oversample, reach, block)
-        found[some] = (path - reach) / (rate_hz * oversample)
-    return found.reshape(other.shape)
+        delays[some] = (path - reach) / (rate_hz * oversample)
+    return delays.reshape(other.shape)
 
 
 def _paths(
@@ -124,14 +124,14 @@ def _best_paths(
     Parameters
     ----------
     errors
-        Those of a sample, shape (n_rows, n_delays).
+        Squared differences at each delay, for a sample, shape (n_rows, n_delays).
     n
-        How many samples there are.
+        Number of samples.
     block
         Samples between two changes of delay.
     """
     first = errors(0)
-    # what it takes to come here, and the sum of errors, of the last samples
+    # for the last samples: the errors on the way, and their sums
     cost = np.empty((block + 1, *first.shape))
     total = np.empty_like(cost)
     cost[0] = total[0] = first

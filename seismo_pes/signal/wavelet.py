@@ -21,7 +21,7 @@ def morlet(
 
     Scaled so that a sine of amplitude one has modulus one at its frequency. The
     record is taken as zero outside; within ``n_cycles / (2 pi f)`` of its ends the
-    transform feels that.
+    transform depends on that.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def morlet(
     frequency_hz
         Shape ``(n_frequencies,)``, each above 0 and at most Nyquist.
     n_cycles
-        Angular frequency of the mother wavelet, 3 to 50: about so many radians under
-        one standard deviation of its envelope.
+        Angular frequency of the mother wavelet, 3 to 50: radians in one standard
+        deviation of its envelope.
 
     Returns
     -------
@@ -104,8 +104,8 @@ def wavelet_delays(
 
     Cross-spectrum and powers are smoothed in time by a Gaussian as long as the
     wavelet, and over `smooth_frequencies` neighbouring frequencies. The phase is
-    divided by the frequency that the records have there, measured likewise, not by
-    the wavelet's: inside its band the two differ by up to a tenth.
+    divided by the frequency of the records, measured in the same way, not by that of
+    the wavelet: inside its band the two differ by up to a tenth.
 
     Parameters
     ----------
@@ -133,8 +133,8 @@ def wavelet_delays(
     --------
     >>> import numpy as np
     >>> t = np.arange(1000) / 10
-    >>> found = wavelet_delays(np.sin(3 * t), np.sin(3 * (t - 0.2)), 10.0, [0.48])
-    >>> bool(abs(found.delay_s[0, 500] - 0.2) < 0.005)
+    >>> delays = wavelet_delays(np.sin(3 * t), np.sin(3 * (t - 0.2)), 10.0, [0.48])
+    >>> bool(abs(delays.delay_s[0, 500] - 0.2) < 0.005)
     True
     """
     one, other = pair_of_records(reference, current)
@@ -154,7 +154,7 @@ def wavelet_delays(
     omega = np.angle(_smooth(turn, sigma, smooth_frequencies)) * rate_hz
     delay = np.angle(cross) / np.where(omega > 0, omega, np.nan)
     delay[amplitude == 0] = np.nan
-    # what is as long as two wavelets, of sigma / sqrt 2, and the smoothing by sigma
+    # the length of two wavelets, each of sigma / sqrt 2, and of the smoothing by sigma
     n_alike = np.maximum(2 * np.sqrt(1.5 * np.pi) * sigma, 1)
     frequency = np.where(omega > 0, omega, np.nan) / (2 * np.pi)
     coherence = np.clip(coherence, 0, 1)
@@ -162,7 +162,7 @@ def wavelet_delays(
 
 
 def wavelet_velocity_change(
-    found: WaveletDelays,
+    delays: WaveletDelays,
     lag_s: ArrayLike,
     low_s: float,
     high_s: float,
@@ -181,7 +181,7 @@ def wavelet_velocity_change(
 
     Parameters
     ----------
-    found
+    delays
         From `wavelet_delays`.
     lag_s
         Lags of the samples, shape ``(n,)``.
@@ -207,24 +207,24 @@ def wavelet_velocity_change(
     >>> import numpy as np
     >>> lag = np.arange(1, 600) / 10
     >>> wave = lambda t: np.sin(3 * t)
-    >>> found = wavelet_delays(wave(lag), wave(1.002 * lag), 10.0, [0.48])
-    >>> bool(abs(wavelet_velocity_change(found, lag, 10, 50)[0].dvv - 0.002) < 1e-4)
+    >>> delays = wavelet_delays(wave(lag), wave(1.002 * lag), 10.0, [0.48])
+    >>> bool(abs(wavelet_velocity_change(delays, lag, 10, 50)[0].dvv - 0.002) < 1e-4)
     True
     """
     lag = np.asarray(lag_s, dtype=np.float64)
-    if lag.shape != found.delay_s.shape[1:]:
-        raise ParameterError(f"lag_s {lag.shape} does not fit {found.delay_s.shape}")
+    if lag.shape != delays.delay_s.shape[1:]:
+        raise ParameterError(f"lag_s {lag.shape} does not fit {delays.delay_s.shape}")
     inside = (np.abs(lag) >= low_s) & (np.abs(lag) <= high_s)
     if not inside.any():
         raise ParameterError(f"low_s {low_s:g} to high_s {high_s:g} holds no lag")
     changes = []
-    for row in range(len(found.delay_s)):
-        use = inside & (found.coherence[row] >= least_coherence)
-        amplitude = found.amplitude[row, use]
+    for row in range(len(delays.delay_s)):
+        use = inside & (delays.coherence[row] >= least_coherence)
+        amplitude = delays.amplitude[row, use]
         median = np.median(amplitude) if amplitude.size else 1.0
-        weight = found.coherence[row, use] * np.log1p(amplitude / (median or 1.0))
-        omega = 2 * np.pi * found.frequency_hz[row, use]
-        phase = omega * found.delay_s[row, use]
+        weight = delays.coherence[row, use] * np.log1p(amplitude / (median or 1.0))
+        omega = 2 * np.pi * delays.frequency_hz[row, use]
+        phase = omega * delays.delay_s[row, use]
         guess, at_edge = _aligning_change(lag[use], omega, phase, weight, max_dvv)
         left = np.angle(np.exp(1j * (phase + guess * lag[use] * omega))) / omega
         change = velocity_change(
@@ -232,7 +232,7 @@ def wavelet_velocity_change(
             left,
             1 / np.sqrt(np.maximum(weight, 1e-12)),
             relative_errors=True,
-            n_dependent=float(found.n_alike[row]),
+            n_dependent=float(delays.n_alike[row]),
         )
         dvv = guess + change.dvv
         if at_edge or abs(dvv) > max_dvv:
@@ -315,8 +315,8 @@ def wavelet_stretch(
     >>> import numpy as np
     >>> lag = np.arange(-600, 601) / 10
     >>> wave = lambda t: np.sin(3 * t)
-    >>> found = wavelet_stretch(wave(lag), wave(1.002 * lag), lag, [0.48], 10, 40)
-    >>> bool(abs(found.dvv[0] - 0.002) < 1e-4)
+    >>> stretches = wavelet_stretch(wave(lag), wave(1.002 * lag), lag, [0.48], 10, 40)
+    >>> bool(abs(stretches.dvv[0] - 0.002) < 1e-4)
     True
     """
     one = as_float(reference, "reference").astype(np.float64)
@@ -327,13 +327,13 @@ def wavelet_stretch(
             f"lag_s {t.shape} does not fit records {one.shape} and {other.shape}"
         )
     rate_hz = (len(t) - 1) / (t[-1] - t[0])
-    found = []
+    stretches = []
     for f in _frequencies(frequency_hz, rate_hz).tolist():
         w, v = (morlet(x, rate_hz, [f], n_cycles)[..., 0, :].real for x in (one, other))
         half = np.sqrt(np.pi) / (2 * n_cycles) * f
         band_hz = (f - half, f + half)
-        found.append(stretch(w, v, t, low_s, high_s, max_dvv, band_hz=band_hz))
-    return Stretch(*(np.stack(part, axis=-1) for part in zip(*found, strict=True)))
+        stretches.append(stretch(w, v, t, low_s, high_s, max_dvv, band_hz=band_hz))
+    return Stretch(*(np.stack(part, axis=-1) for part in zip(*stretches, strict=True)))
 
 
 def _turn(w: ComplexArray) -> ComplexArray:

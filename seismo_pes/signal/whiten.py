@@ -1,4 +1,4 @@
-"""Spectral whitening: every frequency of the band speaks with the same voice."""
+"""Spectral whitening: equal amplitudes at all frequencies of a band."""
 
 from typing import Any
 
@@ -85,7 +85,7 @@ def band_weights(
 
 def _rise(f: FloatArray, start: float, stop: float) -> FloatArray:
     """Hann flank from 0 at `start` to 1 at `stop`; a step, 1 at `stop`, if equal."""
-    # A bin that lies on the corner but for rounding belongs to the band.
+    # A bin on the corner, to rounding, belongs to the band.
     slack = 1e-9 * abs(stop)
     if stop - start <= slack:
         return (f >= stop - slack).astype(np.float64)
@@ -155,7 +155,7 @@ def whiten_psd(
     """Whiten by the root of a smoothed power spectrum, mean over the windows.
 
     The divisor is common to all windows (the last but one axis) and real, so phases
-    and the ratios between windows stay as they are; only the colour goes.
+    and the ratios between windows stay as they are.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def _check_weights(spectrum: ComplexArray, weights: FloatArray) -> None:
 
 
 def as_complex(spectrum: ComplexArray, name: str) -> ComplexArray:
-    """Return `spectrum` as complex64 if it is that, else as complex128.
+    """Return `spectrum` as complex64 if it has single precision, else as complex128.
 
     Raises
     ------

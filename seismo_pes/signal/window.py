@@ -225,7 +225,13 @@ def cut(
 def lag_axis_s(max_lag_s: float, rate_hz: float) -> NDArray[np.float64]:
     """Return the lags k / rate, k = -K..K, with K the whole samples in `max_lag_s`.
 
-    A part of 1e-6 of a sample is forgiven. The axis is symmetric and zero is exact.
+    A lag less than 1e-6 of a sample above `max_lag_s` is included. The axis is
+    symmetric and zero is exact.
+
+    Raises
+    ------
+    ParameterError
+        If `max_lag_s` is negative or not finite, or the rate not positive.
 
     Examples
     --------
@@ -256,9 +262,10 @@ def n_lags(max_lag_s: float, rate_hz: float) -> int:
 
 
 def _sample_at(time_ns: Any, rate_hz: float) -> Any:
-    """Ceiling of time x rate, forgiving 1e-6 of a sample; ints or int64 arrays.
+    """Return time x rate rounded up, less 1e-6 of a sample; ints or int64 arrays.
 
-    Seconds and their remainder go separately so that int64 never overflows.
+    Seconds and their remainder are multiplied separately, so that int64 never
+    overflows.
     """
     p, q = exact_rate(rate_hz).as_integer_ratio()
     seconds, rest_ns = time_ns // _SECOND, time_ns % _SECOND

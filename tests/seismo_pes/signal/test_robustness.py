@@ -249,7 +249,7 @@ NOT_HERE = {
     "window": {"lag_axis_s", "n_lags", "sample_phase_ns"},
 }
 # Modules whose functions have such tests of their own.
-ELSEWHERE = {"continuous", "gaps", "psd", "shift", "spikes"}
+ELSEWHERE = {"continuous", "gaps", "psd", "shift", "spikes", "timing"}
 
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
