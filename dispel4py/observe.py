@@ -52,13 +52,31 @@ class Observer:
         """See the run end, well or not."""
 
     def worker_started(self, plan: Plan, process: int) -> None:
-        """See one process begin."""
+        """See one process begin.
+
+        Parameters
+        ----------
+        plan : Plan
+            The plan of the run.
+        process : int
+            The process.
+        """
 
     def called(self, call: Call) -> None:
         """See one call of a PE end, well or not, with what it received and sent."""
 
     def emitted(self, instance: InstanceSpec, port: str, item: Any) -> None:
-        """See one item leave an output port."""
+        """See one item leave an output port.
+
+        Parameters
+        ----------
+        instance : InstanceSpec
+            The sender.
+        port : str
+            Its output.
+        item : object
+            The item. Do not change it.
+        """
 
     def worker_finished(self, process: int) -> None:
         """See one process end."""

@@ -50,7 +50,15 @@ class Trace(Observer):
             part.unlink()
 
     def worker_started(self, plan: Plan, process: int) -> None:
-        """Open the part of this process."""
+        """Open the part of this process.
+
+        Parameters
+        ----------
+        plan : Plan
+            The plan of the run.
+        process : int
+            The process.
+        """
         name = f"{self.path.name}.{process}.{os.getpid()}.part"
         self._file = open(self.path.with_name(name), "w")  # noqa: SIM115
         self._write({"ph": "M", "name": "process_name", "pid": process, "tid": 0}, True)

@@ -16,8 +16,9 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from benchmarks.engine import own
+from benchmarks.engine import latency, own
 from benchmarks.machine import describe
 
 HERE = Path(__file__).parent
@@ -47,6 +48,8 @@ GOALS = {
 #: Peak memory that is asked for, in MB.
 MEMORY = {("simple", "array", 1000): 100.0}
 OTHERS = ("loop", "pool", "joblib", "dask")
+#: Cases of this engine alone.
+OTHER_CASES: dict[str, Any] = {"own": own, "latency": latency}
 
 
 def python_of(name: str) -> str:
@@ -170,8 +173,9 @@ def try_all(wanted: list[str]) -> None:
         if f"{mapping}-{kind}-{n}" in wanted:
             small = (mapping, kind, n // 10)
             show(small, run_case(small, 1))
-    if "own" in wanted:
-        own.show(own.measure())
+    for name, measurement in OTHER_CASES.items():
+        if name in wanted:
+            measurement.show(measurement.measure())
 
 
 def main() -> None:
@@ -180,7 +184,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--only", action="append", choices=[*names, "own"], help="what to measure"
+        "--only",
+        action="append",
+        choices=[*names, *OTHER_CASES],
+        help="what to measure",
     )
     parser.add_argument(
         "--quick",
@@ -191,7 +198,7 @@ def main() -> None:
     machine = describe()
     print(json.dumps(machine))
     if given.quick:
-        try_all(given.only or [*names, "own"])
+        try_all(given.only or [*names, *OTHER_CASES])
         return
     record = kept() if given.only else {}
     for name, case in names.items():
@@ -200,11 +207,12 @@ def main() -> None:
             record[name] = {"machine": machine, "contenders": found}
             show(case, found, GOALS[case])
             keep(record)
-    if not given.only or "own" in given.only:
-        measured = own.measure()
-        record["own"] = {"machine": machine} | measured
-        own.show(measured)
-        keep(record)
+    for name, measurement in OTHER_CASES.items():
+        if not given.only or name in given.only:
+            measured = measurement.measure()
+            record[name] = {"machine": machine} | measured
+            measurement.show(measured)
+            keep(record)
     print(f"\nkept in {RESULT.relative_to(ROOT)}")
 
 

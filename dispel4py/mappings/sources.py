@@ -18,7 +18,15 @@ class Host(Protocol):
     clock: Clock
 
     def call_source(self, instance: Instance, inputs: dict[str, Any]) -> None:
-        """Call a source once."""
+        """Call a source once.
+
+        Parameters
+        ----------
+        instance : Instance
+            The source.
+        inputs : dict
+            Its inputs.
+        """
 
     def source_ended(self, instance: Instance) -> None:
         """Note that a source has had all its inputs."""

@@ -431,7 +431,17 @@ class _Alone:
         """Do nothing."""
 
     def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
-        """Do nothing: there is nobody to send to."""
+        """Do nothing: there is nobody to send to.
+
+        Parameters
+        ----------
+        destination : int
+            The process that would get it.
+        head : bytes
+            The message.
+        buffers : sequence, optional
+            Bytes beside it.
+        """
 
     def receive(self, timeout_s: float) -> Frame | None:
         """Return None after the time."""
