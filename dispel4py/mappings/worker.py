@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
 from typing import Any
 
 from dispel4py.call_timer import CallTimer
@@ -25,6 +24,7 @@ from dispel4py.dead_letters import packed
 from dispel4py.failure import Failure
 from dispel4py.instance import Instance
 from dispel4py.lineage import COLLECTOR, INPUTS, LIFE, Key
+from dispel4py.mappings.alone import Alone
 from dispel4py.mappings.base import SourceInputs
 from dispel4py.mappings.channel import Post, bytes_by_edge, keep_order
 from dispel4py.mappings.collector import Collector
@@ -101,7 +101,7 @@ class Worker:
         life: int = 0,
     ) -> None:
         self.plan, self.process, self.clock = plan, process, clock
-        post = _Alone(process, clock) if post is None else post
+        post = Alone(process, clock) if post is None else post
         self.post: Post = post
         self.collector, self.root, self.recorder = collector, root, recorder
         self._observers = observers
@@ -417,37 +417,6 @@ class Worker:
             self.collector.take_report(self.process, kind, *content)
         else:
             self.post.send(self.root, pack(kind, self.process, *content))
-
-
-class _Alone:
-    """The post of a process without others: no frame comes, and to wait is to sleep."""
-
-    def __init__(self, process: int, clock: Clock) -> None:
-        self.process, self._sleep = process, clock.sleep
-
-    is_behind = False
-
-    def catch_up(self) -> None:
-        """Do nothing."""
-
-    def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
-        """Do nothing: there is nobody to send to.
-
-        Parameters
-        ----------
-        destination : int
-            The process that would get it.
-        head : bytes
-            The message.
-        buffers : sequence, optional
-            Bytes beside it.
-        """
-
-    def receive(self, timeout_s: float) -> Frame | None:
-        """Return None after the time."""
-        if timeout_s > 0:
-            self._sleep(timeout_s)
-        return None
 
 
 def _ignore(items: list[Any], cells: Any, cell: int) -> None:
