@@ -20,7 +20,7 @@ __all__ = ["Element", "FunctionElement", "ItemElement", "element", "item_element
 
 
 class _Refusing(GenericPE):
-    """A PE with a port for what it cannot use."""
+    """An element with a port for items that it cannot use."""
 
     stage: str = ""
     takes: Any = None
@@ -43,12 +43,12 @@ class _Refusing(GenericPE):
 
 
 class Element(_Refusing):
-    """A PE that makes new traces of those that pass through it: override `transform`.
+    """An element that makes new traces of the traces it receives: override `transform`.
 
     Ports
     -----
     input : obspy.Stream, obspy.Trace or Waveforms
-        What comes in stays as it is.
+        The input stays unchanged.
     output : the same type
         New traces. A trace for which `transform` returns None is left out.
     skipped : Skipped
@@ -57,10 +57,10 @@ class Element(_Refusing):
     Attributes
     ----------
     per : str
-        What `transform` gets: ``trace``, ``stream``, or ``station``, a Stream of the
-        components of one instrument (equal but for the last letter of the channel).
+        The argument of `transform`: ``trace``, ``stream``, or ``station``, a Stream of
+        the components of one instrument (ids that differ in the last letter only).
     stage : str
-        Where a `Skipped` says it happened; the class name in lower case unless set.
+        Name of the stage in each `Skipped`; by default the class name in lower case.
     """
 
     per = "trace"
@@ -72,7 +72,7 @@ class Element(_Refusing):
         raise NotImplementedError
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Transform what came in."""
+        """Transform one input."""
         item = inputs["input"]
         stream = item.stream if isinstance(item, Waveforms) else item
         if isinstance(item, Trace):
@@ -114,14 +114,14 @@ class Element(_Refusing):
 
 
 class ItemElement(_Refusing):
-    """A PE that makes new items of those that pass, one by one: override `transform`.
+    """An element that makes new items of items, one by one: override `transform`.
 
     Ports
     -----
     input : object
-        What comes in stays as it is.
+        The input stays unchanged.
     output : object
-        What `transform` returns, each of them if it is a list; nothing for None.
+        What `transform` returns: each item of a list; no output for None.
     skipped : Skipped
         Items that `transform` refused by a `DataError`, with its reason.
 
@@ -136,7 +136,7 @@ class ItemElement(_Refusing):
         raise NotImplementedError
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Transform what came in."""
+        """Transform one input."""
         item = inputs["input"]
         try:
             made = self.transform(item)
@@ -151,7 +151,7 @@ class ItemElement(_Refusing):
 
 
 class _Calling(_Refusing):
-    """What elements made of functions have in common: the function's parameters."""
+    """The base of elements made of functions: it holds the function's parameters."""
 
     function: Callable[..., Any]
 
@@ -188,29 +188,29 @@ TRACE_PORTS = """
 Ports
 -----
 input : obspy.Stream, obspy.Trace or Waveforms
-    What comes in stays as it is.
+    The input stays unchanged.
 output : the same type
-    What the function makes.
+    The result of the function.
 skipped : Skipped
-    What the function refused, and why.
+    Inputs that the function refused, with the reason.
 """
 
 ITEM_PORTS = """
 Ports
 -----
 input : {given}
-    What comes in stays as it is.
+    The input stays unchanged.
 output : {made}
-    What the function makes; each one of a list.
+    The results of the function; each item of a list.
 skipped : Skipped
-    What the function refused, and why.
+    Inputs that the function refused, with the reason.
 """
 
 
 def element(
     function: Callable[..., Any], name: str, per: str = "trace"
 ) -> type[FunctionElement]:
-    """Make the PE class that applies ``function``.
+    """Make the class of an element that applies ``function``.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def element(
 def item_element(
     function: Callable[..., Any], name: str, given: str, made: str
 ) -> type[FunctionItemElement]:
-    """Make the PE class that applies ``function`` to items of any kind.
+    """Make the class of an element that applies ``function`` to items of any type.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def item_element(
     name : str
         Of the class, and of the variable it is assigned to.
     given, made : str
-        What is said of the items at its input and its output.
+        Types of the items at its input and its output, for the docs.
 
     Examples
     --------
@@ -288,7 +288,7 @@ def _item_types(function: Callable[..., Any]) -> tuple[Any, Any]:
 def _made_class(
     base: type, function: Callable[..., Any], name: str, ports: str, **members: Any
 ) -> Any:
-    # its examples run where they stand; here they would run again
+    # the examples run as doctests of the function; here they would run twice
     said = (inspect.getdoc(function) or name).partition("\nExamples\n---")[0]
     fixed = {
         "__doc__": f"{said.rstrip()}\n{ports}",
@@ -310,7 +310,7 @@ def _bound(
     name = element.__name__
     signature = inspect.signature(element)
     known = list(signature.parameters)
-    # what a function takes as **options it checks itself
+    # a function checks its **options itself
     open_end = [
         p.name for p in signature.parameters.values() if p.kind == p.VAR_KEYWORD
     ]

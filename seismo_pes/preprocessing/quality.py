@@ -1,8 +1,8 @@
 """Rules for bad data: functions on obspy traces, and the PEs made of them.
 
-Each function leaves its input as it is, and returns new traces with what it has to say
-about them. None of these rules is applied unless it is asked for. What a rule takes out
-leaves a gap: the trace is split there.
+Each function leaves its input unchanged, and returns new traces and a list of remarks.
+No rule is applied unless an option asks for it. Samples that a rule removes leave a
+gap: the trace is split there.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Checked = tuple[Stream, list[Skipped]]
 
 
 class WithRemarks(Element):
-    """An element that also has something to say of what it hands on.
+    """An element that reports remarks on the traces it hands on.
 
     Override `check`, which returns a stream and a list of `Skipped`.
     """
@@ -135,7 +135,7 @@ def _n_samples(seconds: float, rate_hz: float, name: str) -> int:
     return max(1, round(seconds * rate_hz))
 
 
-# -- gaps and doubles ---------------------------------------------------------------
+# -- gaps and duplicates ---------------------------------------------------------------
 
 
 def fill_gaps(stream: Stream, max_gap_s: float) -> Checked:
@@ -172,7 +172,7 @@ def fill_gaps(stream: Stream, max_gap_s: float) -> Checked:
 
 
 def drop_duplicates(stream: Stream) -> Checked:
-    """Leave out records that are there already: same channel, times and samples."""
+    """Leave out records that occur twice: same channel, times and samples."""
     kept: dict[tuple[Any, ...], list[Trace]] = {}
     left, remarks = Stream(), []
     for trace in stream:
@@ -215,7 +215,7 @@ def drop_flat(trace: Trace, shortest_s: float, value: float | None = None) -> Ch
     trace : obspy.Trace
         One trace.
     shortest_s : float
-        Shorter runs are left alone, seconds.
+        Shorter runs stay, seconds.
     value : float, optional
         Only runs of this value: 0 for gaps filled with zeros.
     """
@@ -230,7 +230,7 @@ def drop_flat(trace: Trace, shortest_s: float, value: float | None = None) -> Ch
 def drop_clipped(
     trace: Trace, level: float | None = None, shortest: int = 3, pad_s: float = 0.0
 ) -> Checked:
-    """Take out what is clipped, and some time before and after it.
+    """Remove clipped samples, and some time before and after them.
 
     See `signal.gaps.clipped_runs`.
 
@@ -242,9 +242,9 @@ def drop_clipped(
         Limit of the recorder, in the unit of the data; by default the largest and the
         smallest sample of the trace.
     shortest : int
-        So many samples in a row at the limit are clipped.
+        Number of samples in a row at the limit that count as clipped.
     pad_s : float
-        What is taken out with them on both sides, seconds.
+        Time that is removed with them on both sides, seconds.
 
     Raises
     ------
@@ -318,7 +318,7 @@ def despike(trace: Trace, k: float, window_s: float) -> Checked:
 
 
 def _each(trace: Trace, find: Callable[[np.ndarray], np.ndarray], what: str) -> Checked:
-    """Take out what is found in each gapless piece of a trace."""
+    """Remove the runs that `find` returns from each gapless piece of a trace."""
     stream, n_runs, n_samples = Stream(), 0, 0
     for part in finite_pieces(trace):
         runs = find(part.data)
@@ -346,7 +346,7 @@ def align_samples(trace: Trace, origin_ns: int = 0, tolerance: float = 1e-4) -> 
     origin_ns : int
         Time of a sample of the grid, nanoseconds since 1970.
     tolerance : float
-        A trace that is off by no more stays as it is, samples.
+        A trace that is off by at most this stays unchanged, samples.
     """
     rate_hz = trace.stats.sampling_rate
     start_ns = trace.stats.starttime.ns
@@ -383,7 +383,7 @@ def restore_rate(trace: Trace, rate_hz: float) -> Checked:
     Raises
     ------
     DataError
-        If neither will do.
+        If neither method applies.
     """
     old_hz, n = trace.stats.sampling_rate, trace.stats.npts
     if not (math.isfinite(rate_hz) and rate_hz > 0):

@@ -1,7 +1,7 @@
-"""Which pairs of places lie within a distance or a direction, very many at a time.
+"""Limits of distance and azimuth, tested for many pairs of places at once.
 
-Straight lines through the Earth tell most pairs apart at the price of a matrix
-product; geodesics are only for those that lie close to a limit.
+Chords through the Earth decide for most pairs, by a matrix product. Geodesics are
+computed only for pairs that lie close to a limit.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ __all__ = ["Reach"]
 
 SEMI_MAJOR_KM = 6378.137
 ECCENTRICITY_SQUARED = 0.00669437999014
-# the ellipsoid is bent nowhere more than a circle of the one, nor less than the other
+# radii of curvature of the ellipsoid lie between these
 LEAST_RADIUS_KM, LARGEST_RADIUS_KM = 6335.0, 6400.0
-SLACK_KM = 0.001  # and what is closer is looked at more closely
-FAR_KM = 10_000.0  # chords up to this lie in the direction of their geodesic
-SLACK = np.radians(0.2)  # nearly so
-_ROWS = 32  # so many places with a thousand others stay in cache
+SLACK_KM = 0.001  # chords closer than this to a limit are decided by a geodesic
+FAR_KM = 10_000.0  # up to here chord and geodesic have nearly the same azimuth:
+SLACK = np.radians(0.2)  # they differ by less than this
+_ROWS = 32  # places per step: with a thousand others their arrays stay in cache
 
 
 class Reach:
@@ -32,8 +32,8 @@ class Reach:
     distance_km : (float, float), optional
         Shortest and longest distance.
     azimuth_deg : (float, float), optional
-        Direction from either one to the other, clockwise from north, from the first
-        angle to the second. Two at one place have none.
+        Direction from either place to the other, clockwise from north, from the first
+        angle to the second. Two stations at one place have no direction.
 
     Examples
     --------
@@ -61,12 +61,12 @@ class Reach:
         i, j : numpy.ndarray
             Indices of places, shapes (n,) and (m,).
         wanted : numpy.ndarray, optional
-            Shape (n, m): the others are not looked at.
+            Shape (n, m): pairs that are tested; the others are not within.
 
         Returns
         -------
         numpy.ndarray
-            Shape (n, m), bool. No limit holds for pairs of which a place is unknown.
+            Shape (n, m), bool. Pairs with an unknown place are not within.
         """
         found = np.ones((len(i), len(j)), bool) if wanted is None else wanted.copy()
         second = Frames(self._places[j])
@@ -98,7 +98,7 @@ class Reach:
     def _directions(
         self, first: Frames, second: Frames, squared: np.ndarray, some: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Say which of some pairs surely fit the azimuths, and which perhaps."""
+        """Return the pairs within the azimuths, and the unsure ones."""
         assert self._azimuth_deg is not None
         low, width = _sector(*self._azimuth_deg)
         middle, half = np.radians(low + width / 2), np.radians(width / 2)
@@ -140,11 +140,11 @@ class Frames:
         self.point = up * radius[:, None] * [1, 1, 1 - ECCENTRICITY_SQUARED]
 
     def along(self, others: Frames, azimuth_rad: float) -> np.ndarray:
-        """Return cosines of the angles between an azimuth and straight lines to others.
+        """Return cosines of the angles between an azimuth and the chords to others.
 
-        Shape (n, m): for each of these places, each of the others.
+        Shape (n, m): for each of these places and each of the others.
         """
-        east = self.east @ others.point.T  # its own point is neither east nor west
+        east = self.east @ others.point.T  # a place is neither east nor west of itself
         north = self.north @ others.point.T
         north -= (self.north * self.point).sum(axis=1)[:, None]
         length = np.sqrt(east**2 + north**2)
@@ -155,7 +155,7 @@ class Frames:
 
 
 def _sector(low_deg: float, high_deg: float) -> tuple[float, float]:
-    """Return where a sector begins and how wide it is.
+    """Return start and width of a sector, degrees.
 
     >>> _sector(350, 10), _sector(0, 360), _sector(-10, 10)
     ((350, 20), (0, 360), (350, 20))
@@ -174,7 +174,7 @@ def _squared_chords(first: Frames, second: Frames) -> np.ndarray:
 def _chords_within(
     squared: np.ndarray, low: float, high: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Say which chords are surely of distances within limits, and which perhaps."""
+    """Return which chords are certainly within the distances, and which are unsure."""
     inside = squared > _chord_km(low, LARGEST_RADIUS_KM, SLACK_KM) ** 2
     inside &= squared < _chord_km(high, LEAST_RADIUS_KM, -SLACK_KM) ** 2
     outside = squared < _chord_km(low, LEAST_RADIUS_KM, -SLACK_KM) ** 2
@@ -183,7 +183,7 @@ def _chords_within(
 
 
 def _chord_km(distance_km: float, radius_km: float, slack_km: float) -> float:
-    """Return the chord of an arc of a circle, at most its diameter, and a bit.
+    """Return the chord of an arc, at most the diameter, plus a slack.
 
     >>> round(_chord_km(100.0, 6400.0, 0.0), 3)
     99.999

@@ -22,13 +22,13 @@ class InstrumentPairs:
     Attributes
     ----------
     a, b : numpy.ndarray
-        Shape (n, 3): where the channels Z, N, E of the first and of the second stand
-        among those that were asked about.
+        Shape (n, 3): positions of the channels Z, N, E of the first and of the second
+        instrument among the given channels.
     rotated : numpy.ndarray
         Shape (n, 2, 3): indices of the channels Z, R, T of the two.
     wanted : numpy.ndarray
-        Shape (n, 3, 3), bool: which of the rotated ones are wanted. Never ZZ, which is
-        no other than before.
+        Shape (n, 3, 3), bool: which rotated correlations are wanted. Never ZZ, which a
+        rotation does not change.
     matrices : numpy.ndarray
         Shape (n, 2, 3, 3): from Z, N, E to Z, R, T.
     """
@@ -43,13 +43,13 @@ class InstrumentPairs:
         return len(self.a)
 
     def chosen(self, rows: np.ndarray) -> InstrumentPairs:
-        """Return some of the pairs."""
+        """Return a subset of the pairs."""
         columns = self.a, self.b, self.rotated, self.wanted, self.matrices
         return InstrumentPairs(*(column[rows] for column in columns))
 
     @property
     def needed(self) -> np.ndarray:
-        """Shape (n, 3, 3), bool: which of Z, N, E with Z, N, E they are made of."""
+        """Shape (n, 3, 3), bool: needed correlations of Z, N, E."""
         w = self.wanted.copy()
         w[:, 1:] = w[:, 1:].any(axis=1, keepdims=True)
         w[:, :, 1:] = w[:, :, 1:].any(axis=2, keepdims=True)
@@ -58,12 +58,12 @@ class InstrumentPairs:
 
 @dataclass(frozen=True)
 class Rotation:
-    """Which channels are the components of an instrument, and what they become.
+    """The components of each instrument, before and after the rotation.
 
-    A rotated pair is (channel of the first, channel of the second) instrument, these
-    in the order of their vertical channels, whatever the indices of R and T are. The
-    radial points from the first to the second at both. Instruments at one place, or at
-    unknown ones, have no radial.
+    A rotated pair has a channel of the first and a channel of the second instrument,
+    in the order of their vertical channels, also where the indices of R and T have
+    another order. The radial points from the first to the second at both. Instruments
+    at the same place, or at unknown places, have no radial.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Rotation:
         For the index of each channel of an instrument with three components: the
         indices of its channels Z, N and E.
     rotated : mapping of int to (int, int, int)
-        With the same keys: indices of the channels Z, R and T. Z is that of before.
+        With the same keys: indices of the channels Z, R and T; Z is the same.
     latitudes, longitudes : tuple of float
         Of the channel table, in degrees.
     """
@@ -82,7 +82,7 @@ class Rotation:
     longitudes: tuple[float, ...]
 
     def instruments(self, channels: np.ndarray) -> dict[int, list[int]]:
-        """Return where the three channels of each whole instrument stand.
+        """Return the positions of the three channels of each complete instrument.
 
         The key is the index of its vertical channel.
         """
@@ -97,14 +97,14 @@ class Rotation:
     def pairs(
         self, i: np.ndarray, j: np.ndarray, selection: PairSelection | None = None
     ) -> InstrumentPairs:
-        """Return the pairs of instruments of which something is wanted.
+        """Return the pairs of instruments with a wanted rotated correlation.
 
         Parameters
         ----------
         i, j : numpy.ndarray
             Indices of the first and the second channels, shapes (n,) and (m,).
         selection : PairSelection, optional
-            Everything is wanted without it.
+            By default all are wanted.
         """
         one, other = self.instruments(i), self.instruments(j)
         found = [(a, b) for a in one for b in other if a < b]

@@ -15,13 +15,14 @@ from seismo_pes.methods import PAIRS
 __all__ = ["USUAL_KINDS", "PairSelection"]
 
 USUAL_KINDS = frozenset({"cross", "single-station"})
-_BLOCK = 1024  # channels whose pairs are looked at together
+_BLOCK = 1024  # channels whose pairs are tested at once: bounds the memory
 
 
 class PairSelection:
-    """Which pairs of the channel table are wanted, asked block by block.
+    """The wanted pairs of the channel table, found block by block.
 
-    What it holds grows with the channels, not with their pairs. All rules must agree.
+    Its memory grows with the number of channels, not of pairs. A pair is wanted if all
+    rules allow it.
 
     Parameters
     ----------
@@ -36,11 +37,12 @@ class PairSelection:
         Such as ``{"ZZ", "RT"}``: the last letters of the first and the second channel.
         Of one station, ``NE`` is ``EN`` as well.
     distance_km : (float, float), optional
-        Shortest and longest distance; 0 within a station. Pairs whose distance is
-        unknown are not wanted.
+        Shortest and longest distance; 0 within a station. Pairs of unknown distance are
+        not wanted.
     azimuth_deg : (float, float), optional
-        Direction from either one to the other, clockwise from north; from the larger
-        to the smaller number it leads over north. Pairs at one place have none.
+        Direction from either channel to the other, clockwise from north; a first angle
+        that is larger than the second means a sector across north. Pairs at the same
+        place have no direction.
     listed : collection of (int, int), optional
         The only pairs, in either order: indices into the table.
     networks : sequence of (str, str), optional
@@ -112,7 +114,7 @@ class PairSelection:
             self._members[list(members)] = True
 
     def allowed(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        """Say which pairs are wanted.
+        """Return which pairs are wanted.
 
         Parameters
         ----------

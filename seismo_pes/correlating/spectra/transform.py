@@ -1,4 +1,4 @@
-"""From windows to spectra: transformed, whitened, in bands, scaled."""
+"""From windows to spectra: transform, whitening, bands, scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seismo_pes.signal.spectra import rfft_windows
 
 __all__ = ["Transformed", "transform"]
 
-_POWER_BYTES = 1 << 19  # float64 powers that stay in cache
+_POWER_BYTES = 1 << 19  # of float64 powers at a time, so that they stay in cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Transformed:
     Attributes
     ----------
     kept : numpy.ndarray
-        Shape (n_given,), bool: which of the windows have energy.
+        Shape (n_windows,), bool: the windows that have energy.
     data : numpy.ndarray
         Shape (n_channels, n * rows_per_window, n_bins).
     factors : numpy.ndarray, optional
@@ -41,17 +41,19 @@ class Transformed:
 
 @dataclass(frozen=True, eq=False)
 class _Some:
-    """Spectra of some windows on their way."""
+    """Spectra of a chunk of windows, before they are scaled."""
 
-    rows: np.ndarray  # (n,): which windows they are
+    rows: np.ndarray  # (n,): indices of the windows
     n_samples: np.ndarray  # (n,): of each window
     data: np.ndarray  # (n_channels, n, n_bins)
-    scale: np.ndarray  # (n,): what gives them their units back
+    scale: np.ndarray  # (n,): factors that restore the units
     energies: np.ndarray  # (n, bands), mean over the channels; empty until known
-    records: np.ndarray | None = None  # the windows, if only their phases are wanted
+    records: np.ndarray | None = (
+        None  # the windows themselves, where only their phases are used
+    )
 
     def chosen(self, keep: np.ndarray) -> _Some:
-        """Return some of the windows."""
+        """Return a subset of the windows."""
         return _Some(
             self.rows[keep],
             self.n_samples[keep],
@@ -72,7 +74,7 @@ def transform(
     chunks : iterable of Chunk
         The windows, of one channel or of the components of an instrument.
     n_channels, n_windows : int
-        How many there are of each.
+        Numbers of channels and of windows.
     settings : SpectraSettings
     """
     bins, rows = settings.bins, settings.rows_per_window
@@ -90,13 +92,13 @@ def transform(
         factors[:, n:stop] = _factors(flat.energies, settings).T
         _finish(flat, factors[:, n:stop], settings, data[:, n * rows : stop * rows])
         n = stop
-    if n < n_windows:  # what was left out must not keep its memory
+    if n < n_windows:  # windows that are left out must not keep their memory
         data, factors = data[:, : n * rows].copy(), factors[:, :n].copy()
     return Transformed(kept, data, factors if settings.n_bands > 1 else None)
 
 
 def _raw(chunk: Chunk, settings: SpectraSettings) -> _Some:
-    """Transform the windows that are alive; all bins."""
+    """Transform the windows that have energy; all bins."""
     rows = np.arange(chunk.rows.start, chunk.rows.stop)
     data, scale, n_samples = chunk.data, chunk.scale, chunk.n_samples
     if not chunk.alive.all():
@@ -113,7 +115,7 @@ def _raw(chunk: Chunk, settings: SpectraSettings) -> _Some:
 
 
 def _whitened(raw: Iterable[_Some], settings: SpectraSettings) -> Iterator[_Some]:
-    """Divide by amplitudes, apply the weights of a single band, measure energies."""
+    """Whiten, apply the weights of a single band, and measure energies."""
     if settings.whiten == "psd":
         yield from _whitened_together(raw, settings)
         return
@@ -147,10 +149,9 @@ def _whitened_together(
 
 
 def _amplitude(spectra: np.ndarray, settings: SpectraSettings) -> np.ndarray | None:
-    """Return what each window is divided by, over the bins of the bands; or None.
+    """Return the divisor of each window over the bins of the bands; None without one.
 
-    Over components it is the root mean square, which does not change if they are
-    rotated.
+    Of several components it is the root mean square, which a rotation does not change.
     """
     coherency = settings.kind == "coherency"
     if settings.whiten == "none" and not coherency:
@@ -170,9 +171,9 @@ def _amplitude(spectra: np.ndarray, settings: SpectraSettings) -> np.ndarray | N
 
 
 def _wide_bins(settings: SpectraSettings, n_smooth: int) -> tuple[slice, slice]:
-    """Return the bins that smoothing needs, and where those of the bands lie in them.
+    """Return the bins that smoothing needs, and the bins of the bands among them.
 
-    So a band is smoothed in the same way alone and as one of several.
+    With these bins a band is smoothed alike alone and beside other bands.
     """
     bins = settings.band_bins
     start = max(0, bins.start - n_smooth)
@@ -181,7 +182,7 @@ def _wide_bins(settings: SpectraSettings, n_smooth: int) -> tuple[slice, slice]:
 
 
 def _flat(some: _Some, divisor: np.ndarray | None, settings: SpectraSettings) -> _Some:
-    """Divide (the divisor is used up), apply a single band's weights, measure."""
+    """Divide (the divisor is overwritten), apply a single band's weights, measure."""
     weights = _single_weights(settings)
     if divisor is None:
         flat = some.data if weights is None else some.data * weights
@@ -197,17 +198,17 @@ def _flat(some: _Some, divisor: np.ndarray | None, settings: SpectraSettings) ->
         energies = _energies(flat, settings, weights is None)
     elif some_quiet:
         energies = _energies_of_power((~quiet).astype(np.float64), settings, True)
-    else:  # each bin has one, whatever it had
+    else:  # whitening gave every bin the amplitude 1
         whole = [counts.sum() for _, counts in _measures(settings, True)]
         energies = np.broadcast_to(whole, (len(some.rows), len(whole)))
     return replace(some, data=flat, energies=energies)
 
 
 def _quiet(divisor: np.ndarray, settings: SpectraSettings) -> np.ndarray:
-    """Tell where there is only rounding noise, whose phase means nothing.
+    """Return the bins that hold only rounding noise, whose phase has no meaning.
 
-    That is what is so small beside the largest amplitude of the band; bins of several
-    bands are quiet if they are so in each.
+    Their amplitude is below the rounding error of the largest amplitude of the band. A
+    bin of several bands is quiet if it is quiet in each of them.
     """
     eps = np.finfo(divisor.dtype).eps
     if settings.n_bands < 2:
@@ -223,14 +224,14 @@ def _quiet(divisor: np.ndarray, settings: SpectraSettings) -> np.ndarray:
 
 
 def _bands_inside(settings: SpectraSettings) -> list[tuple[slice, np.ndarray]]:
-    """Return where each band lies among the bins of all bands, and its weights."""
+    """Return the bins of each band among the bins of all bands, and its weights."""
     first = settings.band_bins.start - settings.bins.start
     bands = [settings.band(k) for k in range(max(settings.has_band, settings.n_bands))]
     return [(slice(w.start - first, w.stop - first), x) for w, x in bands]
 
 
 def _single_weights(settings: SpectraSettings) -> np.ndarray | None:
-    """Return the weights of the only band; None if there is none, or several."""
+    """Return the weights of a single band; None without bands and with several."""
     one = settings.has_band and settings.n_bands < 2
     return settings.band(0)[1] if one else None
 
@@ -261,7 +262,7 @@ def _energies(
 def _energies_of_power(
     power: np.ndarray, settings: SpectraSettings, weighted: bool
 ) -> np.ndarray:
-    # not by BLAS, whose threads would decide about the last digit
+    # not by BLAS: the last digit would depend on its number of threads
     columns = [
         np.einsum("nf,f->n", power[:, where], counts)
         for where, counts in _measures(settings, weighted)
@@ -273,7 +274,7 @@ def _energies_of_power(
 def _measures(
     settings: SpectraSettings, weighted: bool
 ) -> list[tuple[slice, np.ndarray]]:
-    """Return the bins of each band, and what each counts by Parseval's theorem."""
+    """Return the bins of each band, and their weights by Parseval's theorem."""
     n_fft, bins = settings.n_fft, settings.band_bins
     counts = np.full(n_fft // 2 + 1, 2.0)
     counts[0] = 1.0
@@ -290,7 +291,7 @@ def _measures(
 
 
 def _factors(energies: np.ndarray, settings: SpectraSettings) -> np.ndarray:
-    """Return what brings each window to its size in each band; 0 without energy."""
+    """Return the scale of each window in each band; 0 without energy."""
     there = energies > 0
     if not settings.unit_energy:
         return there.astype(np.float64)

@@ -1,4 +1,7 @@
-"""Pairing of channels in tiles, so that each spectrum travels a few times, not N."""
+"""Spectra of channels gathered in blocks, and pairs of blocks as tiles.
+
+Each spectrum travels once for each tile of its block, not once for each pair.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,9 @@ Place = tuple[int, int]
 def block_size(n_channels: int, n_processes: int = 1) -> int:
     """Choose how many channels to put into a block.
 
-    Some 36 tiles, or about four for each process if that is more, so that they can
-    be shared out evenly; at most 128 channels, so that two blocks stay small.
+    The channels give about 36 tiles, or four tiles for each process if that is more,
+    so that processes get equal shares. A block has at most 128 channels, so that two
+    blocks stay small.
 
     >>> block_size(1000), block_size(4), block_size(1000, 256)
     (125, 1, 23)
@@ -176,7 +180,7 @@ class Tiles(GenericPE):
                 self._waiting.setdefault(period, []).append(self._held(spectra))
         else:
             yield {"skipped": Skipped("gather", f"channel {spectra.channel}", LATE)}
-        del spectra, inputs  # what is on disk now need not stay in memory
+        del spectra, inputs  # spectra that are on disk must not stay in memory
         yield from self._complete()
 
     def postprocess(self) -> None:
@@ -223,11 +227,11 @@ class Tiles(GenericPE):
             return self._closing.is_complete(period)
         if not len(channels_of(self.channels, period)):
             return True
-        # no channel of it has come: a later period tells how late it is
+        # no channel has data of it yet: a later period shows how late it is
         later = next((p for p in self._order if p in self._closing), None)
         return later is not None and self._closing.is_waited(later)
 
-    # -- what waits ----------------------------------------------------------------
+    # -- waiting spectra -----------------------------------------------------------
 
     def _todo(self, period: int) -> list[Place]:
         if self.needed is None:
@@ -252,7 +256,7 @@ class Tiles(GenericPE):
         )
 
     def _loaded(self, members: list[_Held], last: bool) -> Iterator[Spectra]:
-        """Give the spectra of a block, one after the other; forget them if ``last``."""
+        """Yield the spectra of a block one after the other; forget them if ``last``."""
         if last:
             members.reverse()
         for k in range(len(members)):
@@ -334,13 +338,13 @@ def gather(
     Parameters
     ----------
     members : iterable of Spectra
-        In the order of their channels; each with a window at least.
+        In the order of their channels; each with at least one window.
     windows : numpy.ndarray
-        All that any of them has, ascending.
+        The windows that any of them has, ascending.
     span : (int, int)
         Of the block.
     n : int, optional
-        How many there are, if that is no list.
+        Number of members; needed if they are no list.
     """
     if n is None:
         members = list(members)

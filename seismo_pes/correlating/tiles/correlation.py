@@ -35,23 +35,24 @@ class CorrelateTiles(GenericPE):
     Ports
     -----
     input : Tile
-        Grouped by its number, so that the sums of a tile live in one place.
+        Grouped by its number: the sums of a tile stay in one instance.
     output : CorrelationRows
         Stacks over the windows of each period, tile by tile; several bands have a
         stack each, ``2022-05-17@0.1-0.5Hz``. The last batch of a tile is marked, and
-        empty if the tile has no rows. Groups of several periods come when they end.
+        empty if the tile has no rows. Stacks of groups of periods leave when the group
+        is complete.
     skipped : Skipped
-        Pairs that share no window, if there is one group, ``all``; instruments that
-        cannot be rotated.
+        Pairs that share no window, if all periods are one group, ``all``; instruments
+        that cannot be rotated.
 
     Parameters
     ----------
     settings : SpectraSettings
         How windows became spectra.
     substacks : Substacks
-        What is stacked.
+        Intervals over which windows are stacked.
     pairs : PairSelection, optional
-        Which pairs are wanted; each channel with every later one by default.
+        The wanted pairs; by default each channel with every later channel.
     channel_ids : sequence of str
         The channel table, for reports.
     rotate : Rotation, optional
@@ -118,7 +119,7 @@ class CorrelateTiles(GenericPE):
             yield from _by_port(self._ended(place))
 
     def postprocess(self) -> None:
-        """Emit the stacks of groups that did not end."""
+        """Emit the stacks of incomplete groups."""
         for place in sorted(self._sums):
             for made in _by_port(self._ended(place)):
                 for port, item in made.items():
@@ -197,12 +198,12 @@ class CorrelateTiles(GenericPE):
 
 
 def _owner(tile: Tile, n: int) -> int:
-    """Keep a tile in one place; neighbours in turn, as they cost the same."""
+    """Send a tile always to the same instance; neighbours to different instances."""
     return tile.number % n
 
 
 class _Silence:
-    """Finds the pairs that share no window in any band."""
+    """Collects the pairs that share no window in any band."""
 
     def __init__(self) -> None:
         self._silent: list[np.ndarray] = []

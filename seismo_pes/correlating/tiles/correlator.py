@@ -41,14 +41,14 @@ class Stacks:
     shared : PairWindows
         The pairs that share windows.
     data : numpy.ndarray
-        Shape (n, n_lags), a row for each of these pairs.
+        Shape (n, n_lags): a row for each of these pairs.
     silent : numpy.ndarray
-        Shape (m, 2): pairs of these channels that share no window.
+        Shape (m, 2): pairs that share no window.
     apart : numpy.ndarray
-        Shape (m, 2): vertical channels of instruments that cannot be rotated, as
-        their components have not the same windows.
+        Shape (m, 2): vertical channels of instruments that cannot be rotated, because
+        their components have different windows.
     final : bool
-        Known to be the last of the tile.
+        Whether these are the last of the tile.
     """
 
     stack: str
@@ -224,7 +224,7 @@ class _Substack:
         kept: np.ndarray,
         tensors: InstrumentPairs,
     ) -> tuple[PairWindows, np.ndarray]:
-        """Return pairs that are kept, then pairs of rotated channels, and the data."""
+        """Return the kept pairs, then the pairs of rotated channels, and their data."""
         row_of = np.full(computed.shape, -1)
         row_of[i - batch.start, j] = np.arange(len(i))
         which, p, q = np.nonzero(tensors.wanted)
@@ -253,9 +253,9 @@ class _Substack:
     def _rotatable(
         self, tensors: InstrumentPairs, pairs: TilePairs, batch: slice
     ) -> tuple[InstrumentPairs, np.ndarray]:
-        """Return the tensors of a batch that have windows, and those that must not.
+        """Return the tensors of a batch with common windows, and the refused ones.
 
-        The components of each of the two need the same windows.
+        The components of each instrument need the same windows.
         """
         inside = (tensors.a[:, 0] >= batch.start) & (tensors.a[:, 0] < batch.stop)
         tensors = tensors.chosen(np.flatnonzero(inside))
@@ -268,7 +268,7 @@ class _Substack:
 
 
 def _scale(made: Stacks, summed: bool, are_sums: bool) -> None:
-    """Make sums of means, or means of sums, in place."""
+    """Turn means into sums, or sums into means, in place."""
     n = made.shared.n_windows
     if summed == are_sums or not len(n) or n.max() == 1:
         return

@@ -1,4 +1,4 @@
-"""The spectra of a block as the correlation takes them: a band, some windows."""
+"""The spectra of one side of a tile, in one band, in the layout of the correlation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from seismo_pes.signal.coherency import deconvolution_spectra
 
 __all__ = ["Side", "in_band", "on_shared_windows"]
 
-_AT_ONCE = 8  # windows that a line of the cache holds together
-_CHANNELS = 8  # divided together by a deconvolution
+_AT_ONCE = 8  # windows that are transposed together: they fill a cache line
+_CHANNELS = 8  # channels that a deconvolution divides at a time
 
 
 def on_shared_windows(a: Block, b: Block) -> tuple[Block, Block]:
-    """Return two blocks over the windows that both have, themselves if they agree."""
+    """Return two blocks over their common windows."""
     if a is b or np.array_equal(a.windows, b.windows):
         return a, b
     windows, at, to = np.intersect1d(
@@ -58,7 +58,7 @@ class Side:
         self._turned: tuple[int, np.ndarray] | None = None
 
     def of(self, windows: slice, layout: str) -> np.ndarray:
-        """Return some windows, in the layout asked for.
+        """Return a range of windows in the given layout.
 
         ``bins-last`` is for single spectra.
         """
@@ -81,7 +81,7 @@ class Side:
         return self._turned[1][row - first][:, None]
 
     def of_channel(self, channel: int, windows: np.ndarray) -> np.ndarray:
-        """Return some windows of one channel, shape (n, rows, n_bins)."""
+        """Return windows of one channel, shape (n, rows, n_bins)."""
         n_bins = self.data.shape[0 if self.bins_first else 2]
         if not self.bins_first:
             return self.data[channel].reshape(1, 1, n_bins)[windows]
@@ -98,7 +98,7 @@ def in_band(
     ----------
     block : Block
     k : int
-        Which band; without bands, or with one, the spectra are that already.
+        Index of the band. With one band or none the spectra are used as they are.
     settings : SpectraSettings
     divided : bool
         Divide by the power, as the first side of a deconvolution.

@@ -1,7 +1,7 @@
-"""Correlations of a tile window by window, for what cannot be summed before.
+"""Correlations of a tile window by window, where windows cannot be summed as spectra.
 
-A phase cross-correlation of power one is no product of spectra, and a stack that is no
-mean wants each window: one pair of channels after another, so that memory stays small.
+A phase cross-correlation of power one is no product of spectra, and a non-linear stack
+needs each window. Pairs are correlated one after another, so that memory stays small.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from seismo_pes.stacking.stacks import STACKS
 
 __all__ = ["WindowStacks", "check_stack"]
 
-_KEPT = 48  # channels whose windows are kept in the order that they are wanted in
-_COLUMNS = 16  # second channels that are gone through together
+_KEPT = 48  # channels whose prepared windows are kept for further pairs
+_COLUMNS = 16  # second channels whose pairs are correlated together: they stay kept
 
 
 def check_stack(kind: str) -> None:
@@ -48,9 +48,9 @@ class WindowStacks:
     ----------
     a, b : Side
     windows : slice
-        Which windows are stacked.
+        The windows to stack.
     bins : slice
-        Which bins of the transform the sides have.
+        The bins of the transform that the sides have.
     settings : SpectraSettings
     kind, options : str and mapping
         Of the stack, as `seismo_pes.stacking.stacks.stack` has them.
@@ -104,7 +104,7 @@ class WindowStacks:
         return np.asarray(self._usable[0][i] & self._usable[1][j])
 
     def _prepared(self, spectra: np.ndarray) -> np.ndarray:
-        """Return spectra as they are, or the phasors of their records."""
+        """Return the spectra, or for ``pcc1`` the phasors of their records."""
         settings = self._settings
         if settings.kind != "pcc1":
             return spectra

@@ -15,9 +15,9 @@ _NEVER = np.iinfo(np.int64).max
 
 
 class GroupSums:
-    """What has been added up for one tile, in float64.
+    """Sums of the correlations of one tile over periods, in float64.
 
-    Memory for a pair is taken only when a row of it comes.
+    Memory for a pair is taken with its first row.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class GroupSums:
         Of all channels of the tile.
     n_lags : int
     dtype : str
-        Of the rows that are made in the end.
+        Type of the stacks.
     """
 
     def __init__(self, wanted: TilePairs, n_lags: int, dtype: str) -> None:
@@ -63,7 +63,7 @@ class GroupSums:
         return np.zeros((n, self._n_lags)), table
 
     def stacks(self) -> Iterator[Stacks]:
-        """Yield the means, in batches of pairs, and forget the sums."""
+        """Yield the mean stacks in batches of pairs, and forget the sums."""
         nobody = np.empty((0, 2), np.int64)
         empty = np.empty((0, self._n_lags), self._dtype)
         for silent in self._silent:
