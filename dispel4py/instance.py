@@ -285,22 +285,22 @@ class Instance:
             emit = outputs[output]
             send = getattr(getattr(emit, "__self__", None), "put_numbers", None)
             easy: Collection[type] = NUMBERS if send is not None else ()
-            made: list[Any] = []
+            numbers: list[Any] = []
             for k, item in enumerate(items):
                 cells[cell] = k
                 try:
                     result = function(item)
                     if type(result) in easy:
-                        made.append(result)
+                        numbers.append(result)
                     elif result is not None:
-                        if made and send is not None:
-                            send(made)
-                            made = []
+                        if numbers and send is not None:
+                            send(numbers)
+                            numbers = []
                         emit(result)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - judged
                     self._judge(error, "process", port, item)
-            if made and send is not None:
-                send(made)
+            if numbers and send is not None:
+                send(numbers)
             self.n_in += len(items)
 
         return all_at_once
@@ -356,8 +356,8 @@ class Instance:
                     self._held = None
                     if self.watch is not None and left < n_retries:
                         self.watch.ending = Ending(DONE, 1 + n_retries - left)
-                    for output, made in held:
-                        self.emit(output, made)
+                    for output, item_held in held:
+                        self.emit(output, item_held)
                     return
 
         return invoke

@@ -28,7 +28,7 @@ Listener = list[Callable[[Any], None]]
 
 
 class Count(NamedTuple):
-    """How far a PE has come: items in and out, waiting for it, given up."""
+    """How far a PE has come: items in and out, waiting for it, skipped."""
 
     n_in: int = 0
     n_out: int = 0

@@ -29,11 +29,11 @@ WINDOW = 3
 #: The same where a batch is a single item that takes long: of items that wait for an
 #: instance that works on a very long one, the other instances get nothing.
 SLOW_WINDOW = 2
-#: A batch is made so large that its receiver works on it about this long.
+#: Seconds that a receiver works on a batch: its size is chosen for that.
 BATCH_SECONDS = 0.003
-#: How long an item takes is the mean over about so many.
+#: Number of items over which the mean time per item is taken, roughly.
 MEMORY_ITEMS = 2000
-#: At most so many items and (about) so many bytes per batch.
+#: Most items of a batch, and most bytes of it, roughly.
 BATCH_ITEMS = 1024
 BATCH_BYTES = 256 * 1024
 #: Seconds within which a batch must be filled for the next ones to be larger: of a slow
@@ -154,7 +154,7 @@ class Channel:
 
     @property
     def is_settled(self) -> bool:
-        """Whether no batch is under way, nor anything that was made of one."""
+        """Whether no batch is under way, nor an item that was made of one."""
         return not self._unanswered and not self._kept
 
     @property
@@ -335,7 +335,7 @@ class Channel:
         seconds : float
             How long the receiver worked on it.
         is_settled : bool
-            Whether nothing that was made of it is under way.
+            Whether no item that was made of it is under way.
         """
         if is_settled:
             self.settled(serial)

@@ -1,6 +1,6 @@
 """Several workers in one process, in virtual time: for tests and simulations.
 
-Each worker of a plan is a thread, but one at a time works: the one that holds the turn.
+Each worker of a plan is a thread, but only the worker that has the turn works.
 It passes the turn on where it waits for a frame or sleeps. If all wait, time goes on to
 the earliest moment for which one of them waits. Which worker goes on is chosen by a
 seeded generator, so a run is the same every time, and another seed gives another order

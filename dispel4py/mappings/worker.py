@@ -6,7 +6,7 @@ them wait in one queue per instance, and the deepest instance is served first, s
 what is begun gets finished before more is taken in.
 
 A process that must wait for room in a channel goes on serving, but only instances
-deeper in the graph than the one that waits. As every wait is then for something
+deeper in the graph than the waiting instance. As every wait is then for something
 deeper, a chain of waiting processes ends at one that can work: bounded queues cannot
 deadlock, even where PEs share processes in both directions.
 """
@@ -244,7 +244,7 @@ class Worker:
         )
 
     def _give_up(self, failure: Failure, item: Any) -> None:
-        """Tell the collector of an item that is given up."""
+        """Report an item that is skipped to the collector."""
         self._report(GIVEN_UP, failure, packed(item))
 
     def serve(self, depth: int) -> None:
@@ -391,7 +391,7 @@ class Worker:
             self._finish(instance)
 
     def _finish(self, instance: Instance) -> None:
-        """Finish one instance and tell all that it feeds."""
+        """Finish one instance, and end the streams of its items."""
         instance.finish()
         for channel in self._channels.values():
             if channel.key.source == instance.spec.index:
