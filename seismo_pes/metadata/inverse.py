@@ -44,10 +44,9 @@ class ResponseCache:
     Parameters
     ----------
     max_mb : float
-        How much memory they may take. The inverse spectrum of a day at 20 Hz takes
-        28 MB; where it has gone it is made again from the response's spline (2 MB),
-        which takes about as long as a Fourier transform, or from nothing in little
-        more.
+        Memory that they may take. The inverse spectrum of a day at 20 Hz takes 28 MB.
+        One that was dropped is computed again from the spline of its response (2 MB),
+        in about the time of a Fourier transform, and in little more without it.
     """
 
     def __init__(self, max_mb: float = 256.0) -> None:
@@ -85,10 +84,10 @@ class ResponseCache:
         inverse = _inverted(curve.at(freqs_hz), water_level_db)
         if filt is not None:
             inverse *= _pass_band(freqs_hz, filt)
-        made = transfer(inverse)
+        function = transfer(inverse)
         gain = curve.gain
-        self._keep(key, (made, gain), made.nbytes)
-        return made, gain / contents.gain
+        self._keep(key, (function, gain), function.nbytes)
+        return function, gain / contents.gain
 
     def _contents_of(self, response: Response) -> _Contents:
         if id(response) not in self._contents:

@@ -139,11 +139,6 @@ def bins_first(spectra: ComplexArray) -> ComplexArray:
     Raises
     ------
     ParameterError
-        If there are not three axes.
-
-    Raises
-    ------
-    ParameterError
         If the spectra do not have three dimensions.
 
     Examples
