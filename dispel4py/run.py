@@ -228,7 +228,7 @@ def assign_letters(plan: Plan, letters: Sequence[DeadLetter]) -> SourceInputs:
     InputError
         If the graph has no such PE, or a letter lacks its item.
     """
-    found: SourceInputs = {
+    queues: SourceInputs = {
         spec.index: [] for root in plan.roots() for spec in plan.instances_of(root)
     }
     numbers = {pe.id: k for k, pe in enumerate(plan.pes)}
@@ -248,23 +248,23 @@ def assign_letters(plan: Plan, letters: Sequence[DeadLetter]) -> SourceInputs:
                 here = (route.destination_pe, route.input) == (number, failure.port)
                 if here and route.grouping.kind == GROUP_BY:
                     (chosen,) = route.grouping.select(item, len(instances))
-        queue = found.setdefault(instances[chosen].index, [])
+        queue = queues.setdefault(instances[chosen].index, [])
         assert isinstance(queue, list)
         queue.append(given)
-    return found
+    return queues
 
 
 def _roots_named(plan: Plan, roots: list[int], name: Any) -> list[int]:
     pes = plan.pes
     if isinstance(name, GenericPE):
-        found = [k for k in roots if pes[k] is name]
+        matches = [k for k in roots if pes[k] is name]
         label = name.id
     else:
-        found = [k for k in roots if pes[k].id == name]
-        found = found or [k for k in roots if pes[k].name == name]
+        matches = [k for k in roots if pes[k].id == name]
+        matches = matches or [k for k in roots if pes[k].name == name]
         label = str(name)
-    if found:
-        return found
+    if matches:
+        return matches
     if any(label in (pe.id, pe.name) for pe in pes):
         raise InputError(f"{label} is fed by another PE: only sources take inputs")
     known = [pes[k].id for k in roots]

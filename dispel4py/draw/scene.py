@@ -12,7 +12,7 @@ from dispel4py.grouping import ALL, CUSTOM, GLOBAL, GROUP_BY, SHUFFLE, Grouping
 from dispel4py.types import type_name
 from dispel4py.workflow_graph import Node, WorkflowGraph
 
-# Tints of the palette of Okabe and Ito, told apart with every kind of colour vision.
+# Tints of the palette of Okabe and Ito, which differ for every kind of colour vision.
 TINTS = (
     "#cfe3f3",
     "#fbdfae",
