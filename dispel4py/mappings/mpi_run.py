@@ -1,7 +1,7 @@
 """The run of the mapping ``mpi``: the part of one rank.
 
-Rank 0 gathers the results besides its own work. A rank that fails reports it on standard
-error, and ends all ranks by ``MPI_Abort``.
+Rank 0 gathers the results besides its own work. A rank that fails reports it on
+standard error, and ends all ranks by ``MPI_Abort``.
 """
 
 from __future__ import annotations
