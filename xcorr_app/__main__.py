@@ -4,8 +4,8 @@ import os
 import sys
 from typing import NoReturn
 
-# Threads of OpenBLAS that wait for work spin for a tenth of a second, each time that a
-# process was forked, and take the cores from those that have some.
+# After each fork of a process, idle threads of OpenBLAS spin for a tenth of a second
+# and keep the cores from busy threads; with 4, they sleep after 2^4 clock cycles.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 from xcorr_app.cli import main

@@ -39,6 +39,7 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from seismo_pes.application.times import format_time, parse_time
+from xcorr_app.defaults import HOURS, N_STATIONS, SEED
 from xcorr_app.synthetic_response import (
     COUNTS_PER_V,
     SENSOR_V_PER_M_S,
@@ -82,9 +83,9 @@ class Network:
         Diameter of the disk in which the stations lie.
     """
 
-    n_stations: int = 24
-    hours: float = 12.0
-    seed: int = 2015
+    n_stations: int = N_STATIONS
+    hours: float = HOURS
+    seed: int = SEED
     velocity_km_s: float = 3.0
     rate_hz: float = 20.0
     band_hz: tuple[float, float] = (0.1, 1.0)

@@ -54,7 +54,7 @@ class ScanOptions(QuietOptions):
         "time", "first instant, UTC", otherwise="start of the data"
     )
     end: str | None = command_option(
-        "time", "end of the time, UTC", otherwise="end of the data",
+        "time", "first instant that is not used, UTC", otherwise="end of the data",
         check=_is_after_start,
     )  # fmt: skip
     output: str = command_option(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dispel4py.mappings import REGISTRY
 from xcorr_app.commands.options import QuietOptions, command_option
+from xcorr_app.defaults import HOURS, N_STATIONS, SEED
 
 __all__ = ["ABOUT", "DemoOptions"]
 
@@ -25,15 +26,15 @@ class DemoOptions(QuietOptions):
         metavar="DIR",
     )
     stations: int = command_option(
-        "count", "stations of the network, 2 to 99", default=24
+        "count", "stations of the network, 2 to 99", default=N_STATIONS
     )
     hours: float = command_option(
-        "number", "length of the record", default=12.0, unit="h", above=0
+        "number", "length of the record", default=HOURS, unit="h", above=0
     )
     seed: int = command_option(
         "count",
         "seed of the random numbers: equal seeds give equal files",
-        default=2015,
+        default=SEED,
         least=0,
     )
     mapping: str = command_option(

@@ -18,6 +18,13 @@ from xcorr_app.commands.options import (
     parse_command,
     table_folder,
 )
+from xcorr_app.defaults import (
+    DISP_SIDE,
+    GROUP_VELOCITY_KM_S,
+    MIN_SNR,
+    MIN_WAVELENGTHS,
+    N_PERIODS,
+)
 
 __all__ = ["DispOptions", "disp"]
 
@@ -53,15 +60,18 @@ class DispOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOpti
         otherwise="the band of the run",
     )
     periods: int = command_option(
-        "count", "number of periods, equally spaced in logarithm", default=30
+        "count", "number of periods, equally spaced in logarithm", default=N_PERIODS
     )
     velocity_km_s: tuple[float, float] = command_option(
-        "range", "slowest and fastest group velocity", default=(1.0, 5.0), unit="km/s"
+        "range",
+        "slowest and fastest group velocity",
+        default=GROUP_VELOCITY_KM_S,
+        unit="km/s",
     )
     side: str = command_option(
         "text",
         "lags that are used; symmetric is the mean of both sides",
-        default="symmetric",
+        default=DISP_SIDE,
         metavar="symmetric|causal|acausal",
     )
     reference_km_s: float | None = command_option(
@@ -79,13 +89,13 @@ class DispOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOpti
     min_snr: float = command_option(
         "number",
         "least signal-to-noise ratio of an accepted pick",
-        default=5.0,
+        default=MIN_SNR,
         metavar="R",
     )
     min_wavelengths: float = command_option(
         "number",
         "least distance of the stations of an accepted pick, in wavelengths",
-        default=1.5,
+        default=MIN_WAVELENGTHS,
     )
 
 

@@ -18,6 +18,13 @@ from xcorr_app.commands.options import (
     parse_command,
     table_folder,
 )
+from xcorr_app.defaults import (
+    DVV_METHOD,
+    DVV_SIDE,
+    DVV_VELOCITY_KM_S,
+    MAX_DVV,
+    MIN_COHERENCE,
+)
 
 __all__ = ["DvvOptions", "dvv"]
 
@@ -52,7 +59,7 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
     """Options of ``xcorr-app dvv``."""
 
     method: str = command_option(
-        "text", "see above", default="stretching", metavar="METHOD"
+        "text", "see above", default=DVV_METHOD, metavar="METHOD"
     )
     components: str | None = command_option(
         "text",
@@ -78,7 +85,7 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
     velocity: float = command_option(
         "number",
         "lags begin one period after a wave of this velocity",
-        default=1.0,
+        default=DVV_VELOCITY_KM_S,
         unit="km/s",
     )
     length_s: float | None = command_option(
@@ -96,11 +103,11 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
     side: str = command_option(
         "text",
         "lags that are used by stretching",
-        default="both",
+        default=DVV_SIDE,
         metavar="both|causal|acausal",
     )
     max_dvv: float = command_option(
-        "number", "largest change that is searched", default=2.0, unit="%"
+        "number", "largest change that is searched", default=100 * MAX_DVV, unit="%"
     )
     window_s: float | None = command_option(
         "number",
@@ -119,7 +126,7 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
     min_coherence: float = command_option(
         "number",
         "changes with a lower coherence are left out of the mean",
-        default=0.5,
+        default=MIN_COHERENCE,
         metavar="C",
     )
 

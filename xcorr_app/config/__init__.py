@@ -33,7 +33,7 @@ TABLES = {
     "preprocess": "Preprocess: each trace, in this order",
     "windows": "Windows: on one absolute grid for all stations",
     "pairs": "Pairs: which are correlated; all conditions must hold",
-    "correlate": "Correlate: c_ab(k) = sum a[n] b[n+k]; lag > 0: b is reached later",
+    "correlate": "Correlate: c_ab(k) = sum a[n] b[n+k]; lag > 0: later at b",
     "stack": "Stack: which stacks of the windows of a pair are kept",
     "output": "Output",
     "run": "Run",

@@ -35,7 +35,7 @@ class StackOptions(Configuration):
     )
     window_stack: str = _stack(
         "choice",
-        "how windows are stacked to a day (to an hour with --substack hour); the stack "
+        "how windows are stacked for a day (an hour with --substack hour); the stack "
         "of several days is their mean, unless --stack is another",
         default="linear",
         choices=STACKS,

@@ -16,6 +16,13 @@ from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.measuring.dispersion import SIDES, measure_dispersion
 from seismo_pes.signal.ftan import Dispersion
+from xcorr_app.defaults import (
+    DISP_SIDE,
+    GROUP_VELOCITY_KM_S,
+    MIN_SNR,
+    MIN_WAVELENGTHS,
+    N_PERIODS,
+)
 from xcorr_app.measuring.batches import (
     MeasurePairs,
     Progress,
@@ -35,7 +42,6 @@ __all__ = [
 ]
 
 ABOUT_FILE = "disp.json"
-N_PERIODS = 30
 # Lags that are used, as a part of the longest lag: the slowest wave ends before it.
 LAST_PART = 0.98
 
@@ -67,12 +73,12 @@ class DispSettings:
 
     stack: str
     period_s: tuple[float, ...]
-    velocity_km_s: tuple[float, float] = (1.0, 5.0)
-    side: str = "symmetric"
+    velocity_km_s: tuple[float, float] = GROUP_VELOCITY_KM_S
+    side: str = DISP_SIDE
     reference_km_s: float | None = None
     alpha: float | None = None
-    min_snr: float = 5.0
-    min_wavelengths: float = 1.5
+    min_snr: float = MIN_SNR
+    min_wavelengths: float = MIN_WAVELENGTHS
 
 
 def choose_settings(

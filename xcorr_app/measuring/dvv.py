@@ -15,6 +15,7 @@ from dispel4py.errors import DataError
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.measuring.velocity_change import VelocityChanges
+from xcorr_app.defaults import MIN_COHERENCE
 from xcorr_app.measuring.batches import (
     BATCH_BYTES,
     MeasurePairs,
@@ -160,7 +161,7 @@ def measure_dvv(
     *,
     pairs: Sequence[Sequence[str]] = (),
     components: str | None = None,
-    min_coherence: float = 0.5,
+    min_coherence: float = MIN_COHERENCE,
     mapping: str = "simple",
     processes: int | None = None,
     progress: Progress | None = None,

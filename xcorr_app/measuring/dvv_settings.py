@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError, suggest
+from xcorr_app.defaults import DVV_METHOD, DVV_SIDE, DVV_VELOCITY_KM_S, MAX_DVV
 from xcorr_app.results.stack_names import UNITS, band_hz, over_time
 from xcorr_app.store import Store
 
@@ -58,10 +59,10 @@ class DvvSettings:
     reference: str
     current: tuple[str, ...]
     lag_s: tuple[float, float] | None = None
-    velocity_km_s: float = 1.0
+    velocity_km_s: float = DVV_VELOCITY_KM_S
     length_s: float | None = None
-    side: str = "both"
-    max_dvv: float = 0.02
+    side: str = DVV_SIDE
+    max_dvv: float = MAX_DVV
     window_s: float | None = None
     frequencies_hz: tuple[float, ...] = ()
 
@@ -69,7 +70,7 @@ class DvvSettings:
 def choose_settings(
     store: Store,
     *,
-    method: str = "stretching",
+    method: str = DVV_METHOD,
     reference: str | None = None,
     period: str | None = None,
     band: tuple[float, float] | None = None,
