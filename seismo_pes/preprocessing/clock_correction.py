@@ -228,7 +228,7 @@ class CorrectClock(WithRemarks):
     Ports
     -----
     input : obspy.Stream, obspy.Trace or Waveforms
-        What comes in stays as it is.
+        The input stays unchanged.
     output : the same type
         New traces at true times.
     skipped : Skipped
