@@ -20,9 +20,8 @@ from obspy import Trace, UTCDateTime
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.preprocessing.joining import finite_runs
-from seismo_pes.signal.rates import exact_rate
+from seismo_pes.signal.rates import HALF_SAMPLE, exact_rate, measure_timing
 from seismo_pes.signal.resample import interpolate_lanczos
-from seismo_pes.signal.timing import HALF_SAMPLE, measure_timing
 
 __all__ = ["nominal_rate_hz", "retime"]
 
@@ -77,7 +76,7 @@ def retime(
     -------
     traces : list of obspy.Trace
         The same objects where no time stamp contradicts the nominal rate (see
-        `signal.timing.measure_timing`). Otherwise traces whose samples lie on the
+        `signal.rates.measure_timing`). Otherwise traces whose samples lie on the
         grid, interpolated.
     remarks : list of Skipped
         The measured rates, stage ``"merge"``.

@@ -5,7 +5,7 @@ bins, or lags); axes before it are batches. float32 stays float32, everything el
 becomes float64; inputs are never changed; a parameter out of range raises
 `errors.ParameterError`, which names it.
 
-One record: `gaps`, `spikes`, `shift`, `rates`, `timing`, `detrend`, `taper`, `filter`,
+One record: `gaps`, `spikes`, `shift`, `rates`, `detrend`, `taper`, `filter`,
 `resample`, `normalize`; `continuous` where it comes in pieces.
 Windows and spectra: `window`, `spectra`, `psd`, `whiten`, `transfer`.
 Components: `rotation`.

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from seismo_pes.signal.errors import ParameterError
 
 FloatArray = NDArray[Any]
+ComplexArray = NDArray[Any]
 KEPT_BYTES = 64_000_000  # the largest work array that a thread keeps between calls
 
 
@@ -30,6 +31,22 @@ def as_float(x: ArrayLike, name: str = "x") -> FloatArray:
         return array.astype(np.float64)
     except (TypeError, ValueError):
         raise ParameterError(f"{name}: not numbers, but {array.dtype}") from None
+
+
+def as_complex(spectrum: ComplexArray, name: str) -> ComplexArray:
+    """Return `spectrum` as complex64 if it has single precision, else as complex128.
+
+    Raises
+    ------
+    ParameterError
+        If the spectrum is a scalar.
+    """
+    array = np.asarray(spectrum)
+    if array.ndim == 0:
+        raise ParameterError(f"{name}: a scalar, but the last axis holds the bins")
+    if array.dtype == np.complex64 or array.dtype == np.complex128:
+        return array
+    return array.astype(np.complex64 if array.dtype == np.float32 else np.complex128)
 
 
 def require_rate(rate_hz: float, name: str = "rate_hz") -> float:

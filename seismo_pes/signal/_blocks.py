@@ -1,20 +1,39 @@
-"""Correlations of all wanted pairs of two blocks: the inner loops of `correlate`."""
+"""Correlations of all wanted pairs of two blocks: the inner loops of `correlate`.
 
+Where few lags are needed, the inverse transforms are shorter.
+In a shorter transform distant lags wrap around, onto the lags that are needed. So the
+record of lags is first multiplied by a window that is nearly zero at distant lags. In
+the frequency domain that is a convolution with a short kernel, of which only every D-th
+value is computed. At the end the lags that are needed are divided by the window. With
+a Kaiser-Bessel kernel the error is below the rounding of float32. Non-uniform
+transforms work in the same way
+(Fessler and Sutton 2003, doi:10.1109/TSP.2002.807005).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from seismo_pes.signal._arrays import FloatArray, scratch
-from seismo_pes.signal._lags import batches, cut_lags, zero_spectra
-from seismo_pes.signal._short_lags import ShortTransform
-from seismo_pes.signal.whiten import ComplexArray
+from seismo_pes.signal._arrays import ComplexArray, FloatArray, scratch
+from seismo_pes.signal._lags import batches, cut_lags, furthest, zero_spectra
 
 _CHUNK_BYTES = 1_000_000  # products that stay in cache until they are transposed
 _SPARSE = 0.2  # if a smaller part of the pairs is wanted: products row by row
 _DENSE = 0.5  # if a smaller part of the columns is wanted: a copy of these
 _PAIRS = 1000  # pairs that are multiplied together where lags are few
 _TILE_BYTES = 64_000_000  # summed cross-spectra that `correlate_block` holds at once
+
+_WIDTH = 10  # bins of the short transform: width of the kernel
+_ROOM = 1.8  # length of the short transform over the number of lags, at least
+_LARGEST = 32  # ratio of the lengths of the two transforms, at most
+_GROUP = 8  # bins of the short transform from one matrix product
+_BUFFER_BYTES = 1_000_000  # products that stay in cache until they are summed
 
 
 def products(
@@ -135,3 +154,193 @@ def _narrow(
     if used.size > _DENSE * (span.stop - span.start):
         return wanted[:, span], b[:, span]
     return wanted[:, used], b[:, used]
+
+
+# -- few lags -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class ShortTransform:
+    """The way from the bins of a long transform to a range of lags.
+
+    Attributes
+    ----------
+    n_fft : int
+        Length of the long transform.
+    bins : slice
+        Bins of it that are not zero.
+    lags : range
+    ratio : int
+        Length of the long transform over that of the short one.
+    first, n_out : int
+        The first bin of the short transform that is computed, and their number.
+    kernel : numpy.ndarray
+        Shape (_GROUP, n): from consecutive bins to a group.
+    gain : numpy.ndarray
+        Shape (n_lags,): factors of the lags, one over the window.
+    """
+
+    n_fft: int
+    bins: slice
+    lags: range
+    ratio: int
+    first: int
+    n_out: int
+    kernel: FloatArray
+    gain: FloatArray
+
+    @property
+    def reach(self) -> int:
+        """Half width of the kernel in bins."""
+        return _WIDTH * self.ratio // 2
+
+    def lags_of(
+        self, coarse: ComplexArray, columns: NDArray[Any], out: FloatArray
+    ) -> None:
+        """Transform records of the short transform.
+
+        Parameters
+        ----------
+        coarse
+            As `filtered` makes it.
+        columns
+            Which of its records, shape (n,).
+        out
+            Shape (n, n_lags); the lags are written to it.
+        """
+        n_short = self.n_fft // self.ratio
+        full = zero_spectra(n_short, coarse.dtype)
+        inside = slice(self.first, self.first + self.n_out)
+        for row in range(0, len(columns), len(full)):
+            some = columns[row : row + len(full)]
+            k = len(some)
+            whole = some[-1] - some[0] + 1 == k
+            at = slice(some[0], some[-1] + 1) if whole else some
+            full[:k, inside] = coarse[:, at].T
+            cut_lags(full[:k], n_short, self.lags, out[row : row + k], self.gain)
+
+    def filtered(self, conj_a: ComplexArray, b: ComplexArray) -> ComplexArray:
+        """Return the bins of the short transform of all pairs.
+
+        Parameters
+        ----------
+        conj_a, b
+            Shapes (n_bins, n_a, n_windows) and (n_bins, n_b, n_windows).
+
+        Returns
+        -------
+        Shape (n_out, n_a * n_b): memory that the next call overwrites.
+        """
+        n_pairs = conj_a.shape[1] * b.shape[1]
+        step = _GROUP * self.ratio
+        n_groups = -(-self.n_out // _GROUP)
+        coarse = scratch("coarse", (n_groups * _GROUP, n_pairs), b.dtype)
+        real = coarse.view(b.real.dtype).reshape(n_groups, _GROUP, 2 * n_pairs)
+        kept = self.kernel.shape[1] - step
+        row_bytes = n_pairs * b.itemsize
+        at_once = max(1, min(n_groups, _BUFFER_BYTES // (step * row_bytes)))
+        buffer = scratch("bins", (at_once * step + kept, n_pairs), b.dtype)
+        first = self.first * self.ratio - self.reach
+        for g in range(0, n_groups, at_once):
+            n = min(at_once, n_groups - g)
+            if g:  # the last bins of the group before are the first of this one
+                buffer[:kept] = buffer[at_once * step :]
+            fresh = kept if g else 0
+            rows = buffer[fresh : n * step + kept]
+            self._multiply(conj_a, b, first + g * step + fresh, rows)
+            floats = buffer.view(b.real.dtype)
+            windows = as_strided(
+                floats,
+                (n, self.kernel.shape[1], 2 * n_pairs),
+                (step * row_bytes, row_bytes, floats.itemsize),
+            )
+            np.matmul(self.kernel, windows, out=real[g : g + n])
+        return coarse[: self.n_out]
+
+    def _multiply(
+        self, conj_a: ComplexArray, b: ComplexArray, first: int, out: ComplexArray
+    ) -> None:
+        """Write the products of bins from ``first`` on, mirrored beyond the ends."""
+        low, high = self.bins.start, self.bins.stop
+        stop = first + len(out)
+        start, end = max(first, low), min(stop, high)
+        n_a, n_b = conj_a.shape[1], b.shape[1]
+        if end <= start:
+            out[:] = 0
+        else:
+            out[: start - first] = 0
+            out[end - first :] = 0
+            some = slice(start - low, end - low)
+            inside = out[start - first : end - first].reshape(end - start, n_a, n_b)
+            _outer(conj_a[some], b[some], inside)
+        for k in [*range(first, min(0, stop)), *range(max(first, high), stop)]:
+            mirrored = -k if k < 0 else self.n_fft - k
+            if low <= mirrored < high and mirrored != k:
+                row = out[k - first : k - first + 1].reshape(1, n_a, n_b)
+                at = slice(mirrored - low, mirrored - low + 1)
+                _outer(conj_a[at], b[at], row)
+                np.conj(row, out=row)
+
+
+def _outer(conj_a: ComplexArray, b: ComplexArray, out: ComplexArray) -> None:
+    if b.shape[2] == 1:
+        np.multiply(conj_a, b.transpose(0, 2, 1), out=out)
+    else:
+        np.matmul(conj_a, b.transpose(0, 2, 1), out=out)
+
+
+def short_transform(
+    n_fft: int, bins: slice, lags: range, dtype: Any
+) -> ShortTransform | None:
+    """Return the shorter transform for a range of lags; None if it saves no time.
+
+    Parameters
+    ----------
+    n_fft
+        Length of the transform.
+    bins
+        Bins that are not zero.
+    lags
+        Lags that are wanted.
+    dtype
+        Of the spectra; complex128 needs more digits than the short transform has.
+    """
+    if np.dtype(dtype) != np.complex64:
+        return None
+    return _short_transform(n_fft, bins.start, bins.stop, lags)
+
+
+@lru_cache(maxsize=64)
+def _short_transform(
+    n_fft: int, low: int, high: int, lags: range
+) -> ShortTransform | None:
+    n_lags = 2 * furthest(lags) + 1
+    shortest = max(_ROOM * n_lags, 8 * _WIDTH)  # else the kernel overlaps with itself
+    ratios = [
+        d for d in range(2, _LARGEST + 1) if n_fft % d == 0 and n_fft // d >= shortest
+    ]
+    # the convolution takes as long as half of the length saves
+    if not ratios or (ratios[-1] == 2 and high - low > n_fft // 4):
+        return None
+    d = ratios[-1]
+    reach = _WIDTH * d // 2
+    first = max(0, -(-(low - reach) // d))
+    last = min(n_fft // d // 2, (high - 1 + reach) // d)
+    offset = np.arange(-reach, reach + 1)
+    beta = np.pi * _WIDTH * (1 - n_lags * d / (2 * n_fft))
+    values = np.i0(beta * np.sqrt(1 - (offset / reach) ** 2)) / np.i0(beta)
+    kernel = np.zeros((_GROUP, (_GROUP - 1) * d + 2 * reach + 1), np.float32)
+    for k in range(_GROUP):
+        kernel[k, k * d : k * d + len(values)] = values
+    phase = 2 * np.pi * np.outer(np.arange(lags.start, lags.stop), offset) / n_fft
+    gain = 1 / (np.cos(phase) @ values.astype(np.float32).astype(np.float64))
+    return ShortTransform(
+        n_fft,
+        slice(low, high),
+        lags,
+        d,
+        first,
+        last - first + 1,
+        kernel,
+        gain.astype(np.float32),
+    )

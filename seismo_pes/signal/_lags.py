@@ -8,9 +8,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy import fft
 
-from seismo_pes.signal._arrays import FloatArray, require_count, scratch
+from seismo_pes.signal._arrays import (
+    ComplexArray,
+    FloatArray,
+    as_complex,
+    require_count,
+    scratch,
+)
 from seismo_pes.signal.errors import ParameterError
-from seismo_pes.signal.whiten import ComplexArray, as_complex
 
 # Largest lag K for the lags -K..K, or the first and the last lag.
 Lags = int | tuple[int, int]

@@ -15,10 +15,9 @@ coefficients decay by m**-2 only.)
 import numpy as np
 from numpy.typing import NDArray
 
-from seismo_pes.signal._arrays import FloatArray
+from seismo_pes.signal._arrays import ComplexArray, FloatArray
 from seismo_pes.signal._lags import furthest, lags_from_spectra
 from seismo_pes.signal.spectra import fft_length, rfft_windows
-from seismo_pes.signal.whiten import ComplexArray
 
 FEWEST = 512  # samples: with fewer, errors of rounding do not average out
 _HALF_CIRCLE = 1 << 15

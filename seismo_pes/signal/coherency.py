@@ -7,14 +7,20 @@ all pairs of a network and sums over windows go through the same kernels.
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal._arrays import (
+    ComplexArray,
+    FloatArray,
+    as_complex,
+    as_float,
+    require_count,
+)
 from seismo_pes.signal._lags import Lags, furthest, lag_range, lags_from_spectra
 from seismo_pes.signal._phase_sums import are_many_phases, first_power_sums
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.normalize import running_mean
 from seismo_pes.signal.spectra import fft_length, rfft_windows
 from seismo_pes.signal.stack import analytic_phase
-from seismo_pes.signal.whiten import ComplexArray, as_complex, whiten
+from seismo_pes.signal.whiten import whiten
 
 
 def coherency_spectra(spectrum: ComplexArray, smooth_bins: int = 0) -> ComplexArray:

@@ -13,8 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import fft
 
-from seismo_pes.signal._arrays import FloatArray, as_float
-from seismo_pes.signal._blocks import few_lags, many_windows, one_window, products
+from seismo_pes.signal._arrays import ComplexArray, FloatArray, as_complex, as_float
+from seismo_pes.signal._blocks import (
+    few_lags,
+    many_windows,
+    one_window,
+    products,
+    short_transform,
+)
 from seismo_pes.signal._lags import (
     Lags,
     check_lags,
@@ -23,10 +29,8 @@ from seismo_pes.signal._lags import (
     lag_range,
     lags_from_spectra,
 )
-from seismo_pes.signal._short_lags import short_transform
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.spectra import energy, fft_length
-from seismo_pes.signal.whiten import ComplexArray, as_complex
 
 __all__ = [
     "bins_first",

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from seismo_pes.signal._arrays import FloatArray, as_float, require_rate
+from seismo_pes.signal._arrays import ComplexArray, FloatArray, as_float, require_rate
 from seismo_pes.signal.delays import parabolic_peak
 from seismo_pes.signal.errors import ParameterError
-from seismo_pes.signal.whiten import ComplexArray
 
 
 class Dispersion(NamedTuple):

@@ -1,14 +1,37 @@
-"""Sampling rates as fractions."""
+"""Sampling rates: as exact fractions, and measured over the time stamps of a record."""
+
+from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from seismo_pes.signal._arrays import require_rate
 from seismo_pes.signal.errors import ParameterError
 
+__all__ = ["MAX_PPM", "TimedRun", "exact_rate", "measure_timing"]
+
 _NEAR = 1e-6
 _LARGEST_DENOMINATOR = 100_000
 _LOWEST_HZ = 1e-6
+#: Pieces whose stamps contradict the header's rate by more than so many millionths are
+#: not brought to one rate: the record is split there.
+MAX_PPM = 1000.0
+#: A drift over a whole run that stays below so many samples changes nothing.
+LEAST_DRIFT = 0.02
+#: A run is divided where the true time differs from one rate by more samples than this.
+MOST_DEVIATION = 0.02
+#: Pieces touch if the second starts within so many samples of the end of the first.
+HALF_SAMPLE = 0.5
+#: A slope counts if it is so many times its standard error.
+SIGNIFICANCE = 5.0
+#: So many steps of one size at least tell an untrue rate from a real gap.
+LEAST_STEPS = 3
+
+Times = NDArray[np.int64]
 
 
 def exact_rate(rate_hz: float, name: str = "rate_hz") -> Fraction:
@@ -49,3 +72,177 @@ def _fraction(rate_hz: float) -> Fraction:
     if abs(rate_hz / round(rate_hz) - 1) < _NEAR:
         return Fraction(round(rate_hz))
     return Fraction(rate_hz).limit_denominator(_LARGEST_DENOMINATOR)
+
+
+# -- rates over time stamps ---------------------------------------------------------
+
+
+class TimedRun(NamedTuple):
+    """Consecutive pieces that were sampled at one rate, without a gap.
+
+    Attributes
+    ----------
+    first, stop
+        Range of the pieces.
+    start_ns
+        Time of the first sample, nanoseconds since 1970.
+    rate_hz
+        True sampling rate; exactly that of the header where nothing contradicts it.
+    drift
+        Samples by which the header's rate would be off at the end of the run, positive
+        where the true rate is higher; 0 where the header is right.
+    """
+
+    first: int
+    stop: int
+    start_ns: int
+    rate_hz: float
+    drift: float
+
+
+def measure_timing(
+    start_ns: ArrayLike,
+    n_samples: ArrayLike,
+    rate_hz: float,
+    max_ppm: float = MAX_PPM,
+) -> list[TimedRun]:
+    """Measure the sampling rate over the time stamps of pieces of one channel.
+
+    Pieces that touch to within half a sample form a run; so do those between which the
+    same step comes back at least three times, because the header's rate is wrong.
+    A straight line through the stamps of a run gives its true rate. It replaces the
+    rate of the header if the drift over the run exceeds 0.02 samples and five times
+    the standard error, so that stamps that jitter change nothing. Where the rate itself
+    changes, the run is divided until each part follows its line to 0.02 samples, or
+    to the scatter of the stamps.
+
+    Parameters
+    ----------
+    start_ns
+        Time of the first sample of each piece, nanoseconds since 1970, rising, shape
+        ``(n,)``.
+    n_samples
+        Samples of each piece, positive, shape ``(n,)``.
+    rate_hz
+        Sampling rate in the header.
+    max_ppm
+        Largest difference from the header's rate that is measured, millionths. A run
+        with a larger one is split: each piece begins at its own start.
+
+    Returns
+    -------
+    list of TimedRun
+        In the order of time; together they hold every piece once.
+
+    Raises
+    ------
+    ParameterError
+        If the arrays differ in length, a piece is empty or the starts do not rise.
+
+    Examples
+    --------
+    Records of 200 samples at 19.999 Hz whose header says 20 Hz:
+
+    >>> start_ns = np.round(np.arange(1000) * 200 / 19.999 * 1e9)
+    >>> (run,) = measure_timing(start_ns, [200] * 1000, 20.0)
+    >>> round(run.rate_hz, 6), round(run.drift, 1)
+    (19.999, -10.0)
+    """
+    start = np.asarray(start_ns, dtype=np.int64)
+    n = np.asarray(n_samples, dtype=np.int64)
+    if start.ndim != 1 or start.shape != n.shape:
+        raise ParameterError(f"start_ns {start.shape} and n_samples {n.shape} differ")
+    if (n <= 0).any():
+        raise ParameterError("n_samples must be positive")
+    steps_ns = np.diff(start)
+    if (steps_ns < 0).any():
+        raise ParameterError("start_ns must rise")
+    base_hz = _rate_of_steps(steps_ns, n[:-1], rate_hz, max_ppm)
+    misfit = steps_ns * (base_hz / 1e9) - n[:-1]
+    edges = np.flatnonzero(np.abs(misfit) >= HALF_SAMPLE) + 1
+    runs: list[TimedRun] = []
+    for first, stop in zip([0, *edges], [*edges, len(start)], strict=True):
+        if stop > first:
+            runs += _runs(start, n, int(first), int(stop), rate_hz, max_ppm)
+    return runs
+
+
+def _rate_of_steps(steps_ns: Times, n: Times, rate_hz: float, max_ppm: float) -> float:
+    """Return the rate at which the pieces touch, if the same step comes back."""
+    misfit = steps_ns * (rate_hz / 1e9) - n
+    parts = misfit / n
+    # One or two samples too few or too many are a habit of writers of files.
+    candidates = (np.abs(misfit) >= HALF_SAMPLE) & (np.abs(parts) * 1e6 <= max_ppm)
+    whole = np.abs(misfit - np.rint(misfit)) < 1e-3
+    candidates &= ~(whole & (np.abs(misfit) < 2.5))
+    if candidates.sum() < LEAST_STEPS:
+        return rate_hz
+    part = float(np.median(parts[candidates]))
+    agree = np.abs(misfit - part * n)[candidates] < HALF_SAMPLE
+    if agree.sum() < max(LEAST_STEPS, 0.8 * len(agree)):
+        return rate_hz
+    return rate_hz / (1 + part)
+
+
+def _runs(
+    start_ns: Times, n: Times, first: int, stop: int, rate_hz: float, max_ppm: float
+) -> list[TimedRun]:
+    """Fit one line to pieces that touch, or divide them."""
+    header = TimedRun(first, stop, int(start_ns[first]), rate_hz, 0.0)
+    if stop - first < LEAST_STEPS:
+        return [header]
+    sample = np.cumsum(n[first : stop - 1], dtype=np.float64)
+    sample = np.concatenate(([0.0], sample))
+    # how much later a stamp is than the header's rate says, in samples
+    late = (start_ns[first:stop] - start_ns[first]) * (rate_hz / 1e9) - sample
+    slope, level, error = _line(sample, late)
+    deviation = late - level - slope * sample
+    length = float(n[first:stop].sum())
+    scatter = float(np.median(np.abs(np.diff(deviation)))) if stop - first > 3 else 0.0
+    smooth = _running_median(deviation)
+    most = max(MOST_DEVIATION, SIGNIFICANCE * scatter)
+    worst = int(np.argmax(np.abs(smooth)))
+    if abs(smooth[worst]) > most and stop - first >= 2 * LEAST_STEPS:
+        middle = first + _best_division(sample, late)
+        return [
+            *_runs(start_ns, n, first, middle, rate_hz, max_ppm),
+            *_runs(start_ns, n, middle, stop, rate_hz, max_ppm),
+        ]
+    drift = -slope * length
+    if abs(drift) <= LEAST_DRIFT or abs(slope) <= SIGNIFICANCE * error:
+        return [header]
+    if abs(slope) * 1e6 > max_ppm:
+        pieces = range(first, stop)
+        return [TimedRun(k, k + 1, int(start_ns[k]), rate_hz, 0.0) for k in pieces]
+    true_start_ns = int(start_ns[first]) + round(level / rate_hz * 1e9)
+    return [TimedRun(first, stop, true_start_ns, rate_hz / (1 + slope), drift)]
+
+
+def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return slope, value at zero and standard error of the slope of a line."""
+    mean_x, mean_y = x.mean(), y.mean()
+    spread = float(((x - mean_x) ** 2).sum())
+    slope = float(((x - mean_x) * (y - mean_y)).sum()) / spread
+    level = float(mean_y - slope * mean_x)
+    left = y - level - slope * x
+    error = float(np.sqrt((left**2).sum() / max(len(x) - 2, 1) / spread))
+    return slope, level, error
+
+
+def _running_median(x: NDArray[np.float64], n_half: int = 2) -> NDArray[np.float64]:
+    padded = np.pad(x, n_half, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * n_half + 1)
+    return np.asarray(np.median(windows, axis=1))
+
+
+def _best_division(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
+    """Return where two lines, one before and one after, fit best."""
+    places = np.unique(np.linspace(LEAST_STEPS, len(x) - LEAST_STEPS, 33).astype(int))
+    return min(
+        places.tolist(), key=lambda k: _misfit(x[:k], y[:k]) + _misfit(x[k:], y[k:])
+    )
+
+
+def _misfit(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    slope, level, _ = _line(x, y)
+    return float(((y - level - slope * x) ** 2).sum())

@@ -4,9 +4,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft
 
-from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal._arrays import (
+    ComplexArray,
+    FloatArray,
+    as_complex,
+    as_float,
+    require_count,
+)
 from seismo_pes.signal.errors import ParameterError
-from seismo_pes.signal.whiten import ComplexArray, as_complex
 
 
 def fft_length(n_samples: int, n_lags: int) -> int:

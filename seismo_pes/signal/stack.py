@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from seismo_pes.signal._arrays import FloatArray, as_float, require_count
+from seismo_pes.signal._arrays import ComplexArray, FloatArray, as_float, require_count
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.normalize import running_mean
-from seismo_pes.signal.whiten import ComplexArray
 
 
 def linear(x: ArrayLike, use: NDArray[np.bool_] | None = None) -> FloatArray:

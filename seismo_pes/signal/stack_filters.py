@@ -11,6 +11,7 @@ from scipy import fft
 from scipy.ndimage import uniform_filter
 
 from seismo_pes.signal._arrays import (
+    ComplexArray,
     FloatArray,
     as_float,
     require_band,
@@ -18,7 +19,6 @@ from seismo_pes.signal._arrays import (
 )
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.stack import linear
-from seismo_pes.signal.whiten import ComplexArray
 
 
 def adaptive_covariance(x: ArrayLike, power: float = 1.0) -> FloatArray:

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from scipy import fft
 
-from seismo_pes.signal._arrays import FloatArray, as_float
+from seismo_pes.signal._arrays import ComplexArray, FloatArray, as_complex, as_float
 from seismo_pes.signal.errors import ParameterError
-from seismo_pes.signal.whiten import ComplexArray, as_complex
 
 _SHORT = 131_072  # samples: up to here a plain transform is as fast
 _BLOCK = 32_768  # elements of rows that are worked on together

@@ -7,11 +7,16 @@ from numpy.typing import ArrayLike
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
-from seismo_pes.signal._arrays import FloatArray, as_float, require_count, require_rate
+from seismo_pes.signal._arrays import (
+    ComplexArray,
+    FloatArray,
+    as_float,
+    require_count,
+    require_rate,
+)
 from seismo_pes.signal.delays import VelocityChange, pair_of_records, velocity_change
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.stretching import Stretch, stretch
-from seismo_pes.signal.whiten import ComplexArray
 
 
 def morlet(

@@ -1,15 +1,17 @@
 """Spectral whitening: equal amplitudes at all frequencies of a band."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-from seismo_pes.signal._arrays import FloatArray, require_count, require_rate
+from seismo_pes.signal._arrays import (
+    ComplexArray,
+    FloatArray,
+    as_complex,
+    require_count,
+    require_rate,
+)
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.normalize import running_mean
-
-ComplexArray = NDArray[Any]
 
 
 def band_weights(
@@ -203,19 +205,3 @@ def _check_weights(spectrum: ComplexArray, weights: FloatArray) -> None:
         raise ParameterError(
             f"weights of shape {np.shape(weights)} do not fit {spectrum.shape[-1]} bins"
         )
-
-
-def as_complex(spectrum: ComplexArray, name: str) -> ComplexArray:
-    """Return `spectrum` as complex64 if it has single precision, else as complex128.
-
-    Raises
-    ------
-    ParameterError
-        If the spectrum is a scalar.
-    """
-    array = np.asarray(spectrum)
-    if array.ndim == 0:
-        raise ParameterError(f"{name}: a scalar, but the last axis holds the bins")
-    if array.dtype == np.complex64 or array.dtype == np.complex128:
-        return array
-    return array.astype(np.complex64 if array.dtype == np.float32 else np.complex128)

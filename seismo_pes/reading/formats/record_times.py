@@ -3,7 +3,7 @@
 A miniSEED file is a chain of records, each with its own start time. Readers join
 records whose times agree within half a sample interval, and keep only the first start
 time. If the sampling rate in the header is slightly wrong, the times of later samples
-are wrong, too. This module reads all time stamps for `signal.timing.measure_timing`.
+are wrong, too. This module reads all time stamps for `signal.rates.measure_timing`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from obspy import Stream, Trace, UTCDateTime
 
-from seismo_pes.signal.rates import exact_rate
-from seismo_pes.signal.timing import TimedRun, measure_timing
+from seismo_pes.signal.rates import TimedRun, exact_rate, measure_timing
 
 __all__ = ["RecordTimes", "read_record_times", "with_true_rates"]
 
@@ -251,7 +250,7 @@ def with_true_rates(stream: Stream, channels: list[RecordTimes]) -> Stream:
         The same traces if the time stamps agree with the headers. Otherwise, traces
         with the measured sampling rate, and the rate of the header as
         ``stats.header_rate_hz``. They are split where the rate changes. If the time
-        stamps contradict the header by more than `signal.timing.MAX_PPM`, they are
+        stamps contradict the header by more than `signal.rates.MAX_PPM`, they are
         split at each record.
     """
     times = {channel.channel_id: channel for channel in channels}

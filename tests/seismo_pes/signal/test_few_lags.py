@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seismo_pes.signal import _blocks, _lags, _short_lags
-from seismo_pes.signal._short_lags import short_transform
+from seismo_pes.signal import _blocks, _lags
+from seismo_pes.signal._blocks import short_transform
 from seismo_pes.signal.correlate import correlate_block, fast_layout
 from seismo_pes.signal.errors import ParameterError
 
@@ -61,7 +61,7 @@ def test_small_pieces_give_the_same(n_windows, monkeypatch) -> None:
     whole = correlate_block(a, a, 3840, bins, 100, **options)
     monkeypatch.setattr(_blocks, "_PAIRS", 15)
     monkeypatch.setattr(_lags, "TRANSFORM_BYTES", 3 * 4 * 480)
-    monkeypatch.setattr(_short_lags, "_BUFFER_BYTES", 8 * 14 * 64 * 3)
+    monkeypatch.setattr(_blocks, "_BUFFER_BYTES", 8 * 14 * 64 * 3)
     some = correlate_block(a, a, 3840, bins, 100, **options)
     assert np.abs(some - whole).max() < 1e-6 * np.abs(whole).max()
 

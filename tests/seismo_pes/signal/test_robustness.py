@@ -126,9 +126,6 @@ CASES = {name: Case(call, same=True) for name, call in RECORD.items()} | {
     "whiten.whiten_psd": Case(
         lambda x: whiten.whiten_psd(x, ones(x), 3), axes=(4,), same=True, complex=True
     ),
-    "whiten.as_complex": Case(
-        lambda x: whiten.as_complex(x, "x"), same=True, complex=True
-    ),
     "transfer.apply": Case(
         lambda x: transfer.apply(x, transfer.transfer(np.ones(PRIME + 6))), same=True
     ),
@@ -238,7 +235,7 @@ NOT_HERE = {
     # silence has no signal-to-noise ratio: NaN
     "folding": {"branch_signal_to_noise", "outer_signal_to_noise", "peaks"},
     "ftan": {"gaussian_filters"},
-    "rates": {"exact_rate"},
+    "rates": {"exact_rate", "measure_timing"},
     "resample": {"has_finite_reach", "lanczos_at", "rate_ratio", "require_lanczos"},
     "rotation": {"directions"},
     "spectra": {"fft_length"},
@@ -249,7 +246,7 @@ NOT_HERE = {
     "window": {"lag_axis_s", "n_lags", "sample_phase_ns"},
 }
 # Modules whose functions have such tests of their own.
-ELSEWHERE = {"continuous", "gaps", "psd", "shift", "spikes", "timing"}
+ELSEWHERE = {"continuous", "gaps", "psd", "shift", "spikes"}
 
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seismo_pes.signal.errors import ParameterError
-from seismo_pes.signal.timing import measure_timing
+from seismo_pes.signal.rates import measure_timing
 
 DAY_S = 86_400
 

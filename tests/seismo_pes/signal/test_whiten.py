@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seismo_pes.signal._arrays import as_complex
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.whiten import band_weights, whiten, whiten_psd
 
@@ -12,6 +13,15 @@ COMPLEX = [np.complex64, np.complex128]
 def noise(*shape, dtype=np.complex128, seed=1):
     rng = np.random.default_rng(seed)
     return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", COMPLEX)
+def test_spectra_of_either_precision_are_not_copied(dtype):
+    spectrum = noise(3, 5, dtype=dtype)
+    assert as_complex(spectrum, "spectrum") is spectrum
+    assert as_complex(spectrum.real, "spectrum").dtype == dtype
+    with pytest.raises(ParameterError, match="spectrum: a scalar"):
+        as_complex(spectrum[0, 0], "spectrum")
 
 
 def test_band_is_one_inside_and_hann_outside():
