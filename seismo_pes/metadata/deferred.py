@@ -36,6 +36,9 @@ GAIN = re.compile(rb"(<(?:\w+:)?StageGain\b[^>]*>\s*<(?:\w+:)?Value\b[^>]*>)([^<
 SENSITIVITY = re.compile(
     rb"(<(?:\w+:)?InstrumentSensitivity\b[^>]*>\s*<(?:\w+:)?Value\b[^>]*>)([^<]*)"
 )
+INPUT_UNITS = re.compile(
+    rb"<(?:\w+:)?InputUnits\b[^>]*>\s*<(?:\w+:)?Name\b[^>]*>([^<]*)"
+)
 # the rest of a document around one response: obspy reads documents
 FRAME = """<FDSNStationXML xmlns="http://www.fdsn.org/xml/station/1" schemaVersion="{}">
 <Source/><Created>1970-01-01T00:00:00</Created><Network code=""><Station code="">
@@ -106,6 +109,13 @@ class DeferredResponse(Response):
         bare = re.sub(rb">\s+<", b"><", self._source)
         bare = re.sub(rb"""\sxmlns(:\w+)?=("[^"]*"|'[^']*')""", b"", bare)
         return re.sub(rb"(</?)\w+:", rb"\1", bare)
+
+    @property
+    def input_units(self) -> str:
+        """The unit of the input, such as ``M/S``; empty where there is no stage."""
+        stage = STAGE.search(self._source)
+        match = stage and INPUT_UNITS.search(self._source, stage.start())
+        return "" if match is None else match[1].decode().strip()
 
     @cached_property
     def gain_and_kind(self) -> tuple[float, tuple[int, bytes]] | None:

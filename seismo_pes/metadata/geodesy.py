@@ -22,6 +22,8 @@ CONVERGED_RAD = 1e-14  # last change of longitude: less than 0.1 micrometres
 # and small errors turn the azimuth.
 NEAR_ANTIPODE_RAD = 0.05
 COINCIDE_KM = 1e-9  # points closer than a micrometre are the same point
+# Distance, azimuth and back-azimuth of such points, as a column.
+COINCIDING = np.array([[0.0], [0.0], [180.0]])
 
 
 def geodesic(
@@ -48,8 +50,9 @@ def geodesic(
     back_azimuth_deg : numpy.ndarray
         Direction at point 2 towards point 1, the same way.
 
-    All three are 0 if the points coincide (within a micrometre), and NaN if a
-    coordinate is NaN.
+    If the points coincide (within a micrometre), distance and azimuth are 0 and the
+    back-azimuth is 180: the radial direction is north at both, as for a second point
+    just north of the first. All three are NaN if a coordinate is NaN.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def _inverse(
     result = np.array([distance_m / 1000, _compass(azimuth), _compass(back)])
     for i in np.flatnonzero(unfinished | (sigma > np.pi - NEAR_ANTIPODE_RAD)):
         result[:, i] = _exact(lat1[i], lon1[i], lat2[i], lon2[i])
-    result[:, result[0] < COINCIDE_KM] = 0.0
+    result[:, result[0] < COINCIDE_KM] = COINCIDING
     return result
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from obspy import Inventory, UTCDateTime
+from obspy import Inventory
 from obspy import read_inventory as read_with_obspy
 from obspy.core.inventory import Channel as XmlChannel
 from obspy.core.inventory import Network as XmlNetwork
@@ -22,6 +22,7 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.asdf import is_asdf, read_asdf_inventory
 from seismo_pes.metadata.deferred import read_stationxml
+from seismo_pes.metadata.epochs import ANY_PLACE, location_code, timeline
 from seismo_pes.metadata.poles_zeros import is_pole_zero, read_pole_zero
 
 __all__ = ["Position", "StationEpochs", "StationInventories", "read_inventory"]
@@ -201,36 +202,60 @@ class StationEpochs:
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> None:
-        self._start_ns = -math.inf if start_ns is None else start_ns
-        self._end_ns = math.inf if end_ns is None else end_ns
+        self._start_ns, self._end_ns = start_ns, end_ns
         self._stations: dict[str, list[XmlStation]] = {}
         for network in inventory.networks if inventory is not None else ():
             for station in network:
                 code = f"{network.code}.{station.code}"
                 self._stations.setdefault(code, []).append(station)
 
-    def positions(self, channel_id: str) -> list[Position]:
-        """Return the coordinates of a channel, and after them those of its station."""
+    def positions(
+        self, channel_id: str, limits: tuple[int, int] | None = None
+    ) -> list[Position]:
+        """Return the coordinates of a channel, and after them those of its station.
+
+        Parameters
+        ----------
+        channel_id : str
+            ``NET.STA.LOC.CHA``.
+        limits : (int, int), optional
+            First and last time of its data, nanoseconds since 1970.
+
+        Returns
+        -------
+        list of Position
+            Where the coordinates change with time, those of the longest time first.
+        """
         stations = self._stations.get(_station_code(channel_id), [])
-        channels = self._overlapping(_channels(stations, channel_id))
-        return [_position(x) for x in [*channels, *self._overlapping(stations)]]
+        channels = _channels(stations, channel_id)
+        return [
+            _position(place)
+            for epochs in (channels, stations)
+            for place in self._longest_first(epochs, limits)
+        ]
 
     def has_other_epochs(self, channel_id: str) -> bool:
         """Say whether the station has epochs, but none that overlaps the time."""
         is_known = _station_code(channel_id) in self._stations
         return is_known and not self.positions(channel_id)
 
-    def _overlapping(
-        self, epochs: list[XmlStation] | list[XmlChannel]
+    def _longest_first(
+        self, epochs: list[XmlStation] | list[XmlChannel], limits: tuple | None
     ) -> list[XmlStation | XmlChannel]:
-        """Return the epochs that overlap the time, the longest overlap first."""
-        overlaps = []
-        for epoch in epochs:
-            start = max(self._start_ns, _ns(epoch.start_date, -math.inf))
-            end = min(self._end_ns, _ns(epoch.end_date, math.inf))
-            if start < end:
-                overlaps.append((start - end, epoch))
-        return [epoch for _, epoch in sorted(overlaps, key=lambda pair: pair[0])]
+        """Return epochs with different coordinates, those of the longest time first."""
+        start_ns, end_ns = self._start_ns, self._end_ns
+        if limits is not None:
+            start_ns = limits[0] if start_ns is None else max(start_ns, limits[0])
+            end_ns = limits[1] if end_ns is None else min(end_ns, limits[1])
+        longest: dict[object, tuple[int, XmlStation | XmlChannel]] = {}
+        for epoch in timeline(epochs, ANY_PLACE, start_ns, end_ns):
+            low = epoch.start_ns if start_ns is None else max(epoch.start_ns, start_ns)
+            high = epoch.end_ns if end_ns is None else min(epoch.end_ns, end_ns)
+            value = ANY_PLACE.value(epoch.metadata)
+            before, metadata = longest.get(value, (0, epoch.metadata))
+            longest[value] = (before + max(high - low, 0), metadata)
+        ordered = sorted(longest.values(), key=lambda pair: -pair[0])
+        return [metadata for _, metadata in ordered]
 
 
 def _station_code(channel_id: str) -> str:
@@ -243,12 +268,8 @@ def _channels(stations: list[XmlStation], channel_id: str) -> list[XmlChannel]:
         channel
         for station in stations
         for channel in station
-        if channel.location_code == location and channel.code == code
+        if location_code(channel) == location and channel.code == code
     ]
-
-
-def _ns(time: UTCDateTime | None, default: float) -> float:
-    return default if time is None else time.ns
 
 
 def _position(place: XmlStation | XmlChannel) -> Position:

@@ -17,6 +17,7 @@ from obspy import Inventory
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.metadata.epochs import is_position
 from seismo_pes.metadata.inventory import StationEpochs
 
 __all__ = [
@@ -366,11 +367,13 @@ def locate(
     headers: Mapping[str, Located] | None = None,
     start_ns: int | None = None,
     end_ns: int | None = None,
+    spans: Mapping[str, tuple[int, int]] | None = None,
 ) -> tuple[dict[str, Channel], list[Skipped]]:
     """Find the coordinates of channels.
 
     They are taken from the station list; else from StationXML (of the channel, else of
-    its station, in an epoch that overlaps the time); else from the headers of the data.
+    its station, in the epochs that overlap the time; where the station moved, the place
+    where it stood longest); else from the headers of the data.
     Latitude 0 and longitude 0 together count as missing: they are the default of
     headers that were never set.
 
@@ -386,6 +389,8 @@ def locate(
         Coordinates in the headers of the data, e.g. `Archive.channels`.
     start_ns, end_ns : int, optional
         The time of the run, nanoseconds since 1970, for the choice of the epoch.
+    spans : mapping of channel id to (int, int), optional
+        First and last time of the data of each channel, for the same.
 
     Returns
     -------
@@ -400,7 +405,8 @@ def locate(
     skipped: list[Skipped] = []
     for channel_id in channel_ids:
         sources: list[Located] = [*index.matching(channel_id)]
-        sources += epochs.positions(channel_id)
+        limits = None if spans is None else spans.get(channel_id)
+        sources += epochs.positions(channel_id, limits)
         if headers is not None and channel_id in headers:
             sources.append(headers[channel_id])
         place = next((s for s in sources if _is_known(s)), None)
@@ -426,6 +432,4 @@ def _position(place: Located) -> tuple[float, float]:
 
 
 def _is_known(place: Located) -> bool:
-    latitude, longitude = _position(place)
-    is_on_earth = abs(latitude) <= 90 and abs(longitude) <= 360
-    return is_on_earth and not (latitude == longitude == 0)
+    return is_position(*_position(place))

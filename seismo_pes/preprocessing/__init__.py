@@ -11,6 +11,7 @@ from seismo_pes.preprocessing.clock_correction import (
     parse_clock_table,
     read_clock_table,
 )
+from seismo_pes.preprocessing.epochs import SplitEpochs
 from seismo_pes.preprocessing.filters import (
     Bandpass,
     Bandstop,
@@ -151,6 +152,7 @@ __all__ = [
     "Rotate",
     "RunningAbsoluteMean",
     "Segment",
+    "SplitEpochs",
     "Taper",
     "TrimToGrid",
     "WaterLevel",

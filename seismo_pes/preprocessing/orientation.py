@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from obspy import Inventory, Stream, Trace
-from obspy.core.inventory import Channel
 
 from dispel4py.errors import DataError
-from seismo_pes.element import Element, element
+from seismo_pes.element import element
+from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.traces import aligned, with_data
+from seismo_pes.metadata.epochs import (
+    DIRECTION,
+    VERTICAL_DEG,
+    channel_epochs,
+    direction,
+    split_trace,
+)
 from seismo_pes.metadata.inventory import StationInventories
+from seismo_pes.preprocessing.quality import WithRemarks
+from seismo_pes.signal.errors import ParameterError as SignalError
 from seismo_pes.signal.rotation import to_rt, to_zne
 
 __all__ = [
@@ -23,6 +33,7 @@ __all__ = [
 ]
 
 COMPONENTS = "ZNE"
+HORIZONTAL_DEG = 5.0  # largest dip of two horizontals without a vertical
 ROTATED = "ZRT"
 
 
@@ -30,13 +41,15 @@ def orient(stream: Stream, inventory: Inventory) -> Stream:
     """Turn the components of an instrument to Z, N and E.
 
     Their true directions are the azimuth and dip of the inventory, whatever the codes
-    say: 1 and 2, or N and E that were buried askew.
+    say: 1 and 2, or N and E that were buried askew. Traces are split where the
+    directions change (`metadata.epochs`).
 
     Parameters
     ----------
     stream : obspy.Stream
-        Three components of one instrument; two horizontals alone become N and E. Only
-        times at which all are there are kept.
+        Three components of one instrument. Two horizontals alone become N and E. A
+        vertical alone keeps its code, and changes its sign where its dip is positive.
+        Only times at which all components have samples are kept.
     inventory : obspy.Inventory
         Its channels have azimuth and dip at the time of the traces.
 
@@ -48,39 +61,60 @@ def orient(stream: Stream, inventory: Inventory) -> Stream:
     Raises
     ------
     DataError
-        If a direction is unknown, or there are other than two or three components.
+        If a direction is unknown, or the components are neither three, nor two
+        horizontals, nor one vertical.
     """
-    made = Stream()
-    for traces, data in aligned(stream):
-        azimuth, dip = np.array([_direction(t, inventory) for t in traces]).T
-        if len(traces) == 3:
-            rows, names = to_zne(data, azimuth, dip), COMPONENTS
-        elif len(traces) == 2 and np.abs(dip).max() < 5:
-            upright = np.concatenate([np.zeros((1, data.shape[1]), data.dtype), data])
-            rows = to_zne(upright, [0.0, *azimuth], [-90.0, 0.0, 0.0])[1:]
-            names = COMPONENTS[1:]
-        else:
-            said = ", ".join(trace.id for trace in traces)
-            raise DataError(f"{said}: three components are needed, or two horizontals")
-        made.extend(_named(traces[0], rows, names))
-    return made
+    oriented = Stream()
+    for traces, data in _simultaneous(stream, inventory):
+        oriented.extend(_oriented(traces, data, inventory))
+    return oriented
+
+
+def _simultaneous(
+    stream: Iterable[Trace], inventory: Inventory
+) -> list[tuple[Stream, np.ndarray]]:
+    """Cut traces to times at which all components have samples and fixed directions."""
+    parts: list[Trace] = []
+    for trace in stream:
+        epochs = channel_epochs(inventory, trace.id)
+        parts += [part for part, _ in split_trace(trace, epochs, DIRECTION)]
+    return aligned(parts)
+
+
+def _oriented(traces: Stream, data: np.ndarray, inventory: Inventory) -> list[Trace]:
+    azimuth, dip = np.array([_direction(t, inventory) for t in traces]).T
+    if len(traces) == 3:
+        return _named(traces[0], to_zne(data, azimuth, dip), COMPONENTS)
+    if len(traces) == 2 and np.abs(dip).max() < HORIZONTAL_DEG:
+        upright = np.concatenate([np.zeros((1, data.shape[1]), data.dtype), data])
+        rows = to_zne(upright, [0.0, *azimuth], [-90.0, 0.0, 0.0])[1:]
+        return _named(traces[0], rows, COMPONENTS[1:])
+    if len(traces) == 1 and abs(dip[0]) >= VERTICAL_DEG:
+        return [with_data(traces[0], data[0] if dip[0] < 0 else -data[0])]
+    channels = ", ".join(
+        f"{t.id} (dip {d:g})" for t, d in zip(traces, dip, strict=True)
+    )
+    raise DataError(
+        f"{channels}: three components are needed, or two horizontals, or one vertical"
+    )
 
 
 def _direction(trace: Trace, inventory: Inventory) -> tuple[float, float]:
-    network, station, location, code = trace.id.split(".")
-    found = inventory.select(
-        network, station, location, code, time=trace.stats.starttime
-    )
-    for net in found:
-        for place in net:
-            for channel in place:
-                if channel.location_code == location and _is_known(channel):
-                    return float(channel.azimuth), float(channel.dip)
-    raise DataError(f"{trace.id}: the inventory has no azimuth and dip of it")
+    """Return azimuth and dip that hold for most samples of a trace.
 
-
-def _is_known(channel: Channel) -> bool:
-    return channel.azimuth is not None and channel.dip is not None
+    Only samples at an end, within the tolerance of epochs, can have others.
+    """
+    epochs = channel_epochs(inventory, trace.id)
+    parts = split_trace(trace, epochs, DIRECTION)
+    _, channel = max(parts, key=lambda part: part[0].stats.npts)
+    values = None if channel is None else direction(channel)
+    if values is None:
+        start, end = trace.stats.starttime, trace.stats.endtime
+        raise DataError(
+            f"{trace.id}: the inventory has no azimuth and dip of it from {start} to "
+            f"{end}"
+        )
+    return values
 
 
 def _named(trace: Trace, rows: np.ndarray, names: str) -> list[Trace]:
@@ -155,16 +189,26 @@ def rotate_pair(
 Rotate = element(rotate, "Rotate", per="station")
 
 
-class Orient(Element):
+class Orient(WithRemarks):
     """Turn the components of each instrument to Z, N and E by their true directions.
 
     Parameters
     ----------
     inventory : str, Path or obspy.Inventory
         Station metadata with azimuth and dip; a path is read when the run starts.
+
+    Ports
+    -----
+    input : obspy.Stream, obspy.Trace or Waveforms
+        What comes in stays as it is.
+    output : the same type
+        New traces, see `orient`.
+    skipped : Skipped
+        Instruments that cannot be turned, with the time.
     """
 
     per = "station"
+    stage = "orient"
 
     def __init__(self, inventory: str | Path | Inventory) -> None:
         super().__init__()
@@ -173,6 +217,13 @@ class Orient(Element):
     def _preprocess(self) -> None:
         self._stations = StationInventories(self.inventory)
 
-    def transform(self, part: Stream) -> Stream:
-        """Turn one instrument."""
-        return orient(part, self._stations.of(part[0].id))
+    def check(self, part: Stream) -> tuple[Stream, list[Skipped]]:
+        """Turn one instrument, as far as its directions are known."""
+        inventory = self._stations.of(part[0].id)
+        oriented, refused = Stream(), []
+        for traces, data in _simultaneous(part, inventory):
+            try:
+                oriented.extend(_oriented(traces, data, inventory))
+            except (DataError, SignalError) as error:
+                refused.append(self.skip(traces[0].id, error))
+        return oriented, refused

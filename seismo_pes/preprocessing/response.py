@@ -12,14 +12,18 @@ from pathlib import Path
 
 import numpy as np
 from obspy import Inventory, Stream, Trace, UTCDateTime
-from obspy.core.inventory import Channel as XmlChannel
 from obspy.core.inventory import Response
 from scipy import fft
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element
 from seismo_pes.items.traces import with_data
-from seismo_pes.metadata.deferred import DeferredResponse
+from seismo_pes.metadata.epochs import (
+    RESPONSE,
+    channel_epochs,
+    has_response,
+    split_trace,
+)
 from seismo_pes.metadata.inventory import StationInventories
 from seismo_pes.metadata.inverse import PreFilter, ResponseCache
 from seismo_pes.signal.transfer import apply
@@ -59,7 +63,8 @@ def remove_response(
     Returns
     -------
     obspy.Stream
-        float64, in the order given, with the headers of the input.
+        float64, in the order given, with the headers of the input. A trace is split
+        where its response changes (`metadata.epochs`); each part gets its own.
 
     Raises
     ------
@@ -74,9 +79,11 @@ def remove_response(
     removed = Stream()
     for trace in stream:
         _check_pre_filt(pre_filt, trace.stats.sampling_rate)
-        response = find_response(trace, inventory)
-        data = _deconvolved(trace, response, cache, output, pre_filt, water_level_db)
-        removed.append(with_data(trace, data))
+        for part, response in _parts_with_response(trace, inventory):
+            if response is None:
+                raise DataError(_no_response(part, inventory))
+            data = _deconvolved(part, response, cache, output, pre_filt, water_level_db)
+            removed.append(with_data(part, data))
     return removed
 
 
@@ -97,9 +104,9 @@ class RemoveResponse(Element):
     input : obspy.Stream, obspy.Trace or Waveforms
         Gapless traces.
     output : the same type
-        Those that have a response, without it.
+        Traces, or parts of traces, that have a response, without it.
     skipped : Skipped
-        Those that have none, stage ``"response"``.
+        Traces, or parts of traces, that have none, stage ``"response"``.
 
     Raises
     ------
@@ -135,61 +142,44 @@ class RemoveResponse(Element):
         self._cache = ResponseCache(self.cache_mb)
         self._stations = StationInventories(self.inventory)
 
+    def _parts(self, traces: list[Trace]) -> list[Trace]:
+        return [
+            part
+            for trace in traces
+            for part, _ in _parts_with_response(trace, self._stations.of(trace.id))
+        ]
+
     def transform(self, part: Trace) -> Stream:
-        """Remove the response from one trace."""
+        """Remove the response from a part of a trace."""
         inventory = self._stations.of(part.id)
         return remove_response([part], inventory, *self.options, cache=self._cache)
 
 
-def find_response(trace: Trace, inventory: Inventory) -> Response:
-    """Return the response that holds for the whole of a trace.
+def _parts_with_response(
+    trace: Trace, inventory: Inventory
+) -> list[tuple[Trace, Response | None]]:
+    """Split a trace where its response changes; None where there is none."""
+    epochs = channel_epochs(inventory, trace.id)
+    return [
+        (part, None if channel is None else channel.response)
+        for part, channel in split_trace(trace, epochs, RESPONSE)
+    ]
 
-    Raises
-    ------
-    DataError
-        Naming channel and epoch, if there is none.
-    """
-    start, end = trace.stats.starttime, trace.stats.endtime
-    epochs = _epochs(inventory, trace.id)
-    # a trace that runs a sample over midnight does not leave an epoch that ends there
-    slack_s = 1.5 * trace.stats.delta
-    for epoch in epochs:
-        begins_early = epoch.start_date is None or epoch.start_date <= start + slack_s
-        ends_late = epoch.end_date is None or end - slack_s <= epoch.end_date
-        if begins_early and ends_late and _is_complete(epoch.response):
-            return epoch.response
-    when = f"{trace.id}: no response from {start} to {end}"
+
+def _no_response(part: Trace, inventory: Inventory) -> str:
+    """Say why there is no response for a part of a trace."""
+    epochs = channel_epochs(inventory, part.id)
+    start, end = part.stats.starttime, part.stats.endtime
+    when = f"{part.id}: no response from {start} to {end}"
     if not epochs:
-        raise DataError(f"{when}: the inventory has no such channel")
-    if not any(_is_complete(epoch.response) for epoch in epochs):
-        raise DataError(
+        return f"{when}: the inventory has no such channel"
+    if not any(map(has_response, epochs)):
+        return (
             f"{when}: the inventory has the channel without response; ask for it at "
             "level=response"
         )
     times = "; ".join(f"{e.start_date} to {e.end_date or 'now'}" for e in epochs)
-    raise DataError(
-        f"{when}: the inventory has {times}; give it the missing epoch, or cut the "
-        "data where the epoch changes"
-    )
-
-
-def _epochs(inventory: Inventory, channel_id: str) -> list[XmlChannel]:
-    network_code, station_code, location, code = channel_id.split(".")
-    return [
-        channel
-        for network in inventory
-        if network.code == network_code
-        for station in network
-        if station.code == station_code
-        for channel in station
-        if channel.code == code and channel.location_code == location
-    ]
-
-
-def _is_complete(response: Response | None) -> bool:
-    if isinstance(response, DeferredResponse) and response.gain_and_kind:
-        return True
-    return response is not None and bool(response.response_stages)
+    return f"{when}: the inventory has {times}; give it the missing epoch"
 
 
 def _check_pre_filt(pre_filt: PreFilter | None, rate_hz: float) -> None:

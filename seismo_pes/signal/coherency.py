@@ -223,7 +223,8 @@ def rotate_tensor(
     azimuth_deg
         At the first station towards the second, degrees clockwise from north.
     back_azimuth_deg
-        At the second station towards the first.
+        At the second station towards the first. For stations at one place give the
+        azimuth plus 180, so that the radial is the same at both.
 
     Returns
     -------

@@ -36,7 +36,8 @@ def rotate_correlations(
         Each component of the first station with each of the second, in any order;
         equal windows.
     azimuth_deg, back_azimuth_deg : float
-        Of the pair in degrees; those of the correlations by default.
+        Of the pair in degrees; those of the correlations by default. Stations at one
+        place (distance 0) have the same radial direction, that of the azimuth.
 
     Returns
     -------
@@ -61,6 +62,8 @@ def rotate_correlations(
             raise DataError(f"{name}: the windows of its nine components differ")
     azimuth = one.azimuth_deg if azimuth_deg is None else azimuth_deg
     back = one.back_azimuth_deg if back_azimuth_deg is None else back_azimuth_deg
+    if back_azimuth_deg is None and one.distance_km == 0:
+        back = azimuth + 180  # files of other programs have 0 for both
     if not np.isfinite([azimuth, back]).all():
         raise DataError(f"{name}: azimuth unknown; give it, or coordinates")
     data = np.stack([c.data for c in tensor], axis=-2)

@@ -10,6 +10,7 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import ParameterError
 from seismo_pes.gathering.components import GatherComponents
 from seismo_pes.preprocessing.clock_correction import CorrectClock
+from seismo_pes.preprocessing.epochs import SplitEpochs
 from seismo_pes.preprocessing.filters import Bandpass, Bandstop, Highpass, Lowpass
 from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
 from seismo_pes.preprocessing.merge import Merge
@@ -81,7 +82,7 @@ class Preprocess(CompositePE):
 
 
 def _checks(plan: RunPlan) -> Iterator[GenericPE]:
-    """Yield the elements that check the records, and that merges them."""
+    """Yield the elements that check and merge the records, and split them."""
     config, origin_ns = plan.config, plan.settings.sample_origin_ns
     if config.clock is not None:
         yield CorrectClock(config.clock)
@@ -101,6 +102,10 @@ def _checks(plan: RunPlan) -> Iterator[GenericPE]:
     if config.max_gap_s > 0:
         yield FillGaps(max_gap_s=config.max_gap_s)
     yield Merge(origin_ns, flat_s=config.window_s)
+    checks = plan.checks
+    if checks.changing is not None:
+        use = checks.use
+        yield SplitEpochs(checks.changing, use.responses, use.directions, use.places)
 
 
 def _chain(plan: RunPlan) -> Iterator[GenericPE]:

@@ -16,6 +16,7 @@ from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.stations import Channel, PatternIndex, read_station_list
 from xcorr_app.config.pairs import PairOptions
+from xcorr_app.planning.colocated import with_several_locations, without_radial
 from xcorr_app.planning.components import Components
 from xcorr_app.planning.table import ChannelTable
 
@@ -49,7 +50,8 @@ class ChosenPairs:
     n_pairs, n_possible : int
         Number of pairs that are correlated, and of all pairs of the table.
     skipped : list of Skipped
-        Names in a list of pairs that no channel has.
+        Names in a list of pairs that no channel has, and pairs of two sensors at one
+        place or station.
     """
 
     channels: list[Channel]
@@ -99,9 +101,14 @@ def choose_pairs(
     needed_ids = _with_instruments(ids, needed, components.whole_instruments)
     kept = [c for c in table.channels if c.id in needed_ids or c.id in table.earlier]
     rotation = rotation_of(kept) if components.rotated else None
+    selection = rules.selection(kept)
+    if rotation is not None:
+        skipped += without_radial(kept, rotation, selection)
+    if "single-station" in options.pairs:
+        skipped += with_several_locations(kept, selection)
     return ChosenPairs(
         kept,
-        rules.selection(kept),
+        selection,
         rotation,
         [id_ for id_, name in table.names.items() if name in needed_ids],
         n_pairs,

@@ -16,9 +16,14 @@ from xcorr_app.planning.channels import recorded_channels
 from xcorr_app.planning.components import Components
 from xcorr_app.planning.grid import RunGrid, SamplingRates, run_grid
 from xcorr_app.planning.metadata import station_metadata
+from xcorr_app.planning.metadata_remarks import (
+    MetadataChecks,
+    check_metadata,
+    metadata_use,
+)
 from xcorr_app.planning.pairs import ChosenPairs, choose_pairs
 from xcorr_app.planning.periods import window_periods
-from xcorr_app.planning.spans import channels_by_period, spans_to_read
+from xcorr_app.planning.spans import channels_by_period, data_times, spans_to_read
 from xcorr_app.planning.spectra import spectra_settings
 from xcorr_app.planning.stacks import check_stacks
 from xcorr_app.planning.stations import listed_stations
@@ -43,6 +48,8 @@ class RunPlan:
         How windows become spectra.
     inventory : obspy.Inventory or None
         Station metadata.
+    checks : MetadataChecks
+        Which of them change in the run.
     names : dict of str to str
         Id of each recorded channel to its id in the channel table.
     pairs : ChosenPairs
@@ -58,6 +65,7 @@ class RunPlan:
     periods: dict[int, tuple[int, int]]
     settings: SpectraSettings
     inventory: Inventory | None
+    checks: MetadataChecks
     names: dict[str, str]
     pairs: ChosenPairs
     spans: list[ChannelSpan]
@@ -112,11 +120,14 @@ def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:
     )
     table = channel_table(stations, channels, metadata, components, earlier)
     pairs = choose_pairs(table, config, components)
+    use = metadata_use(config, stations, table)
+    times = data_times(channels.infos, pairs.recorded_ids, grid)
+    checks = check_metadata(metadata.inventory, times, use)
     spans = spans_to_read(channels.archive, pairs.recorded_ids, periods, grid.windows)
 
     skipped = [*channels.skipped, *metadata.skipped, *table.skipped]
-    skipped += [*table.not_rotated, *pairs.skipped]
+    skipped += [*table.not_rotated, *pairs.skipped, *checks.remarks]
     return RunPlan(
-        *(config, grid, periods, settings, metadata.inventory),
+        *(config, grid, periods, settings, metadata.inventory, checks),
         *(table.names, pairs, spans, skipped),
     )

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from seismo_pes.items.waveforms import ChannelSpan
-from seismo_pes.reading.archives.archive import Archive
+from seismo_pes.reading.archives.archive import Archive, ChannelInfo
 from seismo_pes.signal.window import WindowGrid
+from xcorr_app.planning.grid import RunGrid
 from xcorr_app.planning.periods import no_window_fits
 
-__all__ = ["channels_by_period", "spans_to_read"]
+__all__ = ["channels_by_period", "data_times", "spans_to_read"]
 
 T = TypeVar("T", bound=Hashable)
 
@@ -50,6 +51,29 @@ def spans_to_read(
     if not spans:
         raise no_window_fits(windows, archive.name)
     return [replace(span, period=days[span.period]) for span in spans]
+
+
+def data_times(
+    infos: Mapping[str, ChannelInfo], channel_ids: Iterable[str], grid: RunGrid
+) -> dict[str, tuple[int, int]]:
+    """Return first and last time of the data of each channel within a run.
+
+    Parameters
+    ----------
+    infos : mapping of str to ChannelInfo
+        What the archive holds of each channel.
+    channel_ids : iterable of str
+        Recorded channels that pairs need.
+    grid : RunGrid
+        The time of the run.
+    """
+    return {
+        id_: (
+            max(infos[id_].start_ns, grid.windows.origin_ns),
+            min(infos[id_].end_ns, grid.end_ns),
+        )
+        for id_ in channel_ids
+    }
 
 
 def channels_by_period(

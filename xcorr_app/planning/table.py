@@ -75,7 +75,9 @@ def channel_table(
         Channels of earlier starts of the run. The table begins with them, in this
         order, whether they are recorded now or not.
     """
-    sources = stations.patterns, metadata.inventory, channels.infos, *channels.limits
+    infos, limits = channels.infos, channels.limits
+    spans = {id_: (info.start_ns, info.end_ns) for id_, info in infos.items()}
+    sources = stations.patterns, metadata.inventory, infos, *limits, spans
     places = partial(_located, sources)
     names = {id_: id_ for id_ in channels.infos}
     if components.oriented:

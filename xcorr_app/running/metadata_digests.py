@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from obspy import Inventory
 
 from seismo_pes.items.waveforms import ChannelSpan
+from seismo_pes.metadata.epochs import location_code
 from seismo_pes.metadata.inverse import digest
 from xcorr_app.config import Config
 from xcorr_app.planning.plan import RunPlan
@@ -70,7 +71,8 @@ def _epochs(
     for network in inventory or ():
         for station in network:
             for channel in station:
-                codes = network.code, station.code, channel.location_code, channel.code
+                location = location_code(channel)
+                codes = network.code, station.code, location, channel.code
                 start, end = channel.start_date, channel.end_date
                 digests = [digest(channel.response)] if responses else []
                 if directions:

@@ -24,6 +24,7 @@ from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan
+from seismo_pes.metadata.epochs import location_code
 from seismo_pes.metadata.stations import PatternIndex, StationPattern
 from seismo_pes.reading.archives.archive import ALL_TIME, Archive, Holding
 from seismo_pes.reading.archives.scan import FileEntry
@@ -167,7 +168,7 @@ def _epochs(inventory: Inventory) -> Iterator[FileEntry]:
     for network in inventory:
         for station in network:
             for channel in station:
-                codes = (network.code, station.code, channel.location_code)
+                codes = (network.code, station.code, location_code(channel))
                 channel_id = ".".join([*codes, channel.code])
                 start, end = channel.start_date, channel.end_date
                 yield FileEntry(

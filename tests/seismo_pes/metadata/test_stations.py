@@ -314,7 +314,8 @@ def test_geodesic_where_vincenty_fails(points):
 
 
 def test_geodesic_of_coinciding_and_unknown_points():
-    assert [float(x) for x in geodesic(10.0, 20.0, 10.0, 380.0)] == [0.0, 0.0, 0.0]
+    # the radial direction is north at both: azimuth, and back-azimuth plus 180
+    assert [float(x) for x in geodesic(10.0, 20.0, 10.0, 380.0)] == [0.0, 0.0, 180.0]
     assert all(math.isnan(x) for x in geodesic(NAN, 0.0, 1.0, 1.0))
     distance_km, _, _ = geodesic([0.0, NAN], 0.0, [[1.0], [2.0]], 0.0)
     assert distance_km.shape == (2, 2)

@@ -1,5 +1,7 @@
 """Rotation of components, by geometry and against obspy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -153,6 +155,57 @@ def test_radial_points_from_first_to_second_at_both():
         assert np.allclose([t.data[0] for t in made], [1.0, 0.0], atol=1e-12)
 
 
+def test_directions_that_change_hold_for_their_part():
+    ground = noise(3, 4000)
+    change = UTCDateTime(2024, 1, 1) + 2000
+    channels = [
+        Channel(code, "--", 0, 0, 0, 0, azimuth=azimuth + turn, dip=0.0, **times)
+        for turn, times in ((0, {"end_date": change}), (180, {"start_date": change}))
+        for code, azimuth in (("BH1", 30.0), ("BH2", 120.0))
+    ]
+    # a vertical needs no azimuth
+    channels.append(Channel("BHZ", "", 0, 0, 0, 0, dip=-90.0))
+    turned = Inventory([Network("XX", [Station("AAA", 0, 0, 0, channels=channels)])])
+    axes = directions([30.0, 120.0, 0.0], [0.0, 0.0, -90.0])
+    data = axes @ ground
+    data[:2, 2000:] *= -1
+    made = orient(stream(["BH1", "BH2", "BHZ"], data), turned)
+    assert len(made) == 6
+    for letter, row in zip("ZNE", ground, strict=True):
+        parts = made.select(channel=f"BH{letter}")
+        assert np.allclose(np.concatenate([part.data for part in parts]), row)
+        assert parts[1].stats.starttime == change
+
+
+@pytest.mark.parametrize("dip", [90.0, -90.0, 88.0, 60.0])
+def test_a_vertical_alone(dip):
+    ground = noise(1, 8)
+    recorded = stream(["BHZ"], -np.sign(dip) * ground)
+    if dip == 60.0:
+        with pytest.raises(DataError, match=r"XX.AAA..BHZ \(dip 60\)"):
+            orient(recorded, inventory(BHZ=(0.0, dip)))
+        return
+    (made,) = orient(recorded, inventory(BHZ=(None, dip)))
+    assert made.id == "XX.AAA..BHZ"
+    assert np.array_equal(made.data, ground[0])
+
+
+def test_unknown_directions_of_a_part_are_listed():
+    change = UTCDateTime(2024, 1, 1) + 50
+    channels = [
+        Channel("BHZ", "", 0, 0, 0, 0, azimuth=0.0, dip=90.0, start_date=change)
+    ]
+    pe = Orient(
+        Inventory([Network("XX", [Station("AAA", 0, 0, 0, channels=channels)])])
+    )
+    pe.preprocess()
+    skipped, output = pe.process({"input": stream(["BHZ"], noise(1, 100))})
+    assert "from 2024-01-01T00:00:00" in skipped["skipped"].reason
+    ((part),) = output["output"]
+    assert part.stats.starttime == change - 2  # the tolerance
+    assert np.array_equal(part.data, -noise(1, 100)[0, 48:])
+
+
 # -- tensors ------------------------------------------------------------------------
 
 
@@ -198,6 +251,30 @@ def test_tensor_element_waits_for_nine_and_tells_what_lacks():
     ((port, skipped),) = written
     assert port == "skipped"
     assert "lacks EE" in skipped.reason
+
+
+@pytest.mark.parametrize("back_azimuth", [0.0, 180.0])
+def test_sensors_at_one_place_have_the_same_radial(back_azimuth):
+    ground = noise(3, 12)
+    tensor = [
+        replace(c, distance_km=0.0, azimuth_deg=0.0, back_azimuth_deg=back_azimuth)
+        for c in nine(ground, ground)
+    ]
+    found = {c.first[-1] + c.second[-1]: c for c in rotate_correlations(tensor)}
+    given = {c.first[-1] + c.second[-1]: c for c in tensor}
+    for rotated, fixed in (("RR", "NN"), ("TT", "EE"), ("ZR", "ZN"), ("RZ", "NZ")):
+        assert np.allclose(found[rotated].data, given[fixed].data)
+    assert found["RR"].data.max() > 0
+
+
+def test_streams_at_one_place_have_the_same_radial():
+    from seismo_pes.metadata.geodesy import geodesic
+
+    one, other = (stream(["BHN", "BHE"], noise(2, 20), name) for name in ("A", "B"))
+    _, azimuth, back_azimuth = map(float, geodesic(3.0, 4.0, 3.0, 4.0))
+    turned = rotate_pair(one, other, azimuth, back_azimuth)
+    for a, b in zip(*turned, strict=True):
+        assert np.allclose(a.data, b.data)
 
 
 def test_no_azimuth_no_rotation():

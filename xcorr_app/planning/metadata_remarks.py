@@ -1,0 +1,257 @@
+"""Station metadata that change in a run, contradict each other, or mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from obspy import Inventory, UTCDateTime
+
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.metadata.deferred import DeferredResponse
+from seismo_pes.metadata.epochs import (
+    DIRECTION,
+    PLACE,
+    RESPONSE,
+    TOLERANCE_S,
+    Aspect,
+    Metadata,
+    channel_epochs,
+    direction,
+    has_response,
+    is_position,
+    overlaps,
+    timeline,
+)
+from seismo_pes.metadata.inventory import StationInventories
+from seismo_pes.metadata.stations import PatternIndex
+from seismo_pes.preprocessing.epochs import MOVED_M, distance_m
+from seismo_pes.signal.rotation import directions
+from xcorr_app.config import Config
+from xcorr_app.planning.stations import StationList
+from xcorr_app.planning.steps import parse_steps
+from xcorr_app.planning.table import ChannelTable
+
+__all__ = ["MetadataChecks", "MetadataUse", "check_metadata", "metadata_use"]
+
+STAGE = "inventory"
+LEAST_MOVE_M = 1.0  # coordinates are written to a metre or so
+ASKEW_DEG = 5.0  # SEED calls components N and E, and Z, up to this angle
+# Azimuth and dip that the last letter of a channel code stands for.
+MEANT = {"Z": (0.0, -90.0), "N": (0.0, 0.0), "E": (90.0, 0.0)}
+# Input units of responses to ground motion, as evalresp knows them.
+MOTION = {
+    prefix + unit
+    for prefix in ("", "N", "U", "M", "C")
+    for unit in ("M", "M/S", "M/SEC", "M/S**2", "M/(S**2)", "M/S/S", "M/SEC**2")
+} | {"M/(SEC**2)"}
+
+
+@dataclass(frozen=True)
+class MetadataUse:
+    """What a run uses of the metadata of its channels.
+
+    Attributes
+    ----------
+    responses, directions : bool
+        Whether responses are removed, and components turned.
+    places : mapping of str to (float, float)
+        Latitude and longitude of the channels, by the id of the record, where they
+        come from the inventory.
+    """
+
+    responses: bool
+    directions: bool
+    places: Mapping[str, tuple[float, float]]
+
+    @property
+    def aspects(self) -> list[Aspect]:
+        """The values whose changes matter."""
+        return [RESPONSE] * self.responses + [DIRECTION] * self.directions
+
+
+@dataclass(frozen=True)
+class MetadataChecks:
+    """What the metadata of a run say.
+
+    Attributes
+    ----------
+    use : MetadataUse
+        What the run uses of them.
+    changing : obspy.Inventory or None
+        The stations whose records are split. None: there are none.
+    remarks : list of Skipped
+        Changes at which records are split, epochs that contradict each other, moves of
+        stations, and, where components are not turned or responses are not of ground
+        motion, what can mislead.
+    """
+
+    use: MetadataUse
+    changing: Inventory | None
+    remarks: list[Skipped]
+
+
+def metadata_use(
+    config: Config, stations: StationList, table: ChannelTable
+) -> MetadataUse:
+    """Return what a run uses of the metadata of its channels.
+
+    Parameters
+    ----------
+    config : Config
+        The options.
+    stations : StationList
+        Coordinates in it outrank those of the inventory.
+    table : ChannelTable
+        The channels with their coordinates.
+    """
+    steps = () if config.steps is None else parse_steps(config.steps)
+    responses = config.response != "none" or any(
+        step.name == "RemoveResponse" for step in steps
+    )
+    index = PatternIndex(stations.patterns)
+    located = {channel.id: channel for channel in table.channels}
+    places = {}
+    for id_, name in table.names.items():
+        channel = located[name]
+        is_listed = any(
+            is_position(pattern.latitude, pattern.longitude)
+            for pattern in index.matching(id_)
+        )
+        if not is_listed and is_position(channel.latitude, channel.longitude):
+            places[id_] = channel.latitude, channel.longitude
+    return MetadataUse(responses, config.orients, places)
+
+
+def check_metadata(
+    inventory: Inventory | None,
+    spans: Mapping[str, tuple[int, int]],
+    use: MetadataUse,
+) -> MetadataChecks:
+    """Compare the metadata of channels with the time of a run.
+
+    Parameters
+    ----------
+    inventory : obspy.Inventory or None
+        The metadata.
+    spans : mapping of str to (int, int)
+        First and last time of the data of each channel in the run.
+    use : MetadataUse
+        What the run uses of them.
+
+    Returns
+    -------
+    MetadataChecks
+        What was compared, and what was noticed.
+    """
+    if inventory is None:
+        return MetadataChecks(use, None, [])
+    stations = StationInventories(inventory)
+    remarks: list[Skipped] = []
+    changing: dict[str, Inventory] = {}
+    for channel_id, span in spans.items():
+        of_station = stations.of(channel_id)
+        epochs = channel_epochs(of_station, channel_id)
+        reasons = [*_changes(epochs, span, use)]
+        if channel_id in use.places:
+            reasons += _moves(epochs, span, use.places[channel_id])
+        if reasons:
+            changing[".".join(channel_id.split(".")[:2])] = of_station
+        reasons += _overlaps(epochs, span, use)
+        if not use.directions:
+            reasons += _askew(channel_id, epochs, span)
+        if use.responses:
+            reasons += _units(epochs, span)
+        remarks += [Skipped(STAGE, channel_id, reason) for reason in reasons]
+    networks = [network for part in changing.values() for network in part]
+    made = Inventory(networks, source=inventory.source) if networks else None
+    return MetadataChecks(use, made, remarks)
+
+
+def _changes(
+    epochs: Sequence[Metadata], span: tuple[int, int], use: MetadataUse
+) -> Iterator[str]:
+    """Yield the times at which records are split."""
+    if len(epochs) < 2:
+        return
+    for aspect in use.aspects:
+        for change in timeline(epochs, aspect, *span)[1:]:
+            if span[0] < change.start_ns < span[1]:
+                time = UTCDateTime(ns=change.start_ns)
+                yield (
+                    f"its {aspect.name} changes on {time}: records are split there, "
+                    "and each part gets its own"
+                )
+
+
+def _overlaps(
+    epochs: Sequence[Metadata], span: tuple[int, int], use: MetadataUse
+) -> Iterator[str]:
+    """Yield the times at which two epochs contradict each other."""
+    if len(epochs) < 2:
+        return
+    for aspect in [*use.aspects, PLACE]:
+        for overlap in overlaps(epochs, aspect, *span):
+            start, end = (UTCDateTime(ns=t) for t in (overlap.start_ns, overlap.end_ns))
+            yield (
+                f"two epochs with different {aspect.name} overlap from {start} to "
+                f"{end}: the epoch that begins on {overlap.metadata.start_date} is used"
+            )
+
+
+def _moves(
+    epochs: Sequence[Metadata], span: tuple[int, int], place: tuple[float, float]
+) -> Iterator[str]:
+    for epoch in timeline(epochs, PLACE, *span):
+        low, high = max(epoch.start_ns, span[0]), min(epoch.end_ns, span[1])
+        away_m = distance_m(epoch.metadata, place)
+        if high - low <= TOLERANCE_S * 1e9 or away_m < LEAST_MOVE_M:
+            continue
+        times = f"from {UTCDateTime(ns=low)} to {UTCDateTime(ns=high)}"
+        how = "its data of this time are used with them"
+        if away_m > MOVED_M:
+            how = "its data of this time are left out: a run of its own can use them"
+        yield (
+            f"moved: {times} it stood {away_m:,.0f} m from the coordinates that hold "
+            f"for most of the time; {how}"
+        )
+
+
+def _askew(
+    channel_id: str, epochs: Iterable[Metadata], span: tuple[int, int]
+) -> Iterator[str]:
+    """Yield how far a channel points from where its code says."""
+    meant = MEANT.get(channel_id[-1:])
+    if meant is None:
+        return
+    for epoch in timeline(epochs, DIRECTION, *span):
+        values = direction(epoch.metadata)
+        assert values is not None
+        one, other = directions(*zip(meant, values, strict=True))
+        angle_deg = np.degrees(np.arccos(np.clip(one @ other, -1, 1)))
+        if angle_deg > ASKEW_DEG + 1e-6:
+            yield (
+                f"points {angle_deg:.0f} degrees from {channel_id[-1]} (azimuth "
+                f"{values[0]:g}, dip {values[1]:g} in the inventory), and is used as "
+                "recorded; --orient turns it"
+            )
+
+
+def _units(epochs: Iterable[Metadata], span: tuple[int, int]) -> Iterator[str]:
+    for epoch in timeline(epochs, RESPONSE, *span):
+        units = _input_units(epoch.metadata)
+        if units and units.upper().replace(" ", "") not in MOTION:
+            yield (
+                f"its response has the input unit {units}, which is not of ground "
+                "motion: the result has that unit, whatever --response says"
+            )
+
+
+def _input_units(metadata: Metadata) -> str:
+    response = metadata.response
+    if isinstance(response, DeferredResponse) and not response.is_parsed:
+        return response.input_units
+    if not has_response(metadata):
+        return ""
+    return str(response.response_stages[0].input_units or "")
