@@ -18,7 +18,7 @@ import numpy as np
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
 from seismo_pes.full_disk import report_full_disk
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing.disk_output import DiskOutput, open_output
 from seismo_pes.writing.part_files import (
     LAST,

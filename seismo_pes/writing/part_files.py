@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import DataError
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing.disk_output import write_all
 
 __all__ = [

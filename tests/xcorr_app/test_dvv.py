@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import ParameterError
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import commands, store
 from xcorr_app.measuring.batches import describe_skipped

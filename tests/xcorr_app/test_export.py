@@ -7,7 +7,7 @@ from obspy import UTCDateTime, read
 from obspy.io.sac import SACTrace
 
 from dispel4py.errors import ParameterError
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.export import export_npz, export_sac

@@ -12,7 +12,7 @@ import pytest
 from obspy import UTCDateTime, read
 
 from dispel4py.errors import ParameterError
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.export import FORMATS, export, to_dataset, zarr

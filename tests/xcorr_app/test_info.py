@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import store
 from xcorr_app.reporting.info import describe, info_json, info_text, pair_rows

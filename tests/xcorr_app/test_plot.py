@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import ParameterError
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.plotting import (
     DistanceBins,
     Substacks,

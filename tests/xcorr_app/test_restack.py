@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.metadata.stations import Channel
 from seismo_pes.stacking.stacks import bootstrap, stack
 from seismo_pes.writing.correlation_writer import CorrelationWriter

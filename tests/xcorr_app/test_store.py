@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.signal.folding import outer_signal_to_noise, peaks
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from seismo_pes.writing.part_files import read_layout

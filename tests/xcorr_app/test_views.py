@@ -10,7 +10,7 @@ import pytest
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import cli, commands, store
 from xcorr_app.export import FORMATS

@@ -18,7 +18,7 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.stacking.stacks import stack
 from seismo_pes.writing.part_files import RECORD
 from xcorr_app.results.parts import DERIVED, WINDOWS, Part

@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from seismo_pes.items.times import nanoseconds
 __all__ = ["Tiles", "block_size", "gather", "wanted_tiles"]
 
 Place = tuple[int, int]
+# Spectra that wait for their period. With a slot, their data are in the spool.
+Waiting = tuple[Spectra, Slot | None]
 
 
 def block_size(n_channels: int, n_processes: int = 1) -> int:
@@ -86,18 +88,6 @@ def _any_wanted(
     if (pairs.allowed(i, j) & (i[:, None] <= j)).any():
         return True
     return rotate is not None and len(rotate.pairs(i, j, pairs)) > 0
-
-
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """Spectra that wait for their period, in memory or in the spool."""
-
-    channel: int
-    windows: np.ndarray
-    factors: np.ndarray | None
-    n_bytes: int
-    data: np.ndarray | None
-    slot: Slot | None = None
 
 
 class Tiles(GenericPE):
@@ -166,7 +156,7 @@ class Tiles(GenericPE):
         self._closing = Closing[int](nanoseconds(self.max_wait_s))
         known = self.channels if isinstance(self.channels, Mapping) else ()
         self._order = sorted(known)  # periods that have not left
-        self._waiting: dict[int, list[_Held]] = {}
+        self._waiting: dict[int, list[Waiting]] = {}
         self._n_bytes = 0
         self._tiles = wanted_tiles(self.blocks, self.pairs, self.rotate)
 
@@ -177,7 +167,7 @@ class Tiles(GenericPE):
         if self._opened(spectra):
             self._closing.add(spectra.channel, spectra.start_ns, spectra.end_ns)
             if len(spectra.windows) and self._todo(period):
-                self._waiting.setdefault(period, []).append(self._held(spectra))
+                self._waiting.setdefault(period, []).append(self._stored(spectra))
         else:
             yield {"skipped": Skipped("gather", f"channel {spectra.channel}", LATE)}
         del spectra, inputs  # spectra that are on disk must not stay in memory
@@ -239,36 +229,31 @@ class Tiles(GenericPE):
         needed = self.needed.get(period, frozenset())
         return [place for place in self._tiles if place in needed]
 
-    def _held(self, spectra: Spectra) -> _Held:
-        data, slot = spectra.data, None
+    def _stored(self, spectra: Spectra) -> Waiting:
+        """Put the data into the spool if they do not fit into memory."""
         room = math.inf if self.memory_bytes is None else self.memory_bytes // 2
-        if self._n_bytes + data.nbytes > room:
-            slot = self._spool.put(data)
-        else:
-            self._n_bytes += data.nbytes
-        return _Held(
-            spectra.channel,
-            spectra.windows,
-            spectra.factors,
-            data.nbytes,
-            data if slot is None else None,
-            slot,
+        if self._n_bytes + spectra.data.nbytes <= room:
+            self._n_bytes += spectra.data.nbytes
+            return spectra, None
+        return replace(spectra, data=spectra.data[:0].copy()), self._spool.put(
+            spectra.data
         )
 
-    def _loaded(self, members: list[_Held], last: bool) -> Iterator[Spectra]:
+    def _loaded(self, members: list[Waiting], last: bool) -> Iterator[Spectra]:
         """Yield the spectra of a block one after the other; forget them if ``last``."""
         if last:
             members.reverse()
         for k in range(len(members)):
-            held = members.pop() if last else members[k]
-            data = held.data if held.slot is None else self._spool.get(held.slot)
-            assert data is not None
-            if last and held.slot is not None:
-                self._spool.release(held.slot)
+            spectra, slot = members.pop() if last else members[k]
+            n_bytes = spectra.data.nbytes
+            if slot is not None:
+                spectra = replace(spectra, data=self._spool.get(slot))
+            if last and slot is not None:
+                self._spool.release(slot)
             elif last:
-                self._n_bytes -= held.n_bytes
-            yield Spectra(held.channel, -1, 0, 0, held.windows, data, held.factors)
-            del held, data
+                self._n_bytes -= n_bytes
+            yield spectra
+            del spectra
 
     # -- tiles ---------------------------------------------------------------------
 
@@ -293,21 +278,23 @@ class Tiles(GenericPE):
             for _ in self._loaded(left, last=True):
                 pass
 
-    def _members(self, waiting: list[_Held]) -> list[list[_Held]]:
-        members: list[list[_Held]] = [[] for _ in self.blocks]
+    def _members(self, waiting: list[Waiting]) -> list[list[Waiting]]:
+        members: list[list[Waiting]] = [[] for _ in self.blocks]
         firsts = [first for first, _ in self.blocks]
-        for held in sorted(waiting, key=lambda one: one.channel):
-            k = int(np.searchsorted(firsts, held.channel, "right")) - 1
-            if k < 0 or held.channel >= self.blocks[k][1]:
-                raise DataError(f"channel {held.channel} of the table is in no block")
-            members[k].append(held)
+        for spectra, slot in sorted(waiting, key=lambda member: member[0].channel):
+            k = int(np.searchsorted(firsts, spectra.channel, "right")) - 1
+            if k < 0 or spectra.channel >= self.blocks[k][1]:
+                raise DataError(
+                    f"channel {spectra.channel} of the table is in no block"
+                )
+            members[k].append((spectra, slot))
         return members
 
     def _panels(
-        self, todo: Iterable[Place], members: list[list[_Held]]
+        self, todo: Iterable[Place], members: list[list[Waiting]]
     ) -> Iterator[list[int]]:
         """Divide the rows so that the blocks of a panel and one more fit memory."""
-        sizes = [sum(held.n_bytes for held in block) for block in members]
+        sizes = [sum(map(_n_bytes, block)) for block in members]
         room = math.inf
         if self.memory_bytes is not None:
             room = self.memory_bytes // 2 - max(sizes, default=0)
@@ -320,11 +307,16 @@ class Tiles(GenericPE):
         if panel:
             yield panel
 
-    def _block(self, span: Place, members: list[_Held], last: bool) -> Block:
+    def _block(self, span: Place, members: list[Waiting], last: bool) -> Block:
         if not members:
             return gather([], np.empty(0, np.int64), span)
-        axis = np.unique(np.concatenate([held.windows for held in members]))
+        axis = np.unique(np.concatenate([spectra.windows for spectra, _ in members]))
         return gather(self._loaded(members, last), axis, span, len(members))
+
+
+def _n_bytes(member: Waiting) -> int:
+    spectra, slot = member
+    return spectra.data.nbytes if slot is None else slot.n_bytes
 
 
 def gather(

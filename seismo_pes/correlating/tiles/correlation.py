@@ -19,9 +19,8 @@ from seismo_pes.correlating.tiles.pairs import PairWindows, TilePairs, pair_keys
 from seismo_pes.correlating.tiles.stacks import check_stack
 from seismo_pes.correlating.tiles.substack_sums import GroupSums
 from seismo_pes.correlating.windows.substacks import Substacks
-from seismo_pes.items.rows import CorrelationRows
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.tiles import Tile
+from seismo_pes.items.tiles import CorrelationRows, Tile
 
 __all__ = ["CorrelateTiles"]
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispel4py.errors import DataError
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing import correlation_writer as write
 from seismo_pes.writing import disk_output as sinks
 from seismo_pes.writing.correlation_writer import (
@@ -242,7 +242,7 @@ KILLED = """
 import sys
 import numpy as np
 from seismo_pes.writing import correlation_writer as write
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 write.FIRST_PART_BYTES = 1 << 19
 write.LARGEST_PART_BYTES = 1 << 20
 writer = write.CorrelationWriter(sys.argv[1], direct=sys.argv[2] == "direct")
