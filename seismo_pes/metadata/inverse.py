@@ -14,7 +14,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from obspy.core.inventory import Response
@@ -22,10 +22,12 @@ from obspy.core.inventory.response import (
     PolynomialResponseStage,
     ResponseListResponseStage,
 )
-from scipy.interpolate import CubicSpline
 
 from seismo_pes.metadata.deferred import DeferredResponse
 from seismo_pes.signal.transfer import Transfer, transfer
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 __all__ = ["PreFilter", "ResponseCache", "digest"]
 
@@ -217,6 +219,8 @@ class _Curve:
 
     def _fitted(self, nodes: np.ndarray) -> CubicSpline | None:
         """Return the spline through the nodes; None where it is not good enough."""
+        from scipy.interpolate import CubicSpline
+
         exact = self.at(nodes)
         if not np.isfinite(exact).all():
             return None

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import LSQUnivariateSpline
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
 from seismo_pes.signal.errors import ParameterError
@@ -226,6 +225,8 @@ def detrend_spline(x: ArrayLike, knot_spacing: int, order: int = 3) -> FloatArra
 
 
 def _spline(t: FloatArray, y: FloatArray, knots: FloatArray, order: int) -> Any:
+    from scipy.interpolate import LSQUnivariateSpline
+
     if not np.isfinite(y).all():
         return np.full_like(t, np.nan)
     return LSQUnivariateSpline(t, y, knots, k=order)(t)

@@ -4,7 +4,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.signal import butter
 
 from seismo_pes.signal._arrays import (
     FloatArray,
@@ -204,6 +203,8 @@ def butterworth(
 def _design(
     kind: str, corners_hz: tuple[float, ...], rate_hz: float, order: int
 ) -> FloatArray:
+    from scipy.signal import butter
+
     band = corners_hz if len(corners_hz) == 2 else corners_hz[0]
     sections = np.asarray(butter(order, band, kind, output="sos", fs=rate_hz))
     sections.setflags(write=False)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
-from scipy.signal import welch
 
 from seismo_pes.signal._arrays import (
     FloatArray,
@@ -70,6 +69,8 @@ def welch_psd(
     >>> float(f[p.argmax()]), round(float(p.sum() * f[1]), 3)
     (5.0, 0.5)
     """
+    from scipy.signal import welch
+
     x = as_float(x)
     rate_hz = require_rate(rate_hz)
     n_segment = require_count(n_segment, "n_segment", 2)

@@ -6,7 +6,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft
-from scipy.signal import zoom_fft
 
 from seismo_pes.signal._arrays import (
     FloatArray,
@@ -221,6 +220,8 @@ def _response(p: int, q: int, units: int) -> FloatArray:
 
 def _bins(taps: FloatArray, n: int, n_bins: int) -> FloatArray:
     """Return the first bins of a transform of length n of taps centred on time zero."""
+    from scipy.signal import zoom_fft
+
     if n <= _LARGEST_TRANSFORM:
         at = np.arange(len(taps)) - len(taps) // 2
         record = np.bincount(at % n, taps, n)

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import CubicSpline
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
 from seismo_pes.signal.delays import parabolic_peak
@@ -99,6 +98,8 @@ def stretch(
     >>> bool(abs(result.dvv - 0.003) < 1e-5)
     True
     """
+    from scipy.interpolate import CubicSpline
+
     r = as_float(reference, "reference").astype(np.float64)
     y = as_float(current, "current").astype(np.float64)
     t = np.asarray(lag_s, dtype=np.float64)

@@ -62,6 +62,14 @@ LEVELLING = (
     "seismo_pes.preprocessing.whitening",
 )
 
+# Modules of elements that use scipy.signal or scipy.interpolate, which take 45 MB.
+NEEDS_SCIPY = (
+    "seismo_pes.preprocessing.filters",
+    "seismo_pes.preprocessing.normalization",
+    "seismo_pes.preprocessing.resampling",
+    "seismo_pes.preprocessing.response",
+)
+
 
 class Preprocess(CompositePE):
     """Preprocess raw traces to traces on the common grid, at the common rate.
@@ -74,6 +82,8 @@ class Preprocess(CompositePE):
     def __init__(self, plan: RunPlan) -> None:
         super().__init__()
         steps = list(_gathered(plan, [*_checks(plan), *_chain(plan)]))
+        if any(type(step).__module__ in NEEDS_SCIPY for step in steps):
+            import scipy.signal  # noqa: F401 - forked workers share its memory
         for before, after in itertools.pairwise(steps):
             self.connect(before, "output", after, "input")
         self.add(steps[0])
