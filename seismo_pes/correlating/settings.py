@@ -32,8 +32,6 @@ class SpectraSettings:
         Sampling rate of the traces.
     max_lag_s : float
         Longest lag that will be correlated: spectra are padded for it.
-    phase_ns : int
-        Time from the origin of the windows to sample 0; less than one sample.
     window_detrend : str
         ``none``, ``demean`` or ``linear``.
     whiten_hz : (float, float), optional
@@ -85,7 +83,6 @@ class SpectraSettings:
     grid: WindowGrid
     rate_hz: float
     max_lag_s: float
-    phase_ns: int = 0
     window_detrend: str = "demean"
     whiten_hz: Band | None = None
     unit_energy: bool | None = None
@@ -116,11 +113,6 @@ class SpectraSettings:
         _check_kind(self)
 
     # -- time ----------------------------------------------------------------------
-
-    @property
-    def sample_origin_ns(self) -> int:
-        """Time of sample 0 of the grid on which all traces lie."""
-        return self.grid.origin_ns + self.phase_ns
 
     @cached_property
     def max_lag(self) -> int:

@@ -9,7 +9,18 @@ from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["Conflicts", "Piece", "Run", "finite_runs", "join", "nearest"]
+__all__ = [
+    "SAME_TIME",
+    "Conflicts",
+    "Piece",
+    "Run",
+    "finite_runs",
+    "join",
+    "nearest",
+]
+
+#: Samples that are closer than this part of a sampling interval are simultaneous.
+SAME_TIME = Fraction(1, 100)
 
 
 @dataclass
@@ -24,8 +35,18 @@ class Piece:
 class Run:
     """Pieces that follow each other without a gap.
 
-    ``last_index`` is the sample where the last piece begins in the run, and
-    ``last_position`` its true position.
+    Attributes
+    ----------
+    first, end : int
+        Sample of the grid at which the run begins, and the one after its last.
+    offset : Fraction
+        True position of the first sample minus ``first``, in samples.
+    parts : list of numpy.ndarray
+        The samples.
+    last_index : int
+        Sample of the grid at which the last piece begins.
+    last_position : Fraction
+        True position of the last piece, in samples.
     """
 
     first: int
@@ -39,6 +60,17 @@ class Run:
     def data(self) -> np.ndarray:
         """All samples; a view where the run has one part."""
         return self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts)
+
+    def add(self, data: np.ndarray, index: int, position: Fraction) -> None:
+        """Append samples of a piece that begins at a sample and a true position."""
+        self.parts.append(data)
+        self.end += len(data)
+        self.last_index, self.last_position = index, position
+
+    def gap_to(self, position: Fraction) -> int:
+        """Return the missing samples before a position; below 0 in an overlap."""
+        true_end = self.last_position + (self.end - self.last_index)
+        return nearest(position - true_end)
 
     def tail(self, n: int) -> np.ndarray:
         """Return the last n samples, or all where there are fewer."""
@@ -83,19 +115,16 @@ def nearest(position: Fraction) -> int:
     return math.floor(position + Fraction(1, 2))
 
 
-def _index_after(run: Run | None, position: Fraction) -> int:
-    """Return the grid sample at which a piece begins.
+def _index_in(run: Run, position: Fraction) -> int:
+    """Return the grid sample at which a piece begins that continues a run.
 
-    A piece that touches the piece before it is placed relative to that piece. If each
-    was rounded alone, jitter could part contiguous traces that lie about half a sample
-    off the grid.
+    The piece is placed relative to the piece before it. If each was rounded alone,
+    jitter could part contiguous traces that lie about half a sample off the grid.
     """
-    index = nearest(position)
-    if run is not None:
-        beside = run.last_index + nearest(position - run.last_position)
-        if beside <= run.end and abs(position - beside) < 1:
-            return beside
-    return index
+    beside = run.last_index + nearest(position - run.last_position)
+    if abs(position - beside) < 1:
+        return beside
+    return min(nearest(position), run.end)
 
 
 def join(pieces: Iterable[Piece]) -> tuple[list[Run], Conflicts]:
@@ -104,19 +133,19 @@ def join(pieces: Iterable[Piece]) -> tuple[list[Run], Conflicts]:
     conflicts = Conflicts()
     for piece in sorted(pieces, key=lambda p: (p.position, -len(p.data))):
         run = runs[-1] if runs else None
-        index = _index_after(run, piece.position)
         data = piece.data
-        if run is None or index > run.end:
+        if run is None or run.gap_to(piece.position) > 0:
+            index = nearest(piece.position)
             run = Run(first=index, offset=piece.position - index, end=index)
             runs.append(run)
-        elif index < run.end:
+        else:
+            index = _index_in(run, piece.position)
+        if index < run.end:
             kept = run.tail(run.end - index)[: len(data)]
             n_different = int(np.count_nonzero(kept != data[: len(kept)]))
             conflicts.n_traces += bool(n_different)
             conflicts.n_samples += n_different
             data = data[run.end - index :]
         if len(data):
-            run.parts.append(data)
-            run.end += len(data)
-            run.last_index, run.last_position = index, piece.position
+            run.add(data, index, piece.position)
     return runs, conflicts

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from obspy import Trace, UTCDateTime
@@ -11,7 +13,8 @@ from dispel4py.core import GenericPE
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import ChannelTraces, Waveforms
-from seismo_pes.preprocessing.segments import Segment, grid_index, merge_segments
+from seismo_pes.preprocessing.joining import SAME_TIME
+from seismo_pes.preprocessing.segments import Segment, merge_segments
 from seismo_pes.signal.gaps import flat_runs
 from seismo_pes.signal.rates import exact_rate
 
@@ -26,9 +29,10 @@ class Merge(GenericPE):
     Ports
     -----
     input, output : Waveforms
-        The output's traces start on the grid (nearest sample).
+        The output's traces start on the grid, or at their exact fraction of a sample
+        (0 below a hundredth) from it.
     skipped : Skipped
-        Overlaps in conflict, other sampling rates, starts between samples.
+        Overlaps in conflict, other sampling rates, rates that are not true.
 
     Parameters
     ----------
@@ -64,18 +68,22 @@ class Merge(GenericPE):
         trace = Trace(header=header.copy())
         trace.data = segment.data
         trace.stats.sampling_rate = segment.rate_hz
-        trace.stats.starttime = UTCDateTime(
-            ns=self._time(segment.rate_hz, segment.first_sample)
-        )
+        start_ns = self._time(segment.rate_hz, segment.first_sample)
+        start_ns += round(segment.offset_s * NS)
+        trace.stats.starttime = UTCDateTime(ns=start_ns)
         return trace
 
     def _flat(self, trace: Trace) -> list[tuple[int, int]]:
-        """Return the intervals of equal samples, nanoseconds since 1970."""
+        """Return the intervals of equal samples, nanoseconds since 1970.
+
+        They begin and end at samples of the grid, as windows do.
+        """
         rate_hz, start_ns = trace.stats.sampling_rate, trace.stats.starttime.ns
         shortest = max(2, int(self.flat_s * rate_hz))
-        first, _ = grid_index(start_ns, self.origin_ns, rate_hz)
+        position = Fraction(start_ns - self.origin_ns, NS) * exact_rate(rate_hz)
+        first, after = math.floor(position + SAME_TIME), math.ceil(position - SAME_TIME)
         return [
-            (self._time(rate_hz, first + start), self._time(rate_hz, first + stop))
+            (self._time(rate_hz, first + start), self._time(rate_hz, after + stop))
             for start, stop in flat_runs(trace.data, shortest).tolist()
         ]
 

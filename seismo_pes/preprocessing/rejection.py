@@ -13,9 +13,10 @@ from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import ChannelTraces, Waveforms
 from seismo_pes.preprocessing.segments import place_segments
+from seismo_pes.preprocessing.window_places import window_places
 from seismo_pes.signal.psd import decibel, welch_psd
 from seismo_pes.signal.spikes import mad
-from seismo_pes.signal.window import WindowGrid, cut
+from seismo_pes.signal.window import WindowGrid
 
 __all__ = ["RejectWindows", "bad_windows"]
 
@@ -97,8 +98,6 @@ class RejectWindows(GenericPE):
         From the start of one window to the next, seconds (default: the length).
     origin_ns : int
         Windows start at multiples of the step from here; nanoseconds since 1970.
-    phase_ns : int
-        Time from the origin to a sample of the sample grid.
     n_mad : float, optional
         Reject windows with a sample that is farther from the median of the span than
         this number of median absolute deviations.
@@ -111,7 +110,6 @@ class RejectWindows(GenericPE):
         window_s: float,
         step_s: float | None = None,
         origin_ns: int = 0,
-        phase_ns: int = 0,
         n_mad: float | None = None,
         rms: Range | None = None,
         psd_db: Range | None = None,
@@ -120,7 +118,7 @@ class RejectWindows(GenericPE):
         super().__init__()
         step_s = window_s if step_s is None else step_s
         self.grid = WindowGrid(origin_ns, round(window_s * NS), round(step_s * NS))
-        self.phase_ns, self.n_mad = phase_ns, n_mad
+        self.n_mad = n_mad
         self.rules = rms, psd_db, psd_hz
         self._add_input("input", tuple_type=Waveforms)
         self._add_output("output", tuple_type=Waveforms)
@@ -141,23 +139,26 @@ class RejectWindows(GenericPE):
     def _rejected(self, channel: ChannelTraces) -> list[tuple[int, int]]:
         """Return start and end of the bad windows of a channel, ascending."""
         grid, loud, middle = self.grid, None, 0.0
-        segments, _ = place_segments(channel.traces, grid.origin_ns + self.phase_ns)
+        segments, _ = place_segments(channel.traces, grid.origin_ns)
         if segments and self.n_mad is not None:
             samples = np.concatenate([segment.data for segment in segments])
             middle, spread = float(np.median(samples)), float(mad(samples))
             # a record that is mostly one value has no spread to compare with
             loud = self.n_mad * spread if spread > 0 else None
-        windows = grid.windows_between(channel.span.start_ns, channel.span.end_ns)
-        bad: set[tuple[int, int]] = set()
-        for segment in segments:
-            pieces = cut(
-                segment.data, segment.first_sample, grid, segment.rate_hz, windows
-            )
-            rows = np.flatnonzero(pieces.covered)
-            if not len(rows):
-                continue
-            data = pieces.data[rows][:, : int(pieces.n_samples[rows].min())] - middle
-            rejected = rows[bad_windows(data, segment.rate_hz, loud, *self.rules)]
-            starts = grid.start_ns(np.asarray(windows, np.int64)[rejected])
-            bad |= {(int(s), int(s) + grid.length_ns) for s in starts}
-        return sorted(bad)
+        if not segments:
+            return []
+        rate_hz = segments[0].rate_hz
+        between = grid.windows_between(channel.span.start_ns, channel.span.end_ns)
+        windows = np.asarray(between, np.int64)
+        first = grid.first_sample(windows, rate_hz)
+        stop = grid.stop_sample(windows, rate_hz)
+        places = window_places(segments, first, stop)
+        rows = np.flatnonzero(places.covered)
+        n = int((stop - first)[rows].min(initial=grid.n_samples(rate_hz)))
+        data = np.empty((len(rows), n))
+        for row, k in enumerate(rows.tolist()):
+            samples = segments[places.segment[k]].data[places.first[k] :]
+            data[row] = samples[:n] - middle
+        rejected = windows[rows[bad_windows(data, rate_hz, loud, *self.rules)]]
+        starts_ns = grid.start_ns(rejected).tolist()
+        return [(start_ns, start_ns + grid.length_ns) for start_ns in starts_ns]

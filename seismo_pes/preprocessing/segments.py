@@ -7,10 +7,10 @@ The rules, in the order in which they are applied:
 2. A sampling rate in the header that differs from the nominal one is taken for nominal
    if over the whole trace it amounts to less than half a sample; a trace with any other
    rate is left out and listed.
-3. Where time stamps contradict the sampling rate, samples are interpolated to the grid
-   at their true times (`timing`). Any other trace belongs to the nearest sample of the
-   grid. What starts more than a hundredth of a sample off is listed with the fraction,
-   and used.
+3. Where time stamps contradict the sampling rate, samples are interpolated to the
+   nominal rate at their true times (`timing`). Any other trace belongs to the nearest
+   sample of the grid; the fraction of a sample between both is kept exactly. A fraction
+   below a hundredth of a sample is zero.
 4. A trace that continues the one before it to less than half a sample is joined to it.
 5. Where traces overlap, equal samples are merged silently. Where they differ, the
    samples of the trace that starts earlier are kept, and the conflict is listed.
@@ -34,6 +34,7 @@ from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.items.traces import with_data
 from seismo_pes.preprocessing.joining import (
+    SAME_TIME,
     Conflicts,
     Piece,
     Run,
@@ -55,8 +56,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-LISTED_FRACTION = 0.01
-
 
 @dataclass(frozen=True)
 class Segment:
@@ -73,7 +72,8 @@ class Segment:
     data : numpy.ndarray
         Samples; may share memory with the trace it came from, so do not write into it.
     offset_s : float
-        True time of the first sample minus its time on the grid.
+        True time of the first sample minus its time on the grid, up to half a sample
+        interval; 0 if it is less than a hundredth of it.
     """
 
     channel_id: str
@@ -81,6 +81,11 @@ class Segment:
     rate_hz: float
     data: np.ndarray
     offset_s: float = 0.0
+
+    @property
+    def offset(self) -> float:
+        """``offset_s`` in samples."""
+        return self.offset_s * self.rate_hz
 
     @property
     def end_sample(self) -> int:
@@ -160,10 +165,9 @@ def merge_segments(
         nominal = rate_hz or _dominant_rate(traces)
         fitting, misfits = _sort_by_rate(traces, nominal)
         skipped += _list_rates(channel_id, misfits, nominal)
-        fitting, remarks = retime(fitting, grid_origin_ns, nominal)
+        fitting, remarks = retime(fitting, nominal)
         skipped += remarks
         runs, conflicts = join(_pieces(fitting, grid_origin_ns, nominal))
-        skipped += _list_fractions(channel_id, fitting, grid_origin_ns, nominal)
         if conflicts.n_traces:
             skipped.append(_conflict(channel_id, conflicts))
         rate = float(exact_rate(nominal))
@@ -208,13 +212,13 @@ def place_segments(
     rate, runs = exact_rate(nominal), list[Run]()
     for trace in sorted(fitting, key=lambda trace: trace.stats.starttime.ns):
         position = Fraction(trace.stats.starttime.ns - grid_origin_ns, NS) * rate
-        first = nearest(position)
-        if runs and first < runs[-1].end:
+        gap = runs[-1].gap_to(position) if runs else 1
+        if gap < 0:
             raise DataError(f"{channel_id}: traces overlap; merge them before (Merge)")
-        if not runs or first > runs[-1].end:
+        if gap > 0:
+            first = nearest(position)
             runs.append(Run(first, position - first, end=first))
-        runs[-1].parts.append(trace.data)
-        runs[-1].end += len(trace.data)
+        runs[-1].add(trace.data, runs[-1].end, position)
     segments = [_segment(channel_id, run, float(rate), None) for run in runs]
     return segments, list(_list_rates(channel_id, misfits, nominal))
 
@@ -273,7 +277,7 @@ def _merge_one_rate(
 ) -> list[Trace]:
     first = min(traces, key=lambda trace: trace.stats.starttime.ns)
     origin_ns = first.stats.starttime.ns
-    traces, _ = retime(traces, origin_ns, nominal)
+    traces, _ = retime(traces, nominal)
     runs, conflicts = join(_pieces(traces, origin_ns, nominal))
     if conflicts.n_traces:
         logger.warning("%s: %s", channel_id, _conflict(channel_id, conflicts).reason)
@@ -292,7 +296,8 @@ def _merge_one_rate(
 def _fill_gaps(runs: list[Run], max_samples: int) -> list[Run]:
     filled: list[Run] = []
     for run in runs:
-        gap = run.first - filled[-1].end if filled else max_samples + 1
+        position = run.first + run.offset
+        gap = filled[-1].gap_to(position) if filled else max_samples + 1
         if gap > max_samples:
             filled.append(run)
             continue
@@ -301,8 +306,8 @@ def _fill_gaps(runs: list[Run], max_samples: int) -> list[Run]:
         dtype = run.parts[0].dtype
         if np.issubdtype(dtype, np.integer):
             line = np.rint(line)
-        filled[-1].parts += [line.astype(dtype), *run.parts]
-        filled[-1].end = run.end
+        filled[-1].add(line.astype(dtype), filled[-1].end, position - gap)
+        filled[-1].add(run.data, filled[-1].end, position)
     return filled
 
 
@@ -359,7 +364,8 @@ def _segment(
     if dtype is None:
         dtype = np.float32 if data.dtype == np.float32 else np.float64
     data = np.ascontiguousarray(data, dtype=dtype)
-    return Segment(channel_id, run.first, rate_hz, data, float(run.offset) / rate_hz)
+    offset = float(run.offset) if abs(run.offset) >= SAME_TIME else 0.0
+    return Segment(channel_id, run.first, rate_hz, data, offset / rate_hz)
 
 
 def _conflict(channel_id: str, conflicts: Conflicts) -> Skipped:
@@ -387,21 +393,3 @@ def _list_rates(
                 f"{nominal:g} Hz over the trace; resample it first"
             )
         yield Skipped("merge", channel_id, reason, count)
-
-
-def _list_fractions(
-    channel_id: str, traces: list[Trace], origin_ns: int, nominal: float
-) -> Iterator[Skipped]:
-    fractions = []
-    for trace in traces:
-        _, offset_s = grid_index(trace.stats.starttime.ns, origin_ns, nominal)
-        fractions.append(offset_s * nominal)
-    listed = [fraction for fraction in fractions if abs(fraction) > LISTED_FRACTION]
-    if listed:
-        worst = max(listed, key=abs)
-        yield Skipped(
-            "merge",
-            channel_id,
-            f"starts {worst:+.2f} sample off the grid; used at the nearest sample",
-            len(listed),
-        )

@@ -58,17 +58,13 @@ class _Piece:
         return self.start_ns + round(len(self.data) / self.rate_hz * NS)
 
 
-def retime(
-    traces: list[Trace], origin_ns: int, nominal_hz: float
-) -> tuple[list[Trace], list[Skipped]]:
+def retime(traces: list[Trace], nominal_hz: float) -> tuple[list[Trace], list[Skipped]]:
     """Bring the traces of a channel to their nominal rate, at their true times.
 
     Parameters
     ----------
     traces : list of obspy.Trace
         Of one channel, in any order, their rates within `MAX_PPM` of the nominal one.
-    origin_ns : int
-        Time of sample 0 of the grid, nanoseconds since 1970.
     nominal_hz : float
         Nominal sampling rate.
 
@@ -76,8 +72,8 @@ def retime(
     -------
     traces : list of obspy.Trace
         The same objects where no time stamp contradicts the nominal rate (see
-        `signal.rates.measure_timing`). Otherwise traces whose samples lie on the
-        grid, interpolated.
+        `signal.rates.measure_timing`). Otherwise interpolated traces, which begin at
+        the true time of their first sample.
     remarks : list of Skipped
         The measured rates, stage ``"merge"``.
     """
@@ -85,13 +81,13 @@ def retime(
     drifting = [piece for piece in pieces if piece.is_measured]
     if not drifting:
         return traces, []
-    on_grid: list[Trace] = []
+    retimed: list[Trace] = []
     for chain in _chains(pieces):
         if any(piece.is_measured for piece in chain):
-            on_grid += _interpolated(chain, origin_ns, nominal_hz)
+            retimed.append(_interpolated(chain, nominal_hz))
         else:
-            on_grid += [_trace(piece, nominal_hz) for piece in chain]
-    return on_grid, list(_remarks(drifting, nominal_hz))
+            retimed += [_trace(piece, nominal_hz) for piece in chain]
+    return retimed, list(_remarks(drifting, nominal_hz))
 
 
 def _measured(traces: list[Trace]) -> list[_Piece]:
@@ -177,20 +173,18 @@ def _chains(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
         yield chain
 
 
-def _interpolated(
-    chain: list[_Piece], origin_ns: int, nominal_hz: float
-) -> list[Trace]:
-    """Evaluate a chain at the samples of the grid; none where it is too short."""
+def _interpolated(chain: list[_Piece], nominal_hz: float) -> Trace:
+    """Evaluate a chain at the nominal rate, from its first sample on."""
     data = np.concatenate([piece.data for piece in chain])
     if data.dtype != np.float32:
         data = data.astype(np.float64)
     rate = exact_rate(nominal_hz)
     firsts = np.cumsum([0, *(len(piece.data) for piece in chain)]).tolist()
-    grid_first = math.ceil(Fraction(chain[0].start_ns - origin_ns, NS) * rate)
-    sample, outputs = grid_first, []
+    start_ns = chain[0].start_ns
+    sample, outputs = 0, []
     for k, piece in enumerate(chain):
-        # index in the chain of the next sample of the grid, by the clock of this piece
-        since_start = sample / rate - Fraction(piece.start_ns - origin_ns, NS)
+        # index in the chain of the next output sample, by the clock of this piece
+        since_start = sample / rate - Fraction(piece.start_ns - start_ns, NS)
         first = max(firsts[k] + float(since_start) * piece.rate_hz, 0.0)
         end = len(data) - 1 if k == len(chain) - 1 else firsts[k + 1] - 1e-9
         n_out = math.floor((end - first) * nominal_hz / piece.rate_hz) + 1
@@ -198,15 +192,12 @@ def _interpolated(
             step = piece.rate_hz / nominal_hz
             outputs.append(_cut_and_interpolate(data, first, step, n_out))
             sample += n_out
-    if not outputs:
-        return []
     trace = Trace(header=chain[0].trace.stats.copy())
     trace.data = np.concatenate(outputs)
-    time_ns = origin_ns + round(grid_first * NS / rate)
-    trace.stats.starttime = UTCDateTime(ns=time_ns)
+    trace.stats.starttime = UTCDateTime(ns=start_ns)
     trace.stats.sampling_rate = float(rate)
     trace.stats.pop("header_rate_hz", None)
-    return [trace]
+    return trace
 
 
 def _cut_and_interpolate(

@@ -1,6 +1,5 @@
 """Windows on one absolute grid of time, exact in integers."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
@@ -12,7 +11,6 @@ from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.rates import exact_rate
 
 _SECOND = 1_000_000_000  # nanoseconds
-_DAY = 86_400 * _SECOND
 
 
 @dataclass(frozen=True)
@@ -95,58 +93,6 @@ class WindowGrid:
         first = max(0, -(-(start_ns - self.origin_ns) // self.step_ns))
         last = (end_ns - self.origin_ns - self.length_ns) // self.step_ns
         return range(first, max(first, last + 1))
-
-
-def sample_phase_ns(
-    starts_ns: Sequence[int],
-    rates_hz: Sequence[float],
-    origin_ns: int,
-    rate_hz: float | None = None,
-) -> int:
-    """Return the time from an origin to the nearest sample of a network.
-
-    Recorders rarely sample at the full second, but those of a network mostly sample at
-    the same fraction of it. The circular mean over the records is the phase of the
-    sample grid; a record less than half a sample away from the grid is simultaneous
-    with it. Of the two samples around the origin, the one is chosen from which on
-    records that begin with a UTC day begin with sample 0 of that day.
-
-    Parameters
-    ----------
-    starts_ns
-        Time of the first sample of each record, nanoseconds since 1970.
-    rates_hz
-        Sampling rate of each record.
-    origin_ns
-        Where windows begin, nanoseconds since 1970.
-    rate_hz
-        Sampling rate of the grid; by default the highest of the records.
-
-    Returns
-    -------
-    Nanoseconds, within one sample of zero; 0 if the records have no common phase.
-
-    Examples
-    --------
-    >>> sample_phase_ns([20_000_000, 1_020_000_000], [10.0, 10.0], 0)
-    20000000
-    """
-    if not len(starts_ns):
-        return 0
-    turns, begins = [], []
-    for start_ns, record_hz in zip(starts_ns, rates_hz, strict=True):
-        turns.append(((start_ns - origin_ns) * record_hz / _SECOND) % 1)
-        into_day = (start_ns - origin_ns + _DAY // 2) % _DAY - _DAY // 2
-        if abs(into_day) * record_hz < _SECOND:
-            begins.append(into_day * record_hz / _SECOND)
-    mean = np.exp(2j * np.pi * np.array(turns)).mean()
-    if abs(mean) < 0.5:  # no common phase
-        return 0
-    phase = float(np.angle(mean) / (2 * np.pi)) % 1
-    near = np.median(begins) if begins else (0.5 if phase < 0.99 else -0.5)
-    if abs(phase - 1 - near) < abs(phase - near):
-        phase -= 1
-    return round(phase * _SECOND / (rate_hz or max(rates_hz)))
 
 
 class Cut(NamedTuple):

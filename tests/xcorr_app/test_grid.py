@@ -21,15 +21,13 @@ NS = 10**9
 DAY_NS = 86_400 * NS
 
 
-def recorded(rates_hz, first_samples_ns=None, limits=(None, None)):
+def recorded(rates_hz, limits=(None, None)):
     """Channels of one day, as an archive describes them."""
-    firsts = first_samples_ns or [None] * len(rates_hz)
     infos = {
         f"XX.S{k}..HHZ": ChannelInfo(
-            *(f"XX.S{k}..HHZ", DAY_NS, 2 * DAY_NS - NS, ("file",), (rate_hz,)),
-            first_sample_ns=first_ns,
+            f"XX.S{k}..HHZ", DAY_NS, 2 * DAY_NS - NS, ("file",), (rate_hz,)
         )
-        for k, (rate_hz, first_ns) in enumerate(zip(rates_hz, firsts, strict=True))
+        for k, rate_hz in enumerate(rates_hz)
     }
     return SimpleNamespace(infos=infos, limits=limits)
 
@@ -43,7 +41,7 @@ def test_windows_start_at_midnight_of_the_first_day_or_at_the_limit() -> None:
     assert (grid.windows.origin_ns, grid.end_ns) == (DAY_NS, 2 * DAY_NS)
     assert (grid.windows.length_ns, grid.windows.step_ns) == (3600 * NS, 1800 * NS)
     limits = DAY_NS + 600 * NS, DAY_NS + 7200 * NS
-    grid = run_grid(recorded([10.0], None, limits), 3600, 3600, SamplingRates())
+    grid = run_grid(recorded([10.0], limits), 3600, 3600, SamplingRates())
     assert (grid.windows.origin_ns, grid.end_ns) == limits
 
 
@@ -65,21 +63,6 @@ def test_the_usual_rate_is_the_higher_one_of_two_equally_frequent_ones() -> None
     assert usual_rate_hz(infos([20.0, 100.0])) == 100.0
     with pytest.raises(ParameterError, match="give --sampling-rate-hz"):
         usual_rate_hz([])
-
-
-@pytest.mark.parametrize(
-    ("late_ns", "phase_ns"),
-    [
-        ([3_000_000, 3_000_000], 3_000_000),  # 0.3 of a sample
-        ([-2_000_000], -2_000_000),
-        ([0, 5_000_000], 0),  # no common phase
-        ([], 0),
-    ],
-)
-def test_the_phase_is_that_of_the_first_samples(late_ns, phase_ns) -> None:
-    firsts = [DAY_NS + ns for ns in late_ns] or [None]
-    channels = recorded([100.0] * len(firsts), firsts)
-    assert run_grid(channels, 600, 600, SamplingRates()).phase_ns == phase_ns
 
 
 def test_a_window_belongs_to_the_day_in_which_it_starts() -> None:

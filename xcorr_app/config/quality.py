@@ -87,8 +87,9 @@ class QualityOptions(Configuration):
     )
     align_samples: bool = _quality(
         "flag",
-        "shift samples between those of the common grid onto the grid, by phase; "
-        "without it each sample counts as the nearest of the grid",
+        "shift samples between those of the common grid onto the grid before all "
+        "other steps; without it the spectra are corrected for the fraction of a "
+        "sample, which is as exact and costs less",
         default=False,
         rare=True,
     )

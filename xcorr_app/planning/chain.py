@@ -93,7 +93,7 @@ class Preprocess(CompositePE):
 
 def _checks(plan: RunPlan) -> Iterator[GenericPE]:
     """Yield the elements that check and merge the records, and split them."""
-    config, origin_ns = plan.config, plan.settings.sample_origin_ns
+    config, origin_ns = plan.config, plan.settings.grid.origin_ns
     if config.clock is not None:
         yield CorrectClock(config.clock)
     if config.recorded_hz is not None:
@@ -178,7 +178,7 @@ def _filters(plan: RunPlan) -> Iterator[GenericPE]:
 def _resampled(plan: RunPlan) -> Iterator[GenericPE]:
     if plan.config.sampling_rate_hz is None:
         return
-    rate_hz, origin_ns = plan.settings.rate_hz, plan.settings.sample_origin_ns
+    rate_hz, origin_ns = plan.settings.rate_hz, plan.settings.grid.origin_ns
     kind = plan.config.resampling
     if kind == "rational":
         yield Resample(rate_hz=rate_hz, origin_ns=origin_ns)
@@ -207,7 +207,6 @@ def _rejecting(plan: RunPlan) -> Iterator[GenericPE]:
             config.window_s,
             config.step_s,
             plan.settings.grid.origin_ns,
-            plan.settings.phase_ns,
             *rules,
             config.reject_psd_hz,
         )
@@ -251,7 +250,7 @@ def _written(plan: RunPlan, steps: list[Step]) -> Iterator[GenericPE]:
             yield from rejecting
             rejecting = []
         more: dict[str, object] = {}
-        origin_ns = plan.settings.sample_origin_ns
+        origin_ns = plan.settings.grid.origin_ns
         if step.takes("origin_ns"):
             more["origin_ns"] = origin_ns
         if step.takes("inventory"):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.times import DAY_NS, NS
 from seismo_pes.reading.archives.archive import ChannelInfo
 from seismo_pes.signal.rates import exact_rate
-from seismo_pes.signal.window import WindowGrid, sample_phase_ns
+from seismo_pes.signal.window import WindowGrid
 from xcorr_app.planning.channels import Limits, RecordedChannels
 from xcorr_app.planning.steps import parse_steps, rate_after
 
@@ -53,15 +53,12 @@ class RunGrid:
         No window ends after this time, nanoseconds since 1970.
     recorded_hz, rate_hz : float
         Sampling rate of the data, and of the preprocessed traces.
-    phase_ns : int
-        Time from the origin of the windows to sample 0.
     """
 
     windows: WindowGrid
     end_ns: int
     recorded_hz: float
     rate_hz: float
-    phase_ns: int
 
 
 def run_grid(
@@ -90,8 +87,7 @@ def run_grid(
     rate_hz = rates.asked_hz or recorded_hz
     if rates.steps is not None:
         rate_hz = rate_after(parse_steps(rates.steps), recorded_hz)
-    phase_ns = _phase_ns(infos, start_ns)
-    return RunGrid(windows, end_ns, recorded_hz, rate_hz, phase_ns)
+    return RunGrid(windows, end_ns, recorded_hz, rate_hz)
 
 
 def _time_of_run(infos: list[ChannelInfo], limits: Limits) -> tuple[int, int]:
@@ -137,19 +133,3 @@ def usual_rate_hz(infos: Iterable[ChannelInfo]) -> float:
             "give --sampling-rate-hz"
         )
     return max(rates, key=lambda rate: (rates[rate], rate))
-
-
-def _phase_ns(infos: Sequence[ChannelInfo], origin_ns: int) -> int:
-    """Return the phase of the sample grid, by the first samples in the headers."""
-    records = [
-        (info.first_sample_ns, info.rates_hz[0])
-        for info in infos
-        if info.first_sample_ns is not None
-    ]
-    rates_hz = [rate_hz for info in infos for rate_hz in info.rates_hz]
-    return sample_phase_ns(
-        [start_ns for start_ns, _ in records],
-        [rate_hz for _, rate_hz in records],
-        origin_ns,
-        max(rates_hz, default=None),
-    )

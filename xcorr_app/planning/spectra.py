@@ -41,7 +41,6 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
             grid.windows,
             grid.rate_hz,
             config.max_lag_s,
-            grid.phase_ns,
             config.window_detrend,
             whiten_hz=config.whiten_hz,
             unit_energy=config.normalize == "energy",

@@ -48,6 +48,7 @@ class _Some:
     data: np.ndarray  # (n_channels, n, n_bins)
     scale: np.ndarray  # (n,): factors that restore the units
     energies: np.ndarray  # (n, bands), mean over the channels; empty until known
+    offset: np.ndarray  # (n_channels, n): delay of the first samples, in samples
     records: np.ndarray | None = (
         None  # the windows themselves, where only their phases are used
     )
@@ -60,6 +61,7 @@ class _Some:
             self.data[:, keep],
             self.scale[keep],
             self.energies[keep],
+            self.offset[:, keep],
             None if self.records is None else self.records[:, keep],
         )
 
@@ -87,6 +89,7 @@ def transform(
         there = np.asarray((flat.energies > 0).any(axis=-1))
         if not there.all():
             flat = flat.chosen(there)
+        _shift_to_grid(flat, settings)
         kept[flat.rows] = True
         stop = n + len(flat.rows)
         factors[:, n:stop] = _factors(flat.energies, settings).T
@@ -101,14 +104,16 @@ def _raw(chunk: Chunk, settings: SpectraSettings) -> _Some:
     """Transform the windows that have energy; all bins."""
     rows = np.arange(chunk.rows.start, chunk.rows.stop)
     data, scale, n_samples = chunk.data, chunk.scale, chunk.n_samples
+    offset = chunk.offset
     if not chunk.alive.all():
         alive = chunk.alive
         rows, data, scale = rows[alive], data[:, alive], scale[alive]
-        n_samples = n_samples[alive]
+        n_samples, offset = n_samples[alive], offset[:, alive]
     spectra = rfft_windows(data, settings.n_fft)
-    untouched = settings.kind == "pcc2" and not settings.has_band
+    untouched = settings.kind == "pcc2" and not settings.has_band and not offset.any()
     records = data[..., : settings.n_samples] if untouched else None
-    return _Some(rows, n_samples, spectra, scale, np.empty((len(rows), 0)), records)
+    energies = np.empty((len(rows), 0))
+    return _Some(rows, n_samples, spectra, scale, energies, offset, records)
 
 
 # -- whitening ----------------------------------------------------------------------
@@ -299,6 +304,28 @@ def _factors(energies: np.ndarray, settings: SpectraSettings) -> np.ndarray:
 
 
 # -- the end ------------------------------------------------------------------------
+
+
+def _shift_to_grid(some: _Some, settings: SpectraSettings) -> None:
+    """Shift windows that lie between the samples of the grid onto it, by phase ramps.
+
+    The spectra are changed in place.
+    """
+    for channel, offset in zip(some.data, some.offset, strict=True):
+        for samples in np.unique(offset[offset != 0]).tolist():
+            rows = offset == samples
+            channel[slice(None) if rows.all() else rows] *= _ramp(settings, samples)
+
+
+@lru_cache(maxsize=4)  # all windows of a channel mostly have one offset
+def _ramp(settings: SpectraSettings, samples: float) -> np.ndarray:
+    """Return the phase ramp of a shift by ``samples`` to later times."""
+    bins = np.arange(settings.band_bins.start, settings.band_bins.stop)
+    angle = (-2 * np.pi / settings.n_fft * samples) * bins
+    ramp = np.empty(len(bins), np.result_type(settings.dtype, np.complex64))
+    ramp.real, ramp.imag = np.cos(angle), np.sin(angle)
+    ramp.flags.writeable = False
+    return ramp
 
 
 def _finish(

@@ -179,7 +179,7 @@ class WindowSpectra(GenericPE):
         name = channel.span.channel_id
         traces = [trace for trace in channel.traces if alone or trace.id == name]
         settings = self.settings
-        return place_segments(traces, settings.sample_origin_ns, settings.rate_hz)
+        return place_segments(traces, settings.grid.origin_ns, settings.rate_hz)
 
     def _transformed(self, channels: list[_Placed]) -> Iterator[dict[str, Any]]:
         """Transform channels that belong together."""

@@ -33,14 +33,14 @@ from seismo_pes.methods import PAIRS
 from seismo_pes.preprocessing.segments import Segment, merge_segments
 from seismo_pes.signal._lags import lag_range
 from seismo_pes.signal.rates import exact_rate
-from seismo_pes.signal.window import WindowGrid, n_lags, sample_phase_ns
+from seismo_pes.signal.window import WindowGrid, n_lags
 
 __all__ = ["Correlate", "correlate_pair", "correlate_stream"]
 
 ALL_PAIRS = (*PAIRS, "all")
 Pair = tuple[int, int]
 # of the settings, what the stream and the other parameters decide
-DECIDED = frozenset({"grid", "rate_hz", "max_lag_s", "phase_ns"})
+DECIDED = frozenset({"grid", "rate_hz", "max_lag_s"})
 
 
 def correlate_pair(
@@ -140,12 +140,10 @@ def correlate_stream(
     grid = _grid(stream, rate_hz, window_s, step_s, origin_ns)
     if grid is None:
         return []
-    starts_ns = [trace.stats.starttime.ns for trace in stream]
-    phase_ns = sample_phase_ns(starts_ns, [rate_hz] * len(stream), grid.origin_ns)
     lags = _lags(max_lag_s, rate_hz)
     furthest_s = max(-lags.start, lags.stop - 1, 0) / rate_hz
-    settings = _settings(grid, rate_hz, furthest_s, phase_ns, options)
-    segments, _ = merge_segments(stream, settings.sample_origin_ns, rate_hz)
+    settings = _settings(grid, rate_hz, furthest_s, options)
+    segments, _ = merge_segments(stream, grid.origin_ns, rate_hz)
     names = sorted({segment.channel_id for segment in segments})
     chosen = _chosen(names, pairs)
     rows = _rows(_tile(names, segments, settings), chosen, settings)
@@ -164,13 +162,13 @@ def correlate_stream(
 
 
 def _settings(
-    grid: WindowGrid, rate_hz: float, max_lag_s: float, phase_ns: int, options: Any
+    grid: WindowGrid, rate_hz: float, max_lag_s: float, options: Any
 ) -> SpectraSettings:
     known = {field.name for field in fields(SpectraSettings)} - DECIDED
     for name in options:
         if name not in known:
             raise ParameterError(f"no option {name!r}: {suggest(name, known)}")
-    settings = SpectraSettings(grid, rate_hz, max_lag_s, phase_ns, **options)
+    settings = SpectraSettings(grid, rate_hz, max_lag_s, **options)
     if settings.n_bands > 1:
         raise ParameterError("bands_hz: correlate one band after the other")
     return settings
@@ -250,7 +248,7 @@ def _windows_of(segments: list[Segment], settings: SpectraSettings) -> range:
     ends = [x for s in segments for x in (s.first_sample, s.end_sample)] or [0]
     # one sample more on each side: a window's edge may lie between samples
     first, last = (
-        settings.sample_origin_ns + round(sample / rate_hz * NS)
+        grid.origin_ns + round(sample / rate_hz * NS)
         for sample in (min(ends) - 1, max(ends) + 1)
     )
     return grid.windows_between(first, last)

@@ -10,6 +10,7 @@ import numpy as np
 
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.preprocessing.segments import Segment
+from seismo_pes.preprocessing.window_places import window_places
 from seismo_pes.signal.detrend import detrend
 from seismo_pes.signal.spectra import energy
 from seismo_pes.signal.window import WindowGrid
@@ -40,6 +41,9 @@ class Chunk:
         Shape (n,): samples of each window.
     alive : numpy.ndarray
         Shape (n,), bool: which windows have energy in all channels.
+    offset : numpy.ndarray
+        Shape (n_channels, n): true time of the first sample minus the time of the
+        window's first sample on the grid, in samples.
     """
 
     rows: slice
@@ -47,6 +51,7 @@ class Chunk:
     scale: np.ndarray
     n_samples: np.ndarray
     alive: np.ndarray
+    offset: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,17 +64,23 @@ class CutPlan:
         The segments of each channel, ascending in time.
     windows : numpy.ndarray
         Shape (n,), int64: windows of the grid, ascending.
+    n_samples : numpy.ndarray
+        Shape (n,): samples of each window.
     segment : numpy.ndarray
         Shape (n_channels, n): which segment covers each.
-    first, stop : numpy.ndarray
-        Shape (n,): their samples on the absolute grid.
+    first : numpy.ndarray
+        Shape (n_channels, n): its first sample in the segment.
+    offset : numpy.ndarray
+        Shape (n_channels, n): true time of the first sample minus the time of the
+        window's first sample on the grid, in samples.
     """
 
     channels: Sequence[Sequence[Segment]]
     windows: np.ndarray
+    n_samples: np.ndarray
     segment: np.ndarray
     first: np.ndarray
-    stop: np.ndarray
+    offset: np.ndarray
 
     def chunks(self, settings: SpectraSettings) -> Iterator[Chunk]:
         """Cut and detrend the windows, a few at a time, so that memory is bounded."""
@@ -81,7 +92,7 @@ class CutPlan:
             yield self._chunk(slice(i, min(i + step, len(self.windows))), settings)
 
     def _chunk(self, rows: slice, settings: SpectraSettings) -> Chunk:
-        n_max, n_samples = settings.n_samples, (self.stop - self.first)[rows]
+        n_max, n_samples = settings.n_samples, self.n_samples[rows]
         pieces = [
             _detrended(self._cut(c, rows, n_max), n_samples, settings)
             for c in range(len(self.channels))
@@ -96,31 +107,29 @@ class CutPlan:
             scaled = np.multiply(piece.data, 1 / scale[:, None], out=piece.data)
             room[:, :n_max] = scaled
         alive = np.logical_and.reduce([piece.alive for piece in pieces])
-        return Chunk(rows, data, scale, n_samples, alive)
+        return Chunk(rows, data, scale, n_samples, alive, self.offset[:, rows])
 
     def _cut(self, channel: int, rows: slice, n_max: int) -> np.ndarray:
         """Return windows of one channel, shape (n, n_max); a view where possible."""
         segments, segment = self.channels[channel], self.segment[channel, rows]
-        first, stop = self.first[rows], self.stop[rows]
-        one = segments[segment[0]]
-        if (segment == segment[0]).all() and (stop - first == n_max).all():
+        first, n_samples = self.first[channel, rows], self.n_samples[rows]
+        if (segment == segment[0]).all() and (n_samples == n_max).all():
             steps = np.diff(first)
             if len(steps) == 0 or (steps == steps[0]).all():
-                return _evenly(one, int(first[0]), first, n_max)
+                return _evenly(segments[segment[0]], first, n_max)
         data = np.empty((len(first), n_max))
-        for row, (k, begin, end) in enumerate(
-            zip(segment.tolist(), first.tolist(), stop.tolist(), strict=True)
+        for row, (k, begin, n) in enumerate(
+            zip(segment.tolist(), first.tolist(), n_samples.tolist(), strict=True)
         ):
-            origin = segments[k].first_sample
-            data[row, : end - begin] = segments[k].data[begin - origin : end - origin]
-            data[row, end - begin :] = 0
+            data[row, :n] = segments[k].data[begin : begin + n]
+            data[row, n:] = 0
         return data
 
 
-def _evenly(segment: Segment, begin: int, first: np.ndarray, n: int) -> np.ndarray:
+def _evenly(segment: Segment, first: np.ndarray, n: int) -> np.ndarray:
     """Return windows at equal distances in one segment, without copying float64."""
     step = int(first[1] - first[0]) if len(first) > 1 else 1
-    samples = segment.data[begin - segment.first_sample :]
+    samples = segment.data[int(first[0]) :]
     stride = samples.strides[0]
     view = np.lib.stride_tricks.as_strided(
         samples, (len(first), n), (step * stride, stride), writeable=False
@@ -150,18 +159,18 @@ def cut_plan(
     index = np.arange(windows.start, windows.stop, dtype=np.int64)
     first = settings.grid.first_sample(index, settings.rate_hz)
     stop = settings.grid.stop_sample(index, settings.rate_hz)
-    keep = np.ones(len(index), bool)
-    segment = np.empty((len(channels), len(index)), np.int64)
-    for c, (segments, flat) in enumerate(zip(channels, flats, strict=True)):
-        starts = np.array([s.first_sample for s in segments], np.int64)
-        ends = np.array([s.end_sample for s in segments], np.int64)
-        segment[c] = np.searchsorted(starts, first, side="right") - 1
-        if not len(segments):
-            keep[:] = False
-            continue
-        keep &= (segment[c] >= 0) & (stop <= ends[segment[c]])
+    places = [window_places(segments, first, stop) for segments in channels]
+    keep = np.logical_and.reduce([channel.covered for channel in places])
+    for flat in flats:
         keep &= ~_inside(index, settings.grid, flat)
-    return CutPlan(channels, index[keep], segment[:, keep], first[keep], stop[keep])
+    return CutPlan(
+        channels,
+        index[keep],
+        (stop - first)[keep],
+        np.array([channel.segment[keep] for channel in places]),
+        np.array([channel.first[keep] for channel in places]),
+        np.array([channel.offset[keep] for channel in places]),
+    )
 
 
 def _inside(index: np.ndarray, grid: WindowGrid, flat: Flat) -> np.ndarray:

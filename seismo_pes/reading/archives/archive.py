@@ -39,8 +39,6 @@ class ChannelInfo:
         The sampling rates in the headers that were read.
     latitude, longitude, elevation_m : float
         Coordinates from SAC headers or ASDF files; NaN if there are none.
-    first_sample_ns : int, optional
-        Start of the earliest file that was opened.
     """
 
     channel_id: str
@@ -51,7 +49,6 @@ class ChannelInfo:
     latitude: float = math.nan
     longitude: float = math.nan
     elevation_m: float = math.nan
-    first_sample_ns: int | None = None
 
 
 @dataclass
@@ -234,5 +231,4 @@ def _channel_info(entries: list[FileEntry]) -> ChannelInfo:
         tuple(dict.fromkeys(entry.path for entry in entries)),
         tuple(sorted({entry.rate_hz for entry in opened})),
         *(place.latitude, place.longitude, place.elevation_m),
-        first_sample_ns=min((entry.start_ns for entry in opened), default=None),
     )

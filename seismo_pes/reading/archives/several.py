@@ -75,7 +75,6 @@ class Archives(Archive):
 
 def _merge_infos(a: ChannelInfo, b: ChannelInfo) -> ChannelInfo:
     """Return what two archives have of one channel."""
-    first_samples = [x.first_sample_ns for x in (a, b) if x.first_sample_ns is not None]
     place = b if math.isnan(a.latitude) else a
     return ChannelInfo(
         a.channel_id,
@@ -84,7 +83,6 @@ def _merge_infos(a: ChannelInfo, b: ChannelInfo) -> ChannelInfo:
         tuple(dict.fromkeys(a.files + b.files)),
         tuple(sorted({*a.rates_hz, *b.rates_hz})),
         *(place.latitude, place.longitude, place.elevation_m),
-        first_sample_ns=min(first_samples, default=None),
     )
 
 

@@ -243,7 +243,7 @@ NOT_HERE = {
     "transfer": {"transfer"},
     "wavelet": {"wavelet_velocity_change"},
     "whiten": {"band_weights"},
-    "window": {"lag_axis_s", "n_lags", "sample_phase_ns"},
+    "window": {"lag_axis_s", "n_lags"},
 }
 # Modules whose functions have such tests of their own.
 ELSEWHERE = {"continuous", "gaps", "psd", "shift", "spikes"}
