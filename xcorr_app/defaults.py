@@ -8,6 +8,9 @@ N_STATIONS = 24
 HOURS = 12.0
 SEED = 2015
 
+# Pairs of a mean or a median.
+MIN_PAIRS = 3
+
 # Velocity changes.
 DVV_METHOD = "stretching"
 DVV_SIDE = "both"

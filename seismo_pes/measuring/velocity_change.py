@@ -7,11 +7,12 @@ The correlation has a row for each time window, shape (n_windows, n_lags).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.interpolate import CubicSpline
 
 from dispel4py.errors import DataError
 from seismo_pes.element import item_element
@@ -40,6 +41,14 @@ __all__ = [
     "warp",
 ]
 
+# Largest parts of the delays of a fit that may lie at the edge of their search. Windows
+# of lag are measured one by one; a warping path that reaches the edge stays there.
+MOST_WINDOWS_AT_EDGE = 0.5
+MOST_LAGS_AT_EDGE = 0.1
+# Least correlation coefficient at a fitted change, as a part of the coefficient at the
+# best stretch: at 0.8 delays at the longest lags are off by about a fifth of a period.
+LEAST_COEFFICIENT = 0.8
+
 
 @dataclass(frozen=True, eq=False)
 class VelocityChanges:
@@ -61,6 +70,9 @@ class VelocityChanges:
     coherence : numpy.ndarray
         Same shape, 0 to 1: the correlation coefficient with the reference (stretching)
         or the mean coherence; NaN for ``dtw``, which has none.
+    at_edge : numpy.ndarray
+        Same shape, bool: the best change lies at the edge of the search or beyond it.
+        ``dvv`` and ``error`` are NaN there.
     frequency_hz : numpy.ndarray, optional
         Shape (n_frequencies,).
     """
@@ -73,6 +85,7 @@ class VelocityChanges:
     dvv: np.ndarray
     error: np.ndarray
     coherence: np.ndarray
+    at_edge: np.ndarray
     frequency_hz: np.ndarray | None = None
 
     @classmethod
@@ -83,6 +96,7 @@ class VelocityChanges:
         dvv: ArrayLike,
         error: ArrayLike,
         coherence: ArrayLike,
+        at_edge: ArrayLike,
         frequency_hz: ArrayLike | None = None,
     ) -> VelocityChanges:
         """Return the velocity changes of the rows of a correlation."""
@@ -95,6 +109,7 @@ class VelocityChanges:
             np.asarray(dvv, np.float64),
             np.asarray(error, np.float64),
             np.asarray(coherence, np.float64),
+            np.asarray(at_edge, bool),
             None if frequency_hz is None else np.asarray(frequency_hz, np.float64),
         )
 
@@ -102,6 +117,19 @@ class VelocityChanges:
     def id(self) -> str:
         """``FIRST_SECOND``."""
         return f"{self.first}_{self.second}"
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Where a change is searched: a range of absolute lag, and the largest change."""
+
+    low_s: float
+    high_s: float
+    max_dvv: float
+
+    def contains(self, lag_s: np.ndarray) -> np.ndarray:
+        """Tell which lags are in the range, on either side."""
+        return (np.abs(lag_s) >= self.low_s) & (np.abs(lag_s) <= self.high_s)
 
 
 def reference_trace(c: Correlation, reference: Correlation | None) -> np.ndarray:
@@ -127,10 +155,10 @@ def reference_trace(c: Correlation, reference: Correlation | None) -> np.ndarray
 
 def _fit_rows(
     c: Correlation,
+    trace: np.ndarray,
     method: str,
     measure_delays: Callable[[np.ndarray], Delays],
-    low_s: float,
-    high_s: float,
+    search: _Search,
     overlap: float,
 ) -> VelocityChanges:
     """Measure the delays of each row and fit a line to them.
@@ -139,29 +167,72 @@ def _fit_rows(
     them count as one in the standard error.
     """
     n_dependent = max(overlap, 1.0)
-    fits = [_fit(measure_delays(row), low_s, high_s, n_dependent) for row in c.data]
+    fits = [_fit(measure_delays(row), search, n_dependent) for row in c.data]
+    changes = _best_of_search(c, trace, [change for change, _ in fits], search)
+    return _tabulate(c, method, changes, [coherence for _, coherence in fits])
+
+
+def _tabulate(
+    c: Correlation,
+    method: str,
+    changes: Sequence[VelocityChange],
+    coherence: Sequence[float],
+) -> VelocityChanges:
     return VelocityChanges.of(
         c,
         method,
-        [change.dvv for change, _ in fits],
-        [change.error for change, _ in fits],
-        [coherence for _, coherence in fits],
+        [change.dvv for change in changes],
+        [change.error for change in changes],
+        coherence,
+        [change.at_edge for change in changes],
     )
 
 
 def _fit(
-    delays: Delays, low_s: float, high_s: float, n_dependent: float
+    delays: Delays, search: _Search, n_dependent: float
 ) -> tuple[VelocityChange, float]:
-    """Return the velocity change and the mean coherence between two absolute lags."""
-    use = (np.abs(delays.lag_s) >= low_s) & (np.abs(delays.lag_s) <= high_s)
+    """Return the velocity change and the mean coherence within the range of lags."""
+    use = search.contains(delays.lag_s)
     change = velocity_change(
         delays.lag_s[use],
         delays.delay_s[use],
         delays.error_s[use],
         n_dependent=n_dependent,
     )
+    if use.any() and delays.at_edge[use].mean() > MOST_WINDOWS_AT_EDGE:
+        change = change._replace(at_edge=True)
     coherence = float(delays.coherence[use].mean()) if use.any() else np.nan
     return change, coherence
+
+
+def _best_of_search(
+    c: Correlation,
+    trace: np.ndarray,
+    changes: Sequence[VelocityChange],
+    search: _Search,
+) -> list[VelocityChange]:
+    """Return the fitted changes, marked and without a value outside of the search.
+
+    A delay of more than half a period looks like a delay by the neighbouring cycle, and
+    the line through such delays is wrong although the windows are coherent. So each
+    change is compared with the best stretch of the reference in the range of lags.
+    """
+    lag, max_dvv = c.lags_s, search.max_dvv
+    best = stretch(trace, c.data, lag, search.low_s, search.high_s, max_dvv)
+    use = search.contains(lag)
+    reference = CubicSpline(lag, trace)
+    inside = []
+    for row, change in enumerate(changes):
+        is_outside = change.at_edge or abs(change.dvv) >= max_dvv
+        if np.isfinite(change.dvv) and not is_outside:
+            stretched = reference(lag[use] * (1 + change.dvv))
+            norm = np.linalg.norm(stretched) * np.linalg.norm(c.data[row, use])
+            coefficient = stretched @ c.data[row, use] / (norm or 1.0)
+            least = LEAST_COEFFICIENT * best.coefficient[row]
+            is_outside = bool(best.at_edge[row] or coefficient < least)
+        lost = VelocityChange(np.nan, np.nan, change.n_used, at_edge=True)
+        inside.append(lost if is_outside else change)
+    return inside
 
 
 def stretch_windows(
@@ -210,7 +281,12 @@ def stretch_windows(
         band_hz,
     )
     return VelocityChanges.of(
-        correlation, "stretching", result.dvv, result.error, result.coefficient
+        correlation,
+        "stretching",
+        result.dvv,
+        result.error,
+        result.coefficient,
+        result.at_edge,
     )
 
 
@@ -223,6 +299,7 @@ def mwcs(
     window_s: float,
     step_s: float,
     smooth_bins: int = 5,
+    max_dvv: float = 0.02,
     reference: Correlation | None = None,
 ) -> VelocityChanges:
     """Measure velocity change by moving-window cross-spectra (MWCS).
@@ -239,6 +316,8 @@ def mwcs(
         Step from one window of lag to the next, seconds.
     smooth_bins : int
         Half width of the smoothing over frequency, in bins.
+    max_dvv : float
+        Largest relative change of the search; a larger one has no value.
     reference : Correlation
         Its stack is the reference; by default the mean of the windows.
 
@@ -265,7 +344,8 @@ def mwcs(
             smooth_bins,
         )
 
-    return _fit_rows(c, "mwcs", measure_delays, low_s, high_s, window_s / step_s)
+    search = _Search(low_s, high_s, max_dvv)
+    return _fit_rows(c, trace, "mwcs", measure_delays, search, window_s / step_s)
 
 
 def cross_correlate_windows(
@@ -275,6 +355,7 @@ def cross_correlate_windows(
     window_s: float,
     step_s: float,
     max_delay_s: float,
+    max_dvv: float = 0.02,
     reference: Correlation | None = None,
 ) -> VelocityChanges:
     """Measure velocity change by the cross-correlation of windows of lag (WCC).
@@ -289,6 +370,8 @@ def cross_correlate_windows(
         Step from one window of lag to the next, seconds.
     max_delay_s : float
         Largest delay of the search, seconds.
+    max_dvv : float
+        Largest relative change of the search; a larger one has no value.
     reference : Correlation
         Its stack is the reference; by default the mean of the windows.
 
@@ -307,7 +390,8 @@ def cross_correlate_windows(
             trace, row, c.rate_hz, window_s, step_s, max_delay_s, first_s
         )
 
-    return _fit_rows(c, "wcc", measure_delays, low_s, high_s, window_s / step_s)
+    search = _Search(low_s, high_s, max_dvv)
+    return _fit_rows(c, trace, "wcc", measure_delays, search, window_s / step_s)
 
 
 def warp(
@@ -317,6 +401,7 @@ def warp(
     max_delay_s: float,
     max_strain: float = 0.1,
     oversample: int = 4,
+    max_dvv: float = 0.02,
     reference: Correlation | None = None,
 ) -> VelocityChanges:
     """Measure velocity change by dynamic time warping (DTW).
@@ -331,6 +416,8 @@ def warp(
         Largest slope of delay over lag.
     oversample : int
         Number of steps of delay within a sample interval.
+    max_dvv : float
+        Largest relative change of the search; a larger one has no value.
     reference : Correlation
         Its stack is the reference; by default the mean of the windows.
 
@@ -343,20 +430,26 @@ def warp(
     """
     c, trace = correlation, reference_trace(correlation, reference)
     lag = c.lags_s
-    use = (np.abs(lag) >= low_s) & (np.abs(lag) <= high_s)
+    search = _Search(low_s, high_s, max_dvv)
+    use = search.contains(lag)
     # warping compares amplitudes: scale each row to the norm of the reference
     norm = np.linalg.norm(c.data, axis=1, keepdims=True)
     rows = c.data * (np.linalg.norm(trace) / np.where(norm > 0, norm, 1.0))
     delays = warping_delays(trace, rows, c.rate_hz, max_delay_s, max_strain, oversample)
+    step_s = 1 / (c.rate_hz * oversample)
+    last_s = round(max_delay_s / step_s) * step_s
     changes = []
     for delay in delays:
         first_fit = velocity_change(lag[use], delay[use])
         residual = delay + first_fit.dvv * lag
         # delays at neighbouring lags depend on each other, which the error must include
         n_dependent = max(n_alike(residual[use & s]) for s in (lag < 0, lag >= 0))
-        changes.append(velocity_change(lag[use], delay[use], n_dependent=n_dependent))
-    dvv, error = [x.dvv for x in changes], [x.error for x in changes]
-    return VelocityChanges.of(c, "dtw", dvv, error, [np.nan] * len(changes))
+        change = velocity_change(lag[use], delay[use], n_dependent=n_dependent)
+        at_edge = np.abs(delay[use]) > last_s - step_s / 2
+        is_lost = at_edge.mean() > MOST_LAGS_AT_EDGE
+        changes.append(change._replace(at_edge=bool(is_lost)))
+    changes = _best_of_search(c, trace, changes, search)
+    return _tabulate(c, "dtw", changes, [np.nan] * len(changes))
 
 
 _PORTS = "Correlation", "VelocityChanges"

@@ -29,6 +29,7 @@ def wavelet(
     n_cycles: float = 6.0,
     smooth_frequencies: int = 3,
     least_coherence: float = 0.5,
+    max_dvv: float = 0.02,
     reference: Correlation | None = None,
 ) -> VelocityChanges:
     """Measure velocity change at each frequency by wavelet cross-spectra (WCS).
@@ -46,6 +47,8 @@ def wavelet(
         Number of frequencies to smooth over, odd.
     least_coherence : float
         Lags with less coherence than this are not used.
+    max_dvv : float
+        Largest relative change of the search; a larger one has no value.
     reference : Correlation
         Its stack is the reference; by default the mean of the windows.
 
@@ -65,12 +68,15 @@ def wavelet(
             trace, row, c.rate_hz, frequency_hz, n_cycles, smooth_frequencies
         )
         changes.append(
-            wavelet_velocity_change(delays, lag, low_s, high_s, least_coherence)
+            wavelet_velocity_change(
+                delays, lag, low_s, high_s, least_coherence, max_dvv
+            )
         )
         coherence.append(delays.coherence[:, use].mean(axis=1))
     dvv = [[change.dvv for change in row] for row in changes]
     error = [[change.error for change in row] for row in changes]
-    return VelocityChanges.of(c, "wcs", dvv, error, coherence, frequency_hz)
+    at_edge = [[change.at_edge for change in row] for row in changes]
+    return VelocityChanges.of(c, "wcs", dvv, error, coherence, at_edge, frequency_hz)
 
 
 def wavelet_stretch_windows(
@@ -110,7 +116,13 @@ def wavelet_stretch_windows(
         trace, c.data, c.lags_s, frequency_hz, low_s, high_s, max_dvv, n_cycles
     )
     return VelocityChanges.of(
-        c, "wts", result.dvv, result.error, result.coefficient, frequency_hz
+        c,
+        "wts",
+        result.dvv,
+        result.error,
+        result.coefficient,
+        result.at_edge,
+        frequency_hz,
     )
 
 

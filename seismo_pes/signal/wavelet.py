@@ -200,7 +200,7 @@ def wavelet_velocity_change(
     Returns
     -------
     One `VelocityChange` for each frequency; without a value, and marked, where the best
-    change lies at the edge of the search.
+    change lies at the edge of the search, or none lines up the phases.
 
     Raises
     ------
@@ -247,6 +247,11 @@ def wavelet_velocity_change(
     return changes
 
 
+# Least mean cosine of the phases that the best change of a search leaves. In synthetic
+# codas, changes inside of the search leave more and changes outside of it leave less.
+_LEAST_ALIGNED = 0.6
+
+
 def _aligning_change(
     lag: FloatArray,
     omega: FloatArray,
@@ -255,6 +260,8 @@ def _aligning_change(
     max_dvv: float,
 ) -> tuple[float, bool]:
     """Return the velocity change that lines up phases best, and whether at the edge.
+
+    It also counts as at the edge if no change lines up the phases.
 
     Parameters
     ----------
@@ -273,7 +280,9 @@ def _aligning_change(
     trials = np.linspace(-max_dvv, max_dvv, 2 * max(1, int(np.ceil(8 * turns))) + 1)
     aligned = np.cos(phase + trials[:, None] * (lag * omega)) @ weight
     best = int(aligned.argmax())
-    return float(trials[best]), best in (0, len(trials) - 1)
+    is_outside = best in (0, len(trials) - 1)
+    is_outside |= aligned[best] < _LEAST_ALIGNED * weight.sum()
+    return float(trials[best]), bool(is_outside)
 
 
 def wavelet_stretch(

@@ -45,8 +45,11 @@ def coda(lag_s, seed):
     return waves * np.exp(-np.abs(lag_s) / 40)
 
 
-def make(out, n=4, noise=0.0, config=None, band="", located=True):
-    """Write a run of n stations 5 km apart with a reference and daily stacks."""
+def make(out, n=4, noise=0.0, config=None, band="", located=True, factor=1.0):
+    """Write a run of n stations 5 km apart with a reference and daily stacks.
+
+    The true changes are those of `TRUTH` times a factor.
+    """
     ids = [f"XX.S{k}..HHZ" for k in range(n)]
     places = [(0.0, 0.045 * k) if located else () for k in range(n)]
     channels = [Place(i, *place) for i, place in zip(ids, places, strict=True)]
@@ -60,7 +63,7 @@ def make(out, n=4, noise=0.0, config=None, band="", located=True):
     with CorrelationWriter(out) as writer:
         for k, (day, change) in enumerate([(None, 0.0), *TRUTH.items()]):
             rows = np.array(
-                [coda(lag_s * (1 + change), 10 + p) for p in range(len(pairs))]
+                [coda(lag_s * (1 + factor * change), 10 + p) for p in range(len(pairs))]
             )
             if day is not None:
                 rows = rows + noise * rng.standard_normal(rows.shape)
@@ -97,15 +100,15 @@ def test_known_changes_are_found(run, tmp_path, method):
     n = len(network.get("frequency_hz", np.zeros(5))) // 5
     assert days[::n].astype(str).tolist() == list(DAYS.values())
     truth = np.repeat(list(TRUTH.values()), n)
-    off = np.abs(network["dvv"] - truth)
+    off = np.abs(network["dvv_percent"] / 100 - truth)
     assert np.median(off) < TOLERANCE[method]
     assert (network["n_pairs"] > 0).all()
-    assert (network["error"] >= 0).all()
+    assert (network["error_percent"] >= 0).all()
     # the error bars tell about how large the errors are
-    ratio = off / np.maximum(network["error"], 1e-5)
+    ratio = off / np.maximum(network["error_percent"] / 100, 1e-5)
     assert np.median(ratio) < 4
     pairs = read_table(table.paths[0])
-    assert len(pairs["dvv"]) == n_pairs * 5 * n
+    assert len(pairs["dvv_percent"]) == n_pairs * 5 * n
     assert pairs["first"][0] == "XX.S0..HHZ"
     assert pairs["stack"][::n][:5].tolist() == list(DAYS.values())
     assert str(pairs["time"][0]) == "2022-05-17T12:00:00.000"
@@ -119,7 +122,7 @@ def test_errors_of_stretching_are_those_of_the_noise(run, tmp_path):
     table, *_ = measure_dvv(run, settings, tmp_path)
     pairs = read_table(table.paths[0])
     truth = np.tile(list(TRUTH.values()), 6)
-    normalised = (pairs["dvv"] - truth) / pairs["error"]
+    normalised = (pairs["dvv_percent"] / 100 - truth) / (pairs["error_percent"] / 100)
     assert 0.2 < np.sqrt(np.mean(normalised**2)) < 2
     assert (pairs["coherence"] > 0.8).all()
 
@@ -144,7 +147,7 @@ def test_bands_and_filters(tmp_path):
         assert choose_settings(results, reference="all@0.4-1.6Hz").band_hz == BAND
         settings = choose_settings(results, reference="all@0.4-1.6Hz", band=(0.5, 1.0))
         table, *_ = measure_dvv(results, settings, tmp_path)
-        dvv = read_table(table.paths[1])["dvv"]
+        dvv = read_table(table.paths[1])["dvv_percent"] / 100
         assert np.abs(dvv - list(TRUTH.values())).max() < 1e-4
     with (
         make(tmp_path / "b", n=2, config={}) as results,
@@ -171,7 +174,7 @@ def test_pairs_that_cannot_be_measured_are_reported(tmp_path):
             match="none of the 3 pairs could be measured: the distance is unknown",
         ):
             describe_skipped(skipped, n_pairs)
-        assert len(read_table(table.paths[0])["dvv"]) == 0
+        assert len(read_table(table.paths[0])["dvv_percent"]) == 0
     lines = describe_skipped(skipped[:2], 6)
     assert lines[0] == "2 of 6 pairs skipped:"
 
@@ -212,6 +215,72 @@ def test_mean_of_the_network():
     assert row["dvv"] == pytest.approx(expected, rel=1e-12)
     scatter = np.average((np.array([1e-3, 2e-3]) - expected) ** 2, weights=weight)
     assert row["error"] == pytest.approx(np.sqrt(scatter), rel=1e-6)
+
+
+@pytest.mark.parametrize("mapping", ["simple", "multi"])
+@pytest.mark.parametrize("method", METHODS)
+def test_changes_beyond_the_search_have_no_value_and_are_counted(
+    tmp_path, method, mapping
+):
+    """Of -3, -1, 0, 2 and 4 % only those within 1.5 % have a value."""
+    with make(tmp_path / "run", n=2, factor=10.0) as results:
+        settings = choose_settings(
+            results,
+            method=method,
+            lag_s=(8.0, 45.0),
+            max_dvv=0.015,
+            frequencies_hz=(0.7, 1.1),
+        )
+        table, *_ = measure_dvv(
+            results, settings, tmp_path, mapping=mapping, processes=2
+        )
+        lines = summary(table, settings)
+    pairs, network = (read_table(path) for path in table.paths)
+    truth = 10 * np.array(list(TRUTH.values()))
+    n = len(pairs["dvv_percent"]) // 5
+    is_beyond = np.repeat(np.abs(truth) > 0.015, n)
+    # far beyond the search no stretch fits: a change of low coherence, or at the edge
+    is_low = pairs["coherence"] < 0.5
+    np.testing.assert_array_equal((pairs["at_edge"] > 0) | is_low, is_beyond)
+    np.testing.assert_array_equal(np.isnan(pairs["dvv_percent"]), pairs["at_edge"] > 0)
+    error = pairs["dvv_percent"] / 100 - np.repeat(truth, n)
+    assert np.abs(error[~is_beyond]).max() < 1.5e-3
+    n_left_out = network["n_at_edge"] + network["n_incoherent"]
+    np.testing.assert_array_equal(n_left_out, is_beyond)
+    np.testing.assert_array_equal(network["n_pairs"], ~is_beyond)
+    np.testing.assert_array_equal(np.isnan(network["dvv_percent"]), is_beyond)
+    n_at_edge = int(pairs["at_edge"].sum())
+    assert n_at_edge >= n
+    edge = f"{n_at_edge} of {5 * n} changes at the edge of the search, --max-dvv 1.5 %"
+    assert edge in lines
+    assert "1 of 6 days without a stack" in lines
+
+
+def test_a_mean_counts_what_it_leaves_out_and_needs_pairs():
+    mean = NetworkMean(1, 1, 0.5, min_pairs=3)
+    rows = np.zeros(6, CHANGE)
+    rows["dvv"] = [1e-3, 2e-3, 3e-3, 3e-3, np.nan, np.nan]
+    rows["error"] = [1e-4, 1e-4, 1e-4, 1e-4, np.nan, np.nan]
+    rows["coherence"] = [0.9, 0.9, 0.3, 0.4, 0.99, 0.9]
+    rows["at_edge"][4:] = True
+    mean.add(rows, np.zeros(6, int))
+    (row,) = mean.table([np.nan])
+    assert (row["n_pairs"], row["n_incoherent"], row["n_at_edge"]) == (2, 2, 2)
+    assert np.isnan(row["dvv"])
+    rows["coherence"] = 0.9
+    mean.add(rows[:1], np.zeros(1, int))
+    (row,) = mean.table([np.nan])
+    assert row["n_pairs"] == 3
+    assert 1e-3 < row["dvv"] < 2e-3
+
+
+def test_the_summary_says_which_pairs_are_not_coherent(run, tmp_path):
+    settings = choose_settings(run, lag_s=(8.0, 45.0))
+    table, *_ = measure_dvv(run, settings, tmp_path, min_coherence=1.0)
+    lines = summary(table, settings)
+    assert "lower --min-coherence" in lines[0]
+    assert "30 of 30 changes below --min-coherence 1" in lines
+    assert "6 of 6 pairs below --min-coherence 1 at all times" in lines
 
 
 # ------------------------------------------------------------------ the command

@@ -24,6 +24,7 @@ from xcorr_app.defaults import (
     DVV_VELOCITY_KM_S,
     MAX_DVV,
     MIN_COHERENCE,
+    MIN_PAIRS,
 )
 
 __all__ = ["DvvOptions", "dvv"]
@@ -129,6 +130,11 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
         default=MIN_COHERENCE,
         metavar="C",
     )
+    min_pairs: int = command_option(
+        "count",
+        "means over fewer pairs are left out, unless only fewer are measured",
+        default=MIN_PAIRS,
+    )
 
 
 def dvv(words: list[str]) -> str:
@@ -166,6 +172,7 @@ def dvv(words: list[str]) -> str:
             pairs=options.pair,
             components=options.components,
             min_coherence=options.min_coherence,
+            min_pairs=options.min_pairs,
             mapping=options.mapping,
             processes=options.processes,
             progress=None if progress is None else partial(progress.update, "pairs"),

@@ -15,7 +15,7 @@ from dispel4py.errors import DataError
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.measuring.velocity_change import VelocityChanges
-from xcorr_app.defaults import MIN_COHERENCE
+from xcorr_app.defaults import MIN_COHERENCE, MIN_PAIRS
 from xcorr_app.measuring.batches import (
     BATCH_BYTES,
     MeasurePairs,
@@ -29,8 +29,6 @@ from xcorr_app.pair_subsets import chosen_pairs
 from xcorr_app.store import Store
 
 __all__ = ["MeasureChanges", "measure_dvv"]
-
-ABOUT_FILE = "dvv.json"
 
 
 class MeasureChanges(MeasurePairs):
@@ -149,6 +147,7 @@ def _tabulate(
         ("dvv", changes.dvv),
         ("error", changes.error),
         ("coherence", changes.coherence),
+        ("at_edge", changes.at_edge),
     ):
         rows[name] = values.reshape(shape)
     return rows.ravel()
@@ -162,6 +161,8 @@ def measure_dvv(
     pairs: Sequence[Sequence[str]] = (),
     components: str | None = None,
     min_coherence: float = MIN_COHERENCE,
+    min_pairs: int = MIN_PAIRS,
+    label: str = "",
     mapping: str = "simple",
     processes: int | None = None,
     progress: Progress | None = None,
@@ -183,6 +184,10 @@ def measure_dvv(
         Only pairs of these components, e.g. ``ZZ``; by default all.
     min_coherence
         Changes of lower coherence do not enter the mean.
+    min_pairs
+        Least number of pairs of a mean; of fewer pairs than this in all, all of them.
+    label
+        End of the names of the files, such as ``_0.1-0.2Hz``.
     mapping, processes, progress
         As for `run_batches`.
 
@@ -199,11 +204,15 @@ def measure_dvv(
         settings.current,
         settings.frequencies_hz if settings.method in BY_FREQUENCY else (),
         min_coherence,
+        min(min_pairs, len(indices)),
+        label,
     )
+    record = asdict(settings) | {"min_coherence": min_coherence}
+    record |= {"max_dvv_percent": 100 * record.pop("max_dvv"), "min_pairs": min_pairs}
     skipped = measure_and_record(
         store,
-        Path(folder, ABOUT_FILE),
-        asdict(settings) | {"min_coherence": min_coherence},
+        Path(folder, f"dvv{label}.json"),
+        record,
         MeasureChanges(str(store.path), settings),
         table,
         indices,

@@ -84,39 +84,42 @@ def measure_changes(
     max_lag_s = float(correlation.lags_s[-1])
     low_s, high_s = lag_range(settings, correlation.distance_km, max_lag_s)
     low_hz, high_hz = settings.band_hz
-    lags: dict[str, Any] = {"low_s": low_s, "high_s": high_s, "reference": reference}
     max_dvv = settings.max_dvv
+    common: dict[str, Any] = {
+        "low_s": low_s,
+        "high_s": high_s,
+        "max_dvv": max_dvv,
+        "reference": reference,
+    }
     window_s = _window_s(settings, high_s - low_s)
     windows: dict[str, Any] = {"window_s": window_s, "step_s": window_s / 4}
     delay_s = max(max_dvv * high_s, 2 / correlation.rate_hz)
     methods: dict[str, Callable[[], measuring.VelocityChanges]] = {
         "stretching": lambda: measuring.stretch_windows(
             correlation,
-            max_dvv=max_dvv,
             side=settings.side,
             band_hz=settings.band_hz,
-            **lags,
+            **common,
         ),
         "mwcs": lambda: measuring.mwcs(
-            correlation, low_hz=low_hz, high_hz=high_hz, **windows, **lags
+            correlation, low_hz=low_hz, high_hz=high_hz, **windows, **common
         ),
         "wcc": lambda: measuring.cross_correlate_windows(
-            correlation, max_delay_s=min(delay_s, 0.45 * window_s), **windows, **lags
+            correlation, max_delay_s=min(delay_s, 0.45 * window_s), **windows, **common
         ),
         "dtw": lambda: measuring.warp(
             correlation,
             max_delay_s=delay_s,
             max_strain=min(max(2 * max_dvv, LEAST_STRAIN), 1.0),
-            **lags,
+            **common,
         ),
         "wcs": lambda: measuring.wavelet(
-            correlation, frequency_hz=settings.frequencies_hz, **lags
+            correlation, frequency_hz=settings.frequencies_hz, **common
         ),
         "wts": lambda: measuring.wavelet_stretch_windows(
             correlation,
             frequency_hz=settings.frequencies_hz,
-            max_dvv=max_dvv,
-            **lags,
+            **common,
         ),
     }
     return methods[settings.method]()

@@ -27,6 +27,7 @@ CHANGE = np.dtype(
         ("dvv", "<f8"),
         ("error", "<f8"),
         ("coherence", "<f8"),
+        ("at_edge", "?"),
     ]
 )
 NETWORK = np.dtype(
@@ -35,12 +36,14 @@ NETWORK = np.dtype(
         ("end_ns", "<i8"),
         ("frequency_hz", "<f8"),
         ("n_pairs", "<i8"),
+        ("n_incoherent", "<i8"),
+        ("n_at_edge", "<i8"),
         ("dvv", "<f8"),
         ("error", "<f8"),
         ("coherence", "<f8"),
     ]
 )
-PAIRS_FILE, NETWORK_FILE = "dvv.csv", "dvv_network.csv"
+CHANGE_COLUMNS = "dvv_percent", "error_percent", "coherence"
 # Added to the errors of dv/v in the weights of a mean, so that a few pairs with tiny
 # errors do not decide it.
 ERROR_FLOOR = 1e-5
@@ -52,7 +55,8 @@ class NetworkMean:
 
     Weights are ``1 / (error**2 + 1e-5**2)``. The error of the mean is the larger of
     two: the one that follows from the errors, and the one from the scatter of the
-    pairs.
+    pairs. Changes of low coherence and changes at the edge of the search do not enter
+    the mean; they are counted.
 
     >>> mean = NetworkMean(1, 1, 0.5)
     >>> rows = np.zeros(3, CHANGE)
@@ -61,25 +65,50 @@ class NetworkMean:
     >>> table = mean.table([np.nan])
     >>> table["n_pairs"].tolist(), table["dvv"].round(9).tolist()
     ([2], [0.002])
+    >>> table["n_incoherent"].tolist(), table["n_at_edge"].tolist()
+    ([1], [0])
+
+    Parameters
+    ----------
+    n_times, n_frequencies
+        Shape of the table.
+    min_coherence
+        Least coherence of a change that enters the mean.
+    min_pairs
+        Least number of pairs of a mean.
     """
 
-    def __init__(self, n_times: int, n_frequencies: int, min_coherence: float) -> None:
+    def __init__(
+        self,
+        n_times: int,
+        n_frequencies: int,
+        min_coherence: float,
+        min_pairs: int = 1,
+    ) -> None:
         shape = (n_times, n_frequencies)
-        self.min_coherence = min_coherence
+        self.min_coherence, self.min_pairs = min_coherence, min_pairs
         self._start_ns = np.full(n_times, np.iinfo(np.int64).max)
         self._end_ns = np.zeros(n_times, np.int64)
+        self._has_changes = np.zeros(n_times, bool)
         self._count = np.zeros(shape, np.int64)
+        self._n_incoherent = np.zeros(shape, np.int64)
+        self._n_at_edge = np.zeros(shape, np.int64)
         self._sums = np.zeros((4, *shape))
 
     def add(self, rows: np.ndarray, frequency: Sequence[int] | np.ndarray) -> None:
         """Add rows of `CHANGE`; ``frequency`` is the index of the frequency of each."""
-        known = np.isfinite(rows["dvv"]) & np.isfinite(rows["error"])
-        coherence = rows["coherence"]
-        known &= np.isnan(coherence) | (coherence >= self.min_coherence)
-        rows, column = rows[known], np.asarray(frequency, np.intp)[known]
-        time, dvv = rows["current"], rows["dvv"]
+        time, column = rows["current"], np.asarray(frequency, np.intp)
+        self._has_changes[time] = True
         np.minimum.at(self._start_ns, time, rows["start_ns"])
         np.maximum.at(self._end_ns, time, rows["end_ns"])
+        known = np.isfinite(rows["dvv"]) & np.isfinite(rows["error"])
+        low = known & (rows["coherence"] < self.min_coherence)
+        at_edge = rows["at_edge"]
+        np.add.at(self._n_incoherent, (time[low], column[low]), 1)
+        np.add.at(self._n_at_edge, (time[at_edge], column[at_edge]), 1)
+        known &= ~low & ~at_edge
+        rows, time, column = rows[known], time[known], column[known]
+        dvv = rows["dvv"]
         weight = 1 / (rows["error"] ** 2 + ERROR_FLOOR**2)
         np.add.at(self._count, (time, column), 1)
         for total, values in zip(
@@ -90,7 +119,10 @@ class NetworkMean:
             np.add.at(total, (time, column), values)
 
     def table(self, frequencies_hz: Sequence[float] | np.ndarray) -> np.ndarray:
-        """Return rows of `NETWORK` for the times that at least one pair has."""
+        """Return rows of `NETWORK` for the times that at least one pair has.
+
+        Means over fewer pairs than ``min_pairs`` are NaN.
+        """
         weight, first, second, coherence = self._sums
         count = self._count
         rows = np.zeros(count.shape, NETWORK)
@@ -98,6 +130,7 @@ class NetworkMean:
         rows["end_ns"] = self._end_ns[:, None]
         rows["frequency_hz"] = frequencies_hz
         rows["n_pairs"] = count
+        rows["n_incoherent"], rows["n_at_edge"] = self._n_incoherent, self._n_at_edge
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = first / weight
             n_free = np.where(count > 1, count - 1, np.nan)
@@ -105,7 +138,9 @@ class NetworkMean:
             rows["dvv"] = mean
             rows["error"] = np.sqrt(np.fmax(scatter, 1 / weight))
             rows["coherence"] = coherence / count
-        return rows[count.any(axis=1)].ravel()
+        for name in ("dvv", "error", "coherence"):
+            rows[name][count < self.min_pairs] = np.nan
+        return rows[self._has_changes].ravel()
 
 
 class ChangeTable:
@@ -123,6 +158,10 @@ class ChangeTable:
         Frequencies of a method that measures at several; else empty.
     min_coherence
         Changes of lower coherence do not enter the mean.
+    min_pairs
+        Least number of pairs of a mean.
+    label
+        End of the names of the files, such as ``_0.1-0.2Hz``.
     """
 
     def __init__(
@@ -132,8 +171,11 @@ class ChangeTable:
         stacks: Sequence[str],
         frequencies_hz: Sequence[float],
         min_coherence: float,
+        min_pairs: int = 1,
+        label: str = "",
     ) -> None:
         self.out, self.folder = out, folder
+        self.min_pairs, self.label = min_pairs, label
         self.stacks = tuple(split(name)[0] for name in stacks)
         self.frequencies_hz = tuple(frequencies_hz)
         self.min_coherence = min_coherence
@@ -144,7 +186,10 @@ class ChangeTable:
     @property
     def paths(self) -> tuple[Path, Path]:
         """The file of the pairs, and the file of their mean."""
-        return Path(self.folder, PAIRS_FILE), Path(self.folder, NETWORK_FILE)
+        return (
+            Path(self.folder, f"dvv{self.label}.csv"),
+            Path(self.folder, f"dvv_network{self.label}.csv"),
+        )
 
     def open(self) -> None:
         """Begin the file of the pairs, under a temporary name."""
@@ -152,11 +197,13 @@ class ChangeTable:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._store = stores.open(self.out)
         self._file = temporary_path(path).open("w", encoding="utf-8", newline="")
-        columns = ["first", "second", "stack", "time", "dvv", "error", "coherence"]
+        columns = ["first", "second", "stack", "time", *CHANGE_COLUMNS]
         columns += ["frequency_hz"] if self.frequencies_hz else []
-        self._file.write(",".join([*columns, "n_windows"]) + "\n")
+        self._file.write(",".join([*columns, "n_windows", "at_edge"]) + "\n")
         n_frequencies = max(len(self.frequencies_hz), 1)
-        self._mean = NetworkMean(len(self.stacks), n_frequencies, self.min_coherence)
+        self._mean = NetworkMean(
+            len(self.stacks), n_frequencies, self.min_coherence, self.min_pairs
+        )
 
     def add(self, rows: np.ndarray) -> None:
         """Write the changes of the pairs of a batch."""
@@ -166,13 +213,13 @@ class ChangeTable:
         pairs, several = self._store.pairs, bool(self.frequencies_hz)
         times = iso_times((rows["start_ns"] + rows["end_ns"]) // 2)
         for row, time in zip(rows.tolist(), times, strict=True):
-            index, current, _, _, n_windows, hz, dvv, error, coherence = row
+            index, current, _, _, n_windows, hz, dvv, error, coherence, at_edge = row
             pair = pairs[index]
             frequency = f",{hz:g}" if several else ""
             self._file.write(
                 f"{pair['first_id']},{pair['second_id']},{self.stacks[current]},{time},"
-                f"{format_number(dvv)},{format_number(error)},"
-                f"{format_number(coherence, '.4f')}{frequency},{n_windows}\n"
+                f"{_format_change(dvv, error, coherence)}{frequency},{n_windows},"
+                f"{at_edge:d}\n"
             )
         column = np.zeros(len(rows), np.intp)
         if several:
@@ -205,13 +252,20 @@ def iso_times(time_ns: np.ndarray) -> list[str]:
 
 def _format_network(table: np.ndarray, several: bool) -> Iterable[str]:
     frequency_name = ",frequency_hz" if several else ""
-    yield f"time,start,end{frequency_name},n_pairs,dvv,error,coherence\n"
+    counts = "n_pairs", "n_incoherent", "n_at_edge"
+    head = ",".join([*counts, *CHANGE_COLUMNS])
+    yield f"time,start,end{frequency_name},{head}\n"
     start_ns, end_ns = table["start_ns"], table["end_ns"]
     columns = ((start_ns + end_ns) // 2, start_ns, end_ns)
     times = zip(*(iso_times(column) for column in columns), strict=True)
     for row, edges in zip(table, times, strict=True):
         frequency = [f"{row['frequency_hz']:g}"] if several else []
-        values = [format_number(float(row[name])) for name in ("dvv", "error")]
-        coherence = format_number(float(row["coherence"]), ".4f")
-        cells = [*edges, *frequency, str(row["n_pairs"]), *values, coherence]
+        values = _format_change(*(float(row[n]) for n in ("dvv", "error", "coherence")))
+        cells = [*edges, *frequency, *(str(row[name]) for name in counts), values]
         yield ",".join(cells) + "\n"
+
+
+def _format_change(dvv: float, error: float, coherence: float) -> str:
+    """Return the cells of `CHANGE_COLUMNS`."""
+    percent = (format_number(100 * value) for value in (dvv, error))
+    return ",".join([*percent, format_number(coherence, ".4f")])

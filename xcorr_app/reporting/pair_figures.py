@@ -20,7 +20,7 @@ from seismo_pes.plotting import (
     time_figure,
 )
 from xcorr_app.reporting.axes import lags_within
-from xcorr_app.results.stack_names import over_time, split, unit_of
+from xcorr_app.results.stack_names import add_missing, over_time, split
 from xcorr_app.store import Store, UnknownPair
 
 __all__ = ["draw_components", "draw_pair", "draw_substacks"]
@@ -148,7 +148,7 @@ def read_substacks(
     }
     if not stored:
         return None
-    names = _add_missing(sorted(stored))
+    names = add_missing(sorted(stored))
     group_size = -(-len(names) // MOST_ROWS)
     groups = [names[i : i + group_size] for i in range(0, len(names), group_size)]
     data = np.full((len(groups), lags.stop - lags.start), np.nan)
@@ -177,24 +177,6 @@ def _format_start(name: str) -> str:
     hour, minute, second = (*time.split(":"), "00", "00")[:3]
     clock = f"{hour}:{minute}" + ("" if second == "00" else f":{second}")
     return f"{day} {clock}" if time else day
-
-
-def _add_missing(names: list[str]) -> list[str]:
-    """Return the sorted names of substacks, and those of missing days or hours between.
-
-    >>> _add_missing(["2022-05-17", "2022-05-19"])
-    ['2022-05-17', '2022-05-18', '2022-05-19']
-    >>> _add_missing(["2022-05-17T22@1-2Hz", "2022-05-18T00@1-2Hz"])
-    ['2022-05-17T22@1-2Hz', '2022-05-17T23@1-2Hz', '2022-05-18T00@1-2Hz']
-    """
-    unit = {"day": "D", "hour": "h"}.get(unit_of(names[0]))
-    if unit is None or len(names) < 2:
-        return names
-    band = names[0][len(split(names[0])[0]) :]
-    starts = np.array([split(name)[0] for name in names], f"datetime64[{unit}]")
-    times = np.arange(starts[0], starts[-1] + 1)
-    # A few days that are spread over years would be lost among the missing ones.
-    return names if len(times) > 50 * len(names) else [f"{t}{band}" for t in times]
 
 
 def draw_components(

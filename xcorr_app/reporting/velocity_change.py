@@ -13,6 +13,7 @@ from seismo_pes.plotting import save, velocity_figure, velocity_image_figure
 from xcorr_app.measuring.dvv_settings import DvvSettings
 from xcorr_app.measuring.dvv_tables import ChangeTable
 from xcorr_app.measuring.tables import read_table, split_by_pair
+from xcorr_app.results.stack_names import add_missing, unit_of
 
 __all__ = ["draw_changes", "summary"]
 
@@ -34,13 +35,14 @@ def draw_changes(
     """
     pairs_file, network_file = table.paths
     mean = read_table(network_file)
-    if not np.isfinite(mean["dvv"]).any():
-        raise ParameterError(
-            f"{network_file}: no change is coherent enough; lower --min-coherence"
-        )
+    if not np.isfinite(mean["dvv_percent"]).any():
+        raise ParameterError(f"{network_file}: {_explain_nothing(mean)}")
     low, high = settings.band_hz
     notes = [f"{settings.method}, {low:g} to {high:g} Hz"]
     notes.append(f"reference: stack {settings.reference!r}")
+    n_at_edge = int(mean["n_at_edge"].sum())
+    if n_at_edge:
+        notes.append(f"{n_at_edge:,} changes at the edge of the search left out")
     n_pairs = int(mean["n_pairs"].max())
     pairs = None
     if pairs_file.stat().st_size < MOST_BYTES:
@@ -55,8 +57,8 @@ def draw_changes(
     )
     figure = velocity_figure(
         mean["time"],
-        mean["dvv"],
-        mean["error"],
+        mean["dvv_percent"] / 100,
+        mean["error_percent"] / 100,
         mean["coherence"],
         n_pairs=mean["n_pairs"] if n_pairs > FEW_PAIRS else None,
         lines=lines,
@@ -77,7 +79,7 @@ def _draw_image(mean: dict[str, np.ndarray], text: dict[str, str]) -> Any:
     return velocity_image_figure(
         mean["time"].reshape(shape)[:, 0],
         frequencies,
-        mean["dvv"].reshape(shape),
+        mean["dvv_percent"].reshape(shape) / 100,
         mean["coherence"].reshape(shape),
         **text,
     )
@@ -91,25 +93,79 @@ def _changes_of_pairs(
     return [
         (
             table["time"],
-            np.where(table["coherence"] >= min_coherence, table["dvv"], np.nan),
+            np.where(
+                table["coherence"] < min_coherence, np.nan, table["dvv_percent"] / 100
+            ),
         )
         for table in tables[:: -(-len(tables) // MOST_LINES) or 1]
     ]
 
 
 def summary(table: ChangeTable, settings: DvvSettings) -> list[str]:
-    """Return lines of text about the mean of the network."""
+    """Return lines of text about the mean of the network, and what it leaves out."""
     mean = read_table(table.paths[1])
-    known = np.isfinite(mean["dvv"])
+    lines = _list_left_out(table, settings, mean)
+    known = np.isfinite(mean["dvv_percent"])
     if not known.any():
-        return ["no change is coherent enough for a mean: lower --min-coherence"]
-    percent, error = 100 * mean["dvv"][known], 100 * mean["error"][known]
+        return [_explain_nothing(mean), *lines]
+    percent, error = mean["dvv_percent"][known], mean["error_percent"][known]
     n_times = len(np.unique(mean["time"][known]))
     n_pairs = int(mean["n_pairs"].max())
     pairs = f"{n_pairs:,} pair{'' if n_pairs == 1 else 's'} at {n_times:,} times"
     error = error[np.isfinite(error)]
     spread = f", error of the mean {np.median(error):.4f} %" if len(error) else ""
-    return [
+    headline = (
         f"dv/v by {settings.method} of {pairs}: {percent.min():+.4f} to "
         f"{percent.max():+.4f} %{spread}"
-    ]
+    )
+    return [headline, *lines]
+
+
+def _explain_nothing(mean: dict[str, np.ndarray]) -> str:
+    """Return why no mean is known, and the option that may help."""
+    if mean["n_pairs"].any():
+        return "no mean has enough pairs: lower --min-pairs"
+    if mean["n_at_edge"].sum() > mean["n_incoherent"].sum():
+        return "all changes are at the edge of the search: raise --max-dvv"
+    return "no change is coherent enough for a mean: lower --min-coherence"
+
+
+def _list_left_out(
+    table: ChangeTable, settings: DvvSettings, mean: dict[str, np.ndarray]
+) -> list[str]:
+    """Return lines about pairs, values and times that are not in the means."""
+    lines = []
+    n_incoherent, n_at_edge = (
+        int(mean[name].sum()) for name in ("n_incoherent", "n_at_edge")
+    )
+    n_values = int(mean["n_pairs"].sum()) + n_incoherent + n_at_edge
+    low = f"below --min-coherence {table.min_coherence:g}"
+    edge = f"at the edge of the search, --max-dvv {100 * settings.max_dvv:g} %"
+    for n_left, limit in ((n_incoherent, low), (n_at_edge, edge)):
+        if n_left:
+            lines.append(f"{n_left:,} of {n_values:,} changes {limit}")
+    n_low, n_pairs = _count_incoherent_pairs(table)
+    if n_low:
+        lines.append(f"{n_low:,} of {n_pairs:,} pairs {low} at all times")
+    n_thin = int(((mean["n_pairs"] > 0) & np.isnan(mean["dvv_percent"])).sum())
+    if n_thin:
+        lines.append(f"{n_thin:,} means of fewer than {table.min_pairs} pairs left out")
+    unit = unit_of(settings.current[0])
+    every = len(add_missing(list(settings.current)))
+    if every > len(settings.current):
+        n_missing = every - len(settings.current)
+        lines.append(f"{n_missing:,} of {every:,} {unit}s without a stack")
+    return lines
+
+
+def _count_incoherent_pairs(table: ChangeTable) -> tuple[int, int]:
+    """Return the number of pairs that are never coherent, and of all pairs.
+
+    0 and 0 for a table too large to be read.
+    """
+    pairs_file = table.paths[0]
+    if pairs_file.stat().st_size >= MOST_BYTES:
+        return 0, 0
+    pairs = split_by_pair(read_table(pairs_file))
+    n_low = sum((pair["coherence"] < table.min_coherence).all() for pair in pairs)
+    return int(n_low), len(pairs)

@@ -12,9 +12,19 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from dispel4py.errors import ParameterError
 
-__all__ = ["UNITS", "band_name", "bands_of", "full_name", "over_time", "unit_of"]
+__all__ = [
+    "UNITS",
+    "add_missing",
+    "band_name",
+    "bands_of",
+    "full_name",
+    "over_time",
+    "unit_of",
+]
 
 # Longest first: the first of these that a run has is the usual one.
 UNITS = ("moving", "day", "hour", "window")
@@ -171,3 +181,21 @@ def over_time(stacks: Iterable[str], like: str, unit: str | None = None) -> list
             units.setdefault(unit_of(name), []).append(name)
     chosen = unit or next((name for name in UNITS if name in units), "")
     return sorted(units.get(chosen, [])) if chosen else []
+
+
+def add_missing(names: list[str]) -> list[str]:
+    """Return the sorted names of substacks, and those of missing days or hours between.
+
+    >>> add_missing(["2022-05-17", "2022-05-19"])
+    ['2022-05-17', '2022-05-18', '2022-05-19']
+    >>> add_missing(["2022-05-17T22@1-2Hz", "2022-05-18T00@1-2Hz"])
+    ['2022-05-17T22@1-2Hz', '2022-05-17T23@1-2Hz', '2022-05-18T00@1-2Hz']
+    """
+    unit = {"day": "D", "hour": "h"}.get(unit_of(names[0]))
+    if unit is None or len(names) < 2:
+        return names
+    band = names[0][len(split(names[0])[0]) :]
+    starts = np.array([split(name)[0] for name in names], f"datetime64[{unit}]")
+    times = np.arange(starts[0], starts[-1] + 1)
+    # A few days that are spread over years would be lost among the missing ones.
+    return names if len(times) > 50 * len(names) else [f"{t}{band}" for t in times]

@@ -83,6 +83,52 @@ def test_known_change_is_found_at_each_frequency(method):
     assert np.median(np.abs(changes.dvv - TRUTH[:, None])) < 4e-4
 
 
+HIGHER = {"low_hz": 2.0, "high_hz": 4.0}
+SHORT = COMMON | {"window_s": 5.0, "step_s": 1.25}
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda c, r: dvv.stretch_windows(c, reference=r, **COMMON),
+        lambda c, r: dvv.mwcs(c, reference=r, **HIGHER, **SHORT),
+        lambda c, r: dvv.cross_correlate_windows(
+            c, reference=r, max_delay_s=0.9, **SHORT
+        ),
+        lambda c, r: dvv.warp(c, reference=r, max_delay_s=0.9, **COMMON),
+        lambda c, r: dvv.wavelet(c, [2.2, 3.0], reference=r, **COMMON),
+        lambda c, r: dvv.wavelet_stretch_windows(c, [2.2, 3.0], reference=r, **COMMON),
+    ],
+    ids=["stretching", "mwcs", "wcc", "dtw", "wcs", "wts"],
+)
+def test_delays_of_many_periods_are_right_or_have_no_value(method):
+    """At 45 s, 1.5 % is two periods of 3 Hz: windows find neighbouring cycles."""
+    lag = np.arange(-60 * RATE, 60 * RATE + 1) / RATE
+    truth = np.array([-0.024, -0.015, 0.0, 0.002, 0.015, 0.024])
+    rng = np.random.default_rng(7)
+    f, p = rng.uniform(2.0, 4.0, 60), rng.uniform(0, 2 * np.pi, 60)
+
+    def waves(t):
+        phase = 2 * np.pi * f[:, None] * t + p[:, None]
+        return np.cos(phase).sum(axis=0) * np.exp(-np.abs(t) / 40)
+
+    rows = np.array([waves(lag * (1 + change)) for change in truth])
+    ids = "XX.AAA..HHZ", "XX.BBB..HHZ"
+    changes = method(
+        Correlation.of(*ids, rows, RATE), Correlation.of(*ids, waves(lag), RATE)
+    )
+    off = changes.dvv.reshape(len(truth), -1) - truth[:, None]
+    usable = ~(changes.coherence < 0.5).reshape(off.shape)
+    known = np.isfinite(off) & usable
+    assert known[2:4].all()
+    limit = np.broadcast_to(3e-4 + 0.05 * np.abs(truth)[:, None], off.shape)
+    assert (np.abs(off[known]) < limit[known]).all()
+    assert not known[[0, -1]].any()
+    lost = ~np.isfinite(off)
+    assert changes.at_edge.reshape(off.shape)[lost].all()
+    assert np.isnan(changes.error.reshape(off.shape)[lost]).all()
+
+
 NOISY = {"low_s": 5.0, "high_s": 28.0}
 WINDOWS = NOISY | {"window_s": 6.0, "step_s": 1.5}
 
