@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
 
 from dispel4py.errors import DataError
 from seismo_pes.element import item_element
 from seismo_pes.items.correlation import Correlation
+from seismo_pes.measuring.velocity_search import Search, best_of_search
 from seismo_pes.signal.delays import (
     Delays,
     VelocityChange,
@@ -45,9 +45,6 @@ __all__ = [
 # of lag are measured one by one; a warping path that reaches the edge stays there.
 MOST_WINDOWS_AT_EDGE = 0.5
 MOST_LAGS_AT_EDGE = 0.1
-# Least correlation coefficient at a fitted change, as a part of the coefficient at the
-# best stretch: at 0.8 delays at the longest lags are off by about a fifth of a period.
-LEAST_COEFFICIENT = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,19 +116,6 @@ class VelocityChanges:
         return f"{self.first}_{self.second}"
 
 
-@dataclass(frozen=True)
-class _Search:
-    """Where a change is searched: a range of absolute lag, and the largest change."""
-
-    low_s: float
-    high_s: float
-    max_dvv: float
-
-    def contains(self, lag_s: np.ndarray) -> np.ndarray:
-        """Tell which lags are in the range, on either side."""
-        return (np.abs(lag_s) >= self.low_s) & (np.abs(lag_s) <= self.high_s)
-
-
 def reference_trace(c: Correlation, reference: Correlation | None) -> np.ndarray:
     """Return the stack of the reference, or of the correlation's own rows.
 
@@ -158,7 +142,7 @@ def _fit_rows(
     trace: np.ndarray,
     method: str,
     measure_delays: Callable[[np.ndarray], Delays],
-    search: _Search,
+    search: Search,
     overlap: float,
 ) -> VelocityChanges:
     """Measure the delays of each row and fit a line to them.
@@ -168,7 +152,7 @@ def _fit_rows(
     """
     n_dependent = max(overlap, 1.0)
     fits = [_fit(measure_delays(row), search, n_dependent) for row in c.data]
-    changes = _best_of_search(c, trace, [change for change, _ in fits], search)
+    changes = best_of_search(c, trace, [change for change, _ in fits], search)
     return _tabulate(c, method, changes, [coherence for _, coherence in fits])
 
 
@@ -189,7 +173,7 @@ def _tabulate(
 
 
 def _fit(
-    delays: Delays, search: _Search, n_dependent: float
+    delays: Delays, search: Search, n_dependent: float
 ) -> tuple[VelocityChange, float]:
     """Return the velocity change and the mean coherence within the range of lags."""
     use = search.contains(delays.lag_s)
@@ -203,36 +187,6 @@ def _fit(
         change = change._replace(at_edge=True)
     coherence = float(delays.coherence[use].mean()) if use.any() else np.nan
     return change, coherence
-
-
-def _best_of_search(
-    c: Correlation,
-    trace: np.ndarray,
-    changes: Sequence[VelocityChange],
-    search: _Search,
-) -> list[VelocityChange]:
-    """Return the fitted changes, marked and without a value outside of the search.
-
-    A delay of more than half a period looks like a delay by the neighbouring cycle, and
-    the line through such delays is wrong although the windows are coherent. So each
-    change is compared with the best stretch of the reference in the range of lags.
-    """
-    lag, max_dvv = c.lags_s, search.max_dvv
-    best = stretch(trace, c.data, lag, search.low_s, search.high_s, max_dvv)
-    use = search.contains(lag)
-    reference = CubicSpline(lag, trace)
-    inside = []
-    for row, change in enumerate(changes):
-        is_outside = change.at_edge or abs(change.dvv) >= max_dvv
-        if np.isfinite(change.dvv) and not is_outside:
-            stretched = reference(lag[use] * (1 + change.dvv))
-            norm = np.linalg.norm(stretched) * np.linalg.norm(c.data[row, use])
-            coefficient = stretched @ c.data[row, use] / (norm or 1.0)
-            least = LEAST_COEFFICIENT * best.coefficient[row]
-            is_outside = bool(best.at_edge[row] or coefficient < least)
-        lost = VelocityChange(np.nan, np.nan, change.n_used, at_edge=True)
-        inside.append(lost if is_outside else change)
-    return inside
 
 
 def stretch_windows(
@@ -344,7 +298,7 @@ def mwcs(
             smooth_bins,
         )
 
-    search = _Search(low_s, high_s, max_dvv)
+    search = Search(low_s, high_s, max_dvv)
     return _fit_rows(c, trace, "mwcs", measure_delays, search, window_s / step_s)
 
 
@@ -390,7 +344,7 @@ def cross_correlate_windows(
             trace, row, c.rate_hz, window_s, step_s, max_delay_s, first_s
         )
 
-    search = _Search(low_s, high_s, max_dvv)
+    search = Search(low_s, high_s, max_dvv)
     return _fit_rows(c, trace, "wcc", measure_delays, search, window_s / step_s)
 
 
@@ -430,7 +384,7 @@ def warp(
     """
     c, trace = correlation, reference_trace(correlation, reference)
     lag = c.lags_s
-    search = _Search(low_s, high_s, max_dvv)
+    search = Search(low_s, high_s, max_dvv)
     use = search.contains(lag)
     # warping compares amplitudes: scale each row to the norm of the reference
     norm = np.linalg.norm(c.data, axis=1, keepdims=True)
@@ -448,7 +402,7 @@ def warp(
         at_edge = np.abs(delay[use]) > last_s - step_s / 2
         is_lost = at_edge.mean() > MOST_LAGS_AT_EDGE
         changes.append(change._replace(at_edge=bool(is_lost)))
-    changes = _best_of_search(c, trace, changes, search)
+    changes = best_of_search(c, trace, changes, search)
     return _tabulate(c, "dtw", changes, [np.nan] * len(changes))
 
 
