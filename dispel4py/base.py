@@ -24,7 +24,7 @@ __all__ = [
 
 
 class BasePE(GenericPE):
-    """A PE whose ports are listed, or numbered ``input0``.. and ``output0``..
+    """A PE whose ports are given as lists, or as numbers: ``input0``, ``input1``...
 
     Parameters
     ----------
@@ -45,14 +45,16 @@ class BasePE(GenericPE):
         num_outputs: int = 0,
     ) -> None:
         super().__init__()
-        for name in [*inputs, *_numbered(self.INPUT_NAME, num_inputs)]:
+        for name in [*inputs, *_number_names(self.INPUT_NAME, num_inputs)]:
             self._add_input(name)
-        for name in [*outputs, *_numbered(self.OUTPUT_NAME, num_outputs)]:
+        for name in [*outputs, *_number_names(self.OUTPUT_NAME, num_outputs)]:
             self._add_output(name)
 
 
 class IterativePE(GenericPE):
-    """One ``input``, one ``output``: override ``_process(data)``, None drops the item.
+    """A PE with one ``input`` and one ``output``.
+
+    Override ``_process(data)``. If it returns None, no item is sent.
 
     >>> class Double(IterativePE):
     ...     def _process(self, data):
@@ -132,7 +134,8 @@ class SimpleFunctionPE(IterativePE):
     Parameters
     ----------
     compute_fn : callable
-        Called as ``compute_fn(data, **params)``; None as result drops the item.
+        Called as ``compute_fn(data, **params)``; no item is sent if it
+        returns None.
     params : mapping
         Keyword arguments for every call.
 
@@ -193,7 +196,7 @@ class CompositePE(WorkflowGraph):
     def _map_input(
         self, input_name: str, internal_pe: Any, internal_input: str
     ) -> None:
-        """Give an inner input an outer name; one outer name may feed several."""
+        """Give an inner input an outer name; one name may lead to several inputs."""
         self._map_port(
             self.inputmappings, input_name, internal_pe, internal_input, "in"
         )
@@ -222,8 +225,8 @@ def create_iterative_chain(
     functions : iterable
         Each a callable, or ``(callable, params)``.
     FunctionPE_class : type
-        The PE class that wraps each function. It is made without arguments and given
-        the attributes ``compute_fn`` and ``params``.
+        The PE class that wraps each function. It is called without arguments, and
+        gets the attributes ``compute_fn`` and ``params``.
     name_prefix, name_suffix : str
         Text before and after the name of each function in the name of its PE.
     function_pe_class : type, optional
@@ -257,5 +260,5 @@ def create_iterative_chain(
     return chain
 
 
-def _numbered(name: str, n: int) -> list[str]:
+def _number_names(name: str, n: int) -> list[str]:
     return [f"{name}{k}" for k in range(n)]

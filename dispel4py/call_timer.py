@@ -14,15 +14,14 @@ from dispel4py.errors import ParameterError
 
 
 class ItemTimeout(BaseException):
-    """A PE worked on one item for too long; its ``except Exception`` lets this pass."""
+    """A PE worked on one item for too long; ``except Exception`` lets this pass."""
 
 
 class CallTimer:
     """Measures the calls of one process, and limits their time.
 
-    Calls nest, as an item that a PE writes may be worked on at once by the next PE in
-    the same process: only a PE's own time counts, and waiting for room elsewhere does
-    not.
+    Calls nest: the next PE in the same process may work on an item within the call that
+    writes it. Only the own time of a PE counts, without waits for other processes.
 
     Parameters
     ----------
@@ -30,9 +29,9 @@ class CallTimer:
         Add up the time of each instance in its ``busy_s``.
     item_timeout_s : float, optional
         Raise `ItemTimeout` in a call that takes longer. A call that does not return to
-        Python cannot be interrupted in this way; ``note`` lets other processes see it.
+        Python cannot be interrupted in this way, but ``note`` can tell other processes.
     note : callable, optional
-        Called with the start of each bounded call (`time.monotonic_ns`), and with 0 at
+        Called with the start of each limited call (`time.monotonic_ns`), and with 0 at
         its end.
 
     Raises
@@ -59,9 +58,9 @@ class CallTimer:
                     "an item timeout needs the main thread: leave it out, or use the "
                     "mapping 'multi'"
                 )
-            signal.signal(signal.SIGALRM, self._ring)
+            signal.signal(signal.SIGALRM, self._interrupt)
 
-    def measured(
+    def measure(
         self, invoke: Callable[[Any], None], owner: Any
     ) -> Callable[[Any], None]:
         """Wrap a call of a PE so that its time is added to ``owner.busy_s``.
@@ -86,7 +85,7 @@ class CallTimer:
 
         return measured_invoke
 
-    def bounded(self, attempt: Callable[[Any], None]) -> Callable[[Any], None]:
+    def limit(self, attempt: Callable[[Any], None]) -> Callable[[Any], None]:
         """Wrap a call of a PE so that it ends in time, if there is a time limit."""
         seconds = self._timeout_s
         if seconds is None:
@@ -100,7 +99,7 @@ class CallTimer:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave the time of the ``with`` block out of what is measured and limited."""
+        """Leave the time of the ``with`` block out of the measured and limited time."""
         began = time.perf_counter()
         inner_s = self._inner_s
         try:
@@ -116,17 +115,17 @@ class CallTimer:
     def _alarm(self, seconds: float) -> Iterator[None]:
         left_s, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
         before_ns = self._since_ns
-        self._set(time.monotonic_ns() if seconds else 0)
+        self._note_start(time.monotonic_ns() if seconds else 0)
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, left_s)
-            self._set(before_ns)
+            self._note_start(before_ns)
 
-    def _set(self, since_ns: int) -> None:
+    def _note_start(self, since_ns: int) -> None:
         self._since_ns = since_ns
         if self._note is not None:
             self._note(since_ns)
 
-    def _ring(self, signum: int, frame: FrameType | None) -> None:
+    def _interrupt(self, signum: int, frame: FrameType | None) -> None:
         raise ItemTimeout(f"worked on one item for more than {self._timeout_s:g} s")

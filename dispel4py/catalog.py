@@ -74,13 +74,13 @@ def find_pes(package: str) -> list[Entry]:
     Parameters
     ----------
     package : str
-        Dotted name of a package or module. Modules that need something that is not
-        installed are left out, with a warning.
+        Dotted name of a package or module. A module that needs a package that is not
+        installed is left out, with a warning.
 
     Raises
     ------
     ParameterError
-        If there is no such package.
+        If the package is not installed.
 
     Examples
     --------
@@ -177,13 +177,13 @@ def _section(element: type, section: str) -> dict[str, tuple[str, str]]:
     """Collect a section of a class and its bases; the class itself comes first."""
     definitions: dict[str, tuple[str, str]] = {}
     for base in element.__mro__:
-        for doc in (base.__dict__.get("__doc__"), _own_init(base).__doc__):
+        for doc in (base.__dict__.get("__doc__"), _init_of(base).__doc__):
             for name, text in sections(doc or "").get(section, {}).items():
                 definitions.setdefault(name, text)
     return definitions
 
 
-def _own_init(base: type) -> Any:
+def _init_of(base: type) -> Any:
     return base.__dict__.get("__init__")
 
 
@@ -195,7 +195,10 @@ def _ports(element: type) -> Iterator[Port]:
             continue
         try:
             source = inspect.getsource(base)
-        except (OSError, TypeError):  # made by a function: its base has the ports
+        except (
+            OSError,
+            TypeError,
+        ):  # a class that a function made: its base has the ports
             continue
         for direction, *names in _PORT.findall(source):
             name = names[0] or names[1] or str(getattr(element, names[2], names[2]))
@@ -219,11 +222,11 @@ def _parameters(element: type) -> Iterator[Parameter]:
         if name.startswith("*"):
             default = ""
         elif parameter.default is not parameter.empty:
-            default = _spelled(parameter.default)
+            default = _format_default(parameter.default)
         yield Parameter(name, kind, default, about)
 
 
-def _spelled(default: Any) -> str:
+def _format_default(default: Any) -> str:
     return f"{default:.6g}" if isinstance(default, float) else repr(default)
 
 

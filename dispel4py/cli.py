@@ -19,15 +19,15 @@ from dispel4py.errors import Dispel4pyError, ParameterError, UserError, suggest
 from dispel4py.inputs import read_inputs
 from dispel4py.mappings import REGISTRY, available, get_mapping, mapping_class, place
 from dispel4py.options import PROG, mapping_options, retry_parser, run_parser
-from dispel4py.terminal import Logs, sigterm_unwinds, start_logging
+from dispel4py.terminal import Logs, start_logging, unwind_at_sigterm
 
 if TYPE_CHECKING:
     from dispel4py.mappings.base import Mapping
     from dispel4py.result import RunResult
     from dispel4py.workflow_graph import WorkflowGraph
 
-LOOKING = ("draw", "plan")
-OTHERS = ("mappings", "pes", "retry")
+INSPECTIONS = ("draw", "plan")
+OTHER_COMMANDS = ("mappings", "pes", "retry")
 ELEMENTS = "seismo_pes"
 
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     if not words:
-        raise ParameterError(f"say a mapping and a graph; see {PROG} --help")
+        raise ParameterError(f"give a mapping and a graph; see {PROG} --help")
     command = words[0]
     if command == "mappings":
         return mappings_command(words[1:])
@@ -47,11 +47,11 @@ def _dispatch(words: list[str]) -> int:
         return pes_command(words[1:])
     if command == "retry":
         return retry_command(words[1:])
-    if command in LOOKING:
-        return look_command(command, words[1:])
+    if command in INSPECTIONS:
+        return inspect_command(command, words[1:])
     is_option = command.startswith("-")
     if not is_option and command not in REGISTRY and command not in available():
-        known = [*available(), *LOOKING, *OTHERS]
+        known = [*available(), *INSPECTIONS, *OTHER_COMMANDS]
         raise ParameterError(f"unknown mapping {command!r}: {suggest(command, known)}")
     return run_command(words)
 
@@ -61,23 +61,23 @@ def _dispatch(words: list[str]) -> int:
 
 def run_command(words: list[str]) -> int:
     """``dispel4py MAPPING GRAPH``: run a graph."""
-    mappings = _mappings_named(words)
-    given = run_parser(mappings).parse_args(words)
-    return _start(given, words, mapping_options(given, mappings))
+    mappings = _known_mappings(words)
+    arguments = run_parser(mappings).parse_args(words)
+    return _start(arguments, words, mapping_options(arguments, mappings))
 
 
 def retry_command(words: list[str]) -> int:
-    """``dispel4py retry``: run the items again that an earlier run gave up."""
-    mappings = _mappings_named(words)
-    given = retry_parser(mappings).parse_args(words)
-    return _start(given, ["retry", *words], mapping_options(given, mappings))
+    """``dispel4py retry``: run the items again that an earlier run skipped."""
+    mappings = _known_mappings(words)
+    arguments = retry_parser(mappings).parse_args(words)
+    return _start(arguments, ["retry", *words], mapping_options(arguments, mappings))
 
 
-def _mappings_named(words: list[str]) -> list[type[Mapping]]:
-    """Return the mappings that words of a command line name, then those of REGISTRY.
+def _known_mappings(words: list[str]) -> list[type[Mapping]]:
+    """Return the mappings named in a command line, then the other ones of REGISTRY.
 
-    The options of all of them are parsed, so that the order of the words is free, and
-    an option of another mapping is refused by its name.
+    The parser gets the options of all these mappings. So the words may have any order,
+    and the message about an option of another mapping can name that mapping.
     """
     named = [word for word in words if word in REGISTRY]
     if any(word.isidentifier() and word not in REGISTRY for word in words):
@@ -85,49 +85,51 @@ def _mappings_named(words: list[str]) -> list[type[Mapping]]:
     return [mapping_class(name) for name in dict.fromkeys([*named, *REGISTRY])]
 
 
-def _start(given: argparse.Namespace, words: list[str], options: dict[str, Any]) -> int:
+def _start(
+    arguments: argparse.Namespace, words: list[str], options: dict[str, Any]
+) -> int:
     from dispel4py.outputs import check_can_be_written
 
-    start_logging(given.log_level, pes=not given.quiet)
+    start_logging(arguments.log_level, pes=not arguments.quiet)
     if not place().rank:
         check_can_be_written("--dead-letters", options.get("dead_letters"))
-        check_can_be_written("--summary-json", given.summary_json)
-        check_can_be_written("--trace", given.trace)
-    mapping = mapping_class(given.mapping)
+        check_can_be_written("--summary-json", arguments.summary_json)
+        check_can_be_written("--trace", arguments.trace)
+    mapping = mapping_class(arguments.mapping)
     if mapping.must_launch():
-        return _launch(mapping, given, words, options)
-    with mapping.taking_part(PROG) if mapping.joined() else sigterm_unwinds():
-        return _run(given, options)
+        return _launch(mapping, arguments, words, options)
+    with mapping.membership(PROG) if mapping.joined() else unwind_at_sigterm():
+        return _run(arguments, options)
 
 
-def _run(given: argparse.Namespace, options: dict[str, Any]) -> int:
+def _run(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
     from dispel4py.cost import read_costs
     from dispel4py.dead_letters import read_letters
     from dispel4py.progress import Progress
     from dispel4py.run import run
     from dispel4py.trace import Trace
 
-    graph = _load(given.graph, given.attribute)
-    if given.simple and not graph.partitions:
+    graph = _load(arguments.graph, arguments.attribute)
+    if arguments.simple and not graph.partitions:
         roots = graph.roots()
-        rest = [pe for pe in graph.pes if pe not in roots]
-        graph.partitions = [part for part in (roots, rest) if part]
-    inputs = read_inputs(given.file, given.data, given.iterations)
-    letters = getattr(given, "letters", None)
-    progress = None if given.quiet or place().rank else Progress()
-    observers: list[Any] = [Logs(given.log_level, not given.quiet)]
+        other_pes = [pe for pe in graph.pes if pe not in roots]
+        graph.partitions = [part for part in (roots, other_pes) if part]
+    inputs = read_inputs(arguments.file, arguments.data, arguments.iterations)
+    letters = getattr(arguments, "letters", None)
+    progress = None if arguments.quiet or place().rank else Progress()
+    observers: list[Any] = [Logs(arguments.log_level, not arguments.quiet)]
     observers += [] if progress is None else [progress]
-    observers += [] if given.trace is None else [Trace(given.trace)]
+    observers += [] if arguments.trace is None else [Trace(arguments.trace)]
     try:
         result = run(
             graph,
             inputs,
-            mapping=given.mapping,
-            processes=given.processes,
+            mapping=arguments.mapping,
+            processes=arguments.processes,
             observers=observers,
             letters=None if letters is None else read_letters(letters),
-            measure=given.summary or given.summary_json is not None,
-            costs=None if given.profile is None else read_costs(given.profile),
+            measure=arguments.summary or arguments.summary_json is not None,
+            costs=None if arguments.profile is None else read_costs(arguments.profile),
             **options,
         )
     except KeyboardInterrupt:
@@ -139,13 +141,13 @@ def _run(given: argparse.Namespace, options: dict[str, Any]) -> int:
         if progress is not None:
             progress.close()
     if result.complete:
-        _tell(result, given, options.get("dead_letters"))
+        _report(result, arguments, options.get("dead_letters"))
     return 0
 
 
 def _launch(
     mapping: type[Mapping],
-    given: argparse.Namespace,
+    arguments: argparse.Namespace,
     words: list[str],
     options: dict[str, Any],
 ) -> int:
@@ -153,23 +155,25 @@ def _launch(
     from dispel4py.plan import make_plan
     from dispel4py.run import assign_inputs
 
-    if given.processes is None:
+    if arguments.processes is None:
         raise ParameterError(
             f"{mapping.name} needs -n N, or '{mapping.launcher} {PROG} "
             f"{' '.join(words)}'"
         )
-    # a mistake is reported here, once, and not by each of the processes
+    # report a mistake once, here, and not in each of the processes
     get_mapping(mapping.name, **options)
-    plan = make_plan(_load(given.graph, given.attribute), given.processes)
-    assign_inputs(plan, read_inputs(given.file, given.data, given.iterations))
-    with sigterm_unwinds():
+    plan = make_plan(_load(arguments.graph, arguments.attribute), arguments.processes)
+    assign_inputs(
+        plan, read_inputs(arguments.file, arguments.data, arguments.iterations)
+    )
+    with unwind_at_sigterm():
         command = [sys.executable, "-m", "dispel4py", *words]
-        return mapping.launch(given.processes, command)
+        return mapping.launch(arguments.processes, command)
 
 
 def _load(source: str, attribute: str | None) -> WorkflowGraph:
     """Load the graph; show an exception of the user's module with its traceback."""
-    from dispel4py.loading import is_machinery, load_graph
+    from dispel4py.loading import is_internal, load_graph
 
     try:
         return load_graph(source, attribute)
@@ -177,7 +181,7 @@ def _load(source: str, attribute: str | None) -> WorkflowGraph:
         raise
     except (Exception, SystemExit) as error:
         frame = error.__traceback__
-        while frame is not None and is_machinery(frame.tb_frame.f_code.co_filename):
+        while frame is not None and is_internal(frame.tb_frame.f_code.co_filename):
             frame = frame.tb_next
         if place().rank == 0:
             traceback.print_exception(error.with_traceback(frame))
@@ -188,28 +192,28 @@ def _load(source: str, attribute: str | None) -> WorkflowGraph:
 # ------------------------------------------------------------------- showing
 
 
-def _tell(
-    result: RunResult, given: argparse.Namespace, dead_letters: str | None
+def _report(
+    result: RunResult, arguments: argparse.Namespace, dead_letters: str | None
 ) -> None:
     """Print the outputs of a run, and its summary."""
     from dispel4py import summary
     from dispel4py.outputs import outputs_text
 
-    if given.summary_json is not None:
+    if arguments.summary_json is not None:
         content = json.dumps(summary.as_dict(result), indent=2) + "\n"
-        with open(given.summary_json, "w", encoding="utf-8") as file:
+        with open(arguments.summary_json, "w", encoding="utf-8") as file:
             file.write(content)
-    if given.quiet:
+    if arguments.quiet:
         return
     text = outputs_text(result)
     if text:
         print(text, flush=True)
-    tell = summary.as_text if given.summary else summary.brief
-    print(tell(result), file=sys.stderr)
+    summarize = summary.as_text if arguments.summary else summary.brief
+    print(summarize(result), file=sys.stderr)
     if dead_letters is not None and result.n_failures:
         print(
-            f"kept in {dead_letters}; to run them again: "
-            f"{PROG} retry {dead_letters} {given.graph}",
+            f"the skipped items are in {dead_letters}; to run them again: "
+            f"{PROG} retry {dead_letters} {arguments.graph}",
             file=sys.stderr,
         )
 
@@ -217,15 +221,15 @@ def _tell(
 # ------------------------------------------------------------ other commands
 
 
-def look_command(command: str, words: list[str]) -> int:
-    """``dispel4py draw`` and ``dispel4py plan``: look at a graph without running it.
+def inspect_command(command: str, words: list[str]) -> int:
+    """``dispel4py draw`` and ``dispel4py plan``: show a graph without running it.
 
     Parameters
     ----------
     command : str
         ``draw`` or ``plan``.
     words : list of str
-        The rest of the command line.
+        The words of the command line after the command.
 
     Returns
     -------
@@ -238,8 +242,8 @@ def look_command(command: str, words: list[str]) -> int:
         prog=f"{PROG} {command}", description=cli.ABOUT[command], allow_abbrev=False
     )
     cli.add_options(command, parser)
-    given = parser.parse_args(words)
-    cli.run_command(command, given, _load(given.graph, given.attribute))
+    arguments = parser.parse_args(words)
+    cli.run_command(command, arguments, _load(arguments.graph, arguments.attribute))
     return 0
 
 
@@ -276,8 +280,10 @@ def pes_command(words: list[str]) -> int:
     parser.add_argument(
         "package", nargs="*", metavar="PACKAGE", help=f"(default: {ELEMENTS})"
     )
-    parser.add_argument("--json", action="store_true", help="as a list of objects")
-    given = parser.parse_args(words)
-    entries = [pe for name in given.package or [ELEMENTS] for pe in find_pes(name)]
-    print(as_json(entries) if given.json else as_text(entries))
+    parser.add_argument(
+        "--json", action="store_true", help="print a list of JSON objects"
+    )
+    arguments = parser.parse_args(words)
+    entries = [pe for name in arguments.package or [ELEMENTS] for pe in find_pes(name)]
+    print(as_json(entries) if arguments.json else as_text(entries))
     return 0

@@ -1,4 +1,4 @@
-"""The time of a process: what time it is, sleeping, and regular work beside it."""
+"""The clock of a process: the time, sleeping, and functions called regularly."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class Ticker(Protocol):
     """Calls a function at regular intervals while the function has work."""
 
     def wake(self) -> None:
-        """Begin to call the function; only once it has returned False, or never ran."""
+        """Begin to call the function, at the start or after it has returned False."""
 
     def close(self) -> None:
-        """Call the function no more."""
+        """Stop calling the function."""
 
 
 class Clock(Protocol):
-    """Where a worker gets its time from: the system, or a simulation."""
+    """Gives a worker its time: of the system, or of a simulation."""
 
     def now(self) -> float:
-        """Return seconds that never go back."""
+        """Return a time in seconds that never decreases."""
 
     def time(self) -> float:
         """Return seconds since 1970."""
@@ -33,12 +33,12 @@ class Clock(Protocol):
         """Wait."""
 
     def ticker(self, function: Callable[[], bool], seconds: float) -> Ticker:
-        """Return a ticker, asleep.
+        """Return a ticker that does not call the function before `Ticker.wake`.
 
         Parameters
         ----------
         function : callable
-            Returns whether it wants to be called again without a `Ticker.wake`.
+            Returns True to be called again, False to wait for the next `Ticker.wake`.
         seconds : float
             The time between two calls.
         """
@@ -51,7 +51,7 @@ class SystemClock:
     time = staticmethod(time.time)
 
     def now(self) -> float:
-        """Return seconds that never go back."""
+        """Return a time in seconds that never decreases."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -59,7 +59,7 @@ class SystemClock:
         time.sleep(seconds)
 
     def ticker(self, function: Callable[[], bool], seconds: float) -> Ticker:
-        """Return a ticker, asleep.
+        """Return a ticker that does not call the function before `Ticker.wake`.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The frame of a command: a parser whose messages are one line, and exit statuses."""
+"""A parser with messages of one line, and the exit statuses of a command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Parser", "exit_status", "report_failures", "report_line"]
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises a mistake of the user as one line."""
+    """An argument parser that raises a mistake of the user as an exception."""
 
     def error(self, message: str) -> NoReturn:
         """Raise the message of argparse, with a hint at the help.
@@ -36,26 +36,25 @@ def exit_status(
     command: Callable[[], int],
     one_line: Callable[[Failure], str] | None = None,
 ) -> int:
-    """Run a command; report what ended it, and return the exit status.
+    """Run a command, report an error in one line, and return the exit status.
 
-    The status is that of the command; 1 if a run or a file failed; 2 for a mistake of
-    the user; 130 after Ctrl-C, 143 after SIGTERM, 141 if the reader of the output has
-    closed it. Each is one line on standard error. Other exceptions are faults of the
-    program and pass through.
+    Without an error, the command returns its status itself. The status is 1 if a run or
+    a file failed, 2 after a mistake of the user, 130 after Ctrl-C, 143 after SIGTERM,
+    141 if the reader of the output has closed it. Any other exception is a fault of
+    the program and is not caught.
 
     Parameters
     ----------
     program : str
         Name of the program, which begins the line.
     command : callable
-        What to do; it returns an exit status.
+        Does the work, and returns an exit status.
     one_line : callable, optional
-        Returns the line that explains a failure of a run without its traceback; "" if
-        there is none.
+        Returns a line that explains a failure without its traceback, or "".
     """
     try:
         return command()
-    except SystemExit as end:  # of --help and --version
+    except SystemExit as end:  # raised by --help and --version
         return int(end.code or 0)
     except Terminated:
         return report_line(program, "terminated", 128 + signal.SIGTERM)
@@ -89,7 +88,7 @@ def report_line(program: str, text: str, status: int) -> int:
     program : str
         Name of the program, which begins the line.
     text : str
-        The rest of the line.
+        The text after the name.
     status : int
         The exit status.
     """

@@ -1,4 +1,4 @@
-"""The processing element: its ports and its life cycle, without how it is run."""
+"""The processing element: its ports and its life cycle."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class GenericPE:
     Parameters
     ----------
     numprocesses : int
-        Number of instances to ask for. 1 (the default) means a share of the available
+        Requested number of instances. 1 (the default) means a share of the available
         processes.
 
     Attributes
@@ -52,7 +52,8 @@ class GenericPE:
     single : bool
         Set it if one instance must get all items.
     stateful : bool, optional
-        Whether an instance remembers items, so that no new one can replace it. If it is
+        Whether an instance keeps data of earlier items, so that a new instance cannot
+        replace it. If it is
         None, `Plan.is_restartable` decides by the methods and groupings.
     wrapper, pickleIgnore
         Attributes of dispel4py 1.x; without effect here.
@@ -77,12 +78,12 @@ class GenericPE:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        own = vars(cls)
+        methods = vars(cls)
         for name, old_name in _SPELLINGS:
-            if name in own and old_name not in own:
-                setattr(cls, old_name, own[name])
-            elif old_name in own and name not in own:
-                setattr(cls, name, own[old_name])
+            if name in methods and old_name not in methods:
+                setattr(cls, old_name, methods[name])
+            elif old_name in methods and name not in methods:
+                setattr(cls, name, methods[old_name])
 
     def __init__(self, numprocesses: int = 1) -> None:
         self.inputconnections: dict[str, dict[str, Any]] = {}
@@ -200,16 +201,16 @@ class GenericPE:
     _write = write
 
     def call_again(self, after_s: float = 0.0) -> None:
-        """Ask for one more call of `process`, with the same inputs; of a source only.
+        """Ask for one more call of `process` with the same inputs; for sources only.
 
-        A source that waits for data returns and asks to be called again, so that its
-        process works on other things meanwhile. A source that has not asked by the end
-        of a call has ended, or gets its next inputs.
+        A source that waits for data asks for another call and returns, so that its
+        process can do other work meanwhile. A source that returns without this request
+        has ended, or is called with its next inputs.
 
         Parameters
         ----------
         after_s : float
-            How long to wait, in seconds, from the end of this call.
+            Seconds from the end of this call to the next call.
 
         Raises
         ------
@@ -235,8 +236,8 @@ class GenericPE:
     getOutputTypes = get_output_types
 
     def __getstate__(self) -> dict[str, Any]:
-        running = ("_writer", "write")  # there only while a mapping runs the PE
-        return {k: v for k, v in self.__dict__.items() if k not in running} | {
+        writers = ("_writer", "write")  # exist only while a mapping runs the PE
+        return {k: v for k, v in self.__dict__.items() if k not in writers} | {
             "_writer": None
         }
 

@@ -1,6 +1,6 @@
 """The costs of PEs: measured in a run, and used for the layout of the next one.
 
-A profile is the summary of an earlier run as JSON, of which this part is read::
+A profile is the summary of an earlier run as JSON. This part of it is read::
 
     {"pes": {"Read0": {"busy_s": 1.25}, "Correlate1": {"busy_s": 40.5}}}
 
@@ -71,10 +71,10 @@ def read_costs(path: str | os.PathLike[str]) -> dict[str, float]:
 def costs_of(
     pes: Sequence[GenericPE], costs: Mapping[str, float]
 ) -> tuple[list[float], list[str]]:
-    """Find the seconds of each PE in a profile, and report the names that do not match.
+    """Find the seconds of each PE in a profile, and the names that do not match.
 
     A PE is looked up by its id, then by its name; the seconds of a name are split among
-    the PEs that share it. A PE that is missing is taken to cost as much as the average.
+    the PEs that share it. A PE without a cost gets the average of the others.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def costs_of(
     Raises
     ------
     PlanError
-        If the profile knows none of the PEs, or has something else than seconds.
+        If no PE of the graph has a cost, or a cost is not a number of seconds.
     """
     for name, seconds in costs.items():
         if not _is_seconds(seconds):
@@ -109,7 +109,7 @@ def costs_of(
         ids = [pe.id for pe in pes]
         first = next(iter(costs), "")
         raise PlanError(
-            f"the costs name no PE of this graph; of {first!r}: {suggest(first, ids)}"
+            f"no PE of this graph has a cost; unknown: {first!r}, {suggest(first, ids)}"
         )
     average = sum(known) / len(known)
     notes = []

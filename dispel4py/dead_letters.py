@@ -1,4 +1,4 @@
-"""Items that were given up, in a file from which they can be run again.
+"""Skipped items, in a file from which they can be run again.
 
 A dead-letter file is a sequence of pickles of `DeadLetter`, one for each failure.
 It holds the items themselves: read only files that you trust, as with any pickle.
@@ -18,7 +18,7 @@ from dispel4py.failure import Failure
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One item that was given up.
+    """One item that was skipped because a PE failed on it.
 
     Attributes
     ----------
@@ -66,8 +66,8 @@ def read_letters(path: str | Path) -> list[DeadLetter]:
     Raises
     ------
     InputError
-        If there is no such file, or it is no dead-letter file. An incomplete last
-        letter, of a run that was killed, is left out.
+        If the file does not exist, or is not a dead-letter file. An incomplete last
+        letter, written by a run that was killed, is ignored.
     """
     return list(_letters(path))
 
@@ -85,14 +85,14 @@ def _letters(path: str | Path) -> Iterator[DeadLetter]:
             except (EOFError, pickle.UnpicklingError, AttributeError) as error:
                 if isinstance(error, EOFError) or n:
                     return
-                raise InputError(f"{path} is no dead-letter file") from error
+                raise InputError(f"{path} is not a dead-letter file") from error
             if not isinstance(letter, DeadLetter):
-                raise InputError(f"{path} is no dead-letter file")
+                raise InputError(f"{path} is not a dead-letter file")
             n += 1
             yield letter
 
 
-def packed(item: Any) -> bytes | None:
+def pickle_item(item: Any) -> bytes | None:
     """Pickle an item for a letter; None if it cannot be pickled."""
     try:
         return pickle.dumps(item, 5)

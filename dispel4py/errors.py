@@ -34,7 +34,7 @@ class ParameterError(UserError, ValueError):
 
 
 class GraphError(UserError, ValueError):
-    """The workflow graph cannot be built or run as it is."""
+    """The workflow graph cannot be built or run."""
 
 
 class PortError(GraphError, KeyError):
@@ -49,11 +49,11 @@ class InputError(UserError, ValueError):
 
 
 class PlanError(UserError, ValueError):
-    """The graph cannot be laid out on the processes that were asked for."""
+    """The graph cannot be laid out on the requested number of processes."""
 
 
 class MappingUnavailable(UserError, RuntimeError):
-    """The mapping is unknown, or what it needs is not installed."""
+    """The mapping is unknown, or a package that it needs is not installed."""
 
 
 class DataError(Dispel4pyError, ValueError):

@@ -1,17 +1,17 @@
-"""The description of a failed call: where it happened, on which item, and why."""
+"""The description of a failed call: the place, the item and the cause."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-#: Characters of an item's text in a failure; a longer text is cut.
+#: Most characters of the text of an item in a failure; a longer text is cut.
 LONGEST_ITEM = 200
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What failed, where, on what, and why.
+    """A failed call: its place, its item and the cause.
 
     Attributes
     ----------
@@ -46,12 +46,12 @@ class Failure:
         where = f"{self.pe_id} (instance {self.instance}, process {self.process})"
         if not self.pe_id:
             where = f"process {self.process}"
-        on = ""
+        item = ""
         if self.port is not None:
-            on = f" on input {self.port!r} = {self.item}"
+            item = f" on input {self.port!r} = {self.item}"
         elif self.item:
-            on = f" on {self.item}"
-        return f"{where} failed in {self.phase}{on}: {self.cause}"
+            item = f" on {self.item}"
+        return f"{where} failed in {self.phase}{item}: {self.cause}"
 
     def __str__(self) -> str:
         return self.summary
@@ -68,7 +68,7 @@ def describe(item: Any) -> str:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return type and message of ``error``, and of what it was raised from."""
+    """Return type and message of ``error`` and of the errors that caused it."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if error.__cause__ is not None:
         text = f"{text} (from {root_cause(error.__cause__)})"

@@ -99,7 +99,7 @@ class Grouping:
         if self.kind == GLOBAL:
             return (0,)
         assert self.function is not None
-        return self._checked(self.function(item, n), n)
+        return self._check_indices(self.function(item, n), n)
 
     def key(self, item: Any) -> Any:
         """Return the part of an item by which it is grouped.
@@ -119,8 +119,8 @@ class Grouping:
                 f"{type(item).__name__} ({type(error).__name__}: {error})"
             ) from error
 
-    def _checked(self, chosen: Any, n: int) -> Sequence[int]:
-        indices = [chosen] if isinstance(chosen, Integral) else list(chosen)
+    def _check_indices(self, selection: Any, n: int) -> Sequence[int]:
+        indices = [selection] if isinstance(selection, Integral) else list(selection)
         for index in indices:
             if not isinstance(index, Integral) or not 0 <= int(index) < n:
                 raise ItemError(
@@ -143,9 +143,9 @@ def _field(item: Any, key: Any) -> Any:
 def stable_hash(value: Any) -> int:
     """Hash ``value`` to a non-negative integer, equal in every process, on every host.
 
-    Equal values have equal hashes across int, float, bool and numpy scalars. Integers
-    hash to their own magnitude, so that consecutive keys are distributed evenly. Dicts,
-    sets, ranges, arrays, dataclasses and enums are accepted, also nested ones.
+    Equal values have equal hashes across int, float, bool and numpy scalars. The
+    hash of an integer is its magnitude, so that consecutive keys are distributed
+    evenly. Dicts, sets, ranges, arrays, dataclasses and enums may be nested.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def stable_hash(value: Any) -> int:
     if _is_whole(value):
         return abs(int(value))
     if getattr(value, "shape", None) == () and type(value.item()) is not type(value):
-        return stable_hash(value.item())  # of numpy: a bool, or an array of one number
+        return stable_hash(value.item())  # a numpy bool, or an array of one number
     digest = hashlib.blake2b(canonical_bytes(value), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
@@ -174,28 +174,28 @@ def canonical_bytes(value: Any) -> bytes:
     if value is None:
         return b"N"
     if isinstance(value, str):
-        return _tagged("s", value.encode("utf-8", "surrogatepass"))
+        return _encode("s", value.encode("utf-8", "surrogatepass"))
     if isinstance(value, bytes | bytearray | memoryview):
-        return _tagged("b", bytes(value))
+        return _encode("b", bytes(value))
     if isinstance(value, Integral):
-        return _tagged("i", str(int(value)).encode())
+        return _encode("i", str(int(value)).encode())
     if isinstance(value, Real):
         number = float(value)
         if number.is_integer():
-            return _tagged("i", str(int(number)).encode())
-        return _tagged("f", number.hex().encode())
+            return _encode("i", str(int(number)).encode())
+        return _encode("f", number.hex().encode())
     if isinstance(value, enum.Enum):
-        return _tagged("E", type(value).__qualname__.encode(), value.name.encode())
+        return _encode("E", type(value).__qualname__.encode(), value.name.encode())
     if isinstance(value, Complex):
         value = complex(value)
-        return _tagged("c", value.real.hex().encode(), value.imag.hex().encode())
+        return _encode("c", value.real.hex().encode(), value.imag.hex().encode())
     if isinstance(value, Number) and hasattr(value, "is_finite"):
         return _canonical_decimal(value)
     return _canonical_container(value)
 
 
 def _is_whole(value: Any) -> bool:
-    """Tell whether this is a decimal number that is an integer."""
+    """Return whether this is a decimal number with an integer value."""
     if not isinstance(value, Number) or not hasattr(value, "is_finite"):
         return False
     return bool(value.is_finite() and value == int(value))  # type: ignore[call-overload]
@@ -206,46 +206,46 @@ def _canonical_decimal(value: Any) -> bytes:
         return canonical_bytes(int(value))
     if value.is_finite() and value == float(value):
         return canonical_bytes(float(value))
-    return _tagged("n", str(value).encode())
+    return _encode("n", str(value).encode())
 
 
 def _canonical_container(value: Any) -> bytes:
     if isinstance(value, Mapping):
         pairs = (canonical_bytes((k, v)) for k, v in value.items())
-        return _tagged("d", *sorted(pairs))
+        return _encode("d", *sorted(pairs))
     if isinstance(value, Set):
-        return _tagged("S", *sorted(map(canonical_bytes, value)))
+        return _encode("S", *sorted(map(canonical_bytes, value)))
     if isinstance(value, range):
-        # ranges are equal if their numbers are, also with different stops
+        # two ranges with equal numbers are equal, also if their stops differ
         first, step = value[0] if value else 0, value.step if len(value) > 1 else 0
-        return _tagged("r", *map(canonical_bytes, (len(value), first, step)))
+        return _encode("r", *map(canonical_bytes, (len(value), first, step)))
     if isinstance(value, list | tuple):
         tag = "l" if isinstance(value, list) else "t"
-        return _tagged(tag, *map(canonical_bytes, value))
+        return _encode(tag, *map(canonical_bytes, value))
     if hasattr(value, "dtype") and hasattr(value, "tobytes"):
         if getattr(value, "shape", None) == ():
             return canonical_bytes(value.item())
         shape = str(getattr(value, "shape", ())).encode()
-        return _tagged("a", str(value.dtype).encode(), shape, value.tobytes())
+        return _encode("a", str(value.dtype).encode(), shape, value.tobytes())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = [getattr(value, f.name) for f in dataclasses.fields(value)]
-        return _tagged("D", type(value).__qualname__.encode(), canonical_bytes(fields))
+        return _encode("D", type(value).__qualname__.encode(), canonical_bytes(fields))
     if hasattr(value, "isoformat"):
-        return _tagged("T", value.isoformat().encode())
+        return _encode("T", value.isoformat().encode())
     if hasattr(value, "__fspath__"):
-        return _tagged("p", str(value).encode())
+        return _encode("p", str(value).encode())
     if isinstance(value, uuid.UUID):
-        return _tagged("u", value.bytes)
+        return _encode("u", value.bytes)
     if isinstance(value, datetime.timedelta):
-        return _tagged("dt", str(value / datetime.timedelta(microseconds=1)).encode())
+        return _encode("dt", str(value / datetime.timedelta(microseconds=1)).encode())
     if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
-        return _tagged("o", f"{value.__module__}.{value.__qualname__}".encode())
+        return _encode("o", f"{value.__module__}.{value.__qualname__}".encode())
     raise ItemError(
         f"cannot group by a {type(value).__name__}: it has no content that is equal "
         "in every process; group by a number, text, tuple, dict or dataclass"
     )
 
 
-def _tagged(tag: str, *parts: bytes) -> bytes:
+def _encode(tag: str, *parts: bytes) -> bytes:
     body = b"".join(b"%d:%b" % (len(part), part) for part in parts)
     return b"%b%d(%b)" % (tag.encode(), len(parts), body)

@@ -11,7 +11,7 @@ from dispel4py.errors import InputError
 def read_inputs(
     file: str | None, data: str | None, iterations: int | None
 ) -> dict[str, Any] | int | None:
-    """Return the inputs of the sources: of ``file``, else ``data``, else a number.
+    """Return the inputs of the sources: a file, or else JSON, or else a number.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ from dispel4py.watch import BatchInvoker, Counter, Deliver, Watch, one_by_one
 
 
 class Stop(BaseException):
-    """Unwinds a worker after a failure; PE code that catches Exception lets it pass."""
+    """Ends a worker after a failure; ``except Exception`` in a PE lets it pass."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
@@ -38,7 +38,7 @@ class Stop(BaseException):
 
 
 class Instance:
-    """Runs one instance of a PE: feeds it, passes on what it emits, counts, and judges.
+    """Runs one instance of a PE: calls it, sends its outputs, handles its errors.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ class Instance:
     spec : InstanceSpec
         Its place in the plan.
     policy : Policy
-        What to do when a call fails: unwind the worker with `Stop`, or give the item
-        up, at once or after more attempts.
+        What to do when a call fails: end the worker by `Stop`, or skip the item, at
+        once or after more attempts.
     observers : Observers
-        Those of this process.
+        The observers of this process.
     watch : Watch or None
-        Tells observers of the calls; None if none wants to know of them.
-    give_up : callable
-        Called with the failure and the item (for a source its inputs).
+        Reports the calls to observers; None if no observer listens to calls.
+    skip : callable
+        Called with the failure and the skipped item (for a source: its inputs).
     timer : CallTimer
         Limits and measures the calls; shared by the instances of a process.
     """
@@ -66,56 +66,58 @@ class Instance:
         policy: Policy,
         observers: Observers,
         watch: Watch | None,
-        give_up: Callable[[Failure, Any], None],
+        skip: Callable[[Failure, Any], None],
         timer: CallTimer,
     ) -> None:
         self.pe = pe
         self.spec = spec
-        own = getattr(pe, "on_error", None)
-        self.policy = policy if own is None else Policy.of(own, f"on_error of {pe.id}")
-        self._give_up = give_up
+        on_error = getattr(pe, "on_error", None)
+        if on_error is not None:
+            policy = Policy.of(on_error, f"on_error of {pe.id}")
+        self.policy = policy
+        self._skip = skip
         self._timer = timer
         self.n_in = 0
         self._n_out = 0
-        self._counting: list[Any] = []
+        self._counters: list[Any] = []
         self.n_failed = 0
         self.busy_s = 0.0
-        self._held: list[tuple[str, Any]] | None = None
-        #: Ways into this instance that have not ended.
-        self.awaited: set[Any] = set()
+        self._delayed: list[tuple[str, Any]] | None = None
+        #: Channels into this instance that have not ended.
+        self.open_channels: set[Any] = set()
         self.finished = False
         self.watch = watch
         self._emitted = observers.listener("emitted")
         self._outputs: dict[str, Deliver] = {}
         self.inputs = {port: self._invoker(port) for port in pe.inputconnections}
-        #: The same for many items at once: the item's place is noted in cell 1.
+        #: The same for a batch of items.
         self.batches = {port: self._batch_invoker(port) for port in self.inputs}
         self._source = self._invoker(None)
-        #: The number of the next inputs that are given from outside.
-        self._n_given = [0]
-        self._given: dict[str | None, Deliver] = {}
+        #: Number of the next call with inputs of the run, as a list of one element.
+        self._n_outer = [0]
+        self._outer_calls: dict[str | None, Deliver] = {}
 
     @property
     def n_out(self) -> int:
         """Items written so far."""
-        return self._n_out + sum(int(way.n_put) for way in self._counting)
+        return self._n_out + sum(int(counter.n_put) for counter in self._counters)
 
     def connect(self, outputs: Mapping[str, list[Deliver]]) -> None:
-        """Say where the items of each output port go."""
+        """Set where the items of each output port go."""
         for port, delivers in outputs.items():
             self._outputs[port] = self._emitter(port, delivers)
 
     def start(self) -> None:
-        """Let the PE prepare."""
+        """Prepare the PE."""
         self.pe.rank = self.spec.process
         self.pe._is_fed = self.spec.depth > 0
         self.pe._writer = self.emit
         if type(self.pe).write is GenericPE.write:
-            vars(self.pe)["write"] = self._writer()  # without a call between
+            vars(self.pe)["write"] = self._writer()  # saves a call per item
         self._call(PREPROCESS, self.pe.preprocess)
 
     def finish(self) -> None:
-        """Let the PE finish; it may still emit."""
+        """Finish the PE; it may still send items."""
         self._call(POSTPROCESS, self.pe.postprocess)
         vars(self.pe).pop("write", None)
         self.finished = True
@@ -124,33 +126,33 @@ class Instance:
         def invoke(item: Any) -> None:
             try:
                 method()
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
-                self._judge(error, phase, None, None)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - becomes a failure
+                self._handle_error(error, phase, None, None)
 
         watch = self.watch
-        (invoke if watch is None else watch.watched(invoke, phase))(None)
+        (invoke if watch is None else watch.wrap(invoke, phase))(None)
 
     def give(self, port: str | None, item: Any) -> None:
-        """Call the PE with an item that comes from outside the graph.
+        """Call the PE with inputs that were given to the run.
 
         Parameters
         ----------
         port : str or None
             The input; None for a source.
         item : object
-            The item, or all inputs of a source.
+            The item; for a source the dict of all its inputs.
         """
-        if port not in self._given:
+        if port not in self._outer_calls:
             invoke = self._source if port is None else self.inputs[port]
             if self.watch is not None:
                 key = Key(INPUTS, self.spec.pe_index, self.spec.index)
-                counter = Counter(self._n_given, 0)
-                invoke = self.watch.watched(invoke, PROCESS, port, key, counter)
-            self._given[port] = invoke
-        self._given[port](item)
+                counter = Counter(self._n_outer, 0)
+                invoke = self.watch.wrap(invoke, PROCESS, port, key, counter)
+            self._outer_calls[port] = invoke
+        self._outer_calls[port](item)
 
     def batch(self, port: str, channel: Key, first: int | None = None) -> BatchInvoker:
-        """Return the function for a batch of items of one channel.
+        """Return the function that calls the PE with a batch of items of one channel.
 
         Parameters
         ----------
@@ -159,21 +161,21 @@ class Instance:
         channel : Key
             The channel.
         first : int, optional
-            The number of the first item, if it does not follow the last one.
+            Number of the first item, if it does not follow the last item received.
         """
         if self.watch is None:
             return self.batches[port]
         return self.watch.batch(self.inputs[port], port, channel, first)
 
     def seconds_to_next_call(self) -> float | None:
-        """Return when the source wants to be called again; None if it does not."""
+        """Return the time until the source is to be called again, or None."""
         after_s, self.pe._call_again_s = self.pe._call_again_s, None
         if after_s is not None:
-            self._n_given[0] -= 1  # the same inputs come again
+            self._n_outer[0] -= 1  # the same inputs come again
         return after_s
 
     def emit(self, port: str, item: Any, **options: Any) -> None:
-        """Pass one item on from an output port.
+        """Send one item from an output port.
 
         Parameters
         ----------
@@ -197,7 +199,7 @@ class Instance:
         deliver(item)
 
     def _writer(self) -> Callable[..., None]:
-        """Make what `emit` is, for the many items of a source that writes them."""
+        """Return a faster `emit`, for a source that writes many items."""
         outputs, emit = self._outputs, self.emit
 
         def write(name: str, data: Any, **options: Any) -> None:
@@ -216,7 +218,7 @@ class Instance:
         else:
             invoke = self._plain_invoker(port)
         if self._timer.measures:
-            invoke = self._timer.measured(invoke, self)
+            invoke = self._timer.measure(invoke, self)
         return invoke
 
     def _plain_invoker(self, port: str | None) -> Deliver:
@@ -233,8 +235,8 @@ class Instance:
                 result = pe.process(item if port is None else {port: item})
                 if result is not None:
                     pass_on(result)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
-                self._judge(error, "process", port, item)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - becomes a failure
+                self._handle_error(error, "process", port, item)
 
         return invoke
 
@@ -244,7 +246,7 @@ class Instance:
 
     @property
     def _is_plain(self) -> bool:
-        """Whether a call is a call: not tried again, limited in time or measured."""
+        """Whether calls have no retries, no time limit and no measurement."""
         timer = self._timer
         return self.policy.kind != RETRY and not (timer.bounds or timer.measures)
 
@@ -260,8 +262,8 @@ class Instance:
                 result = function(item)
                 if result is not None and output:
                     outputs[output](result)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - judged, reported
-                self._judge(error, "process", port, item)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - becomes a failure
+                self._handle_error(error, "process", port, item)
 
         return invoke
 
@@ -278,27 +280,27 @@ class Instance:
     def _batch_of_results(
         self, port: str, function: Callable[[Any], Any], output: str
     ) -> BatchInvoker:
-        """Make the function for a PE that is one function."""
+        """Make the function for a PE that is one function with results."""
         outputs = self._outputs
 
         def all_at_once(items: list[Any], cells: Any, cell: int) -> None:
             emit = outputs[output]
             send = getattr(getattr(emit, "__self__", None), "put_numbers", None)
-            easy: Collection[type] = NUMBERS if send is not None else ()
+            number_types: Collection[type] = NUMBERS if send is not None else ()
             numbers: list[Any] = []
             for k, item in enumerate(items):
                 cells[cell] = k
                 try:
                     result = function(item)
-                    if type(result) in easy:
+                    if type(result) in number_types:
                         numbers.append(result)
                     elif result is not None:
                         if numbers and send is not None:
                             send(numbers)
                             numbers = []
                         emit(result)
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - judged
-                    self._judge(error, "process", port, item)
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - a failure
+                    self._handle_error(error, "process", port, item)
             if numbers and send is not None:
                 send(numbers)
             self.n_in += len(items)
@@ -308,7 +310,7 @@ class Instance:
     def _batch_of_calls(
         self, port: str, function: Callable[[Any], Any] | None
     ) -> BatchInvoker:
-        """Make the function for any PE, or one whose ``function`` gives nothing."""
+        """Make the function for any other PE; a ``function`` here has no results."""
         pe, pass_on = self.pe, self._pass_on
 
         def all_at_once(items: list[Any], cells: Any, cell: int) -> None:
@@ -321,16 +323,16 @@ class Instance:
                     result = pe.process({port: item})
                     if result is not None:
                         pass_on(result)
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - judged
-                    self._judge(error, "process", port, item)
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - a failure
+                    self._handle_error(error, "process", port, item)
             self.n_in += len(items)
 
         return all_at_once
 
     def _careful_invoker(self, port: str | None) -> Deliver:
-        """Make the function that bounds each attempt, and tries again.
+        """Make the function with a time limit and retries.
 
-        If it may try again, what an attempt writes is held back until it succeeds.
+        With retries, the items that an attempt writes are sent after its success.
         """
         n_retries, pe = self.policy.n_retries, self.pe
 
@@ -339,25 +341,25 @@ class Instance:
             if result is not None:
                 self._pass_on(result)
 
-        bounded = self._timer.bounded(attempt)
+        bounded = self._timer.limit(attempt)
 
         def invoke(item: Any) -> None:
             self.n_in += 1
-            for left in range(n_retries, -1, -1):
-                held: list[tuple[str, Any]] = []
-                self._held = held if n_retries else None
+            for n_left in range(n_retries, -1, -1):
+                delayed: list[tuple[str, Any]] = []
+                self._delayed = delayed if n_retries else None
                 try:
-                    bounded(private_copy(item) if left else item)
+                    bounded(private_copy(item) if n_left else item)
                 except (Exception, SystemExit, ItemTimeout) as error:  # noqa: BLE001
-                    self._held = None
-                    if not left:
-                        self._judge(error, "process", port, item, 1 + n_retries)
+                    self._delayed = None
+                    if not n_left:
+                        self._handle_error(error, "process", port, item, 1 + n_retries)
                 else:
-                    self._held = None
-                    if self.watch is not None and left < n_retries:
-                        self.watch.ending = Ending(DONE, 1 + n_retries - left)
-                    for output, item_held in held:
-                        self.emit(output, item_held)
+                    self._delayed = None
+                    if self.watch is not None and n_left < n_retries:
+                        self.watch.ending = Ending(DONE, 1 + n_retries - n_left)
+                    for output, delayed_item in delayed:
+                        self.emit(output, delayed_item)
                     return
 
         return invoke
@@ -365,23 +367,23 @@ class Instance:
     def _emitter(self, port: str, delivers: list[Deliver]) -> Deliver:
         listener = self._emitted
         if len(delivers) == 1 and listener is None and self.policy.kind != RETRY:
-            (only,) = delivers
-            counting = getattr(only, "__self__", None)
+            (deliver,) = delivers
+            counter = getattr(deliver, "__self__", None)
             if self.watch is not None:
-                counting = self.watch.counter_of(only)
-            if hasattr(counting, "n_put"):  # it counts itself
-                self._counting.append(counting)
-                return only
+                counter = self.watch.counter_of(deliver)
+            if hasattr(counter, "n_put"):  # the items are counted there
+                self._counters.append(counter)
+                return deliver
 
             def emit_one(item: Any) -> None:
                 self._n_out += 1
-                only(item)
+                deliver(item)
 
             return emit_one
 
         def emit(item: Any) -> None:
-            if self._held is not None:
-                self._held.append((port, item))
+            if self._delayed is not None:
+                self._delayed.append((port, item))
                 return
             self._n_out += 1
             if listener is not None:
@@ -406,7 +408,7 @@ class Instance:
                 for port, item in outputs.items():
                     self.emit(port, item)
 
-    def _judge(
+    def _handle_error(
         self,
         error: BaseException,
         phase: str,
@@ -414,7 +416,7 @@ class Instance:
         item: Any,
         attempts: int = 1,
     ) -> None:
-        """Turn an error of PE code into a failure; stop or skip as the policy says."""
+        """Make a failure of an error in PE code; stop or skip, by the policy."""
         failure = Failure(
             pe_id=self.pe.id,
             instance=self.spec.number,
@@ -432,4 +434,4 @@ class Instance:
         if stops:
             raise Stop(failure) from error
         self.n_failed += 1
-        self._give_up(failure, item)
+        self._skip(failure, item)

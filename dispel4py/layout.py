@@ -1,6 +1,6 @@
 """The number of instances of each PE, and the processes that run them.
 
-Pure arithmetic on the demands of PEs; the graph and its routes belong to the plan.
+The functions compute with the demands of PEs only; graph and routes are in the plan.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Demand:
 
     @property
     def shares(self) -> bool:
-        """Whether this demand is for a share of the processes, not for a number."""
+        """Whether the demand is for a share of the processes, not for a number."""
         return self.wanted == 1 and self.limit is None
 
     def takes_more(self, count: int) -> bool:
@@ -41,7 +41,7 @@ class Demand:
         return self.limit is None or count < self.limit
 
 
-def counts(demands: Sequence[Demand], n: int) -> list[int]:
+def distribute(demands: Sequence[Demand], n: int) -> list[int]:
     """Distribute processes over demands, at least one to each.
 
     Demands for a fixed number are met first, then the demands for a share, by weight.
@@ -53,44 +53,46 @@ def counts(demands: Sequence[Demand], n: int) -> list[int]:
     n : int
         Number of processes.
 
-    >>> counts([Demand(1, 1), Demand(), Demand(weight=3.0), Demand(2)], 9)
+    >>> distribute([Demand(1, 1), Demand(), Demand(weight=3.0), Demand(2)], 9)
     [1, 2, 4, 2]
     """
     numbers = [1] * len(demands)
     for _ in range(n - len(demands)):
-        k = _next_taker(demands, numbers)
+        k = _next_demand(demands, numbers)
         if k is None:
             break
         numbers[k] += 1
     return numbers
 
 
-def _next_taker(demands: Sequence[Demand], numbers: Sequence[int]) -> int | None:
-    takers = [k for k, d in enumerate(demands) if d.takes_more(numbers[k])]
-    short = [k for k in takers if numbers[k] < demands[k].wanted]
-    sharing = [k for k in takers if demands[k].shares]
+def _next_demand(demands: Sequence[Demand], numbers: Sequence[int]) -> int | None:
+    candidates = [k for k, d in enumerate(demands) if d.takes_more(numbers[k])]
+    short = [k for k in candidates if numbers[k] < demands[k].wanted]
+    sharing = [k for k in candidates if demands[k].shares]
     if sharing and not short:
         return min(
             sharing, key=lambda k: (-demands[k].weight / numbers[k], numbers[k], k)
         )
     return min(
-        short or takers, key=lambda k: (numbers[k] / demands[k].wanted, k), default=None
+        short or candidates,
+        key=lambda k: (numbers[k] / demands[k].wanted, k),
+        default=None,
     )
 
 
-def apart(numbers: Sequence[int]) -> Placement:
+def place_separately(numbers: Sequence[int]) -> Placement:
     """Give each PE processes of its own, as many as it has instances."""
-    placed, first = [], 0
+    placement, first = [], 0
     for number in numbers:
-        placed.append(list(range(first, first + number)))
+        placement.append(list(range(first, first + number)))
         first += number
-    return placed
+    return placement
 
 
-def together(demands: Sequence[Demand], processes: Sequence[int]) -> Placement:
-    """Give each PE an instance in every process; spread PEs that want few instances.
+def place_together(demands: Sequence[Demand], processes: Sequence[int]) -> Placement:
+    """Give each PE an instance in every process, or the few instances that it wants.
 
-    The heaviest of these are placed first, each in the processes with the least work.
+    PEs with much work are placed first, each in the processes with the least work.
 
     Parameters
     ----------
@@ -98,34 +100,38 @@ def together(demands: Sequence[Demand], processes: Sequence[int]) -> Placement:
     processes : sequence of int
     """
     load = dict.fromkeys(processes, 0.0)
-    placed: Placement = [list(processes) for _ in demands]
+    placement: Placement = [list(processes) for _ in demands]
     few = [k for k, d in enumerate(demands) if not d.shares]
     for k in sorted(few, key=lambda k: -demands[k].weight / demands[k].wanted):
         number = min(demands[k].wanted, len(processes))
         if number == len(processes):
             continue
-        chosen = sorted(processes, key=lambda p: (load[p], p))[:number]
-        for process in chosen:
+        lightest = sorted(processes, key=lambda p: (load[p], p))[:number]
+        for process in lightest:
             load[process] += max(demands[k].weight, 1e-9) / number
-        placed[k] = sorted(chosen)
-    _fill_idle(placed, demands, processes)
-    return placed
+        placement[k] = sorted(lightest)
+    _fill_idle(placement, demands, processes)
+    return placement
 
 
 def _fill_idle(
-    placed: Placement, demands: Sequence[Demand], processes: Sequence[int]
+    placement: Placement, demands: Sequence[Demand], processes: Sequence[int]
 ) -> None:
     """Give processes without an instance to PEs that can use them."""
-    used = {process for own in placed for process in own}
+    used = {process for numbers in placement for process in numbers}
     for process in processes:
-        takers = [k for k, d in enumerate(demands) if d.takes_more(len(placed[k]))]
-        if process not in used and takers:
-            k = min(takers, key=lambda k: (len(placed[k]) / demands[k].wanted, k))
-            placed[k] = sorted([*placed[k], process])
+        candidates = [
+            k for k, d in enumerate(demands) if d.takes_more(len(placement[k]))
+        ]
+        if process not in used and candidates:
+            k = min(
+                candidates, key=lambda k: (len(placement[k]) / demands[k].wanted, k)
+            )
+            placement[k] = sorted([*placement[k], process])
 
 
-def partition(members: Iterable[Demand], declared: int | None) -> Demand:
-    """Return the demand of a partition: a number if one is declared, or a share.
+def partition_demand(members: Iterable[Demand], declared: int | None) -> Demand:
+    """Return the demand of a partition: its declared number, or a share.
 
     Parameters
     ----------
@@ -143,37 +149,39 @@ def partition(members: Iterable[Demand], declared: int | None) -> Demand:
     return Demand(declared or 1, limit, weight)
 
 
-def loads(placed: Placement, weights: Sequence[float], n: int) -> list[float]:
+def estimate_loads(
+    placement: Placement, weights: Sequence[float], n: int
+) -> list[float]:
     """Estimate the work in each process, if items go to instances that have room.
 
-    PEs with few instances come first; the others fill up the processes with the least
-    work.
+    PEs with few instances come first. PEs with more instances then fill the processes
+    with the least work.
 
     Parameters
     ----------
-    placed : Placement
+    placement : Placement
         Processes of each PE.
     weights : sequence of float
         Work of each PE.
     n : int
         Number of processes.
 
-    >>> loads([[0], [0, 1]], [1.0, 4.0], 2)
+    >>> estimate_loads([[0], [0, 1]], [1.0, 4.0], 2)
     [2.5, 2.5]
     """
     load = [0.0] * n
-    for k in sorted(range(len(placed)), key=lambda k: (len(placed[k]), k)):
-        _pour(load, placed[k], weights[k])
+    for k in sorted(range(len(placement)), key=lambda k: (len(placement[k]), k)):
+        _add_evenly(load, placement[k], weights[k])
     return load
 
 
-def _pour(load: list[float], processes: Sequence[int], amount: float) -> None:
-    """Add ``amount`` to the lowest loads, so that they end equal."""
+def _add_evenly(load: list[float], processes: Sequence[int], amount: float) -> None:
+    """Add ``amount`` to the lowest loads, so that they become equal."""
     order = sorted(processes, key=lambda p: load[p])
     level = math.inf
-    for wide in range(1, len(order) + 1):
-        level = (amount + sum(load[p] for p in order[:wide])) / wide
-        if wide == len(order) or level <= load[order[wide]]:
+    for n in range(1, len(order) + 1):
+        level = (amount + sum(load[p] for p in order[:n])) / n
+        if n == len(order) or level <= load[order[n]]:
             break
     for process in order:
         load[process] = max(load[process], level)

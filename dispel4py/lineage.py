@@ -1,10 +1,10 @@
 """The record of a call: what a PE received and sent in it, and how it ended.
 
 Items have names. A channel leads from one instance along one edge of the graph to one
-instance, in order, so an item is named by its channel and its number there, counted
-from 0. Sender and receiver count alike, whether the item goes to another process or is
-handed over in a function call; nothing is sent for it. So what one call received is
-found among what another call sent.
+instance, and keeps the order of the items. So an item is named by its channel and its
+number in this channel, counted from 0. Sender and receiver both count, so names are not
+sent, and items within a process have names, too. By its name an item that one call
+received is found among the items that another call sent.
 """
 
 from __future__ import annotations
@@ -33,24 +33,25 @@ __all__ = [
 ]
 
 PREPROCESS, PROCESS, POSTPROCESS = "preprocess", "process", "postprocess"
-#: How a call ends: well; with the failure that ends the run; with a failure after which
-#: the item is skipped; by something else, as the failure of a PE that it called.
+#: How a call ends: without an error; with a failure that ends the run; with a failure
+#: after which the item is skipped; by an error outside the PE, such as the failure of
+#: another PE that the call had given an item.
 DONE, FAILED, SKIPPED, INTERRUPTED = "done", "failed", "skipped", "interrupted"
 
-#: In place of an instance: the receiver of results, and the sender of inputs.
+#: Numbers in place of an instance: the receiver of results, and the sender of inputs.
 COLLECTOR, INPUTS = -1, -2
 
-#: A worker that is started again counts the items that it sends from a multiple of
-#: this number on, so that they are not taken for those of the killed worker.
+#: A worker that is started again numbers its items from a multiple of this number, so
+#: that their names differ from the names of the killed worker.
 LIFE = 1 << 40
 
 
 class Key(NamedTuple):
     """Names a channel: from an instance, along a route, to an instance.
 
-    The source `INPUTS` is what the run was given for a PE, whose index is the route. A
-    negative route is an output that leads nowhere (``-1 - port number``); it goes to
-    the collector, whose instance is `COLLECTOR`.
+    Inputs of the run have the source `INPUTS`, and the index of the PE as route. Items
+    of an unconnected output have the route ``-1 - port number`` and the destination
+    `COLLECTOR`.
     """
 
     source: int
@@ -59,17 +60,17 @@ class Key(NamedTuple):
 
 
 class Items(NamedTuple):
-    """Items of one channel that follow one another.
+    """Consecutive items of one channel.
 
     Attributes
     ----------
     port : str or None
-        The input or output of the PE whose call it is; None for inputs of a source.
+        The input or output of the called PE; None for inputs of a source.
     channel : Key
     first : int
         The number of the first item.
     n : int
-        How many items.
+        Number of items.
     """
 
     port: str | None
@@ -117,7 +118,7 @@ class Call(NamedTuple):
     ending : Ending
         Outcome, attempts and failure.
     before, after : tuple of int
-        How many items had been sent by each output channel.
+        Numbers of items sent by each output channel, before and after the call.
     """
 
     site: Site
@@ -141,7 +142,7 @@ class Call(NamedTuple):
 
     @property
     def port(self) -> str | None:
-        """The input by which the item came; None for a source."""
+        """The input that received the item; None for a source."""
         return self.site.port
 
     @property
@@ -151,12 +152,12 @@ class Call(NamedTuple):
 
     @property
     def attempts(self) -> int:
-        """How often it was tried: 1 more than it was tried again."""
+        """Number of attempts: 1 plus the number of retries."""
         return self.ending.attempts
 
     @property
     def failure(self) -> Failure | None:
-        """Why it failed; None if it did not."""
+        """The failure; None if the call did not fail."""
         return self.ending.failure
 
     @property
@@ -178,7 +179,7 @@ class Call(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """Both ends of a channel: PE, instance and port; None where nothing is."""
+    """Both ends of a channel; None for an end that is outside the graph."""
 
     source: InstanceSpec | None
     output: str | None
@@ -187,14 +188,14 @@ class Ends(NamedTuple):
 
 
 def ends_of(plan: Plan, channel: Key) -> Ends:
-    """Return which instances and ports a channel connects.
+    """Return the instances and ports that a channel connects.
 
     Parameters
     ----------
     plan : Plan
         The plan of the run.
     channel : Key
-        Its name.
+        The name of the channel.
     """
     if channel.source == INPUTS:
         return Ends(None, None, plan.instances[channel.destination], None)

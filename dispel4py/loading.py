@@ -33,8 +33,8 @@ def load_graph(source: str, attribute: str | None = None) -> WorkflowGraph:
         Python file.
     attribute : str, optional
         The variable that holds the graph, or a function without arguments that
-        makes it; needed only where there are several graphs. A graph that is part
-        of another one does not count.
+        makes it; needed only if the module has several graphs. A graph that is part
+        of another graph does not count.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def load_graph(source: str, attribute: str | None = None) -> WorkflowGraph:
     InputError
         If there is no such module or file, or not exactly one graph in it.
     UserError
-        If building the graph raised one; the message names the line.
+        If the module makes a mistake in building the graph; the message names the line.
     Exception
         Any other exception of the module while it is imported.
     """
@@ -65,9 +65,9 @@ def load_graph(source: str, attribute: str | None = None) -> WorkflowGraph:
 
 def _import_module(name: str) -> ModuleType:
     try:
-        return _imported(name)
+        return _import(name)
     except ModuleNotFoundError as error:
-        # if the user's module lacks another module, the user needs the traceback
+        # if another module is missing, which this module imports, show the traceback
         missing = error.name or ""
         if name != missing and not name.startswith(f"{missing}."):
             raise
@@ -97,41 +97,41 @@ def _import_file(path: Path) -> ModuleType:
         reason = "has a dot" if "." in path.stem else "is that of a Python module"
         raise InputError(f"{path}: rename the file, {path.stem!r} {reason}")
     _search_first(str(folder))
-    module = _imported(name)
+    module = _import(name)
     imported = Path(module.__file__ or "").resolve()
     if imported != path:
         raise InputError(f"{path}: rename the file, {name!r} is already {imported}")
     return module
 
 
-def _imported(name: str) -> ModuleType:
+def _import(name: str) -> ModuleType:
     importlib.invalidate_caches()
-    with _located():
+    with _with_location():
         return importlib.import_module(name)
 
 
 @contextlib.contextmanager
-def _located() -> Iterator[None]:
+def _with_location() -> Iterator[None]:
     """Add the line of the user's code to the message of a mistake."""
     try:
         yield
     except UserError as error:
-        where = _where(error)
+        where = _user_line(error)
         if where is None:
             raise
         raise type(error)(f"{where}: {error}") from error
 
 
-def _where(error: BaseException) -> str | None:
-    """Return file and line of the code outside the engine that ``error`` came from."""
+def _user_line(error: BaseException) -> str | None:
+    """Return file and line in the user's code that raised ``error``."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not is_machinery(frame.filename):
+        if not is_internal(frame.filename):
             return f"{frame.filename}, line {frame.lineno}"
     return None
 
 
-def is_machinery(filename: str) -> bool:
-    """Tell whether a frame of this file is the engine's or the import system's."""
+def is_internal(filename: str) -> bool:
+    """Return whether a file belongs to the engine or the import system."""
     engine = Path(__file__).parent
     if "<frozen" in filename or f"{os.sep}importlib{os.sep}" in filename:
         return True
@@ -161,7 +161,7 @@ def _attribute(module: ModuleType, source: str, attribute: str) -> WorkflowGraph
         )
     value = getattr(module, attribute)
     if callable(value) and not isinstance(value, type):
-        with _located():
+        with _with_location():
             value = value()
     if not isinstance(value, WorkflowGraph):
         raise InputError(
@@ -176,7 +176,7 @@ def _only_graph(module: ModuleType, source: str) -> WorkflowGraph:
     for name, graph in _graphs(module):
         graphs.setdefault(id(graph), (name, graph))
     inner = {id(part) for _, graph in graphs.values() for part in _parts(graph)}
-    whole = [named for key, named in graphs.items() if key not in inner]
+    whole = [entry for key, entry in graphs.items() if key not in inner]
     if not whole:
         raise InputError(
             f"{source} has no workflow graph: assign a WorkflowGraph to a variable "

@@ -14,22 +14,22 @@ from dispel4py.errors import ItemError
 #: Below it a copy costs less than the handling of one more buffer.
 LARGE_BUFFER = 64 * 1024
 
-#: Types of small items that never change: a batch takes them without further checks.
+#: Types of small immutable items: they enter a batch without further checks.
 NUMBERS = frozenset({int, float, bool, complex})
-#: Types of items that cannot change, and so need no copy and no early encoding.
+#: Types of immutable items: they need no copy, and are pickled with their batch.
 ATOMS = frozenset({int, float, str, bytes, bool, complex, type(None), frozenset})
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One message as a `Post` carries it: a head, and large buffers beside it."""
+    """One message between processes: a head, and large buffers beside it."""
 
     source: int
     head: bytes
     buffers: Sequence[Any] = ()
 
 
-#: Stands for an object in a frame: a pickle, or type and shape of an array.
+#: An object in a frame, without its buffers: a pickle, or type and shape of an array.
 Head = bytes | tuple[str, tuple[int, ...]]
 
 
@@ -71,7 +71,7 @@ def decode(head: Head, buffers: Sequence[Any] = ()) -> Any:
     ----------
     head : bytes
     buffers : sequence of buffers
-        The object uses their memory.
+        The object uses the memory of these buffers.
     """
     if isinstance(head, bytes):
         return pickle.loads(head, buffers=buffers)

@@ -97,9 +97,10 @@ def as_networkx(nodes: Iterable[WorkflowNode], edges: Iterable[Any]) -> Any:
         ) from error
     graph = networkx.Graph()
     graph.add_nodes_from(nodes)
-    of = {id(node.obj): node for node in graph.nodes}
+    node_of = {id(node.obj): node for node in graph.nodes}
     for edge in edges:
-        source, sink = of[id(edge.source)], of[id(edge.destination)]
+        source = node_of[id(edge.source)]
+        sink = node_of[id(edge.destination)]
         pair = (edge.output, edge.input)
         if graph.has_edge(source, sink):
             graph[source][sink]["ALL_CONNECTIONS"].append(pair)

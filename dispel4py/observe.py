@@ -1,10 +1,10 @@
 """Watch a run without taking part in it.
 
-An observer defines any of the methods of `Observer`. Those in `WORKER_HOOKS` are called
-in the process where the work happens, so an observer that has one of them is copied
-into each worker; the others are called where `run` was called. An observer that fails
-is reported once, in each process where it fails, and switched off there: it never
-changes a result.
+An observer defines any of the methods of `Observer`. The methods in `WORKER_HOOKS` are
+called in the process that does the work, so an observer with one of them is copied into
+each worker. The other methods are called in the process that called `run`. An observer
+that fails is reported once in each process where it fails, and switched off there: it
+never changes a result.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _log = logging.getLogger(__name__)
 WORKER_HOOKS = ("worker_started", "called", "emitted", "worker_finished")
 
 
-#: A list of one callable.
+#: A list with one callable, which can be replaced.
 Listener = list[Callable[[Any], None]]
 
 
 class Count(NamedTuple):
-    """How far a PE has come: items in and out, waiting for it, skipped."""
+    """The progress of a PE: items received, sent, waiting for it, and skipped."""
 
     n_in: int = 0
     n_out: int = 0
@@ -37,22 +37,22 @@ class Count(NamedTuple):
 
 
 class Observer:
-    """What can be observed; every method is optional."""
+    """The events of a run, as methods; every method is optional."""
 
     def started(self, plan: Plan) -> None:
-        """See the run start, where `run` was called."""
+        """The run has started; called in the process that called `run`."""
 
     def progress(self, counts: dict[str, Count]) -> None:
-        """See, a few times per second, items (in, out) per PE id so far."""
+        """The counts of each PE, by its id; called a few times per second."""
 
     def failed(self, failure: Failure) -> None:
-        """See one item or instance fail."""
+        """A PE or a process has failed."""
 
     def finished(self, result: RunResult) -> None:
-        """See the run end, well or not."""
+        """The run has ended, with or without a failure."""
 
     def worker_started(self, plan: Plan, process: int) -> None:
-        """See one process begin.
+        """A process has started.
 
         Parameters
         ----------
@@ -63,10 +63,10 @@ class Observer:
         """
 
     def called(self, call: Call) -> None:
-        """See one call of a PE end, well or not, with what it received and sent."""
+        """A call of a PE has ended: the items received and sent, and the outcome."""
 
     def emitted(self, instance: InstanceSpec, port: str, item: Any) -> None:
-        """See one item leave an output port.
+        """A PE sends an item.
 
         Parameters
         ----------
@@ -79,57 +79,58 @@ class Observer:
         """
 
     def worker_finished(self, process: int) -> None:
-        """See one process end."""
+        """A process has ended."""
 
 
 class Observers:
-    """Several observers behind one call per event; an event nobody wants is None."""
+    """Several observers; each event of a run is one call for all of them."""
 
     def __init__(self, observers: Iterable[Any] = ()) -> None:
         self.members = list(observers)
         self._has_failed = [False] * len(self.members)
 
     def at_worker(self) -> Observers:
-        """Return those that must be present in the workers."""
+        """Return the observers that have methods of `WORKER_HOOKS`."""
         return Observers(
             o for o in self.members if any(_defines(o, hook) for hook in WORKER_HOOKS)
         )
 
     def listener(self, event: str) -> Callable[..., None] | None:
-        """Return one callable for ``event``, or None if nobody listens."""
+        """Return one callable for ``event``; None if no observer has this method."""
         hooks = [
-            self._guarded(number, event)
+            self._guard(number, event)
             for number, observer in enumerate(self.members)
             if _defines(observer, event)
         ]
         if len(hooks) <= 1:
             return hooks[0] if hooks else None
 
-        def tell_all(*args: Any) -> None:
+        def call_hooks(*args: Any) -> None:
             for hook in hooks:
                 hook(*args)
 
-        return tell_all
+        return call_hooks
 
-    def listener_in_cell(self, event: str) -> Listener | None:
-        """Return what `listener` does, as a cell that may change its content.
+    def replaceable_listener(self, event: str) -> Listener | None:
+        """Return the listener of an event in a list, in which it can be replaced.
 
-        The content may raise: its caller then calls `switch_off`. For a call per item
-        this is quicker than a function that catches the error.
+        The listener may raise an error. Its caller then calls `switch_off`, which puts
+        another function into the list. For a call per item this is faster than a
+        listener that catches the errors itself.
         """
         hooks = [o for o in self.members if _defines(o, event)]
         if len(hooks) == 1:
             return [getattr(hooks[0], event)]
-        together = self.listener(event)
-        return None if together is None else [together]
+        listener = self.listener(event)
+        return None if listener is None else [listener]
 
     def switch_off(self, listener: Listener) -> None:
-        """Report the error in hand; let a cell of `listener_in_cell` do nothing.
+        """Log the current error, and replace a listener by one that does nothing.
 
         Parameters
         ----------
         listener : list of callable
-            The cell, of which the only observer has failed.
+            From `replaceable_listener`; its only observer has failed.
         """
         owner = getattr(listener[0], "__self__", None)
         for number, observer in enumerate(self.members):
@@ -138,8 +139,8 @@ class Observers:
         _log.exception("observer %r failed and is switched off", listener[0])
         listener[0] = _do_nothing
 
-    def tell(self, event: str, *args: Any) -> None:
-        """Call everyone who listens to an event.
+    def notify(self, event: str, *args: Any) -> None:
+        """Call every observer of an event.
 
         Parameters
         ----------
@@ -152,11 +153,11 @@ class Observers:
         if listener is not None:
             listener(*args)
 
-    def _guarded(self, number: int, event: str) -> Callable[..., None]:
-        """Return the function that calls a method until its observer fails."""
+    def _guard(self, number: int, event: str) -> Callable[..., None]:
+        """Return a function that calls a method until the observer fails."""
         hook, has_failed = getattr(self.members[number], event), self._has_failed
 
-        def tell(*args: Any) -> None:
+        def call_hook(*args: Any) -> None:
             if not has_failed[number]:
                 try:
                     hook(*args)
@@ -164,13 +165,13 @@ class Observers:
                     has_failed[number] = True
                     _log.exception("observer %r failed and is switched off", hook)
 
-        return tell
+        return call_hook
 
 
 def _do_nothing(event: Any) -> None:
-    """See an event after the observer was switched off."""
+    """Ignore an event after the observer was switched off."""
 
 
 def _defines(observer: Any, event: str) -> bool:
-    own = getattr(type(observer), event, None)
-    return own is not None and own is not getattr(Observer, event)
+    method = getattr(type(observer), event, None)
+    return method is not None and method is not getattr(Observer, event)

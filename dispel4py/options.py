@@ -1,4 +1,4 @@
-"""The options of the command ``dispel4py``, and what its help says."""
+"""The options of the command ``dispel4py``, and the text of its help."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Run a workflow graph.
   {PROG} MAPPING GRAPH [options]    run GRAPH, a Python module or file
   {PROG} draw GRAPH -o FILE         draw it
   {PROG} plan GRAPH -n N            show which process would run which PEs
-  {PROG} retry FILE GRAPH           run again the items that a run gave up
+  {PROG} retry FILE GRAPH           run again the items that a run skipped
   {PROG} mappings                   list the mappings, and which can run here
   {PROG} pes [PACKAGE ...]          list the processing elements of a package
 """
@@ -32,13 +32,13 @@ examples:
   {PROG} mpi workflow.py -n 8 -f inputs.json
   mpiexec -n 8 {PROG} mpi workflow.py -f inputs.json
 
-Of the inputs, -f takes precedence over -d, and -d over -i; without any, each source is
-called once. Items of unconnected outputs go to standard output, the rest to standard
+Only one of -f, -d and -i is used, in this order; without them each source is called
+once. Items of unconnected outputs go to standard output, all messages to standard
 error. Exit status: 0 done, 1 failed, 2 a mistake in the call, 130 interrupted (143 by
 SIGTERM).
 """
 
-WHERE = ", ".join(REGISTRY)
+MAPPINGS = ", ".join(REGISTRY)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -48,7 +48,7 @@ def run_parser(mappings: Sequence[type[Mapping]]) -> argparse.ArgumentParser:
     Parameters
     ----------
     mappings : sequence of type
-        Mappings of which the parser knows the options.
+        The parser has the options of these mappings.
     """
     parser = Parser(
         prog=PROG,
@@ -62,7 +62,7 @@ def run_parser(mappings: Sequence[type[Mapping]]) -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--version", action="version", version=f"{PROG} {__version__}")
-    add("mapping", metavar="MAPPING", help=f"{WHERE}; where the graph runs")
+    add("mapping", metavar="MAPPING", help=f"how the graph runs: {MAPPINGS}")
     _add_graph_options(parser)
     _add_input_options(parser)
     _add_run_options(parser, mappings)
@@ -117,7 +117,7 @@ def _add_run_options(
         "-s",
         "--simple",
         action="store_true",
-        help="sources in one process, all other PEs together in each of the rest",
+        help="sources in one process, all other PEs in each of the other processes",
     )
     known: set[str] = set()
     add_arguments(parser.add_argument, Options, known)
@@ -128,19 +128,19 @@ def _add_run_options(
 
 
 def mapping_options(
-    given: argparse.Namespace, mappings: Iterable[type[Mapping]]
+    arguments: argparse.Namespace, mappings: Iterable[type[Mapping]]
 ) -> dict[str, Any]:
-    """Return the options of mappings that a command line gave, by their names.
+    """Return the options of mappings in a command line, by name.
 
     Parameters
     ----------
-    given : argparse.Namespace
+    arguments : argparse.Namespace
         The parsed command line.
     mappings : iterable of type
-        Mappings of which the parser knew the options.
+        The parser has the options of these mappings.
     """
     names = {name for mapping in mappings for name in option_names(mapping.Options)}
-    return {name: value for name, value in vars(given).items() if name in names}
+    return {name: value for name, value in vars(arguments).items() if name in names}
 
 
 def _add_report_options(parser: argparse.ArgumentParser) -> None:
@@ -148,7 +148,7 @@ def _add_report_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--profile",
         metavar="FILE",
-        help="use the costs of an earlier run for the layout",
+        help="lay the PEs out by the costs in the summary of an earlier run",
     )
     add("--summary", action="store_true", help="show busy time, memory and bytes")
     add("--summary-json", metavar="FILE", help="write the summary, for --profile")
@@ -163,7 +163,7 @@ def retry_parser(mappings: Sequence[type[Mapping]]) -> argparse.ArgumentParser:
     Parameters
     ----------
     mappings : sequence of type
-        Mappings of which the parser knows the options.
+        The parser has the options of these mappings.
     """
     parser = Parser(
         prog=f"{PROG} retry",
@@ -178,7 +178,7 @@ def retry_parser(mappings: Sequence[type[Mapping]]) -> argparse.ArgumentParser:
         "--mapping",
         metavar="MAPPING",
         default="simple",
-        help=f"{WHERE}; where the graph runs (default: simple)",
+        help=f"how the graph runs: {MAPPINGS} (default: simple)",
     )
     _add_run_options(parser, mappings)
     parser.set_defaults(file=None, data=None, iterations=None)

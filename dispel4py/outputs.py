@@ -10,7 +10,7 @@ from typing import Any
 from dispel4py.errors import ParameterError
 from dispel4py.result import RunResult
 
-#: Items of an output in the text, and characters of an item: a terminal stays readable.
+#: Most items of an output, and most characters of an item, that a terminal shows.
 SHOWN_ITEMS = 20
 LONGEST_ITEM = 200
 
@@ -24,7 +24,7 @@ def outputs_text(result: RunResult) -> str:
                 continue
             plural = "" if len(items) == 1 else "s"
             lines.append(f"{pe_id}.{port}: {len(items)} item{plural}")
-            lines += [f"  {short(item)}" for item in items[:SHOWN_ITEMS]]
+            lines += [f"  {shorten(item)}" for item in items[:SHOWN_ITEMS]]
             if len(items) > SHOWN_ITEMS:
                 lines.append(f"  ... and {len(items) - SHOWN_ITEMS} more")
     return "\n".join(lines)
@@ -38,7 +38,7 @@ def check_can_be_written(option: str, path: str | Path | None) -> None:
     option : str
         The option that names the file, for the message.
     path : path or None
-        None can always be written.
+        None: nothing is checked.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def check_can_be_written(option: str, path: str | Path | None) -> None:
     if not path.parent.is_dir():
         raise ParameterError(f"{option} {path}: there is no folder {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ParameterError(f"{option} {path}: it may not be written")
+        raise ParameterError(f"{option} {path}: no permission to write it")
 
 
 class _Short(reprlib.Repr):
@@ -71,10 +71,10 @@ class _Short(reprlib.Repr):
         return f"<{array.dtype} array {array.shape}: {first}{more}>"
 
 
-def short(item: Any) -> str:
+def shorten(item: Any) -> str:
     """Return ``item`` as one line of bounded length.
 
-    >>> short(list(range(1000)))
+    >>> shorten(list(range(1000)))
     '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...]'
     """
     text = " ".join(_Short().repr(item).split())

@@ -15,17 +15,17 @@ from dispel4py.grouping import GLOBAL, SHUFFLE, Grouping
 from dispel4py.layout import (
     Demand,
     Placement,
-    apart,
-    counts,
-    loads,
-    partition,
-    together,
+    distribute,
+    estimate_loads,
+    partition_demand,
+    place_separately,
+    place_together,
 )
 from dispel4py.workflow_graph import Connection, WorkflowGraph
 
-#: PEs share processes only if a run in which each has processes of its own is expected
-#: to take more than this many times as long: costs are rough.
-_WORTH = 1.1
+#: PEs share processes only if the expected time without sharing is longer by this
+#: factor: measured costs are rough.
+_SHARING_GAIN = 1.1
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Plan:
-    """The instances of each PE, the process of each instance, and the ways of items.
+    """The instances of each PE, the process of each instance, and the routes of items.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Plan:
     notes : tuple of str
         Facts about the layout that may surprise the user, one line each.
     seconds : tuple of float
-        Expected work in each process; empty where no costs are known.
+        Expected work of each process; empty if no costs are known.
     """
 
     pes: tuple[GenericPE, ...]
@@ -113,8 +113,8 @@ class Plan:
 
     def in_process(self, process: int) -> list[InstanceSpec]:
         """Return the instances that one process runs, sources first."""
-        mine = [i for i in self.instances if i.process == process]
-        return sorted(mine, key=lambda i: (i.depth, i.index))
+        specs = [i for i in self.instances if i.process == process]
+        return sorted(specs, key=lambda i: (i.depth, i.index))
 
     def pes_in_process(self, process: int) -> dict[int, GenericPE]:
         """Return a PE for each instance of a process; no two instances share one."""
@@ -132,11 +132,11 @@ class Plan:
         return [k for k in range(len(self.pes)) if k not in fed]
 
     def is_restartable(self, process: int) -> bool:
-        """Return whether a process can be started again: its PEs have no state.
+        """Return whether a process can be started again, as its PEs have no state.
 
-        ``stateful = False`` says so of a PE. A PE without this attribute counts as
-        stateless if it has no ``postprocess`` of its own and no input whose grouping
-        brings certain items to certain instances. Sources always have state.
+        A PE declares this by ``stateful = False``. A PE without this attribute has no
+        state if it does not override ``postprocess`` and if its inputs have no
+        grouping. Sources always have state.
         """
         fed = {route.destination_pe for route in self.routes}
         return all(
@@ -149,10 +149,10 @@ class Plan:
         stateful = getattr(pe, "stateful", None)
         if stateful is not None:
             return not stateful
-        own = type(pe)
+        cls = type(pe)
         return (
-            own.postprocess is GenericPE.postprocess
-            and own._postprocess is GenericPE._postprocess
+            cls.postprocess is GenericPE.postprocess
+            and cls._postprocess is GenericPE._postprocess
             and all(
                 route.grouping.kind == SHUFFLE
                 for route in self.routes
@@ -173,18 +173,19 @@ def make_plan(
 ) -> Plan:
     """Lay ``graph`` out on ``n_processes`` processes.
 
-    With at least as many processes as PEs, and no partitions declared, each PE gets
-    processes of its own. PEs that declare a ``numprocesses`` above 1 get as many. The
-    other PEs share the rest in proportion to their ``process_weight`` (1 unless the PE
-    sets it), so that no process is without work. A source has the number of instances
-    that it declares. A PE has one instance if ``single`` is set, or if all its inputs
-    are grouped ``'global'``.
+    With at least as many processes as PEs, and without declared partitions, each PE
+    gets processes of its own. A PE that declares a ``numprocesses`` above 1 gets this
+    number. The other PEs divide the remaining processes in proportion to their
+    ``process_weight`` (1 unless the PE sets it), so that no process is without work. A
+    source has the number of instances that it declares. A PE has one instance if
+    ``single`` is set, or if all its inputs are grouped ``'global'``.
 
     With fewer processes than PEs, or within a declared partition, PEs share processes:
-    each has an instance in every process of its partition, if it may have as many.
+    each PE has an instance in every process of its partition, unless its number of
+    instances is limited.
 
-    If ``costs`` are given, they are the weights, and PEs share processes also where the
-    run is then expected to end sooner.
+    Given ``costs`` are used as weights. PEs then share processes also if the run is
+    expected to end sooner in this way.
 
     Parameters
     ----------
@@ -203,31 +204,31 @@ def make_plan(
     Raises
     ------
     PlanError, GraphError, ParameterError
-        If the graph, its partitions or the number of processes are impossible.
+        If the graph, its partitions or the number of processes is invalid.
     """
     if n_processes < 1:
         raise ParameterError(
             f"the number of processes must be 1 or more, not {n_processes}"
         )
     layout = _Layout(graph, n_processes, graph.costs if costs is None else costs)
-    placed = layout.place()
-    layout.note_what_is_missing(placed)
+    placement = layout.place()
+    layout.note_shortages(placement)
     instances: list[InstanceSpec] = []
-    of_pe: list[tuple[int, ...]] = []
-    for k, processes in enumerate(placed):
+    instances_of_pe: list[tuple[int, ...]] = []
+    for k, processes in enumerate(placement):
         first = len(instances)
         instances.extend(
             InstanceSpec(first + m, k, layout.pes[k].id, m, process, layout.depths[k])
             for m, process in enumerate(processes)
         )
-        of_pe.append(tuple(range(first, len(instances))))
+        instances_of_pe.append(tuple(range(first, len(instances))))
     return Plan(
         pes=tuple(layout.pes),
         n_processes=n_processes,
         instances=tuple(instances),
-        routes=layout.routes(of_pe, placed),
+        routes=layout.routes(instances_of_pe, placement),
         notes=tuple(layout.notes),
-        seconds=tuple(layout.expected(placed)) if layout.measured else (),
+        seconds=tuple(layout.expected(placement)) if layout.measured else (),
     )
 
 
@@ -252,10 +253,10 @@ class _Layout:
         else:
             weights, notes = costs_of(self.pes, costs)
             self.notes.extend(notes)
-        self.bounds = [self._bound(k) for k in range(len(self.pes))]
+        self.limit_reasons = [self._limit_reason(k) for k in range(len(self.pes))]
         self.demands = [
             _demand(*given)
-            for given in zip(self.pes, self.bounds, weights, strict=True)
+            for given in zip(self.pes, self.limit_reasons, weights, strict=True)
         ]
 
     def _depths(self) -> list[int]:
@@ -264,9 +265,9 @@ class _Layout:
             depths[destination] = max(depths[destination], depths[source] + 1)
         return depths
 
-    def _bound(self, k: int) -> str:
+    def _limit_reason(self, k: int) -> str:
         """Return why PE k cannot have more instances than it declares, or ""."""
-        into = [
+        groupings = [
             grouping
             for (_, destination), grouping in zip(
                 self.ends, self.groupings, strict=True
@@ -275,9 +276,9 @@ class _Layout:
         ]
         if getattr(self.pes[k], "single", False):
             return "single"
-        if not into:
+        if not groupings:
             return "source"
-        return GLOBAL if all(g.kind == GLOBAL for g in into) else ""
+        return GLOBAL if all(g.kind == GLOBAL for g in groupings) else ""
 
     # -- placing ---------------------------------------------------------------
 
@@ -286,29 +287,34 @@ class _Layout:
         groups = self._partitions()
         if groups is not None:
             return self._place_partitions(groups)
-        shared = together(self.demands, range(self.n))
+        shared = place_together(self.demands, range(self.n))
         if self.n < len(self.pes):
             self.notes.append(
-                f"{_many(self.n, 'process')} for {len(self.pes)} PEs: they share"
+                f"{_plural(self.n, 'process')} for {len(self.pes)} PEs: they share"
             )
             return shared
-        own = apart(counts(self.demands, self.n))
+        separate = place_separately(distribute(self.demands, self.n))
         if self.measured:
-            alone_s, shared_s = max(self.expected(own)), max(self.expected(shared))
-            if alone_s > _WORTH * shared_s:
+            separate_s, shared_s = (
+                max(self.expected(separate)),
+                max(self.expected(shared)),
+            )
+            if separate_s > _SHARING_GAIN * shared_s:
                 self.notes.append(
                     "PEs share processes: expected to end after "
-                    f"{_seconds(shared_s)}, not {_seconds(alone_s)}"
+                    f"{_seconds(shared_s)}, not {_seconds(separate_s)}"
                 )
                 return shared
-        return own
+        return separate
 
-    def expected(self, placed: Placement) -> list[float]:
+    def expected(self, placement: Placement) -> list[float]:
         """Return the expected work of each process."""
-        return loads(placed, [demand.weight for demand in self.demands], self.n)
+        return estimate_loads(
+            placement, [demand.weight for demand in self.demands], self.n
+        )
 
     def _partitions(self) -> list[tuple[list[int], int | None]] | None:
-        """Return the PEs and declared size of each partition; None without any."""
+        """Return the PEs and the declared size of each partition, or None."""
         partitions = [list(members) for members in self.graph.partitions or ()]
         if not any(partitions):
             return None
@@ -327,53 +333,57 @@ class _Layout:
                 seen.add(k)
             if members:
                 groups.append((sorted(self.number[id(pe)] for pe in members), size))
-        rest = [k for k in range(len(self.pes)) if k not in seen]
-        return [*groups, (rest, None)] if rest else groups
+        others = [k for k in range(len(self.pes)) if k not in seen]
+        return [*groups, (others, None)] if others else groups
 
     def _place_partitions(
         self, groups: list[tuple[list[int], int | None]]
     ) -> Placement:
         if self.n < len(groups):
             self.notes.append(
-                f"{_many(self.n, 'process')} for {len(groups)} partitions: "
+                f"{_plural(self.n, 'process')} for {len(groups)} partitions: "
                 "all PEs share"
             )
-            return together(self.demands, range(self.n))
+            return place_together(self.demands, range(self.n))
         members = [[self.demands[k] for k in group] for group, _ in groups]
         demands = [
-            partition(inside, size)
+            partition_demand(inside, size)
             for inside, (_, size) in zip(members, groups, strict=True)
         ]
         processes: dict[int, list[int]] = {}
-        rooms = apart(counts(demands, self.n))
-        for inside, (group, _), room in zip(members, groups, rooms, strict=True):
-            processes |= zip(group, together(inside, room), strict=True)
+        processes_of_groups = place_separately(distribute(demands, self.n))
+        for inside, (group, _), numbers in zip(
+            members, groups, processes_of_groups, strict=True
+        ):
+            processes |= zip(group, place_together(inside, numbers), strict=True)
         return [processes[k] for k in range(len(self.pes))]
 
-    def note_what_is_missing(self, placed: Placement) -> None:
+    def note_shortages(self, placement: Placement) -> None:
         """Note PEs with fewer instances than they ask for, and idle processes."""
         for k, demand in enumerate(self.demands):
-            if len(placed[k]) < demand.wanted and self.n > 1:
+            if len(placement[k]) < demand.wanted and self.n > 1:
                 self.notes.append(
                     f"{self.pes[k].id} asks for {demand.wanted} instances and has "
-                    f"{len(placed[k])}"
+                    f"{len(placement[k])}"
                 )
-        idle = self.n - len({process for own in placed for process in own})
+        idle = self.n - len(
+            {process for processes in placement for process in processes}
+        )
         if idle:
             reasons: dict[str, list[str]] = {}
-            for k, bound in enumerate(self.bounds):
-                if bound:
-                    reasons.setdefault(bound, []).append(self.pes[k].id)
-            bounds = "; ".join(f"{b}: {', '.join(ids)}" for b, ids in reasons.items())
+            for k, reason in enumerate(self.limit_reasons):
+                if reason:
+                    reasons.setdefault(reason, []).append(self.pes[k].id)
+            text = "; ".join(f"{r}: {', '.join(ids)}" for r, ids in reasons.items())
             self.notes.append(
-                f"{_many(idle, 'process')} of {self.n} without work: no PE there can "
-                f"have more instances ({bounds})"
+                f"{_plural(idle, 'process')} of {self.n} without work: no PE can "
+                f"have more instances ({text})"
             )
 
     # -- routes ----------------------------------------------------------------
 
     def routes(
-        self, of_pe: Sequence[tuple[int, ...]], placed: Placement
+        self, instances_of_pe: Sequence[tuple[int, ...]], placement: Placement
     ) -> tuple[Route, ...]:
         return tuple(
             Route(
@@ -383,9 +393,10 @@ class _Layout:
                 destination_pe=sink,
                 input=edge.input,
                 grouping=grouping,
-                sources=of_pe[source],
-                destinations=of_pe[sink],
-                stays_local=placed[source] == placed[sink] and grouping.kind == SHUFFLE,
+                sources=instances_of_pe[source],
+                destinations=instances_of_pe[sink],
+                stays_local=placement[source] == placement[sink]
+                and grouping.kind == SHUFFLE,
             )
             for index, (edge, grouping, (source, sink)) in enumerate(
                 zip(self.edges, self.groupings, self.ends, strict=True)
@@ -401,13 +412,13 @@ def _grouping(edge: Connection) -> Grouping:
     return Grouping.of(port.get(GROUPING), where)
 
 
-def _demand(pe: GenericPE, bound: str, weight: float) -> Demand:
+def _demand(pe: GenericPE, reason: str, weight: float) -> Demand:
     declared = pe.numprocesses
     if not isinstance(declared, Integral) or declared < 1:
         raise PlanError(f"{pe.id}: numprocesses must be 1 or more, not {declared!r}")
-    if not bound:
+    if not reason:
         return Demand(int(declared), None, weight)
-    wanted = int(declared) if bound == "source" else 1
+    wanted = int(declared) if reason == "source" else 1
     return Demand(wanted, wanted, weight)
 
 
@@ -425,15 +436,15 @@ def _partition_sizes(
         return [None] * n_partitions
     if len(declared) != n_partitions:
         raise PlanError(
-            f"graph.numprocesses has {_many(len(declared), 'number')} "
-            f"for {_many(n_partitions, 'partition')}"
+            f"graph.numprocesses has {_plural(len(declared), 'number')} "
+            f"for {_plural(n_partitions, 'partition')}"
         )
     if min(declared) < 1:
         raise PlanError("each partition needs one process or more")
     return declared
 
 
-def _many(n: int, noun: str) -> str:
+def _plural(n: int, noun: str) -> str:
     if n == 1:
         return f"1 {noun}"
     return f"{n} {noun}es" if noun.endswith("s") else f"{n} {noun}s"

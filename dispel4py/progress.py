@@ -1,4 +1,4 @@
-"""Progress of a run: a table on a terminal, elsewhere a line from time to time."""
+"""Progress of a run: a table on a terminal, lines in a log file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dispel4py.plan import Plan
 
 __all__ = ["Progress"]
 
-#: Between two lines in a log file: few enough that a run of a day can be read.
+#: Seconds between two lines in a log file: a run of a day stays readable.
 _PLAIN_SECONDS = 10.0
-#: Between two tables on a terminal.
+#: Seconds between two updates of the table on a terminal.
 _TERMINAL_SECONDS = 0.2
 
 
@@ -35,15 +35,15 @@ class Progress(Observer):
         self.last = ""
 
     def started(self, plan: Plan) -> None:
-        """Begin to show."""
+        """Note the start time."""
         self._began = self._shown_at = time.monotonic()
 
     def progress(self, counts: dict[str, Count]) -> None:
-        """Show the counts, if the last ones were shown long enough ago."""
+        """Show the counts, if the interval since the last ones has passed."""
         now = time.monotonic()
         self.last = line(counts, now - self._began)
-        wanted = _TERMINAL_SECONDS if self._is_terminal else _PLAIN_SECONDS
-        if now - self._shown_at < wanted:
+        interval_s = _TERMINAL_SECONDS if self._is_terminal else _PLAIN_SECONDS
+        if now - self._shown_at < interval_s:
             return
         self._shown_at = now
         if self._is_terminal:

@@ -8,8 +8,8 @@ from typing import Any
 
 from dispel4py.failure import Failure
 
-#: Failures that a result keeps; further ones are counted only, so that a run in which
-#: every item fails does not fill the memory.
+#: Most failures that a result keeps. Further failures are only counted, so that a run
+#: in which every item fails does not fill the memory.
 MOST_FAILURES = 1000
 
 
@@ -24,9 +24,9 @@ class InstanceReport:
     n_in, n_out : int
         Items received and sent.
     n_failed : int
-        Items that were given up.
+        Items that were skipped after a failure.
     n_waiting : int
-        Items that wait for the instance now, as far as its process knows.
+        Items that have arrived in the process and wait for the instance.
     busy_s : float or None
         Time in the code of the PE; None if it was not measured.
     """
@@ -48,16 +48,16 @@ class ProcessReport:
     ----------
     process : int
     seconds, waiting_s : float
-        Time since its start, and the part of it in which it waited for others.
+        Time since its start, and the part in which it waited for other processes.
     peak_memory_mb : float
-        Largest resident size; a forked process starts with that of its parent.
+        Largest resident size; for a forked process with the memory of its parent.
     bytes_sent : dict
         ``{"source.output -> destination.input": bytes}`` to other processes.
     instances : tuple of InstanceReport
     restarts : int
         How often it was killed and started again. The other figures are then sums over
-        its lives, as far as they were reported: a process reports a few times per
-        second. Items that were given again are counted again.
+        all its starts, as far as they were reported: a process reports a few times per
+        second. Items that it received twice are counted twice.
     """
 
     process: int
@@ -69,15 +69,15 @@ class ProcessReport:
     restarts: int = 0
 
 
-def with_earlier_life(report: ProcessReport, earlier: ProcessReport) -> ProcessReport:
-    """Return the report of a process, with what it did before it was killed.
+def add_earlier_life(report: ProcessReport, earlier: ProcessReport) -> ProcessReport:
+    """Return the work of a process before and after it was started again.
 
     Parameters
     ----------
     report : ProcessReport
-        Since its last start.
+        The work since the last start.
     earlier : ProcessReport
-        Before.
+        The work before it.
     """
     pairs = zip(report.instances, earlier.instances, strict=True)
     return ProcessReport(
@@ -122,17 +122,18 @@ class RunResult:
     counts : dict
         ``{pe_id: (items in, items out)}``.
     failures : list of Failure
-        The items that were given up, at most the first `MOST_FAILURES`.
+        The failures after which an item was skipped; at most the first `MOST_FAILURES`.
     n_failures : int
-        How many items were given up.
+        Number of items that were skipped.
     processes : list of ProcessReport
         The work of each process.
     seconds : float
-        Wall time from the start of the workers to the end of the last.
+        Wall time from the start of the workers to the end of the last worker.
     n_processes : int
         Processes that took part.
     complete : bool
-        False in processes that know only their own part, as MPI ranks other than 0.
+        False in a process that knows only its own part of the run, such as an MPI rank
+        other than 0.
     """
 
     outputs: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
@@ -163,8 +164,8 @@ class RunResult:
         """
         self.outputs.setdefault(pe_id, {}).setdefault(port, []).extend(items)
 
-    def give_up(self, failure: Failure) -> None:
-        """Add an item that was given up."""
+    def add_failure(self, failure: Failure) -> None:
+        """Add the failure after which an item was skipped."""
         self.n_failures += 1
         if len(self.failures) < MOST_FAILURES:
             self.failures.append(failure)

@@ -1,4 +1,4 @@
-"""The choice of the instances that get an item, apart from how the item travels.
+"""The choice of the instances that get an item; the transport is elsewhere.
 
 A `Router` belongs to one source instance and one edge of the graph. It knows the
 grouping and the number of instances, but no channel, process or worker. So a partition
@@ -17,10 +17,10 @@ from dispel4py.grouping import SHUFFLE, Grouping
 
 
 class Router:
-    """Chooses, for one item after the other, the instances that get it.
+    """Chooses the instances that get an item.
 
     The choice is the same in every process, on every host, for the same sequence of
-    items. A router can be pickled, and goes on from the same place in the round.
+    items. A router can be pickled; the copy goes on with the same instance.
 
     Parameters
     ----------
@@ -63,15 +63,17 @@ class Router:
             raise PlanError(f"an edge needs 1 instance or more, not {n}")
         self.n = n
         self._turn = first % n
-        # chosen once, and not for every item
+        # decided once, not for every item
         is_shuffle = grouping.kind == SHUFFLE
-        self.choose = self._in_turn if is_shuffle else partial(grouping.select, n=n)
+        self.choose = (
+            self._next_instance if is_shuffle else partial(grouping.select, n=n)
+        )
 
     def round(self) -> list[int]:
-        """Return all instances, in the order of a shuffle from its present place."""
+        """Return all instances, in the order in which a shuffle takes them next."""
         return [*range(self._turn, self.n), *range(self._turn)]
 
-    def _in_turn(self, item: Any) -> Sequence[int]:
-        chosen = (self._turn,)
+    def _next_instance(self, item: Any) -> Sequence[int]:
+        selection = (self._turn,)
         self._turn = (self._turn + 1) % self.n
-        return chosen
+        return selection

@@ -50,41 +50,42 @@ def run(
     ----------
     graph : WorkflowGraph
     inputs : dict, int or iterable of dict, optional
-        For sources: the PE, or its id or name, to an iterable of dicts
-        ``{port: item}`` (each is one call of ``process``) or to a number of calls. A
-        number alone stands for every source, an iterable for the only one. Default:
-        every source is called once; in a dict, a source with input ports that is not
-        named is not called. An iterable that is no list is read while the run lasts,
-        and may be endless; a generator is closed at the end.
+        The calls of the sources. A dict has for a source (the PE, its id or its name)
+        an iterable of dicts ``{port: item}``, one for each call of ``process``, or a
+        number of calls. A number is for every source. An iterable is for the only
+        source. By default every source is called once. A source with input ports that
+        a dict does not name is not called. An iterable that is not a list is read
+        during the run and may be endless; a generator is closed at the end.
     mapping : str
         ``simple``, ``multi``, ``mpi``, or another that is installed.
     processes : int, optional
         How many processes to use; the default depends on the mapping.
     on_error : str
-        ``stop``: the first failure ends the run. ``skip``: an item on which a PE
-        fails is given up and listed in ``failures``. ``retry:K``: it is tried K times
-        more before that. The attribute ``on_error`` of a PE takes precedence.
+        ``stop``: the first failure ends the run. ``skip``: an item on which a PE fails
+        is skipped, and the failure is added to ``failures``. ``retry:K``: the PE first
+        tries the item K times more. The attribute ``on_error`` of a PE takes
+        precedence.
     observers : iterable
         See `dispel4py.observe`.
     start_method : str, optional
-        Of the mapping ``multi``: how processes are started (fork, spawn, forkserver).
+        For the mapping ``multi``: how processes are started (fork, spawn, forkserver).
     dead_letters : str or Path, optional
-        File for the items that are given up; they are added to its content.
+        File for the skipped items; they are added to its content.
     letters : sequence of DeadLetter, optional
-        Items that an earlier run gave up; they are run in place of the inputs.
+        Items that an earlier run skipped; they replace the inputs.
     item_timeout_s : float, optional
         A PE that works longer on one item fails on it.
     restart_workers : bool
-        Of the mapping ``multi``: start a killed worker again, if its PEs have no state.
-        The items that it had not finished are given again, so the items that it had
-        sent may arrive twice.
+        For the mapping ``multi``: start a killed worker again, if its PEs have no
+        state. It gets its unfinished items again, so the items that it had sent may
+        arrive twice.
     measure : bool
         Measure how long each PE is busy (``processes[k].instances[m].busy_s``).
     costs : mapping, optional
         Seconds of work of each PE, by id or name, for the layout on processes (see
         `dispel4py.cost.read_costs`).
     **options : object
-        Further options, of a mapping of another package.
+        Options of a mapping of another package.
 
     Returns
     -------
@@ -93,7 +94,7 @@ def run(
     Raises
     ------
     UserError
-        If graph, inputs or options are impossible; nothing has started then.
+        If graph, inputs or options are invalid; nothing has started then.
     RunError
         If the run failed.
 
@@ -111,7 +112,7 @@ def run(
         options["start_method"] = start_method
     if restart_workers:
         options["restart_workers"] = True
-    chosen = get_mapping(
+    runner = get_mapping(
         mapping,
         on_error=on_error,
         dead_letters=None if dead_letters is None else str(dead_letters),
@@ -119,34 +120,35 @@ def run(
         measure=measure,
         **options,
     )
-    plan = make_plan(graph, chosen.processes(processes), costs)
-    if chosen.is_root:
+    plan = make_plan(graph, runner.processes(processes), costs)
+    if runner.is_root:
         check_can_be_written("dead_letters", dead_letters)
     if letters is None:
         source_inputs = assign_inputs(plan, inputs)
     else:
         source_inputs = assign_letters(plan, letters)
-    chosen.check(plan)
-    watching = Observers(observers)
-    if chosen.is_root:
+    runner.check(plan)
+    notifier = Observers(observers)
+    if runner.is_root:
         for note in plan.notes:
             _log.info("%s", note)
-        watching.tell("started", plan)
+        notifier.notify("started", plan)
     try:
-        result = chosen.execute(plan, source_inputs, watching)
+        result = runner.execute(plan, source_inputs, notifier)
     finally:
         close_feeds(source_inputs)
-    if chosen.is_root:
-        watching.tell("finished", result)
+    if runner.is_root:
+        notifier.notify("finished", result)
     return result
 
 
 def share(mapping: str, make: Callable[[], Shared]) -> Shared:
     """Call ``make`` once and return its value, in every process of a run.
 
-    Under some mappings every process runs the whole program. What only one of them
-    should do before the run (look through an archive, make a folder) goes through here:
-    the first process does it, and all get the value, or the exception.
+    Under some mappings every process runs the whole program. Use this function for work
+    that only one process should do before the run, such as searching an archive or
+    making a folder. The first process does it, and all processes get the value, or the
+    exception.
 
     Parameters
     ----------
@@ -161,14 +163,14 @@ def share(mapping: str, make: Callable[[], Shared]) -> Shared:
 
 
 def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
-    """Deal the inputs of each source out to its instances.
+    """Distribute the inputs of each source over its instances.
 
     Parameters
     ----------
     plan : Plan
         Has the sources and their instances.
     inputs : dict, int or iterable of dict, optional
-        As of `run`.
+        As for `run`.
 
     Raises
     ------
@@ -178,20 +180,20 @@ def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
     roots = plan.roots()
     if isinstance(inputs, int) and inputs < 0:
         raise InputError(f"inputs: {inputs} calls make no sense")
-    given = dict.fromkeys(roots, inputs if isinstance(inputs, int) else 1)
+    calls = dict.fromkeys(roots, inputs if isinstance(inputs, int) else 1)
     if isinstance(inputs, Mapping):
         for name, value in inputs.items():
-            for root in _roots_named(plan, roots, name):
-                given[root] = _checked(plan.pes[root], value)
+            for root in _find_roots(plan, roots, name):
+                calls[root] = _check_inputs(plan.pes[root], value)
         for root in roots:
-            named = any(root in _roots_named(plan, roots, name) for name in inputs)
-            if not named and plan.pes[root].inputconnections:
-                given[root] = 0  # it works on items, and has none
+            has_inputs = any(root in _find_roots(plan, roots, name) for name in inputs)
+            if not has_inputs and plan.pes[root].inputconnections:
+                calls[root] = 0  # it needs items for its inputs
     elif inputs is not None and not isinstance(inputs, int):
         (root,) = _only_root(plan, roots, inputs)
-        given[root] = _checked(plan.pes[root], inputs)
+        calls[root] = _check_inputs(plan.pes[root], inputs)
     assigned: SourceInputs = {}
-    for root, value in given.items():
+    for root, value in calls.items():
         instances = plan.instances_of(root)
         for instance in instances:
             if isinstance(value, Feed):
@@ -203,7 +205,7 @@ def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
 
 
 def _only_root(plan: Plan, roots: list[int], inputs: Any) -> list[int]:
-    """Return the only source of a graph, for inputs that name none."""
+    """Return the only source of a graph, for inputs that name no source."""
     if not isinstance(inputs, Iterable) or isinstance(inputs, str | bytes):
         raise InputError(
             f"inputs must be a dict or a number, not {type(inputs).__name__}; or an "
@@ -216,7 +218,7 @@ def _only_root(plan: Plan, roots: list[int], inputs: Any) -> list[int]:
 
 
 def assign_letters(plan: Plan, letters: Sequence[DeadLetter]) -> SourceInputs:
-    """Deal letters out to instances of the PEs that gave their items up.
+    """Distribute dead letters over the instances of the PEs that skipped their items.
 
     Parameters
     ----------
@@ -241,20 +243,23 @@ def assign_letters(plan: Plan, letters: Sequence[DeadLetter]) -> SourceInputs:
             )
         number = numbers[failure.pe_id]
         instances = plan.instances_of(number)
-        chosen, given = failure.instance % len(instances), item
+        index, inputs = failure.instance % len(instances), item
         if failure.port is not None:
-            given = {failure.port: item}
+            inputs = {failure.port: item}
             for route in plan.routes:
-                here = (route.destination_pe, route.input) == (number, failure.port)
-                if here and route.grouping.kind == GROUP_BY:
-                    (chosen,) = route.grouping.select(item, len(instances))
-        queue = queues.setdefault(instances[chosen].index, [])
+                leads_here = (route.destination_pe, route.input) == (
+                    number,
+                    failure.port,
+                )
+                if leads_here and route.grouping.kind == GROUP_BY:
+                    (index,) = route.grouping.select(item, len(instances))
+        queue = queues.setdefault(instances[index].index, [])
         assert isinstance(queue, list)
-        queue.append(given)
+        queue.append(inputs)
     return queues
 
 
-def _roots_named(plan: Plan, roots: list[int], name: Any) -> list[int]:
+def _find_roots(plan: Plan, roots: list[int], name: Any) -> list[int]:
     pes = plan.pes
     if isinstance(name, GenericPE):
         matches = [k for k in roots if pes[k] is name]
@@ -273,13 +278,13 @@ def _roots_named(plan: Plan, roots: list[int], name: Any) -> list[int]:
     )
 
 
-def _checked(pe: GenericPE, value: Any) -> Any:
+def _check_inputs(pe: GenericPE, value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 0:
             raise InputError(f"inputs of {pe.id}: {value} calls make no sense")
         return value
-    refused = isinstance(value, str | bytes | bool | Mapping)
-    if refused or not isinstance(value, Iterable):
+    is_unfit = isinstance(value, str | bytes | bool | Mapping)
+    if is_unfit or not isinstance(value, Iterable):
         raise InputError(
             f"inputs of {pe.id} must be a list of dicts or a number of calls, "
             f"not {type(value).__name__}; or an iterable of dicts"

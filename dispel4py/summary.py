@@ -7,7 +7,7 @@ from typing import Any
 
 from dispel4py.result import RunResult, bytes_sent
 
-#: Failures in the text; a longer list hides the rest of the summary.
+#: Most failures in the text; a longer list would hide the summary.
 SHOWN_FAILURES = 20
 
 
@@ -17,7 +17,7 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "n_processes": result.n_processes,
         "pes": {
-            pe: {"in": n_in, "out": n_out} | _of_pe(result, pe)
+            pe: {"in": n_in, "out": n_out} | _totals_of_pe(result, pe)
             for pe, (n_in, n_out) in result.counts.items()
         },
         "bytes_sent": bytes_sent(result.processes),
@@ -27,12 +27,12 @@ def as_dict(result: RunResult) -> dict[str, Any]:
     }
 
 
-def _of_pe(result: RunResult, pe_id: str) -> dict[str, Any]:
-    own = [i for p in result.processes for i in p.instances if i.pe_id == pe_id]
-    busy = [i.busy_s for i in own if i.busy_s is not None]
+def _totals_of_pe(result: RunResult, pe_id: str) -> dict[str, Any]:
+    reports = [i for p in result.processes for i in p.instances if i.pe_id == pe_id]
+    busy = [i.busy_s for i in reports if i.busy_s is not None]
     return {
-        "instances": len(own),
-        "failed": sum(i.n_failed for i in own),
+        "instances": len(reports),
+        "failed": sum(i.n_failed for i in reports),
         "busy_s": sum(busy) if busy else None,
     }
 
@@ -61,33 +61,33 @@ def as_text(result: RunResult) -> str:
         text += "\n\n" + _table(rows)
     plural = "process" if result.n_processes == 1 else "processes"
     lines = [f"{text}\n\n{result.seconds:.2f} s, {result.n_processes} {plural}"]
-    return "\n".join([*lines, *_started_again(result), *_given_up(result)])
+    return "\n".join([*lines, *_restart_lines(result), *_skip_lines(result)])
 
 
 def brief(result: RunResult) -> str:
-    """Return items in and out, the time, and the items that were given up."""
+    """Return items in and out, the time, and the skipped items."""
     rows = [["PE", "in", "out"]]
     rows += [[pe, str(n), str(out)] for pe, (n, out) in result.counts.items()]
     plural = "process" if result.n_processes == 1 else "processes"
     lines = [_table(rows), f"{result.seconds:.2f} s, {result.n_processes} {plural}"]
-    return "\n".join([*lines, *_started_again(result), *_given_up(result)])
+    return "\n".join([*lines, *_restart_lines(result), *_skip_lines(result)])
 
 
-def _started_again(result: RunResult) -> list[str]:
+def _restart_lines(result: RunResult) -> list[str]:
     restarts = {p.process: p.restarts for p in result.processes if p.restarts}
     lines = [f"process {k} was started again, {n} x" for k, n in restarts.items()]
     if lines:
         lines.append(
-            "(its counts are sums over its lives, as far as reported; items that were "
-            "given again count again)"
+            "(its counts are sums over all its starts, as far as they were reported; "
+            "items that it received twice count twice)"
         )
     return lines
 
 
-def _given_up(result: RunResult) -> list[str]:
+def _skip_lines(result: RunResult) -> list[str]:
     if not result.n_failures:
         return []
-    lines = [f"given up: {result.n_failures}"]
+    lines = [f"skipped: {result.n_failures}"]
     lines += [f"  {failure.summary}" for failure in result.failures[:SHOWN_FAILURES]]
     more = result.n_failures - min(len(result.failures), SHOWN_FAILURES)
     return [*lines, f"  ... and {more} more"] if more else lines

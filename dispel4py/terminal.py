@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TextIO
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Logs to the present standard error, which a progress display may replace."""
+    """Logs to the current `sys.stderr`, which a progress display may replace."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -50,13 +50,13 @@ def _number(level: str) -> int:
 
 
 class Logs:
-    """An observer that starts logging in workers, also in those that were not forked.
+    """An observer that starts logging in each worker, also in a spawned worker.
 
     Parameters
     ----------
     level : str
     pes : bool
-        As `start_logging` has them.
+        As for `start_logging`.
     """
 
     def __init__(self, level: str, pes: bool = False) -> None:
@@ -68,57 +68,59 @@ class Logs:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: unwinds the stack as Ctrl-C does, so that no process is left behind."""
+    """SIGTERM as an exception: as after Ctrl-C, a run ends all its processes."""
 
 
 @contextlib.contextmanager
-def sigterm_unwinds() -> Iterator[None]:
+def unwind_at_sigterm() -> Iterator[None]:
     """Turn SIGTERM into `Terminated` within this context."""
 
     def terminate(signum: int, frame: Any) -> NoReturn:
         raise Terminated
 
     try:
-        before = signal.signal(signal.SIGTERM, terminate)
+        handler = signal.signal(signal.SIGTERM, terminate)
     except ValueError:  # not the main thread
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, handler)
 
 
-_HELD = (signal.SIGINT, signal.SIGTERM)
+_USER_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def signals_held(numbers: Sequence[int] = _HELD) -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back while processes are started.
+def hold_signals(numbers: Sequence[int] = _USER_SIGNALS) -> Iterator[None]:
+    """Delay Ctrl-C and SIGTERM while processes are started.
 
-    A signal raises an exception, and Python loses exceptions in its callbacks at a
-    fork. The new processes hold the signals back as well, until they call
-    `signals_of_a_worker`: before that, Ctrl-C would be a traceback of each process.
+    A signal raises an exception, and Python loses an exception that is raised in its
+    callbacks at a fork. The new processes delay the signals, too, until they call
+    `set_worker_signals`. Otherwise Ctrl-C would print a traceback for each process.
     """
     received: list[int] = []
     try:
-        before = {n: signal.signal(n, lambda n, _: received.append(n)) for n in numbers}
-    except ValueError:  # not the main thread: only that one is interrupted
+        handlers = {
+            n: signal.signal(n, lambda n, _: received.append(n)) for n in numbers
+        }
+    except ValueError:  # not the main thread: signals interrupt only the main thread
         yield
         return
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
-        for held, handler in before.items():
-            signal.signal(held, signal.SIG_DFL if handler is None else handler)
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number in received:
             signal.raise_signal(number)
 
 
-def signals_of_a_worker() -> None:
+def set_worker_signals() -> None:
     """Ignore Ctrl-C, which the parent handles, and end at SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _USER_SIGNALS)

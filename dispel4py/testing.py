@@ -18,22 +18,22 @@ __all__ = ["Simulation", "feed", "simulate"]
 
 
 def feed(pe: GenericPE, *items: Any, port: str | None = None) -> dict[str, list[Any]]:
-    """Give items to a PE as a run would, life cycle included.
+    """Run a single PE on some items, with preprocess and postprocess.
 
     Parameters
     ----------
     pe : GenericPE
-        The PE; it is used as it is, so its state can be looked at afterwards.
+        The PE. It is not copied, so its state can be examined afterwards.
     items
-        One call of ``process`` each. For a PE without inputs: the dicts it is called
-        with (none: one call with ``{}``).
+        One call of ``process`` for each item. For a PE without inputs: the dicts of its
+        calls; without items it is called once with ``{}``.
     port : str, optional
         The input; the first one by default.
 
     Returns
     -------
     dict
-        ``{output port: [items]}``, every output present.
+        ``{output port: [items]}`` of all outputs.
 
     Raises
     ------
@@ -72,16 +72,16 @@ def simulate(
     ----------
     graph : WorkflowGraph
     inputs : dict, int or iterable, optional
-        As of `dispel4py.run.run`.
+        As for `dispel4py.run.run`.
     processes : int
-        How many workers.
+        Number of workers.
     on_error : str
-        As of `dispel4py.run.run`.
+        As for `dispel4py.run.run`.
     observers : iterable
         See `dispel4py.observe`.
     simulation : Simulation, optional
-        Has a seed for the order of events, and the time that frames take. It is the
-        clock of the run: a PE that has it as an attribute sleeps by its `sleep`.
+        The clock of the run, with the seed for the order of events and the delay of
+        frames. A PE that sleeps in virtual time calls its method `sleep`.
 
     Raises
     ------
@@ -108,9 +108,9 @@ def simulate(
     """
     clock = simulation or Simulation()
     plan = make_plan(graph, processes)
-    watching = Observers(observers)
-    watching.tell("started", plan)
+    notifier = Observers(observers)
+    notifier.notify("started", plan)
     source_inputs = assign_inputs(plan, inputs)
-    result = clock.execute(plan, source_inputs, watching, Options(on_error))
-    watching.tell("finished", result)
+    result = clock.execute(plan, source_inputs, notifier, Options(on_error))
+    notifier.notify("finished", result)
     return result

@@ -25,12 +25,12 @@ class Trace(Observer):
     Parameters
     ----------
     path : str or Path
-        The trace file, JSON; replaced if it is there.
+        The trace file, JSON. An existing file is replaced.
 
     Raises
     ------
     ParameterError
-        If it cannot be written.
+        If the file cannot be written.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -61,7 +61,10 @@ class Trace(Observer):
         """
         name = f"{self.path.name}.{process}.{os.getpid()}.part"
         self._file = open(self.path.with_name(name), "w")  # noqa: SIM115
-        self._write({"ph": "M", "name": "process_name", "pid": process, "tid": 0}, True)
+        names = {"name": f"process {process}"}
+        self._write(
+            {"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": names}
+        )
 
     def called(self, call: Call) -> None:
         """Write one call of ``process``."""
@@ -86,7 +89,7 @@ class Trace(Observer):
             self._file = None
 
     def finished(self, result: Any) -> None:
-        """Put the parts together."""
+        """Join the parts to one file."""
         parts = self._parts()
         events = []
         for part in parts:
@@ -98,8 +101,6 @@ class Trace(Observer):
     def _parts(self) -> list[Path]:
         return sorted(self.path.parent.glob(f"{self.path.name}.*.part"))
 
-    def _write(self, event: dict[str, Any], named: bool = False) -> None:
-        if named:
-            event["args"] = {"name": f"process {event['pid']}"}
+    def _write(self, event: dict[str, Any]) -> None:
         if self._file is not None:
             self._file.write(json.dumps(event) + "\n")

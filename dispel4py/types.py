@@ -1,4 +1,4 @@
-"""Types that ports declare, and whether the items of one port fit another.
+"""The declared types of ports, and whether an output fits an input.
 
 A declared type is one of
 
@@ -29,10 +29,10 @@ _SEQUENCES = (list, tuple, collections.abc.Sequence)
 
 
 def fits(given: Any, wanted: Any) -> bool:
-    """Tell whether every item of one type is an item of another type.
+    """Return whether every item of one type is an item of another type.
 
     As for type checkers, an ``int`` is a ``float``, and a container may have a narrower
-    type than the one that is needed: ``list[int]`` fits ``Sequence[float]``.
+    type than the needed type: ``list[int]`` fits ``Sequence[float]``.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _is_union(declared: Any) -> bool:
 
 
 def _is_text(declared: Any) -> bool:
-    """Tell whether a declaration is a name, or a list of names, and not a type."""
+    """Return whether a declaration is a name, or a list of names, and not a type."""
     if isinstance(declared, str):
         return True
     if isinstance(declared, list | tuple):
@@ -142,7 +142,7 @@ def _equal_text(given: Any, wanted: Any) -> bool:
 
 
 def _elements_fit(given: Any, wanted: Any) -> bool:
-    """Compare two types of which one lists the elements of a sequence."""
+    """Compare two types; one of them lists the elements of a sequence."""
     if isinstance(given, list | tuple) and isinstance(wanted, list | tuple):
         return len(given) == len(wanted) and all(map(fits, given, wanted))
     listed, other = (

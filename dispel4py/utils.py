@@ -55,7 +55,7 @@ def loadGraphFromFile(
     Raises
     ------
     InputError
-        If it is not a Python file, or has no such graph.
+        If the file is not a Python file, or has no such graph.
     """
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
@@ -94,7 +94,7 @@ def findWorkflowGraph(mod: ModuleType, attr: str | None = None) -> WorkflowGraph
 
 
 def make_hash(o: Any) -> int:
-    """Hash anything that a group-by accepts, equal in every process and on every host.
+    """Return a hash that is equal in every process and on every host.
 
     >>> make_hash({"a": [1, 2]}) == make_hash({"a": [1, 2]})
     True

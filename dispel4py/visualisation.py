@@ -1,4 +1,4 @@
-"""Pictures of a graph, by their names in dispel4py 1.x (see `dispel4py.draw`)."""
+"""Pictures of a graph, under the names of dispel4py 1.x (see `dispel4py.draw`)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Picture:
         return mermaid(self.graph)
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
-        """Return the picture as notebooks ask for it: drawn by graphviz, or as Mermaid.
+        """Return the picture for a notebook: SVG by graphviz, or else Mermaid text.
 
-        Notebooks draw Mermaid themselves.
+        A notebook draws the Mermaid text itself.
         """
         text = mermaid(self.graph)
         if has_graphviz():

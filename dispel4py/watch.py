@@ -1,7 +1,6 @@
-"""Tells observers of the calls of one instance: see `dispel4py.lineage`.
+"""Reports the calls of one instance to observers: see `dispel4py.lineage`.
 
-Without an observer of calls there is no watch, and the functions of an instance are
-those of an unobserved run.
+If no observer listens to calls, instances have no watch, and a call costs nothing more.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ from dispel4py.observe import Listener
 from dispel4py.plan import InstanceSpec
 
 Deliver = Callable[[Any], None]
-#: Gets the items of a batch, and the list and cell that note the place of each.
+#: Takes the items of a batch, a list, and the index in this list at which the function
+#: writes the position of the current item.
 BatchInvoker = Callable[[list[Any], Any, int], None]
 
 _DONE = Ending()
@@ -35,9 +35,9 @@ class Counter:
     Parameters
     ----------
     counts : list of int
-        Has a cell for each channel.
+        Number of the next item, for several channels.
     cell : int
-        The cell with the number of the next item.
+        Index of the channel in this list.
     """
 
     def __init__(self, counts: list[int], cell: int) -> None:
@@ -46,25 +46,26 @@ class Counter:
 
     @property
     def n_put(self) -> int:
-        """Number of items that were counted."""
+        """Number of items counted so far."""
         return self.counts[self.cell] - self._first
 
 
 class Watch:
-    """Counts what one instance sends, and tells of its calls.
+    """Counts the items that one instance sends, and reports its calls.
 
     Parameters
     ----------
     spec : InstanceSpec
         The instance.
     listener : list of callable
-        Its content gets each `Call` when it has ended; one for all of a process.
+        Its only element is called with each `Call` that has ended. All instances of a
+        process use the same list.
     switch_off : callable
-        Is called with the listener if it has failed.
+        Called with the listener after an error in it.
     time : callable
         Returns the time in seconds since 1970.
     life : int
-        How often the worker was started before.
+        Number of earlier starts of the worker.
     """
 
     def __init__(
@@ -83,42 +84,47 @@ class Watch:
         self._before: tuple[int, ...] = ()
         self._counters: dict[Deliver, Counter] = {}
         self._arriving: dict[Key, tuple[BatchInvoker, list[int]]] = {}
-        #: How the call in hand ended, if not well at the first attempt.
+        #: How the current call ended; None if its first attempt had no error.
         self.ending: Ending | None = None
 
     def output(self, port: str, channel: Key) -> Counter:
-        """Add an output channel.
+        """Add an output channel, and return its counter.
 
         Parameters
         ----------
         port : str
             The output.
         channel : Key
-            Where its items go.
+            The channel.
         """
         self._outputs.append((port, channel))
         self._sent.append(self._first)
         self._before = tuple(self._sent)
         return Counter(self._sent, len(self._sent) - 1)
 
-    def counts_by(self, deliver: Deliver, counter: Counter) -> Deliver:
-        """Note that a function counts what it delivers; return the function.
+    def register_counter(self, deliver: Deliver, counter: Counter) -> Deliver:
+        """Note the counter of a function that counts its deliveries.
 
         Parameters
         ----------
         deliver : callable
             Sends an item.
         counter : Counter
-            What it counts by.
+            Its counter.
+
+        Returns
+        -------
+        callable
+            The same function.
         """
         self._counters[deliver] = counter
         return deliver
 
     def counter_of(self, deliver: Deliver) -> Counter | None:
-        """Return the counter of a function, if it counts what it delivers."""
+        """Return the counter of a function; None if it does not count."""
         return self._counters.get(deliver)
 
-    def watched(
+    def wrap(
         self,
         invoke: Deliver,
         phase: str,
@@ -126,18 +132,18 @@ class Watch:
         channel: Key | None = None,
         counter: Counter | None = None,
     ) -> Deliver:
-        """Wrap the calls for the items of one channel.
+        """Return a function that calls the PE and reports the call.
 
         Parameters
         ----------
         invoke : callable
             Calls the PE with an item.
         phase : str
-            Which method it calls.
+            The method that it calls.
         port : str, optional
             The input; None for a source.
         channel : Key, optional
-            The channel that the items come by, if they do.
+            The channel of the items; None for preprocess and postprocess.
         counter : Counter, optional
             Gives the numbers of the items.
         """
@@ -158,7 +164,7 @@ class Watch:
             try:
                 invoke(item)
             except BaseException:
-                self._tell_of_failure(site, number, item, began)
+                self._report_failure(site, number, item, began)
                 raise
             ended = time()
             before = self._before
@@ -168,7 +174,7 @@ class Watch:
                 ending = _DONE
             else:
                 self.ending = None
-            # as Call(...) does it, in half the time
+            # the same as Call(...), in half the time
             try:
                 listener[0](
                     new(Call, (site, number, item, began, ended, ending, before, after))
@@ -181,7 +187,7 @@ class Watch:
     def batch(
         self, invoke: Deliver, port: str, channel: Key, first: int | None = None
     ) -> BatchInvoker:
-        """Return the function for a batch of items of one channel.
+        """Return the function that calls the PE with a batch of items of one channel.
 
         Parameters
         ----------
@@ -192,21 +198,19 @@ class Watch:
         channel : Key
             The channel.
         first : int, optional
-            The number of the first item, if it does not follow the last one.
+            Number of the first item, if it does not follow the last item received.
         """
         if channel not in self._arriving:
             counts = [0]
             counter = Counter(counts, 0)
-            call = self.watched(invoke, PROCESS, port, channel, counter)
+            call = self.wrap(invoke, PROCESS, port, channel, counter)
             self._arriving[channel] = one_by_one(call), counts
         invoke_all, counts = self._arriving[channel]
         if first is not None:
             counts[0] = first
         return invoke_all
 
-    def _tell_of_failure(
-        self, site: Site, number: int, item: Any, began: float
-    ) -> None:
+    def _report_failure(self, site: Site, number: int, item: Any, began: float) -> None:
         ending = self.ending
         if ending is None or ending.outcome != FAILED:
             ending = Ending(INTERRUPTED)
@@ -220,15 +224,15 @@ class Watch:
             self._switch_off(self._listener)
 
 
-def counting(deliver: Deliver, counter: Counter) -> Deliver:
-    """Wrap the delivery of items so that those delivered are counted.
+def count_deliveries(deliver: Deliver, counter: Counter) -> Deliver:
+    """Return a function that delivers an item and counts it.
 
     Parameters
     ----------
     deliver : callable
         Sends an item.
     counter : Counter
-        What counts them.
+        The counter.
     """
     counts, cell = counter.counts, counter.cell
 
@@ -240,7 +244,7 @@ def counting(deliver: Deliver, counter: Counter) -> Deliver:
 
 
 def one_by_one(invoke: Deliver) -> BatchInvoker:
-    """Return the function that gives the items of a batch one by one."""
+    """Return a function that calls ``invoke`` with each item of a batch."""
 
     def each(items: list[Any], cells: Any, cell: int) -> None:
         for k, item in enumerate(items):

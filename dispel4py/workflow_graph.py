@@ -44,8 +44,8 @@ class WorkflowGraph:
     connections : list of Connection
         All edges between PEs, composites resolved, in the order of connecting.
     inputmappings, outputmappings : dict
-        Outer port name to ``(node, port)``, or a list of these. By its outer ports the
-        graph itself can be connected like a PE.
+        Outer port name to ``(node, port)``, or a list of these. A graph with outer
+        ports can be connected like a PE.
     partitions : list of list of GenericPE, optional
         PEs that share processes.
     numprocesses : list of int, optional
@@ -66,7 +66,7 @@ class WorkflowGraph:
         self.name = type(self).__name__
         self.nodes: list[Node] = []
         self.edges: list[Connection] = []
-        self._shown: dict[int, WorkflowNode] = {}
+        self._views: dict[int, WorkflowNode] = {}
         self.inputmappings: dict[str, Port | list[Port]] = {}
         self.outputmappings: dict[str, Port | list[Port]] = {}
         self.partitions: list[list[GenericPE]] | None = None
@@ -81,7 +81,7 @@ class WorkflowGraph:
         Raises
         ------
         GraphError
-            If it is this graph itself.
+            If the node is this graph itself.
         """
         _check_node(node)
         if node is self:
@@ -90,17 +90,17 @@ class WorkflowGraph:
             return self._node_of(node)
         if isinstance(node, WorkflowGraph):
             node._add_mapped()
-        taken = {pe.id for pe in self.pes}
+        ids = {pe.id for pe in self.pes}
         self.nodes.append(node)
         for pe in [node] if isinstance(node, GenericPE) else node.pes:
-            number = len(taken)
-            if isinstance(node, WorkflowGraph) and pe.id not in taken:
-                taken.add(pe.id)
+            number = len(ids)
+            if isinstance(node, WorkflowGraph) and pe.id not in ids:
+                ids.add(pe.id)
                 continue
-            while f"{pe.name}{number}" in taken:
+            while f"{pe.name}{number}" in ids:
                 number += 1
             pe.id = f"{pe.name}{number}"
-            taken.add(pe.id)
+            ids.add(pe.id)
         return self._node_of(node)
 
     def connect(
@@ -120,7 +120,7 @@ class WorkflowGraph:
         Raises
         ------
         PortError
-            If a port does not exist; the message names those that do.
+            If a port does not exist; the message names the existing ports.
         GraphError
             If one of the nodes is not a PE or graph, both are the same, or the type
             of the output does not fit that of the input.
@@ -131,10 +131,10 @@ class WorkflowGraph:
             raise GraphError(f"cannot connect {_label(source)} to itself")
         check_port(source, "output", output)
         check_port(destination, "input", input_name)
-        for giving, given in _resolve(source, "output", output):
-            declared = giving.outputconnections[given].get(TYPE)
-            for taking, taken in _resolve(destination, "input", input_name):
-                check_types(giving, given, declared, taking, taken)
+        for sender, sender_port in _resolve(source, "output", output):
+            declared = sender.outputconnections[sender_port].get(TYPE)
+            for receiver, receiver_port in _resolve(destination, "input", input_name):
+                check_types(sender, sender_port, declared, receiver, receiver_port)
         self.add(source)
         self.add(destination)
         self.edges.append(Connection(source, output, destination, input_name))
@@ -186,7 +186,7 @@ class WorkflowGraph:
         return [pe for pe in self.pes if id(pe) not in fed]
 
     def get_contained_objects(self) -> list[Node]:
-        """Return the nodes of this graph as they were added, composites whole."""
+        """Return the nodes of this graph; a composite is one node."""
         return list(self.nodes)
 
     getContainedObjects = get_contained_objects
@@ -202,10 +202,10 @@ class WorkflowGraph:
         return as_networkx([self._node_of(n) for n in self.nodes], self.edges)
 
     def _node_of(self, node: Node) -> WorkflowNode:
-        shown = self._shown.get(id(node))
-        if shown is None or shown.obj is not node:
-            shown = self._shown[id(node)] = WorkflowNode(node)
-        return shown
+        view = self._views.get(id(node))
+        if view is None or view.obj is not node:
+            view = self._views[id(node)] = WorkflowNode(node)
+        return view
 
     def flatten(self) -> None:
         """Replace composites by the PEs inside them; this cannot be undone."""
@@ -214,10 +214,11 @@ class WorkflowGraph:
         self.edges = edges
 
     def propagate_types(self) -> None:
-        """Tell each PE, sources first, the types that arrive at its inputs.
+        """Pass the declared types along the connections, sources first.
 
-        A PE receives them by `set_input_types` and answers by `get_output_types`, which
-        may depend on them. The type of an output without a declaration is None.
+        Each PE gets the types of its inputs by `set_input_types`. Its method
+        `get_output_types` may depend on them. An output without a declaration has the
+        type None.
 
         Raises
         ------
@@ -229,11 +230,11 @@ class WorkflowGraph:
             arriving: dict[str, Any] = {}
             for edge in connections:
                 if edge.destination is pe:
-                    answer = _as_spelled(edge.source, "get_output_types")
-                    given = answer().get(edge.output)
-                    check_types(edge.source, edge.output, given, pe, edge.input)
-                    arriving[edge.input] = given
-            _as_spelled(pe, "set_input_types")(arriving)
+                    get_types = _overridden_method(edge.source, "get_output_types")
+                    declared = get_types().get(edge.output)
+                    check_types(edge.source, edge.output, declared, pe, edge.input)
+                    arriving[edge.input] = declared
+            _overridden_method(pe, "set_input_types")(arriving)
 
     propagateTypes = propagate_types
 
@@ -272,8 +273,8 @@ def _visit(
         (start, iter(feeders[id(start)]))
     ]
     while path:
-        pe, rest = path[-1]
-        for feeder in rest:
+        pe, feeders_left = path[-1]
+        for feeder in feeders_left:
             if done.get(id(feeder)) is False:
                 loop = [p.id for p, _ in path]
                 loop = loop[loop.index(feeder.id) :][::-1]
@@ -304,12 +305,12 @@ def check_port(node: Node, side: str, name: str) -> None:
     Raises
     ------
     PortError
-        If it has no such port.
+        If the node has no such port.
     """
-    known, others = _port_names(node, side)
+    known, opposite = _port_names(node, side)
     if name in known:
         return
-    if name in others:
+    if name in opposite:
         other = "output" if side == "input" else "input"
         hint = f"it is an {other}; {suggest(name, known)}"
     else:
@@ -318,7 +319,7 @@ def check_port(node: Node, side: str, name: str) -> None:
 
 
 def check_types(
-    source: GenericPE, output: str, given: Any, destination: GenericPE, name: str
+    source: GenericPE, output: str, declared: Any, destination: GenericPE, name: str
 ) -> None:
     """Check that the items of an output fit an input.
 
@@ -326,7 +327,7 @@ def check_types(
     ----------
     source : GenericPE
     output : str
-    given : object
+    declared : object
         Type of the items of the output.
     destination : GenericPE
     name : str
@@ -335,13 +336,13 @@ def check_types(
     Raises
     ------
     GraphError
-        If they do not fit.
+        If the types do not fit.
     """
     wanted = destination.inputconnections[name].get(TYPE)
-    if not fits(given, wanted):
+    if not fits(declared, wanted):
         raise GraphError(
             f"cannot connect {source.name}.{output} to {destination.name}.{name}: "
-            f"it gives {type_name(given)}, and {type_name(wanted)} is wanted"
+            f"it gives {type_name(declared)}, and {type_name(wanted)} is wanted"
         )
 
 
@@ -351,8 +352,8 @@ _OLD_SPELLINGS = {
 }
 
 
-def _as_spelled(pe: GenericPE, name: str) -> Callable[..., Any]:
-    """Return a method by the one of its two names that the PE overrides."""
+def _overridden_method(pe: GenericPE, name: str) -> Callable[..., Any]:
+    """Return the method that the PE overrides, by its new or its old name."""
     old = _OLD_SPELLINGS[name]
     if getattr(type(pe), old) is not getattr(GenericPE, old):
         name = old
@@ -395,7 +396,7 @@ def _ports(mapped: Port | list[Port]) -> list[Port]:
 
 
 def _resolve(node: Any, side: str, port: str) -> list[tuple[GenericPE, str]]:
-    """Return the ports of PEs behind a port, which may be one of a composite."""
+    """Return the PEs and ports to which a port leads; the node may be a composite."""
     if isinstance(node, GenericPE):
         check_port(node, side, port)
         return [(node, port)]
@@ -411,7 +412,7 @@ _PICTURES = ("draw", "drawDot", "write_image")
 
 
 def __getattr__(name: str) -> Any:
-    """Return a function that dispel4py 1.x has in this module."""
+    """Return one of the drawing functions that dispel4py 1.x has in this module."""
     if name in _PICTURES:
         return getattr(importlib.import_module("dispel4py.visualisation"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

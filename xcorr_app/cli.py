@@ -26,7 +26,7 @@ from seismo_pes.application.terminal import (
     full_disk,
     launched,
     mapping_here,
-    taking_part,
+    membership,
 )
 from xcorr_app import commands
 from xcorr_app.commands import PROG, DemoOptions, parse_command
@@ -130,7 +130,7 @@ def run_command(words: list[str]) -> int:
     mapping = mapping_here(given.get("mapping"))
     if mapping is not None:
         given["mapping"] = mapping
-    with taking_part(PROG):
+    with membership(PROG):
         config_file = given.pop("config")
         config = Config.resolve(given, config_file, _earlier(given, config_file))
         return launched(

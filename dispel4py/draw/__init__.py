@@ -1,7 +1,7 @@
 """Pictures of a graph, and tables of its plan.
 
-The text of a picture, in the languages of graphviz (DOT) and Mermaid, is always there.
-Images are drawn by graphviz's program ``dot``.
+The text of a picture, in the languages of graphviz (DOT) and Mermaid, needs no other
+program. Images are drawn by the program ``dot`` of graphviz.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dispel4py.workflow_graph import WorkflowGraph
 
 __all__ = ["draw", "image_bytes", "mermaid", "plan_record", "plan_text", "write_image"]
 
-#: Suffixes of files, and the format that each stands for.
+#: Suffixes of files, and their formats.
 SUFFIXES = {
     "dot": "dot",
     "gv": "dot",
@@ -33,15 +33,15 @@ SUFFIXES = {
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 #: Formats that a terminal can show.
 TEXTS = ("dot", "mermaid", "svg")
-#: Seconds that graphviz may take; a graph of hundreds of PEs takes one or two.
+#: Time limit for graphviz in seconds; a graph of hundreds of PEs takes 1 or 2 s.
 _GRAPHVIZ_SECONDS = 60
 
 
 def draw(graph: WorkflowGraph) -> str:
     """Return ``graph`` in the language of graphviz (DOT).
 
-    PEs are records with their ports, composites are clusters, edges say their grouping,
-    and colours are partitions.
+    PEs are records with their ports, composites are clusters, groupings are labels of
+    edges, and each partition has a colour.
 
     >>> from dispel4py.base import IterativePE, ProducerPE
     >>> graph = WorkflowGraph()
@@ -84,7 +84,7 @@ def image_bytes(graph: WorkflowGraph, kind: str = "png") -> bytes:
     Returns
     -------
     bytes
-        The content of a file; of a text in UTF-8.
+        The content of a file; a text is encoded in UTF-8.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def image_bytes(graph: WorkflowGraph, kind: str = "png") -> bytes:
     if kind == "dot":
         return draw(graph).encode()
     graph.sorted_pes()
-    return _drawn(draw(graph), kind)
+    return _run_graphviz(draw(graph), kind)
 
 
 def write_image(
@@ -116,13 +116,13 @@ def write_image(
     path : path
         The file.
     kind : str, optional
-        As `image_bytes` has it. By default the suffix of the file says it: .dot, .mmd,
-        .svg, .png or .pdf.
+        As for `image_bytes`. The default is chosen by the suffix of the file: .dot,
+        .mmd, .svg, .png or .pdf.
 
     Raises
     ------
     ParameterError
-        If the suffix is another, the file cannot be written, or graphviz is needed and
+        If the suffix is unknown, the file cannot be written, or graphviz is needed and
         not installed.
     GraphError
         If the graph is empty or has a cycle.
@@ -133,8 +133,8 @@ def write_image(
     kind = kind or SUFFIXES.get(path.suffix[1:].lower())
     if kind is None:
         raise ParameterError(
-            f"{path}: the suffix says what is drawn; use .dot, .mmd, .svg, .png or "
-            ".pdf, or name a format"
+            f"{path}: the suffix must be .dot, .mmd, .svg, .png or .pdf, or give a "
+            "format"
         )
     if not path.parent.is_dir():
         raise ParameterError(f"{path}: there is no folder {path.parent}")
@@ -146,12 +146,12 @@ def write_image(
 
 
 def has_graphviz() -> bool:
-    """Return whether graphviz's program ``dot`` is installed."""
+    """Return whether the program ``dot`` of graphviz is installed."""
     return shutil.which("dot") is not None
 
 
-def _drawn(text: str, kind: str) -> bytes:
-    """Return the image that graphviz draws of a DOT text."""
+def _run_graphviz(text: str, kind: str) -> bytes:
+    """Return the image that graphviz draws from a DOT text."""
     program = shutil.which("dot")
     if program is None:
         raise ParameterError(
@@ -160,7 +160,7 @@ def _drawn(text: str, kind: str) -> bytes:
             "graphviz'; .dot and .mmd need nothing"
         )
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             [program, f"-T{kind}"],
             input=text.encode(),
             capture_output=True,
@@ -172,4 +172,4 @@ def _drawn(text: str, kind: str) -> bytes:
         raise Dispel4pyError(f"graphviz failed: {reason or error}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Dispel4pyError(f"graphviz failed: {error}") from error
-    return done.stdout
+    return completed.stdout

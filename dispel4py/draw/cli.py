@@ -1,4 +1,4 @@
-"""The commands ``dispel4py draw`` and ``dispel4py plan``: look at a graph."""
+"""The commands ``dispel4py draw`` and ``dispel4py plan``: show a graph."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from dispel4py.errors import ParameterError
 from dispel4py.plan import make_plan
 from dispel4py.workflow_graph import WorkflowGraph
 
-#: What each command does, in a line.
+#: Description of each command in one line.
 ABOUT = {
     "draw": "Draw a graph: PEs with their ports, groupings, composites, partitions.",
-    "plan": "Say which process runs what, and where items go, for N processes.",
+    "plan": "Show the PEs of each process, and the routes of items, for N processes.",
 }
 
 
@@ -33,7 +33,7 @@ def add_options(command: str, parser: argparse.ArgumentParser) -> None:
     command : str
         ``draw`` or ``plan``.
     parser : argparse.ArgumentParser
-        Gets the options.
+        The options are added to this parser.
     """
     add = parser.add_argument
     add("graph", metavar="GRAPH", help="Python module, or .py file, with the graph")
@@ -55,8 +55,8 @@ def add_options(command: str, parser: argparse.ArgumentParser) -> None:
         add(
             "--format",
             choices=FORMATS,
-            help="what to write (default: by the suffix of FILE, .dot, .mmd, .svg, "
-            ".png or .pdf; without FILE dot); images need graphviz",
+            help="format (default: by the suffix of FILE, .dot, .mmd, .svg, .png or "
+            ".pdf; without FILE dot); images need graphviz",
         )
         return
     add(
@@ -68,63 +68,67 @@ def add_options(command: str, parser: argparse.ArgumentParser) -> None:
         required=True,
         help="number of processes",
     )
-    add("--profile", metavar="FILE", help="summary of an earlier run, for its costs")
-    add("--json", action="store_true", help="as JSON")
+    add(
+        "--profile", metavar="FILE", help="summary of an earlier run, with costs of PEs"
+    )
+    add("--json", action="store_true", help="print the plan as JSON")
 
 
-def run_command(command: str, given: argparse.Namespace, graph: WorkflowGraph) -> None:
-    """Carry out one of the commands.
+def run_command(
+    command: str, arguments: argparse.Namespace, graph: WorkflowGraph
+) -> None:
+    """Run one of the commands.
 
     Parameters
     ----------
     command : str
         ``draw`` or ``plan``.
-    given : argparse.Namespace
-        Its options.
+    arguments : argparse.Namespace
+        The options of the command.
     graph : WorkflowGraph
     """
     if command == "plan":
-        show_plan(given, graph)
+        show_plan(arguments, graph)
     else:
-        show_picture(given, graph)
+        show_picture(arguments, graph)
 
 
-def show_picture(given: argparse.Namespace, graph: WorkflowGraph) -> None:
+def show_picture(arguments: argparse.Namespace, graph: WorkflowGraph) -> None:
     """Write a picture of a graph to a file, or as text to standard output.
 
     Parameters
     ----------
-    given : argparse.Namespace
+    arguments : argparse.Namespace
         The options of ``draw``.
     graph : WorkflowGraph
 
     Raises
     ------
     ParameterError
-        If an image that is no text has no file.
+        If a binary image has no file.
     """
-    if given.file is not None:
-        write_image(graph, given.file, given.format)
+    if arguments.file is not None:
+        write_image(graph, arguments.file, arguments.format)
         return
-    kind = given.format or "dot"
+    kind = arguments.format or "dot"
     if kind not in TEXTS:
         raise ParameterError(f"--format {kind}: name a file with -o")
     print(image_bytes(graph, kind).decode(), end="")
 
 
-def show_plan(given: argparse.Namespace, graph: WorkflowGraph) -> None:
+def show_plan(arguments: argparse.Namespace, graph: WorkflowGraph) -> None:
     """Print the layout of a graph on processes.
 
     Parameters
     ----------
-    given : argparse.Namespace
+    arguments : argparse.Namespace
         The options of ``plan``.
     graph : WorkflowGraph
     """
-    if given.profile is not None:
-        graph.costs = read_costs(given.profile)
-    plan = make_plan(graph, given.processes)
-    if given.json:
+    if arguments.profile is not None:
+        graph.costs = read_costs(arguments.profile)
+    plan = make_plan(graph, arguments.processes)
+    if arguments.json:
         print(json.dumps(plan_record(plan), indent=2))
     else:
         print(plan_text(plan))

@@ -44,7 +44,7 @@ def _members(frame: Frame, numbers: Iterator[int]) -> Iterator[str]:
             yield _node(member)
             continue
         yield f"subgraph cluster_{next(numbers)} {{"
-        yield f"  label={quoted(member.title)}; labeljust=l; fontsize=11;"
+        yield f"  label={quote(member.title)}; labeljust=l; fontsize=11;"
         yield f'  style="rounded,filled"; color="{FAINT}"; fillcolor="#0000000a";'
         yield from (f"  {line}" for line in _members(member, numbers))
         yield "}"
@@ -56,7 +56,7 @@ def _node(box: Box) -> str:
         title += rf"\n{_record(box.about)}"
     rows = [_row("i", box.inputs), title, _row("o", box.outputs)]
     label = "|".join(row for row in rows if row)
-    return f'{quoted(box.key)} [label="{{{label}}}", fillcolor="{box.fill}"];'
+    return f'{quote(box.key)} [label="{{{label}}}", fillcolor="{box.fill}"];'
 
 
 def _row(side: str, ports: tuple[Port, ...]) -> str:
@@ -73,9 +73,9 @@ def _edge(arrow: Arrow, boxes: dict[str, Box]) -> str:
     stroke = STROKES[arrow.kind]
     style = [f'color="{stroke.colour}"', f"style={stroke.style}"]
     if arrow.label:
-        style.append(f'label={quoted(arrow.label)}, fontcolor="{stroke.colour}"')
+        style.append(f'label={quote(arrow.label)}, fontcolor="{stroke.colour}"')
     return (
-        f"{quoted(source.key)}:o{out}:s -> {quoted(destination.key)}:i{into}:n "
+        f"{quote(source.key)}:o{out}:s -> {quote(destination.key)}:i{into}:n "
         f"[{', '.join(style)}];"
     )
 
@@ -98,10 +98,10 @@ def _legend(scene: Scene) -> Iterator[str]:
         )
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Write a text as a DOT string.
 
-    >>> quoted('say "yes"')
+    >>> quote('say "yes"')
     '"say \\\\"yes\\\\""'
     """
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -15,13 +15,13 @@ from dispel4py.draw.scene import (
     tint,
 )
 
-#: Arrow for each style of DOT; Mermaid has no dots.
+#: Arrow for each style of DOT; Mermaid has no dotted lines.
 _LINES = {"solid": "-->", "bold": "==>", "dashed": "-.->", "dotted": "-.->"}
 _ENTITIES = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;"}
 
 
 def mermaid_text(scene: Scene) -> str:
-    """Write a scene as a flowchart: composites are subgraphs, ports are words."""
+    """Write a scene as a flowchart: composites are subgraphs, ports are labels."""
     boxes = scene.root.boxes()
     keys = {box.key: f"pe{k}" for k, box in enumerate(boxes)}
     lines = [
@@ -41,7 +41,7 @@ def _members(
         if isinstance(member, Box):
             yield _node(member, keys)
             continue
-        yield f"subgraph composite{next(numbers)}[{_quoted(member.title)}]"
+        yield f"subgraph composite{next(numbers)}[{_quote(member.title)}]"
         yield from (f"  {line}" for line in _members(member, keys, numbers))
         yield "end"
 
@@ -49,7 +49,7 @@ def _members(
 def _node(box: Box, keys: dict[str, str]) -> str:
     rows = [box.title, box.about, _row("in", box.inputs), _row("out", box.outputs)]
     label = "\n".join(row for row in rows if row)
-    return f"{keys[box.key]}[{_quoted(label)}]"
+    return f"{keys[box.key]}[{_quote(label)}]"
 
 
 def _row(side: str, ports: tuple[Port, ...]) -> str:
@@ -62,7 +62,7 @@ def _edge(arrow: Arrow, keys: dict[str, str]) -> str:
         label += f"\n{arrow.label}"
     line = _LINES[STROKES[arrow.kind].style]
     source, destination = keys[arrow.source], keys[arrow.destination]
-    return f"{source} {line}|{_quoted(label)}| {destination}"
+    return f"{source} {line}|{_quote(label)}| {destination}"
 
 
 def _legend(scene: Scene) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _legend(scene: Scene) -> Iterator[str]:
     ]
     if rows:
         yield "subgraph legend"
-        yield from (f"  legend{k}[{_quoted(row)}]" for k, row in enumerate(rows))
+        yield from (f"  legend{k}[{_quote(row)}]" for k, row in enumerate(rows))
         yield "end"
 
 
@@ -85,10 +85,10 @@ def _colours(scene: Scene, boxes: list[Box], keys: dict[str, str]) -> Iterator[s
         yield f"linkStyle {k} stroke:{STROKES[arrow.kind].colour}"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """Write a text as a label of Mermaid.
 
-    >>> _quoted('say "yes"')
+    >>> _quote('say "yes"')
     '"say #quot;yes#quot;"'
     """
     escaped = "".join(_ENTITIES.get(letter, letter) for letter in text)

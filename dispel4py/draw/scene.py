@@ -12,7 +12,7 @@ from dispel4py.grouping import ALL, CUSTOM, GLOBAL, GROUP_BY, SHUFFLE, Grouping
 from dispel4py.types import type_name
 from dispel4py.workflow_graph import Node, WorkflowGraph
 
-# Tints of the palette of Okabe and Ito, which differ for every kind of colour vision.
+# Tints of the palette of Okabe and Ito; colour-blind people can tell them apart.
 TINTS = (
     "#cfe3f3",
     "#fbdfae",
@@ -27,7 +27,7 @@ PLAIN = "#f3f5f8"
 INK = "#1c2733"
 FAINT = "#5f6b78"
 
-#: Characters of the type of a port; a longer type is cut.
+#: Most characters of the type of a port; a longer type is cut.
 _LONGEST_TYPE = 28
 
 
@@ -91,7 +91,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Arrow:
-    """One edge, or several equal ones.
+    """One edge, or several equal edges.
 
     Attributes
     ----------
@@ -102,8 +102,8 @@ class Arrow:
     kind : str
         The grouping.
     label : str
-        The grouping in words, and the number of equal edges; "" if there is nothing
-        special about the edge.
+        The grouping in words, and the number of equal edges; "" for a single edge
+        without a grouping.
     """
 
     source: str
@@ -124,7 +124,7 @@ class Scene:
 
     @property
     def kinds(self) -> list[str]:
-        """The groupings that occur, besides the usual one."""
+        """The groupings of the arrows, without the default."""
         kinds = {arrow.kind for arrow in self.arrows}
         return [kind for kind in STROKES if kind in kinds and kind != SHUFFLE]
 
@@ -180,7 +180,7 @@ def _arrows(graph: WorkflowGraph) -> tuple[Arrow, ...]:
 
 
 def grouping_text(grouping: Grouping) -> str:
-    """Say in a word or two who gets an item.
+    """Return a grouping in words.
 
     >>> grouping_text(Grouping.of(["network", "station"]))
     'by network, station'
@@ -210,7 +210,7 @@ def _partitions(graph: WorkflowGraph) -> tuple[dict[int, int], tuple[str, ...]]:
         return {}, ()
     sizes = list(graph.numprocesses or ())
     number = {id(pe): k for k, members in enumerate(declared) for pe in members}
-    rest = [pe for pe in graph.pes if id(pe) not in number]
+    others = [pe for pe in graph.pes if id(pe) not in number]
     lines = []
     for k in range(len(declared)):
         n = sizes[k] if k < len(sizes) else None
@@ -218,19 +218,19 @@ def _partitions(graph: WorkflowGraph) -> tuple[dict[int, int], tuple[str, ...]]:
         lines.append(
             f"partition {k}" if n is None else f"partition {k}: {n} process{plural}"
         )
-    if rest:
-        number |= {id(pe): len(declared) for pe in rest}
-        lines.append(f"partition {len(declared)}: the rest")
+    if others:
+        number |= {id(pe): len(declared) for pe in others}
+        lines.append(f"partition {len(declared)}: all other PEs")
     return number, tuple(lines)
 
 
 def _is_nested(graph: WorkflowGraph) -> bool:
-    """Return whether each PE has one place, inside a composite or outside of all."""
+    """Return whether each PE is used once, inside one composite or outside of all."""
     return _places(graph) == len(graph.pes)
 
 
 def _places(graph: WorkflowGraph) -> int:
-    """Count the places where a PE is used, each composite on its own."""
+    """Count the uses of PEs; a PE in two composites counts twice."""
     return sum(
         1 if isinstance(node, GenericPE) else _places(node) for node in graph.nodes
     )

@@ -28,7 +28,7 @@ def plan_text(plan: Plan) -> str:
     ProducerPE0           1  0
     IterativePE1          2  1-2
     <BLANKLINE>
-    from                to                  grouping  ways
+    from                to                  grouping  channels
     ProducerPE0.output  IterativePE1.input  shuffle   1 x 2
     """
     parts = [_process_table(plan), _pe_table(plan)]
@@ -43,8 +43,8 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     """Return a plan, ready for JSON.
 
     Keys: ``n_processes``; ``processes``, each with its instances (PE id and number)
-    and, where costs are known, expected seconds; ``pes``, each with its processes and
-    the PEs that share some of them; ``routes``; ``notes``.
+    and, if costs are known, expected seconds; ``pes``, each with its processes and
+    the PEs that share some of these processes; ``routes``; ``notes``.
     """
     ids = [pe.id for pe in plan.pes]
     return {
@@ -109,16 +109,16 @@ def _pe_table(plan: Plan) -> str:
 
 
 def _route_table(plan: Plan) -> str:
-    table = [["from", "to", "grouping", "ways"]]
+    table = [["from", "to", "grouping", "channels"]]
     for route in sorted(plan.routes, key=lambda route: route.source_pe):
         source, destination = plan.pes[route.source_pe], plan.pes[route.destination_pe]
-        ways = f"{len(route.sources)} x {len(route.destinations)}"
+        channels = f"{len(route.sources)} x {len(route.destinations)}"
         table.append(
             [
                 f"{source.id}.{route.output}",
                 f"{destination.id}.{route.input}",
                 _grouping(route),
-                "inside each process" if route.stays_local else ways,
+                "inside each process" if route.stays_local else channels,
             ]
         )
     return _table(table)
@@ -133,11 +133,11 @@ def _processes_of(plan: Plan, k: int) -> list[int]:
 
 
 def _shares_with(plan: Plan, k: int) -> list[str]:
-    own = set(_processes_of(plan, k))
+    processes = set(_processes_of(plan, k))
     return [
         pe.id
         for other, pe in enumerate(plan.pes)
-        if other != k and own & set(_processes_of(plan, other))
+        if other != k and processes & set(_processes_of(plan, other))
     ]
 
 

@@ -1,4 +1,4 @@
-"""One output to two PEs, two outputs to one input, and a chain used as one PE.
+"""Two outputs, two branches, two inputs, and a chain that is used as one PE.
 
 ``dispel4py simple dispel4py.examples.split_merge -i 6``
 """
@@ -32,7 +32,7 @@ class Label(GenericPE):
     def __init__(self) -> None:
         GenericPE.__init__(self)
         self._add_input("halved")
-        self._add_input("as_it_is")
+        self._add_input("unchanged")
         self._add_output("output")
 
     def process(self, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -57,4 +57,4 @@ graph = WorkflowGraph()
 graph.connect(Numbers(), "output", split, "input")
 graph.connect(split, "even", halve, "input")
 graph.connect(halve, "output", label, "halved")
-graph.connect(split, "odd", label, "as_it_is")
+graph.connect(split, "odd", label, "unchanged")

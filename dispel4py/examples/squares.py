@@ -7,10 +7,10 @@ from dispel4py.workflow_graph import WorkflowGraph
 
 
 class Numbers(ProducerPE):
-    """Gives 1, 2, 3 and so on, one for each call."""
+    """Writes 1, 2, 3 and so on, one number in each call."""
 
     def preprocess(self) -> None:
-        """Begin to count."""
+        """Set the counter to 0."""
         self.number = 0
 
     def _process(self, inputs: Any) -> int:

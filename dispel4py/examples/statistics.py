@@ -15,7 +15,7 @@ Sums = tuple[int, float, float]
 
 
 class RandomNumbers(ProducerPE):
-    """Gives 1000 numbers of mean 5 and standard deviation 2 for each call."""
+    """Writes 1000 numbers of mean 5 and standard deviation 2 in each call."""
 
     def __init__(self, seed: int = 2015) -> None:
         ProducerPE.__init__(self)
@@ -31,7 +31,7 @@ class RandomNumbers(ProducerPE):
 
 
 class PartialSums(GenericPE):
-    """Number, sum and sum of squares of the items of this instance."""
+    """Computes number, sum and sum of squares of the items of its instance."""
 
     def __init__(self) -> None:
         GenericPE.__init__(self)
@@ -39,17 +39,17 @@ class PartialSums(GenericPE):
         self._add_output("output")
 
     def preprocess(self) -> None:
-        """Begin with nothing."""
+        """Begin without items."""
         self.sums: Sums = (0, 0.0, 0.0)
 
     def process(self, inputs: dict[str, Any]) -> None:
-        """Take one number."""
+        """Add one number."""
         n, total, squares = self.sums
         x = inputs["input"]
         self.sums = (n + 1, total + x, squares + x * x)
 
     def postprocess(self) -> None:
-        """Give the sums, once."""
+        """Write the sums."""
         self.write("output", self.sums)
 
 
@@ -63,15 +63,15 @@ class Statistics(GenericPE):
         self._add_output("standard_deviation")
 
     def preprocess(self) -> None:
-        """Begin with nothing."""
+        """Begin without items."""
         self.parts: list[Sums] = []
 
     def process(self, inputs: dict[str, Any]) -> None:
-        """Take the sums of one instance."""
+        """Add the sums of one instance."""
         self.parts.append(inputs["input"])
 
     def postprocess(self) -> None:
-        """Give mean and standard deviation."""
+        """Write mean and standard deviation."""
         n, total, squares = map(sum, zip(*self.parts, strict=True))
         if n:
             mean = total / n

@@ -1,4 +1,4 @@
-"""Count words, each word in one instance: group-by, and results at the end.
+"""Count words: equal words go to the same instance (group-by).
 
 ``dispel4py multi dispel4py.examples.word_count -n 4``
 """
@@ -19,7 +19,7 @@ The hum of the sea is heard on land far from the sea
 
 
 class Lines(ProducerPE):
-    """Gives the lines of a text."""
+    """Writes the lines of a text."""
 
     def _process(self, inputs: Any) -> None:
         for line in inputs.get("input", TEXT).splitlines():
@@ -49,16 +49,16 @@ class Count(GenericPE):
         self._add_output("output")
 
     def preprocess(self) -> None:
-        """Begin to count."""
+        """Begin without words."""
         self.counts: Counter[str] = Counter()
 
     def process(self, inputs: dict[str, Any]) -> None:
-        """Take one word."""
+        """Count one word."""
         word, number = inputs["input"]
         self.counts[word] += number
 
     def postprocess(self) -> None:
-        """Give what was counted, the most frequent words first."""
+        """Write the words with their counts, the most frequent words first."""
         for word, number in self.counts.most_common():
             self.write("output", (word, number))
 

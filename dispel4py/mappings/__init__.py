@@ -1,4 +1,4 @@
-"""The mappings, found by name and imported only when used."""
+"""The mappings by name, imported when they are used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dispel4py.errors import MappingUnavailable, ParameterError, suggest
 from dispel4py.mappings.base import Mapping, Place
 from dispel4py.mappings.options import option_names
 
-#: Name to ``module:class``. Other packages add theirs by the entry-point group
+#: Name to ``module:class``. Other packages add their mappings by the entry-point group
 #: ``dispel4py.mappings``.
 REGISTRY = {
     "simple": "dispel4py.mappings.simple:Simple",
@@ -22,8 +22,8 @@ def available() -> dict[str, str]:
     """Return ``module:class`` of every known mapping, by name."""
     from importlib.metadata import entry_points  # slow to import, seldom needed
 
-    others = {e.name: e.value for e in entry_points(group="dispel4py.mappings")}
-    return REGISTRY | {k: v for k, v in others.items() if k not in REGISTRY}
+    installed = {e.name: e.value for e in entry_points(group="dispel4py.mappings")}
+    return REGISTRY | {k: v for k, v in installed.items() if k not in REGISTRY}
 
 
 def mapping_class(name: str) -> type[Mapping]:
@@ -32,7 +32,7 @@ def mapping_class(name: str) -> type[Mapping]:
     Raises
     ------
     MappingUnavailable
-        If there is none of that name, or its module cannot be imported.
+        If no mapping has this name, or its module cannot be imported.
     """
     known = REGISTRY if name in REGISTRY else available()
     if name not in known:
@@ -47,28 +47,28 @@ def mapping_class(name: str) -> type[Mapping]:
     return cls
 
 
-def get_mapping(name: str, **given: Any) -> Mapping:
+def get_mapping(name: str, **values: Any) -> Mapping:
     """Return the mapping called ``name``, with options.
 
     Parameters
     ----------
     name : str
-    **given : object
-        Options of the mapping; the others have their defaults.
+    **values : object
+        Options of the mapping; missing options have their defaults.
 
     Raises
     ------
     MappingUnavailable
-        If there is no such mapping here.
+        If there is no such mapping.
     ParameterError
-        If the mapping has no such option, or the value of one makes no sense.
+        If the mapping has no such option, or a value is invalid.
     """
     cls = mapping_class(name)
     known = option_names(cls.Options)
-    for option in given:
+    for option in values:
         if option not in known:
             raise ParameterError(_refusal(option, name, known))
-    return cls(cls.Options(**given))
+    return cls(cls.Options(**values))
 
 
 def _refusal(option: str, name: str, known: list[str]) -> str:
@@ -87,10 +87,10 @@ def _refusal(option: str, name: str, known: list[str]) -> str:
 
 
 def place() -> Place:
-    """Return the place of this process among those that a launcher started.
+    """Return the place of this process among the processes that a launcher started.
 
-    Only the mappings of this package are asked. Without a launcher the process is the
-    only one.
+    Only the launchers of the mappings of this package are known. Without a launcher the
+    process is the only process.
 
     >>> place().size
     1

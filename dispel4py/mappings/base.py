@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 Shared = TypeVar("Shared")
 
-#: Instance (by index) to the dicts ``{port: item}`` that it is given; for a source,
-#: those that its ``process`` is called with.
+#: Instance (by index) to its inputs: dicts ``{port: item}``, or a range for calls with
+#: an empty dict.
 SourceInputs = dict[int, list[dict[str, Any]] | range | Iterator[dict[str, Any]]]
 
 
 class Place(NamedTuple):
-    """The place of a process among those that a launcher started.
+    """The place of a process among the processes that a launcher started.
 
     Attributes
     ----------
     mapping : str
-        Name of the mapping that such processes are for; "" without a launcher.
+        Name of the mapping of this launcher; "" without a launcher.
     rank, size : int
-        Number of this process, and how many there are.
+        Number of this process, and number of all processes.
     """
 
     mapping: str = ""
@@ -43,22 +43,22 @@ class Mapping(ABC):
 
     A mapping is one module with one subclass, and one line in the registry of
     `dispel4py.mappings`; it must pass ``tests/mappings/test_conformance.py``. Commands
-    import the modules of all mappings, for their options. So such a module is light: it
-    imports the modules that execute a plan when they are needed.
+    import the modules of all mappings, for their options. So the module of a mapping
+    imports the code that executes a plan only in `execute`.
 
     Attributes
     ----------
     name : str
-        Name by which users ask for the mapping.
+        Name of the mapping for users.
     Options : type
         Its options: a subclass of `dispel4py.mappings.options.Options`.
     launcher : str
         The command that starts other commands in N processes, such as ``mpiexec -n N``;
         "" if the mapping starts its processes itself.
     in_one_process : bool
-        Whether a run takes place in the calling process, one item at a time.
+        Whether a run happens in the calling process, one item at a time.
     start_s : float
-        Seconds that it takes to start the processes, for estimates.
+        Seconds needed to start the processes, for estimates.
     """
 
     name: str
@@ -84,25 +84,25 @@ class Mapping(ABC):
         Raises
         ------
         MappingUnavailable
-            If it cannot.
+            If it cannot run here.
         """
 
     @classmethod
     @abstractmethod
     def expected(cls, wanted: int | None) -> int:
-        """Return how many processes a run would have.
+        """Return the number of processes that a run would have.
 
         Parameters
         ----------
         wanted : int, optional
-            How many the user asked for.
+            The number that the user wants.
         """
 
     @classmethod
     def joined(cls) -> Place | None:
         """Return the place of this process, if a launcher of this mapping started it.
 
-        The variables that launchers set in the environment tell it.
+        Launchers set variables in the environment, which are read here.
         """
         return None
 
@@ -118,7 +118,7 @@ class Mapping(ABC):
         Parameters
         ----------
         n : int
-            How many processes.
+            Number of processes.
         command : sequence of str
             The command of each process, the program first.
 
@@ -135,10 +135,10 @@ class Mapping(ABC):
         raise MappingUnavailable(f"the mapping {cls.name!r} has no launcher")
 
     @classmethod
-    def taking_part(cls, program: str) -> contextlib.AbstractContextManager[None]:
-        """Return the context in which a command works in a process that has joined.
+    def membership(cls, program: str) -> contextlib.AbstractContextManager[None]:
+        """Return the context of a command in a process that a launcher started.
 
-        If this process alone fails within, the others must not wait for it.
+        If only this process fails in it, the other processes must not wait for it.
 
         Parameters
         ----------
@@ -150,12 +150,12 @@ class Mapping(ABC):
     # -- a run -------------------------------------------------------------------
 
     def processes(self, wanted: int | None) -> int:
-        """Return how many processes to plan for.
+        """Return the number of processes for the plan.
 
         Parameters
         ----------
         wanted : int, optional
-            How many the user asked for.
+            The number that the user wants.
 
         Raises
         ------

@@ -1,14 +1,15 @@
-"""Channels: ordered, batched, bounded ways from one instance to another process.
+"""Channels: they send the items of one instance to another process, in batches.
 
-A channel may have `WINDOW` batches under way; the receiver answers each with an
-acknowledgement that says how long it worked on the batch. So memory is bounded whatever
-the length of the stream, and a batch grows only as long as its receiver is quick.
+A channel keeps the order of its items. At most `WINDOW` of its batches are under way:
+the receiver acknowledges each batch, with the time that it worked on it. So the memory
+is bounded for any length of the stream (back-pressure), and batches grow only while the
+receiver is fast.
 
-Two threads send the batches of a channel: the worker sends a full batch, and the ticker
-of the `dispel4py.mappings.outbox` an unfinished batch that has waited for some time.
-`Channel.put` takes no lock for that. It does one thing to the batch: it appends one
-entry to a list, at once and never to another list. A batch is taken from the front of
-this list, with the lock held.
+Two threads send the batches of a channel. The worker sends a full batch. The ticker of
+`dispel4py.mappings.outbox` sends an unfinished batch that has waited for some time.
+`Channel.put` needs no lock: it only appends one entry to a list, in one step, and the
+list is never replaced. A batch is taken from the front of this list, with the lock
+held.
 """
 
 from __future__ import annotations
@@ -24,38 +25,39 @@ from dispel4py.mappings.wire import BATCH, END, pack
 from dispel4py.message import ATOMS, NUMBERS, Frame, encode
 from dispel4py.plan import Plan
 
-#: Batches of one channel that may be under way.
+#: Most batches of one channel that may be sent without an acknowledgement.
 WINDOW = 3
-#: The same where a batch is a single item that takes long: of items that wait for an
-#: instance that works on a very long one, the other instances get nothing.
+#: The same if a batch is one item that takes long. An item that waits for a busy
+#: instance cannot go to another instance, so few should wait.
 SLOW_WINDOW = 2
-#: Seconds that a receiver works on a batch: its size is chosen for that.
+#: Seconds of work in one batch; the size of the batch is chosen for this time. A longer
+#: batch delays the acknowledgement, a shorter one costs more messages.
 BATCH_SECONDS = 0.003
-#: Number of items over which the mean time per item is taken, roughly.
+#: The mean time per item is taken over about this number of items.
 MEMORY_ITEMS = 2000
-#: Most items of a batch, and most bytes of it, roughly.
+#: Most items of a batch, and about the most bytes of it.
 BATCH_ITEMS = 1024
 BATCH_BYTES = 256 * 1024
-#: Seconds within which a batch must be filled for the next ones to be larger: of a slow
-#: stream each item is sent at once, alone.
+#: A batch must be filled within this number of seconds for the next batch to be larger.
+#: So each item of a slow stream is sent at once, alone.
 FILL_SECONDS = 0.025
 
 
 class Post(Protocol):
-    """Carries frames between processes: all that a mapping with mailboxes must have.
+    """Carries frames between processes; a mapping with mailboxes implements it.
 
-    Two threads of a process use it: both send, and while one waits in `receive` the
-    other may call `receive` with no time to wait.
+    Two threads of a process use it. Both send. While one thread waits in `receive`, the
+    other may call `receive` with a timeout of 0.
     """
 
     process: int
 
     @property
     def is_behind(self) -> bool:
-        """Whether frames that were sent have not left yet."""
+        """Whether frames still wait here to be sent."""
 
     def catch_up(self) -> None:
-        """Let frames leave that have not left, as far as that is possible now."""
+        """Send the waiting frames, as far as this is possible now."""
 
     def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
         """Send a frame without waiting for the receiver.
@@ -66,7 +68,7 @@ class Post(Protocol):
             The process.
         head : bytes
         buffers : sequence of buffers
-            They may change afterwards.
+            The caller may change them afterwards.
         """
 
     def receive(self, timeout_s: float) -> Frame | None:
@@ -74,7 +76,7 @@ class Post(Protocol):
 
 
 class Owner(Protocol):
-    """What a channel needs of its process."""
+    """The part of a process that its channels use."""
 
     post: Post
     lock: RLock
@@ -84,13 +86,13 @@ class Owner(Protocol):
     clock: Clock
 
     def serve(self, depth: int) -> None:
-        """Work on something deeper than ``depth``, or wait for a frame."""
+        """Work on an item deeper in the graph than ``depth``, or wait for a frame."""
 
-    def has_unfinished(self) -> None:
-        """Send what waits in time; called with the lock held."""
+    def schedule_flush(self) -> None:
+        """Let the ticker send unfinished batches; called with the lock held."""
 
-    def tell_progress(self) -> None:
-        """Report progress, if it is time."""
+    def report_progress(self) -> None:
+        """Report progress, if the last report is old enough."""
 
 
 class Channel:
@@ -99,7 +101,7 @@ class Channel:
     Parameters
     ----------
     key : Key
-        Its name.
+        The name of the channel.
     destination : int
         The process of the receiver.
     depth : int
@@ -115,21 +117,21 @@ class Channel:
         self._owner = owner
         self._lock = owner.lock
         self._post: Post = owner.post
-        #: The unfinished batch: numbers, other atoms, and (head, buffers) of the rest.
+        #: The unfinished batch: atoms, and (head, buffers) of other items.
         self._entries: list[Any] = []
-        # what `put` counts, and how much of it has been sent
+        # counted by `put`, and the part that has been sent
         self._n_encoded = self._n_encoded_sent = 0
         self._bytes = self._bytes_before = 0
-        self._limit = self._look_at = 1
+        self._limit = self._check_at = 1
         self._unanswered: set[int] = set()
         self._keeps_frames: bool = owner.keeps_frames
-        self._kept: dict[int, Frame] = {}
+        self._unsettled: dict[int, Frame] = {}
         self._serial: int = owner.first_serial
         self._now, self._sent_at = owner.clock.now, -math.inf
-        self._has_ended = self._is_over = False
+        self._has_ended = self._is_stopped = False
         self._is_full = False
         self._n_answered = 0
-        self._seen = 0.0, 0.0  # items, and the time they took
+        self._measured = 0.0, 0.0  # number of items, and their seconds
         self.bytes_sent = 0
         self._n_sent, self._first_number = 0, owner.first_number
         #: Channels of other edges between the same two instances: items of all of
@@ -138,24 +140,24 @@ class Channel:
 
     @property
     def n_put(self) -> int:
-        """Number of items that were put in."""
+        """Number of items put so far."""
         with self._lock:
             return self._n_sent + len(self._entries)
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether items wait in a batch that was not sent."""
+        """Whether items wait in an unfinished batch."""
         return bool(self._entries)
 
     @property
     def under_way(self) -> int:
-        """Batches that were sent and are not answered."""
+        """Number of batches that were sent and not acknowledged."""
         return len(self._unanswered)
 
     @property
     def is_settled(self) -> bool:
-        """Whether no batch is under way, nor an item that was made of one."""
-        return not self._unanswered and not self._kept
+        """Whether all batches, and all items made of them, have been processed."""
+        return not self._unanswered and not self._unsettled
 
     @property
     def last_serial(self) -> int:
@@ -163,9 +165,9 @@ class Channel:
         return self._serial
 
     def is_settled_to(self, serial: int) -> bool:
-        """Return whether nothing is left of this batch and those before it."""
+        """Return whether this batch and the batches before it are settled."""
         with self._lock:
-            oldest = next(iter(self._kept), None)
+            oldest = next(iter(self._unsettled), None)
         return oldest is None or oldest > serial
 
     def ready(self) -> bool:
@@ -174,7 +176,7 @@ class Channel:
         return len(self._unanswered) < window or len(self._entries) + 1 < self._limit
 
     def put(self, item: Any) -> None:
-        """Send ``item``, in a batch; wait while too much is under way.
+        """Send ``item`` in a batch; wait while too many batches are under way.
 
         Raises
         ------
@@ -189,11 +191,11 @@ class Channel:
             entries.append(item)
         else:
             self._encode(item)
-        if len(entries) >= self._look_at:
-            self._look()
+        if len(entries) >= self._check_at:
+            self._check_batch()
 
     def put_numbers(self, items: list[Any]) -> None:
-        """Do what `put` does for each of several items of the types `NUMBERS`."""
+        """Put several items of the types `NUMBERS`; faster than `put` for each."""
         at = 0
         while at < len(items):
             if self.siblings:
@@ -203,25 +205,25 @@ class Channel:
             room = max(1, self._limit - len(self._entries))
             self._entries += items[at : at + room]
             at += room
-            if len(self._entries) >= self._look_at:
-                self._look()
+            if len(self._entries) >= self._check_at:
+                self._check_batch()
 
-    def _look(self) -> None:
-        """Send the batch if it is full; else have it sent in time."""
+    def _check_batch(self) -> None:
+        """Send the batch if it is full; otherwise let the ticker send it."""
         with self._lock:
             n = len(self._entries)
             n_bytes = self._bytes - self._bytes_before
             is_full = n >= self._limit or n_bytes >= BATCH_BYTES
             if not n:
-                self._look_at = 1
+                self._check_at = 1
             elif not is_full:
-                self._look_at = self._limit
-                self._owner.has_unfinished()
+                self._check_at = self._limit
+                self._owner.schedule_flush()
         if n and is_full:
             self.flush()
 
     def _encode(self, item: Any) -> None:
-        """Append an item that is no number; see that a large batch is sent."""
+        """Append an item that is not a number; have a large batch sent at once."""
         if type(item) in ATOMS:
             if type(item) in (str, bytes):
                 self._bytes += len(item)
@@ -234,29 +236,29 @@ class Channel:
                 self._bytes += BATCH_BYTES
             self._entries.append((head, large))
         if self._bytes - self._bytes_before >= BATCH_BYTES:
-            self._look_at = 0
+            self._check_at = 0
 
     def flush(self) -> None:
-        """Send the unfinished batch; wait while too much is under way."""
+        """Send the unfinished batch; wait while too many batches are under way."""
         while not self.send_if_room():
             self._owner.serve(self.depth)
-        self._owner.tell_progress()
+        self._owner.report_progress()
 
     def send_if_room(self) -> bool:
-        """Send the unfinished batch unless too much is under way.
+        """Send the unfinished batch, unless too many batches are under way.
 
         Returns
         -------
         bool
-            Whether no item waits any more.
+            True if no item waits here now.
         """
         with self._lock:
             if self._entries and len(self._unanswered) < WINDOW:
                 self._send()
             return not self._entries
 
-    def send_old(self) -> bool:
-        """Do what `send_if_room` does for a batch that has waited: it was too large."""
+    def send_waiting(self) -> bool:
+        """Do the same for a batch that has waited; make the next batches smaller."""
         with self._lock:
             n = len(self._entries)
             if n and len(self._unanswered) < WINDOW:
@@ -275,97 +277,97 @@ class Channel:
         now = self._now()
         self._is_full = n >= self._limit and now - self._sent_at < FILL_SECONDS
         self._sent_at = now
-        self._look_at, self._bytes_before = 1, self._bytes
+        self._check_at, self._bytes_before = 1, self._bytes
         flags: list[int] | None = None
         buffers: list[Any] = []
         if self._n_encoded > self._n_encoded_sent:
-            flags, buffers = _take_apart(values)
+            flags, buffers = _split_heads(values)
             self._n_encoded_sent += n - flags.count(0)
-        if self._is_over:
+        if self._is_stopped:
             return
-        # a worker that is started again cannot know how many items came before
+        # a worker that is started again does not know the number of earlier items
         number = (first,) if self._keeps_frames else ()
         head = pack(BATCH, self.key, self._serial, values, flags, *number)
         self.bytes_sent += len(head) + sum(len(buffer) for buffer in buffers)
         if self._keeps_frames:
-            kept = Frame(self._post.process, head, [bytes(b) for b in buffers])
-            self._kept[self._serial] = kept
+            frame = Frame(self._post.process, head, [bytes(b) for b in buffers])
+            self._unsettled[self._serial] = frame
         self._unanswered.add(self._serial)
         self._post.send(self.destination, head, buffers)
         if self._post.is_behind:
-            self._owner.has_unfinished()
+            self._owner.schedule_flush()
 
     def end(self) -> None:
-        """Send what waits, and the end of the stream."""
+        """Send the unfinished batch, and the end of the stream."""
         self.flush()
         self._has_ended = True
         self._post.send(self.destination, pack(END, self.key))
 
-    def receiver_has_left(self) -> None:
-        """Send nothing more: the receiver had the whole stream, from a predecessor."""
+    def stop_sending(self) -> None:
+        """Send nothing more: the receiver has finished with this stream."""
         with self._lock:
-            self._is_over = True
+            self._is_stopped = True
             self._unanswered.clear()
-            self._kept.clear()
+            self._unsettled.clear()
 
     def send_again(self) -> None:
-        """Send what is not settled to the process that took the receiver's place."""
+        """Send the batches that are not settled to the new process of the receiver."""
         with self._lock:
-            for frame in self._kept.values():
+            for frame in self._unsettled.values():
                 self._post.send(self.destination, frame.head, frame.buffers)
             if self._has_ended:
                 self._post.send(self.destination, pack(END, self.key))
 
     def settled(self, serial: int) -> None:
-        """Drop a batch of which nothing is under way any more."""
+        """Drop a batch that is settled."""
         with self._lock:
-            self._kept.pop(serial, None)
+            self._unsettled.pop(serial, None)
 
-    def acknowledged(
+    def take_acknowledgement(
         self, serial: int, n_items: int, seconds: float, is_settled: bool = True
     ) -> None:
-        """Take in the answer to a batch.
+        """Handle the acknowledgement of a batch.
 
         Parameters
         ----------
         serial : int
             The number of the batch.
         n_items : int
-            How many items were in it.
+            Number of items in the batch.
         seconds : float
-            How long the receiver worked on it.
+            Time that the receiver worked on it.
         is_settled : bool
-            Whether no item that was made of it is under way.
+            Whether all items made of the batch have been processed, too.
         """
         if is_settled:
             self.settled(serial)
         with self._lock:
             if serial not in self._unanswered:
-                return  # answered twice, or sent by a worker that was killed
+                return  # acknowledged twice, or a batch of a killed worker
             self._unanswered.remove(serial)
             mean_s = self._mean_seconds(n_items, seconds)
-            fitting = int(BATCH_SECONDS / max(mean_s, 1e-9))
-            # Nothing is known of items beyond those seen; and a source that did not
-            # fill its batches in time gets no larger ones.
+            n_in_time = int(BATCH_SECONDS / max(mean_s, 1e-9))
+            # Grow slowly, as the next items may take longer. Do not grow if the sender
+            # did not fill the batch in time.
             wanted = self._limit
             if self._is_full:
-                wanted = min(2 * int(self._seen[0]), 4 * self._limit)
-            self._limit = max(1, min(fitting, wanted, BATCH_ITEMS))
-            self._look_at = min(self._look_at, self._limit)
+                wanted = min(2 * int(self._measured[0]), 4 * self._limit)
+            self._limit = max(1, min(n_in_time, wanted, BATCH_ITEMS))
+            self._check_at = min(self._check_at, self._limit)
 
     def _mean_seconds(self, n_items: int, seconds: float) -> float:
-        """Return what an item takes, with one more batch seen.
+        """Return the mean time per item, including one more batch.
 
-        It is the mean of many, not of one batch: a batch of items that are usually
-        cheap would be large, and the few that are not would pile up in it.
+        The mean is over many batches. After one batch of quick items the next batch
+        would become large, and slow items would wait in it.
         """
-        if self._n_answered == 1:  # the first pays for what is loaded at its time
-            self._seen = 0.0, 0.0
+        if self._n_answered == 1:  # the first batch includes imports and other start-up
+            self._measured = 0.0, 0.0
         self._n_answered += 1
-        known, known_s = self._seen
-        kept = min(1.0, MEMORY_ITEMS / (known + 1))
-        self._seen = kept * known + n_items, kept * known_s + seconds
-        return self._seen[1] / self._seen[0]
+        n_known, known_s = self._measured
+        weight = min(1.0, MEMORY_ITEMS / (n_known + 1))
+        self._measured = weight * n_known + n_items, weight * known_s + seconds
+        return self._measured[1] / self._measured[0]
 
 
 def keep_order(channels: Iterable[Channel]) -> None:
@@ -381,14 +383,14 @@ def keep_order(channels: Iterable[Channel]) -> None:
 
 
 def bytes_by_edge(plan: Plan, channels: Iterable[Channel]) -> dict[str, int]:
-    """Return how many bytes were sent along each edge of the graph.
+    """Return the number of bytes sent along each edge of the graph.
 
     Parameters
     ----------
     plan : Plan
         Has the names of the edges.
     channels : iterable of Channel
-        Those of one process.
+        The channels of one process.
     """
     sent: dict[str, int] = {}
     for channel in channels:
@@ -409,11 +411,11 @@ def _edge_name(plan: Plan, key: Key) -> str:
     return f"{source.pe_id}.{route.output} -> {sink}.{route.input}"
 
 
-def _take_apart(values: list[Any]) -> tuple[list[int], list[Any]]:
+def _split_heads(values: list[Any]) -> tuple[list[int], list[Any]]:
     """Replace each (head, buffers) by its head; return flags and all buffers.
 
-    The flag of an item is 0 if it is itself in ``values``, else one more than the
-    number of its buffers. No item is itself a tuple there: it would be encoded.
+    The flag of an item is 0 if the item itself is in ``values``, or else 1 plus the
+    number of its buffers. A tuple is never an item itself, as tuples are encoded.
     """
     flags: list[int] = []
     buffers: list[Any] = []

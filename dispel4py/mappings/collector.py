@@ -1,4 +1,4 @@
-"""The place where the results of a run come together."""
+"""The collection of the results of a run in one process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dispel4py.mappings.wire import (
     BATCH,
     DONE,
     FAILED,
-    GIVEN_UP,
+    ITEM_SKIPPED,
     PROGRESS,
     pack,
     unpack_items,
@@ -22,7 +22,7 @@ from dispel4py.mappings.wire import (
 from dispel4py.message import Frame
 from dispel4py.observe import Count, Observers
 from dispel4py.plan import Plan
-from dispel4py.result import ProcessReport, RunResult, with_earlier_life
+from dispel4py.result import ProcessReport, RunResult, add_earlier_life
 from dispel4py.watch import Deliver
 
 
@@ -33,9 +33,9 @@ class Collector:
     ----------
     plan : Plan
     observers : Observers
-        Those of the process that called `run`.
+        The observers of the process that called `run`.
     dead_letters : str, optional
-        File for the items that are given up.
+        File for the skipped items.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Collector:
 
     @property
     def wants_progress(self) -> bool:
-        """Whether anyone listens to progress."""
+        """Whether an observer listens to progress."""
         return self._progress is not None
 
     def sink(self, pe_id: str, port: str) -> Deliver:
@@ -72,7 +72,7 @@ class Collector:
         return self.result.outputs[pe_id][port].append
 
     def take_in(self, frame: Frame, message: tuple[Any, ...]) -> None:
-        """Handle one frame that is for the collector.
+        """Handle a frame for the collector.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Collector:
             self.result.collect(pe.id, port, items)
             assert self.post is not None
             self.post.send(frame.source, pack(ACK, key, serial, len(items), 0.0))
-        elif kind in (PROGRESS, DONE, FAILED, GIVEN_UP):
+        elif kind in (PROGRESS, DONE, FAILED, ITEM_SKIPPED):
             self.take_report(message[1], kind, *message[2:])
 
     def take_report(self, process: int, kind: int, *content: Any) -> None:
@@ -102,11 +102,11 @@ class Collector:
         kind : int
             One of the kinds of messages of `dispel4py.mappings.wire`.
         *content : object
-            The rest of the message.
+            The content of the message.
         """
-        if kind in (FAILED, GIVEN_UP):
-            if kind == GIVEN_UP:
-                self._give_up(*content)
+        if kind in (FAILED, ITEM_SKIPPED):
+            if kind == ITEM_SKIPPED:
+                self._skip(*content)
             else:
                 self.failure = self.failure or content[0]
             if self._failed:
@@ -114,7 +114,7 @@ class Collector:
             return
         report = replace(content[0], restarts=self._restarts[process])
         if process in self._earlier:
-            report = with_earlier_life(report, self._earlier[process])
+            report = add_earlier_life(report, self._earlier[process])
         self._reports[process] = report
         if kind == DONE:
             self.still_running.discard(process)
@@ -127,8 +127,8 @@ class Collector:
         if process in self._reports:
             self._earlier[process] = self._reports[process]
 
-    def _give_up(self, failure: Failure, item: bytes | None) -> None:
-        self.result.give_up(failure)
+    def _skip(self, failure: Failure, item: bytes | None) -> None:
+        self.result.add_failure(failure)
         if self._dead_letters is not None:
             append_letter(self._dead_letters, DeadLetter(failure, item))
 

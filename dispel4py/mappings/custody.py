@@ -1,9 +1,9 @@
 """Custody of items, so that none is lost with a killed worker (``--restart-workers``).
 
 A sender keeps each batch until it is settled: the batch, and all items that were made
-of it, have been processed to the end of the stream. So the batches of workers that die,
-also of several at once, can be sent again to the workers that replace them. Items that
-a killed worker had written may then arrive twice: at least once, not exactly once.
+of it, have been processed to the end of the graph. If workers are killed, even several
+at once, their batches can be sent again to the workers that replace them. Items that a
+killed worker had sent may then arrive twice (at least once, not exactly once).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dispel4py.mappings.wire import SETTLED, pack
 
 
 @dataclass
-class _Owed:
-    """A processed batch, and the last batches that may hold items made of it."""
+class _Unsettled:
+    """A processed batch, and the last batches that may contain items made of it."""
 
     sender: int
     key: Key
     serial: int
-    came_of_it: list[tuple[Channel, int]]
+    derived: list[tuple[Channel, int]]
 
 
 class Custody:
@@ -31,14 +31,14 @@ class Custody:
 
     def __init__(self, post: Post) -> None:
         self._post = post
-        self._owed: list[_Owed] = []
+        self._unsettled: list[_Unsettled] = []
 
     def take(
         self, sender: int, key: Key, serial: int, channels: Iterable[Channel]
     ) -> bool:
-        """Return whether a batch is settled: no item made of it is under way.
+        """Return whether a batch is settled: all items made of it have been processed.
 
-        If it is not settled, its sender is informed later.
+        If it is not settled, `report_settled` informs its sender later.
 
         Parameters
         ----------
@@ -49,19 +49,19 @@ class Custody:
         serial : int
             Its number in the channel.
         channels : iterable of Channel
-            The channels, flushed, of items that may have been made of it.
+            The channels of items that may have been made of the batch, flushed.
         """
-        came_of_it = [(c, c.last_serial) for c in channels if not c.is_settled]
-        if came_of_it:
-            self._owed.append(_Owed(sender, key, serial, came_of_it))
-        return not came_of_it
+        derived = [(c, c.last_serial) for c in channels if not c.is_settled]
+        if derived:
+            self._unsettled.append(_Unsettled(sender, key, serial, derived))
+        return not derived
 
-    def look(self) -> None:
+    def report_settled(self) -> None:
         """Inform the senders of batches that are settled now."""
-        still_owed = []
-        for owed in self._owed:
-            if all(c.is_settled_to(serial) for c, serial in owed.came_of_it):
-                self._post.send(owed.sender, pack(SETTLED, owed.key, owed.serial))
+        remaining = []
+        for batch in self._unsettled:
+            if all(c.is_settled_to(serial) for c, serial in batch.derived):
+                self._post.send(batch.sender, pack(SETTLED, batch.key, batch.serial))
             else:
-                still_owed.append(owed)
-        self._owed = still_owed
+                remaining.append(batch)
+        self._unsettled = remaining

@@ -1,15 +1,16 @@
-"""A report on MPI processes that are killed.
+"""The report on MPI processes that are killed.
 
-When a process of an MPI run is killed (no memory left, a crash in a library), its
-launcher kills all the others, and no process of the run is left to report it. So one
-process per host starts a watcher, outside MPI (`dispel4py.mappings.watcher`). It learns
-from the kernel which process died first, reports the last work of this process by its
-flight record (`dispel4py.mappings.recorder`), and removes files in shared memory.
+If a process of an MPI run is killed (no memory left, a crash in a library), the
+launcher kills all other processes, so that none of them can report it. So one process
+per host starts a watcher outside MPI (`dispel4py.mappings.watcher`). The kernel informs
+the watcher of the process that died first. The watcher reports the last work of this
+process from its flight record (`dispel4py.mappings.recorder`), and removes files in
+shared memory.
 
-The watcher cannot know how the process ended, if the launcher has already collected
-its status (then the launcher reports it). It cannot show an item with large arrays, or
-of a class that only the run could import. In a run over several hosts the watcher of
-each host names the first death on its host. It needs Linux; other systems have no
+The watcher does not know the exit status of the process if the launcher has already
+collected it (then the launcher reports it). The watcher cannot show an item with large
+arrays, or an item of a class that it cannot import. In a run on several hosts each
+watcher reports the first death on its host. It needs Linux; other systems have no
 watcher.
 """
 
@@ -34,7 +35,7 @@ from dispel4py.mappings import watcher
 from dispel4py.mappings.folders import remove_folder
 from dispel4py.plan import Plan
 
-#: Pause after which a run that just begins has mapped its files.
+#: Seconds that a starting run needs to map its files.
 _MOMENT_SECONDS = 0.1
 
 
@@ -44,7 +45,7 @@ def can_watch() -> bool:
 
 
 class Watch:
-    """The side of the watched processes of one host.
+    """The watcher of one host, as the processes of the run use it.
 
     Parameters
     ----------
@@ -71,13 +72,13 @@ class Watch:
             start_new_session=True,
         )
         assert self._watcher.stdout is not None
-        self._watcher.stdout.read(1)  # it watches from now on
+        self._watcher.stdout.read(1)  # the watcher is ready
 
     def join(self, process: int) -> None:
-        """Hold a pipe to the watcher, which breaks when this process dies.
+        """Open a pipe to the watcher, which breaks when this process dies.
 
         When a process dies, Linux closes its highest descriptors first. So the watcher
-        learns of the death before the launcher does, which kills the others.
+        learns of the death earlier than the launcher, which kills the other processes.
         """
         highest = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 4096) - 1
         with contextlib.suppress(OSError):  # there is no watcher
@@ -87,44 +88,44 @@ class Watch:
             fcntl.fcntl(pipe, fcntl.F_DUPFD_CLOEXEC, highest)
             os.close(pipe)
 
-    def note(self, plan: Plan) -> None:
-        """Save the plan of the present run, for the watcher."""
+    def save_plan(self, plan: Plan) -> None:
+        """Save the plan of the current run for the watcher."""
         # without PEs and groupings, which may not be picklable
         routes = tuple(replace(route, grouping=Grouping()) for route in plan.routes)
-        known = replace(plan, pes=(), routes=routes), mpich_files()
-        (self.folder / watcher.PLAN).write_bytes(pickle.dumps(known))
+        content = replace(plan, pes=(), routes=routes), mpich_files()
+        (self.folder / watcher.PLAN).write_bytes(pickle.dumps(content))
 
-    def explained(self) -> None:
-        """Tell the watcher that the coming end has been explained."""
+    def mark_explained(self) -> None:
+        """Let the watcher report nothing: this process reports the end itself."""
         (self.folder / watcher.EXPLAINED).touch()
 
     def stop(self) -> None:
-        """End the watcher, if this process started it: all processes ended well."""
+        """End the watcher after a run without failures, if this process started it."""
         if self._watcher is not None:
             self._watcher.communicate(watcher.GOODBYE)
             remove_folder(self.folder)
 
 
 def mpich_files() -> list[str]:
-    """Return files in shared memory that MPICH only removes at an orderly exit."""
+    """Return files in shared memory that MPICH removes only at a normal exit."""
     return sorted(_mapped(Path("/proc/self")))
 
 
 def files_of_killed(since_s: float) -> list[str]:
-    """Return such files of processes that were killed before a run had begun.
+    """Return the MPICH files of processes that were killed before a run had started.
 
     Parameters
     ----------
     since_s : float
-        When the processes were started (`time.time`). Older files, files of other
-        users, and files that a process has mapped do not count.
+        Time at which the processes were started (`time.time`). Older files, files of
+        other users, and files that a process has mapped are not returned.
     """
     files = {
         str(path)
         for path in Path("/dev/shm").glob("mpich_shm_*")
         if (owner := _owner(path, since_s)) is not None and owner == os.getuid()
     }
-    for _ in range(2):  # a run that just begins maps its file in a moment
+    for _ in range(2):  # a starting run needs a moment to map its files
         if files:
             time.sleep(_MOMENT_SECONDS)
             for process in Path("/proc").glob("[0-9]*"):
@@ -135,7 +136,7 @@ def files_of_killed(since_s: float) -> list[str]:
 def _owner(path: Path, since_s: float) -> int | None:
     try:
         status = path.stat()
-    except OSError:  # it is gone
+    except OSError:  # the file no longer exists
         return None
     return status.st_uid if status.st_mtime >= since_s else None
 
@@ -144,6 +145,6 @@ def _mapped(process: Path) -> set[str]:
     """Return the shared files of MPICH that a process has mapped."""
     try:
         maps = (process / "maps").read_text()
-    except OSError:  # no Linux, or the process is gone, or of another user
+    except OSError:  # no Linux, a process that has ended, or a process of another user
         return set()
     return set(re.findall(r"/dev/shm/mpich_shm_\w+", maps))

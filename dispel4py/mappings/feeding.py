@@ -1,9 +1,9 @@
-"""Inputs that come from an iterator while the run lasts.
+"""Inputs that an iterator gives during the run.
 
-The iterator stays in the process where `dispel4py.run.run` was called, or in rank 0 of
-an MPI run. A `Feeder` there deals the inputs out to the instances of the source, by
-channels to those of other processes: as for all items, few are on their way, so an
-endless iterator is read only as quickly as its inputs are worked off.
+The iterator stays in the process that called `dispel4py.run.run`, or in rank 0 of an
+MPI run. A `Feeder` in this process distributes the inputs over the instances of the
+source, and uses channels to other processes. As a channel has few items under way
+(back-pressure), an endless iterator is read only as fast as its inputs are processed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from dispel4py.plan import Plan
 class Feed:
     """The inputs of one source that come from an iterable.
 
-    A pickled copy, in another process, has no iterator: it only says that the inputs
-    come from elsewhere.
+    A pickled copy in another process has no iterator. It only marks that the inputs
+    come from the feeder.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Feed:
         return inputs
 
     def close(self) -> None:
-        """Close the iterator, if it is a generator or has a ``close`` like one."""
+        """Close the iterator, if it has a method ``close`` as generators have."""
         close = getattr(self._iterator, "close", None)
         if close is not None:
             close()
@@ -80,7 +80,7 @@ class Feed:
 
 def feeds_of(inputs: dict[int, Any]) -> dict[int, Feed]:
     """Return the inputs that come from iterators, by the index of the instance."""
-    return {k: given for k, given in inputs.items() if isinstance(given, Feed)}
+    return {k: feed for k, feed in inputs.items() if isinstance(feed, Feed)}
 
 
 def close_feeds(inputs: dict[int, Any]) -> None:
@@ -89,8 +89,8 @@ def close_feeds(inputs: dict[int, Any]) -> None:
         feed.close()
 
 
-class Way(Protocol):
-    """Leads to one instance of a source: a channel, or `Fed` in the same process."""
+class Receiver(Protocol):
+    """Takes inputs for one instance: a channel, or an `InputQueue` in this process."""
 
     def ready(self) -> bool:
         """Return whether inputs can be put without waiting."""
@@ -99,21 +99,21 @@ class Way(Protocol):
         """Send inputs."""
 
     def send_if_room(self) -> bool:
-        """Send what waits; return whether nothing waits any more."""
+        """Send the waiting inputs; return True if none wait now."""
 
     def end(self) -> None:
-        """Send the end."""
+        """Send the end of the inputs."""
 
 
-class Fed:
-    """The inputs of one instance that come from a feeder.
+class InputQueue:
+    """The waiting inputs of one instance, which come from a feeder.
 
     Parameters
     ----------
     post : Post
-        Takes the answers to the batches of inputs.
+        Sends the acknowledgements of the batches of inputs.
     clock : Clock
-        Measures how long the work on a batch takes.
+        Measures the time of work on a batch.
     """
 
     def __init__(self, post: Post, clock: Clock) -> None:
@@ -124,7 +124,7 @@ class Fed:
         self._has_ended = False
 
     def take_in(self, letter: Letter) -> None:
-        """Take in a batch of inputs, or the end."""
+        """Add a batch of inputs, or note their end."""
         if letter[1][0] == END:
             self._has_ended = True
         else:
@@ -132,10 +132,10 @@ class Fed:
 
     @property
     def is_ready(self) -> bool:
-        """Whether there are inputs, or they have ended."""
+        """Whether inputs wait, or all inputs have been given."""
         return bool(self._items or self._letters or self._has_ended)
 
-    def __iter__(self) -> Fed:
+    def __iter__(self) -> InputQueue:
         return self
 
     def __next__(self) -> dict[str, Any]:
@@ -148,26 +148,26 @@ class Fed:
             self._open = (frame.source, key, serial, n_items, self._clock.now())
         return self._items.popleft()
 
-    def worked_off(self) -> None:
-        """Answer a batch of which nothing is left."""
+    def acknowledge(self) -> None:
+        """Acknowledge a batch after its last input."""
         if self._open is not None and not self._items:
             source, key, serial, n_items, began = self._open
             answer = pack(ACK, key, serial, n_items, self._clock.now() - began, True)
             self._open = None
             self._post.send(source, answer)
 
-    # -- the way of a feeder in the same process -----------------------------------
+    # -- as the receiver of a feeder in the same process ------------------------
 
     def ready(self) -> bool:
         """Return whether the instance has no inputs."""
         return not self._items
 
     def put(self, item: dict[str, Any]) -> None:
-        """Give inputs."""
+        """Add the inputs of one call."""
         self._items.append(item)
 
     def send_if_room(self) -> bool:
-        """Return that nothing waits."""
+        """Return True: inputs are not delayed here."""
         return True
 
     def end(self) -> None:
@@ -176,39 +176,45 @@ class Fed:
 
 
 class Feeder:
-    """Deals the inputs of one source out to its instances.
+    """Distributes the inputs of one source over its instances.
 
-    Each goes to the next instance that has room: to one of another process first.
+    The next instance with room gets them; instances of other processes come first.
 
     Parameters
     ----------
     feed : Feed
         Gives the inputs.
-    ways : sequence of Way
-        One to each instance, those to other processes first.
+    receivers : sequence of Receiver
+        The receivers of all instances.
     """
 
-    def __init__(self, feed: Feed, ways: Iterable[Way]) -> None:
+    def __init__(self, feed: Feed, receivers: Iterable[Receiver]) -> None:
         self._feed = feed
-        ways = list(ways)
-        self._local = [way for way in ways if isinstance(way, Fed)]
-        self._remote = deque(way for way in ways if not isinstance(way, Fed))
-        self._ending: list[Way] = []
+        receivers = list(receivers)
+        self._local = [
+            receiver for receiver in receivers if isinstance(receiver, InputQueue)
+        ]
+        self._remote = deque(
+            receiver for receiver in receivers if not isinstance(receiver, InputQueue)
+        )
+        self._ending: list[Receiver] = []
         self.is_over = False
 
     def is_due(self, now: float) -> bool:
-        """Return whether there is something to do: room for inputs, or for the end."""
+        """Return whether a receiver has room for inputs, or for the end."""
         if self._ending:
-            return any(way.send_if_room() for way in self._ending)
-        return any(way.ready() for way in [*self._remote, *self._local])
+            return any(receiver.send_if_room() for receiver in self._ending)
+        return any(receiver.ready() for receiver in [*self._remote, *self._local])
 
     def step(self, now: float) -> None:
-        """Deal out the next inputs; after the last ones, end each way."""
+        """Send the next inputs to one receiver, or the end to all receivers."""
         if self._ending:
-            ready = [way for way in self._ending if way.send_if_room()]
-            for way in ready:
-                way.end()
-            self._ending = [way for way in self._ending if way not in ready]
+            ready = [receiver for receiver in self._ending if receiver.send_if_room()]
+            for receiver in ready:
+                receiver.end()
+            self._ending = [
+                receiver for receiver in self._ending if receiver not in ready
+            ]
             self.is_over = not self._ending
             return
         inputs = next(self._feed, None)
@@ -216,41 +222,41 @@ class Feeder:
             self._ending = [*self._remote, *self._local]
             return
         for _ in range(len(self._remote)):
-            way = self._remote[0]
+            receiver = self._remote[0]
             self._remote.rotate(-1)
-            if way.ready():
-                way.put(inputs)
+            if receiver.ready():
+                receiver.put(inputs)
                 return
-        next(way for way in self._local if way.ready()).put(inputs)
+        next(receiver for receiver in self._local if receiver.ready()).put(inputs)
 
 
-def feeders(
-    plan: Plan, inputs: dict[int, Any], outbox: Outbox, local: dict[int, Fed]
+def make_feeders(
+    plan: Plan, inputs: dict[int, Any], outbox: Outbox, local: dict[int, InputQueue]
 ) -> list[Feeder]:
-    """Return the feeders of the process that has the iterators.
+    """Return the make_feeders of the process that has the iterators.
 
     Parameters
     ----------
     plan : Plan
-        Has the instances of the sources.
+        The plan, with the instances of the sources.
     inputs : dict
-        Instance (by index) to what it is given.
+        Instance (by index) to its inputs.
     outbox : Outbox
-        Gets the channels to other processes.
+        The channels to other processes are added here.
     local : dict
-        The inputs of the instances of this process.
+        The queues of the instances of this process.
     """
-    ways: dict[int, list[Way]] = {}
+    receivers: dict[int, list[Receiver]] = {}
     feeds: dict[int, Feed] = {}
     for index, feed in feeds_of(inputs).items():
         spec = plan.instances[index]
         key = Key(INPUTS, spec.pe_index, index)
-        way: Channel | Fed | None = local.get(index)
-        if way is None:
-            way = outbox.channel(key, spec.process, -1)
+        receiver: Channel | InputQueue | None = local.get(index)
+        if receiver is None:
+            receiver = outbox.channel(key, spec.process, -1)
         feeds[spec.pe_index] = feed
-        ways.setdefault(spec.pe_index, []).append(way)
-    return [Feeder(feeds[pe], ways[pe]) for pe in feeds]
+        receivers.setdefault(spec.pe_index, []).append(receiver)
+    return [Feeder(feeds[pe], receivers[pe]) for pe in feeds]
 
 
 def check_inputs(pe_id: str, ports: Iterable[str], item: Any) -> None:
@@ -261,14 +267,14 @@ def check_inputs(pe_id: str, ports: Iterable[str], item: Any) -> None:
     pe_id : str
         The source.
     ports : iterable of str
-        Its inputs; a source without any takes every dict.
+        Its input ports; a source without input ports takes every dict.
     item : object
-        What it is given.
+        The inputs of the call.
 
     Raises
     ------
     InputError
-        If it is no dict, or has a port that the source has not.
+        If they are not a dict, or name a port that the source does not have.
     """
     if not isinstance(item, Mapping):
         raise InputError(f"inputs of {pe_id}: {item!r} is not a dict {{port: item}}")

@@ -10,41 +10,40 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _PREFIX = "dispel4py-"
-_held: dict[str, int] = {}
+_locks: dict[str, int] = {}
 
 
 def run_folder() -> Path:
     """Make a folder for one run, in shared memory where the system has it.
 
-    Folders of runs whose process was killed are removed, unless a process holds them.
+    Folders of killed runs are removed, unless a process has locked them.
     """
     shm = Path("/dev/shm")
     parent = shm if shm.is_dir() and os.access(shm, os.W_OK) else tempfile.gettempdir()
     for name in _names(parent, _PREFIX):
         pid = name.removeprefix(_PREFIX).split("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)) and not _is_held(parent, name):
+        if pid.isdigit() and not _is_alive(int(pid)) and not _is_locked(parent, name):
             remove_folder(Path(parent, name))
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
-    hold(folder)
+    lock(folder)
     return folder
 
 
-def hold(folder: Path) -> None:
-    """Keep other runs from removing a folder, until this process ends.
+def lock(folder: Path) -> None:
+    """Lock a folder, so that other runs do not remove it before this process ends.
 
-    The process that made it may have been killed while another one still reads its
-    files. And its number is of no use in a container that shares memory, but not
-    process numbers.
+    Another process may still read its files after the process that made the folder was
+    killed. And containers may share the memory, but not the process numbers.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
-    _held[str(folder)] = descriptor
+    _locks[str(folder)] = descriptor
 
 
-def _is_held(parent: str | Path, name: str) -> bool:
+def _is_locked(parent: str | Path, name: str) -> bool:
     try:
         descriptor = os.open(os.path.join(parent, name), os.O_RDONLY)
-    except OSError:  # it is gone, or belongs to another user
+    except OSError:  # it no longer exists, or belongs to another user
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,13 +68,13 @@ def remove_folder(folder: Path) -> None:
     """Remove the folder of a run, and the files to which links in it point."""
     for path in [os.path.join(folder, name) for name in _names(folder)]:
         with contextlib.suppress(OSError):  # not a link
-            # a segment in another folder, as this one was full
+            # a segment on disk, as the shared memory was full
             os.unlink(os.readlink(path))
         with contextlib.suppress(OSError):
             os.unlink(path)
     with contextlib.suppress(OSError):
         folder.rmdir()
-    if (descriptor := _held.pop(str(folder), None)) is not None:
+    if (descriptor := _locks.pop(str(folder), None)) is not None:
         os.close(descriptor)
 
 
@@ -88,6 +87,6 @@ def _names(folder: str | Path, prefix: str = "") -> list[str]:
 
 
 def remove_files(paths: Iterable[str]) -> None:
-    """Remove files; a process that has one mapped keeps its content."""
+    """Remove files; a process that has mapped a file keeps its content."""
     for path in paths:
         Path(path).unlink(missing_ok=True)

@@ -1,10 +1,9 @@
 """Several workers in one process, in virtual time: for tests and simulations.
 
-Each worker of a plan is a thread, but only the worker that has the turn works.
-It passes the turn on where it waits for a frame or sleeps. If all wait, time goes on to
-the earliest moment for which one of them waits. Which worker goes on is chosen by a
-seeded generator, so a run is the same every time, and another seed gives another order
-of events.
+Each worker of a plan is a thread, but only one worker works at a time. When it waits
+for a frame or sleeps, a scheduler chooses the next worker by random numbers with a
+seed. So a run is the same every time, and another seed gives another order of events.
+If all workers wait, the virtual time advances to the next event.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class Simulation:
     seed : int
         Chooses the order of events.
     delay_s : float
-        How long a frame is on its way, in seconds of virtual time.
+        Time from sending a frame to its arrival, in seconds of virtual time.
     """
 
     def __init__(self, seed: int = 0, delay_s: float = 0.0) -> None:
@@ -63,20 +62,20 @@ class Simulation:
         return self.seconds
 
     def time(self) -> float:
-        """Return the virtual time in seconds, as that since 1970."""
+        """Return the virtual time in seconds, in place of the time since 1970."""
         return self.seconds
 
     def sleep(self, seconds: float) -> None:
-        """Let virtual time pass: PEs of a simulation sleep in this way."""
+        """Sleep in virtual time; PEs of a simulation call this."""
         self.wait(self.seconds + seconds, None)
 
     def ticker(self, function: Callable[[], bool], seconds: float) -> _VirtualTicker:
-        """Return a ticker of virtual time, asleep.
+        """Return a ticker of virtual time that does not call the function yet.
 
         Parameters
         ----------
         function : callable
-            Called by the scheduler, while no worker has the turn.
+            Called by the scheduler, while no worker works.
         seconds : float
             The time between two calls.
         """
@@ -85,21 +84,21 @@ class Simulation:
         return ticker
 
     def wait(self, until: float, post: MemoryPost | None) -> None:
-        """Pass the turn on until a moment, or until a frame is there.
+        """Let other workers work until a time, or until a frame arrives.
 
         Parameters
         ----------
         until : float
             Virtual time in seconds.
         post : MemoryPost or None
-            The mailbox to look into; None to wait for the time only.
+            The mailbox of the worker; None to wait for the time only.
         """
         actor: _Actor = self._turn.actor
         actor.until, actor.post = until, post
         self._scheduler.release()
         actor.turn.acquire()
-        if actor.is_over:
-            raise _Over
+        if actor.is_stopped:
+            raise _Stopped
 
     # -- a run ---------------------------------------------------------------------
 
@@ -115,7 +114,7 @@ class Simulation:
         Parameters
         ----------
         plan : Plan
-            Its PEs are copied; a PE that is to sleep has this object as its clock.
+            Its PEs are copied. A PE that sleeps must use this object as its clock.
         inputs : dict
             Source instance to its inputs.
         observers : Observers
@@ -167,21 +166,23 @@ class Simulation:
         return [actor for actor in self._actors if actor.is_running]
 
     def _ready(self) -> list[_Actor]:
-        return [a for a in self._running() if a.moment(self.seconds) <= self.seconds]
+        return [
+            a for a in self._running() if a.resume_time(self.seconds) <= self.seconds
+        ]
 
     def _advance(self) -> None:
-        """Go on to the next moment at which something happens."""
-        moments = [actor.moment(self.seconds) for actor in self._running()]
-        moments += [ticker.due for ticker in self._tickers]
-        self.seconds = max(self.seconds, min(moments))
+        """Advance the time to the next event."""
+        times = [actor.resume_time(self.seconds) for actor in self._running()]
+        times += [ticker.due for ticker in self._tickers]
+        self.seconds = max(self.seconds, min(times))
         for ticker in self._tickers:
             if ticker.due <= self.seconds:
                 ticker.tick()
 
     def _end(self) -> None:
-        """End the threads of workers that are left after a failure."""
+        """End the threads of the other workers after a failure."""
         for actor in self._running():
-            actor.is_over = True
+            actor.is_stopped = True
             actor.turn.release()
             actor.thread.join()
 
@@ -193,13 +194,13 @@ class Simulation:
         destination : int
             The process.
         frame : Frame
-            What it gets, after the delay.
+            The frame; it arrives after the delay.
         """
         self.posts[destination].mail.append((self.seconds + self._delay_s, frame))
 
 
-class _Over(BaseException):
-    """Unwinds a worker after the failure of another."""
+class _Stopped(BaseException):
+    """Ends a worker after the failure of another worker."""
 
 
 class _Actor:
@@ -210,15 +211,15 @@ class _Actor:
     ) -> None:
         self.until = 0.0
         self.post: MemoryPost | None = None
-        self.is_running, self.is_over = True, False
+        self.is_running, self.is_stopped = True, False
         self.error: BaseException | None = None
         self.turn = threading.Semaphore(0)
         self._worker, self._current, self._scheduler = worker, current, scheduler
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
-    def moment(self, now: float) -> float:
-        """Return when it can go on."""
+    def resume_time(self, now: float) -> float:
+        """Return the virtual time at which the worker can continue."""
         if self.post is not None and self.post.mail:
             return min(self.until, max(now, self.post.mail[0][0]))
         return self.until
@@ -227,21 +228,21 @@ class _Actor:
         self._current.actor = self
         self.turn.acquire()
         try:
-            if not self.is_over:
+            if not self.is_stopped:
                 self._worker.run()
                 if self._worker.collector is not None:
                     self._worker.attend()
-        except _Over:
+        except _Stopped:
             pass
         except BaseException as error:  # noqa: BLE001 - raised by the scheduler
             self.error = error
         self.is_running = False
-        if not self.is_over:
+        if not self.is_stopped:
             self._scheduler.release()
 
 
 class _VirtualTicker:
-    """Calls a function at regular moments of virtual time."""
+    """Calls a function at regular intervals of virtual time."""
 
     def __init__(
         self, simulation: Simulation, function: Callable[[], bool], seconds: float
@@ -256,11 +257,11 @@ class _VirtualTicker:
 
     def tick(self) -> None:
         """Call the function once."""
-        goes_on = self._function()
-        self.due = self._simulation.now() + self._seconds if goes_on else float("inf")
+        has_work = self._function()
+        self.due = self._simulation.now() + self._seconds if has_work else float("inf")
 
     def close(self) -> None:
-        """Call the function no more."""
+        """Stop calling the function."""
         self.due = float("inf")
 
 
@@ -270,9 +271,9 @@ class MemoryPost:
     Parameters
     ----------
     simulation : Simulation
-        Has the other mailboxes.
+        The simulation with the other mailboxes.
     process : int
-        Whose mailbox it is.
+        The process of this mailbox.
     """
 
     is_behind = False
@@ -291,11 +292,11 @@ class MemoryPost:
         Parameters
         ----------
         destination : int
-            The process that gets it.
+            The receiving process.
         head : bytes
             The message.
         buffers : sequence, optional
-            Bytes beside it; they are copied.
+            Bytes beside the message; they are copied.
         """
         copies = [memoryview(bytearray(buffer)) for buffer in buffers]
         self._simulation.deliver(destination, Frame(self.process, head, copies))
@@ -303,9 +304,9 @@ class MemoryPost:
     def receive(self, timeout_s: float) -> Frame | None:
         """Return the next frame, or None if none comes within the time."""
         simulation = self._simulation
-        if timeout_s > 0 and not self._has_come():
+        if timeout_s > 0 and not self._has_frame():
             simulation.wait(simulation.now() + timeout_s, self)
-        return self.mail.popleft()[1] if self._has_come() else None
+        return self.mail.popleft()[1] if self._has_frame() else None
 
-    def _has_come(self) -> bool:
+    def _has_frame(self) -> bool:
         return bool(self.mail) and self.mail[0][0] <= self._simulation.now()

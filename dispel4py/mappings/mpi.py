@@ -38,18 +38,18 @@ class MPI(Mapping):
 
     @classmethod
     def expected(cls, wanted: int | None) -> int:
-        """Return the wanted number, or that of the launcher, or one per core."""
-        here = cls.joined()
-        return wanted or (here.size if here else available_cores())
+        """Return the wanted number, or the number of the launcher, or one per core."""
+        place = cls.joined()
+        return wanted or (place.size if place else available_cores())
 
     @classmethod
     def joined(cls) -> Place | None:
-        """Return the rank of this process, as the variables of its launcher say."""
+        """Return the rank of this process, from the variables of its launcher."""
         if not mpi_launch.launched_by_mpi():
             return None
-        sizes = mpi_launch.sizes_said_by_launcher()
+        sizes = mpi_launch.launcher_sizes()
         size = max(sizes.values(), default=1)
-        return Place(cls.name, mpi_launch.rank_said_by_launcher(), size)
+        return Place(cls.name, mpi_launch.launcher_rank(), size)
 
     @classmethod
     def launch(cls, n: int, command: Sequence[str]) -> int:
@@ -58,24 +58,24 @@ class MPI(Mapping):
 
     @classmethod
     @contextlib.contextmanager
-    def taking_part(cls, program: str) -> Iterator[None]:
-        """Join the other ranks: if this rank alone fails within, all ranks end.
+    def membership(cls, program: str) -> Iterator[None]:
+        """Join the other ranks; if only this rank fails in the context, all ranks end.
 
-        A rank that failed before it had joined would keep the others waiting in
-        MPI_Init, and no launcher ends them.
+        If a rank failed before it had joined, the other ranks would wait in MPI_Init,
+        and no launcher would end them.
 
         Parameters
         ----------
         program : str
-            Name of the command, for the message of a rank that fails alone. The first
-            rank shows its error in any case.
+            Name of the command, for the message if only this rank fails. The first rank
+            always shows its error.
         """
-        here = _world()
+        world = _world()
         try:
             yield
         except Dispel4pyError as error:
-            if here.rank:
-                here.last_words = f"{program}: error: rank {here.rank}: {error}\n"
+            if world.rank:
+                world.exit_message = f"{program}: error: rank {world.rank}: {error}\n"
             raise
 
     def processes(self, wanted: int | None) -> int:
@@ -84,20 +84,20 @@ class MPI(Mapping):
         Parameters
         ----------
         wanted : int, optional
-            The same number, if the user gave one.
+            The number that the user wants; it must be the same.
 
         Raises
         ------
         ParameterError
-            If the user wants another number.
+            If the numbers differ.
         """
         size = _world().size
         if wanted in (None, size):
             return size
         if self.joined() is not None:
             raise ParameterError(
-                f"{wanted} processes are asked for, but the MPI launcher started "
-                f"{size}: ask for one number, or leave it to the launcher"
+                f"{wanted} processes are requested, but the MPI launcher started "
+                f"{size}: use the same number, or give it to the launcher only"
             )
         raise ParameterError(
             f"the mapping 'mpi' has 1 process here, not {wanted}: "
@@ -116,7 +116,7 @@ class MPI(Mapping):
     def execute(
         self, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> RunResult:
-        """Do the part of this rank; return when all ranks have done theirs."""
+        """Do the work of this rank; return when all ranks have finished."""
         from dispel4py.mappings.mpi_run import run_rank
 
         return run_rank(plan, inputs, observers, self.options)

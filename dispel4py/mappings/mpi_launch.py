@@ -1,4 +1,4 @@
-"""Start of the processes of an MPI run by ``mpiexec``, and traces of such a start."""
+"""The start of an MPI run by ``mpiexec``, and the variables that a launcher sets."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from pathlib import Path
 from dispel4py.errors import MappingUnavailable, ParameterError
 from dispel4py.mappings.process import die_with_parent
 
-#: Variables with the number of processes that a launcher started: of MPICH and Intel
-#: MPI, of these for one host, of Open MPI, and of Slurm's srun.
+#: Variables with the number of processes: of MPICH and Intel MPI, of the same on one
+#: host, of Open MPI, and of srun of Slurm.
 SIZE_VARIABLES = (
     "PMI_SIZE",
     "MPI_LOCALNRANKS",
     "OMPI_COMM_WORLD_SIZE",
     "SLURM_STEP_NUM_TASKS",
 )
-#: Variables with the number of this process; Slurm sets its own in a shell, too.
+#: Variables with the number of this process. Slurm sets its variable in a shell, too.
 _RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
 _SLURM_RANK = "SLURM_PROCID"
-#: How long mpiexec has to end after a signal, before it gets the next one.
+#: Seconds to wait for the end of mpiexec after a signal, before the next signal.
 _PATIENCE_SECONDS = 3.0
-# Exit statuses of our commands; any other status of mpiexec stands for a signal.
+# Exit statuses of our commands; any other status of mpiexec comes from a signal.
 _KNOWN_STATUS = (0, 1, 2, 128 + signal.SIGINT)
 
 
-def sizes_said_by_launcher() -> dict[str, int]:
-    """Return the numbers of processes in the launcher's variables, by variable."""
+def launcher_sizes() -> dict[str, int]:
+    """Return the numbers of processes by the variables of a launcher."""
     sizes = {name: os.environ.get(name, "") for name in SIZE_VARIABLES}
     return {name: int(text) for name, text in sizes.items() if text.isdigit()}
 
@@ -40,28 +40,28 @@ def sizes_said_by_launcher() -> dict[str, int]:
 def launched_by_mpi() -> bool:
     """Return whether an MPI launcher started this process.
 
-    A Slurm step of one task does not count: an interactive shell is one.
+    A Slurm step with one task does not count, as it may be an interactive shell.
     """
     if any(name in os.environ for name in _RANK_VARIABLES):
         return True
-    sizes = sizes_said_by_launcher()
+    sizes = launcher_sizes()
     one_task = sizes.pop("SLURM_STEP_NUM_TASKS", 1) == 1
     return bool(sizes) or not one_task
 
 
-def rank_said_by_launcher() -> int:
-    """Return the number of this process in a launcher's variables; 0 without one."""
+def launcher_rank() -> int:
+    """Return the rank of this process by the variables of a launcher; 0 without one."""
     numbers = (os.environ.get(name, "") for name in (*_RANK_VARIABLES, _SLURM_RANK))
     return next((int(text) for text in numbers if text.isdigit()), 0)
 
 
 def find_mpiexec() -> str:
-    """Return the path of ``mpiexec``: that of this environment, else that on PATH.
+    """Return the path of ``mpiexec``, in this environment or else on PATH.
 
     Raises
     ------
     MappingUnavailable
-        If there is none.
+        If there is no ``mpiexec``.
     """
     beside = Path(sys.executable).parent / "mpiexec"
     if os.access(beside, os.X_OK):
@@ -81,7 +81,7 @@ def launch(n: int, argv: Sequence[str]) -> int:
     Parameters
     ----------
     n : int
-        How many processes.
+        Number of processes.
     argv : sequence of str
         The command of each process, the program first.
 
@@ -96,18 +96,18 @@ def launch(n: int, argv: Sequence[str]) -> int:
     MappingUnavailable
         If there is no ``mpiexec``.
     KeyboardInterrupt
-        After Ctrl-C here, once the processes have ended.
+        After Ctrl-C in this process, when the other processes have ended.
     """
     if n < 1:
         raise ParameterError(f"the number of processes must be 1 or more, not {n}")
     mpiexec = find_mpiexec()
     sys.stdout.flush()
     sys.stderr.flush()
-    began_s = time.time()
-    # In a process group of its own, so that Ctrl-C reaches mpiexec once, from here. But
-    # a process outside of the foreground group is stopped when it reads the terminal.
+    start_s = time.time()
+    # mpiexec gets its own process group, so that Ctrl-C reaches it only once, from this
+    # process. But a process outside the foreground group may not read the terminal.
     reads_terminal = sys.stdin is not None and sys.stdin.isatty()
-    started = subprocess.Popen(
+    launcher = subprocess.Popen(
         [mpiexec, "-n", str(n), *argv],
         stdin=subprocess.DEVNULL if reads_terminal else None,
         process_group=0,
@@ -115,36 +115,36 @@ def launch(n: int, argv: Sequence[str]) -> int:
     )
     status = 1
     try:
-        status = started.wait()
+        status = launcher.wait()
     except BaseException:  # Ctrl-C, or SIGTERM turned into an exception
-        _end(started)
+        _end(launcher)
         raise
     finally:
         if status:
-            _clear_up(began_s)
+            _clear_up(start_s)
     return status if status in _KNOWN_STATUS else 1
 
 
-def _clear_up(began_s: float) -> None:
-    """Remove the files of processes that were killed before their run had begun."""
+def _clear_up(start_s: float) -> None:
+    """Remove the files of processes that were killed before their run had started."""
     from dispel4py.mappings.deaths import files_of_killed  # seldom needed
     from dispel4py.mappings.folders import remove_files
 
-    remove_files(files_of_killed(began_s))
+    remove_files(files_of_killed(start_s))
 
 
-def _end(started: subprocess.Popen[bytes]) -> None:
-    """End mpiexec and its processes by ever harder signals; hold a second Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _end(launcher: subprocess.Popen[bytes]) -> None:
+    """End mpiexec and its processes by SIGINT, SIGTERM, SIGKILL; ignore Ctrl-C."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            started.send_signal(ending)
+            launcher.send_signal(ending)
             try:
-                started.wait(max(0.5, deadline - time.monotonic()))
+                launcher.wait(max(0.5, deadline - time.monotonic()))
                 return
             except subprocess.TimeoutExpired:
                 continue
-        started.wait()
+        launcher.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)

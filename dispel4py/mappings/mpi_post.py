@@ -1,13 +1,13 @@
 """Frames over MPI.
 
 A frame is one small message, and one message for each large buffer. The small message
-has the sizes of the others, which are identified by their order: MPI keeps it between
-two ranks. No call here blocks for another rank. Two threads of a rank use the post, but
-one at a time is in a call of MPI.
+has the sizes of the large ones. MPI keeps the order of messages between two ranks, so
+their order identifies them. No call here waits for another rank. Two threads of a rank
+use the post, but only one of them calls MPI at a time.
 
-Between ranks of one host large buffers go through files that both have mapped
-(`dispel4py.mappings.segments`), and the small message has their path: this is several
-times as fast as MPI libraries.
+Between ranks of one host large buffers go through files that both ranks have mapped
+(`dispel4py.mappings.segments`), and the small message has the path of the file. This is
+several times as fast as MPI.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _IN_SEGMENT = 1 << 30
 _LONGEST_HEAD = 48 * 1024
 #: Bytes of one message; older versions of MPI count to 2 GiB.
 _PIECE = 1 << 30
-#: Looks at MPI before a waiting rank sleeps.
-_YIELDS = 20
-#: Pauses of a waiting rank, in seconds.
+#: Number of times that a waiting rank asks MPI before it sleeps.
+_N_YIELDS = 20
+#: Shortest and longest sleep of a waiting rank, in seconds.
 _SHORTEST_NAP, _LONGEST_NAP = 20e-6, 1e-3
-#: Pauses grow slowly: none is longer than a quarter of the time waited so far.
+#: Each sleep is longer by this factor, so it is at most a quarter of the time waited.
 _NAP_GROWTH = 1.25
 
 
@@ -55,7 +55,7 @@ class MPIPost:
     library : module
         ``mpi4py.MPI``.
     comm : communicator
-        For this post alone.
+        A communicator that only this post uses.
     neighbours : collection of int
         Ranks on this host.
     arena : Arena, optional
@@ -74,7 +74,7 @@ class MPIPost:
         self.process: int = comm.rank
         self._comm, self._byte = comm, library.BYTE
         self._any, self._status = library.ANY_SOURCE, library.Status()
-        self._all_there = library.Request.Testall
+        self._test_all = library.Request.Testall
         self._leaving: dict[int, deque[Any]] = {}
         self._arriving: dict[int, deque[_Arriving]] = {}
         self._lock = RLock()
@@ -88,11 +88,11 @@ class MPIPost:
         Parameters
         ----------
         destination : int
-            The rank that gets it.
+            The receiving rank.
         head : bytes
             The message.
         buffers : sequence, optional
-            Bytes beside it; those that may change afterwards are copied.
+            Bytes beside the message; they are copied if they may change.
         """
         with self._lock:
             self._send(destination, head, buffers)
@@ -105,10 +105,10 @@ class MPIPost:
             return
         if destination in self._neighbours:
             assert self._arena is not None
-            where = self._arena.frame(head, buffers)
+            where = self._arena.store_frame(head, buffers)
             self._isend(_COUNT.pack(_IN_SEGMENT) + where, destination, _SMALL)
             return
-        large = [_kept(buffer) for buffer in buffers]
+        large = [_final_bytes(buffer) for buffer in buffers]
         count, inline = len(large), head
         if len(head) > _LONGEST_HEAD:
             large.insert(0, memoryview(head))
@@ -125,15 +125,15 @@ class MPIPost:
         return bool(self._leaving)
 
     def catch_up(self) -> None:
-        """Let MPI go on with unfinished sends."""
+        """Let MPI continue unfinished sends."""
         self._settle_all()
 
     def deliver(self, timeout_s: float) -> None:
         """Wait until MPI has finished all sends."""
         deadline = time.monotonic() + timeout_s
-        rest = naps(_LONGEST_NAP)
+        pauses = naps(_LONGEST_NAP)
         while self._settle_all() and time.monotonic() < deadline:
-            time.sleep(next(rest))
+            time.sleep(next(pauses))
 
     def _isend(self, data: Any, destination: int, tag: int) -> None:
         # the request keeps the data alive
@@ -160,33 +160,33 @@ class MPIPost:
     def receive(self, timeout_s: float) -> Frame | None:
         """Return the next frame, or None if none comes within the time.
 
-        Frames of one rank arrive in the order of sending. As there may be more ranks
-        than cores, a waiting rank soon sleeps, at first for moments.
+        Frames of one rank arrive in the order of sending. There may be more ranks than
+        cores, so a waiting rank soon sleeps, at first for a very short time.
         """
         frame = self._next()
         if frame is not None or timeout_s <= 0:
             return frame
         deadline = time.monotonic() + timeout_s
-        for _ in range(_YIELDS):
+        for _ in range(_N_YIELDS):
             os.sched_yield()
             frame = self._next()
             if frame is not None:
                 return frame
-        rest = naps(_LONGEST_NAP)
+        pauses = naps(_LONGEST_NAP)
         while frame is None and time.monotonic() < deadline:
             under_way = self._settle_all() or self._arriving
-            time.sleep(_SHORTEST_NAP if under_way else next(rest))
+            time.sleep(_SHORTEST_NAP if under_way else next(pauses))
             frame = self._next()
         return frame
 
     def _next(self) -> Frame | None:
         """Return a frame that has arrived."""
         with self._lock:
-            return self._look()
+            return self._take_next()
 
-    def _look(self) -> Frame | None:
+    def _take_next(self) -> Frame | None:
         if self._arriving:
-            frame = self._arrived()
+            frame = self._take_complete()
             if frame is not None:
                 return frame
         while True:
@@ -197,10 +197,10 @@ class MPIPost:
             if frame is not None:
                 return frame
 
-    def _arrived(self) -> Frame | None:
+    def _take_complete(self) -> Frame | None:
         """Return a frame whose buffers are complete, the oldest of its rank."""
         for source, frames in self._arriving.items():
-            if self._all_there(frames[0].requests):
+            if self._test_all(frames[0].requests):
                 frame = frames.popleft().frame
                 if not frames:
                     del self._arriving[source]
@@ -208,7 +208,7 @@ class MPIPost:
         return None
 
     def _open(self, message: Any) -> Frame | None:
-        """Receive a small message; None if its frame has further messages."""
+        """Receive a small message; return its frame, or None if buffers must follow."""
         source, size = self._status.source, self._status.count
         if size > len(self._inbox):
             self._inbox = bytearray(size)
@@ -216,7 +216,9 @@ class MPIPost:
         (count,) = _COUNT.unpack_from(self._inbox)
         at = _COUNT.size
         if count == _IN_SEGMENT:
-            return self._from_segment(source, bytes(memoryview(self._inbox)[at:size]))
+            return self._take_from_segment(
+                source, bytes(memoryview(self._inbox)[at:size])
+            )
         if not count and source not in self._arriving:
             return Frame(source, bytes(memoryview(self._inbox)[at:size]))
         buffers: list[memoryview] = []
@@ -237,10 +239,10 @@ class MPIPost:
         self._arriving.setdefault(source, deque()).append(arriving)
         return None
 
-    def _from_segment(self, source: int, where: bytes) -> Frame | None:
-        """Open a frame in shared memory; None if earlier frames of its rank are due."""
+    def _take_from_segment(self, source: int, where: bytes) -> Frame | None:
+        """Return a frame in shared memory; None if earlier frames are incomplete."""
         assert self._arena is not None
-        frame = Frame(source, *self._arena.framed(where))
+        frame = Frame(source, *self._arena.load_frame(where))
         if source not in self._arriving:
             return frame
         self._arriving[source].append(_Arriving(frame, []))
@@ -248,15 +250,15 @@ class MPIPost:
 
 
 def naps(longest_s: float) -> Iterator[float]:
-    """Yield ever longer times to sleep, in seconds."""
+    """Yield times to sleep in seconds, each longer than the one before."""
     nap = _SHORTEST_NAP
     while True:
         yield nap
         nap = min(_NAP_GROWTH * nap, longest_s)
 
 
-def _kept(buffer: Any) -> memoryview:
-    """Return the bytes of ``buffer`` as they are now: a copy, unless they are final."""
+def _final_bytes(buffer: Any) -> memoryview:
+    """Return the current bytes of ``buffer``: a copy, if they may change."""
     view = memoryview(buffer)
     owner = view.obj
     flags = getattr(owner, "flags", None)

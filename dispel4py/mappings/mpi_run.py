@@ -1,7 +1,7 @@
-"""The run of the mapping ``mpi``: the part of one rank.
+"""A run of the mapping ``mpi``: the work of one rank.
 
-Rank 0 gathers the results besides its own work. A rank that fails reports it on
-standard error, and ends all ranks by ``MPI_Abort``.
+Rank 0 also gathers the results. A rank that fails writes its failure to standard error,
+and ends all ranks by ``MPI_Abort``.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from dispel4py.plan import Plan
 from dispel4py.result import RunResult
 
 _INTERRUPTED = 130
-#: How long a failed rank waits for rank 0, which informs its observers and ends all.
+#: Seconds that a failed rank waits for rank 0 to inform observers and end all ranks.
 _GRACE_SECONDS = 1.0
 
 
 def run_rank(
     plan: Plan, inputs: SourceInputs, observers: Observers, options: Options
 ) -> RunResult:
-    """Do the part of this rank in a run; return when all ranks have done theirs.
+    """Do the work of this rank in a run; return when all ranks have finished.
 
     Parameters
     ----------
@@ -54,31 +54,31 @@ def run_rank(
     Raises
     ------
     RunError
-        If the run failed and this is the only rank; several ranks end their program.
+        If the run failed and this is the only rank. Several ranks end their program.
     """
-    here = world()
-    comm = here.begin(plan)
+    ranks = world()
+    comm = ranks.begin(plan)
     raise_allocator_thresholds()
-    limit_threads(here.local.size)
-    arena = Arena(here.watch.folder, here.rank) if here.watch else None
-    post = MPIPost(here.library, comm, here.neighbours, arena)
+    limit_threads(ranks.local.size)
+    arena = Arena(ranks.watch.folder, ranks.rank) if ranks.watch else None
+    post = MPIPost(ranks.library, comm, ranks.neighbours, arena)
 
     def end_all(status: int) -> NoReturn:
         close_feeds(inputs)
-        here.abort(status)
+        ranks.abort(status)
 
-    part = _Part(here, plan, post, observers, options, end_all)
+    part = _Part(ranks, plan, post, observers, options, end_all)
     began = time.perf_counter()
     try:
         result = part.work(inputs)
         post.deliver(math.inf)
-        here.meet(comm)
+        ranks.meet(comm)
     except Stop as stop:
         part.fail(stop.failure, stop.__cause__)
     except KeyboardInterrupt:
         end_all(_INTERRUPTED)
     except BaseException as error:  # noqa: BLE001 - reported, and the ranks end
-        part.fail(_failure_of(here.rank, error), error)
+        part.fail(_make_failure(ranks.rank, error), error)
     comm.Free()
     if arena is not None:
         arena.remove()
@@ -88,11 +88,11 @@ def run_rank(
 
 
 class _Part:
-    """The part of one rank in a run."""
+    """The work of one rank in a run."""
 
     def __init__(
         self,
-        here: World,
+        ranks: World,
         plan: Plan,
         post: MPIPost,
         observers: Observers,
@@ -100,19 +100,19 @@ class _Part:
         end_all: Callable[[int], NoReturn],
     ) -> None:
         self._end_all = end_all
-        self._here, self._plan, self._post = here, plan, post
+        self._ranks, self._plan, self._post = ranks, plan, post
         self._options = options
         self._observers = observers
         self._collector: Collector | None = None
-        if here.rank == ROOT:
+        if ranks.rank == ROOT:
             self._collector = _RootCollector(
                 plan, observers, end_all, options.dead_letters
             )
             self._collector.post = post
 
     def work(self, inputs: SourceInputs) -> RunResult:
-        """Run the instances of this rank; at rank 0 until all ranks are done."""
-        rank, watch, observers = self._here.rank, self._here.watch, self._observers
+        """Run the instances of this rank; on rank 0 also gather all results."""
+        rank, watch, observers = self._ranks.rank, self._ranks.watch, self._observers
         recorder = FlightRecorder(record_path(watch.folder, rank)) if watch else None
         worker = Worker(
             self._plan,
@@ -142,11 +142,11 @@ class _Part:
 
     def fail(self, failure: Failure, cause: BaseException | None) -> NoReturn:
         """Report a failure of this rank, and end all ranks."""
-        if self._here.size == 1:
+        if self._ranks.size == 1:
             raise RunError([failure]) from cause
         sys.stdout.flush()
-        # an error such as a full disk, which all ranks meet at once, has its message in
-        # one line: rank 0 reports it without a traceback
+        # an error on all ranks at once, such as a full disk, has a message of one line:
+        # rank 0 reports it without a traceback
         one_line = getattr(cause, "one_line", "")
         if one_line:
             failure = replace(failure, cause=one_line, traceback="")
@@ -156,11 +156,10 @@ class _Part:
         if self._collector is not None:
             self._collector.take_report(ROOT, FAILED, failure)
         else:
-            self._post.send(ROOT, pack(FAILED, self._here.rank, failure))
+            self._post.send(ROOT, pack(FAILED, self._ranks.rank, failure))
             deadline = time.monotonic() + _GRACE_SECONDS
-            while (
-                time.monotonic() < deadline
-            ):  # rank 0 ends all, unless it works on an item
+            # rank 0 ends all ranks, unless it works on an item
+            while time.monotonic() < deadline:
                 self._post.receive(0.1)
         self._end_all(1)
 
@@ -187,7 +186,7 @@ class _RootCollector(Collector):
             self._abort(1)
 
 
-def _failure_of(rank: int, error: BaseException) -> Failure:
+def _make_failure(rank: int, error: BaseException) -> Failure:
     """Return the failure of a rank outside its PEs."""
     text = "".join(traceback.format_exception(error))
     return Failure("", 0, rank, "worker", None, "", root_cause(error), text)

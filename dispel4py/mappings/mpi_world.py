@@ -1,7 +1,7 @@
-"""The MPI ranks of a program: what they agree on from the first use of MPI to the exit.
+"""The MPI ranks of a program, from the first use of MPI to the exit.
 
-Before each run the ranks agree that they want the same run, so that a rank that leaves,
-or has another graph, ends the program and does not leave the others waiting for ever.
+Before each run all ranks check that they want the same run. If a rank has left, or has
+another graph, the program ends, and no rank waits for ever.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from dispel4py.errors import MappingUnavailable, PlanError
 from dispel4py.mappings.base import Shared
 from dispel4py.mappings.deaths import Watch, can_watch, mpich_files
 from dispel4py.mappings.folders import remove_files, run_folder
-from dispel4py.mappings.mpi_launch import launched_by_mpi, sizes_said_by_launcher
+from dispel4py.mappings.mpi_launch import launched_by_mpi, launcher_sizes
 from dispel4py.mappings.mpi_post import naps
 from dispel4py.plan import Plan
 
 ROOT = 0
-#: Longest pause, in seconds, between two looks at MPI while a rank waits.
+#: Longest sleep, in seconds, of a rank that waits for MPI.
 _LONGEST_NAP = 0.005
-#: The next step of a rank; other numbers stand for the graph that it is going to run.
+#: The next step of a rank. Numbers from `_RUN` on identify the graph of its next run.
 _LEAVE, _SHARE, _RUN = range(3)
-#: How long a rank that ends without its run waits for the others to end, too.
+#: Seconds that a rank that ends without a run waits for the other ranks to end.
 _LEAVING_SECONDS = 5.0
-#: Pause before the end of all: else the launcher drops the last lines of a rank.
-_LAST_WORDS_SECONDS = 0.2
+#: Seconds before all ranks end; without this pause the launcher loses the last lines.
+_FLUSH_SECONDS = 0.2
 
 
 class World:
-    """This process among all ranks, from the first use of MPI to the exit.
+    """The ranks of a program, as one of them sees them.
 
     Attributes
     ----------
@@ -48,22 +48,22 @@ class World:
         ``mpi4py.MPI``, initialised.
     rank, size : int
     local : communicator
-        Of the ranks on this host.
+        The communicator of the ranks on this host.
     neighbours : frozenset of int
-        These ranks.
+        The ranks on this host.
     watch : Watch or None
         Reports ranks that are killed; None before the first run, and on systems that
         cannot watch processes.
-    last_words : str
-        Line that this rank writes if it ends while others go on; "" for a general one.
+    exit_message : str
+        Line that this rank writes if it ends before the others; "" for a general line.
     """
 
-    last_words = ""
+    exit_message = ""
 
     def __init__(self, library: Any) -> None:
         self.library = library
         self._check_size(library.COMM_WORLD.size)
-        # copies, so that our messages never meet those of PEs that use MPI themselves
+        # copies, so that our messages are apart from messages of PEs that use MPI
         self._comm = library.COMM_WORLD.Dup()
         self._intents = library.COMM_WORLD.Dup()
         self._intent: tuple[Any, ...] = ()
@@ -76,9 +76,9 @@ class World:
         atexit.register(self._leave)
 
     def begin(self, plan: Plan) -> Any:
-        """Return a communicator for a run, once all ranks are ready for this run."""
+        """Return a communicator for a run, when all ranks are ready for this run."""
         self._has_run = True
-        self._go_on(_digest(plan))
+        self._agree_on(_digest(plan))
         self._watch(plan)
         return self._comm.Dup()
 
@@ -91,13 +91,13 @@ class World:
             pids = self.local.gather((self.rank, os.getpid()))
             if is_first:
                 self.watch = Watch(run_folder())
-                self.watch.note(plan)
+                self.watch.save_plan(plan)
                 self.watch.start(dict(pids))
             folder = self.local.bcast(str(self.watch.folder) if self.watch else None)
             self.watch = self.watch or Watch(Path(folder))
             self.watch.join(self.rank)
         elif is_first:
-            self.watch.note(plan)
+            self.watch.save_plan(plan)
 
     def share(self, make: Callable[[], Shared]) -> Shared:
         """Return the value of ``make()`` on rank 0, or raise its exception."""
@@ -105,9 +105,9 @@ class World:
             return make()
         text, size = b"", array("q", [0])
         if self.rank == ROOT:
-            text = pickle.dumps(_outcome(make), 5)
+            text = pickle.dumps(_call(make), 5)
             size[0] = len(text)
-        self._go_on(_SHARE)
+        self._agree_on(_SHARE)
         self._await(self._comm.Ibcast(size, root=ROOT))
         content = bytearray(text or size[0])
         self._await(self._comm.Ibcast(content, root=ROOT))
@@ -116,7 +116,7 @@ class World:
             raise error
         return value  # type: ignore[no-any-return]
 
-    def _go_on(self, intent: int) -> None:
+    def _agree_on(self, intent: int) -> None:
         """Wait until all ranks have announced their next step.
 
         Raises
@@ -124,44 +124,46 @@ class World:
         PlanError
             If the steps differ.
         """
-        lowest, highest = self._intended(intent) or (intent, intent)
+        lowest, highest = self._exchange_intents(intent) or (intent, intent)
         if lowest == highest:
             return
         if lowest == _LEAVE:
-            time.sleep(_LEAVING_SECONDS)  # the rank that left reports it, and ends all
+            time.sleep(
+                _LEAVING_SECONDS
+            )  # the rank that left reports its error and ends all ranks
             raise PlanError("a rank has ended its program while others go on")
         if lowest == _SHARE:
             raise PlanError("some ranks begin a run, others call 'share'")
         raise PlanError(
             "the ranks have different graphs: build the same graph on every rank "
-            "(what differs between hosts belongs into the inputs)"
+            "(give differences between hosts as inputs)"
         )
 
-    def _intended(
+    def _exchange_intents(
         self, intent: int, timeout_s: float = math.inf
     ) -> tuple[int, int] | None:
-        """Return lowest and highest next step; None if some ranks announce none."""
+        """Return the lowest and highest next step of all ranks; None at a timeout."""
         lowest_and_highest, reduced = array("q", [-intent, intent]), array("q", [0, 0])
         request = self._intents.Iallreduce(
             lowest_and_highest, reduced, op=self.library.MAX
         )
-        # kept, as MPI may write to these arrays after the wait has been interrupted
+        # keep these arrays: MPI may write to them after the wait was interrupted
         self._intent = (request, lowest_and_highest, reduced)
         return (-reduced[0], reduced[1]) if self._await(request, timeout_s) else None
 
     def meet(self, comm: Any, timeout_s: float = math.inf) -> bool:
-        """Wait, asleep, until all ranks are here.
+        """Wait until all ranks have called this; a waiting rank sleeps.
 
         Parameters
         ----------
         comm : communicator
         timeout_s : float
-            How long to wait.
+            Longest time to wait.
 
         Returns
         -------
         bool
-            False if some ranks did not come in time.
+            False after the timeout.
         """
         return self._await(comm.Ibarrier(), timeout_s)
 
@@ -170,51 +172,51 @@ class World:
         sys.stdout.flush()
         sys.stderr.flush()
         if self.watch is not None:
-            self.watch.explained()
+            self.watch.mark_explained()
         remove_files(mpich_files())
-        time.sleep(_LAST_WORDS_SECONDS)
+        time.sleep(_FLUSH_SECONDS)
         self.library.COMM_WORLD.Abort(status)
         os._exit(status)  # never reached where MPI_Abort ends the process
 
     def _await(self, request: Any, timeout_s: float = math.inf) -> bool:
         deadline = time.monotonic() + timeout_s
-        rest = naps(_LONGEST_NAP)
+        pauses = naps(_LONGEST_NAP)
         while not request.Test():
             if time.monotonic() > deadline:
                 return False
-            time.sleep(next(rest))
+            time.sleep(next(pauses))
         return True
 
     def _leave(self) -> None:
         """Wait for the other ranks at the exit; end them if they wait for this rank.
 
-        MPI itself would wait for ever for ranks that are in a run in which this rank,
-        because of an error, does not take part.
+        If this rank leaves after an error while the other ranks are in a run, MPI
+        itself would wait for ever.
         """
         if not self.library.Is_finalized():
             self._wait_for_others()
         elif self.watch is not None:
-            self.watch.explained()  # ranks may end at any time now
+            self.watch.mark_explained()  # ranks may end at any time now
         if self.watch is not None:
             self.watch.stop()
 
     def _wait_for_others(self) -> None:
-        uncaught = getattr(sys, "last_value", None) is not None
-        is_orderly = self._has_run and not uncaught
+        has_failed = getattr(sys, "last_value", None) is not None
+        is_orderly = self._has_run and not has_failed
         patience = math.inf if is_orderly else _LEAVING_SECONDS
-        if self._intended(_LEAVE, patience) == (_LEAVE, _LEAVE):
+        if self._exchange_intents(_LEAVE, patience) == (_LEAVE, _LEAVE):
             return
-        if not uncaught:
+        if not has_failed:
             sys.stderr.write(
-                self.last_words
+                self.exit_message
                 or f"error: rank {self.rank} has ended its program while others go on: "
                 "every rank must do the same runs\n"
             )
-        self.abort(1 if uncaught else 2)
+        self.abort(1 if has_failed else 2)
 
     @staticmethod
     def _check_size(size: int) -> None:
-        sizes = sizes_said_by_launcher()
+        sizes = launcher_sizes()
         if size > 1 or not sizes or 1 in sizes.values():
             return
         name, count = next(iter(sizes.items()))
@@ -236,8 +238,8 @@ def mpi_library() -> Any:
     try:
         import mpi4py
 
-        # Initialised by `world`, not by the import: to ask whether there is an MPI
-        # library does not start it.
+        # The import does not start MPI, `world` does: a check for the library must not
+        # start it.
         mpi4py.rc.initialize = False
         mpi4py.rc.finalize = True
         from mpi4py import MPI as library
@@ -251,31 +253,31 @@ def mpi_library() -> Any:
 
 @cache
 def world() -> World:
-    """Return this process among all ranks; the first call initialises MPI.
+    """Return the ranks of this program; the first call initialises MPI.
 
     Raises
     ------
     MappingUnavailable
-        If there is no MPI library, the launcher is of another one, or the program has
-        started MPI for one thread.
+        If there is no MPI library, the launcher belongs to another MPI, or the program
+        has started MPI for one thread.
     """
     library = mpi_library()
     if not library.Is_initialized():
         with warnings.catch_warnings():
-            # the same is an error below
+            # the thread level is checked below
             warnings.filterwarnings("ignore", "suspicious MPI", RuntimeWarning)
-            # the ticker sends while a PE may use MPI itself
+            # the ticker may send while a PE uses MPI
             library.Init_thread(library.THREAD_MULTIPLE)
     if library.Query_thread() < library.THREAD_SERIALIZED:
         raise MappingUnavailable(
             "the mapping 'mpi' sends from two threads, but the program started MPI for "
-            "one: leave mpi4py.rc.thread_level as it is"
+            "one: do not set mpi4py.rc.thread_level"
         )
     return World(library)
 
 
 def _digest(plan: Plan) -> int:
-    """Return a number, at least `_RUN`, that is the same for the same layout."""
+    """Return a number, at least `_RUN`, that is equal for equal layouts."""
     text = [
         *(f"{spec}" for spec in plan.instances),
         *(
@@ -288,8 +290,8 @@ def _digest(plan: Plan) -> int:
     return _RUN + int.from_bytes(code, "big")
 
 
-def _outcome(make: Callable[[], Any]) -> tuple[Any, BaseException | None]:
-    """Call ``make``; return its value, or the error if it raises."""
+def _call(make: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    """Call ``make``; return its value and None, or None and its error."""
     try:
         return make(), None
     except Exception as error:  # noqa: BLE001 - raised again, on every rank

@@ -27,15 +27,15 @@ class MultiOptions(options.Options):
     Attributes
     ----------
     start_method : str, optional
-        How workers are started: fork, spawn or forkserver. By default they are forked
-        on Linux, and spawned elsewhere.
+        How workers are started: fork, spawn or forkserver. The default is fork on
+        Linux, and spawn on other systems.
     restart_workers : bool
         Start a killed worker again, if its PEs have no state.
 
     Raises
     ------
     ParameterError
-        If a value makes no sense, or the system does not have the start method.
+        If a value is invalid, or the system does not have the start method.
     """
 
     start_method: str | None = option(
@@ -43,8 +43,8 @@ class MultiOptions(options.Options):
     )
     restart_workers: bool = option(
         False,
-        "start killed workers again, if their PEs have no state; unfinished items are "
-        "given to them again, so items may come twice",
+        "start killed workers again, if their PEs have no state; they get unfinished "
+        "items again, so some items may arrive twice",
     )
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class MultiOptions(options.Options):
 
     @property
     def keeps_frames(self) -> bool:
-        """Whether workers keep what they sent, for a worker that is started again."""
+        """Whether workers keep sent batches for a worker that is started again."""
         return self.restart_workers
 
 
@@ -83,7 +83,7 @@ class Multi(Mapping):
         Raises
         ------
         MappingUnavailable
-            If there are none.
+            If there are no Unix sockets.
         """
         import socket  # slow to import
 
@@ -100,7 +100,7 @@ class Multi(Mapping):
     def execute(
         self, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> RunResult:
-        """Start the workers, gather what they send, and end them in any case."""
+        """Start the workers, gather their results, and end them in any case."""
         from dispel4py.mappings.multi_run import run_crew
 
         return run_crew(plan, inputs, observers, self.options, self.options.method)

@@ -1,8 +1,8 @@
-"""The run of the mapping ``multi``: a crew of workers, and the parent's part in it.
+"""A run of the mapping ``multi``: the workers, and the parent that gathers results.
 
-Each process has one mailbox, a datagram socket: writers need no lock, and a writer that
-is killed leaves neither half a message nor a lock behind. A message that does not fit a
-datagram goes through shared memory (`dispel4py.mappings.segments`).
+Each process has one mailbox, a datagram socket. So senders need no lock, and a killed
+sender cannot leave half a message or a lock. A message that is too long for a datagram
+goes through shared memory (`dispel4py.mappings.segments`).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from dispel4py.failure import Failure, root_cause
 from dispel4py.instance import Stop
 from dispel4py.mappings.base import SourceInputs
 from dispel4py.mappings.collector import Collector
-from dispel4py.mappings.feeding import close_feeds, feeders
+from dispel4py.mappings.feeding import close_feeds, make_feeders
 from dispel4py.mappings.folders import remove_folder, run_folder
 from dispel4py.mappings.options import Options
 from dispel4py.mappings.outbox import Outbox
 from dispel4py.mappings.process import (
     die_with_parent,
-    objects_kept,
+    freeze_objects,
     raise_allocator_thresholds,
 )
 from dispel4py.mappings.recorder import (
@@ -46,7 +46,7 @@ from dispel4py.mappings.recorder import (
 )
 from dispel4py.mappings.sockets import SocketPost, inbox_path
 from dispel4py.mappings.standstill import Standstill
-from dispel4py.mappings.threads import limited_threads
+from dispel4py.mappings.threads import thread_limit
 from dispel4py.mappings.watcher import kernel_kills
 from dispel4py.mappings.wire import DONE, FAILED, RESTARTED, pack
 from dispel4py.mappings.worker import Worker
@@ -55,21 +55,21 @@ from dispel4py.plan import Plan
 from dispel4py.result import RunResult
 from dispel4py.terminal import (
     Terminated,
-    signals_held,
-    signals_of_a_worker,
-    sigterm_unwinds,
+    hold_signals,
+    set_worker_signals,
+    unwind_at_sigterm,
 )
 
 _log = logging.getLogger(__name__)
 
-#: How long the parent waits for a worker that has done its work to end.
+#: Seconds that the parent waits for the end of a worker that has finished its work.
 _GRACE_SECONDS = 3.0
-#: How often the parent looks for hung workers and standstill, if no frame arrives.
-_LOOK_SECONDS = 0.5
-#: How often one process is started again: a worker that dies at once, each time, must
-#: not keep a run going for ever.
+#: Seconds between checks for hung workers and standstill, if no frame arrives.
+_CHECK_SECONDS = 0.5
+#: Most restarts of one process. A worker that always dies at once must not continue a
+#: run for ever.
 _MOST_RESTARTS = 3
-#: How long workers have to end at SIGTERM before they are killed.
+#: Seconds that workers have to end after SIGTERM, before they are killed.
 _TERMINATE_SECONDS = 1.0
 
 
@@ -80,7 +80,7 @@ def run_crew(
     options: Options,
     method: str,
 ) -> RunResult:
-    """Start the workers of a run, gather what they send, and end them in any case.
+    """Start the workers of a run, gather their results, and end them in any case.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def run_crew(
     RunError
         If the run failed.
     """
-    with _clearing_up_at_sigterm(), limited_threads(plan.n_processes):
+    with _clean_up_at_sigterm(), thread_limit(plan.n_processes):
         began = time.perf_counter()
         folder = run_folder()
         try:
@@ -109,16 +109,16 @@ def run_crew(
                 except KeyboardInterrupt:
                     crew.take_in()
                     raise
-                except Stop as stop:  # of an iterator of inputs
+                except Stop as stop:  # raised by an iterator of inputs
                     raise RunError([stop.failure]) from stop.__cause__
             return crew.collector.finish(time.perf_counter() - began)
         finally:
-            close_feeds(inputs)  # here: SIGTERM ends the program soon
+            close_feeds(inputs)  # before SIGTERM ends the program
             remove_folder(folder)
 
 
 class _Crew:
-    """The workers of one run, and the parent's part in it."""
+    """The workers of one run, seen from the parent process."""
 
     def __init__(
         self,
@@ -133,15 +133,15 @@ class _Crew:
         self._context: Any = multiprocessing.get_context(method)
         self._job: Any = (plan, inputs, options, observers.at_worker())
         if method != "fork":
-            self._job = self._written(self._job, method)
-            # started here, as it would set free the signals that are held at the start
+            self._job = self._write_job(self._job, method)
+            # start it now: later it would release the signals that `start` delays
             resource_tracker.ensure_running()
-        if method == "forkserver":  # its children would inherit that SIGTERM is held
-            with signals_held([signal.SIGINT]):
+        if method == "forkserver":  # its children would inherit a delay of SIGTERM
+            with hold_signals([signal.SIGINT]):
                 forkserver.ensure_running()
         self._workers: list[Any] = []
         self._restarts: dict[int, int] = {}
-        self._due: list[int] = []
+        self._to_restart: list[int] = []
         self._standstill = Standstill(folder)
         self._kernel_kills = kernel_kills()
         self.collector = Collector(plan, observers, options.dead_letters)
@@ -150,12 +150,12 @@ class _Crew:
         self._outbox = Outbox(
             self._post, SYSTEM_CLOCK, self, collect=self.collector.take_in
         )
-        self._feeders = feeders(plan, inputs, self._outbox, {})
+        self._feeders = make_feeders(plan, inputs, self._outbox, {})
 
     def start(self) -> None:
         """Start one worker per process of the plan."""
         n = self._plan.n_processes
-        with signals_held(), objects_kept():
+        with hold_signals(), freeze_objects():
             self._workers += [self._worker(process) for process in range(n)]
             for worker in self._workers:
                 worker.start()
@@ -171,12 +171,12 @@ class _Crew:
         if self._feeders:
             self._outbox.open()
         while self.collector.still_running:
-            self._look_after(0.0 if self._feed() else _LOOK_SECONDS)
+            self._attend(0.0 if self._feed() else _CHECK_SECONDS)
         for worker in self._workers:
             worker.join(_GRACE_SECONDS)
 
     def _feed(self) -> bool:
-        """Deal out inputs that come from iterators; False if there is no room."""
+        """Send inputs of an iterator to a worker; return False if there is no room."""
         for feeder in self._feeders:
             if feeder.is_due(time.monotonic()):
                 feeder.step(time.monotonic())
@@ -186,14 +186,14 @@ class _Crew:
         return False
 
     def serve(self, depth: int) -> None:
-        """Wait for a frame; the parent has nothing to work on."""
-        self._look_after(_LOOK_SECONDS)
+        """Wait for a frame; the parent has no items to work on."""
+        self._attend(_CHECK_SECONDS)
 
-    def tell_progress(self) -> None:
+    def report_progress(self) -> None:
         """Do nothing: workers report their progress."""
 
-    def _look_after(self, timeout_s: float) -> None:
-        """Take in what comes within a time, and see to workers that end."""
+    def _attend(self, timeout_s: float) -> None:
+        """Receive frames for some time, and handle workers that have died."""
         collector = self.collector
         running = [self._workers[k] for k in collector.still_running]
         alive = [worker.sentinel for worker in running if worker.is_alive()]
@@ -201,14 +201,14 @@ class _Crew:
         dead = {k for k, w in enumerate(self._workers) if not w.is_alive()}
         before = set(collector.still_running)
         self.take_in()
-        for process in dead.difference(self._due) & collector.still_running:
+        for process in dead.difference(self._to_restart) & collector.still_running:
             if collector.failure is None:
-                self._lost(process)
+                self._handle_death(process)
         if self._restarts:
             self._follow_restarts(before - collector.still_running)
         if self._options.item_timeout_s is not None:
-            self._end_the_hung(self._options.item_timeout_s)
-        if self._standstill.is_found(collector.still_running):
+            self._kill_hung_workers(self._options.item_timeout_s)
+        if self._standstill.is_detected(collector.still_running):
             self._fail_at_standstill()
         if collector.failure is not None:
             raise RunError([collector.failure])
@@ -244,11 +244,11 @@ class _Crew:
             daemon=False,
         )
 
-    def _written(self, job: Any, method: str) -> str:
-        """Write the job to a file, once for all workers, and return its path.
+    def _write_job(self, job: Any, method: str) -> str:
+        """Write the job to a file for all workers, and return the path.
 
-        If the job were an argument of the process, it would be sent through a pipe,
-        whose writer waits for ever if the new process ends before it reads.
+        A job that is an argument of the process is sent through a pipe. The parent then
+        waits for ever if the new process ends before it reads the pipe.
         """
         path = self._folder / "job"
         try:
@@ -260,8 +260,8 @@ class _Crew:
             ) from error
         return str(path)
 
-    def _lost(self, process: int) -> None:
-        """Start a dead worker again, if the options and its PEs allow it; else fail."""
+    def _handle_death(self, process: int) -> None:
+        """Start a dead worker again, if the options and its PEs allow it, or fail."""
         by_kernel = kernel_kills() > self._kernel_kills
         cause = cause_of_death(self._workers[process].exitcode, by_kernel)
         record = record_path(self._folder, process)
@@ -280,7 +280,7 @@ class _Crew:
         self.collector.take_report(process, FAILED, failure)
 
     def _restart(self, process: int) -> None:
-        # without the old file, the others find the new mailbox once it exists
+        # remove the old mailbox, so that other processes wait for the new one
         inbox_path(self._folder, process).unlink(missing_ok=True)
         record_path(self._folder, process).unlink(missing_ok=True)
         self._post.forget(process)
@@ -289,24 +289,26 @@ class _Crew:
                 self._post.send(other, pack(RESTARTED, process))
         for other in set(range(self._plan.n_processes)) - self.collector.still_running:
             self._post.send(process, pack(DONE, other))
-        self._due.append(process)
+        self._to_restart.append(process)
 
     def _follow_restarts(self, newly_done: set[int]) -> None:
-        """Start the workers that are due; tell restarted workers which ones are done.
+        """Start new workers, and inform restarted workers of the workers that are done.
 
-        A worker that is done does not repeat the ends of its streams. A new worker is
-        started when all others know of it, as an answer of a worker that does not know
-        would go to the mailbox of the dead one.
+        A worker that is done does not send the ends of its streams again. A new worker
+        is started when all other workers know of it. Otherwise they would send
+        acknowledgements to the mailbox of the dead worker.
         """
         for process in self._restarts:
             for other in newly_done - {process}:
                 self._post.send(process, pack(DONE, other))
-        informed = {k for k in range(self._plan.n_processes) if self._post.is_told(k)}
-        others = self.collector.still_running - {*self._due}
-        if self._due and others <= informed:
-            with signals_held():
-                while self._due:
-                    process = self._due.pop()
+        informed = {
+            k for k in range(self._plan.n_processes) if self._post.has_sent_all(k)
+        }
+        others = self.collector.still_running - {*self._to_restart}
+        if self._to_restart and others <= informed:
+            with hold_signals():
+                while self._to_restart:
+                    process = self._to_restart.pop()
                     self._workers[process] = self._worker(process)
                     self._workers[process].start()
 
@@ -319,8 +321,8 @@ class _Crew:
         failure = Failure("", 0, running[0], "worker", None, "", cause)
         self.collector.take_report(running[0], FAILED, failure)
 
-    def _end_the_hung(self, timeout_s: float) -> None:
-        """Kill a worker whose call did not return even when it was interrupted."""
+    def _kill_hung_workers(self, timeout_s: float) -> None:
+        """Kill a worker whose call does not return, although it was interrupted."""
         for process, worker in enumerate(self._workers):
             seconds = seconds_in_call(record_path(self._folder, process))
             if worker.is_alive() and seconds > 2 * timeout_s + 1:
@@ -332,16 +334,16 @@ class _Crew:
 
 
 @contextlib.contextmanager
-def _clearing_up_at_sigterm() -> Iterator[None]:
-    """Let SIGTERM end this program after the run has cleared up, not before.
+def _clean_up_at_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this program after the run has cleaned up.
 
-    A program with a handler of its own keeps it.
+    If the program has its own handler of SIGTERM, this does nothing.
     """
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
     try:
-        with sigterm_unwinds():
+        with unwind_at_sigterm():
             yield
     except Terminated:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -351,8 +353,8 @@ def _clearing_up_at_sigterm() -> Iterator[None]:
 def _work(
     folder: str, process: int, n_processes: int, job: Any, parent: int, life: int
 ) -> None:
-    """Be one worker; ``job`` is its work, or the path of a file with it."""
-    signals_of_a_worker()
+    """Do the work of one worker; ``job`` is the work, or a file that contains it."""
+    set_worker_signals()
     die_with_parent()
     if os.getppid() != parent and multiprocessing.get_start_method() == "fork":
         os._exit(1)
@@ -376,7 +378,7 @@ def _work(
         failure = Failure("", 0, process, "worker", None, "", root_cause(error))
         post.send(root, pack(FAILED, process, failure))
     finally:
-        # without a time limit: a receiver that lacks the last frames waits for ever
+        # no time limit: without the last frames their receiver would wait for ever
         post.deliver(math.inf)
         post.close()
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The options of a run: each declared once, for Python and for the command line.
+"""The options of mappings, each declared once for Python and the command line.
 
 An option is a field of a dataclass. `Options` has the options of every mapping, and a
 mapping with further options declares them in a subclass.
@@ -21,21 +21,21 @@ _HELP = "help"
 def option(
     default: Any, text: str, metavar: str | None = None, choices: Sequence[str] = ()
 ) -> Any:
-    """Declare a field that is an option of the command line, too.
+    """Declare a field of a dataclass that is also an option of the command line.
 
-    The field gives the option its name and type: a bool is a switch, other types
+    The option has the name and type of the field. A bool is a switch; other types
     (``int | None``, ``str``) take one word.
 
     Parameters
     ----------
     default : object
-        Value of an option that is not given.
+        Value if the option is not given.
     text : str
-        The help.
+        The help text.
     metavar : str, optional
-        Word for the value in the help.
+        Name of the value in the help text.
     choices : sequence of str
-        The only values, if there are few.
+        The allowed values, if there are few.
 
     Returns
     -------
@@ -56,16 +56,16 @@ class Options:
         Policy for an item on which a PE fails: ``stop``, ``skip`` or ``retry:K``. The
         attribute ``on_error`` of a PE takes precedence.
     dead_letters : str, optional
-        File for the items that are given up.
+        File for the skipped items.
     item_timeout_s : float, optional
-        Longest time of a PE on one item.
+        Longest time that a PE may work on one item.
     measure : bool
-        Measure how long each PE is busy.
+        Measure settings long each PE is busy.
 
     Raises
     ------
     ParameterError
-        If a value makes no sense.
+        If a value is invalid.
     """
 
     on_error: str = option(
@@ -73,9 +73,7 @@ class Options:
         "when a PE fails on an item: stop, skip it, or retry:K (default: stop)",
         "POLICY",
     )
-    dead_letters: str | None = option(
-        None, "file for the items that are given up", "FILE"
-    )
+    dead_letters: str | None = option(None, "file for the skipped items", "FILE")
     item_timeout_s: float | None = option(
         None, "a PE that works longer on one item fails on it", "SECONDS"
     )
@@ -90,12 +88,12 @@ class Options:
 
     @property
     def policy(self) -> Policy:
-        """The policy that ``on_error`` names."""
+        """The policy in ``on_error``."""
         return Policy.of(self.on_error)
 
     @property
     def keeps_frames(self) -> bool:
-        """Whether workers keep what they sent, for a worker that is started again."""
+        """Whether workers keep sent batches for a worker that is started again."""
         return False
 
 
@@ -107,7 +105,7 @@ def option_names(options: type[Options]) -> list[str]:
 def add_arguments(
     add: Callable[..., Any], options: type[Options], known: set[str]
 ) -> None:
-    """Add the options of a mapping to a parser; options not given set no attribute.
+    """Add the options of a mapping to a parser; they have no default values there.
 
     Parameters
     ----------
@@ -116,20 +114,20 @@ def add_arguments(
     options : type
         Class of the options.
     known : set of str
-        Names of options that the parser has already; those added join them.
+        Names of options that the parser already has; the added names are put in.
     """
     kinds = get_type_hints(options)
     for declared in dataclasses.fields(options):
         if _HELP not in declared.metadata or declared.name in known:
             continue
         known.add(declared.name)
-        how: dict[str, Any] = {"help": declared.metadata[_HELP]}
+        settings: dict[str, Any] = {"help": declared.metadata[_HELP]}
         kind = kinds[declared.name]
         if kind is bool:
-            how["action"] = "store_true"
+            settings["action"] = "store_true"
         else:
-            how["type"] = next(iter(get_args(kind)), kind)
-            how["metavar"] = declared.metadata["metavar"]
-            how["choices"] = declared.metadata["choices"]
+            settings["type"] = next(iter(get_args(kind)), kind)
+            settings["metavar"] = declared.metadata["metavar"]
+            settings["choices"] = declared.metadata["choices"]
         flag = f"--{declared.name.replace('_', '-')}"
-        add(flag, default=argparse.SUPPRESS, **how)
+        add(flag, default=argparse.SUPPRESS, **settings)

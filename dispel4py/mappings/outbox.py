@@ -1,10 +1,11 @@
-"""What leaves a process, and the answers to it: no item waits long in a batch.
+"""The channels that leave a process, and a ticker that sends waiting batches in time.
 
-The worker cannot look after unfinished batches itself: it may be in a call of a PE that
-writes an item and then sleeps. So a ticker does it, beside the worker. It is awake only
-while there are unfinished batches, and sends those that were there at its last look.
-Where results are gathered it is always awake and takes them in: the others would wait
-for a root that is in a long call.
+The worker cannot always send unfinished batches: it may be in a call of a PE that
+writes an item and then sleeps. So a ticker does this beside the worker. It ticks only
+while there are unfinished batches, and sends a batch that was unfinished at the last
+tick.
+In the process that gathers results it always ticks, and receives the results. Otherwise
+the other processes would wait for this process during a long call.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from dispel4py.mappings.channel import Channel, Post
 from dispel4py.mappings.wire import ACK, BATCH, SETTLED, unpack
 from dispel4py.message import Frame
 
-#: Seconds between two looks at the unfinished batches: an item leaves within two of
-#: these intervals. Half of the 50 ms in which an item must arrive are left to a busy
-#: machine.
+#: Seconds between two ticks. An item leaves within two ticks, 25 ms. It must arrive
+#: within 50 ms, so half of this time is left for delays on a busy machine.
 LINGER_SECONDS = 0.0125
 
 #: A frame, and the content of its head.
@@ -30,13 +30,13 @@ Letter = tuple[Frame, tuple[Any, ...]]
 
 
 class Waiter(Protocol):
-    """The worker, as its channels use it."""
+    """The part of a worker that its channels use."""
 
     def serve(self, depth: int) -> None:
-        """Work on something deeper than ``depth``, or wait for a frame."""
+        """Work on an item deeper in the graph than ``depth``, or wait for a frame."""
 
-    def tell_progress(self) -> None:
-        """Report progress, if it is time."""
+    def report_progress(self) -> None:
+        """Report progress, if the last report is old enough."""
 
 
 class Outbox:
@@ -47,19 +47,19 @@ class Outbox:
     post : Post
         Carries the frames.
     clock : Clock
-        Its ticker sends batches that have waited.
+        Gives the ticker.
     worker : Waiter
-        Waits where a channel has no room.
+        Serves other instances while a channel has no room.
     keeps_frames : bool
-        Whether batches are kept until they are settled, for a worker that takes the
-        place of a killed worker.
+        Whether batches are kept until they are settled, for a worker that replaces a
+        killed worker.
     first_serial : int
-        The number before that of the first batch of each channel.
+        The batches of each channel are numbered from the next number on.
     first_number : int
         The number of the first item of each channel.
     collect : callable, optional
-        Takes in batches of results, where they are gathered: in whichever thread, with
-        the lock held.
+        Handles batches of results, in the process that gathers them. It is called in
+        the worker or the ticker, with the lock held.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class Outbox:
         self.post, self.clock, self.lock = post, clock, RLock()
         self.keeps_frames, self.first_serial = keeps_frames, first_serial
         self.first_number = first_number
-        self.serve, self.tell_progress = worker.serve, worker.tell_progress
+        self.serve, self.report_progress = worker.serve, worker.report_progress
         self.channels: dict[Key, Channel] = {}
-        self._ticker = clock.ticker(self._look, LINGER_SECONDS)
-        self._is_watched = False
+        self._ticker = clock.ticker(self._tick, LINGER_SECONDS)
+        self._has_ticker = False
         self._serials: dict[Key, int] = {}
         self._letters: deque[Letter] = deque()
         self._is_receiving = False
-        #: Frames that came so far, and how many of them the worker knows of.
-        self.n_received = self._n_known = 0
+        #: Number of frames received so far, and when the worker last received.
+        self.n_received = self._n_reported = 0
         self._collect = collect
         self._error: Exception | None = None
 
@@ -93,7 +93,7 @@ class Outbox:
         Parameters
         ----------
         key : Key
-            Its name.
+            The name of the channel.
         destination : int
             The process of the receiver.
         depth : int
@@ -102,16 +102,16 @@ class Outbox:
         channel = self.channels[key] = Channel(key, destination, depth, self)
         return channel
 
-    def has_unfinished(self) -> None:
-        """Send what waits in time; called with the lock held."""
-        if not self._is_watched:
-            self._is_watched = True
+    def schedule_flush(self) -> None:
+        """Let the ticker send unfinished batches; called with the lock held."""
+        if not self._has_ticker:
+            self._has_ticker = True
             self._ticker.wake()
 
     def flush(self) -> None:
         """Send every unfinished batch that can be sent without waiting.
 
-        Waiting here could call an instance that is further up the stack.
+        It must not wait: the worker could then call an instance that is in a call.
         """
         for channel in self.channels.values():
             channel.send_if_room()
@@ -119,17 +119,17 @@ class Outbox:
     def receive(self, timeout_s: float) -> Letter | None:
         """Return the next frame for the worker, with its content.
 
-        Answers and results are taken in here, and not returned.
+        Acknowledgements and results are handled here, and not returned.
 
         Returns
         -------
         Letter or None
-            None if nothing comes within the time, or only answers and results.
+            None if no frame for the worker arrives within the time.
 
         Raises
         ------
         Exception
-            What the ticker met when it sent a batch.
+            An error of the ticker when it sent a batch.
         """
         with self.lock:
             if self._error is not None:
@@ -137,9 +137,9 @@ class Outbox:
             if self._letters:
                 return self._letters.popleft()
             letter = self._next()
-            has_received = self.n_received > self._n_known
-            self._n_known = self.n_received
-            if letter is not None or has_received or timeout_s <= 0:
+            has_handled = self.n_received > self._n_reported
+            self._n_reported = self.n_received
+            if letter is not None or has_handled or timeout_s <= 0:
                 return letter
             self._is_receiving = True
         frame = None
@@ -148,27 +148,27 @@ class Outbox:
         finally:
             with self.lock:
                 self._is_receiving = False
-                letter = None if frame is None else self._sorted(frame)
-                self._n_known = self.n_received
+                letter = None if frame is None else self._handle(frame)
+                self._n_reported = self.n_received
         return letter
 
     def _next(self) -> Letter | None:
-        """Return the next frame for the worker that is there; take in the others."""
+        """Return the next arrived frame for the worker; handle the frames before it."""
         frame = self.post.receive(0.0)
         while frame is not None:
-            letter = self._sorted(frame)
+            letter = self._handle(frame)
             if letter is not None:
                 return letter
             frame = self.post.receive(0.0)
         return None
 
-    def _sorted(self, frame: Frame) -> Letter | None:
-        """Take a frame in; return it if it is for the worker."""
+    def _handle(self, frame: Frame) -> Letter | None:
+        """Handle a frame, or return it if it is for the worker."""
         self.n_received += 1
         message = unpack(frame.head)
         kind = message[0]
         if kind == ACK:
-            self.channels[message[1]].acknowledged(*message[2:])
+            self.channels[message[1]].take_acknowledgement(*message[2:])
         elif kind == SETTLED:
             self.channels[message[1]].settled(message[2])
         elif kind == BATCH and self._collect and message[1].destination == COLLECTOR:
@@ -178,44 +178,48 @@ class Outbox:
         return None
 
     def open(self) -> None:
-        """Start the ticker where results are gathered."""
+        """Start the ticker, in the process that gathers results."""
         if self._collect is not None:
             with self.lock:
-                self.has_unfinished()
+                self.schedule_flush()
 
     def close(self) -> None:
         """Stop the ticker."""
         self._ticker.close()
 
-    def _look(self) -> bool:
-        """Send the batches that have waited; return whether to look again."""
+    def _tick(self) -> bool:
+        """Send the batches that have waited; return whether to tick again."""
         with self.lock:
             try:
-                self._send_old()
+                self._send_waiting()
             except Exception as error:  # noqa: BLE001 - raised again by the worker
                 self._error = error
-                self._is_watched = False
+                self._has_ticker = False
                 return False
             unfinished = [c for c in self.channels.values() if c.is_unfinished]
-            waits = bool(unfinished) or self.post.is_behind
-            self._is_watched = waits or bool(self._serials or self._collect)
+            has_work = bool(unfinished) or self.post.is_behind
+            self._has_ticker = has_work or bool(self._serials or self._collect)
             self._serials = {c.key: c.last_serial for c in unfinished}
-            return self._is_watched
+            return self._has_ticker
 
-    def _send_old(self) -> None:
+    def _send_waiting(self) -> None:
         self.post.catch_up()
-        old = [self.channels[k] for k, n in self._serials.items() if self._is_old(k, n)]
-        blocked = [channel for channel in old if not channel.send_old()]
+        waiting = [
+            self.channels[key]
+            for key, serial in self._serials.items()
+            if self._has_waited(key, serial)
+        ]
+        blocked = [channel for channel in waiting if not channel.send_waiting()]
         if (blocked or self._collect) and not self._is_receiving:
-            # the worker may be in a long call: the room that it would learn of when
-            # it looks into its mailbox is needed now
+            # the worker may be in a long call: read its mailbox, as an acknowledgement
+            # there makes room in a channel
             letter = self._next()
             while letter is not None:
                 self._letters.append(letter)
                 letter = self._next()
             for channel in blocked:
-                channel.send_old()
+                channel.send_waiting()
 
-    def _is_old(self, key: Key, serial: int) -> bool:
+    def _has_waited(self, key: Key, serial: int) -> bool:
         channel = self.channels[key]
         return channel.is_unfinished and channel.last_serial == serial

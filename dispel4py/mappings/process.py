@@ -11,20 +11,20 @@ import signal
 import sys
 from collections.abc import Iterator
 
-# Numbers of glibc and of Linux.
+# Constants of glibc and Linux.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _PR_SET_PDEATHSIG = 1
-#: Arrays of up to this size are taken from kept memory: the largest that glibc allows.
+#: Freed memory is kept for arrays of up to this size, the largest that glibc allows.
 _KEEP_BYTES = 32 * 1024 * 1024
 #: Loaded once, before processes are forked.
 _LIBC = ctypes.CDLL(None)
 
 
 def raise_allocator_thresholds() -> None:
-    """Keep freed memory for the next array (glibc; elsewhere nothing happens).
+    """Keep freed memory for the next array (only with glibc).
 
-    By default each array above 128 kB is mapped anew and its pages are faulted in one
-    by one, which costs more than most arithmetic on it.
+    By default the memory of each array above 128 kB is mapped anew, page by page. This
+    costs more than most arithmetic on the array.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -41,8 +41,8 @@ def available_cores() -> int:
 
 
 @contextlib.contextmanager
-def objects_kept() -> Iterator[None]:
-    """Hide all present objects from the garbage collector, also in forked processes.
+def freeze_objects() -> Iterator[None]:
+    """Hide the existing objects from the garbage collector, also in forked processes.
 
     The collector writes into every object that it visits, and a forked process copies
     each page that it writes to.

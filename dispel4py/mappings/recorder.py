@@ -1,4 +1,4 @@
-"""A flight recorder: the present work of a process, readable after its death."""
+"""A flight recorder: the current work of a process, readable after its death."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from dispel4py.message import Frame
 from dispel4py.plan import Plan
 
 _HEADER = 64
-_ROOM = 128 * 1024
-_INSTANCE, _ITEM, _LENGTH, _IS_SOURCE, _SINCE, _N_IDLE = range(6)
+_CONTENT_SIZE = 128 * 1024
+_INSTANCE, _ITEM, _LENGTH, _IS_SOURCE, _CALL_START, _N_WAITS = range(6)
 
 
 class FlightRecorder:
-    """Notes the present instance and item of a process in a small shared file.
+    """Notes the current instance and item of a process in a small shared file.
 
-    A note costs a few tens of nanoseconds: the item itself stays in the bytes of its
-    batch, which are copied once per batch.
+    A note takes a few tens of nanoseconds: only the position of the item is noted for
+    each item. The bytes of a batch are copied once.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         with open(self.path, "wb") as file:
-            file.truncate(_HEADER + _ROOM)
+            file.truncate(_HEADER + _CONTENT_SIZE)
         with open(self.path, "r+b") as file:
-            self._map = mmap.mmap(file.fileno(), _HEADER + _ROOM)
+            self._map = mmap.mmap(file.fileno(), _HEADER + _CONTENT_SIZE)
         self._cells = memoryview(self._map)[:_HEADER].cast("q")
         self._cells[_INSTANCE] = -1
 
-    def since(self, monotonic_ns: int) -> None:
-        """Note the start of the present bounded call; 0 if there is none."""
-        self._cells[_SINCE] = monotonic_ns
+    def note_call_start(self, monotonic_ns: int) -> None:
+        """Note the start of the current call with a time limit; 0 at its end."""
+        self._cells[_CALL_START] = monotonic_ns
 
-    def waited(self, is_in_vain: bool) -> None:
-        """Note that the process waited for a frame, and whether it waited in vain."""
-        self._cells[_N_IDLE] = self._cells[_N_IDLE] + 1 if is_in_vain else 0
+    def note_wait(self, is_without_frame: bool) -> None:
+        """Note that the process waited for a frame, and whether no frame arrived."""
+        self._cells[_N_WAITS] = self._cells[_N_WAITS] + 1 if is_without_frame else 0
 
-    def source(self, instance: int, inputs: Any) -> None:
+    def note_source(self, instance: int, inputs: Any) -> None:
         """Note that a source is called.
 
         Parameters
@@ -63,26 +63,26 @@ class FlightRecorder:
         items: list[Any],
         invoke_all: Callable[[list[Any], Any, int], None],
     ) -> None:
-        """Give the items of a batch to an instance, which notes the place of each.
+        """Call an instance with a batch of items; it notes the position of each item.
 
         Parameters
         ----------
         instance : int
             The instance, by index.
         frame : Frame
-            The batch as it arrived; the record keeps it, to name the item later.
+            The frame of the batch; the record keeps its bytes to name the item later.
         items : list
         invoke_all : callable
-            Gives all items to the instance.
+            Calls the instance with all items.
         """
         cells = self._cells
-        before = bytes(self._map[:_HEADER]), None
+        header = bytes(self._map[:_HEADER])
         self._note(instance, frame.head if not frame.buffers else b"", is_source=False)
         invoke_all(items, cells, _ITEM)
-        self._map[:_HEADER] = before[0]
+        self._map[:_HEADER] = header
         cells[_LENGTH] = 0
 
-    def around(
+    def wrap(
         self, instance: int, invoke: Callable[[Any], None]
     ) -> Callable[[Any], None]:
         """Wrap a call from another instance of the same process.
@@ -92,21 +92,21 @@ class FlightRecorder:
         instance : int
             The instance that is called, by index.
         invoke : callable
-            Gives it one item.
+            Calls it with one item.
         """
         cells = self._cells
 
-        def noted(item: Any) -> None:
+        def noted_call(item: Any) -> None:
             before = cells[_INSTANCE]
             cells[_INSTANCE] = instance
             invoke(item)
             cells[_INSTANCE] = before
 
-        return noted
+        return noted_call
 
     def _note(self, instance: int, content: bytes, is_source: bool) -> None:
         cells = self._cells
-        size = len(content) if len(content) <= _ROOM else 0
+        size = len(content) if len(content) <= _CONTENT_SIZE else 0
         cells[_LENGTH] = 0
         self._map[_HEADER : _HEADER + size] = content[:size]
         cells[_INSTANCE], cells[_ITEM] = instance, 0
@@ -114,14 +114,14 @@ class FlightRecorder:
 
 
 def seconds_in_call(path: str | Path) -> float:
-    """Return how long the process of a record has been in one bounded call."""
-    since_ns = _cell(path, _SINCE)
+    """Return the seconds that the process has been in one call with a time limit."""
+    since_ns = _cell(path, _CALL_START)
     return (time.monotonic_ns() - since_ns) / 1e9 if since_ns else 0.0
 
 
-def waits_in_vain(path: str | Path) -> int:
-    """Return how often in a row the process of a record has waited in vain."""
-    return _cell(path, _N_IDLE)
+def waits_without_frame(path: str | Path) -> int:
+    """Return the number of waits without a frame since the last frame."""
+    return _cell(path, _N_WAITS)
 
 
 def _cell(path: str | Path, cell: int) -> int:
@@ -133,7 +133,7 @@ def _cell(path: str | Path, cell: int) -> int:
 
 
 def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failure:
-    """Return the failure of a dead process, as far as its record tells.
+    """Return the failure of a dead process, as far as its record has it.
 
     Parameters
     ----------
@@ -152,21 +152,21 @@ def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failu
     cells = memoryview(raw[:_HEADER]).cast("q") if len(raw) >= _HEADER else [-1] * 8
     index = cells[_INSTANCE]
     if not 0 <= index < len(plan.instances):
-        hosted = ", ".join(spec.pe_id for spec in plan.in_process(process))
-        return Failure("", 0, process, "worker", None, "", f"{cause}; it ran {hosted}")
+        pes = ", ".join(spec.pe_id for spec in plan.in_process(process))
+        return Failure("", 0, process, "worker", None, "", f"{cause}; it ran {pes}")
     spec = plan.instances[index]
     content = raw[_HEADER : _HEADER + cells[_LENGTH]]
     port, item = None, "an unknown item"
     if cells[_IS_SOURCE]:
         item = f"inputs {content.decode(errors='replace')}"
     elif content:
-        # the class of an item may be unknown outside the run
+        # it may be impossible to import the class of the item here
         with contextlib.suppress(Exception):
-            port, item = _item_of(content, cells[_ITEM], plan, index)
+            port, item = _read_item(content, cells[_ITEM], plan, index)
     return Failure(spec.pe_id, spec.number, process, "process", port, item, cause)
 
 
-def _item_of(
+def _read_item(
     content: bytes, number: int, plan: Plan, index: int
 ) -> tuple[str | None, str]:
     _, key, _, values, flags, *_ = unpack(content)
@@ -174,18 +174,18 @@ def _item_of(
     route = plan.routes[key.route]
     if index in route.destinations:
         return route.input, item
-    return None, f"what came of {route.input!r} = {item}"
+    return None, f"an item made of {route.input!r} = {item}"
 
 
 def cause_of_death(exitcode: int | None, by_kernel: bool = False) -> str:
-    """Return in words how a process ended.
+    """Return a description of the end of a process.
 
     Parameters
     ----------
     exitcode : int or None
-        As of `multiprocessing.Process`; None if it is not known.
+        As in `multiprocessing.Process`; None if it is not known.
     by_kernel : bool
-        Whether the kernel has lately killed a process to get memory.
+        Whether the kernel has killed a process for lack of memory during the run.
 
     Examples
     --------

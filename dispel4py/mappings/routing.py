@@ -1,4 +1,4 @@
-"""The way of an item out of an instance: to the targets that a router chooses."""
+"""The delivery of an item to the instances that a router chooses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Attendant(Protocol):
         """Work on an item deeper in the graph than ``depth``, or wait for a frame."""
 
 
-class Way(Protocol):
+class Receiver(Protocol):
     """The part of a channel that a `Shuffle` uses."""
 
     def ready(self) -> bool:
@@ -34,41 +34,41 @@ class Way(Protocol):
 
 
 class Shuffle:
-    """Sends each item to the next target of a router's round that has room.
+    """Sends each item to the next target with room, in the order of a router.
 
-    The target in this process gets an item only if no other one has room: then this
-    process works on the item itself, which is the best use of the time.
+    The target in this process gets an item only if no other target has room. Then this
+    process works on the item itself, and does not wait.
 
     Parameters
     ----------
     router : Router
-        Gives the order of the round.
+        Gives the order of the targets.
     targets : sequence of callable
-        One for each instance that may get the item.
-    channels : sequence of Way or None
-        Their channels; None for the instance of this process.
+        One function for each instance that may get the item.
+    channels : sequence of Receiver or None
+        The channel of each target; None for the instance of this process.
     worker : Attendant
     depth : int
-        Depth in the graph of the source of the items.
+        Depth in the graph of the sending instance.
     """
 
     def __init__(
         self,
         router: Router,
         targets: Sequence[Deliver],
-        channels: Sequence[Way | None],
+        channels: Sequence[Receiver | None],
         worker: Attendant,
         depth: int,
     ) -> None:
-        in_turn = [channels[k] for k in router.round()]
-        self._remote = deque(channel for channel in in_turn if channel is not None)
+        ordered = [channels[k] for k in router.round()]
+        self._remote = deque(channel for channel in ordered if channel is not None)
         self._local = next(
             (t for t, c in zip(targets, channels, strict=True) if c is None), None
         )
         self._worker, self._depth = worker, depth
 
     def __call__(self, item: Any) -> None:
-        """Send ``item`` to one target; wait while none has room."""
+        """Send ``item`` to one target; wait while no target has room."""
         remote = self._remote
         while True:
             for _ in range(len(remote)):
@@ -86,10 +86,10 @@ class Shuffle:
                 self._worker.serve(self._depth)
 
 
-def dealing(
+def delivery_by_grouping(
     grouping: Grouping,
     targets: Sequence[Deliver],
-    channels: Sequence[Way | None],
+    channels: Sequence[Receiver | None],
     source: InstanceSpec,
     worker: Attendant,
 ) -> Deliver:
@@ -98,47 +98,47 @@ def dealing(
     Parameters
     ----------
     grouping : Grouping
-        Grouping of the input that the items go to.
+        Grouping of the receiving input.
     targets : sequence of callable
-        One for each instance that may get the item.
-    channels : sequence of Way or None
-        Their channels; None for an instance of this process.
+        One function for each instance that may get the item.
+    channels : sequence of Receiver or None
+        The channel of each target; None for an instance of this process.
     source : InstanceSpec
-        Instance that the items come from.
+        Sending instance.
     worker : Attendant
-        Worker of this process.
+        The worker of this process.
     """
     if len(targets) == 1 and grouping.kind in (SHUFFLE, GLOBAL, ALL):
         return targets[0]
     router = Router(grouping, len(targets), source.number)
     if grouping.kind == SHUFFLE:
         return Shuffle(router, targets, channels, worker, source.depth)
-    return selecting(targets, router.choose)
+    return delivery_to_selected(targets, router.choose)
 
 
-def selecting(
+def delivery_to_selected(
     targets: Sequence[Deliver], choose: Callable[[Any], Sequence[int]]
 ) -> Deliver:
-    """Return the function that sends an item to all targets that are chosen for it.
+    """Return the function that sends an item to all its targets.
 
     Parameters
     ----------
     targets : sequence of callable
-        One for each instance that may get the item.
+        One function for each instance that may get the item.
     choose : callable
         Returns the numbers of the targets of an item.
     """
 
     def deliver(item: Any) -> None:
-        chosen = choose(item)
-        last = len(chosen) - 1
-        for k, index in enumerate(chosen):
+        selection = choose(item)
+        last = len(selection) - 1
+        for k, index in enumerate(selection):
             targets[index](item if k == last else private_copy(item))
 
     return deliver
 
 
-def copying(deliver: Deliver) -> Deliver:
+def delivery_of_copies(deliver: Deliver) -> Deliver:
     """Return the function that sends a copy of each item."""
 
     def deliver_copy(item: Any) -> None:

@@ -1,4 +1,4 @@
-"""The mapping ``simple``: everything in this process, one item at a time."""
+"""The mapping ``simple``: a run in this process, one item at a time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from dispel4py.plan import Plan
     from dispel4py.result import RunResult
 
-#: Calls on the stack while an item passes through a PE, of which Python bounds the
-#: number; what a PE itself needs is within the 500 besides.
+#: Nested calls of the engine for each PE that an item passes. Python limits their
+#: number. Further `_FRAMES_OF_CODE` calls are for the code of a PE itself.
 _FRAMES_PER_PE = 8
+_FRAMES_OF_CODE = 500
 
 
 class Simple(Mapping):
@@ -29,7 +30,7 @@ class Simple(Mapping):
 
     @classmethod
     def expected(cls, wanted: int | None) -> int:
-        """Return 1, whatever is wanted."""
+        """Return 1, for any wanted number."""
         return 1
 
     def execute(
@@ -41,9 +42,9 @@ class Simple(Mapping):
         from dispel4py.mappings.worker import Worker
 
         raise_allocator_thresholds()
-        needed = _FRAMES_PER_PE * len(plan.pes) + 500
-        if sys.getrecursionlimit() < needed:
-            sys.setrecursionlimit(needed)
+        limit = _FRAMES_PER_PE * len(plan.pes) + _FRAMES_OF_CODE
+        if sys.getrecursionlimit() < limit:
+            sys.setrecursionlimit(limit)
         collector = Collector(plan, observers, self.options.dead_letters)
         worker = Worker(
             plan, 0, None, inputs, self.options, observers, collector, root=0

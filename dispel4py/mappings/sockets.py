@@ -18,14 +18,14 @@ from dispel4py.message import Frame
 
 #: Bytes of the longest datagram; longer frames go through a segment.
 _DATAGRAM = 48 * 1024
-#: Bytes that a mailbox is asked to hold.
+#: Requested size of a mailbox, in bytes.
 _SOCKET_BUFFER = 1 << 20
-#: Pause before a frame is sent again to a full mailbox.
+#: Seconds before a frame is sent again to a full mailbox.
 _RETRY_SECONDS = 0.001
 #: Errors of a receiver that has ended: no process needs the frame any more.
-_GONE = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE)
-#: Errors that pass: the receiver has not started, its mailbox is full, or the system
-#: lacks memory.
+_ENDED = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE)
+#: Temporary errors: the receiver has not started, its mailbox is full, or the system
+#: has no memory.
 _LATER = (errno.ENOENT, errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -42,20 +42,20 @@ def inbox_path(folder: Path, process: int) -> Path:
 
 
 def _bind(inbox: socket.socket, path: Path) -> None:
-    """Make ``path`` the mailbox, in one step.
+    """Make ``path`` the mailbox.
 
-    The system makes the file before it binds the socket to it. A sender that connects
-    in between is refused, as if the receiver had ended. So the file gets its name after
-    it is bound.
+    The system makes a file first, and then binds the socket to it. A sender that
+    connects between these steps would be refused, as if the receiver had ended. So the
+    file gets its final name after it is bound.
     """
     unnamed = path.with_name(f".{path.name}")
-    unnamed.unlink(missing_ok=True)  # of a worker that was killed before the next step
+    unnamed.unlink(missing_ok=True)  # left by a killed worker
     inbox.bind(str(unnamed))
     unnamed.replace(path)
 
 
 class SocketPost:
-    """A mailbox for frames: one datagram socket, and one way to each other process.
+    """A mailbox for frames: one datagram socket, and connections to other mailboxes.
 
     Parameters
     ----------
@@ -73,35 +73,35 @@ class SocketPost:
         with contextlib.suppress(OSError):
             self.inbox.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
         _bind(self.inbox, inbox_path(folder, process))
-        self._ways: dict[int, socket.socket] = {}
+        self._connections: dict[int, socket.socket] = {}
         self._waiting: dict[int, deque[bytes]] = {}
         self._lock = RLock()
         self._poll = select.poll()
         self._poll.register(self.inbox, select.POLLIN)
 
     def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
-        """Send a frame; if the mailbox there is full, it is kept and sent later.
+        """Send a frame; if the mailbox of the receiver is full, send it later.
 
         Parameters
         ----------
         destination : int
-            The process that gets it.
+            The receiving process.
         head : bytes
             The message.
         buffers : sequence, optional
-            Bytes beside it; they are copied.
+            Bytes beside the message; they are copied.
 
         Raises
         ------
         OSError
-            If it cannot be sent, now or later.
+            If the frame can never be sent.
         """
         with self._lock:
             self._send(destination, head, buffers)
 
     def _send(self, destination: int, head: bytes, buffers: Sequence[Any]) -> None:
         if buffers or len(head) > _DATAGRAM:
-            kind, content = b"S", self._arena.frame(head, buffers)
+            kind, content = b"S", self._arena.store_frame(head, buffers)
         else:
             kind, content = b"D", head
         datagram = kind + self.process.to_bytes(4, "little") + content
@@ -116,15 +116,15 @@ class SocketPost:
         frame = self._next()
         deadline = time.monotonic() + timeout_s
         while frame is None:
-            left = deadline - time.monotonic()
-            if timeout_s <= 0 or left <= 0:
+            left_s = deadline - time.monotonic()
+            if timeout_s <= 0 or left_s <= 0:
                 return None
-            self._poll.poll(1e3 * (_RETRY_SECONDS if self._waiting else left))
+            self._poll.poll(1e3 * (_RETRY_SECONDS if self._waiting else left_s))
             frame = self._next()
         return frame
 
     def _next(self) -> Frame | None:
-        """Send waiting frames as far as there is room; return an arrived frame."""
+        """Send waiting frames if there is room; return an arrived frame."""
         with self._lock:
             if self._waiting:
                 self._send_waiting()
@@ -135,19 +135,19 @@ class SocketPost:
             content = datagram[5:]
             if datagram[:1] == b"D":
                 return Frame(source, content)
-            return Frame(source, *self._arena.framed(content))
+            return Frame(source, *self._arena.load_frame(content))
 
     @property
     def is_behind(self) -> bool:
-        """Whether frames wait for room in the mailbox of another process."""
+        """Whether frames wait for room in other mailboxes."""
         return bool(self._waiting)
 
     def catch_up(self) -> None:
-        """Send the frames that wait, as far as there is room."""
+        """Send the waiting frames, as far as there is room."""
         with self._lock:
             self._send_waiting()
 
-    def is_told(self, destination: int) -> bool:
+    def has_sent_all(self, destination: int) -> bool:
         """Return whether all frames for a process have been sent."""
         return destination not in self._waiting
 
@@ -155,22 +155,22 @@ class SocketPost:
         """Drop the frames for a process that has ended and is started again."""
         with self._lock:
             self._waiting.pop(destination, None)
-            way = self._ways.pop(destination, None)
-        if way is not None:
-            way.close()
+            connection = self._connections.pop(destination, None)
+        if connection is not None:
+            connection.close()
 
     def deliver(self, timeout_s: float) -> None:
-        """Wait until all frames have been sent; drop frames that arrive meanwhile."""
+        """Wait until all frames have been sent; drop frames that arrive now."""
         deadline = time.monotonic() + timeout_s
         while self._waiting and time.monotonic() < deadline:
             self._send_waiting()
-            self._read()  # a sender to this mailbox may wait in the same way
+            self._read()  # make room: the other process may wait for this mailbox, too
             time.sleep(_RETRY_SECONDS)
 
     def close(self) -> None:
         """Close the sockets and unmap the segments."""
-        for way in [self.inbox, *self._ways.values()]:
-            way.close()
+        for connection in [self.inbox, *self._connections.values()]:
+            connection.close()
         self._arena.close()
 
     def _read(self) -> bytes | None:
@@ -188,28 +188,30 @@ class SocketPost:
                 del self._waiting[destination]
 
     def _send_now(self, destination: int, datagram: bytes) -> bool:
-        """Send if there is room; a receiver that has not started has none."""
-        way = self._ways.get(destination)
-        if way is None:
-            way = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            way.setblocking(False)
+        """Send a datagram; False if the receiver has no room, or has not started."""
+        connection = self._connections.get(destination)
+        if connection is None:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            connection.setblocking(False)
             with contextlib.suppress(OSError):
-                way.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+                connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER
+                )
             try:
-                way.connect(str(inbox_path(self._folder, destination)))
+                connection.connect(str(inbox_path(self._folder, destination)))
             except OSError as error:
-                way.close()
-                return _is_gone(error)
-            self._ways[destination] = way
+                connection.close()
+                return _has_ended(error)
+            self._connections[destination] = connection
         try:
-            way.send(datagram)
+            connection.send(datagram)
         except OSError as error:
-            return _is_gone(error)
+            return _has_ended(error)
         return True
 
 
-def _is_gone(error: OSError) -> bool:
-    """Return whether the receiver has ended; if not, the frame is sent again later."""
-    if error.errno in _GONE or error.errno in _LATER:
-        return error.errno in _GONE
+def _has_ended(error: OSError) -> bool:
+    """Return True if the receiver has ended, False to send the frame again later."""
+    if error.errno in _ENDED or error.errno in _LATER:
+        return error.errno in _ENDED
     raise error

@@ -1,4 +1,4 @@
-"""When the sources of a process are called, and with what."""
+"""The sources of a process: the times and inputs of their calls."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 from dispel4py.clock import Clock
 from dispel4py.instance import Instance
-from dispel4py.mappings.feeding import Fed
+from dispel4py.mappings.feeding import InputQueue
 
 
 class Host(Protocol):
-    """The part of a worker that calls its sources."""
+    """The part of a worker that sources use."""
 
     clock: Clock
 
@@ -29,22 +29,22 @@ class Host(Protocol):
         """
 
     def source_ended(self, instance: Instance) -> None:
-        """Note that a source has had all its inputs."""
+        """Note that a source has no more inputs."""
 
 
-class Turn(Protocol):
-    """Something that a worker does between the items that come to it."""
+class Task(Protocol):
+    """Work that a worker does when no item waits."""
 
     is_over: bool
 
     def is_due(self, now: float) -> bool:
-        """Return whether there is something to do."""
+        """Return whether there is work now."""
 
     def step(self, now: float) -> None:
-        """Do one piece of it."""
+        """Do one step of the work."""
 
 
-class SourceTurn:
+class SourceTask:
     """The calls of one source.
 
     Parameters
@@ -58,29 +58,29 @@ class SourceTurn:
     """
 
     def __init__(
-        self, worker: Host, instance: Instance, inputs: Iterable[Any] | Fed
+        self, worker: Host, instance: Instance, inputs: Iterable[Any] | InputQueue
     ) -> None:
         self._worker, self.instance = worker, instance
-        self._fed = inputs if isinstance(inputs, Fed) else None
+        self._queue = inputs if isinstance(inputs, InputQueue) else None
         self._inputs: Iterator[Any] = iter(inputs)
-        self._again: dict[str, Any] | None = None
+        self._repeated_inputs: dict[str, Any] | None = None
         self.due = -math.inf
         self.is_over = False
 
     @property
     def waits_for_time(self) -> bool:
-        """Whether the source has said when it wants to be called again."""
-        return self._again is not None
+        """Whether the source waits for a time to be called again."""
+        return self._repeated_inputs is not None
 
     def is_due(self, now: float) -> bool:
         """Return whether the source can be called, or has ended."""
-        if self._again is None and self._fed is not None:
-            return self._fed.is_ready
+        if self._repeated_inputs is None and self._queue is not None:
+            return self._queue.is_ready
         return self.due <= now
 
     def step(self, now: float) -> None:
-        """Call the source once more, or end it."""
-        inputs = self._again
+        """Call the source once, or end it."""
+        inputs = self._repeated_inputs
         if inputs is None:
             inputs = next(self._inputs, None)
             if inputs is None:
@@ -90,47 +90,47 @@ class SourceTurn:
             inputs = {} if isinstance(inputs, int) else inputs
         self._worker.call_source(self.instance, inputs)
         after_s = self.instance.seconds_to_next_call()
-        self._again = None if after_s is None else inputs
+        self._repeated_inputs = None if after_s is None else inputs
         self.due = -math.inf if after_s is None else self._worker.clock.now() + after_s
-        if after_s is None and self._fed is not None:
-            self._fed.worked_off()
+        if after_s is None and self._queue is not None:
+            self._queue.acknowledge()
 
 
 class Sources:
-    """The turns of one process, one after the other."""
+    """The tasks of one process, done in turn."""
 
     def __init__(self) -> None:
-        self._turns: deque[Turn] = deque()
+        self._tasks: deque[Task] = deque()
 
     @property
-    def are_over(self) -> bool:
-        """Whether nothing is left to do."""
-        return not self._turns
+    def are_done(self) -> bool:
+        """Whether all tasks have ended."""
+        return not self._tasks
 
-    def add(self, turn: Turn) -> None:
-        """Add a turn."""
-        self._turns.append(turn)
+    def add(self, task: Task) -> None:
+        """Add a task."""
+        self._tasks.append(task)
 
     def has(self, instance: Instance) -> bool:
         """Return whether an instance is a source that has not ended."""
-        return any(turn.instance is instance for turn in self._source_turns())
+        return any(task.instance is instance for task in self._source_tasks())
 
     def step(self, now: float) -> bool:
-        """Give the next turn that is due; False if none is."""
-        for _ in range(len(self._turns)):
-            turn = self._turns[0]
-            self._turns.rotate(-1)
-            if turn.is_due(now):
-                turn.step(now)
-                if turn.is_over:
-                    self._turns.remove(turn)
+        """Do a step of the next task that is due; return False if no task is due."""
+        for _ in range(len(self._tasks)):
+            task = self._tasks[0]
+            self._tasks.rotate(-1)
+            if task.is_due(now):
+                task.step(now)
+                if task.is_over:
+                    self._tasks.remove(task)
                 return True
         return False
 
     def seconds_to_next(self, now: float) -> float:
-        """Return how long it is until a source wants to be called again."""
-        times = [turn.due - now for turn in self._source_turns() if turn.waits_for_time]
+        """Return the time until a source is to be called again, in seconds."""
+        times = [task.due - now for task in self._source_tasks() if task.waits_for_time]
         return max(0.0, min(times, default=math.inf))
 
-    def _source_turns(self) -> list[SourceTurn]:
-        return [turn for turn in self._turns if isinstance(turn, SourceTurn)]
+    def _source_tasks(self) -> list[SourceTask]:
+        return [task for task in self._tasks if isinstance(task, SourceTask)]

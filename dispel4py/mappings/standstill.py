@@ -9,19 +9,20 @@ import time
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from dispel4py.mappings.recorder import record_path, waits_in_vain
+from dispel4py.mappings.recorder import record_path, waits_without_frame
 
-#: Waits in a row (of a second each) after which a process may be waiting for ever.
+#: Number of waits of one second without a frame, after which a process may wait for
+#: ever.
 MOST_WAITS = 60
-#: Between two looks at the flight records.
-LOOK_SECONDS = 5.0
+#: Seconds between two checks of the flight records.
+CHECK_SECONDS = 5.0
 
 
 class Standstill:
-    """Looks from time to time whether any process of a run works.
+    """Checks regularly whether any process of a run works.
 
-    Frames come from processes that work. If every process has waited in vain for long,
-    and has done nothing else since the last look, no frame will ever come.
+    Only a process that works sends frames. If every process has waited long without a
+    frame, and has done nothing else since the last check, no frame will ever arrive.
 
     Parameters
     ----------
@@ -31,17 +32,19 @@ class Standstill:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: dict[int, int] = {}
-        self._look_at = time.monotonic() + LOOK_SECONDS
+        self._n_waits: dict[int, int] = {}
+        self._check_at = time.monotonic() + CHECK_SECONDS
 
-    def is_found(self, running: AbstractSet[int]) -> bool:
-        """Return whether these processes wait for ever; mostly without looking."""
+    def is_detected(self, running: AbstractSet[int]) -> bool:
+        """Return whether these processes wait for ever; False between two checks."""
         now = time.monotonic()
-        if now < self._look_at:
+        if now < self._check_at:
             return False
-        self._look_at = now + LOOK_SECONDS
-        before = self._seen
-        self._seen = {k: waits_in_vain(record_path(self._folder, k)) for k in running}
+        self._check_at = now + CHECK_SECONDS
+        before = self._n_waits
+        self._n_waits = {
+            k: waits_without_frame(record_path(self._folder, k)) for k in running
+        }
         return bool(running) and all(
-            MOST_WAITS <= before.get(k, 0) < n for k, n in self._seen.items()
+            MOST_WAITS <= before.get(k, 0) < n for k, n in self._n_waits.items()
         )

@@ -31,14 +31,14 @@ _n_runs = 0
 
 
 @contextlib.contextmanager
-def limited_threads(n_processes: int) -> Iterator[None]:
+def thread_limit(n_processes: int) -> Iterator[None]:
     """Limit BLAS and OpenMP so that processes x threads is the number of cores.
 
     Processes that are started within the context keep the limit: a forked process
-    inherits that of the libraries, a spawned one reads the variables. The context is
-    meant for a whole run, as OpenBLAS keeps a core busy for a while when its limit is
-    lifted. Of several runs at the same time the first sets the limit, and the last
-    lifts it.
+    inherits the limits of the libraries, a spawned process reads the variables. Use the
+    context for a whole run, as OpenBLAS keeps a core busy for some time after its limit
+    is removed. If several runs happen at the same time, the first run sets the limit,
+    and the last run removes it.
     """
     global _n_runs
     limit_threads(n_processes)
@@ -52,7 +52,7 @@ def limited_threads(n_processes: int) -> Iterator[None]:
 
 
 def limit_threads(n_processes: int) -> None:
-    """Limit the threads of this process for good, as `limited_threads` does."""
+    """Limit the threads of this process until its end; see `thread_limit`."""
     global _n_runs
     with _lock:
         if not _n_runs:
@@ -63,24 +63,24 @@ def limit_threads(n_processes: int) -> None:
 @contextlib.contextmanager
 def _limited(n_processes: int) -> Iterator[None]:
     n = str(max(1, available_cores() // n_processes))
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    for name, value in before.items():
+    old_values = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    for name, value in old_values.items():
         os.environ[name] = value or n
-    is_settled = any(before[name] for name in _THREAD_VARIABLES[:3])
+    is_set_by_user = any(old_values[name] for name in _THREAD_VARIABLES[:3])
     try:
-        with _limited_libraries(int(n), is_settled):
+        with _limited_libraries(int(n), is_set_by_user):
             yield
     finally:
-        for name, value in before.items():
+        for name, value in old_values.items():
             if value is None:
                 del os.environ[name]
 
 
 def _limited_libraries(
-    n: int, is_settled: bool
+    n: int, is_set_by_user: bool
 ) -> contextlib.AbstractContextManager[Any]:
-    """Limit the loaded libraries, unless the user did so by a variable."""
-    if "numpy" not in sys.modules or is_settled:
+    """Limit the loaded libraries, unless the user has set a variable."""
+    if "numpy" not in sys.modules or is_set_by_user:
         return contextlib.nullcontext()
     if (libraries := _libraries()) is None:
         return contextlib.nullcontext()
@@ -90,5 +90,5 @@ def _limited_libraries(
 
 @lru_cache(maxsize=1)
 def _libraries() -> Any:
-    """Return the controller of the loaded libraries; a search for them takes long."""
+    """Return the controller of the loaded libraries; to find them takes long."""
     return None if ThreadpoolController is None else ThreadpoolController()

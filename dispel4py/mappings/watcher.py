@@ -1,7 +1,7 @@
-"""A program that waits for one of several processes to die, and reports it.
+"""A program that waits until one of several processes dies, and reports the death.
 
-`dispel4py.mappings.deaths` starts it for every MPI run, while the ranks wait. So it
-imports next to nothing until a process dies.
+`dispel4py.mappings.deaths` starts it at the begin of each MPI run, and the ranks wait
+for its start. So it imports only a few modules before a process dies.
 """
 
 import fcntl
@@ -15,20 +15,20 @@ GOODBYE = b"."
 
 
 def main(arguments: list[str]) -> None:
-    """Watch processes: the folder of their records, then ``process:pid`` of each."""
+    """Watch processes; arguments are the folder of the run, and ``process:pid``s."""
     folder = arguments[0]
-    # held, as the folder must outlive the processes that made it
+    # lock the folder: it must exist longer than the processes that made it
     fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
     pairs = (pair.split(":") for pair in arguments[1:])
     pids = {int(process): int(pid) for process, pid in pairs}
     before = kernel_kills()
     process = first_death(folder, pids)
     if process is not None:
-        tell(folder, process, exit_code(pids[process]), kernel_kills() > before)
+        report(folder, process, exit_code(pids[process]), kernel_kills() > before)
 
 
 def kernel_kills() -> int:
-    """Return how many processes the kernel has killed because memory was short."""
+    """Return the number of processes that the kernel has killed for lack of memory."""
     try:
         with open("/proc/vmstat") as file:
             counts = dict(line.split() for line in file)
@@ -55,21 +55,22 @@ def first_death(folder: str, pids: dict[int, int]) -> int | None:
     Parameters
     ----------
     folder : str
-        Where their lifelines are.
+        The folder with their pipes (`lifeline`).
     pids : dict
         Process of the plan to process id.
 
     Returns
     -------
     int or None
-        The process. None if all ended well, as the starter writes to standard input.
+        The process. None if all ended without a failure: then the process that started
+        this program writes to its standard input.
     """
     watching, watched = select.epoll(), {}
     for process, pid in pids.items():
         pipe = os.open(lifeline(folder, process), os.O_RDONLY | os.O_NONBLOCK)
         watched[pipe] = process
         watching.register(pipe, select.EPOLLHUP)
-        # a lifeline does not break while a child of the process holds it, too
+        # a pipe does not break while a child of the process has it open, too
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
@@ -79,7 +80,7 @@ def first_death(folder: str, pids: dict[int, int]) -> int | None:
     watching.register(0, select.EPOLLIN)
     os.write(1, b"r")
     while True:
-        # one at a time: the kernel returns them in the order of the events
+        # one event per call, to get the events in their order
         ((descriptor, _),) = watching.poll(maxevents=1)
         if descriptor:
             return watched[descriptor]
@@ -89,9 +90,9 @@ def first_death(folder: str, pids: dict[int, int]) -> int | None:
 
 
 def exit_code(pid: int) -> int | None:
-    """Return how a dying process ended, as `subprocess` does.
+    """Return the exit code of a dying process, as `subprocess` has it.
 
-    None if its parent has already collected its status.
+    None if its parent has already collected it.
     """
     try:
         ending = select.poll()
@@ -99,14 +100,14 @@ def exit_code(pid: int) -> int | None:
         ending.poll(1000)
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
-    except OSError:  # it is gone
+    except OSError:  # the process no longer exists
         return None
     state, status = fields[0], int(fields[-1])
     return os.waitstatus_to_exitcode(status) if state == "Z" else None
 
 
-def tell(folder: str, process: int, exit_code: int | None, by_kernel: bool) -> None:
-    """Write the last work of a dead process, unless its end was explained; clear up.
+def report(folder: str, process: int, exit_code: int | None, by_kernel: bool) -> None:
+    """Report the last work of a dead process, if no process has; remove its files.
 
     Parameters
     ----------
@@ -115,9 +116,9 @@ def tell(folder: str, process: int, exit_code: int | None, by_kernel: bool) -> N
     process : int
         The process of the plan.
     exit_code : int or None
-        How it ended, as `subprocess` has it.
+        From `exit_code`.
     by_kernel : bool
-        Whether the kernel killed a process because memory was short.
+        Whether the kernel killed a process for lack of memory.
     """
     import pickle
     import site
@@ -128,7 +129,7 @@ def tell(folder: str, process: int, exit_code: int | None, by_kernel: bool) -> N
     from dispel4py.mappings.folders import remove_files, remove_folder
     from dispel4py.mappings.recorder import cause_of_death, read_record, record_path
 
-    cause = "the process was killed, or left without a word"
+    cause = "the process was killed, or ended without a message"
     if exit_code is not None or by_kernel:
         cause = cause_of_death(exit_code, by_kernel)
     plan, left_by_mpich = pickle.loads(Path(folder, PLAN).read_bytes())

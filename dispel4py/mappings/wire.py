@@ -1,4 +1,4 @@
-"""What processes send each other: names of channels, and heads of frames."""
+"""The heads of frames: kinds of messages, and their content as bytes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from dispel4py.lineage import Key
 from dispel4py.message import decode
 
-# What the first element of a frame's head says.
-BATCH, ACK, END, PROGRESS, DONE, FAILED, GIVEN_UP, RESTARTED, SETTLED = range(9)
+# The kinds of messages, in the first element of the head of a frame.
+BATCH, ACK, END, PROGRESS, DONE, FAILED, ITEM_SKIPPED, RESTARTED, SETTLED = range(9)
 
 
 _WITH_KEY = frozenset({BATCH, ACK, END, SETTLED})
@@ -18,13 +18,13 @@ _WITH_KEY = frozenset({BATCH, ACK, END, SETTLED})
 
 def pack(kind: int, *content: Any) -> bytes:
     """Make the head of a frame."""
-    if kind in _WITH_KEY:  # a plain tuple is pickled in a third of the time
+    if kind in _WITH_KEY:  # a plain tuple is pickled three times as fast
         content = (tuple(content[0]), *content[1:])
     return pickle.dumps((kind, *content), 5)
 
 
 def unpack(head: bytes) -> tuple[Any, ...]:
-    """Return what `pack` was given."""
+    """Return the arguments of `pack`."""
     message: tuple[Any, ...] = pickle.loads(head)
     if message[0] in _WITH_KEY:
         return (message[0], Key._make(message[1]), *message[2:])
@@ -41,7 +41,7 @@ def unpack_items(
     values : list
         Atoms, and heads of pickled items.
     flags : list of int or None
-        For each value 0, or one more than its number of buffers; None for atoms only.
+        For each value 0, or 1 plus the number of its buffers; None for atoms only.
     buffers : sequence
         The buffers of all items, in order.
     """

@@ -1,4 +1,4 @@
-"""The ways of the items of one process: to its own instances, channels and results."""
+"""The connections of the instances of one process: calls, channels and results."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from dispel4py.instance import Instance
 from dispel4py.lineage import COLLECTOR, PROCESS, Key
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.outbox import Outbox
-from dispel4py.mappings.routing import Attendant, Way, copying, dealing
+from dispel4py.mappings.routing import (
+    Attendant,
+    Receiver,
+    delivery_by_grouping,
+    delivery_of_copies,
+)
 from dispel4py.plan import InstanceSpec, Plan, Route
-from dispel4py.watch import Counter, Deliver, counting
+from dispel4py.watch import Counter, Deliver, count_deliveries
 
 
 class Host(Attendant, Protocol):
@@ -23,8 +28,8 @@ class Host(Attendant, Protocol):
     collector: Collector | None
     recorder: Any
 
-    def tell_progress(self, item: Any = None) -> None:
-        """Report progress, if it is time."""
+    def report_progress(self, item: Any = None) -> None:
+        """Report progress, if the last report is old enough."""
 
 
 class Wiring:
@@ -35,9 +40,9 @@ class Wiring:
     worker : Host
         Runs the instances.
     outbox : Outbox
-        Gets the channels to other processes.
+        The channels to other processes are added here.
     wants_progress : bool
-        Whether a source reports progress with each item that it writes.
+        Whether a source may report progress at each item that it writes.
     """
 
     def __init__(self, worker: Host, outbox: Outbox, wants_progress: bool) -> None:
@@ -47,7 +52,7 @@ class Wiring:
         self._collector, self._recorder = worker.collector, worker.recorder
 
     def connect(self, instance: Instance) -> None:
-        """Give each output of an instance the ways that its items take."""
+        """Connect each output of an instance to the receivers of its items."""
         spec = instance.spec
         outputs: dict[str, list[Deliver]] = {}
         for port in self._plan.unconnected_outputs(spec.pe_index):
@@ -55,22 +60,22 @@ class Wiring:
         for route in self._plan.routes:
             if route.source_pe == spec.pe_index:
                 outputs.setdefault(route.output, []).append(
-                    self._along(route, instance)
+                    self._to_route(route, instance)
                 )
             if route.destination_pe == spec.pe_index:
-                instance.awaited |= {
+                instance.open_channels |= {
                     Key(feeder, route.index, spec.index)
                     for feeder in self._feeders(route, spec)
                 }
         for delivers in outputs.values():
-            # all but the last of several receivers get a copy of their own
-            delivers[:-1] = [copying(deliver) for deliver in delivers[:-1]]
-            if self._wants_progress and self._works_on_what_comes_of(spec):
-                delivers.insert(0, self._worker.tell_progress)
+            # each receiver gets its own copy; the last one gets the item itself
+            delivers[:-1] = [delivery_of_copies(deliver) for deliver in delivers[:-1]]
+            if self._wants_progress and self._has_work_within_call(spec):
+                delivers.insert(0, self._worker.report_progress)
         instance.connect(outputs)
 
-    def _works_on_what_comes_of(self, spec: InstanceSpec) -> bool:
-        """Return whether a source's items may be worked on here, within its call."""
+    def _has_work_within_call(self, spec: InstanceSpec) -> bool:
+        """Return whether this process may process items of a source within its call."""
         routes = [r for r in self._plan.routes if r.source_pe == spec.pe_index]
         sinks = {index for route in routes for index in route.destinations}
         return not spec.depth and (
@@ -78,11 +83,11 @@ class Wiring:
         )
 
     def _feeders(self, route: Route, spec: InstanceSpec) -> list[int]:
-        """Return the source instances whose end ``spec`` waits for."""
+        """Return the sending instances that ``spec`` waits for at the end."""
         if not route.stays_local:
             return list(route.sources)
-        at = self._plan.instances
-        return [s for s in route.sources if at[s].process == spec.process]
+        instances = self._plan.instances
+        return [s for s in route.sources if instances[s].process == spec.process]
 
     def _to_collector(self, instance: Instance, port: str) -> Deliver:
         spec = instance.spec
@@ -94,54 +99,60 @@ class Wiring:
             deliver = self._outbox.channel(key, self._worker.root, spec.depth).put
         if instance.watch is not None:
             counter = instance.watch.output(port, key)
-            deliver = instance.watch.counts_by(counting(deliver, counter), counter)
+            deliver = instance.watch.register_counter(
+                count_deliveries(deliver, counter), counter
+            )
         return deliver
 
-    def _along(self, route: Route, instance: Instance) -> Deliver:
+    def _to_route(self, route: Route, instance: Instance) -> Deliver:
         """Return the function that sends an item along a route from an instance."""
-        at, spec = self._plan.instances, instance.spec
+        instances, spec = self._plan.instances, instance.spec
         targets: list[Deliver] = []
-        channels: list[Way | None] = []
+        channels: list[Receiver | None] = []
         for index in route.destinations:
             key = Key(spec.index, route.index, index)
-            if at[index].process == self._worker.process:
-                targets.append(self._local(instance, route, key))
+            if instances[index].process == self._worker.process:
+                targets.append(self._to_local_instance(instance, route, key))
                 channels.append(None)
             elif not route.stays_local:
-                way: Way = self._outbox.channel(key, at[index].process, spec.depth)
+                receiver: Receiver = self._outbox.channel(
+                    key, instances[index].process, spec.depth
+                )
                 if instance.watch is not None:
                     counter = instance.watch.output(route.output, key)
-                    way = Counted(way, counter)
-                    instance.watch.counts_by(way.put, counter)
-                targets.append(way.put)
-                channels.append(way)
-        return dealing(route.grouping, targets, channels, spec, self._worker)
+                    receiver = CountedReceiver(receiver, counter)
+                    instance.watch.register_counter(receiver.put, counter)
+                targets.append(receiver.put)
+                channels.append(receiver)
+        return delivery_by_grouping(
+            route.grouping, targets, channels, spec, self._worker
+        )
 
-    def _local(self, sender: Instance, route: Route, key: Key) -> Deliver:
+    def _to_local_instance(self, sender: Instance, route: Route, key: Key) -> Deliver:
         """Return the function that gives an item to an instance of this process."""
         receiver = self._instances[key.destination]
         invoke = receiver.inputs[route.input]
         if sender.watch is not None and receiver.watch is not None:
             counter = sender.watch.output(route.output, key)
-            invoke = receiver.watch.watched(invoke, PROCESS, route.input, key, counter)
-            sender.watch.counts_by(invoke, counter)
+            invoke = receiver.watch.wrap(invoke, PROCESS, route.input, key, counter)
+            sender.watch.register_counter(invoke, counter)
         if self._recorder is None:
             return invoke
-        around: Deliver = self._recorder.around(key.destination, invoke)
-        return around
+        noted_call: Deliver = self._recorder.wrap(key.destination, invoke)
+        return noted_call
 
 
-class Counted:
+class CountedReceiver:
     """A channel whose items are counted.
 
     Parameters
     ----------
-    channel : Way
+    channel : Receiver
         The channel.
     counter : Counter
-        What counts them.
+        The counter.
     """
 
-    def __init__(self, channel: Way, counter: Counter) -> None:
+    def __init__(self, channel: Receiver, counter: Counter) -> None:
         self.ready = channel.ready
-        self.put = counting(channel.put, counter)
+        self.put = count_deliveries(channel.put, counter)

@@ -1,14 +1,15 @@
 """The loop of one process: the same for every mapping.
 
-A process runs some instances of the plan. Items between two of its instances are
-function calls, depth first. Items for other processes go into channels; items from
-them wait in one queue per instance, and the deepest instance is served first, so that
-what is begun gets finished before more is taken in.
+A process runs some instances of the plan. An item between two of its instances is a
+function call, depth first. Items for other processes go into channels. Items from other
+processes wait in one queue per instance, and the instance deepest in the graph is
+served first: started work is finished before new items are taken.
 
-A process that must wait for room in a channel goes on serving, but only instances
-deeper in the graph than the waiting instance. As every wait is then for something
-deeper, a chain of waiting processes ends at one that can work: bounded queues cannot
-deadlock, even where PEs share processes in both directions.
+A process that must wait for room in a channel serves other instances meanwhile, but
+only instances deeper in the graph than the waiting instance. So every process waits for
+an instance deeper in the graph, and in a chain of waiting processes the last process
+can work. Bounded queues then cannot deadlock, even if PEs share processes in both
+directions.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ from typing import Any
 
 from dispel4py.call_timer import CallTimer
 from dispel4py.clock import SYSTEM_CLOCK, Clock
-from dispel4py.dead_letters import packed
+from dispel4py.dead_letters import pickle_item
 from dispel4py.failure import Failure
 from dispel4py.instance import Instance
 from dispel4py.lineage import COLLECTOR, INPUTS, LIFE, Key
-from dispel4py.mappings.alone import Alone
 from dispel4py.mappings.base import SourceInputs
 from dispel4py.mappings.channel import Post, bytes_by_edge, keep_order
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.custody import Custody
-from dispel4py.mappings.feeding import Fed, Feed, feeders
+from dispel4py.mappings.feeding import Feed, InputQueue, make_feeders
 from dispel4py.mappings.options import Options
 from dispel4py.mappings.outbox import Outbox
 from dispel4py.mappings.process import peak_memory_mb
-from dispel4py.mappings.sources import Sources, SourceTurn
+from dispel4py.mappings.solo_post import SoloPost
+from dispel4py.mappings.sources import Sources, SourceTask
 from dispel4py.mappings.wire import (
     ACK,
     BATCH,
     DONE,
     END,
-    GIVEN_UP,
+    ITEM_SKIPPED,
     PROGRESS,
     RESTARTED,
     pack,
@@ -52,8 +53,13 @@ from dispel4py.plan import InstanceSpec, Plan
 from dispel4py.result import InstanceReport, ProcessReport
 from dispel4py.watch import Watch
 
+#: Seconds between two reports of progress.
 PROGRESS_SECONDS = 0.2
+#: Longest wait for a frame, in seconds; then the worker checks its other work.
 _IDLE_SECONDS = 1.0
+#: A batch that took longer, in seconds, is followed by sending unfinished batches.
+_LONG_BATCH_SECONDS = 1e-3
+#: For the position of the current item, without a recorder.
 _NO_CELLS = [0]
 
 
@@ -63,27 +69,27 @@ class Worker:
     Parameters
     ----------
     plan : Plan
-        Its PEs must belong to this process alone.
+        The plan; no other process may use its PE objects.
     process : int
-        Which process this is.
+        The number of this process in the plan.
     post : Post, optional
-        Carries frames to other processes; None if there are none.
+        Carries frames to other processes; None if there is no other process.
     inputs : dict
-        Source instance to its inputs; those of other processes are ignored.
+        Source instance to its inputs; sources of other processes are ignored.
     options : Options
-        How to run.
+        Options of the run.
     observers : Observers
-        Those that watch in this process.
+        The observers of this process.
     collector : Collector, optional
-        Present where the results of the run are gathered, absent elsewhere.
+        Given in the process that gathers the results of the run.
     root : int
         The process that has the collector.
     recorder : FlightRecorder, optional
-        Notes what is being worked on.
+        Notes the current instance and item.
     clock : Clock
-        The time.
+        The clock of the worker.
     life : int
-        How often this process was started before.
+        Number of earlier starts of this process.
     """
 
     def __init__(
@@ -101,18 +107,18 @@ class Worker:
         life: int = 0,
     ) -> None:
         self.plan, self.process, self.clock = plan, process, clock
-        post = Alone(process, clock) if post is None else post
+        post = SoloPost(process, clock) if post is None else post
         self.post: Post = post
         self.collector, self.root, self.recorder = collector, root, recorder
         self._observers = observers
-        self._listener = observers.listener_in_cell("called")
+        self._listener = observers.replaceable_listener("called")
         self._timer = CallTimer(
             options.measure,
             options.item_timeout_s,
-            None if recorder is None else recorder.since,
+            None if recorder is None else recorder.note_call_start,
         )
         self._measures = options.measure
-        # batches of a worker never have the numbers of its predecessor's
+        # a restarted worker must not use the batch numbers of the killed worker
         first_serial = time.monotonic_ns() if options.keeps_frames else 0
         gathers = collector is not None and plan.n_processes > 1
         self._outbox = Outbox(
@@ -136,12 +142,14 @@ class Worker:
                 options.policy,
                 observers,
                 self._watch(spec, observers, life),
-                self._give_up,
+                self._report_skipped,
                 self._timer,
             )
             for spec in plan.in_process(process)
         }
-        self._order = sorted(self.instances, key=lambda i: -plan.instances[i].depth)
+        self._deepest_first = sorted(
+            self.instances, key=lambda i: -plan.instances[i].depth
+        )
         self._queues: dict[int, deque[Frame | tuple[Any, ...]]] = {
             index: deque() for index in self.instances
         }
@@ -152,7 +160,7 @@ class Worker:
             wiring.connect(instance)
         keep_order(self._channels.values())
         self._sources = Sources()
-        self._fed: dict[int, Fed] = {}
+        self._input_queues: dict[int, InputQueue] = {}
         self._add_sources(inputs)
 
     def _watch(
@@ -164,17 +172,21 @@ class Worker:
         return Watch(spec, self._listener, switch_off, self.clock.time, life)
 
     def _add_sources(self, inputs: SourceInputs) -> None:
-        for index, given in sorted(inputs.items()):
+        for index, source_inputs in sorted(inputs.items()):
             instance = self.instances.get(index)
             if instance is None:
                 continue
-            if isinstance(given, Feed):
-                given = self._fed[index] = Fed(self.post, self.clock)
-            self._sources.add(SourceTurn(self, instance, given))
-            if instance.awaited:  # fed by other PEs, and given items besides
-                instance.awaited.add(None)
+            if isinstance(source_inputs, Feed):
+                source_inputs = self._input_queues[index] = InputQueue(
+                    self.post, self.clock
+                )
+            self._sources.add(SourceTask(self, instance, source_inputs))
+            if instance.open_channels:  # it gets items of other PEs, too
+                instance.open_channels.add(None)
         if self.process == self.root:
-            for feeder in feeders(self.plan, inputs, self._outbox, self._fed):
+            for feeder in make_feeders(
+                self.plan, inputs, self._outbox, self._input_queues
+            ):
                 self._sources.add(feeder)
 
     # -- running ---------------------------------------------------------------
@@ -182,7 +194,7 @@ class Worker:
     def run(self) -> None:
         """Run until every instance of this process has finished.
 
-        All that was sent was then worked off, and nothing more comes for this process.
+        At the end all sent items have been processed, and no more items will arrive.
 
         Raises
         ------
@@ -197,32 +209,32 @@ class Worker:
         self._report(DONE, self.report())
 
     def _run(self) -> None:
-        self._observers.tell("worker_started", self.plan, self.process)
+        self._observers.notify("worker_started", self.plan, self.process)
         for spec in self.plan.in_process(self.process):
             self.instances[spec.index].start()
         for index in list(self.instances):
             self._finish_if_ended(self.instances[index], sources_too=False)
-        while not self._done():
+        while not self._is_done():
             self.poll(0.0)
-            if self._step(-1) or self._sources.step(self.clock.now()):
+            if self._serve_deepest(-1) or self._sources.step(self.clock.now()):
                 continue
             self._outbox.flush()
-            if not self._done():
+            if not self._is_done():
                 seconds = self._sources.seconds_to_next(self.clock.now())
                 self.poll(min(seconds, _IDLE_SECONDS))
         self._outbox.flush()
         while not all(channel.is_settled for channel in self._channels.values()):
             self.poll(_IDLE_SECONDS)
-        self._observers.tell("worker_finished", self.process)
+        self._observers.notify("worker_finished", self.process)
 
     def attend(self) -> None:
-        """Take in what comes for the collector until every process is done."""
+        """Receive results for the collector until every process is done."""
         assert self.collector is not None
         while self.collector.still_running:
             self.poll(_IDLE_SECONDS)
 
     def report(self) -> ProcessReport:
-        """Return what this process has done so far."""
+        """Return the work of this process so far."""
         return ProcessReport(
             self.process,
             self.clock.now() - self._began,
@@ -243,25 +255,25 @@ class Worker:
             ),
         )
 
-    def _give_up(self, failure: Failure, item: Any) -> None:
-        """Report an item that is skipped to the collector."""
-        self._report(GIVEN_UP, failure, packed(item))
+    def _report_skipped(self, failure: Failure, item: Any) -> None:
+        """Report a skipped item to the collector."""
+        self._report(ITEM_SKIPPED, failure, pickle_item(item))
 
     def serve(self, depth: int) -> None:
-        """Work on something deeper than ``depth``, or wait for a frame."""
+        """Work on an item deeper in the graph than ``depth``, or wait for a frame."""
         with self._timer.paused():
-            if not self._step(depth):
+            if not self._serve_deepest(depth):
                 self.poll(_IDLE_SECONDS)
 
-    def _done(self) -> bool:
-        return self._sources.are_over and all(
+    def _is_done(self) -> bool:
+        return self._sources.are_done and all(
             instance.finished for instance in self.instances.values()
         )
 
     def poll(self, timeout_s: float) -> None:
-        """Take in all frames that are there; wait for one if there is none."""
+        """Handle all frames that have arrived; wait for a frame if there is none."""
         if self._wants_progress:
-            self.tell_progress()
+            self.report_progress()
         began = self.clock.now() if timeout_s else 0.0
         n_before = self._outbox.n_received
         letter = self._outbox.receive(timeout_s)
@@ -269,15 +281,15 @@ class Worker:
             self._waited_s += self.clock.now() - began
         has_come = self._outbox.n_received > n_before
         if self.recorder is not None and (timeout_s or has_come):
-            self.recorder.waited(not has_come and not self._waits_for_time())
+            self.recorder.note_wait(not has_come and not self._waits_for_time())
         while letter is not None:
             self._take_in(*letter)
             letter = self._outbox.receive(0.0)
         if self._custody is not None:
-            self._custody.look()
+            self._custody.report_settled()
 
     def _waits_for_time(self) -> bool:
-        """Return whether a source here wants to be called again later."""
+        """Return whether a source of this process waits for a time."""
         return self._sources.seconds_to_next(self.clock.now()) < math.inf
 
     def _take_in(self, frame: Frame, message: tuple[Any, ...]) -> None:
@@ -285,41 +297,43 @@ class Worker:
         if kind == RESTARTED:
             self._send_again(message[1])
         elif kind == DONE and self.collector is None:
-            self._has_left(message[1])
+            self._end_channels_of(message[1])
         elif kind in (BATCH, END) and message[1].source == INPUTS:
-            self._fed[message[1].destination].take_in((frame, message))
+            self._input_queues[message[1].destination].take_in((frame, message))
         elif kind in (BATCH, END) and message[1].destination != COLLECTOR:
             self._queues[message[1].destination].append((frame, *message))
         elif self.collector is not None:
             self.collector.take_in(frame, message)
 
     def _send_again(self, process: int) -> None:
-        """Give a worker that was started again what its predecessor left undone."""
+        """Send a restarted worker the batches that its predecessor had not finished."""
         self.post.forget(process)  # type: ignore[attr-defined]
         for channel in self._channels.values():
             if channel.destination == process:
                 channel.send_again()
 
-    def _step(self, depth: int) -> bool:
-        """Serve the deepest waiting instance below ``depth``; False if none waits."""
-        for index in self._order:
+    def _serve_deepest(self, depth: int) -> bool:
+        """Serve the deepest instance with items; False if none is below ``depth``."""
+        for index in self._deepest_first:
             if self.plan.instances[index].depth <= depth:
                 return False
             if self._queues[index]:
-                self._serve_one(self.instances[index], self._queues[index].popleft())
+                self._process_queued(
+                    self.instances[index], self._queues[index].popleft()
+                )
                 return True
         return False
 
-    def _serve_one(self, instance: Instance, queued: Any) -> None:
+    def _process_queued(self, instance: Instance, queued: Any) -> None:
         frame, kind, key, *content = queued
         if kind == END:
-            self._ended(instance, key)
+            self._end_channel(instance, key)
             return
         began = self.clock.now()
         serial, values, flags, *first = content
         items = unpack_items(values, flags, frame.buffers)
         invoke_all = instance.batch(self.plan.routes[key.route].input, key, *first)
-        if instance.finished:  # it was given again, by a sender that had to be sure
+        if instance.finished:  # a sender has sent the batch twice
             invoke_all = _ignore
         if self.recorder is None:
             invoke_all(items, _NO_CELLS, 0)
@@ -328,64 +342,64 @@ class Worker:
         seconds = self.clock.now() - began
         is_settled = True
         if self._custody is not None:
-            below = [
+            later_channels = [
                 c for c in self._channels.values() if c.depth >= instance.spec.depth
             ]
-            for channel in below:
+            for channel in later_channels:
                 channel.flush()
-            is_settled = self._custody.take(frame.source, key, serial, below)
-        elif seconds > 1e-3:
+            is_settled = self._custody.take(frame.source, key, serial, later_channels)
+        elif seconds > _LONG_BATCH_SECONDS:
             self._outbox.flush()
         answer = pack(ACK, key, serial, len(items), seconds, is_settled)
         self.post.send(frame.source, answer)
 
     def call_source(self, instance: Instance, inputs: dict[str, Any]) -> None:
-        """Call a source once, or give an instance inputs besides those that come.
+        """Call a source once, or give inputs of the run to another instance.
 
         Parameters
         ----------
         instance : Instance
-            One of this process.
+            An instance of this process.
         inputs : dict
             Items by input port.
         """
         began = self.clock.now()
         if self.recorder is not None:
-            self.recorder.source(instance.spec.index, inputs)
+            self.recorder.note_source(instance.spec.index, inputs)
         if not instance.spec.depth:
             instance.give(None, inputs)
         else:
             for port, item in inputs.items():
                 instance.give(port, item)
-        if self.clock.now() - began > 1e-3:
+        if self.clock.now() - began > _LONG_BATCH_SECONDS:
             self._outbox.flush()
 
     def source_ended(self, instance: Instance) -> None:
-        """Note that an instance has had all its inputs."""
+        """Note that an instance has no more inputs of the run."""
         if instance.spec.depth:
-            self._ended(instance, None)
+            self._end_channel(instance, None)
         else:
             self._finish(instance)
 
     # -- ending ----------------------------------------------------------------
 
-    def _has_left(self, process: int) -> None:
-        """Expect nothing more from a process, and send it nothing more."""
+    def _end_channels_of(self, process: int) -> None:
+        """End all channels from and to a process that has ended."""
         for channel in self._channels.values():
             if channel.destination == process:
-                channel.receiver_has_left()
+                channel.stop_sending()
         for index, instance in self.instances.items():
-            for key in instance.awaited:
+            for key in instance.open_channels:
                 if key and self.plan.instances[key.source].process == process:
                     self._queues[index].append((None, END, key))
 
-    def _ended(self, instance: Instance, key: Key | None) -> None:
-        """Note that one way into an instance has ended; twice is once."""
-        instance.awaited.discard(key)
+    def _end_channel(self, instance: Instance, key: Key | None) -> None:
+        """Note that a channel into an instance has ended, once or again."""
+        instance.open_channels.discard(key)
         self._finish_if_ended(instance)
 
     def _finish_if_ended(self, instance: Instance, sources_too: bool = True) -> None:
-        if instance.finished or instance.awaited:
+        if instance.finished or instance.open_channels:
             return
         if sources_too or not self._sources.has(instance):
             self._finish(instance)
@@ -401,12 +415,12 @@ class Worker:
                 for index in route.destinations:
                     if index in self.instances:
                         key = Key(instance.spec.index, route.index, index)
-                        self._ended(self.instances[index], key)
+                        self._end_channel(self.instances[index], key)
 
     # -- reporting -------------------------------------------------------------
 
-    def tell_progress(self, item: Any = None) -> None:
-        """Tell of progress now and then, also within a long call of a source."""
+    def report_progress(self, item: Any = None) -> None:
+        """Report progress, if the last report is old enough."""
         now = self.clock.now()
         if now - self._progress_at > PROGRESS_SECONDS:
             self._progress_at = now
@@ -420,4 +434,4 @@ class Worker:
 
 
 def _ignore(items: list[Any], cells: Any, cell: int) -> None:
-    """Do nothing with a batch."""
+    """Ignore a batch."""

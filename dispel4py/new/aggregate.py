@@ -1,9 +1,8 @@
 """Count, sum, smallest, largest, mean and standard deviation of streams.
 
-Items are sequences of numbers; ``indexes`` are the places of the numbers that count.
-Results are written when the stream has ended. The functions ``parallel_...`` return a
-composite whose first PE may have many instances, and whose second PE joins their
-results.
+Items are sequences of numbers; ``indexes`` are the positions of the numbers to use.
+Results are written at the end of the stream. The functions ``parallel_...`` return a
+composite of two PEs: the first may have many instances, the second joins their results.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ OUTPUT_NAME = "output"
 
 
 class _Aggregate(GenericPE):
-    """One input, one output."""
+    """A PE with one input and one output."""
 
     INPUT_NAME = INPUT_NAME
     OUTPUT_NAME = OUTPUT_NAME
@@ -33,12 +32,12 @@ class _Aggregate(GenericPE):
 
 
 class AggregatePE(_Aggregate):
-    """One value for each index, written at the end.
+    """Computes one value for each index, and writes the values at the end.
 
     Parameters
     ----------
     indexes : sequence of int
-        Places of the numbers in an item that count.
+        Positions of the numbers in an item.
     """
 
     def __init__(self, indexes: Sequence[int] = (0,)) -> None:
@@ -49,12 +48,12 @@ class AggregatePE(_Aggregate):
     def _process(self, inputs: Any) -> None:
         item = inputs[INPUT_NAME]
         self.value = [
-            self._combined(value, item[index])
+            self._combine(value, item[index])
             for value, index in zip(self.value, self.indexes, strict=True)
         ]
 
-    def _combined(self, value: Any, part: Any) -> Any:
-        """Override: return the new value, from the old one and a number of an item."""
+    def _combine(self, value: Any, part: Any) -> Any:
+        """Override: return the new value, made of the old value and a number."""
         return value
 
     def _postprocess(self) -> None:
@@ -74,7 +73,7 @@ class ContinuousReducePE(AggregatePE):
 
 
 class CountPE(AggregatePE):
-    """Number of items."""
+    """Counts items."""
 
     def __init__(self) -> None:
         super().__init__([0])
@@ -84,20 +83,20 @@ class CountPE(AggregatePE):
 
 
 class SumPE(AggregatePE):
-    """Sums."""
+    """Adds the numbers."""
 
-    def _combined(self, value: Any, part: Any) -> Any:
+    def _combine(self, value: Any, part: Any) -> Any:
         return value + part
 
 
 class _Extreme(AggregatePE):
-    """Smallest or largest; None if there is no item."""
+    """Finds the smallest or largest values; None if there is no item."""
 
     def __init__(self, indexes: Sequence[int] = (0,)) -> None:
         super().__init__(indexes)
         self.value = [None] * len(self.indexes)
 
-    def _combined(self, value: Any, part: Any) -> Any:
+    def _combine(self, value: Any, part: Any) -> Any:
         if value is None or part is None:
             return part if value is None else value
         return self._better(value, part)
@@ -107,21 +106,21 @@ class _Extreme(AggregatePE):
 
 
 class MinPE(_Extreme):
-    """Smallest values."""
+    """Finds the smallest values."""
 
     def _better(self, value: Any, part: Any) -> Any:
         return min(value, part)
 
 
 class MaxPE(_Extreme):
-    """Largest values."""
+    """Finds the largest values."""
 
     def _better(self, value: Any, part: Any) -> Any:
         return max(value, part)
 
 
 class AverageParallelPE(_Aggregate):
-    """Mean, count and sum of one part of the items; nothing if there are none."""
+    """Writes mean, count and sum of the items of one instance, if there are any."""
 
     def __init__(self, index: int = 0) -> None:
         super().__init__()
@@ -140,7 +139,7 @@ class AverageParallelPE(_Aggregate):
 
 
 class AverageReducePE(AverageParallelPE):
-    """Mean, count and sum from those of `AverageParallelPE` instances."""
+    """Joins the results of the instances of `AverageParallelPE`."""
 
     grouping = "global"
 
@@ -154,7 +153,7 @@ class AverageReducePE(AverageParallelPE):
 
 
 class StdDevPE(_Aggregate):
-    """Standard deviation (n - 1), count, sum and sum of squares of a part of items."""
+    """Writes standard deviation (n - 1), count, sum, sum of squares of an instance."""
 
     def __init__(self, index: int = 0) -> None:
         super().__init__()
@@ -185,8 +184,8 @@ class StdDevPE(_Aggregate):
 class StdDevReducePE(StdDevPE):
     """Mean, standard deviation, count and sum from the results of `StdDevPE` instances.
 
-    dispel4py 1.2.1 has count and sum at the same places of the result, and a number
-    without a meaning at the first place.
+    In dispel4py 1.2.1 count and sum have the same positions in the result, and the
+    first number has no meaning.
     """
 
     grouping = "global"
@@ -207,7 +206,7 @@ class StdDevReducePE(StdDevPE):
 
 
 def parallel_aggregate(instPE: GenericPE, reducePE: GenericPE) -> WorkflowGraph:
-    """Return a composite of a PE with many instances and one that joins their results.
+    """Return a composite of a PE with many instances and a PE that joins their results.
 
     Both have an ``input`` and an ``output``, and so has the composite.
     """

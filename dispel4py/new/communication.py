@@ -11,7 +11,7 @@ from dispel4py.grouping import ALL, GLOBAL, GROUP_BY, Grouping
 
 
 class _Communication:
-    """Chooses destinations."""
+    """Chooses the destinations of items."""
 
     name: Any = None
 
@@ -28,7 +28,7 @@ class _Communication:
 
 
 class ShuffleCommunication(_Communication):
-    """Round robin, beginning at the place of ``rank`` among the sources."""
+    """Round robin; the start depends on the position of ``rank`` in the sources."""
 
     def __init__(
         self, rank: int, sources: Sequence[int], destinations: Sequence[int]
@@ -54,9 +54,11 @@ class GroupByCommunication(_Communication):
         self._grouping = Grouping.of(list(groupby))
 
     def get_destination(self, data: Any) -> Sequence[int]:
-        """Return the destination of the item's parts."""
-        (chosen,) = self._grouping.select(data[self.input_name], len(self.destinations))
-        return [self.destinations[chosen]]
+        """Return the destination of an item."""
+        (selection,) = self._grouping.select(
+            data[self.input_name], len(self.destinations)
+        )
+        return [self.destinations[selection]]
 
 
 class AllToOneCommunication(_Communication):
@@ -92,8 +94,8 @@ class CustomCommunication(_Communication):
 
     def get_destination(self, data: Any) -> Sequence[int]:
         """Return the destinations that the function chooses."""
-        chosen = self._grouping.select(data[self.input_name], len(self.destinations))
-        return [self.destinations[k] for k in chosen]
+        selection = self._grouping.select(data[self.input_name], len(self.destinations))
+        return [self.destinations[k] for k in selection]
 
 
 def communication(

@@ -17,7 +17,7 @@ Targets = dict[int, dict[str, list[tuple[str, Any]]]]
 
 
 def get_inputs(pe: GenericPE, inputs: Any) -> Any:
-    """Return the inputs of a PE, found by the PE, its name or its id; else None."""
+    """Return the inputs of a PE, by the PE, its name or its id; None without inputs."""
     for key in (pe, pe.name, pe.id):
         if key in inputs:
             return inputs[key]
@@ -25,21 +25,21 @@ def get_inputs(pe: GenericPE, inputs: Any) -> Any:
 
 
 def _is_root(node: WorkflowNode, workflow: WorkflowGraph) -> bool:
-    """Tell whether a node is a source."""
+    """Return whether a node is a source."""
     return all(edge.destination is not node.obj for edge in workflow.edges)
 
 
 def _assign_processes(
     workflow: WorkflowGraph, size: int
 ) -> tuple[bool, list[str], dict[str, range]]:
-    """Return whether there are enough processes, the sources, the processes of each PE.
+    """Return: are there enough processes; the sources; the processes of each PE.
 
-    Each PE has processes of its own.
+    Each PE has its own processes.
     """
     sources = [pe.id for pe in workflow.roots()]
     if size < len(workflow.pes):
         return False, sources, {}
-    plan = make_plan(_undivided(workflow), size)
+    plan = make_plan(_without_partitions(workflow), size)
     processes = {}
     for k, pe in enumerate(plan.pes):
         numbers = [instance.process for instance in plan.instances_of(k)]
@@ -47,7 +47,7 @@ def _assign_processes(
     return True, sources, processes
 
 
-def _undivided(workflow: WorkflowGraph) -> WorkflowGraph:
+def _without_partitions(workflow: WorkflowGraph) -> WorkflowGraph:
     whole = WorkflowGraph()
     whole.nodes, whole.edges = workflow.nodes, workflow.edges
     return whole
@@ -56,7 +56,7 @@ def _undivided(workflow: WorkflowGraph) -> WorkflowGraph:
 def _connect(
     workflow: WorkflowGraph, processes: dict[str, range]
 ) -> tuple[Feeders, Targets]:
-    """Return the senders of each process, and its receivers."""
+    """Return the senders and the receivers of each process."""
     feeders: Feeders = {p: {} for numbers in processes.values() for p in numbers}
     targets: Targets = {p: {} for p in feeders}
     for edge in workflow.connections:
@@ -65,15 +65,17 @@ def _connect(
         for p in destinations:
             feeders[p].setdefault(edge.input, []).extend(sources)
         for p in sources:
-            how = communication(p, sources, edge.destination, edge.input, destinations)
-            targets[p].setdefault(edge.output, []).append((edge.input, how))
+            chooser = communication(
+                p, sources, edge.destination, edge.input, destinations
+            )
+            targets[p].setdefault(edge.output, []).append((edge.input, chooser))
     return feeders, targets
 
 
 def assign_and_connect(
     workflow: WorkflowGraph, size: int
 ) -> tuple[dict[str, range], Feeders, Targets] | None:
-    """Lay a graph out on ``size`` processes, each PE on processes of its own.
+    """Lay a graph out on ``size`` processes; each PE gets its own processes.
 
     Returns
     -------
@@ -94,12 +96,12 @@ def assign_and_connect(
 
 
 def get_partitions(workflow: WorkflowGraph) -> list[list[GenericPE]]:
-    """Return the declared partitions, and one more of the PEs that are in none.
+    """Return the declared partitions, and one more with all other PEs.
 
-    Without declared partitions, the sources are one and all other PEs another.
+    Without declared partitions the sources are one partition.
     """
     pes, roots = workflow.pes, workflow.roots()
     declared = workflow.partitions or [roots]
-    taken = {id(pe) for partition in declared for pe in partition}
-    rest = [pe for pe in pes if id(pe) not in taken]
-    return [list(p) for p in [*declared, rest] if p]
+    placed = {id(pe) for partition in declared for pe in partition}
+    others = [pe for pe in pes if id(pe) not in placed]
+    return [list(p) for p in [*declared, others] if p]

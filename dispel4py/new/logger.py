@@ -1,4 +1,4 @@
-"""The logs of PEs on standard output, as users of these paths expect them."""
+"""The logs of PEs on standard output, as in dispel4py 1.x."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ logger = logging.getLogger("dispel4py.new")
 _PE_LOG = "dispel4py.pe"
 
 
-def tell(text: str) -> None:
+def write_line(text: str) -> None:
     """Write one line to standard output."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def simple_logger(self: Any, msg: object) -> None:
-    """Write a message of a PE; as a method of the PE it is its ``log``."""
-    tell(f"{self.id} (rank {getattr(self, 'rank', 0)}): {msg}")
+    """Write a message of a PE; it can replace the method ``log`` of a PE."""
+    write_line(f"{self.id} (rank {getattr(self, 'rank', 0)}): {msg}")
 
 
 simpleLogger = simple_logger
@@ -31,7 +31,7 @@ simpleLogger = simple_logger
 def print_stack_trace() -> None:
     """Write the stack of the caller."""
     for frame in traceback.extract_stack()[:-1]:
-        tell(f"{frame.name} in {frame.filename}, line {frame.lineno}")
+        write_line(f"{frame.name} in {frame.filename}, line {frame.lineno}")
 
 
 class _ToStandardOutput(logging.Handler):
@@ -41,8 +41,8 @@ class _ToStandardOutput(logging.Handler):
         """Write one record."""
         try:
             pe_id, rank, message = record.args  # type: ignore[misc]
-            tell(f"{pe_id} (rank {rank}): {message}")
-        except Exception:  # noqa: BLE001 - the rule for handlers: never raise
+            write_line(f"{pe_id} (rank {rank}): {message}")
+        except Exception:  # noqa: BLE001 - a handler must never raise
             self.handleError(record)
 
 
@@ -62,18 +62,18 @@ class PELogs:
 def pe_logs() -> Iterator[list[Any]]:
     """Yield the observers that show the logs of PEs, within this context.
 
-    If the logs have a handler already, there is no observer.
+    If the logs already have a handler, there is no observer.
     """
     log = logging.getLogger(_PE_LOG)
     if log.isEnabledFor(logging.INFO) and log.hasHandlers():
         yield []
         return
-    before = log.level, log.propagate
+    level, propagate = log.level, log.propagate
     try:
         yield [PELogs()]
     finally:
-        log.setLevel(before[0])
-        log.propagate = before[1]
+        log.setLevel(level)
+        log.propagate = propagate
         for handler in list(log.handlers):
             if isinstance(handler, _ToStandardOutput):
                 log.removeHandler(handler)

@@ -1,6 +1,6 @@
-"""Clocks around PEs and wrappers, as dispel4py 1.x has them.
+"""Time measurement of PEs and wrappers, as in dispel4py 1.x.
 
-`dispel4py.observe` watches a run without a change to its PEs.
+In new code use `dispel4py.observe`, which does not change the PEs.
 """
 
 from __future__ import annotations
@@ -38,30 +38,30 @@ class Timer:
 
 
 class MonitoringWrapper:
-    """Replaces an object, with its class, its attributes and its methods.
+    """An object that has the class, attributes and methods of another object.
 
-    A subclass overrides methods and calls those of ``self.baseObject``.
+    A subclass overrides methods, and calls the methods of ``self.baseObject``.
     """
 
     def __new__(cls, baseObject: Any) -> Any:
-        """Return an object of a new class, derived from this class and the object's."""
+        """Return an object of a new class, derived from this class and its class."""
         kind = type(baseObject)
         return object.__new__(type(kind.__name__, (cls, kind), {}))
 
     def __init__(self, baseObject: Any) -> None:
-        # One state for both objects, in a new dict: Python 3.13 loses the content of
-        # the dict that it makes on demand.
+        # Both objects share one dict of attributes. It is a new dict, as Python 3.13
+        # loses the content of a dict that it makes only on demand.
         baseObject.__dict__ = dict(baseObject.__dict__)
         self.__dict__ = baseObject.__dict__
         self.baseObject = baseObject
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # another process makes the new class again
+        # the new class cannot be pickled: another process makes it again
         return type(self).__mro__[1], (self.baseObject,)
 
 
 class ReadTimingWrapper(MonitoringWrapper):
-    """Measures how often a `GenericWrapper` reads."""
+    """Measures the time between the reads of a `GenericWrapper`."""
 
     def __init__(self, baseObject: Any) -> None:
         super().__init__(baseObject)
@@ -83,7 +83,7 @@ class ReadTimingWrapper(MonitoringWrapper):
 
 
 class ProcessTimingPE(MonitoringWrapper):
-    """Measures how long a PE works on an item, and logs the mean when it ends."""
+    """Measures the time of a PE for an item, and logs the mean at the end."""
 
     def __init__(self, baseObject: Any) -> None:
         super().__init__(baseObject)

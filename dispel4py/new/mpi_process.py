@@ -1,6 +1,6 @@
-"""The mapping ``mpi`` by its path of dispel4py 1.x.
+"""The mapping ``mpi`` under its import path of dispel4py 1.x.
 
-``comm``, ``rank`` and ``size`` are those of all processes.
+The attributes ``comm``, ``rank`` and ``size`` belong to COMM_WORLD.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from dispel4py.mappings.mpi_world import world
 from dispel4py.new.logger import simple_logger
-from dispel4py.new.processes import in_partitions, option_parser, parsed, run_with_logs
+from dispel4py.new.processes import divide, option_parser, parse_into, run_with_logs
 from dispel4py.new.processor import (
     STATUS_ACTIVE,
     STATUS_TERMINATED,
@@ -43,9 +43,9 @@ def __getattr__(name: str) -> Any:
 def parse_args(args: list[str], namespace: Any) -> argparse.Namespace:
     """Parse ``-s`` and ``-n``, and add them to ``namespace``."""
     parser = option_parser("the processes of an MPI launcher")
-    text = "as the launcher has it"
+    text = "number of processes; it must be the number of the launcher"
     parser.add_argument("-n", "--num_processes", metavar="N", type=int, help=text)
-    return parsed(parser, args, namespace)
+    return parse_into(parser, args, namespace)
 
 
 def process(workflow: WorkflowGraph, inputs: Any, args: Any = None) -> None:
@@ -62,6 +62,6 @@ def process(workflow: WorkflowGraph, inputs: Any, args: Any = None) -> None:
     """
     if getattr(args, "simple", False):
         is_root = world().rank == 0
-        workflow = in_partitions(workflow, get_partitions(workflow), is_root)
+        workflow = divide(workflow, get_partitions(workflow), is_root)
     wanted = getattr(args, "num_processes", None)
     run_with_logs(workflow, inputs, "mpi", wanted)

@@ -1,4 +1,4 @@
-"""The mapping ``multi`` by its path of dispel4py 1.x."""
+"""The mapping ``multi`` under its import path of dispel4py 1.x."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import queue
 from typing import Any
 
 from dispel4py.new.logger import simple_logger
-from dispel4py.new.processes import in_partitions, option_parser, parsed, run_with_logs
+from dispel4py.new.processes import divide, option_parser, parse_into, run_with_logs
 from dispel4py.new.processor import (
     STATUS_ACTIVE,
     STATUS_TERMINATED,
@@ -35,7 +35,7 @@ def parse_args(args: list[str], namespace: Any) -> argparse.Namespace:
     parser.add_argument(
         "-n", "--num", metavar="N", type=int, required=True, help="processes"
     )
-    return parsed(parser, args, namespace)
+    return parse_into(parser, args, namespace)
 
 
 def process(workflow: WorkflowGraph, inputs: Any, args: Any) -> Any:
@@ -47,24 +47,24 @@ def process(workflow: WorkflowGraph, inputs: Any, args: Any) -> Any:
     inputs : dict
         Source, or its id or name, to a number of calls or a list of inputs.
     args : object
-        ``num``: processes. ``simple``: put PEs together into partitions, which is also
-        done where there are more PEs than processes. ``results``: return the outputs.
+        ``num``: number of processes. ``simple``: put PEs into partitions; this is also
+        done if there are more PEs than processes. ``results``: return the outputs.
 
     Returns
     -------
     queue.Queue, str or None
-        With ``args.results`` a queue of ``(pe_id, output, item)``, at its end
-        `STATUS_TERMINATED`. Where PEs are in partitions the entries are
-        ``(partition, (pe_id, output), [item])``. A text if there are fewer processes
-        than partitions.
+        With ``args.results`` a queue of ``(pe_id, output, item)``; the last entry is
+        `STATUS_TERMINATED`. If PEs are in partitions, the entries are
+        ``(partition, (pe_id, output), [item])``. An error message if there are fewer
+        processes than partitions.
     """
-    together = getattr(args, "simple", False) or args.num < len(workflow.pes)
+    has_partitions = getattr(args, "simple", False) or args.num < len(workflow.pes)
     partition_of: dict[str, str] = {}
-    if together:
+    if has_partitions:
         partitions = get_partitions(workflow)
         if args.num < len(partitions):
             return "dispel4py.multi_process: Not enough processes for this graph"
-        workflow = in_partitions(workflow, partitions)
+        workflow = divide(workflow, partitions)
         for k, partition in enumerate(partitions):
             partition_of |= {pe.id: f"SimpleProcessingPE{k}" for pe in partition}
     result = run_with_logs(workflow, inputs, "multi", args.num)
@@ -74,7 +74,7 @@ def process(workflow: WorkflowGraph, inputs: Any, args: Any) -> Any:
     for pe_id, ports in result.outputs.items():
         for port, items in ports.items():
             for item in items:
-                if together:
+                if has_partitions:
                     outputs.put((partition_of[pe_id], (pe_id, port), [item]))
                 else:
                     outputs.put((pe_id, port, item))

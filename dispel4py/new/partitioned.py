@@ -25,12 +25,12 @@ from dispel4py.workflow_graph import WorkflowGraph
 
 
 class SimpleProcessingPE(GenericPE):
-    """Runs several PEs as one, each item through all of them before the next.
+    """Runs several PEs as one PE; an item passes all of them before the next item.
 
     Parameters
     ----------
     input_mappings, output_mappings : dict
-        As `dispel4py.new.processor.assign_and_connect` returns them; each PE has one
+        Results of `dispel4py.new.processor.assign_and_connect`; each PE has one
         process.
     proc_to_pe : dict
         Process to PE.
@@ -38,9 +38,9 @@ class SimpleProcessingPE(GenericPE):
     Attributes
     ----------
     result_mappings : dict, optional
-        PE id to the outputs whose items this PE writes, connected inside or not; by
-        default the unconnected outputs. An item is written as a list of one item, to
-        the port ``(pe_id, output)``.
+        PE id to the outputs whose items this PE writes; by default the unconnected
+        outputs. An item is written as a list of one item, to the port
+        ``(pe_id, output)``.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SimpleProcessingPE(GenericPE):
         self.input_mappings = input_mappings
         self.output_mappings = output_mappings
         self.proc_to_pe = dict(proc_to_pe)
-        self.ordered = _feeders_first(input_mappings, self.proc_to_pe)
+        self.ordered = _feeding_order(input_mappings, self.proc_to_pe)
         self.result_mappings: dict[str, list[str]] | None = None
 
     def _preprocess(self) -> None:
@@ -65,13 +65,15 @@ class SimpleProcessingPE(GenericPE):
 
     def _process(self, inputs: Any) -> None:
         """Work on ``{(pe_id, input): [items]}``, or on ``{pe: calls or inputs}``."""
-        given = _by_pe(inputs)
+        inputs_of_pes = _by_pe(inputs)
         for proc in self.ordered:
             pe = self.proc_to_pe[proc]
-            mine = get_inputs(pe, given)
-            if mine is None:
-                mine = int(not given and not self.input_mappings[proc])
-            for data in range(mine) if isinstance(mine, int) else mine:
+            own_inputs = get_inputs(pe, inputs_of_pes)
+            if own_inputs is None:
+                own_inputs = int(not inputs_of_pes and not self.input_mappings[proc])
+            for data in (
+                range(own_inputs) if isinstance(own_inputs, int) else own_inputs
+            ):
                 self._call(proc, {} if isinstance(data, int) else data)
 
     def _postprocess(self) -> None:
@@ -86,21 +88,21 @@ class SimpleProcessingPE(GenericPE):
     def _pass_on(self, proc: int, output: str, item: Any) -> None:
         pe_id = self.proc_to_pe[proc].id
         targets = self.output_mappings[proc].get(output, [])
-        named = self.result_mappings
-        if output in named.get(pe_id, ()) if named is not None else not targets:
-            self._leave((pe_id, output), [item])
-        for name, how in targets:
-            for destination in how.destinations:
+        selected = self.result_mappings
+        if output in selected.get(pe_id, ()) if selected is not None else not targets:
+            self._write_result((pe_id, output), [item])
+        for name, chooser in targets:
+            for destination in chooser.destinations:
                 self._call(destination, {name: private_copy(item)})
 
-    def _leave(self, port: Any, block: list[Any]) -> None:
+    def _write_result(self, port: Any, block: list[Any]) -> None:
         if self._writer is not None:
             self._writer(port, block)
         else:
             self.wrapper._write(port, block)
 
 
-def _feeders_first(feeders: Feeders, pes: Mapping[int, GenericPE]) -> list[int]:
+def _feeding_order(feeders: Feeders, pes: Mapping[int, GenericPE]) -> list[int]:
     ordered: list[int] = []
 
     def visit(proc: int) -> None:
@@ -116,18 +118,18 @@ def _feeders_first(feeders: Feeders, pes: Mapping[int, GenericPE]) -> list[int]:
 
 
 def _by_pe(inputs: Mapping[Any, Any]) -> dict[Any, Any]:
-    given: dict[Any, Any] = {}
+    inputs_of_pes: dict[Any, Any] = {}
     for key, value in inputs.items():
         if isinstance(key, tuple):
             pe_id, name = key
-            given.setdefault(pe_id, []).extend({name: item} for item in value)
+            inputs_of_pes.setdefault(pe_id, []).extend({name: item} for item in value)
         else:
-            given[key] = value
-    return given
+            inputs_of_pes[key] = value
+    return inputs_of_pes
 
 
-class _OfBlock:
-    """A grouping of items, for the lists of one item that partitions exchange."""
+class _BlockGrouping:
+    """A grouping of items, applied to the lists of one item between partitions."""
 
     def __init__(self, grouping: Grouping) -> None:
         self.grouping = grouping
@@ -159,24 +161,24 @@ def create_partitioned(workflow_all: WorkflowGraph) -> WorkflowGraph:
         sink: Any = parts[partition_of[edge.destination.id]]
         out, into = (edge.source.id, edge.output), (edge.destination.id, edge.input)
         source._add_output(out)
-        sink._add_input(into, grouping=_across(edge.destination, edge.input))
+        sink._add_input(into, grouping=_block_grouping(edge.destination, edge.input))
         graph.connect(source, out, sink, into)
     whole: WorkflowGraph = graph
     return whole
 
 
-def _across(pe: GenericPE, name: str) -> Any:
+def _block_grouping(pe: GenericPE, name: str) -> Any:
     declared = pe.inputconnections[name].get(GROUPING)
     grouping = Grouping.of(declared, f"input {name!r} of {pe.id}")
     if grouping.kind in (GROUP_BY, CUSTOM):
-        return _OfBlock(grouping)
+        return _BlockGrouping(grouping)
     return None if grouping.kind == SHUFFLE else declared
 
 
 def _partition(
     workflow: WorkflowGraph, partition_of: dict[str, int], number: int
 ) -> SimpleProcessingPE:
-    """Return one partition as a PE; the PEs in it are copies with the same ids."""
+    """Return a partition as a PE; its PEs are copies with the same ids."""
     inside = copy.deepcopy(workflow)
     inside.flatten()
     inside.nodes = [pe for pe in inside.pes if partition_of[pe.id] == number]
@@ -189,11 +191,11 @@ def _partition(
     part: Any = SimpleProcessingPE(feeders, targets, pes)
     part.workflow, part.partition_id, part.result_mappings = inside, number, {}
     for proc, pe in pes.items():
-        led_on = {e.output for e in edges if e.source is pe}
+        connected = {e.output for e in edges if e.source is pe}
         outside = {e.output for e in edges if e.source is pe and e not in inside.edges}
-        loose = set(pe.outputconnections) - led_on
-        part.result_mappings[pe.id] = sorted(outside | loose)
-        for output in sorted(loose):
+        unconnected = set(pe.outputconnections) - connected
+        part.result_mappings[pe.id] = sorted(outside | unconnected)
+        for output in sorted(unconnected):
             part._add_output((pe.id, output))
         for name in () if feeders[proc] else pe.inputconnections:
             part._add_input((pe.id, name))
@@ -204,7 +206,7 @@ def _partition(
 
 
 def map_inputs_to_partitions(ubergraph: Any, inputs: Mapping[Any, Any]) -> Any:
-    """Return the inputs of the sources as inputs of the partitions that they are in.
+    """Return the inputs of the sources as inputs of their partitions.
 
     Raises
     ------
@@ -212,15 +214,16 @@ def map_inputs_to_partitions(ubergraph: Any, inputs: Mapping[Any, Any]) -> Any:
         If there is no such source.
     """
     mapped: dict[Any, Any] = {}
-    for pe, given in inputs.items():
+    for pe, inputs_of_pes in inputs.items():
         pe_id = getattr(pe, "id", pe)
         if pe_id not in ubergraph.pe_to_partition:
             raise InputError(f"no PE {pe_id!r} in any partition")
         part = ubergraph.partition_pes[ubergraph.pe_to_partition[pe_id]]
-        if isinstance(given, int):
-            mapped[part] = given
+        if isinstance(inputs_of_pes, int):
+            mapped[part] = inputs_of_pes
         else:
             mapped[part] = [
-                {(pe_id, name): [item] for name, item in data.items()} for data in given
+                {(pe_id, name): [item] for name, item in data.items()}
+                for data in inputs_of_pes
             ]
     return mapped

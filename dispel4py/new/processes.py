@@ -1,4 +1,4 @@
-"""The common part of the mappings of several processes, ``multi`` and ``mpi``."""
+"""Functions of the mappings with several processes, ``multi`` and ``mpi``."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import copy
 from typing import Any
 
 from dispel4py.core import GenericPE
-from dispel4py.new.logger import pe_logs, tell
+from dispel4py.new.logger import pe_logs, write_line
 from dispel4py.new.processor import complete_inputs
 from dispel4py.run import RunResult, run
 from dispel4py.workflow_graph import WorkflowGraph
 
 
 def option_parser(where: str) -> argparse.ArgumentParser:
-    """Return a parser of ``-s``."""
+    """Return a parser with the option ``-s``."""
     parser = argparse.ArgumentParser(
         prog="dispel4py", description=f"Run a graph in {where}."
     )
-    text = "put PEs together into partitions"
+    text = "put PEs into partitions"
     parser.add_argument("-s", "--simple", action="store_true", help=text)
     return parser
 
 
-def parsed(
+def parse_into(
     parser: argparse.ArgumentParser, args: list[str], namespace: Any
 ) -> argparse.Namespace:
     """Parse a command line into ``namespace``."""
@@ -31,15 +31,15 @@ def parsed(
     return known
 
 
-def in_partitions(
+def divide(
     workflow: WorkflowGraph, partitions: list[list[GenericPE]], is_root: bool = True
 ) -> WorkflowGraph:
-    """Return the graph with its PEs in partitions, and show these."""
+    """Return a copy of the graph with partitions, and print the partitions."""
     divided = copy.copy(workflow)
     divided.partitions = partitions
     for k, partition in enumerate(partitions):
         if is_root:
-            tell(f"Partition {k}: {', '.join(pe.id for pe in partition)}")
+            write_line(f"Partition {k}: {', '.join(pe.id for pe in partition)}")
     return divided
 
 

@@ -1,4 +1,4 @@
-"""The common part of the mappings of dispel4py 1.x: inputs, command line, wrapper."""
+"""Functions of all mappings of dispel4py 1.x: inputs, command line, wrapper."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dispel4py.new.layout import (
     get_inputs,
     get_partitions,
 )
-from dispel4py.new.logger import simple_logger, tell
+from dispel4py.new.logger import simple_logger, write_line
 from dispel4py.new.mappings import config
 from dispel4py.new.partitioned import (
     SimpleProcessingPE,
@@ -80,10 +80,10 @@ simpleLogger = simple_logger
 
 
 def complete_inputs(workflow: WorkflowGraph, inputs: Any) -> Any:
-    """Return ``inputs`` with a number of calls for the sources that it does not name.
+    """Return ``inputs`` with a number of calls for the sources without inputs.
 
-    A source with input ports is not called without inputs; a source without any is
-    called once.
+    A source with input ports is then not called; a source without input ports is called
+    once.
     """
     completed = dict(inputs)
     for root in workflow.roots():
@@ -93,13 +93,13 @@ def complete_inputs(workflow: WorkflowGraph, inputs: Any) -> Any:
 
 
 def create_inputs(args: Any, graph: WorkflowGraph) -> dict[Any, Any]:
-    """Return the inputs that a command line gives, by PE id.
+    """Return the inputs in a command line, by PE id.
 
     Parameters
     ----------
     args : object
-        ``file``, the path of a JSON file; else ``data``, JSON; else ``iter``, the
-        number of calls of each source.
+        Its attribute ``file`` (path of a JSON file), or else ``data`` (JSON text), or
+        else ``iter`` (number of calls of each source) is used.
     graph : WorkflowGraph
 
     Raises
@@ -140,7 +140,7 @@ def _parse(text: str, where: str) -> dict[str, Any]:
 
 
 def load_graph_and_inputs(args: Any) -> tuple[WorkflowGraph, dict[Any, Any]]:
-    """Return the graph in ``args.module``, called ``args.attr``, and its inputs."""
+    """Return the graph ``args.attr`` of the module ``args.module``, and its inputs."""
     graph = load_graph(args.module, args.attr)
     graph.flatten()
     return graph, create_inputs(args, graph)
@@ -163,7 +163,7 @@ def create_arg_parser() -> argparse.ArgumentParser:
 
 
 def parse_common_args() -> tuple[argparse.Namespace, list[str]]:
-    """Return the options of all mappings, and the rest of the command line."""
+    """Return the common options, and the other words of the command line."""
     return create_arg_parser().parse_known_args()
 
 
@@ -186,7 +186,7 @@ def main() -> int:
         sys.stderr.write(f"dispel4py: error: {error}\n")
         return 2 if isinstance(error, UserError) else 1
     if isinstance(message, str):
-        tell(message)
+        write_line(message)
     return 0
 
 
@@ -194,26 +194,26 @@ def main() -> int:
 
 
 class GenericWriter:
-    """Passes the items of an output on to the wrapper of its PE."""
+    """Sends the items of an output to the wrapper of its PE."""
 
     def __init__(self, wrapper: GenericWrapper, name: str) -> None:
         self.wrapper, self.name = wrapper, name
 
     def write(self, data: Any) -> None:
-        """Pass one item on."""
+        """Send one item."""
         self.wrapper._write(self.name, data)
 
 
 class GenericWrapper:
-    """Runs one PE, for mappings of other packages: override ``_read``, ``_write``.
+    """Runs one PE for a mapping of another package: override ``_read`` and ``_write``.
 
     Attributes
     ----------
     pe : GenericPE
     provided_inputs : int, list or None
-        Calls of a source; None if the PE is not a source.
+        The calls of a source; None if the PE is not a source.
     targets, sources : dict
-        As `assign_and_connect` returns them for one process.
+        Results of `assign_and_connect` for one process.
     """
 
     def __init__(self, pe: GenericPE) -> None:

@@ -1,4 +1,4 @@
-"""The mapping ``simple`` by its path of dispel4py 1.x."""
+"""The mapping ``simple`` under its import path of dispel4py 1.x."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from dispel4py.core import GenericPE
 from dispel4py.message import private_copy
-from dispel4py.new.logger import pe_logs, simple_logger, tell
+from dispel4py.new.logger import pe_logs, simple_logger, write_line
 from dispel4py.new.processor import complete_inputs, main
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
@@ -39,12 +39,12 @@ def process_and_return(
     dict
         ``{pe_id: {output: [items]}}`` of the outputs with items.
     """
-    named = None if resultmappings is None else _Named(resultmappings)
+    collector = None if resultmappings is None else _NamedOutputs(resultmappings)
     with pe_logs() as observers:
-        if named is not None:
-            observers = [*observers, named]
+        if collector is not None:
+            observers = [*observers, collector]
         result = run(workflow, complete_inputs(workflow, inputs), observers=observers)
-    outputs = result.outputs if named is None else named.outputs
+    outputs = result.outputs if collector is None else collector.outputs
     filled = {
         pe_id: {port: items for port, items in ports.items() if items}
         for pe_id, ports in outputs.items()
@@ -63,11 +63,11 @@ def process(
         pe.id if isinstance(pe, GenericPE) else pe: given
         for pe, given in inputs.items()
     }
-    tell(f"Inputs: {shown}")
-    tell(f"Outputs: {process_and_return(workflow, inputs, resultmappings)}")
+    write_line(f"Inputs: {shown}")
+    write_line(f"Outputs: {process_and_return(workflow, inputs, resultmappings)}")
 
 
-class _Named:
+class _NamedOutputs:
     """Collects the named outputs, as an observer of the run."""
 
     def __init__(self, names: dict[str, list[str]]) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from dispel4py import command_line
 from dispel4py.errors import ParameterError
 from dispel4py.mappings import mapping_class, place
-from dispel4py.terminal import sigterm_unwinds
+from dispel4py.terminal import unwind_at_sigterm
 
-__all__ = ["exit_status", "full_disk", "launched", "mapping_here", "taking_part"]
+__all__ = ["exit_status", "full_disk", "launched", "mapping_here", "membership"]
 
 
 def exit_status(program: str, command: Callable[[], int]) -> int:
@@ -58,7 +58,7 @@ def mapping_here(given: str | None) -> str | None:
     return here.mapping
 
 
-def taking_part(program: str) -> AbstractContextManager[None]:
+def membership(program: str) -> AbstractContextManager[None]:
     """Return the context in which one of several processes of a launcher works.
 
     If one process fails in it, the others do not wait for it.
@@ -71,7 +71,7 @@ def taking_part(program: str) -> AbstractContextManager[None]:
     here = place()
     if here.size == 1:
         return nullcontext()
-    return mapping_class(here.mapping).taking_part(program)
+    return mapping_class(here.mapping).membership(program)
 
 
 def launched(
@@ -100,7 +100,7 @@ def launched(
         The exit status.
     """
     kind = mapping_class(mapping)
-    with sigterm_unwinds():
+    with unwind_at_sigterm():
         if not kind.must_launch():
             return run()
         command = [sys.executable, "-m", module, *words]

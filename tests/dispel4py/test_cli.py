@@ -17,7 +17,7 @@ from dispel4py.cli import main
 from dispel4py.errors import InputError
 from dispel4py.inputs import read_inputs
 from dispel4py.mappings import multi_run, worker
-from dispel4py.outputs import short
+from dispel4py.outputs import shorten
 
 WORKFLOW = """
     import logging
@@ -97,7 +97,7 @@ def test_skipped_failures_are_listed(capfd):
     inputs = json.dumps({"Reader": [{"input": n} for n in (0, 2, 0)]})
     assert call("simple some_workflow --on-error skip -d", inputs) == 0
     printed = capfd.readouterr()
-    assert "given up: 2\n" in printed.err
+    assert "skipped: 2\n" in printed.err
     assert printed.err.count("Invert1 (instance 0, process 0) failed in process") == 2
     assert "0.5" in printed.out
 
@@ -155,7 +155,7 @@ def test_inputs_that_cannot_be_read(given, said):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "say a mapping and a graph"),
+        ("", "give a mapping and a graph"),
         ("smple some_workflow", "unknown mapping 'smple': did you mean 'simple'"),
         ("mapings", "unknown mapping 'mapings': did you mean 'mappings'"),
         ("simple", "required: GRAPH"),
@@ -281,7 +281,7 @@ def test_mappings(capfd):
     ids=str,
 )
 def test_items_are_shown_short(item, text):
-    found = short(item)
+    found = shorten(item)
     assert found.startswith(text)
     assert len(found) <= 200
 
@@ -295,8 +295,8 @@ def test_items_that_cannot_be_shown():
         def __repr__(self):
             return "one\ntwo\n   three"
 
-    assert "Broken" in short(Broken())
-    assert short(Lines()) == "one two three"
+    assert "Broken" in shorten(Broken())
+    assert shorten(Lines()) == "one two three"
 
 
 def test_many_items_are_counted_and_few_shown(capfd):
@@ -342,7 +342,7 @@ def test_help_comes_at_once():
 
 
 def test_a_small_run_waits_for_nothing_in_vain(monkeypatch):
-    monkeypatch.setattr(multi_run, "_LOOK_SECONDS", 1e6)
+    monkeypatch.setattr(multi_run, "_CHECK_SECONDS", 1e6)
     monkeypatch.setattr(worker, "_IDLE_SECONDS", 1e6)
     assert main(["multi", "dispel4py.examples.word_count", "-n", "4", "--quiet"]) == 0
 

@@ -62,7 +62,7 @@ def test_dead_letters_and_retry(mapping, graph, tmp_path, capsys) -> None:
     assert main([*words, "--dead-letters", letters]) == 0
     told = capsys.readouterr()
     assert "Picky1.output: 9 items" in told.out
-    assert "given up: 1" in told.err
+    assert "skipped: 1" in told.err
     assert f"dispel4py retry {letters}" in told.err
     assert main(["retry", letters, graph(bad=()), "-m", mapping, *options]) == 0
     assert capsys.readouterr().out == "Picky1.output: 1 item\n  3\n"

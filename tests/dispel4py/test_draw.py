@@ -100,7 +100,7 @@ def test_dot_has_ports_groupings_and_partitions():
     for line in (
         "partition 0: 1 process<",
         "partition 1: 3 processes<",
-        "2: the rest<",
+        "2: all other PEs<",
     ):
         assert line in text
 
@@ -360,7 +360,7 @@ def test_plan_is_shown_as_text(capsys):
         "PartialSums1            2  1-2\n"
         "Statistics2             1  3\n"
         "\n"
-        "from                   to                  grouping  ways\n"
+        "from                   to                  grouping  channels\n"
         "RandomNumbers0.output  PartialSums1.input  shuffle   1 x 2\n"
         "PartialSums1.output    Statistics2.input   global    2 x 1\n"
     )

@@ -53,4 +53,9 @@ def test_statistics(mapping, processes):
 def test_split_merge(mapping, processes):
     result = outputs("split_merge", 4, mapping, processes)
     (found,) = (ports["output"] for ports in result.outputs.values())
-    assert sorted(found) == ["as_it_is: 1", "as_it_is: 3", "halved: 101", "halved: 102"]
+    assert sorted(found) == [
+        "halved: 101",
+        "halved: 102",
+        "unchanged: 1",
+        "unchanged: 3",
+    ]

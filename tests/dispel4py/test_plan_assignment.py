@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import PlanError
-from dispel4py.layout import Demand, apart, counts, loads, together
+from dispel4py.layout import (
+    Demand,
+    distribute,
+    estimate_loads,
+    place_separately,
+    place_together,
+)
 from dispel4py.plan import make_plan
 from dispel4py.workflow_graph import WorkflowGraph
 
@@ -36,13 +42,13 @@ def chain(*pes):
     return graph
 
 
-def placed(plan):
+def placement(plan):
     """Processes of each PE, in the order of the plan."""
     return [[i.process for i in plan.instances_of(k)] for k in range(len(plan.pes))]
 
 
 def sizes(plan):
-    return [len(processes) for processes in placed(plan)]
+    return [len(processes) for processes in placement(plan)]
 
 
 def idle(plan):
@@ -78,7 +84,7 @@ def test_processes_of_their_own(pes, n, expected):
     plan = make_plan(chain(*pes), n)
     assert sizes(plan) == expected
     assert not idle(plan)
-    own = [process for processes in placed(plan) for process in processes]
+    own = [process for processes in placement(plan) for process in processes]
     assert len(own) == len(set(own)) == n
 
 
@@ -86,7 +92,7 @@ def test_processes_that_nobody_can_use_are_told_in_one_line():
     plan = make_plan(chain(Node(2), Node(single=True), Node(grouping="global")), 9)
     assert sizes(plan) == [2, 1, 1]
     assert plan.notes == (
-        "5 processes of 9 without work: no PE there can have more instances "
+        "5 processes of 9 without work: no PE can have more instances "
         "(source: Node0; single: Node1; global: Node2)",
     )
 
@@ -98,7 +104,7 @@ def test_who_gets_less_than_it_asks_for_is_told():
 
 def test_fewer_processes_than_pes_share_them():
     plan = make_plan(chain(*[Node() for _ in range(5)]), 3)
-    assert placed(plan) == [[0], *[[0, 1, 2]] * 4]
+    assert placement(plan) == [[0], *[[0, 1, 2]] * 4]
     assert plan.notes == ("3 processes for 5 PEs: they share",)
     # between PEs that share all their processes nothing travels
     assert [route.stays_local for route in plan.routes] == [False, True, True, True]
@@ -107,7 +113,7 @@ def test_fewer_processes_than_pes_share_them():
 def test_single_pes_are_spread_over_shared_processes():
     pes = [Node(), *[Node(single=True) for _ in range(4)], Node()]
     plan = make_plan(chain(*pes), 5)
-    few = placed(plan)[:-1]
+    few = placement(plan)[:-1]
     assert sorted(process for [process] in few) == [0, 1, 2, 3, 4]
 
 
@@ -115,7 +121,7 @@ def test_partitions_get_what_is_declared_and_the_rest():
     pes = [Node(), Node(), Node(), Node()]
     graph = chain(*pes)
     graph.partitions, graph.numprocesses = [pes[:1], pes[1:3]], [1, 3]
-    assert placed(make_plan(graph, 8)) == [
+    assert placement(make_plan(graph, 8)) == [
         [0],
         [1, 2, 3],
         [1, 2, 3],
@@ -130,7 +136,7 @@ def test_a_partition_of_single_pes_spreads_only_over_idle_processes():
     pes = [Node(), Node(single=True), Node(single=True), Node()]
     graph = chain(*pes)
     graph.partitions = [pes[:3], pes[3:]]
-    assert placed(make_plan(graph, 4)) == [[0], [0], [0], [1, 2, 3]]
+    assert placement(make_plan(graph, 4)) == [[0], [0], [0], [1, 2, 3]]
     graph.partitions = [pes[:3]]
     graph = chain(*pes[:3])
     graph.partitions = [pes[:3]]
@@ -142,7 +148,7 @@ def test_more_partitions_than_processes_are_put_together():
     graph = chain(*pes)
     graph.partitions = [[pe] for pe in pes]
     plan = make_plan(graph, 2)
-    assert placed(plan) == [[0], [0, 1], [0, 1]]
+    assert placement(plan) == [[0], [0, 1], [0, 1]]
     assert plan.notes == ("2 processes for 3 partitions: all PEs share",)
 
 
@@ -192,10 +198,11 @@ def test_costs_do_not_tear_a_good_layout_apart():
 def test_estimated_loads_end_level():
     # 6 s in all processes on top of 1 s and 3 s in two of them
     assert (
-        loads([[0], [2], [0, 1, 2]], [1.0, 3.0, 6.0], 3) == [pytest.approx(10 / 3)] * 3
+        estimate_loads([[0], [2], [0, 1, 2]], [1.0, 3.0, 6.0], 3)
+        == [pytest.approx(10 / 3)] * 3
     )
     # what one instance does alone stays where it is
-    assert loads([[0], [0, 1]], [5.0, 1.0], 2) == [5.0, 1.0]
+    assert estimate_loads([[0], [0, 1]], [5.0, 1.0], 2) == [5.0, 1.0]
 
 
 # --------------------------------------------------------------- for any graph
@@ -254,7 +261,7 @@ def layout_of(plan):
 def test_every_pe_has_an_instance_and_keeps_its_limits(graph, n):
     plan = make_plan(graph, n)
     for k, pe in enumerate(plan.pes):
-        processes = placed(plan)[k]
+        processes = placement(plan)[k]
         assert processes
         assert len(set(processes)) == len(processes)
         assert set(processes) <= set(range(n))
@@ -296,7 +303,7 @@ def test_partitions_are_kept_apart(graph, n):
     if not partitions or n < len(partitions) + bool(rest):
         return
     plan = make_plan(graph, n)
-    where = {id(pe): set(p) for pe, p in zip(plan.pes, placed(plan), strict=True)}
+    where = {id(pe): set(p) for pe, p in zip(plan.pes, placement(plan), strict=True)}
     rooms = [set().union(*(where[pe] for pe in p)) for p in partitions]
     rooms.append(set().union(*(where[id(pe)] for pe in rest)))
     for k, room in enumerate(rooms):
@@ -321,7 +328,7 @@ DEMANDS = st.lists(
 @given(DEMANDS, st.integers(0, 40))
 def test_counts_leave_nothing_that_anyone_can_use(demands, more):
     n = len(demands) + more
-    found = counts(demands, n)
+    found = distribute(demands, n)
     assert min(found) >= 1
     assert sum(found) <= n
     assert all(
@@ -336,9 +343,14 @@ def test_counts_leave_nothing_that_anyone_can_use(demands, more):
 @given(DEMANDS, st.integers(1, 9))
 def test_loads_hold_all_the_work(demands, n):
     weights = [demand.weight for demand in demands]
-    for laid in (together(demands, range(n)), apart(counts(demands, len(demands)))):
+    for laid in (
+        place_together(demands, range(n)),
+        place_separately(distribute(demands, len(demands))),
+    ):
         wide = max(n, len(demands))
-        assert sum(loads(laid, weights, wide)) == pytest.approx(sum(weights), abs=1e-9)
+        assert sum(estimate_loads(laid, weights, wide)) == pytest.approx(
+            sum(weights), abs=1e-9
+        )
 
 
 PROGRAM = """

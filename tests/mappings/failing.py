@@ -82,7 +82,7 @@ class Hoarding(Pass):
 
 
 class Vanishing(Pass):
-    """Ends its process on 3 without a word."""
+    """Ends its process on 3 without a message."""
 
     def _process(self, data: Any) -> Any:
         if data == 3:

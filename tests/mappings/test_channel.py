@@ -53,7 +53,7 @@ class Worker:
         _, key, serial, values, _ = self.post.sent[self.n_answered]
         self.n_answered += 1
         seconds = sum(map(self.seconds_of, values))
-        self.channels[key].acknowledged(serial, len(values), seconds)
+        self.channels[key].take_acknowledgement(serial, len(values), seconds)
 
     def poll(self, timeout_s: float) -> None:
         """Take in nothing."""
@@ -62,11 +62,11 @@ class Worker:
         """Wait until something is answered."""
         self.answer()
 
-    def tell_progress(self) -> None:
+    def report_progress(self) -> None:
         """Count how often."""
         self.n_told += 1
 
-    def has_unfinished(self) -> None:
+    def schedule_flush(self) -> None:
         """Leave it where it is: a slow machine changes no batch."""
 
 
@@ -161,7 +161,9 @@ class Keeper(Worker):
     def answer(self) -> None:
         _, key, serial, values, *_ = self.post.sent[self.n_answered]
         self.n_answered += 1
-        self.channels[key].acknowledged(serial, len(values), 0.0, is_settled=False)
+        self.channels[key].take_acknowledgement(
+            serial, len(values), 0.0, is_settled=False
+        )
 
 
 def test_a_batch_is_kept_until_nothing_is_left_of_it() -> None:
@@ -206,7 +208,7 @@ def test_nothing_is_kept_for_who_has_left() -> None:
     worker = Keeper()
     way = worker.channel(1)
     way.put("x")
-    way.receiver_has_left()
+    way.stop_sending()
     for _ in range(9):
         way.put("y")
     assert way.is_settled

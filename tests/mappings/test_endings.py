@@ -155,7 +155,7 @@ def test_a_run_that_stands_still_fails(monkeypatch, nothing_left):
 
     lost = worker.Key(0, 0, 1)
     monkeypatch.setattr(SocketPost, "send", lossy)
-    monkeypatch.setattr(standstill, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(standstill, "CHECK_SECONDS", 0.3)
     monkeypatch.setattr(standstill, "MOST_WAITS", 2)
     monkeypatch.setattr(worker, "_IDLE_SECONDS", 0.05)
     graph = graphs.chain(graphs.Range(), graphs.Pass(), graphs.Pass())

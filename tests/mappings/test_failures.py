@@ -163,7 +163,7 @@ def test_mpi_started_by_the_command(name, nothing_left):
     if name in ("killed", "vanishing"):
         # mpiexec ends the others at once: on a busy machine nobody may have seen who
         # was first, nor how
-        told = replace(told, cause="SIGKILL|exit status 3|without a word")
+        told = replace(told, cause="SIGKILL|exit status 3|without a message")
         text = "".join(line for line in text.splitlines() if told.pe in line)
     check(text, told)
 

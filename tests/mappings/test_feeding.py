@@ -216,7 +216,7 @@ def test_a_source_that_fails_is_called_again_if_it_asked():
 def test_a_source_that_waits_long_is_no_standstill(monkeypatch):
     """All processes wait in vain meanwhile, but not for one another."""
     monkeypatch.setattr(standstill, "MOST_WAITS", 2)
-    monkeypatch.setattr(standstill, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(standstill, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(worker, "_IDLE_SECONDS", 0.02)
     live, last = Live(2, 1.5), Pass()
     result = run(chain(live, last), mapping="multi", processes=2, start_method="fork")

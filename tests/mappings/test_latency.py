@@ -129,12 +129,12 @@ class Owner:
     def answer(self) -> None:
         with self.lock:
             for serial in list(self.channel._unanswered):
-                self.channel.acknowledged(serial, 100, 1e-6)
+                self.channel.take_acknowledgement(serial, 100, 1e-6)
 
-    def has_unfinished(self) -> None:
+    def schedule_flush(self) -> None:
         """The second thread looks all the time."""
 
-    def tell_progress(self) -> None:
+    def report_progress(self) -> None:
         """Nobody listens."""
 
 

@@ -207,7 +207,7 @@ def test_what_is_no_letter_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read_letters(path)
     path.write_text("hello")
-    with pytest.raises(InputError, match="no dead-letter file"):
+    with pytest.raises(InputError, match="not a dead-letter file"):
         read_letters(path)
 
 

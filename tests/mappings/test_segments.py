@@ -43,7 +43,7 @@ def test_a_segment_in_use_is_not_written_to(folder) -> None:
 
 def test_who_keeps_very_many_gets_copies(folder, monkeypatch) -> None:
     """A process has no more files mapped than the system lets it have."""
-    monkeypatch.setattr(segments, "_MOST_KEPT", 4)
+    monkeypatch.setattr(segments, "_MOST_IN_USE", 4)
     sender, receiver = Arena(folder, 0), Arena(folder, 1)
     kept = [
         receiver.receive(*sender.send([bytes([k]) * 100_000]))[0] for k in range(20)
@@ -59,7 +59,7 @@ def test_who_keeps_very_many_gets_copies(folder, monkeypatch) -> None:
 
 def test_segments_that_are_kept_do_not_stand_in_the_way(folder, monkeypatch) -> None:
     """The sender looks at a few only, and finds those that are free by and by."""
-    monkeypatch.setattr(segments, "_MOST_LOOKS", 2)
+    monkeypatch.setattr(segments, "_MOST_TRIES", 2)
     sender, receiver = Arena(folder, 0), Arena(folder, 1)
     kept = [receiver.receive(*sender.send([b"x" * 9])) for _ in range(10)]
     for _ in range(100):

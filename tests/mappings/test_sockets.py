@@ -40,7 +40,7 @@ def test_nobody_is_refused_while_a_mailbox_is_made(tmp_path, sender, monkeypatch
 
 def test_what_is_sent_before_there_is_a_mailbox_waits(tmp_path, sender):
     sender.send(1, b"early")
-    assert not sender.is_told(1)
+    assert not sender.has_sent_all(1)
     opened = SocketPost(tmp_path, 1)
     try:
         sender.deliver(1.0)
@@ -53,7 +53,7 @@ def test_nothing_waits_for_a_receiver_that_has_ended(tmp_path, sender):
     SocketPost(tmp_path, 1).close()
     assert inbox_path(tmp_path, 1).exists()
     sender.send(1, b"late")
-    assert sender.is_told(1)
+    assert sender.has_sent_all(1)
 
 
 def test_the_place_of_one_killed_while_it_started_can_be_taken(tmp_path, sender):

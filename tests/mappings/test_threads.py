@@ -48,9 +48,9 @@ def test_workers_share_the_cores(start_method):
 
 def test_the_last_of_several_runs_lifts_the_limit():
     said = []
-    with threads.limited_threads(2):
+    with threads.thread_limit(2):
         said.append(os.environ["OMP_NUM_THREADS"])
-        other = threads.limited_threads(6)
+        other = threads.thread_limit(6)
         other.__enter__()
         said.append(os.environ["OMP_NUM_THREADS"])
     said.append(os.environ["OMP_NUM_THREADS"])
@@ -61,6 +61,6 @@ def test_the_last_of_several_runs_lifts_the_limit():
 
 def test_what_the_user_has_set_stays(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    with threads.limited_threads(2):
+    with threads.thread_limit(2):
         assert os.environ["OMP_NUM_THREADS"] == "5"
     assert os.environ["OMP_NUM_THREADS"] == "5"

@@ -12,7 +12,7 @@ import pytest
 
 from dispel4py.errors import DataError, ParameterError, RunError
 from dispel4py.mappings.mpi import MPI
-from dispel4py.terminal import Terminated, sigterm_unwinds
+from dispel4py.terminal import Terminated, unwind_at_sigterm
 from seismo_pes.application.options import options_of
 from seismo_pes.items.skipped import Skipped
 from xcorr_app import cli
@@ -147,7 +147,7 @@ def test_termination_exits_143(workflow, out, capsys):
 
 
 def test_sigterm_unwinds_as_an_interrupt_does():
-    with sigterm_unwinds(), pytest.raises(Terminated):
+    with unwind_at_sigterm(), pytest.raises(Terminated):
         signal.raise_signal(signal.SIGTERM)
 
 
@@ -166,7 +166,7 @@ def test_mpi_is_started_by_the_command_itself(workflow, out, monkeypatch):
 def test_under_an_mpi_launcher_the_mapping_is_mpi(workflow, out, monkeypatch, capsys):
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setenv("PMI_RANK", "0")
-    monkeypatch.setattr(MPI, "taking_part", nullcontext)  # there is no launcher
+    monkeypatch.setattr(MPI, "membership", nullcontext)  # there is no launcher
     assert cli.main([*RUN, str(out)]) == 0
     assert workflow.configs[0].mapping == "mpi"
     assert cli.main([*RUN, str(out), "--mapping", "multi"]) == 2

@@ -1,4 +1,4 @@
-"""A pipeline whose last PE takes its time, which is measured."""
+"""A pipeline with a slow last PE, whose time is measured."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Words, three PEs in one partition, and a count of each word."""
+"""A source of words, three PEs in one partition, and a word count."""
 
 from itertools import pairwise
 

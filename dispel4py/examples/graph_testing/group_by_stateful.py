@@ -1,4 +1,4 @@
-"""The graph of `group_by`, with two instances that count."""
+"""The graph of `group_by`, with two instances of the word count."""
 
 from dispel4py.examples.graph_testing.group_by import testGrouping
 

@@ -1,4 +1,4 @@
-"""Five instances, whose items all go to one."""
+"""Five instances send all items to one instance."""
 
 from dispel4py.examples.graph_testing.testing_PEs import TestOneInOneOut, TestProducer
 from dispel4py.workflow_graph import WorkflowGraph

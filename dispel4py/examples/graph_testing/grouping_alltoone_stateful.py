@@ -1,4 +1,4 @@
-"""The graph of `grouping_alltoone`, whose source says that it remembers."""
+"""The graph of `grouping_alltoone`, with a source that is declared stateful."""
 
 from dispel4py.examples.graph_testing.grouping_alltoone import testAlltoOne
 

@@ -1,4 +1,4 @@
-"""The graph of `grouping_onetoall`, whose source says that it remembers."""
+"""The graph of `grouping_onetoall`, with a source that is declared stateful."""
 
 from dispel4py.examples.graph_testing.grouping_onetoall import testOnetoAll
 

@@ -1,4 +1,4 @@
-"""Words by two filters to one count."""
+"""A source of words, two filters, and one word count."""
 
 from dispel4py.examples.graph_testing.testing_PEs import (
     RandomFilter,
@@ -12,9 +12,9 @@ def testGrouping() -> WorkflowGraph:
     """Return the graph."""
     graph, words, count = WorkflowGraph(), RandomWordProducer(), WordCounter()
     for _ in range(2):
-        chosen = RandomFilter()
-        graph.connect(words, "output", chosen, "input")
-        graph.connect(chosen, "output", count, "input")
+        filter_pe = RandomFilter()
+        graph.connect(words, "output", filter_pe, "input")
+        graph.connect(filter_pe, "output", count, "input")
     return graph
 
 

@@ -1,4 +1,4 @@
-"""Many items to one PE and from it to two."""
+"""Many items go to one PE, and from it to two PEs."""
 
 from dispel4py.examples.graph_testing.testing_PEs import NumberProducer, TestOneInOneOut
 from dispel4py.workflow_graph import WorkflowGraph

@@ -1,4 +1,4 @@
-"""Two ways, a short and a long one, to the same PE."""
+"""A short and a long path from a source to the same PE."""
 
 from dispel4py.examples.graph_testing.testing_PEs import TestOneInOneOut, TestProducer
 from dispel4py.workflow_graph import WorkflowGraph

@@ -1,4 +1,4 @@
-"""A source that gives ten items in each call."""
+"""A source that writes ten items in each call."""
 
 from dispel4py.examples.graph_testing.testing_PEs import (
     TestMultiProducer,

@@ -1,4 +1,4 @@
-"""A pipeline that parts."""
+"""A pipeline with two branches."""
 
 from dispel4py.examples.graph_testing.testing_PEs import TestOneInOneOut, TestProducer
 from dispel4py.workflow_graph import WorkflowGraph

@@ -1,4 +1,4 @@
-"""A pipeline that parts, in two partitions."""
+"""A pipeline with two branches, in two partitions."""
 
 from dispel4py.examples.graph_testing.testing_PEs import TestOneInOneOut, TestProducer
 from dispel4py.workflow_graph import WorkflowGraph

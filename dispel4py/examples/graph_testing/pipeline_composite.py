@@ -6,22 +6,22 @@ from dispel4py.workflow_graph import WorkflowGraph
 
 
 def addTwo(data: float) -> float:
-    """Return 2 more."""
+    """Return ``data`` + 2."""
     return data + 2
 
 
 def multiplyByFour(data: float) -> float:
-    """Return 4 times as much."""
+    """Return 4 times ``data``."""
     return 4 * data
 
 
 def divideByTwo(data: float) -> float:
-    """Return half."""
+    """Return half of ``data``."""
     return data / 2
 
 
 def subtract(data: float, n: float) -> float:
-    """Return ``n`` less."""
+    """Return ``data`` - ``n``."""
     return data - n
 
 

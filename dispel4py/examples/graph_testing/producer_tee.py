@@ -1,4 +1,4 @@
-"""A source with two consumers, one of which goes on."""
+"""A source with two receivers; one of them has a receiver, too."""
 
 from dispel4py.examples.graph_testing.testing_PEs import TestOneInOneOut, TestProducer
 from dispel4py.workflow_graph import WorkflowGraph

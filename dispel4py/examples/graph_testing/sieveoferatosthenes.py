@@ -1,4 +1,4 @@
-"""Primes: each PE keeps one and lets no multiple of it through."""
+"""Prime numbers: each PE has a prime, and drops the multiples of it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from dispel4py.workflow_graph import WorkflowGraph
 
 
 class Divide(GenericPE):
-    """Keeps the first number it gets; gives on those that it does not divide."""
+    """Keeps its first number, a prime; sends on numbers that are no multiples of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class Divide(GenericPE):
         self._add_output("prime")
         self._add_output("output")
         self.divisor: int | None = None
-        self.single = True  # each number must meet every prime before it
+        self.single = True  # each number must pass all smaller primes
 
     def process(self, inputs: dict[str, Any]) -> dict[str, Any] | None:
         """Sieve one number."""
@@ -29,7 +29,7 @@ class Divide(GenericPE):
 
 
 class PrimeCollector(IterativePE):
-    """Gives what it gets."""
+    """Sends each item on."""
 
     def _process(self, data: Any) -> Any:
         return data

@@ -1,4 +1,4 @@
-"""Two outputs, by two ways, to two inputs of one PE."""
+"""Two outputs, two branches, and two inputs of one PE."""
 
 from dispel4py.examples.graph_testing.testing_PEs import (
     TestOneInOneOut,

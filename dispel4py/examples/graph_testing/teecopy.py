@@ -1,4 +1,4 @@
-"""One output to two PEs: both get everything."""
+"""One output and two receivers: both get all items."""
 
 from dispel4py.examples.graph_testing.testing_PEs import TestOneInOneOut, TestProducer
 from dispel4py.workflow_graph import WorkflowGraph

@@ -1,4 +1,4 @@
-"""Simple PEs to build test graphs of."""
+"""Simple PEs for test graphs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ Ports = dict[str, Any]
 
 
 class TestProducer(GenericPE):
-    """Gives 1, 2, 3 and so on, one for each call.
+    """Writes 1, 2, 3 and so on, one number in each call.
 
     Parameters
     ----------
     numOutputs : int
-        1: the output is ``output``; more: ``output0``, ``output1``, ..., all alike.
+        With 1 the output is ``output``. With more the outputs are ``output0``,
+        ``output1`` and so on, all with the same items.
     """
 
     def __init__(self, numOutputs: int = 1) -> None:
@@ -33,18 +34,18 @@ class TestProducer(GenericPE):
         self.counter = 0
 
     def process(self, inputs: Ports) -> Ports:
-        """Give the next number."""
+        """Write the next number."""
         self.counter += 1
         return dict.fromkeys(self.outputnames, self.counter)
 
 
 class NumberProducer(GenericPE):
-    """Gives ``[i * (n + 1)]`` for i from 0 in the n-th call, n from 0.
+    """Writes ``[i * (n + 1)]`` for i = 0, 1, ... in call n = 0, 1, ...
 
     Parameters
     ----------
     numIterations : int
-        How many items each call gives.
+        Number of items of each call.
     """
 
     def __init__(self, numIterations: int = 1) -> None:
@@ -54,14 +55,14 @@ class NumberProducer(GenericPE):
         self.numIterations = numIterations
 
     def process(self, inputs: Ports) -> None:
-        """Give the numbers of one call."""
+        """Write the numbers of one call."""
         for i in range(self.numIterations):
             self.write("output", [i * (self.counter + 1)])
         self.counter += 1
 
 
 class IntegerProducer(ProducerPE):
-    """Gives the integers from ``start`` to before ``limit`` in one call."""
+    """Writes the integers from ``start`` to ``limit - 1`` in one call."""
 
     def __init__(self, start: int, limit: int) -> None:
         super().__init__()
@@ -73,7 +74,7 @@ class IntegerProducer(ProducerPE):
 
 
 class TestMultiProducer(GenericPE):
-    """Gives 0 to ``num_output - 1`` in each call."""
+    """Writes 0 to ``num_output - 1`` in each call."""
 
     def __init__(self, num_output: int = 10) -> None:
         super().__init__()
@@ -81,13 +82,13 @@ class TestMultiProducer(GenericPE):
         self.num_output = num_output
 
     def process(self, inputs: Ports) -> None:
-        """Give the numbers of one call."""
+        """Write the numbers of one call."""
         for number in range(self.num_output):
             self.write("output", number)
 
 
 class TestOneInOneOut(GenericPE):
-    """Gives what it gets; its output has the type of its input."""
+    """Sends each item on; the output has the type of the input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,20 +101,20 @@ class TestOneInOneOut(GenericPE):
         self.outputconnections["output"][TYPE] = types["input"]
 
     def process(self, inputs: Ports) -> Ports | None:
-        """Pass one item on."""
+        """Send one item on."""
         return {"output": inputs["input"]}
 
 
 class TestOneInOneOutWriter(TestOneInOneOut):
-    """Gives what it gets, by `write`."""
+    """Sends each item on, by `write`."""
 
     def process(self, inputs: Ports) -> None:
-        """Pass one item on."""
+        """Send one item on."""
         self.write("output", inputs["input"])
 
 
 class TestDelayOneInOneOut(TestOneInOneOut):
-    """Gives what it gets, ``delay`` seconds later."""
+    """Sends each item on after ``delay`` seconds."""
 
     def __init__(self, delay: float = 1.0) -> None:
         super().__init__()
@@ -126,14 +127,14 @@ class TestDelayOneInOneOut(TestOneInOneOut):
 
 
 class TestIterative(IterativePE):
-    """Gives what it gets."""
+    """Sends each item on."""
 
     def _process(self, data: Any) -> Any:
         return data
 
 
 class TestTwoInOneOut(GenericPE):
-    """Gives the text of what comes by either of its two inputs."""
+    """Writes the items of both inputs as text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,19 +143,19 @@ class TestTwoInOneOut(GenericPE):
         self._add_output("output", tuple_type=["result"])
 
     def process(self, inputs: Ports) -> Ports:
-        """Pass one item on as text."""
+        """Send one item on as text."""
         return {"output": "".join(map(str, inputs.values()))}
 
 
 class PrintDataConsumer(ConsumerPE):
-    """Logs what it gets."""
+    """Logs its items."""
 
     def _process(self, data: Any) -> None:
         self.log(data)
 
 
 class RandomFilter(GenericPE):
-    """Lets about half of the items through."""
+    """Drops about half of the items, at random."""
 
     input_name = "input"
     output_name = "output"
@@ -165,12 +166,12 @@ class RandomFilter(GenericPE):
         self._add_output("output", tuple_type=["word"])
 
     def process(self, inputs: Ports) -> Ports | None:
-        """Toss a coin for one item."""
+        """Send an item on, or drop it."""
         return {"output": inputs["input"]} if random.random() < 0.5 else None
 
 
 class RandomWordProducer(GenericPE):
-    """Gives a word, in a list, for each call."""
+    """Writes a list of one word in each call."""
 
     words = ("graph", "port", "stream", "wave", "station", "noise", "earth")
 
@@ -179,12 +180,12 @@ class RandomWordProducer(GenericPE):
         self._add_output("output", tuple_type=["word"])
 
     def process(self, inputs: Ports | None = None) -> Ports:
-        """Give one word."""
+        """Write one word."""
         return {"output": [random.choice(self.words)]}
 
 
 class WordCounter(GenericPE):
-    """Gives each word with how often it has come; equal words come to one instance."""
+    """Writes each word with its count; equal words go to the same instance."""
 
     input_name = "input"
     output_name = "output"
@@ -203,7 +204,7 @@ class WordCounter(GenericPE):
 
 
 class ProvenanceLogger(GenericPE):
-    """Logs what it gets."""
+    """Logs its items."""
 
     def __init__(self) -> None:
         super().__init__()

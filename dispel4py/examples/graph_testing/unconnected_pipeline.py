@@ -1,4 +1,4 @@
-"""Two pipelines that have nothing to do with each other."""
+"""Two pipelines without a connection between them."""
 
 from dispel4py.examples.graph_testing.pipeline_test import testPipeline
 from dispel4py.workflow_graph import WorkflowGraph

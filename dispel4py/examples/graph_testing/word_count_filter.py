@@ -1,4 +1,4 @@
-"""Words, about half of them, counted."""
+"""A source of words, a filter that drops about half, and a word count."""
 
 from dispel4py.examples.graph_testing.testing_PEs import (
     RandomFilter,
@@ -7,10 +7,10 @@ from dispel4py.examples.graph_testing.testing_PEs import (
 )
 from dispel4py.workflow_graph import WorkflowGraph
 
-words, chosen, count = RandomWordProducer(), RandomFilter(), WordCounter()
-chosen.numprocesses = 5
+words, filter_pe, count = RandomWordProducer(), RandomFilter(), WordCounter()
+filter_pe.numprocesses = 5
 count.numprocesses = 3
 
 graph = WorkflowGraph()
-graph.connect(words, "output", chosen, "input")
-graph.connect(chosen, "output", count, "input")
+graph.connect(words, "output", filter_pe, "input")
+graph.connect(filter_pe, "output", count, "input")

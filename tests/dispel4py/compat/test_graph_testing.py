@@ -11,7 +11,7 @@ import pytest
 
 from dispel4py.examples import graph_testing
 from dispel4py.loading import load_graph
-from dispel4py.new.processes import in_partitions
+from dispel4py.new.processes import divide
 from dispel4py.new.processor import get_partitions
 from dispel4py.run import run
 
@@ -62,7 +62,7 @@ def test_example(name, place, request):
     mapping, n, *option = place.split()
     graph, calls, expected = graph_of(name), calls_of(name), under_simple(name)
     if option:  # -s
-        graph = in_partitions(graph, get_partitions(graph), is_root=False)
+        graph = divide(graph, get_partitions(graph), is_root=False)
     if mapping == "mpi":
         through_mpi = request.getfixturevalue("through_mpi")
         found = items(through_mpi(graph, dict.fromkeys(graph.roots(), calls), int(n)))

@@ -19,7 +19,7 @@ from dispel4py.base import (
     create_iterative_chain,
 )
 from dispel4py.new import multi_process, simple_process
-from dispel4py.new.processes import in_partitions
+from dispel4py.new.processes import divide
 from dispel4py.new.processor import get_partitions
 from dispel4py.workflow_graph import WorkflowGraph
 
@@ -36,7 +36,7 @@ def way(request):
         return lambda graph, inputs: through_mpi(graph, inputs, 4)
 
     def together(graph, inputs):
-        return through_mpi(in_partitions(graph, get_partitions(graph)), inputs, 4)
+        return through_mpi(divide(graph, get_partitions(graph)), inputs, 4)
 
     return together
 

@@ -1,4 +1,4 @@
-"""The post of a process without others."""
+"""The post of a run with one process."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dispel4py.clock import Clock
 from dispel4py.message import Frame
 
 
-class Alone:
-    """A post by which no frame comes: to wait for one is to sleep.
+class SoloPost:
+    """A post without frames, for a run with one process.
 
     Parameters
     ----------
     process : int
         The only process.
     clock : Clock
-        Sleeps.
+        Sleeps, as no frame ever arrives.
     """
 
     def __init__(self, process: int, clock: Clock) -> None:
@@ -29,20 +29,20 @@ class Alone:
         """Do nothing."""
 
     def send(self, destination: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
-        """Do nothing: there is nobody to send to.
+        """Do nothing, as there is no other process.
 
         Parameters
         ----------
         destination : int
-            The process that would get it.
+            The receiving process.
         head : bytes
             The message.
         buffers : sequence, optional
-            Bytes beside it.
+            Bytes beside the message.
         """
 
     def receive(self, timeout_s: float) -> Frame | None:
-        """Return None after the time."""
+        """Wait for this time, and return None."""
         if timeout_s > 0:
             self._sleep(timeout_s)
         return None
