@@ -282,8 +282,8 @@ def test_notebooks_show_a_picture(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("graph.jpg", "use .dot, .mmd, .svg"),
-        ("graph", "use .dot, .mmd, .svg"),
+        ("graph.jpg", "must be .dot, .mmd, .svg"),
+        ("graph", "must be .dot, .mmd, .svg"),
         ("none/graph.svg", "no folder"),
     ],
 )

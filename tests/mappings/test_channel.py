@@ -196,11 +196,11 @@ def test_the_sender_hears_when_nothing_is_left_of_a_batch() -> None:
     second.put("z")  # of a later batch
     worker.post.sent.clear()
     for way, serial in ((first, 1), (second, 1)):
-        custody.look()
+        custody.report_settled()
         assert not worker.post.sent
         way.settled(serial)
-    custody.look()
-    custody.look()
+    custody.report_settled()
+    custody.report_settled()
     assert worker.post.sent == [(SETTLED, key, 42)]
 
 
