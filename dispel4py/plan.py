@@ -134,9 +134,8 @@ class Plan:
     def is_restartable(self, process: int) -> bool:
         """Return whether a process can be started again, as its PEs have no state.
 
-        A PE declares this by ``stateful = False``. A PE without this attribute has no
-        state if it does not override ``postprocess`` and if its inputs have no
-        grouping. Sources always have state.
+        A PE declares this by ``stateful = False``. Otherwise it has no state if it does
+        not override ``postprocess`` and has no grouping. Sources always have state.
         """
         fed = {route.destination_pe for route in self.routes}
         return all(
@@ -181,11 +180,10 @@ def make_plan(
     ``single`` is set, or if all its inputs are grouped ``'global'``.
 
     With fewer processes than PEs, or within a declared partition, PEs share processes:
-    each PE has an instance in every process of its partition, unless its number of
-    instances is limited.
+    a PE has an instance in every process, unless its number of instances is limited.
 
-    Given ``costs`` are used as weights. PEs then share processes also if the run is
-    expected to end sooner in this way.
+    If ``costs`` are given, they are the weights, and PEs also share processes if the
+    run is then expected to end sooner.
 
     Parameters
     ----------
@@ -267,13 +265,8 @@ class _Layout:
 
     def _limit_reason(self, k: int) -> str:
         """Return why PE k cannot have more instances than it declares, or ""."""
-        groupings = [
-            grouping
-            for (_, destination), grouping in zip(
-                self.ends, self.groupings, strict=True
-            )
-            if destination == k
-        ]
+        pairs = zip(self.ends, self.groupings, strict=True)
+        groupings = [grouping for (_, sink), grouping in pairs if sink == k]
         if getattr(self.pes[k], "single", False):
             return "single"
         if not groupings:
@@ -309,9 +302,8 @@ class _Layout:
 
     def expected(self, placement: Placement) -> list[float]:
         """Return the expected work of each process."""
-        return estimate_loads(
-            placement, [demand.weight for demand in self.demands], self.n
-        )
+        weights = [demand.weight for demand in self.demands]
+        return estimate_loads(placement, weights, self.n)
 
     def _partitions(self) -> list[tuple[list[int], int | None]] | None:
         """Return the PEs and the declared size of each partition, or None."""
@@ -351,11 +343,9 @@ class _Layout:
             for inside, (_, size) in zip(members, groups, strict=True)
         ]
         processes: dict[int, list[int]] = {}
-        processes_of_groups = place_separately(distribute(demands, self.n))
-        for inside, (group, _), numbers in zip(
-            members, groups, processes_of_groups, strict=True
-        ):
-            processes |= zip(group, place_together(inside, numbers), strict=True)
+        shares = place_separately(distribute(demands, self.n))
+        for inside, (group, _), share in zip(members, groups, shares, strict=True):
+            processes |= zip(group, place_together(inside, share), strict=True)
         return [processes[k] for k in range(len(self.pes))]
 
     def note_shortages(self, placement: Placement) -> None:
