@@ -16,9 +16,10 @@ class Skipped:
     stage : str
         Where it happened: in the archive (``"scan"``, ``"select"``, ``"download"``), in
         the metadata (``"coordinates"``, ``"inventory"``), in the data (``"read"``,
-        ``"merge"``, ``"quality"``, ``"response"``, ``"rotate"``, ``"windows"``,
-        ``"reject"``), or in what is made of them (``"dvv"``, ``"disp"``, ``"draw"``,
-        ``"write"``); of any other element the name of its class in lower case.
+        ``"merge"``, ``"quality"``, ``"epoch"``, ``"response"``, ``"rotate"``,
+        ``"windows"``, ``"reject"``), or in what is made of them (``"dvv"``,
+        ``"disp"``, ``"draw"``, ``"write"``); of any other element the name of its class
+        in lower case.
     what : str
         The file, channel or station that is meant.
     reason : str

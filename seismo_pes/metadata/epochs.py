@@ -46,6 +46,7 @@ __all__ = [
     "is_position",
     "location_code",
     "overlaps",
+    "place_epochs",
     "split_trace",
     "timeline",
 ]
@@ -116,6 +117,29 @@ def channel_epochs(inventory: Inventory, channel_id: str) -> list[XmlChannel]:
         if station.code == station_code
         for channel in station
         if channel.code == code and location_code(channel) == location
+    ]
+
+
+def place_epochs(inventory: Inventory, channel_id: str) -> list[Metadata]:
+    """Return the epochs that have the coordinates of a channel.
+
+    They are those of the channel; where these have no coordinates, of its station.
+
+    Parameters
+    ----------
+    inventory : obspy.Inventory
+        Station metadata.
+    channel_id : str
+        ``NET.STA.LOC.CHA``.
+    """
+    channels = [c for c in channel_epochs(inventory, channel_id) if PLACE.is_known(c)]
+    network_code, station_code, *_ = channel_id.split(".")
+    return channels or [
+        station
+        for network in inventory
+        if network.code == network_code
+        for station in network
+        if station.code == station_code
     ]
 
 

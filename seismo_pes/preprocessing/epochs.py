@@ -14,6 +14,7 @@ from seismo_pes.metadata.epochs import (
     RESPONSE,
     Metadata,
     channel_epochs,
+    place_epochs,
     split_trace,
 )
 from seismo_pes.metadata.geodesy import geodesic
@@ -69,14 +70,17 @@ class SplitEpochs(WithRemarks):
 
     def _preprocess(self) -> None:
         self._stations = StationInventories(self.inventory)
-        self._epochs: dict[str, list[Metadata]] = {}
+        self._epochs: dict[str, tuple[list[Metadata], list[Metadata]]] = {}
 
     def check(self, part: Trace) -> tuple[Stream, list[Skipped]]:
         """Split one trace."""
         if part.id not in self._epochs:
             inventory = self._stations.of(part.id)
-            self._epochs[part.id] = channel_epochs(inventory, part.id)
-        epochs = self._epochs[part.id]
+            self._epochs[part.id] = (
+                channel_epochs(inventory, part.id),
+                place_epochs(inventory, part.id),
+            )
+        epochs, places = self._epochs[part.id]
         traces = [part]
         for aspect in self.aspects:
             traces = [
@@ -84,7 +88,7 @@ class SplitEpochs(WithRemarks):
             ]
         remarks: list[Skipped] = []
         if part.id in self.places:
-            traces = self._at_place(traces, epochs, remarks)
+            traces = self._at_place(traces, places, remarks)
         return Stream(traces), remarks
 
     def _at_place(

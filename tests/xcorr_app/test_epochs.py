@@ -269,3 +269,17 @@ def test_a_vertical_alone(folder, dip):
         return
     one, other = folder.stack("A..BHZ", "B..BHZ"), folder.stack("B..BHZ", "C..BHZ")
     np.testing.assert_array_equal(one.data, other.data)
+
+
+def test_an_update_notices_a_move(folder):
+    """A move that is added to the inventory leaves data out of the earlier result."""
+    folder.record("A", "BHZ", ground(4)[0], channel("BHZ", 0, -90))
+    folder.record("B", "BHZ", ground(5)[0], channel("BHZ", 0, -90, latitude=11.0))
+    folder.run("--substack", "day")
+    moved = DAY + 4 * 3600
+    folder.channels["A"] = [
+        channel("BHZ", 0, -90, None, moved, latitude=12.0),
+        channel("BHZ", 0, -90, moved, None, latitude=10.0),
+    ]
+    folder.run("--substack", "day", "--update")
+    assert folder.stack("A..BHZ", "B..BHZ").n_windows == HOURS - 4

@@ -9,6 +9,7 @@ import numpy as np
 from obspy import Inventory, UTCDateTime
 
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import NS
 from seismo_pes.metadata.deferred import DeferredResponse
 from seismo_pes.metadata.epochs import (
     DIRECTION,
@@ -22,6 +23,7 @@ from seismo_pes.metadata.epochs import (
     has_response,
     is_position,
     overlaps,
+    place_epochs,
     timeline,
 )
 from seismo_pes.metadata.inventory import StationInventories
@@ -81,6 +83,9 @@ class MetadataChecks:
         What the run uses of them.
     changing : obspy.Inventory or None
         The stations whose records are split. None: there are none.
+    away : dict of str to list of (int, int)
+        Times at which channels stood too far from their coordinates in the run: their
+        data are left out. Nanoseconds since 1970.
     remarks : list of Skipped
         Changes at which records are split, epochs that contradict each other, moves of
         stations, and, where components are not turned or responses are not of ground
@@ -89,6 +94,7 @@ class MetadataChecks:
 
     use: MetadataUse
     changing: Inventory | None
+    away: dict[str, list[tuple[int, int]]]
     remarks: list[Skipped]
 
 
@@ -146,19 +152,26 @@ def check_metadata(
         What was compared, and what was noticed.
     """
     if inventory is None:
-        return MetadataChecks(use, None, [])
+        return MetadataChecks(use, None, {}, [])
     stations = StationInventories(inventory)
     remarks: list[Skipped] = []
     changing: dict[str, Inventory] = {}
+    away: dict[str, list[tuple[int, int]]] = {}
     for channel_id, span in spans.items():
         of_station = stations.of(channel_id)
         epochs = channel_epochs(of_station, channel_id)
         reasons = [*_changes(epochs, span, use)]
         if channel_id in use.places:
-            reasons += _moves(epochs, span, use.places[channel_id])
+            places = place_epochs(of_station, channel_id)
+            moves = _moves(places, span, use.places[channel_id])
+            reasons += [move.remark for move in moves]
+            away[channel_id] = [move.time for move in moves if move.is_long]
         if reasons:
             changing[".".join(channel_id.split(".")[:2])] = of_station
-        reasons += _overlaps(epochs, span, use)
+        for aspect in use.aspects:
+            reasons += _overlaps(epochs, aspect, span)
+        if channel_id in use.places:
+            reasons += _overlaps(places, PLACE, span)
         if not use.directions:
             reasons += _askew(channel_id, epochs, span)
         if use.responses:
@@ -166,7 +179,8 @@ def check_metadata(
         remarks += [Skipped(STAGE, channel_id, reason) for reason in reasons]
     networks = [network for part in changing.values() for network in part]
     made = Inventory(networks, source=inventory.source) if networks else None
-    return MetadataChecks(use, made, remarks)
+    away = {channel_id: times for channel_id, times in away.items() if times}
+    return MetadataChecks(use, made, away, remarks)
 
 
 def _changes(
@@ -186,36 +200,54 @@ def _changes(
 
 
 def _overlaps(
-    epochs: Sequence[Metadata], span: tuple[int, int], use: MetadataUse
+    epochs: Sequence[Metadata], aspect: Aspect, span: tuple[int, int]
 ) -> Iterator[str]:
     """Yield the times at which two epochs contradict each other."""
     if len(epochs) < 2:
         return
-    for aspect in [*use.aspects, PLACE]:
-        for overlap in overlaps(epochs, aspect, *span):
-            start, end = (UTCDateTime(ns=t) for t in (overlap.start_ns, overlap.end_ns))
-            yield (
-                f"two epochs with different {aspect.name} overlap from {start} to "
-                f"{end}: the epoch that begins on {overlap.metadata.start_date} is used"
-            )
+    for overlap in overlaps(epochs, aspect, *span):
+        start, end = (UTCDateTime(ns=t) for t in (overlap.start_ns, overlap.end_ns))
+        yield (
+            f"two epochs with different {aspect.name} overlap from {start} to {end}: "
+            f"the epoch that begins on {overlap.metadata.start_date} is used"
+        )
+
+
+@dataclass(frozen=True)
+class _Move:
+    """A time at which a channel stood elsewhere."""
+
+    time: tuple[int, int]
+    away_m: float
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the data of this time are left out."""
+        return self.away_m > MOVED_M
+
+    @property
+    def remark(self) -> str:
+        """The move in words."""
+        start, end = (UTCDateTime(ns=t) for t in self.time)
+        how = "its data of this time are used with them"
+        if self.is_long:
+            how = "its data of this time are left out: a run of its own can use them"
+        return (
+            f"moved: from {start} to {end} it stood {self.away_m:,.0f} m from the "
+            f"coordinates that hold for most of the time; {how}"
+        )
 
 
 def _moves(
     epochs: Sequence[Metadata], span: tuple[int, int], place: tuple[float, float]
-) -> Iterator[str]:
+) -> list[_Move]:
+    moves = []
     for epoch in timeline(epochs, PLACE, *span):
-        low, high = max(epoch.start_ns, span[0]), min(epoch.end_ns, span[1])
+        time = max(epoch.start_ns, span[0]), min(epoch.end_ns, span[1])
         away_m = distance_m(epoch.metadata, place)
-        if high - low <= TOLERANCE_S * 1e9 or away_m < LEAST_MOVE_M:
-            continue
-        times = f"from {UTCDateTime(ns=low)} to {UTCDateTime(ns=high)}"
-        how = "its data of this time are used with them"
-        if away_m > MOVED_M:
-            how = "its data of this time are left out: a run of its own can use them"
-        yield (
-            f"moved: {times} it stood {away_m:,.0f} m from the coordinates that hold "
-            f"for most of the time; {how}"
-        )
+        if time[1] - time[0] > TOLERANCE_S * NS and away_m >= LEAST_MOVE_M:
+            moves.append(_Move(time, away_m))
+    return moves
 
 
 def _askew(

@@ -34,7 +34,7 @@ def used_metadata(plan: RunPlan) -> dict[str, History]:
         The plan of the run.
     """
     responses, directions, places = _kinds(plan.config)
-    if not (responses or directions or places):
+    if not places and plan.inventory is None:
         return {}
     located = {c.id: f"{c.latitude!r} {c.longitude!r}" for c in plan.channels}
     epochs = _epochs(plan.inventory, responses, directions)
@@ -44,6 +44,11 @@ def used_metadata(plan: RunPlan) -> dict[str, History]:
         digests = [
             text
             for start_ns, end_ns, text in epochs.get(id_, ())
+            if start_ns < span.end_ns and span.start_ns < end_ns
+        ]
+        digests += [
+            f"away {max(start_ns, span.start_ns)} {min(end_ns, span.end_ns)}"
+            for start_ns, end_ns in plan.checks.away.get(id_, ())
             if start_ns < span.end_ns and span.start_ns < end_ns
         ]
         if places:

@@ -237,6 +237,39 @@ def test_no_response_names_channel_and_time(bw, channel_id, start, said):
     assert start in str(caught.value)
 
 
+def test_each_part_of_a_trace_gets_its_own_response(bw):
+    """Counts of 7 times the gain in the second half are the same ground motion."""
+    inventory = copy.deepcopy(bw)
+    place = next(s for s in inventory[0] if s.code == "RJOB")
+    part = noise("BW.RJOB..EHZ", "2010-01-01", 6000, 100.0)
+    change = part.stats.starttime + 30
+    valid = [c for c in place if c.code == "EHZ" and c.is_active(change)]
+    later = copy.deepcopy(valid[0])
+    valid[0].end_date, later.start_date = change - 1, change
+    later.response.response_stages[0].stage_gain *= 7
+    place.channels.append(later)
+    recorded = part.copy()
+    recorded.data[3000:] *= 7
+    first, second = remove_response([recorded], inventory)
+    assert second.stats.starttime == change
+    halves = part.slice(endtime=change - 0.01), part.slice(change)
+    for made, half in zip((first, second), halves, strict=True):
+        (exact,) = remove_response([half], bw)
+        np.testing.assert_allclose(made.data, exact.data, rtol=1e-9, atol=1e-20)
+
+
+def test_a_part_without_response_is_listed_and_the_rest_used(bw):
+    inventory = copy.deepcopy(bw)
+    part = noise("BW.RJOB..EHZ", "2010-01-01", 6000, 100.0)
+    for channel in inventory.select(channel="EHZ")[0][0]:
+        channel.end_date = part.stats.starttime + 30
+    pe = RemoveResponse(inventory)
+    pe.preprocess()
+    made = list(pe.process({"input": Stream([part])}))
+    assert "no response from 2010-01-01T00:00:32" in made[0]["skipped"].reason
+    assert [len(trace) for trace in made[1]["output"]] == [3200]
+
+
 def test_channel_without_response_is_a_data_error(bw):
     inventory = bw.copy()
     for channel in inventory[0][0]:
