@@ -23,12 +23,9 @@ __all__ = [
 SAME_TIME = Fraction(1, 100)
 
 
-@dataclass
-class Piece:
-    """Samples without a gap, and the position of the first one."""
-
-    position: Fraction  # of the first sample, in samples from the origin of the grid
-    data: np.ndarray
+# The position of the first sample, in samples from the origin of the grid, and samples
+# without a gap.
+Piece = tuple[Fraction, np.ndarray]
 
 
 @dataclass
@@ -131,15 +128,14 @@ def join(pieces: Iterable[Piece]) -> tuple[list[Run], Conflicts]:
     """Join pieces; where they overlap, samples of the earlier piece are kept."""
     runs: list[Run] = []
     conflicts = Conflicts()
-    for piece in sorted(pieces, key=lambda p: (p.position, -len(p.data))):
+    for position, data in sorted(pieces, key=lambda piece: (piece[0], -len(piece[1]))):
         run = runs[-1] if runs else None
-        data = piece.data
-        if run is None or run.gap_to(piece.position) > 0:
-            index = nearest(piece.position)
-            run = Run(first=index, offset=piece.position - index, end=index)
+        if run is None or run.gap_to(position) > 0:
+            index = nearest(position)
+            run = Run(first=index, offset=position - index, end=index)
             runs.append(run)
         else:
-            index = _index_in(run, piece.position)
+            index = _index_in(run, position)
         if index < run.end:
             kept = run.tail(run.end - index)[: len(data)]
             n_different = int(np.count_nonzero(kept != data[: len(kept)]))
@@ -147,5 +143,5 @@ def join(pieces: Iterable[Piece]) -> tuple[list[Run], Conflicts]:
             conflicts.n_samples += n_different
             data = data[run.end - index :]
         if len(data):
-            run.add(data, index, piece.position)
+            run.add(data, index, position)
     return runs, conflicts

@@ -354,7 +354,7 @@ def _pieces(traces: Iterable[Trace], origin_ns: int, nominal: float) -> Iterator
     for trace in traces:
         position = Fraction(trace.stats.starttime.ns - origin_ns, NS) * rate
         for start, data in finite_runs(trace.data):
-            yield Piece(position + start, data)
+            yield position + start, data
 
 
 def _segment(

@@ -15,28 +15,9 @@ from seismo_pes.signal.coherency import phase_records
 from seismo_pes.signal.normalize import running_mean
 from seismo_pes.signal.spectra import rfft_windows
 
-__all__ = ["Transformed", "transform"]
+__all__ = ["transform"]
 
 _POWER_BYTES = 1 << 19  # of float64 powers at a time, so that they stay in cache
-
-
-@dataclass(frozen=True, eq=False)
-class Transformed:
-    """Spectra of windows of the channels of one instrument.
-
-    Attributes
-    ----------
-    kept : numpy.ndarray
-        Shape (n_windows,), bool: the windows that have energy.
-    data : numpy.ndarray
-        Shape (n_channels, n * rows_per_window, n_bins).
-    factors : numpy.ndarray, optional
-        Shape (n_bands, n) if there are several bands.
-    """
-
-    kept: np.ndarray
-    data: np.ndarray
-    factors: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +49,7 @@ class _Some:
 
 def transform(
     chunks: Iterable[Chunk], n_channels: int, n_windows: int, settings: SpectraSettings
-) -> Transformed:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Transform windows as the settings say.
 
     Parameters
@@ -78,6 +59,15 @@ def transform(
     n_channels, n_windows : int
         Numbers of channels and of windows.
     settings : SpectraSettings
+
+    Returns
+    -------
+    kept : numpy.ndarray
+        Shape (n_windows,), bool: the windows that have energy.
+    spectra : numpy.ndarray
+        Shape (n_channels, n * rows_per_window, n_bins).
+    factors : numpy.ndarray or None
+        Shape (n_bands, n) if there are several bands.
     """
     bins, rows = settings.bins, settings.rows_per_window
     shape = (n_channels, n_windows * rows, bins.stop - bins.start)
@@ -97,7 +87,7 @@ def transform(
         n = stop
     if n < n_windows:  # windows that are left out must not keep their memory
         data, factors = data[:, : n * rows].copy(), factors[:, :n].copy()
-    return Transformed(kept, data, factors if settings.n_bands > 1 else None)
+    return kept, data, factors if settings.n_bands > 1 else None
 
 
 def _raw(chunk: Chunk, settings: SpectraSettings) -> _Some:

@@ -124,8 +124,10 @@ def instrument_spectra(
         As in `Spectra`, for all channels.
     """
     plan = cut_plan(channels, windows, settings, flats)
-    made = transform(plan.chunks(settings), len(channels), len(plan.windows), settings)
-    return plan.windows[made.kept], made.data, made.factors
+    kept, spectra, factors = transform(
+        plan.chunks(settings), len(channels), len(plan.windows), settings
+    )
+    return plan.windows[kept], spectra, factors
 
 
 class WindowSpectra(GenericPE):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -93,20 +92,20 @@ class CutPlan:
 
     def _chunk(self, rows: slice, settings: SpectraSettings) -> Chunk:
         n_max, n_samples = settings.n_samples, self.n_samples[rows]
-        pieces = [
+        channels = [
             _detrended(self._cut(c, rows, n_max), n_samples, settings)
             for c in range(len(self.channels))
         ]
         # squares of float32 stay within range; the scale cancels or is put back
-        scale = np.max([piece.largest for piece in pieces], axis=0)
+        scale = np.max([largest for _, largest, _ in channels], axis=0)
         scale = np.maximum(scale, np.finfo(np.float64).tiny)
-        shape = (len(pieces), len(n_samples), settings.n_fft)
+        shape = (len(channels), len(n_samples), settings.n_fft)
         data = np.empty(shape, settings.dtype)
         data[..., n_max:] = 0
-        for piece, room in zip(pieces, data, strict=True):
-            scaled = np.multiply(piece.data, 1 / scale[:, None], out=piece.data)
-            room[:, :n_max] = scaled
-        alive = np.logical_and.reduce([piece.alive for piece in pieces])
+        for (windows, _, _), padded in zip(channels, data, strict=True):
+            scaled = np.multiply(windows, 1 / scale[:, None], out=windows)
+            padded[:, :n_max] = scaled
+        alive = np.logical_and.reduce([alive for _, _, alive in channels])
         return Chunk(rows, data, scale, n_samples, alive, self.offset[:, rows])
 
     def _cut(self, channel: int, rows: slice, n_max: int) -> np.ndarray:
@@ -181,18 +180,13 @@ def _inside(index: np.ndarray, grid: WindowGrid, flat: Flat) -> np.ndarray:
     return inside
 
 
-class _Piece(NamedTuple):
-    """Windows of one channel, detrended; which have energy."""
-
-    data: np.ndarray
-    largest: np.ndarray
-    alive: np.ndarray
-
-
 def _detrended(
     given: np.ndarray, n_samples: np.ndarray, settings: SpectraSettings
-) -> _Piece:
-    """Detrend each window over its own samples."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Detrend each window over its own samples.
+
+    Returns the windows, their largest absolute values, and which have energy.
+    """
     if (n_samples == given.shape[-1]).all():
         data = detrend(given, settings.window_detrend)
     else:
@@ -208,7 +202,7 @@ def _detrended(
     alive = peak > rounding * np.sqrt(data.shape[-1])
     if not alive.all():
         alive = np.sqrt(energy(data) / data.shape[-1]) > rounding
-    return _Piece(data, peak, alive)
+    return data, peak, alive
 
 
 def _largest(data: np.ndarray) -> np.ndarray:
