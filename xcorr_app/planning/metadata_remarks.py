@@ -159,7 +159,7 @@ def check_metadata(
     away: dict[str, list[tuple[int, int]]] = {}
     for channel_id, span in spans.items():
         of_station = stations.of(channel_id)
-        epochs = channel_epochs(of_station, channel_id)
+        epochs = _of_time(channel_epochs(of_station, channel_id), span)
         reasons = [*_changes(epochs, span, use)]
         if channel_id in use.places:
             places = place_epochs(of_station, channel_id)
@@ -175,7 +175,7 @@ def check_metadata(
         if not use.directions:
             reasons += _askew(channel_id, epochs, span)
         if use.responses:
-            reasons += _units(epochs, span)
+            reasons += _units(epochs)
         remarks += [Skipped(STAGE, channel_id, reason) for reason in reasons]
     networks = [network for part in changing.values() for network in part]
     made = Inventory(networks, source=inventory.source) if networks else None
@@ -270,9 +270,19 @@ def _askew(
             )
 
 
-def _units(epochs: Iterable[Metadata], span: tuple[int, int]) -> Iterator[str]:
-    for epoch in timeline(epochs, RESPONSE, *span):
-        units = _input_units(epoch.metadata)
+def _of_time(epochs: Iterable[Metadata], span: tuple[int, int]) -> list[Metadata]:
+    """Return the epochs that overlap a time."""
+    start, end = (UTCDateTime(ns=t) for t in span)
+    return [
+        epoch
+        for epoch in epochs
+        if (epoch.start_date is None or epoch.start_date <= end + TOLERANCE_S)
+        and (epoch.end_date is None or start - TOLERANCE_S <= epoch.end_date)
+    ]
+
+
+def _units(epochs: Iterable[Metadata]) -> Iterator[str]:
+    for units in dict.fromkeys(map(_input_units, epochs)):
         if units and units.upper().replace(" ", "") not in MOTION:
             yield (
                 f"its response has the input unit {units}, which is not of ground "
