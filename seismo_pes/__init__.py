@@ -1,8 +1,8 @@
 """Processing elements for seismology, with or without the stream engine.
 
-At the top are the elements, each beside the functions that it is made of, what travels
-between them (`waveforms`, `correlations`, `report`), how one is made (`element`,
-`traces`), and the door to the data (`archive`, `read`). The rooms: `signal` (arrays
-alone), `archives`, `formats`, `metadata` (of stations), `correlator`, `storage`,
-`plot`. Each says what is in it.
+The folders are in the order of the data: `reading`, `metadata`, `preprocessing`,
+`gathering`, `correlating`, `stacking`, `measuring`, `writing` and `plotting`. `items`
+has the classes of the items between the elements, `signal` the mathematics on arrays,
+`application` the common parts of applications. The module `element` makes an element
+from a function.
 """

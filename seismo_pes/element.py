@@ -38,12 +38,12 @@ class _Refusing(GenericPE):
             cls.stage = cls.__name__.lower()
 
     def skip(self, name: str, error: Exception) -> Skipped:
-        """Make the report of something that could not be used."""
+        """Return the report of data that could not be used."""
         return Skipped(self.stage, name, str(error).removeprefix(f"{name}: "))
 
 
 class Element(_Refusing):
-    """An element that makes new traces of the traces it receives: override `transform`.
+    """An element that makes new traces from traces: override `transform`.
 
     Ports
     -----
@@ -68,7 +68,7 @@ class Element(_Refusing):
     gives = AnyRecord
 
     def transform(self, part: Any) -> Any:
-        """Make a new trace (or stream) of one trace (or stream, with ``per``)."""
+        """Make a new trace (or stream) from one trace (or stream, with ``per``)."""
         raise NotImplementedError
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -78,14 +78,14 @@ class Element(_Refusing):
         if isinstance(item, Trace):
             stream = [item]
         skipped: list[Skipped] = []
-        found = self._transformed(stream, skipped)
-        yield from ({"skipped": one} for one in skipped)
+        results = self._transformed(stream, skipped)
+        yield from ({"skipped": report} for report in skipped)
         if isinstance(item, Waveforms):
-            yield {"output": item.with_stream(found)}
+            yield {"output": item.with_stream(results)}
         elif isinstance(item, Stream):
-            yield {"output": found}
+            yield {"output": results}
         else:
-            yield from ({"output": trace} for trace in found)
+            yield from ({"output": trace} for trace in results)
 
     def _parts(self, traces: list[Trace]) -> list[Any]:
         if self.per == "trace":
@@ -98,23 +98,23 @@ class Element(_Refusing):
         return list(instruments.values())
 
     def _transformed(self, stream: Iterable[Trace], skipped: list[Skipped]) -> Stream:
-        found = Stream()
+        results = Stream()
         for part in self._parts([trace for trace in stream if len(trace)]):
             try:
-                made = self.transform(part)
+                result = self.transform(part)
             except (DataError, SignalError) as error:
                 name = part[0].id if isinstance(part, Stream) else part.id
                 skipped.append(self.skip(name, error))
                 continue
-            if isinstance(made, Stream):
-                found.extend(made)
-            elif made is not None:
-                found.append(made)
-        return found
+            if isinstance(result, Stream):
+                results.extend(result)
+            elif result is not None:
+                results.append(result)
+        return results
 
 
 class ItemElement(_Refusing):
-    """An element that makes new items of items, one by one: override `transform`.
+    """An element that makes new items from single items: override `transform`.
 
     Ports
     -----
@@ -128,7 +128,8 @@ class ItemElement(_Refusing):
     Attributes
     ----------
     takes, gives : type, optional
-        Of the items at input and output; a connection that does not fit is refused.
+        Types of the items at input and output; a connection that does not fit is
+        refused.
     """
 
     def transform(self, item: Any) -> Any:
@@ -139,15 +140,15 @@ class ItemElement(_Refusing):
         """Transform one input."""
         item = inputs["input"]
         try:
-            made = self.transform(item)
+            result = self.transform(item)
         except (DataError, SignalError) as error:
             name = getattr(item, "id", None) or type(item).__name__
             yield {"skipped": self.skip(str(name), error)}
             return
-        if isinstance(made, list):
-            yield from ({"output": one} for one in made)
-        elif made is not None:
-            yield {"output": made}
+        if isinstance(result, list):
+            yield from ({"output": entry} for entry in result)
+        elif result is not None:
+            yield {"output": result}
 
 
 class _Calling(_Refusing):
@@ -170,7 +171,7 @@ class FunctionElement(_Calling, Element):
     Parameters
     ----------
     *values, **parameters : Any
-        Those of the function, but for the trace or stream.
+        Parameters of the function, except the trace or stream.
     """
 
 
@@ -180,7 +181,7 @@ class FunctionItemElement(_Calling, ItemElement):
     Parameters
     ----------
     *values, **parameters : Any
-        Those of the function, but for the item.
+        Parameters of the function, except the item.
     """
 
 
@@ -217,9 +218,9 @@ def element(
     function : callable
         Takes an `obspy.Trace` (or, with ``per``, a Stream) and parameters; returns a
         new one, or None to drop it. It raises `DataError` for data that it cannot use.
-        Its docstring becomes that of the class.
+        Its docstring becomes the docstring of the class.
     name : str
-        Of the class; assign it to a variable of that name, so that it can be pickled.
+        Name of the class; it can be pickled if a variable of this name holds it.
     per : str
         ``trace``, ``stream`` or ``station``; see `Element`.
 
@@ -230,11 +231,11 @@ def element(
     ...     "Multiply by a factor."
     ...     return Trace(trace.data * factor, header=trace.stats.copy())
     >>> Scale = element(scale, "Scale")
-    >>> (made,) = Scale(factor=2).process({"input": Trace(np.ones(2))})
-    >>> made["output"].data
+    >>> (outputs,) = Scale(factor=2).process({"input": Trace(np.ones(2))})
+    >>> outputs["output"].data
     array([2., 2.])
     """
-    return _made_class(FunctionElement, function, name, TRACE_PORTS, per=per)
+    return _element_class(FunctionElement, function, name, TRACE_PORTS, per=per)
 
 
 def item_element(
@@ -246,10 +247,10 @@ def item_element(
     ----------
     function : callable
         Takes an item and parameters; returns a new one, a list of new ones, or None.
-        The annotations of the item and of what is returned become the types of the
-        ports, so that a connection that does not fit is refused.
+        The annotations of the item and of the result become the types of the ports, so
+        that a connection that does not fit is refused.
     name : str
-        Of the class, and of the variable it is assigned to.
+        Name of the class, and of the variable that it is assigned to.
     given, made : str
         Types of the items at its input and its output, for the docs.
 
@@ -264,34 +265,34 @@ def item_element(
     """
     ports = ITEM_PORTS.format(given=given, made=made)
     takes, gives = _item_types(function)
-    return _made_class(
+    return _element_class(
         FunctionItemElement, function, name, ports, takes=takes, gives=gives
     )
 
 
 def _item_types(function: Callable[..., Any]) -> tuple[Any, Any]:
-    """Return the types of a function's first parameter, and of one item it returns."""
+    """Return the types of a function's first parameter, and of one returned item."""
     try:
         hints = typing.get_type_hints(function)
     except NameError:  # imported for type checkers only
         return None, None
     first = next(iter(inspect.signature(function).parameters))
-    made = hints.get("return")
-    if isinstance(made, types.UnionType):
-        members = [kind for kind in typing.get_args(made) if kind is not type(None)]
-        made = members[0] if len(members) == 1 else made
-    if typing.get_origin(made) is list:
-        (made,) = typing.get_args(made)
-    return hints.get(first), None if made is type(None) else made
+    result = hints.get("return")
+    if isinstance(result, types.UnionType):
+        members = [kind for kind in typing.get_args(result) if kind is not type(None)]
+        result = members[0] if len(members) == 1 else result
+    if typing.get_origin(result) is list:
+        (result,) = typing.get_args(result)
+    return hints.get(first), None if result is type(None) else result
 
 
-def _made_class(
+def _element_class(
     base: type, function: Callable[..., Any], name: str, ports: str, **members: Any
 ) -> Any:
     # the examples run as doctests of the function; here they would run twice
-    said = (inspect.getdoc(function) or name).partition("\nExamples\n---")[0]
+    description = (inspect.getdoc(function) or name).partition("\nExamples\n---")[0]
     fixed = {
-        "__doc__": f"{said.rstrip()}\n{ports}",
+        "__doc__": f"{description.rstrip()}\n{ports}",
         "__module__": function.__module__,
         "__signature__": inspect.Signature(_parameters(function)),
         "function": staticmethod(function),
@@ -314,10 +315,10 @@ def _bound(
     open_end = [
         p.name for p in signature.parameters.values() if p.kind == p.VAR_KEYWORD
     ]
-    for given in parameters:
-        if given not in known and not open_end:
+    for name_given in parameters:
+        if name_given not in known and not open_end:
             raise ParameterError(
-                f"{name} has no parameter {given!r}: {suggest(given, known)}"
+                f"{name} has no parameter {name_given!r}: {suggest(name_given, known)}"
             )
     try:
         bound = dict(signature.bind(*values, **parameters).arguments)

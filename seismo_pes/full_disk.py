@@ -1,4 +1,4 @@
-"""A full disk: one error, whose one line names the folder, for the errors of libraries.
+"""One exception for a full disk, whatever exception a library raises.
 
 The operating system, h5py and HDF5 report a full disk by different exceptions.
 """
@@ -32,7 +32,7 @@ class DiskFull(DataError, OSError):
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Say whether an error, or one of its causes, was raised by a full disk.
+    """Return whether a full disk raised an error, or one of its causes.
 
     >>> is_full(OSError(errno.ENOSPC, "No space left on device"))
     True

@@ -14,7 +14,7 @@ STACKS = (
     "adaptive-covariance",
     "wiener",
 )
-#: What is computed of two windows; `seismo_pes.correlating` has the functions.
+#: Kinds of correlation of two windows; `seismo_pes.correlating` has the functions.
 CORRELATIONS = ("cc", "coherency", "deconvolution", "pcc1", "pcc2")
 #: How the amplitude spectrum of a window is flattened.
 WHITENINGS = ("none", "band", "psd", "running-mean")

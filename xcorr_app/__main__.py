@@ -4,7 +4,7 @@ import os
 import sys
 from typing import NoReturn
 
-# After each fork of a process, idle threads of OpenBLAS spin for a tenth of a second
+# After each fork, idle threads of OpenBLAS wait actively for a tenth of a second
 # and keep the cores from busy threads; with 4, they sleep after 2^4 clock cycles.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 

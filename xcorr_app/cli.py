@@ -143,7 +143,7 @@ def run_command(words: list[str]) -> int:
 
 
 def _earlier(given: dict[str, Any], config_file: str | None) -> dict[str, Any]:
-    """Return the options of the run that is continued; a file takes their place."""
+    """Return the options of the run that is continued, unless a file is given."""
     continues = given.get("resume") or given.get("update")
     if config_file is not None or not continues or "out" not in given:
         return {}
@@ -152,7 +152,7 @@ def _earlier(given: dict[str, Any], config_file: str | None) -> dict[str, Any]:
     # These options belong to one start of a run.
     own = ["resume", "update", "force", "dry_run"]
     if given.get("update"):
-        own.append("end")  # an update takes new days
+        own.append("end")  # an update adds new days
     option = "--resume" if given.get("resume") else "--update"
     values = read_started(Path(given["out"]), option).config
     return {key: value for key, value in values.items() if key not in own}
@@ -170,7 +170,7 @@ def correlate(config: Config) -> int:
 
     with progress_display(config.quiet) as progress:
         summary = run(config, progress)
-    if summary is None:  # another process of the run has it
+    if summary is None:  # another process of the run has the summary
         return 0
     return _report(summary, config)
 
@@ -231,10 +231,10 @@ def demo_command(words: list[str]) -> int:
 
 
 def _printed(command: Callable[[list[str]], str]) -> Callable[[list[str]], int]:
-    """Return a command that prints the text of another one."""
+    """Return a command that prints the text of another command."""
 
     def run(words: list[str]) -> int:
-        if text := command(words):  # of several processes only one has a text
+        if text := command(words):  # only one of several processes has a text
             print(text)
         return 0
 

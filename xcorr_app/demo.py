@@ -1,4 +1,4 @@
-"""The demonstration: a network with known lags, and the errors of measured lags."""
+"""The demonstration: a network with known lags, and errors of the measured lags."""
 
 from __future__ import annotations
 

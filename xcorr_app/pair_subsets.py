@@ -33,14 +33,15 @@ def of_components(
     indices
         Rows of its pairs.
     components
-        For example ``ZZ``. By default ``usual``, or all if no pair has these.
+        For example ``ZZ``. By default ``usual``, or all components if no pair has
+        these.
     usual
         Usual components; "" for all.
 
     Raises
     ------
     ParameterError
-        If there are none.
+        If there are no such pairs.
     """
     present = components_of(store, indices)
     wanted = usual if components is None and usual in present else components
@@ -48,7 +49,7 @@ def of_components(
         return indices
     if wanted not in present:
         known = ", ".join(np.unique(present).tolist())
-        raise ParameterError(f"--components {wanted}: there are {known}")
+        raise ParameterError(f"--components {wanted}: the run has {known}")
     return indices[present == wanted]
 
 
@@ -63,8 +64,10 @@ def usable_pairs(
         If no pair has windows.
     """
     windows = store.windows(stack)
-    some = (windows["part"] >= 0) & (windows["n_windows"] > 0)
-    usable = np.flatnonzero(some & (store.pairs["first"] != store.pairs["second"]))
+    has_windows = (windows["part"] >= 0) & (windows["n_windows"] > 0)
+    usable = np.flatnonzero(
+        has_windows & (store.pairs["first"] != store.pairs["second"])
+    )
     if not len(usable):
         raise ParameterError(f"{store.path}: no pair of two channels has windows")
     return of_components(store, usable, components)
@@ -95,7 +98,7 @@ def chosen_pairs(
     stack
         Name of the stack.
     components, usual
-        Components of pairs that are not named, as in `of_components`.
+        Components, if no pairs are named; see `of_components`.
 
     Raises
     ------

@@ -79,7 +79,7 @@ def open(path: str | os.PathLike[str]) -> Store:
             if folder.is_dir()
             else "no such file or folder"
         )
-        raise ParameterError(f"{path}: no results of xcorr-app here ({problem})")
+        raise ParameterError(f"{path}: no results of xcorr-app ({problem})")
     run, table = read_run(folder), table_from_parts(folder)
     return Store(folder, run, table, pair_table(run.channels, table.pairs))
 
@@ -97,7 +97,7 @@ class Store:
     config, software : dict
         Configuration and versions.
     created : str
-        When the run was started, ISO 8601, UTC.
+        Start of the run, ISO 8601, UTC.
     run_id : str
         Identity of the run for provenance, a UUID; the same after it was resumed or
         updated.
@@ -109,7 +109,7 @@ class Store:
     stacks : tuple of str
         Names of the stacks: an interval, and ``@`` with a band if a run has several.
     bands : tuple of str
-        Names of the bands, lowest first; none if a run has one only.
+        Names of the bands, lowest first; none if a run has a single band.
     lags_s : numpy.ndarray
         Lags in seconds; positive: the wave reaches the second channel later.
     sampling_rate_hz : float
@@ -163,14 +163,14 @@ class Store:
         return f"<Store {self.path}: {len(self)} pairs{state}>"
 
     def close(self) -> None:
-        """Close the files. Stacks that were not read yet cannot be read any more."""
+        """Close the files. After that, no further stacks can be read."""
         self._rows.close()
         if isinstance(self._table.stacks, StackTables):
             self._table.stacks.close()
 
     @property
     def default_stack(self) -> str:
-        """Name of the stack of the whole run, in the lowest band; else the first."""
+        """Name of the stack of the whole run in the lowest band, or the first stack."""
         if not self.stacks:
             raise UnknownPair(f"{self.path}: no correlations yet")
         usual = ("all", *(f"all@{band}" for band in self.bands))
@@ -179,13 +179,13 @@ class Store:
     def windows(self, stack: str | None = None) -> np.ndarray:
         """Return n_windows, start_ns, end_ns of each pair in a stack.
 
-        A structured array, one entry a pair; ``part`` is -1 where the stack does not
-        have the pair.
+        A structured array, one entry a pair; ``part`` is -1 if the stack does not have
+        the pair.
         """
         return self._table.stacks[self._known(stack)]
 
     def window(self, index: int, stack: str | None = None) -> np.void:
-        """Return the entry of `windows` of one pair, without reading the others."""
+        """Return the entry of `windows` of one pair, without reading other entries."""
         entry: np.void = self._entry(self._known(stack), index)[0]
         return entry
 
@@ -216,16 +216,17 @@ class Store:
         Parameters
         ----------
         first, second
-            ``NET.STA.LOC.CHA``, or ``NET.STA`` or ``STA`` where that is unambiguous.
-            In the other order than stored, lags are reversed and azimuths exchanged,
-            and a radial points from the one given first to the other.
+            ``NET.STA.LOC.CHA``, or ``NET.STA`` or ``STA`` if that is unambiguous. If
+            the order differs from the stored order, lags are reversed and azimuths
+            exchanged, and a radial points from ``first`` to ``second``.
         stack
             Name of the stack; by default ``"all"``.
 
         Raises
         ------
         UnknownPair
-            If there is no such channel, pair or stack; it says what was perhaps meant.
+            If there is no such channel, pair or stack; the message suggests similar
+            names.
         DataError
             If the row on the disk is damaged.
         """
@@ -241,10 +242,10 @@ class Store:
         return self._rotated(correlation.reversed()) if swapped else correlation
 
     def _rotated(self, reversed_: Correlation) -> Correlation:
-        """Let the radial of a reversed pair point to its new second channel.
+        """Make the radial of a reversed pair point to its new second channel.
 
-        The radial and the transverse change their signs. Where both channels are
-        rotated the two signs cancel.
+        The radial and the transverse change their signs. If both channels are rotated,
+        the two signs cancel.
         """
         components = "".join(self.config.get("components") or ())
         if not RADIAL & set(components):
@@ -352,10 +353,10 @@ class Store:
         stack
             Name of the stack; by default ``"all"``.
         indices
-            Which rows of ``pairs``; by default all. Pairs that the stack does not have
-            are left out.
+            Rows of ``pairs``; by default all. Pairs that the stack does not have are
+            left out.
         max_bytes
-            Bound for the data of a block in bytes.
+            Upper bound for the data of a block in bytes.
         """
         windows = self.windows(stack)
         chosen = (
@@ -394,4 +395,4 @@ def _near(text: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return f"there are {shown}" if names else "there are none"
+    return f"there are {shown}" if names else "the run has none"

@@ -11,7 +11,7 @@ with k = 2 pi f / c: Aki's spatial autocorrelation (see Tsai & Moschetti 2010,
 doi:10.1111/j.1365-246X.2010.04633.x), which is also the imaginary part of the
 two-dimensional Green's function (Sanchez-Sesma & Campillo 2006,
 doi:10.1785/0120050181). The sum equals J0 to machine precision if N is larger than
-k d by a margin; :class:`Network` refuses fewer directions.
+k d by a margin; `Network` refuses fewer directions.
 
 For k d >> 1, J0(k d) = sqrt(2 / (pi k d)) cos(k d - pi/4): one arrival at positive
 and one at negative lag, at d/c, with a phase advance of pi/4. The *envelope* of the
@@ -78,7 +78,7 @@ class Network:
     n_directions
         Number of directions from which the noise comes.
     incoherent
-        RMS of the white noise of each station, divided by that of the common noise.
+        RMS of the white noise of each station, divided by the RMS of the common noise.
     diameter_km
         Diameter of the disk in which the stations lie.
     """
@@ -134,8 +134,8 @@ class Network:
 def positions_km(network: Network) -> Positions:
     """Return random positions of the stations in a disk, no two of them close.
 
-    Best-candidate sampling (Mitchell 1991): each new station takes the one of several
-    random positions that is farthest from all other stations.
+    Best-candidate sampling (Mitchell 1991): of several random positions, a new station
+    takes the position that is farthest from all other stations.
     """
     rng = np.random.default_rng([network.seed, 0])
     places = np.empty((0, 2))

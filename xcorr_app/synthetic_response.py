@@ -1,4 +1,4 @@
-"""The response of a made-up instrument: a velocity sensor and its digitiser."""
+"""The response of a synthetic instrument: a velocity sensor and its digitiser."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def velocity_response(
     rate_hz : float
         Sampling rate.
     zeros, poles : list of complex
-        Of the sensor, rad/s.
+        Zeros and poles of the sensor, rad/s.
     normalisation : float
-        Factor that brings the modulus of zeros over poles to one at 1 Hz.
+        Factor for which the modulus of zeros over poles is one at 1 Hz.
     taps : list of float, optional
         Coefficients of the digitiser's symmetric filter. Its delay is corrected.
     """

@@ -1,7 +1,7 @@
 """The correlation workflow: two graphs that run one after the other in any mapping.
 
-The first graph makes the substacks, tile by tile. Where stacks of substacks are needed
-the second graph makes them::
+The first graph makes the substacks, tile by tile. The second graph makes stacks of
+substacks, if they are needed::
 
     Spans -> ReadWaveforms -> Preprocess (Merge Detrend Taper RemoveResponse Bandpass
           Resample Normalize ...) -> WindowSpectra -> Tiles -> CorrelateTiles
@@ -156,7 +156,7 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
     Returns
     -------
     RunSummary or None
-        None in all processes of a run but the first.
+        None in all processes of a run except the first.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
         try:
             results = _both_phases(work, progress)
         except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"{config.out}: --resume goes on with it") from stop
+            raise KeyboardInterrupt(f"{config.out}: --resume continues it") from stop
         if not all(result.complete for result in results):
             return None
         finalize(config.out)

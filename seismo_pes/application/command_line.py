@@ -39,8 +39,8 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 class Parser(command_line.Parser):
     """An argument parser that raises a mistake of the user as one line.
 
-    A message about an option begins with the option, whether it comes from here or from
-    the check of its value.
+    A message about an option begins with the option, whether the parser or the check of
+    the value raises it.
     """
 
     def error(self, message: str) -> NoReturn:
@@ -87,7 +87,7 @@ def command_parser(
     program : str
         Name of the program and, if it has several commands, of the command.
     about : str
-        What the command does; printed as it is.
+        What the command does; printed unchanged.
     usage : str, optional
         First lines of the help; made from the options by default.
     epilog : str

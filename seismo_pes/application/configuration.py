@@ -1,8 +1,8 @@
 """A set of options with their values, checked as a whole.
 
-The values come from the command line, from a TOML file or from Python. What an option
-says of itself (`seismo_pes.application.options.Option`) is applied here: its kind, its
-conditions, its value where the user gives none, its check.
+The values come from the command line, from a TOML file or from Python. This module
+applies the declaration of each option (`seismo_pes.application.options.Option`): its
+kind, its conditions, its value if the user gives none, and its check.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Configuration:
     def check(self) -> None:
         """Check relations that no single option can state; there are none here."""
 
-    # -- what the options state -----------------------------------------------------
+    # -- declarations of the options ------------------------------------------------
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -87,8 +87,7 @@ class Configuration:
         if other and getattr(self, other) is not None:
             way_out = f"{opt.replaced_how} or " if opt.replaced_how else ""
             raise ParameterError(
-                f"{flag(name)} and {flag(other)}: the one takes the place of the "
-                f"other: {way_out}leave {flag(name)} out"
+                f"{flag(other)} replaces {flag(name)}: {way_out}leave {flag(name)} out"
             )
         if opt.only_with is not None and not opt.only_with.holds(self):
             raise ParameterError(self._without_effect(name, opt))
@@ -123,7 +122,7 @@ class Configuration:
             if opt.only_with is None or opt.only_with.holds(self):
                 self._set(name, opt.fill(self) if callable(opt.fill) else opt.fill)
 
-    # -- where the values come from -------------------------------------------------
+    # -- sources of the values ------------------------------------------------------
 
     @classmethod
     def resolve(
@@ -134,8 +133,8 @@ class Configuration:
     ) -> Self:
         """Combine command line, file and defaults, in this order of precedence.
 
-        An option that leaves a key of the file without effect (``--whiten none`` over a
-        file with ``whiten_hz``) sets that key aside.
+        A key of the file is ignored if an option of the command line leaves it without
+        effect (``--whiten none`` with a file that has ``whiten_hz``).
 
         Parameters
         ----------
@@ -144,12 +143,12 @@ class Configuration:
         config_file : str or Path, optional
             A TOML file.
         earlier : mapping of str to object, optional
-            Options of the run that is continued; the file outranks them.
+            Options of the run that is continued; the file has precedence over them.
 
         Raises
         ------
         ParameterError
-            If the file cannot be read, or the values do not go together.
+            If the file cannot be read, or the values contradict each other.
         """
         values = dict(earlier or {})
         if config_file is not None:
@@ -166,7 +165,7 @@ class Configuration:
         Raises
         ------
         ParameterError
-            If a key is unknown, or the values do not go together.
+            If a key is unknown, or the values contradict each other.
         """
         known = options_of(cls)
         for name in values:

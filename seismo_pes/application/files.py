@@ -1,4 +1,4 @@
-"""Files and folders that an application makes: whole or absent, never half written."""
+"""Files and folders that an application makes: complete or absent, never partial."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def new_folder(dest: str | os.PathLike[str], force: bool, kind: str) -> Path:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file that nobody can see half written, even after a power failure.
+    """Write a file in one step: no reader sees a part, even after a power failure.
 
     Parameters
     ----------

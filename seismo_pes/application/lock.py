@@ -79,7 +79,7 @@ class Holder:
 
     @property
     def is_of_this_host(self) -> bool:
-        """Whether the process is, or was, on this host since its last start."""
+        """Whether the process was started on this host since the host's last start."""
         return self.host == socket.gethostname() and self.boot in ("", _boot())
 
     def is_alive(self) -> bool:
@@ -94,7 +94,7 @@ class Holder:
 
 
 def _born(pid: int) -> str:
-    """Return the start of a process in clock ticks; "" if the system does not tell."""
+    """Return the start of a process in clock ticks; "" if it is not known."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -215,8 +215,8 @@ class RunLock:
         """Take the lock of a run that crashed, unless another run is doing so."""
         guard = self.folder / f".{LOCK_FILE}.takeover"
         if not _link(draft, guard):
-            other = _read(guard)
-            if other is not None and other.is_of_this_host and not other.is_alive():
+            rival = _read(guard)
+            if rival is not None and rival.is_of_this_host and not rival.is_alive():
                 guard.unlink(missing_ok=True)
             time.sleep(0.02)
             return False
@@ -224,16 +224,16 @@ class RunLock:
             if _read(self.path) != holder:  # another run was faster
                 return False
             self.path.unlink(missing_ok=True)
-            taken = _link(draft, self.path)
+            is_ours = _link(draft, self.path)
         finally:
             guard.unlink(missing_ok=True)
-        if taken:
+        if is_ours:
             logger.warning(
                 "%s: took over the lock of a run that did not end%s",
                 self.folder,
                 "" if holder is None else f" (process {holder.pid} on {holder.host})",
             )
-        return taken
+        return is_ours
 
     def _beat(self) -> None:
         while not self._ended.wait(self.heartbeat_s):

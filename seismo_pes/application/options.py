@@ -1,4 +1,4 @@
-"""The declaration of an option: one field of a dataclass holds all that is known of it.
+"""The declaration of an option: one field of a dataclass has all its properties.
 
 `option` declares a field with its default, its unit, the conditions under which it has
 an effect, the value that it gets if the user leaves it out, and its checks. The command
@@ -89,7 +89,7 @@ class When:
 
 @dataclass(frozen=True)
 class Needs:
-    """What an option needs beside it, once it is given.
+    """The other options that an option needs.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Needs:
     message : str
         End of the message ``--option VALUE ...``: what is needed, and the way out.
     values : tuple
-        The values of the option that need it; empty: all but the default.
+        Values of the option that need the other options; empty: all but the default.
     """
 
     conditions: tuple[When, ...]
@@ -108,7 +108,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of one option beside its name, its type and its default.
+    """The properties of an option, except its name, its type and its default.
 
     Attributes
     ----------
@@ -121,13 +121,14 @@ class Option:
     unit : str
         Unit of its numbers.
     metavar : str or tuple of str
-        Placeholder of its values in the help; by default that of unit or kind.
+        Placeholder of its values in the help; by default the placeholder of its unit or
+        kind.
     choices : tuple of str
-        The values that kinds ``choice`` and ``choices`` know.
+        The values that the kinds ``choice`` and ``choices`` accept.
     short : str
         A second spelling, such as ``-n``.
     positional : bool
-        The command line takes it by its place, without a name.
+        The command line takes it by its position, without a name.
     required : bool
         There must be a value.
     fill : object or callable
@@ -139,19 +140,19 @@ class Option:
     example : str
         TOML value in the comment for an option without a value.
     above, least : float, optional
-        Numbers must be above the one, and not below the other.
+        Numbers must be larger than ``above``, and not smaller than ``least``.
     parse : callable, optional
         Takes the value and its label, returns the value in its usual form.
     only_with : When, optional
         The option has an effect only under this condition; it is refused otherwise.
     needs : tuple of Needs
-        What must be given beside it.
+        Options that must be given with it.
     replaced_by : str
-        Another option that takes the place of this one.
+        Another option that replaces this one.
     replaced_how : str
-        The way out where both are given, beside leaving this one out.
+        What the user can do if both are given, besides leaving this option out.
     excludes : tuple of str
-        Options that cannot be given beside it.
+        Options that cannot be given with it.
     check : callable, optional
         Takes the value, its label and the complete configuration; raises
         ``ParameterError``.
@@ -184,21 +185,21 @@ class Option:
 
     @property
     def placeholder(self) -> str | tuple[str, ...]:
-        """What stands for the values in the help."""
+        """The placeholder of the values in the help."""
         usual = "N" if self.kind in ("number", "count") else "TEXT"
         by_kind = KIND_PLACEHOLDERS.get(self.kind)
         return self.metavar or by_kind or PLACEHOLDERS.get(self.unit, usual)
 
 
 def option(table: str, kind: str, help: str, default: Any = None, **more: Any) -> Any:
-    """Declare a field of a dataclass that is an option, too.
+    """Declare a field of a dataclass that is also an option.
 
     Parameters
     ----------
     table, kind, help
-        As the attributes of `Option`.
+        See the attributes of `Option`.
     default
-        Value of an option that is not given; None: it has none, or its ``fill``.
+        Value of an option that is not given; None: no value, or the value of ``fill``.
     **more
         Other attributes of `Option`.
     """
@@ -230,7 +231,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-# ----------------------------------------------------------------------- its words
+# ------------------------------------------------------------------------ the help
 
 
 def help_text(opt: Option, default: Any) -> str:
@@ -253,7 +254,7 @@ def help_text(opt: Option, default: Any) -> str:
 
 
 def default_text(opt: Option, default: Any) -> str:
-    """Return in words what holds if an option is not given; "" if that is nothing."""
+    """Return the default of an option in words; "" if it has no default."""
     if opt.otherwise:
         return opt.otherwise
     value = opt.fill if default is None and not callable(opt.fill) else default

@@ -27,7 +27,7 @@ class Progress:
     interval_s : float
         Least time between two plain lines.
     clock : callable
-        Returns the time in seconds; tests have their own.
+        Returns the time in seconds; tests replace it.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def progress_display(quiet: bool) -> AbstractContextManager[Progress | None]:
 
 
 class _Stage:
-    """The state of one stage: how much is done, of how much, since when."""
+    """The state of one stage: number of items done, total number, start."""
 
     def __init__(self, total: int) -> None:
         self.total = total

@@ -72,8 +72,8 @@ def figures(drawings: Iterable[Figure], dpi: float) -> Iterator[str]:
     Parameters
     ----------
     drawings : iterable of (str, callable)
-        Titles, and functions that draw to a PNG file; a `ParameterError` of theirs is
-        the reason.
+        Titles, and functions that draw to a PNG file; a `ParameterError` that they
+        raise is the reason.
     dpi : float
         Pixels per inch of the PNG files: at one scale, the text of all figures has the
         same size.

@@ -174,7 +174,7 @@ def write_record(
     record : RunRecord
         Only the fields of `RunRecord` are written.
     content : mapping of str to object, optional
-        What the application adds, as JSON can hold it.
+        The fields of the application, in types that JSON has.
     """
     text = {
         "format": kind,
@@ -206,7 +206,7 @@ def read_record(
     fields : dict
         The fields of `RunRecord`.
     content : dict
-        What the application added.
+        The fields of the application.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def read_record(
             raise DataError(f"{path}: of another format or version")
         names = ("config", "run_id", "created", "software", "sessions")
         fields = {name: content.pop(name) for name in names}
-        fields["sessions"] = tuple(Session(**one) for one in fields["sessions"])
+        fields["sessions"] = tuple(Session(**entry) for entry in fields["sessions"])
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise DataError(f"{path}: not a description of a run ({error!r})") from error
     return fields, content
@@ -236,7 +236,7 @@ def check_started(folder: str | Path, option: str) -> None:
     ----------
     folder : str or Path
     option : str
-        The option that asks for it, such as ``--resume``.
+        The option that asks to continue, such as ``--resume``.
 
     Raises
     ------

@@ -16,7 +16,7 @@ __all__ = ["exit_status", "full_disk", "launched", "mapping_here", "membership"]
 
 
 def exit_status(program: str, command: Callable[[], int]) -> int:
-    """Run a command; report what ended it in one line, and return the exit status.
+    """Run a command; report an error in one line, and return the exit status.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def full_disk(failure: Any) -> str:
 
 
 def mapping_here(given: str | None) -> str | None:
-    """Return the mapping to use: the given one, or that of the launcher.
+    """Return the mapping to use: the given mapping, or the mapping of the launcher.
 
     Parameters
     ----------

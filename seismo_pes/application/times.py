@@ -15,8 +15,8 @@ def parse_time(value: Any) -> datetime:
     Parameters
     ----------
     value : str, date or datetime
-        ``2022-01-02``, ``2022-01-02T12:00`` or ``2022-137`` (day of the year); TOML
-        files give dates and times as such.
+        ``2022-01-02``, ``2022-01-02T12:00`` or ``2022-137`` (day of the year); TOML has
+        dates and times as values.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The values of options: from what a user wrote to a value of the right kind."""
+"""The values of options: the user's text becomes a value of the right kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BAND = re.compile(rf"{NUMBER}-{NUMBER}")
 
 
 def convert(opt: Option, value: Any, label: str) -> Any:
-    """Turn what a user wrote into the value of an option.
+    """Convert the user's text into the value of an option.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def _choices(opt: Option, value: Any, label: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_choice(opt, word, label) for word in words))
 
 
-def _finite(value: Any, label: str, what: str = "a number") -> float:
+def _finite(value: Any, label: str, expected: str = "a number") -> float:
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -77,7 +77,7 @@ def _finite(value: Any, label: str, what: str = "a number") -> float:
     except TypeError:
         raise ParameterError(f"{label}: {value!r} is not a number") from None
     except ValueError:
-        raise ParameterError(f"{label}: {value!r} is not {what}") from None
+        raise ParameterError(f"{label}: {value!r} is not {expected}") from None
     if not math.isfinite(number):
         raise ParameterError(f"{label}: {value!r} is not a finite number")
     return number
@@ -94,10 +94,10 @@ def _number(opt: Option, value: Any, label: str) -> float:
 
 def _count(opt: Option, value: Any, label: str) -> int:
     least = 1 if opt.least is None else round(opt.least)
-    what = f"a whole number, {least} or more"
-    number = _finite(value, label, what)
+    expected = f"a whole number, {least} or more"
+    number = _finite(value, label, expected)
     if number != int(number) or number < least:
-        raise ParameterError(f"{label}: {value!r} is not {what}")
+        raise ParameterError(f"{label}: {value!r} is not {expected}")
     return int(number)
 
 
@@ -172,7 +172,7 @@ def _texts(opt: Option, value: Any, label: str) -> tuple[str, ...]:
 
 
 def _pair(opt: Option, value: Any, label: str) -> tuple[str, ...]:
-    """Return two texts, as they are."""
+    """Return two texts, unchanged."""
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ParameterError(f"{label}: {value!r} is not a pair")
     return tuple(_text(opt, entry, label) for entry in value)
@@ -184,7 +184,7 @@ def _pairs(opt: Option, value: Any, label: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _paths(opt: Option, value: Any, label: str) -> tuple[str, ...]:
-    """Return texts as they are: paths may have spaces and commas."""
+    """Return texts unchanged: paths may have spaces and commas."""
     entries = [value] if isinstance(value, str | Path) else value
     if not isinstance(entries, list | tuple):
         raise ParameterError(f"{label}: {value!r} is not a list of {opt.placeholder}")
@@ -194,7 +194,7 @@ def _paths(opt: Option, value: Any, label: str) -> tuple[str, ...]:
 
 
 def _crosses(opt: Option, value: Any, label: str) -> tuple[str, ...]:
-    """Return ``A x B`` pairs, each a text, however they were spaced."""
+    """Return ``A x B`` pairs, each a text, with any spaces between the parts."""
     words = _texts(opt, value, label)
     crosses = [words[k : k + 3] for k in range(0, len(words), 3)]
     if not all(len(cross) == 3 and cross[1] in ("x", "X") for cross in crosses):

@@ -37,14 +37,14 @@ class SpectraSettings:
     whiten_hz : (float, float), optional
         Band to whiten; the same as one band in ``bands_hz``.
     unit_energy : bool, optional
-        Divide each window by the root of its energy, in each band. By default that
-        is done for ``kind`` ``cc``, the only one that it goes with.
+        Divide each window by the root of its energy, in each band. Only ``kind`` ``cc``
+        allows it, and does it by default.
     dtype : str
         ``float32`` or ``float64``.
     bands_hz : tuple of (float, float)
         Pass-bands: a window's spectrum is made once, and correlated in each of them.
-        Their edges are those of `seismo_pes.signal.whiten.band_weights`; as there is
-        no phase, the filter is zero-phase. None: all frequencies.
+        Their edges are those of `seismo_pes.signal.whiten.band_weights`; the filter is
+        zero-phase. None: all frequencies.
     whiten : str, optional
         ``none``; ``band``: divide by the amplitude itself; ``running-mean``: by its
         running mean over frequency; ``psd``: by the root of the power, mean over the
@@ -59,7 +59,8 @@ class SpectraSettings:
         ``cc``, ``coherency``, ``deconvolution``, ``pcc1`` or ``pcc2``: what the
         spectra are for.
     water_level : float
-        Of the deconvolution, as a part of the mean power of each window.
+        Water level of the deconvolution, as a fraction of the mean power of each
+        window.
     smooth_hz : float
         Half width in Hz over which coherency and deconvolution smooth their divisor.
     coherent : bool
@@ -133,7 +134,7 @@ class SpectraSettings:
 
     @cached_property
     def bins(self) -> slice:
-        """The bins that are kept: from the lowest to the highest of all bands.
+        """The stored bins: from the lowest to the highest bin of all bands.
 
         All bins if there is no band, and for ``pcc1`` and ``pcc2``, whose records are
         made of the whole spectrum.
@@ -145,19 +146,19 @@ class SpectraSettings:
     @cached_property
     def band_bins(self) -> slice:
         """From the lowest to the highest bin of all bands; all if there is none."""
-        found = self._bands()
-        if not found:
+        bands = self._bands()
+        if not bands:
             return slice(0, self.n_fft // 2 + 1)
-        return slice(min(b.start for b, _ in found), max(b.stop for b, _ in found))
+        return slice(min(b.start for b, _ in bands), max(b.stop for b, _ in bands))
 
     @property
     def n_bands(self) -> int:
-        """How many bands there are; 0 if all frequencies are one."""
+        """Number of bands; 0 if all frequencies are used without a band."""
         return len(self.bands_hz)
 
     @property
     def has_band(self) -> bool:
-        """Whether there is any band, be it that of ``whiten_hz``."""
+        """Whether there is a band, in ``bands_hz`` or ``whiten_hz``."""
         return bool(self.bands_hz or self.whiten_hz)
 
     @property
@@ -171,20 +172,20 @@ class SpectraSettings:
         return 2 if self.kind == "pcc2" else 1
 
     def band(self, k: int) -> tuple[slice, np.ndarray]:
-        """Return where band ``k`` lies, and what its spectra are multiplied by.
+        """Return the bins of band ``k``, and its weights.
 
         Parameters
         ----------
         k : int
-            Which of ``bands_hz``; 0 is also the band of ``whiten_hz``.
+            Index into ``bands_hz``; 0 is also the band of ``whiten_hz``.
 
         Returns
         -------
         where : slice
-            Of the last axis of `Spectra.data`.
+            Range of the last axis of `Spectra.data`.
         weights : numpy.ndarray
-            Shape (n,), real, read-only. They have been applied if there is only one
-            band.
+            Shape (n,), real, read-only. `Spectra.data` include them if there is only
+            one band.
         """
         bins, weights = self._bands()[k]
         first = self.bins.start
@@ -214,15 +215,15 @@ def _layout(
     dtype: str,
 ) -> tuple[tuple[slice, np.ndarray], ...]:
     """Return the bins of each band, and its weights in them."""
-    found = []
+    bands = []
     for low_hz, high_hz in bands_hz:
         weights, bins = band_weights(
             n_fft, rate_hz, low_hz, high_hz, edge_octaves, np.dtype(dtype)
         )
         inside = weights[bins].copy()
         inside.flags.writeable = False
-        found.append((bins, inside))
-    return tuple(found)
+        bands.append((bins, inside))
+    return tuple(bands)
 
 
 def _check_words(settings: SpectraSettings) -> None:
@@ -272,8 +273,8 @@ def _check_kind(settings: SpectraSettings) -> None:
         )
     if kind == "pcc2" and len(settings.bands_hz) > 1:
         raise ParameterError(
-            "kind 'pcc2' takes one band: each has phases of its own; make one run of "
-            "each"
+            "kind 'pcc2' takes one band: each band has its own phases; make one run "
+            "for each band"
         )
     if settings.coherent and kind not in ("cc", "coherency"):
         raise ParameterError(

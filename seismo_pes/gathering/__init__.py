@@ -1,4 +1,4 @@
-"""What waits for other channels or other times, and when it has waited long enough.
+"""Items that wait for other channels or other times, and the end of the wait.
 
 Pieces and channels that belong together enter, in any order; complete periods,
 instruments and streams leave. Windows and periods close in `closing`, by time.

@@ -1,8 +1,8 @@
-"""Which windows and periods are complete, as channels deliver them in any order.
+"""Find the windows and periods that are complete, in any order of the data.
 
-Each item says which interval of its channel is complete with it. A window (or period,
-or any other interval) closes when all its channels are complete over it. If a channel
-fails or is late, it closes when the data of any channel are a given time ahead of it.
+Each item completes an interval of its channel. A window (or period, or any other
+interval) closes when all its channels are complete over it. If a channel fails or is
+late, it closes when the data of any channel are a given time ahead of it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Coverage:
 
     def add(self, start: int, end: int) -> None:
         """Add an interval; intervals that touch become one."""
-        first = bisect_left(self.intervals, start, key=lambda one: one[1])
+        first = bisect_left(self.intervals, start, key=lambda interval: interval[1])
         last = first
         while last < len(self.intervals) and self.intervals[last][0] <= end:
             start = min(start, self.intervals[last][0])
@@ -44,13 +44,13 @@ class Coverage:
         self.intervals[first:last] = [(start, end)]
 
     def covers(self, start: int, end: int) -> bool:
-        """Say whether a whole interval is covered."""
-        k = bisect_left(self.intervals, end, key=lambda one: one[1])
+        """Return whether a whole interval is covered."""
+        k = bisect_left(self.intervals, end, key=lambda interval: interval[1])
         return k < len(self.intervals) and self.intervals[k][0] <= start
 
     def forget_before(self, time: int) -> None:
-        """Forget what ends before a time."""
-        k = bisect_left(self.intervals, time, key=lambda one: one[1])
+        """Forget the intervals that end before a time."""
+        k = bisect_left(self.intervals, time, key=lambda interval: interval[1])
         del self.intervals[:k]
 
 
@@ -82,7 +82,7 @@ class _Open(Generic[Key]):
 
 
 class Closing(Generic[Key]):
-    """Closes each window once, when its channels are complete or waited for in vain.
+    """Closes each window once: when its channels are complete or the wait is over.
 
     Before an interval of a channel is added, the windows that it touches are opened.
 
@@ -90,7 +90,8 @@ class Closing(Generic[Key]):
     ----------
     max_wait_ns : int, optional
         A window closes without a missing channel when any channel is complete up to
-        this time after its end; data time, nanoseconds. None: it waits to the end.
+        this time after its end; data time, nanoseconds. None: it waits to the end of
+        the data.
 
     Examples
     --------
@@ -123,7 +124,7 @@ class Closing(Generic[Key]):
     def open(
         self, key: Key, start_ns: int, end_ns: int, channels: Iterable[Hashable]
     ) -> bool:
-        """Open a window, unless it is open; say whether it is still open.
+        """Open a window if it is new; return False if it was closed before.
 
         Parameters
         ----------
@@ -136,7 +137,7 @@ class Closing(Generic[Key]):
         """
         if key in self._open:
             return True
-        if key in self._closed or self._waited(end_ns):
+        if key in self._closed or self._wait_is_over(end_ns):
             return False
         window = _Open(key, start_ns, end_ns, set())
         for channel in channels:
@@ -150,59 +151,59 @@ class Closing(Generic[Key]):
         return True
 
     def add(self, channel: Hashable, start_ns: int, end_ns: int) -> None:
-        """Note that all data of a channel from ``start_ns`` to ``end_ns`` are there."""
+        """Note that all data of a channel from ``start_ns`` to ``end_ns`` arrived."""
         self.advance(end_ns)
         coverage = self._coverage.setdefault(channel, Coverage())
         coverage.add(start_ns, end_ns)
-        left = []
+        incomplete = []
         for window in self._of_channel.get(channel, ()):
             if not coverage.covers(window.start_ns, window.end_ns):
-                left.append(window)
+                incomplete.append(window)
                 continue
             window.missing.discard(channel)
             if not window.missing:
                 self._complete.append(window)
-        self._of_channel[channel] = left
-        # later windows begin after these, and need no earlier data
-        coverage.forget_before(min([start_ns, *(w.start_ns for w in left)]))
+        self._of_channel[channel] = incomplete
+        # no later window begins before these times
+        coverage.forget_before(min([start_ns, *(w.start_ns for w in incomplete)]))
 
     def advance(self, time_ns: int) -> None:
         """Note that the data of any channel have reached a time."""
         self._newest_ns = max(time_ns, self._newest_ns or time_ns)
 
     def ready(self) -> list[Key]:
-        """Close the windows that are complete or have waited; return their keys.
+        """Close the windows that are complete or whose wait is over.
 
-        Ascending by the ends of the windows.
+        Their keys are returned in the order of the ends of the windows.
         """
         windows = self._complete
         if self.max_wait_ns is not None:
-            known = {id(window) for window in windows}
+            complete = {id(window) for window in windows}
             windows = windows + [
                 window
                 for window in self._open.values()
-                if self._waited(window.end_ns) and id(window) not in known
+                if self._wait_is_over(window.end_ns) and id(window) not in complete
             ]
         return self._close(windows)
 
-    def rest(self) -> list[Key]:
+    def close_all(self) -> list[Key]:
         """Close all windows, at the end of the data; return their keys."""
         return self._close(self._open.values())
 
     def is_complete(self, key: Key) -> bool:
-        """Say whether an open window is complete or has waited long enough."""
+        """Return whether an open window is complete or its wait is over."""
         window = self._open[key]
-        return not window.missing or self._waited(window.end_ns)
+        return not window.missing or self._wait_is_over(window.end_ns)
 
-    def is_waited(self, key: Key) -> bool:
-        """Say whether an open window has waited long enough for missing channels."""
-        return self._waited(self._open[key].end_ns)
+    def wait_is_over(self, key: Key) -> bool:
+        """Return whether the longest wait for missing channels is over."""
+        return self._wait_is_over(self._open[key].end_ns)
 
     def close(self, key: Key) -> None:
         """Close one window, complete or not."""
         self._close([self._open[key]])
 
-    def _waited(self, end_ns: int) -> bool:
+    def _wait_is_over(self, end_ns: int) -> bool:
         if self.max_wait_ns is None or self._newest_ns is None:
             return False
         return self._newest_ns >= end_ns + self.max_wait_ns
@@ -216,7 +217,9 @@ class Closing(Generic[Key]):
                 self._of_channel[channel].remove(window)
         closed = {id(window) for window in ordered}
         self._complete = [w for w in self._complete if id(w) not in closed]
-        if self.max_wait_ns is not None:  # `open` refuses what has waited anyway
+        if self.max_wait_ns is not None:  # `open` refuses these windows by their end
             ends = self._closed.items()
-            self._closed = {key: end for key, end in ends if not self._waited(end)}
+            self._closed = {
+                key: end for key, end in ends if not self._wait_is_over(end)
+            }
         return [window.key for window in ordered]

@@ -19,7 +19,7 @@ LATE = "late: its period was closed without it"
 
 
 def instrument(channel_id: str) -> str:
-    """Return what the components of an instrument share of their ids.
+    """Return the part of the id that all components of an instrument share.
 
     Examples
     --------
@@ -43,27 +43,27 @@ def _instance(item: Waveforms, n: int) -> int:
 class GatherComponents(GenericPE):
     """Put the components of an instrument into one item.
 
-    For elements that work across components: orientation, whitening and
-    normalisation that keep the ratios between them.
+    For elements that need all components: orientation, and whitening or normalisation
+    that keep the ratios between the components.
 
     Ports
     -----
     input : Waveforms
-        Of one channel each, complete over its span. Items of one instrument and
+        Waveforms of one channel, complete over its span. Items of one instrument and
         period go to one instance.
     output : Waveforms
-        All components, ordered by channel id, as soon as the last one has arrived or
-        has been waited for long enough. At the end of the data incomplete instruments
-        leave, too.
+        All components, ordered by channel id, when the last component has arrived or
+        the longest wait is over. Incomplete instruments are emitted at the end of the
+        data.
     skipped : Skipped
-        Components that arrive after their instrument has left.
+        Components that arrive after their instrument was emitted.
 
     Parameters
     ----------
     channels : mapping of int to collection of str, or collection of str
         Ids of the channels that have data in each period, or in every period.
     max_wait_s : float, optional
-        An instrument leaves without a missing component when another channel is
+        An instrument is emitted without a missing component when another channel is
         complete up to this time after the span; seconds of data time. By default it
         waits to the end of the data.
     """
@@ -93,12 +93,12 @@ class GatherComponents(GenericPE):
         else:
             yield {"skipped": Skipped("gather", span.channel_id, LATE)}
         for complete in self._closing.ready():
-            yield {"output": _together(self._waiting.pop(complete))}
+            yield {"output": _combine(self._waiting.pop(complete))}
 
     def postprocess(self) -> None:
         """Emit incomplete instruments."""
-        for key in self._closing.rest():
-            self.write("output", _together(self._waiting.pop(key)))
+        for key in self._closing.close_all():
+            self.write("output", _combine(self._waiting.pop(key)))
 
     def _of_period(self, period: int) -> dict[str, list[str]]:
         """Return the channels of each instrument that has data in a period."""
@@ -111,6 +111,6 @@ class GatherComponents(GenericPE):
         return self._members[name]
 
 
-def _together(items: list[Waveforms]) -> Waveforms:
+def _combine(items: list[Waveforms]) -> Waveforms:
     channels = [channel for item in items for channel in item.channels]
     return Waveforms(tuple(sorted(channels, key=lambda c: c.span.channel_id)))

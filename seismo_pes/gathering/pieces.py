@@ -31,23 +31,24 @@ class GatherPeriods(GenericPE):
         A piece, such as a packet of a live server; all pieces of a channel go to one
         instance.
     output : Waveforms
-        One channel over one period, as soon as the pieces cover it or have been waited
-        for long enough; the rest at the end of the data. Not merged.
+        One channel over one period, when its pieces cover the period or the longest
+        wait is over. Incomplete periods are emitted at the end of the data. The pieces
+        are not merged.
     skipped : Skipped
-        Pieces that arrive after their period has left.
+        Pieces that arrive after their period was emitted.
 
     Parameters
     ----------
     length_s : float
         Length of a period in seconds: a day by default.
     overlap_s : float
-        Time after its end that belongs to a period as well, because its last window
+        Time after the end of a period that also belongs to it, because its last window
         ends there: the length of the windows minus their step, seconds.
     origin_ns : int
-        Periods are counted from here, nanoseconds since 1970; earlier samples belong
-        to none.
+        Periods are counted from here, nanoseconds since 1970; earlier samples belong to
+        no period.
     max_wait_s : float, optional
-        A period with gaps leaves when a channel has data this long after its end;
+        A period with gaps is emitted when a channel has data this long after its end;
         seconds of data time. By default it waits to the end of the data.
 
     Raises
@@ -86,14 +87,14 @@ class GatherPeriods(GenericPE):
             yield {"output": self._gathered(key)}
 
     def postprocess(self) -> None:
-        """Emit what is left at the end of the data."""
-        for key in self._closing.rest():
+        """Emit the incomplete periods at the end of the data."""
+        for key in self._closing.close_all():
             self.write("output", self._gathered(key))
 
     def _take(self, trace: Trace) -> Iterator[dict[str, Any]]:
         start_ns, rate_hz = trace.stats.starttime.ns, trace.stats.sampling_rate
         end_ns = start_ns + round(trace.stats.npts * NS / rate_hz)
-        # pieces less than half a sample apart follow each other
+        # pieces less than half a sample apart count as continuous
         half_ns = round(NS / rate_hz / 2)
         first = (start_ns - self.origin_ns - self.overlap_ns) // self.length_ns
         first = max(0, first)
@@ -101,8 +102,8 @@ class GatherPeriods(GenericPE):
         for period in range(first, last + 1):
             key = trace.id, period
             begin_ns, stop_ns = self._limits(period)
-            # `cut` takes a sample up to half an interval before the period, and none
-            # that rounding of start times has moved a little before its end
+            # `cut` takes samples up to half an interval before the period; a sample
+            # that rounding moved to slightly before the end belongs to the next period
             if begin_ns > end_ns - half_ns or start_ns >= stop_ns - half_ns // 500:
                 continue
             if self._closing.open(key, begin_ns, stop_ns, [trace.id]):

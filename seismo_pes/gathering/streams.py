@@ -13,19 +13,19 @@ __all__ = ["Gather"]
 
 
 class Gather(GenericPE):
-    """Put what arrives into one stream, so that its channels can be correlated.
+    """Put all traces into one stream, so that its channels can be correlated.
 
     Ports
     -----
     input : obspy.Stream, obspy.Trace or Waveforms
-        Grouped ``global``: one instance sees all of it.
+        Grouped ``global``: one instance receives all traces.
     output : obspy.Stream
-        All traces of one day (UTC, of their start), once everything has come.
+        All traces that start on one UTC day; emitted at the end of the data.
 
     Parameters
     ----------
     by_day : bool
-        One stream for each day; else one of everything.
+        One stream for each day; otherwise one stream of all traces.
     """
 
     def __init__(self, by_day: bool = True) -> None:

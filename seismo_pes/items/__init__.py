@@ -1,4 +1,4 @@
-"""What travels between the elements: times, traces, waveforms, tiles, correlations.
+"""The items that travel between elements: traces, waveforms, tiles, correlations.
 
 Each module defines one kind of item. Items enter an element of another room, and items
 leave it.

@@ -37,12 +37,12 @@ class Correlation:
         Lag of the first column in samples; ``-(n_lags // 2)`` for lags -K..K.
     start_ns, end_ns : numpy.ndarray
         Shape of ``data`` without its last axis, int64: start and end of each window;
-        of a stack, start of its first and end of its last window. Nanoseconds since
+        for a stack, start of its first and end of its last window. Nanoseconds since
         1970.
     n_windows : numpy.ndarray
         Same shape, int64: number of windows of each row.
     kind : str
-        How it was correlated: ``cc``, ``coherency``, ...
+        Kind of correlation: ``cc``, ``coherency``, ...
     distance_km, azimuth_deg, back_azimuth_deg : float
         From the first to the second; NaN where unknown.
     deviation : numpy.ndarray, optional
@@ -54,8 +54,8 @@ class Correlation:
 
     Examples
     --------
-    >>> made = Correlation.of("X.A..Z", "X.B..Z", np.zeros((2, 5)), rate_hz=2.0)
-    >>> made.id, made.lags_s
+    >>> stack = Correlation.of("X.A..Z", "X.B..Z", np.zeros((2, 5)), rate_hz=2.0)
+    >>> stack.id, stack.lags_s
     ('X.A..Z_X.B..Z', array([-1. , -0.5,  0. ,  0.5,  1. ]))
     """
 
@@ -86,7 +86,7 @@ class Correlation:
         first_lag: int | None = None,
         **known: Any,
     ) -> Correlation:
-        """Make a correlation of arrays from anywhere; times are 0 where not given.
+        """Make a correlation from arrays of any origin; times are 0 if not given.
 
         Raises
         ------
@@ -156,7 +156,7 @@ class Correlation:
         )
 
     def peak(self) -> tuple[float, float]:
-        """Return lag in seconds and value where a stack is largest, signed."""
+        """Return lag in seconds and signed value of the largest peak of a stack."""
         lag_s, value = folding.peaks(self.rows, self.lags_s)
         return float(lag_s[0]), float(value[0])
 

@@ -1,4 +1,4 @@
-"""What a stage had to leave out, as an item that travels to the final table."""
+"""Data that a stage left out, as an item that travels to the final table."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Skipped:
     Parameters
     ----------
     stage : str
-        Where it happened: in the archive (``"scan"``, ``"select"``, ``"download"``), in
+        Stage of the run: in the archive (``"scan"``, ``"select"``, ``"download"``), in
         the metadata (``"coordinates"``, ``"inventory"``), in the data (``"read"``,
         ``"merge"``, ``"quality"``, ``"epoch"``, ``"response"``, ``"rotate"``,
-        ``"windows"``, ``"reject"``), or in what is made of them (``"dvv"``,
-        ``"disp"``, ``"draw"``, ``"write"``); of any other element the name of its class
-        in lower case.
+        ``"windows"``, ``"reject"``), or in the results (``"dvv"``, ``"disp"``,
+        ``"draw"``, ``"write"``); for any other element the name of its class in lower
+        case.
     what : str
-        The file, channel or station that is meant.
+        The file, channel or station.
     reason : str
         One line that a user can act on.
     count : int

@@ -19,20 +19,20 @@ class Block:
     channels : numpy.ndarray
         Shape (n,), int64: indices into the run's channel table, ascending.
     windows : numpy.ndarray
-        Shape (w,), int64: windows of the grid that any of them has, ascending.
+        Shape (w,), int64: windows of the grid that any of the channels has, ascending.
     usable : numpy.ndarray
         Shape (n, w), bool: which channel has which window.
     data : numpy.ndarray
         Complex; shape (n, 1, n_bins) if there is one spectrum of each channel, else
-        (n_bins, n, w * rows), the layouts that `seismo_pes.signal.correlate` is fast
-        with. Zero where not usable.
+        (n_bins, n, w * rows): the layouts in which `seismo_pes.signal.correlate` is
+        fast. Zero where not usable.
     factors : numpy.ndarray, optional
         Shape (n_bands, n, w), as `Spectra.factors`; 0 where not usable.
     rows : int
         Spectra of each window.
     span : (int, int)
-        First channel of the block and the one after its last, whether they have
-        windows or not.
+        First channel of the block and the channel after its last, with or without
+        windows.
     """
 
     channels: np.ndarray
@@ -49,7 +49,7 @@ class Block:
         return len(self.windows) * self.rows != 1
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Block:
-        return self  # nobody writes into it
+        return self  # no code changes it
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +59,14 @@ class Tile:
     Attributes
     ----------
     number : int
-        Which tile, equal in all periods.
+        Number of the tile, equal in all periods.
     row, column : int
-        Which blocks; ``row <= column``.
+        Numbers of the two blocks; ``row <= column``.
     period : int
-        Which period of time.
+        Number of the period of time.
     a, b : Block
-        The same object on the diagonal. Without channels if none has a window.
+        The two blocks: the same object on the diagonal; without channels if no channel
+        has a window.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""Times are whole nanoseconds since 1970-01-01T00:00:00 UTC."""
+"""Times are integers: nanoseconds since 1970-01-01T00:00:00 UTC."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["JITTER", "aligned", "cut", "extent", "samples", "with_data", "with_header"]
 
-# in samples: a sample that is less than this before a limit lies on it
+# in samples: a sample less than this before a limit counts as on the limit
 JITTER = Fraction(1, 1000)
 
 
@@ -28,7 +28,7 @@ def samples(trace: Trace) -> np.ndarray:
     Raises
     ------
     DataError
-        If samples are masked: a filter would take what lies behind the mask for data.
+        If samples are masked: a filter would use the values behind the mask as data.
 
     Examples
     --------
@@ -41,19 +41,19 @@ def samples(trace: Trace) -> np.ndarray:
 
 
 def with_data(trace: Trace, data: np.ndarray, **changes: Any) -> Trace:
-    """Return a trace with the same header but for ``changes``, and other samples.
+    """Return a trace with the same header except ``changes``, and other samples.
 
     Examples
     --------
-    >>> made = with_data(Trace(np.arange(3)), np.ones(2), sampling_rate=5.0)
-    >>> made.stats.npts, made.stats.delta
+    >>> trace = with_data(Trace(np.arange(3)), np.ones(2), sampling_rate=5.0)
+    >>> trace.stats.npts, trace.stats.delta
     (2, 0.2)
     """
     return with_header(trace.stats, data, **changes)
 
 
 def with_header(header: Stats, data: np.ndarray, **changes: Any) -> Trace:
-    """Return a trace with a copy of a header but for ``changes``.
+    """Return a trace with a copy of a header except ``changes``.
 
     Examples
     --------
@@ -117,8 +117,10 @@ def aligned(stream: Iterable[Trace]) -> list[tuple[Stream, np.ndarray]]:
         return []
     rates = {float(trace.stats.sampling_rate) for trace in traces}
     if len(rates) > 1:
-        said = " and ".join(f"{rate:g}" for rate in sorted(rates))
-        raise DataError(f"{traces[0].id[:-1]}?: sampled at {said} Hz; resample first")
+        listing = " and ".join(f"{rate:g}" for rate in sorted(rates))
+        raise DataError(
+            f"{traces[0].id[:-1]}?: sampled at {listing} Hz; resample first"
+        )
     origin_ns, rate_hz = traces[0].stats.starttime.ns, rates.pop()
     channels: dict[str, list[tuple[int, Trace]]] = {}
     for trace in traces:

@@ -29,10 +29,10 @@ class ChannelSpan:
     formats : tuple of str
         obspy's names of the files' formats, empty where unknown.
     n_before, n_after : int
-        Numbers of first and of last files that belong to neighbouring days. These
-        files are read only if samples are missing at that end.
+        Numbers of files at the beginning and at the end that belong to neighbouring
+        days. They are read only if samples are missing at that end.
     one_channel : bool
-        Whether the names of the files promise that they hold no other channel.
+        Whether the names of the files show that they hold no other channel.
     """
 
     channel_id: str

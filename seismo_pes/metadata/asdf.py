@@ -16,11 +16,11 @@ from dispel4py.errors import DataError
 
 __all__ = ["HDF5_MAGIC", "is_asdf", "read_asdf_inventory"]
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"  # how each HDF5 file begins
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"  # first bytes of each HDF5 file
 
 
 def is_asdf(path: str | Path) -> bool:
-    """Say whether a file is ASDF: HDF5 with the name of the format as attribute."""
+    """Return whether a file is ASDF: HDF5 with the name of the format as attribute."""
     import h5py
 
     try:

@@ -1,8 +1,8 @@
 """StationXML whose responses obspy parses when they are first used.
 
 Responses are nine tenths of a file, and take three quarters of the time that obspy
-needs to read it. A process uses those of its own channels only, and for most of these
-the text is enough: instruments of one kind differ in their gain alone.
+needs to read it. A process uses the responses of its own channels only, and for most of
+these the text is enough: instruments of one type differ only in their gain.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SENSITIVITY = re.compile(
 INPUT_UNITS = re.compile(
     rb"<(?:\w+:)?InputUnits\b[^>]*>\s*<(?:\w+:)?Name\b[^>]*>([^<]*)"
 )
-# the rest of a document around one response: obspy reads documents
+# a document around one response, because obspy reads only whole documents
 FRAME = """<FDSNStationXML xmlns="http://www.fdsn.org/xml/station/1" schemaVersion="{}">
 <Source/><Created>1970-01-01T00:00:00</Created><Network code=""><Station code="">
 <Latitude>0</Latitude><Longitude>0</Longitude><Elevation>0</Elevation><Site/>
@@ -49,7 +49,7 @@ FRAME = """<FDSNStationXML xmlns="http://www.fdsn.org/xml/station/1" schemaVersi
 
 
 def _attribute(name: str) -> property:
-    """Return an attribute of the response that obspy makes of the text."""
+    """Return an attribute of the response that obspy makes from the text."""
 
     def value(self: DeferredResponse) -> Any:
         return getattr(self.parsed, name)
@@ -89,7 +89,7 @@ class DeferredResponse(Response):
 
     @cached_property
     def parsed(self) -> Response:
-        """The response as obspy reads it.
+        """The response that obspy reads from the text.
 
         Raises
         ------
@@ -119,10 +119,10 @@ class DeferredResponse(Response):
 
     @cached_property
     def gain_and_kind(self) -> tuple[float, tuple[int, bytes]] | None:
-        """The product of the gains, and a key that instruments of one kind share.
+        """The product of the gains, and a key that instruments of one type share.
 
-        The key is the sign of the product and the text without the gains. None where
-        the text does not say it: a stage without a gain, a polynomial.
+        The key is the sign of the product and the text without the gains. None if the
+        text does not give them: a stage without a gain, or a polynomial.
         """
         n_stages = len(STAGE.findall(self._source))
         try:
@@ -161,8 +161,8 @@ def read_stationxml(path: Path) -> Inventory | None:
     Returns
     -------
     obspy.Inventory or None
-        None where obspy has to read the whole file: it is no StationXML, or obspy
-        leaves out some of its channels.
+        None if obspy has to read the whole file: it is not StationXML, or obspy leaves
+        out some of its channels.
     """
     with path.open("rb") as file:
         if b"FDSNStationXML" not in file.read(HEAD_BYTES):
@@ -171,15 +171,16 @@ def read_stationxml(path: Path) -> Inventory | None:
         try:
             root = etree.parse(file).getroot()
         except etree.XMLSyntaxError:
-            return None  # obspy's message says what is wrong
+            return None  # obspy's message has the reason
     if root.tag != f"{NAMESPACE}FDSNStationXML":
         return None
     version = root.get("schemaVersion", "")
     responses = [
-        [_taken(channel) for channel in channels] for channels in _stations(root)
+        [_take_response(channel) for channel in channels]
+        for channels in _stations(root)
     ]
-    rest = BytesIO(etree.tostring(root))
-    inventory = obspy.read_inventory(rest, format="STATIONXML")
+    frame = BytesIO(etree.tostring(root))
+    inventory = obspy.read_inventory(frame, format="STATIONXML")
     stations = [station for network in inventory for station in network]
     if [len(station.channels) for station in stations] != list(map(len, responses)):
         return None
@@ -200,7 +201,7 @@ def _stations(root: Any) -> Iterator[list[Any]]:
             yield [channel for channel in channels if channel.attrib]
 
 
-def _taken(channel: Any) -> bytes | None:
+def _take_response(channel: Any) -> bytes | None:
     """Remove the response from the element of a channel, and return it."""
     response = channel.find(f"{NAMESPACE}Response")
     if response is None:

@@ -48,7 +48,7 @@ def geodesic(
     azimuth_deg : numpy.ndarray
         Direction at point 1 towards point 2, clockwise from north, in [0, 360).
     back_azimuth_deg : numpy.ndarray
-        Direction at point 2 towards point 1, the same way.
+        Direction at point 2 towards point 1, clockwise from north, in [0, 360).
 
     If the points coincide (within a micrometre), distance and azimuth are 0 and the
     back-azimuth is 180: the radial direction is north at both, as for a second point

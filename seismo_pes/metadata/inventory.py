@@ -53,7 +53,7 @@ def read_inventory(source: str | Path) -> tuple[Inventory, list[Skipped]]:
     source : str or Path
         StationXML, StationXML inside ASDF files, poles and zeros of SAC
         (`metadata.poles_zeros`), or any other format that obspy reads (dataless SEED,
-        RESP). Of a folder, the files with the suffixes of these formats are read, at
+        RESP). In a folder, the files with the suffixes of these formats are read, at
         any depth; files with events (QuakeML) are left out.
 
     Returns

@@ -1,10 +1,10 @@
 """Inverses of instrument responses, each evaluated once.
 
-Once for all channels whose response it is: of those that differ in their gains alone,
-only the first is evaluated. What evalresp takes a second for on the million frequencies
-of a day, it does in hundredths on `N_NODES` frequencies or fewer, between which a cubic
-spline in log frequency agrees with it to `TOLERANCE`, which is checked; where it does
-not, evalresp does all of them.
+Channels whose responses differ only in their gains share one evaluation. evalresp needs
+a second for the million frequencies of a day. Here it evaluates at most `N_NODES`
+frequencies, in some hundredths of a second; a cubic spline in log frequency gives the
+others. The error of the spline is checked. If it exceeds `TOLERANCE`, evalresp
+evaluates all frequencies.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ if TYPE_CHECKING:
 __all__ = ["PreFilter", "ResponseCache", "digest"]
 
 N_NODES = 2**15
-# of the spline for a record of few frequencies, if so many are enough
+# nodes of the spline for a record of few frequencies, if the error allows it
 FEWEST_NODES = 2**11
-# the lowest node, in sampling rates: below the lowest frequency of years of samples
+# lowest node as a fraction of the sampling rate: lower than a record of years needs
 LOWEST_NODE = 1e-9
 TOLERANCE = 1e-8
 PreFilter = Sequence[float]
 
 
 class ResponseCache:
-    """Responses that were evaluated before, those used last kept.
+    """A cache of evaluated responses that drops the least recently used.
 
     Parameters
     ----------
     max_mb : float
-        Memory that they may take. The inverse spectrum of a day at 20 Hz takes 28 MB.
-        One that was dropped is computed again from the spline of its response (2 MB),
-        in about the time of a Fourier transform, and in little more without it.
+        Largest memory of the cache. The inverse spectrum of a day at 20 Hz takes 28 MB.
+        A dropped spectrum is computed again from the spline of its response (2 MB), in
+        about the time of a Fourier transform.
     """
 
     def __init__(self, max_mb: float = 256.0) -> None:
         self._max_bytes = max_mb * 1e6
         self._bytes = 0
         self._kept: OrderedDict[tuple[Any, ...], tuple[Any, int]] = OrderedDict()
-        # with the response, so that no other can get the id of one that is a key
+        # a reference to each response, so that no new object gets its id
         self._contents: dict[int, tuple[Response, _Contents]] = {}
 
     def inverse(
@@ -67,10 +67,10 @@ class ResponseCache:
         pre_filt: PreFilter | None,
         water_level_db: float | None,
     ) -> tuple[Transfer, float]:
-        """Return what to multiply a spectrum of length ``n_fft`` by, and its scale.
+        """Return the inverse response for spectra of length ``n_fft``, and its scale.
 
-        The channels of a network mostly differ in the gains of their stages alone,
-        and share the first.
+        Most channels of a network differ only in the gains of their stages, and share
+        the inverse response.
         """
         filt = None if pre_filt is None else tuple(pre_filt)
         contents = self._contents_of(response)
@@ -111,36 +111,36 @@ class ResponseCache:
 
 
 class _Contents:
-    """What a response says: equal for two channels with instruments of one kind.
+    """The contents of a response, equal for two instruments of one type.
 
     Attributes
     ----------
     gain : float
-        The gains of its stages, multiplied, in which such two may differ.
+        The product of the gains of the stages, which the comparison ignores.
     """
 
     def __init__(self, response: Response) -> None:
-        known = None
+        contents = None
         if isinstance(response, DeferredResponse) and not response.is_parsed:
-            known = response.gain_and_kind
-        self.gain, self._values = known or self.read(response)
+            contents = response.gain_and_kind
+        self.gain, self._values = contents or self.read(response)
         self._hash = hash(self._values)
 
     @staticmethod
     def read(response: Response) -> tuple[float, tuple[Any, ...]]:
-        """Return the gain, and all else."""
+        """Return the gain, and all other contents."""
         stages, sensitivity = response.response_stages, response.instrument_sensitivity
         gains = [stage.stage_gain for stage in stages]
         gain = 1.0
-        but: tuple[Any, ...] = ()
+        ignored: tuple[Any, ...] = ()
         if all(gains) and not any(
             isinstance(stage, PolynomialResponseStage) for stage in stages
         ):
-            gain, but = abs(math.prod(map(float, gains))), ("stage_gain",)
+            gain, ignored = abs(math.prod(map(float, gains))), ("stage_gain",)
         return gain, (
-            [float(gain) < 0 for gain in gains].count(True) % 2 if but else None,
-            _values_of(stages, but),
-            # evalresp compares the value with the gains, and uses the latter
+            [float(gain) < 0 for gain in gains].count(True) % 2 if ignored else None,
+            _values_of(stages, ignored),
+            # evalresp compares the value with the gains, but computes with the gains
             _values_of(sensitivity, ("value", "value_uncertainty")),
         )
 
@@ -152,7 +152,7 @@ class _Contents:
 
 
 def digest(response: Response | None) -> str:
-    """Return a short text that is another where a response says something else."""
+    """Return a short text that differs for responses with different contents."""
     if response is None:
         return ""
     if isinstance(response, DeferredResponse) and not response.is_parsed:
@@ -165,23 +165,23 @@ def digest(response: Response | None) -> str:
 _PLAIN = (float, int, str, complex, type(None))
 
 
-def _values_of(thing: Any, but: tuple[str, ...] = ()) -> Any:
-    """Return all numbers and texts in a thing, nested as they are, hashable.
+def _values_of(content: Any, ignored: tuple[str, ...] = ()) -> Any:
+    """Return all numbers and texts in an object as nested tuples, which have a hash.
 
-    Attributes with the names in ``but`` are left out.
+    Attributes with the ``ignored`` names are left out.
     """
-    if isinstance(thing, _PLAIN):
-        extra = getattr(thing, "__dict__", None)  # units, uncertainties
-        return (thing, _values_of(extra)) if extra else thing
-    if isinstance(thing, dict):
+    if isinstance(content, _PLAIN):
+        extra = getattr(content, "__dict__", None)  # units, uncertainties
+        return (content, _values_of(extra)) if extra else content
+    if isinstance(content, dict):
         return tuple(
-            (name, _values_of(value, but))
-            for name, value in thing.items()
-            if name.lstrip("_") not in but
+            (name, _values_of(entry, ignored))
+            for name, entry in content.items()
+            if name.lstrip("_") not in ignored
         )
-    if isinstance(thing, Iterable):
-        return tuple(_values_of(value, but) for value in thing)
-    return (type(thing).__name__, _values_of(vars(thing), but))
+    if isinstance(content, Iterable):
+        return tuple(_values_of(entry, ignored) for entry in content)
+    return (type(content).__name__, _values_of(vars(content), ignored))
 
 
 @dataclass(frozen=True)
@@ -198,27 +198,25 @@ class _Curve:
     def of(
         cls, response: Response, rate_hz: float, output: str, n_wanted: int
     ) -> _Curve:
-        """Fit a spline whose nodes are worth it for ``n_wanted`` frequencies."""
+        """Fit a spline with few nodes compared with ``n_wanted`` frequencies."""
         lowest_hz = LOWEST_NODE * rate_hz
         bare = cls(response, output, lowest_hz, None)
         if any(
             isinstance(stage, ResponseListResponseStage)
             for stage in response.response_stages
         ):
-            # straight lines between its entries: no spline follows their corners
+            # straight lines between the entries have corners, which no spline follows
             return bare
         n_nodes = max(FEWEST_NODES, 1 << (n_wanted // 4).bit_length())
         while n_nodes < N_NODES:
-            if (spline := bare._fitted(_nodes(lowest_hz, rate_hz, n_nodes))) is None:
+            if (spline := bare._fit(_nodes(lowest_hz, rate_hz, n_nodes))) is None:
                 n_nodes *= 2
                 continue
             return cls(response, output, lowest_hz, spline)
-        return cls(
-            response, output, lowest_hz, bare._fitted(_nodes(lowest_hz, rate_hz))
-        )
+        return cls(response, output, lowest_hz, bare._fit(_nodes(lowest_hz, rate_hz)))
 
-    def _fitted(self, nodes: np.ndarray) -> CubicSpline | None:
-        """Return the spline through the nodes; None where it is not good enough."""
+    def _fit(self, nodes: np.ndarray) -> CubicSpline | None:
+        """Return the spline through the nodes; None if its error is too large."""
         from scipy.interpolate import CubicSpline
 
         exact = self.at(nodes)
@@ -226,13 +224,13 @@ class _Curve:
             return None
         half = CubicSpline(np.log(nodes[::2]), exact[::2])(np.log(nodes[1::2]))
         error = np.abs(half - exact[1::2])
-        # with all nodes the error is a sixteenth of that with every other one
+        # twice as many nodes reduce the error to a sixteenth
         allowed = 16 * TOLERANCE * (np.abs(exact[1::2]) + 1e-6 * np.abs(exact).max())
         return None if (error > allowed).any() else CubicSpline(np.log(nodes), exact)
 
     @property
     def nbytes(self) -> int:
-        """Memory that the spline takes."""
+        """Bytes of memory of the spline."""
         return 0 if self.spline is None else self.spline.c.nbytes + self.spline.x.nbytes
 
     def at(self, freqs_hz: np.ndarray) -> np.ndarray:
@@ -253,7 +251,7 @@ class _Curve:
 
 
 def _nodes(lowest_hz: float, rate_hz: float, n: int = N_NODES) -> np.ndarray:
-    """Frequencies, rising: even in log up to a fiftieth of the rate, then even.
+    """Return rising frequencies: even in log up to a fiftieth of the rate, then even.
 
     Seismometers are smooth in log frequency; the filters of digitisers have their
     ripples and their steep edge at even distances below Nyquist.
@@ -264,7 +262,7 @@ def _nodes(lowest_hz: float, rate_hz: float, n: int = N_NODES) -> np.ndarray:
 
 
 def _pass_band(freqs_hz: np.ndarray, corners_hz: PreFilter) -> np.ndarray:
-    """Return 1 between the inner corners, 0 beyond the outer, cosine flanks."""
+    """Return 1 between the inner corners, 0 beyond the outer, and cosine flanks."""
     f1, f2, f3, f4 = corners_hz
     rise = np.clip((freqs_hz - f1) / (f2 - f1), 0.0, 1.0)
     fall = np.clip((f4 - freqs_hz) / (f4 - f3), 0.0, 1.0)

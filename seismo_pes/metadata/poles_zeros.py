@@ -23,7 +23,7 @@ __all__ = ["is_pole_zero", "read_pole_zero"]
 SUFFIXES = frozenset({".pz", ".sacpz", ".paz"})
 PREFIXES = ("SAC_PZs_", "SACPZ.")
 REFERENCE_HZ = 1.0  # frequency at which the gain and the normalisation are given
-# For each input unit: how many of it are one SI unit, and obspy's name of that SI unit.
+# For each input unit: its number in one SI unit, and obspy's name of the SI unit.
 UNITS = {
     "M": (1.0, "M"),
     "NM": (1e9, "M"),
@@ -49,7 +49,7 @@ Header = dict[str, str]
 
 
 def is_pole_zero(path: Path) -> bool:
-    """Say whether a file has the name of a pole-zero file of SAC.
+    """Return whether a file has the name of a pole-zero file of SAC.
 
     >>> is_pole_zero(Path("SAC_PZs_IU_ANMO_BHZ_00")), is_pole_zero(Path("a.xml"))
     (True, False)
@@ -123,7 +123,7 @@ def _header_from_name(name: str) -> Header:
 
 
 def _channel(header: Header, body: Sequence[str]) -> Network:
-    """Return the network with the one channel that header and body describe."""
+    """Return a network with the single channel that header and body describe."""
     place = [float(header.get(key) or 0) for key in ("LATITUDE", "LONGITUDE")]
     elevation, depth = (float(header.get(key) or 0) for key in ("ELEVATION", "DEPTH"))
     azimuth, dip = (float(header[key]) if key in header else None for key in ANGLES)

@@ -33,7 +33,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 NAN = math.nan
 
-# Columns of a station table, and the names that its header may have for each.
+# Columns of a station table, each with the names that a header may use for it.
 COLUMNS = {
     "network": ("network", "net", "network_code", "knetwk"),
     "station": ("station", "sta", "station_code", "stn", "kstnm", "name"),
@@ -50,7 +50,7 @@ EXPECTED = "expected 'NET STA', 'NET.STA' or 'NET.STA.LOC.CHA', then coordinates
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel and its coordinates: degrees, degrees, metres; NaN if not known."""
+    """A channel, its latitude and longitude in degrees, its elevation in metres."""
 
     id: str
     latitude: float = NAN
@@ -252,7 +252,7 @@ def parse_station_list(text: str, source: str = "list.txt") -> list[StationPatte
 def _header(line: str) -> tuple[str, list[str]] | None:
     """Return separator and column names of a header line, None for other lines."""
     separator = next((s for s in "\t|,;" if s in line), "")
-    # a header that begins with a hash is that of FDSN station services, with bars
+    # FDSN station services write a header with bars that begins with a hash
     if line.startswith("#") and separator != "|":
         return None
     cells = [c.strip().strip('"').lower() for c in _cells(line.lstrip("#"), separator)]

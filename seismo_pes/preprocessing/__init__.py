@@ -1,7 +1,7 @@
-"""From waveforms as recorded to traces that are ready for correlation or misfit.
+"""From recorded waveforms to traces that are ready for correlation or misfit.
 
-Traces of one channel or instrument enter each element, and corrected, filtered,
-resampled, turned or normalised traces leave it. Samples that are left out are reported.
+Traces of one channel or instrument enter each element; corrected, filtered, resampled,
+rotated or normalised traces leave it. Data that are left out are reported.
 """
 
 from seismo_pes.preprocessing.clock_correction import (

@@ -1,6 +1,6 @@
-"""Clocks that were wrong: a table of their offsets, and its application.
+"""Correction of wrong clocks by a table of their offsets.
 
-An offset is the recorded time minus the true time: positive where the clock is ahead.
+An offset is the recorded time minus the true time: positive if the clock is ahead.
 """
 
 from __future__ import annotations
@@ -35,21 +35,23 @@ __all__ = [
 ]
 
 COLUMNS = ("channel", "start", "end", "offset_s", "end_offset_s")
-LEAST_DRIFT = 0.01  # samples over a trace: less is a matter of the start time
+LEAST_DRIFT = (
+    0.01  # samples over a trace: for a smaller drift a new start time is enough
+)
 
 
 @dataclass(frozen=True)
 class ClockOffset:
-    """The offset of a clock over a time.
+    """The offset of a clock in an interval of time.
 
     Attributes
     ----------
     channel : str
         ``NET.STA`` or ``NET.STA.LOC.CHA``, wildcards ``*`` and ``?`` allowed.
     start_ns, end_ns : int
-        Recorded time for which it holds, start <= t < end.
+        Interval of recorded time, start <= t < end.
     offset_s, end_offset_s : float
-        Recorded minus true time at the start and the end; between them it grows evenly.
+        Recorded minus true time at the start and the end; linear in between.
     """
 
     channel: str
@@ -60,7 +62,7 @@ class ClockOffset:
 
     @property
     def drift(self) -> float:
-        """Seconds that the clock gains in a second."""
+        """Seconds that the clock gains in each second."""
         return (self.end_offset_s - self.offset_s) / (self.end_ns - self.start_ns) * NS
 
     def at(self, time_ns: int) -> float:
@@ -68,7 +70,7 @@ class ClockOffset:
         return self.offset_s + self.drift * (time_ns - self.start_ns) / NS
 
     def means(self, channel_id: str) -> bool:
-        """Say whether the clock is that of a channel."""
+        """Return whether a channel uses this clock."""
         n_codes = self.channel.count(".") + 1
         return fnmatchcase(".".join(channel_id.split(".")[:n_codes]), self.channel)
 
@@ -94,7 +96,7 @@ def parse_clock_table(text: str, source: str = "clock.csv") -> tuple[ClockOffset
     Parameters
     ----------
     text : str
-        CSV with the columns ``channel,start,end,offset_s`` and, where the clock drifts,
+        CSV with the columns ``channel,start,end,offset_s`` and, if the clock drifts,
         ``end_offset_s``; comments start with ``#``.
     source : str
         The name of the file, for messages.
@@ -102,7 +104,7 @@ def parse_clock_table(text: str, source: str = "clock.csv") -> tuple[ClockOffset
     Raises
     ------
     ParameterError
-        Naming file and line, if a line makes no sense or two overlap.
+        If a line makes no sense or two lines overlap; the message names file and line.
 
     Examples
     --------
@@ -120,11 +122,11 @@ def parse_clock_table(text: str, source: str = "clock.csv") -> tuple[ClockOffset
     for (number, _), row in zip(lines[1:], rows[1:], strict=True):
         where = f"{source}:{number}"
         offset = _offset(dict(zip(header, row, strict=False)), where)
-        for other in table:
+        for earlier in table:
             if (
-                other.channel == offset.channel
-                and other.start_ns < offset.end_ns
-                and offset.start_ns < other.end_ns
+                earlier.channel == offset.channel
+                and earlier.start_ns < offset.end_ns
+                and offset.start_ns < earlier.end_ns
             ):
                 raise ParameterError(f"{where}: overlaps another offset of its channel")
         table.append(offset)
@@ -149,11 +151,12 @@ def _offset(row: dict[str, str], where: str) -> ClockOffset:
 def correct_clock(
     trace: Trace, table: Iterable[ClockOffset]
 ) -> tuple[Stream, list[Skipped]]:
-    """Give samples their true times.
+    """Correct the times of the samples.
 
-    A constant offset moves the start. Where the clock drifts by more than a hundredth
-    of a sample over the trace, the samples are interpolated to even true times
-    (`signal.resample.interpolate_lanczos`). A trace is cut where offsets begin and end.
+    A constant offset changes the start time. If the clock drifts by more than a
+    hundredth of a sample over the trace, the samples are interpolated to even true
+    times (`signal.resample.interpolate_lanczos`). A trace is cut where offsets begin
+    and end.
 
     Parameters
     ----------
@@ -183,7 +186,7 @@ def correct_clock(
 def _cut(
     trace: Trace, offsets: list[ClockOffset]
 ) -> Iterator[tuple[Trace, ClockOffset | None]]:
-    """Yield the pieces of a trace with the offsets that hold for them."""
+    """Yield the pieces of a trace, each with its offset."""
     start_ns, rate = trace.stats.starttime.ns, exact_rate(trace.stats.sampling_rate)
 
     def sample(time_ns: int) -> int:
@@ -204,20 +207,20 @@ def _cut(
 
 def _corrected(trace: Trace, offset: ClockOffset) -> Trace:
     start_ns, n = trace.stats.starttime.ns, trace.stats.npts
-    made = Trace(header=trace.stats.copy())
+    corrected = Trace(header=trace.stats.copy())
     true_ns = start_ns - round(offset.at(start_ns) * NS)
-    made.stats.starttime = UTCDateTime(ns=true_ns)
-    made.data = trace.data
+    corrected.stats.starttime = UTCDateTime(ns=true_ns)
+    corrected.data = trace.data
     if abs(offset.drift) * n >= LEAST_DRIFT:
-        # sample i was truly taken at i (1 - drift) intervals
+        # the true time of sample i is i (1 - drift) intervals
         step = 1 / (1 - offset.drift)
         n_out = math.floor((n - 1) / step + 1e-9) + 1
-        made.data = interpolate_lanczos(trace.data, 0.0, step, n_out)
-    return made
+        corrected.data = interpolate_lanczos(trace.data, 0.0, step, n_out)
+    return corrected
 
 
 class CorrectClock(WithRemarks):
-    """Give samples their true times: `correct_clock` as a processing element.
+    """Correct the times of the samples: `correct_clock` as a processing element.
 
     Parameters
     ----------
@@ -232,7 +235,7 @@ class CorrectClock(WithRemarks):
     output : the same type
         New traces at true times.
     skipped : Skipped
-        Remarks on what was corrected, stage ``"quality"``.
+        Remarks on the corrections, stage ``"quality"``.
     """
 
     stage = "quality"

@@ -1,4 +1,4 @@
-"""Butterworth filters on traces: functions, and the PEs made of them."""
+"""Butterworth filters on traces: functions and their processing elements."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def bandpass(
     corners : int
         Order in each direction.
     zero_phase : bool
-        Run forward and backward; else causal, as ``continuous`` needs it.
+        Filter forward and backward; otherwise causal, as ``continuous`` requires.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def bandstop(
     corners : int
         Order in each direction.
     zero_phase : bool
-        Run forward and backward; else causal, as ``continuous`` needs it.
+        Filter forward and backward; otherwise causal, as ``continuous`` requires.
     """
     return _filtered(_filter.bandstop, trace, low_hz, high_hz, corners, zero_phase)
 
@@ -87,7 +87,7 @@ def lowpass(
     corners : int
         Order in each direction.
     zero_phase : bool
-        Run forward and backward; else causal, as ``continuous`` needs it.
+        Filter forward and backward; otherwise causal, as ``continuous`` requires.
     """
     return _filtered(_filter.lowpass, trace, corner_hz, corners, zero_phase)
 
@@ -104,7 +104,7 @@ def highpass(
     corners : int
         Order in each direction.
     zero_phase : bool
-        Run forward and backward; else causal, as ``continuous`` needs it.
+        Filter forward and backward; otherwise causal, as ``continuous`` requires.
     """
     return _filtered(_filter.highpass, trace, corner_hz, corners, zero_phase)
 

@@ -21,13 +21,14 @@ __all__ = ["NameSpans", "TrimToGrid"]
 
 
 class NameSpans(GenericPE):
-    """Rename spans as an orientation has renamed their traces.
+    """Give spans the new names of their traces after an orientation.
 
     Ports
     -----
     input, output : Waveforms
-        The traces stay as they are, and go to the channels of their ids. Flat
-        intervals of one component count for all: the turned ones are made of it.
+        The traces do not change, and belong to the channels with their ids. Flat
+        intervals of one component apply to all components of the instrument, because
+        each rotated component is computed from all of them.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class NameSpans(GenericPE):
     def process(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Rename the spans of one item."""
         item: Waveforms = inputs["input"]
-        # turned components are made of all components of the instrument
+        # each rotated component is computed from all components of the instrument
         flat = tuple(sorted({run for channel in item.channels for run in channel.flat}))
         channels = tuple(
             ChannelTraces(self._named(channel.span), (), flat)
@@ -58,10 +59,10 @@ class NameSpans(GenericPE):
 
 
 class TrimToGrid(Element):
-    """Let traces begin at a sample of the grid of another, lower rate.
+    """Cut traces so that they begin at a sample of the grid of a lower rate.
 
-    Decimation and resampling by Fourier transform keep the first sample in its place.
-    After this element all stations keep the same samples.
+    Decimation and resampling by Fourier transform do not move the first sample. After
+    this element all stations keep the same samples.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ class TrimToGrid(Element):
     both_ends : bool
         Trim the end as well, to a whole number of samples of the lower rate.
     factor : int
-        Ratio of the rates, where ``rate_hz`` is not given.
+        Ratio of the rates, if ``rate_hz`` is not given.
     """
 
     def __init__(
@@ -98,7 +99,9 @@ class TrimToGrid(Element):
         new = old / self.factor if self.rate_hz is None else exact_rate(self.rate_hz)
         if new > old:
             return part
-        interval = (old / new).numerator  # in old samples: both grids meet again
+        interval = (
+            old / new
+        ).numerator  # in old samples, after which both grids coincide
         since = part.stats.starttime.ns - self.origin_ns
         sample = round(Fraction(since, NS) * old)
         first = -sample % interval

@@ -55,7 +55,7 @@ class Run:
 
     @property
     def data(self) -> np.ndarray:
-        """All samples; a view where the run has one part."""
+        """All samples; a view if the run has one part."""
         return self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts)
 
     def add(self, data: np.ndarray, index: int, position: Fraction) -> None:
@@ -70,14 +70,16 @@ class Run:
         return nearest(position - true_end)
 
     def tail(self, n: int) -> np.ndarray:
-        """Return the last n samples, or all where there are fewer."""
-        taken, have = [], 0
+        """Return the last n samples, or all samples if there are fewer."""
+        tail_parts, have = [], 0
         for part in reversed(self.parts):
-            taken.append(part)
+            tail_parts.append(part)
             have += len(part)
             if have >= n:
                 break
-        joined = taken[0] if len(taken) == 1 else np.concatenate(taken[::-1])
+        joined = (
+            tail_parts[0] if len(tail_parts) == 1 else np.concatenate(tail_parts[::-1])
+        )
         return joined[max(0, len(joined) - n) :]
 
 
@@ -108,15 +110,16 @@ def finite_runs(data: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def nearest(position: Fraction) -> int:
-    """Return the nearest whole number; of a half the one above."""
+    """Return the nearest whole number; a half is rounded up."""
     return math.floor(position + Fraction(1, 2))
 
 
 def _index_in(run: Run, position: Fraction) -> int:
     """Return the grid sample at which a piece begins that continues a run.
 
-    The piece is placed relative to the piece before it. If each was rounded alone,
-    jitter could part contiguous traces that lie about half a sample off the grid.
+    The piece is placed relative to the piece before it. If each piece was rounded
+    independently, jitter could separate contiguous traces that lie about half a sample
+    off the grid.
     """
     beside = run.last_index + nearest(position - run.last_position)
     if abs(position - beside) < 1:
@@ -137,8 +140,8 @@ def join(pieces: Iterable[Piece]) -> tuple[list[Run], Conflicts]:
         else:
             index = _index_in(run, position)
         if index < run.end:
-            kept = run.tail(run.end - index)[: len(data)]
-            n_different = int(np.count_nonzero(kept != data[: len(kept)]))
+            earlier = run.tail(run.end - index)[: len(data)]
+            n_different = int(np.count_nonzero(earlier != data[: len(earlier)]))
             conflicts.n_traces += bool(n_different)
             conflicts.n_samples += n_different
             data = data[run.end - index :]

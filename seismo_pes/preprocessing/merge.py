@@ -24,7 +24,7 @@ __all__ = ["Merge"]
 class Merge(GenericPE):
     """Join traces into gapless pieces on one absolute sample grid.
 
-    The waveforms that leave are merged: the elements after it rely on that.
+    The elements that follow need merged traces.
 
     Ports
     -----
@@ -39,7 +39,7 @@ class Merge(GenericPE):
     origin_ns : int
         Time of sample 0 of the grid, nanoseconds since 1970.
     flat_s : float
-        Shortest run of equal samples that is noted in `ChannelTraces.flat`, seconds.
+        Shortest run of equal samples that `ChannelTraces.flat` lists, seconds.
     """
 
     def __init__(self, origin_ns: int, flat_s: float) -> None:
@@ -53,7 +53,7 @@ class Merge(GenericPE):
         """Merge one span."""
         item: Waveforms = inputs["input"]
         segments, skipped = merge_segments(item.stream, self.origin_ns)
-        yield from ({"skipped": one} for one in skipped)
+        yield from ({"skipped": report} for report in skipped)
         headers = {trace.id: trace.stats for trace in item.stream}
         merged = item.with_stream(
             self._trace(segment, headers[segment.channel_id]) for segment in segments

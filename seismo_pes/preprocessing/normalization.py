@@ -1,4 +1,4 @@
-"""Normalisation of traces in time: functions, and the PEs made of them."""
+"""Normalisation of traces in time: functions and their processing elements."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def normalize(
     Parameters
     ----------
     kind : str
-        One of the four.
+        Name of the normalisation.
     ram_window_s : float
         Full width of the running absolute mean in seconds.
     clip_std : float
-        Clip at so many standard deviations; 3 by default.
+        Multiple of the standard deviation at which to clip; 3 by default.
 
     Raises
     ------
@@ -89,15 +89,15 @@ def onebit(trace: Trace) -> Trace:
 
 
 def clip(trace: Trace, n_std: float = 3.0, level: float | None = None) -> Trace:
-    """Cut off what exceeds some standard deviations, or a level.
+    """Limit the amplitude to a multiple of the standard deviation, or to a level.
 
     Parameters
     ----------
     n_std : float
-        Bound, times the root mean square of the trace.
+        Bound, as a multiple of the root mean square of the trace.
     level : float, optional
-        Bound in the unit of the trace, in place of ``n_std``; also for records that
-        come in pieces.
+        Bound in the unit of the trace, instead of ``n_std``; also possible for records
+        that arrive in pieces.
     """
     if level is not None:
         return with_data(trace, _normalize.clip_at(samples(trace), level))
@@ -105,14 +105,14 @@ def clip(trace: Trace, n_std: float = 3.0, level: float | None = None) -> Trace:
 
 
 def winsorize(trace: Trace, n_rms: float = 3.0, n_passes: int = 10) -> Trace:
-    """Clip, again and again until nothing exceeds the bound of what is left.
+    """Clip repeatedly, until no sample exceeds the bound.
 
     Parameters
     ----------
     n_rms : float
-        Bound, times the root mean square of the clipped trace.
+        Bound, as a multiple of the root mean square of the clipped trace.
     n_passes : int
-        At most so many passes.
+        Largest number of passes.
     """
     return with_data(trace, _normalize.winsorize(samples(trace), n_rms, n_passes))
 
@@ -145,14 +145,14 @@ def gain(trace: Trace, window_s: float) -> Trace:
 
 
 def water_level(trace: Trace, level: float = 3.0, n_passes: int = 100) -> Trace:
-    """Divide what exceeds a level by ten until nothing does.
+    """Divide samples above a level by ten, until no sample exceeds the level.
 
     Parameters
     ----------
     level : float
         Multiple of the mean absolute value, above 1.
     n_passes : int
-        At most so many passes.
+        Largest number of passes.
     """
     return with_data(trace, _normalize.water_level(samples(trace), level, n_passes))
 
@@ -163,7 +163,7 @@ def multiband_ram(
     window_s: float,
     corners: int = 4,
 ) -> Trace:
-    """Add up running absolute mean normalisations, each in a band of its own.
+    """Sum the running absolute mean normalisations of several bands.
 
     Parameters
     ----------
@@ -196,8 +196,8 @@ def running_absolute_mean(
     window_s : float
         Full width of the running mean in seconds.
     across_components : bool
-        One weight for all components of an instrument, so that their ratios and with
-        them the polarisation survive; only times at which all are there are kept.
+        Use one weight for all components of an instrument, which preserves their ratios
+        and so the polarisation; only times at which all components have data are kept.
     """
     return _by_component(
         _normalize.running_absolute_mean, stream, window_s, across_components
@@ -214,8 +214,8 @@ def agc(stream: Stream, window_s: float, across_components: bool = False) -> Str
     window_s : float
         Full width of the running mean in seconds.
     across_components : bool
-        One weight for all components of an instrument; only times at which all are
-        there are kept.
+        Use one weight for all components of an instrument; only times at which all
+        components have data are kept.
     """
     return _by_component(_normalize.agc, stream, window_s, across_components)
 
@@ -223,16 +223,18 @@ def agc(stream: Stream, window_s: float, across_components: bool = False) -> Str
 def _by_component(
     function: Callable[..., np.ndarray], stream: Stream, window_s: float, across: bool
 ) -> Stream:
-    made = Stream()
+    normalized = Stream()
     if not across:
         for trace in stream:
             data = function(samples(trace), _half(trace, window_s))
-            made.append(with_data(trace, data))
-        return made
+            normalized.append(with_data(trace, data))
+        return normalized
     for traces, data in aligned(stream):
         rows = function(data, _half(traces[0], window_s), across_components=True)
-        made.extend([with_data(t, row) for t, row in zip(traces, rows, strict=True)])
-    return made
+        normalized.extend(
+            [with_data(t, row) for t, row in zip(traces, rows, strict=True)]
+        )
+    return normalized
 
 
 def _half(trace: Any, window_s: float) -> int:

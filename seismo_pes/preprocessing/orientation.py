@@ -1,4 +1,4 @@
-"""Orientation of components: to Z, N, E, and to radial and transverse of a pair."""
+"""Rotation of components to Z, N, E, or to the radial and transverse of a pair."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ ROTATED = "ZRT"
 
 
 def orient(stream: Stream, inventory: Inventory) -> Stream:
-    """Turn the components of an instrument to Z, N and E.
+    """Rotate the components of an instrument to Z, N and E.
 
-    Their true directions are the azimuth and dip of the inventory, whatever the codes
-    say: 1 and 2, or N and E that were buried askew. Traces are split where the
-    directions change (`metadata.epochs`).
+    The directions of the components are the azimuth and dip of the inventory. Their
+    codes do not matter: they may be 1 and 2, or N and E of a sensor with another
+    orientation. Traces are split where the directions change (`metadata.epochs`).
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def orient(stream: Stream, inventory: Inventory) -> Stream:
         vertical alone keeps its code, and changes its sign where its dip is positive.
         Only times at which all components have samples are kept.
     inventory : obspy.Inventory
-        Its channels have azimuth and dip at the time of the traces.
+        Station metadata with azimuth and dip of the channels at the time of the traces.
 
     Returns
     -------
@@ -111,8 +111,8 @@ def _direction(trace: Trace, inventory: Inventory) -> tuple[float, float]:
     if values is None:
         start, end = trace.stats.starttime, trace.stats.endtime
         raise DataError(
-            f"{trace.id}: the inventory has no azimuth and dip of it from {start} to "
-            f"{end}"
+            f"{trace.id}: the inventory has no azimuth and dip of the channel from "
+            f"{start} to {end}"
         )
     return values
 
@@ -126,48 +126,49 @@ def _named(trace: Trace, rows: np.ndarray, names: str) -> list[Trace]:
 
 
 def rotate(stream: Stream, radial_deg: float) -> Stream:
-    """Turn north and east to radial and transverse; the vertical stays.
+    """Rotate north and east to radial and transverse; the vertical does not change.
 
     Parameters
     ----------
     stream : obspy.Stream
         Components of one instrument whose codes end in N and E; `orient` makes them
-        of others. Only times at which both are there are kept.
+        from other components. Only times at which both have data are kept.
     radial_deg : float
-        Direction of the radial, degrees clockwise from north: where the wave goes.
+        Direction of the radial in degrees clockwise from north: the propagation
+        direction of the wave.
 
     Returns
     -------
     obspy.Stream
-        Channels ending in R and T, and those that are not horizontal as they were.
+        Channels with codes ending in R and T, and the unchanged vertical channels.
 
     Raises
     ------
     DataError
-        If north or east is missing; components 1 and 2 want `orient` first.
+        If north or east is missing; components 1 and 2 need `orient` first.
     """
     level = [trace for trace in stream if trace.id[-1] in "NE"]
     if {trace.id[-1] for trace in level} != {"N", "E"}:
-        found = ", ".join(sorted({trace.id for trace in stream}))
-        raise DataError(f"{found}: needs components N and E; orient it first")
-    made = Stream([trace for trace in stream if trace.id[-1] not in "NE"])
+        listing = ", ".join(sorted({trace.id for trace in stream}))
+        raise DataError(f"{listing}: needs components N and E; orient it first")
+    rotated = Stream([trace for trace in stream if trace.id[-1] not in "NE"])
     for traces, (east, north) in aligned(level):
         rows = to_rt(north, east, radial_deg)
-        made.extend(_named(traces[0], rows, ROTATED[1:]))
-    return made
+        rotated.extend(_named(traces[0], rows, ROTATED[1:]))
+    return rotated
 
 
 def rotate_pair(
     first: Stream, second: Stream, azimuth_deg: float, back_azimuth_deg: float
 ) -> tuple[Stream, Stream]:
-    """Turn the components of two stations to the great circle between them.
+    """Rotate the components of two stations to the great circle between them.
 
     Parameters
     ----------
     first, second : obspy.Stream
         Components N and E, and Z if there is one.
     azimuth_deg, back_azimuth_deg : float
-        From the first to the second and back, as `geodesy.geodesic` has them.
+        From the first to the second and back, see `geodesy.geodesic`.
 
     Returns
     -------
@@ -179,8 +180,8 @@ def rotate_pair(
     >>> def station(name):
     ...     headers = [{"station": name, "channel": code} for code in ("HHN", "HHE")]
     ...     return Stream([Trace(np.ones(2), header) for header in headers])
-    >>> one, other = rotate_pair(station("A"), station("B"), 90.0, 270.0)
-    >>> [(trace.id, trace.data.round(12).tolist()) for trace in other]
+    >>> first, second = rotate_pair(station("A"), station("B"), 90.0, 270.0)
+    >>> [(trace.id, trace.data.round(12).tolist()) for trace in second]
     [('.B..HHR', [1.0, 1.0]), ('.B..HHT', [-1.0, -1.0])]
     """
     return rotate(first, azimuth_deg), rotate(second, back_azimuth_deg + 180)
@@ -190,7 +191,7 @@ Rotate = element(rotate, "Rotate", per="station")
 
 
 class Orient(WithRemarks):
-    """Turn the components of each instrument to Z, N and E by their true directions.
+    """Rotate the components of each instrument to Z, N and E by their true directions.
 
     Parameters
     ----------

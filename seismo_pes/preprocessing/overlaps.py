@@ -1,4 +1,4 @@
-"""Overlapping traces that differ: whose samples are believed."""
+"""Overlapping traces with different samples: rules for which samples are used."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from seismo_pes.signal.rates import exact_rate
 __all__ = ["RULES", "ResolveOverlaps", "resolve_overlaps"]
 
 RULES = {
-    "first": "those of the trace that starts earlier are kept",
-    "last": "those of the trace that starts later are kept",
-    "mean": "their mean is taken",
-    "drop": "they are taken out",
+    "first": "the samples of the trace that starts earlier are kept",
+    "last": "the samples of the trace that starts later are kept",
+    "mean": "the mean of the samples is used",
+    "drop": "the samples are removed",
 }
 
 
 def resolve_overlaps(
     stream: Stream, rule: str = "first"
 ) -> tuple[Stream, list[Skipped]]:
-    """Join overlapping traces of a channel; where their samples differ, by a rule.
+    """Join overlapping traces of a channel; a rule decides where their samples differ.
 
-    Equal samples are merged silently. Traces that only touch stay as they are, and so
-    do different sampling rates.
+    Equal samples are merged without a remark. Traces that only touch, and traces of
+    different sampling rates, do not change.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def resolve_overlaps(
         Any channels.
     rule : str
         ``first`` or ``last``: the samples of the trace that starts earlier or later;
-        ``mean``: the mean of all (integers become floats where they differ); ``drop``:
+        ``mean``: the mean of all traces (integers that differ become floats); ``drop``:
         a gap.
 
     Raises
@@ -50,23 +50,23 @@ def resolve_overlaps(
     """
     if rule not in RULES:
         raise ParameterError(f"rule {rule!r}: not one of {', '.join(RULES)}")
-    left, remarks = Stream(), []
+    resolved, remarks = Stream(), []
     for channel_id, traces in _groups(stream):
         n_different = 0
         for cluster in _clusters(traces):
             if len(cluster) == 1:
-                left.append(cluster[0][1].copy())
+                resolved.append(cluster[0][1].copy())
                 continue
-            trace, different = _joined(cluster, rule)
+            trace, different = _join(cluster, rule)
             n_different += int(different.sum())
             dropped = runs_of(different if rule == "drop" else np.zeros(0, bool))
-            left += without_runs(trace, dropped)
+            resolved += without_runs(trace, dropped)
         if n_different:
             reason = (
                 f"overlapping traces differ in {n_different} samples; {RULES[rule]}"
             )
             remarks.append(Skipped("quality", channel_id, reason))
-    return left, remarks
+    return resolved, remarks
 
 
 def _groups(stream: Stream) -> Iterator[tuple[str, list[Trace]]]:
@@ -80,7 +80,7 @@ def _groups(stream: Stream) -> Iterator[tuple[str, list[Trace]]]:
 
 
 def _clusters(traces: list[Trace]) -> Iterator[list[tuple[int, Trace]]]:
-    """Yield traces that overlap, with their first samples counted from the first's."""
+    """Yield traces that overlap, with their offsets in samples from the first trace."""
     ordered = sorted(traces, key=lambda t: (t.stats.starttime.ns, -t.stats.npts))
     cluster: list[tuple[int, Trace]] = []
     origin_ns = end = 0
@@ -99,8 +99,8 @@ def _clusters(traces: list[Trace]) -> Iterator[list[tuple[int, Trace]]]:
         yield cluster
 
 
-def _joined(cluster: list[tuple[int, Trace]], rule: str) -> tuple[Trace, np.ndarray]:
-    """Return the joined trace, and where the traces of the cluster differ."""
+def _join(cluster: list[tuple[int, Trace]], rule: str) -> tuple[Trace, np.ndarray]:
+    """Return the joined trace, and which of its samples differ between traces."""
     n = max(first + trace.stats.npts for first, trace in cluster)
     dtype = np.result_type(*(trace.data for _, trace in cluster))
     data, count = np.zeros(n, dtype), np.zeros(n, np.int32)
@@ -118,8 +118,8 @@ def _joined(cluster: list[tuple[int, Trace]], rule: str) -> tuple[Trace, np.ndar
         mean = total / count
         kind = dtype if dtype.kind == "f" else np.float64
         data = np.where(different, mean, data).astype(kind)
-    made = Trace(data, cluster[0][1].stats.copy())
-    return made, different
+    joined = Trace(data, cluster[0][1].stats.copy())
+    return joined, different
 
 
 ResolveOverlaps = with_remarks(resolve_overlaps, "ResolveOverlaps", per="stream")

@@ -25,8 +25,8 @@ __all__ = ["continuous_element"]
 
 PARAMETER = """
 continuous : bool
-    Go on with each channel where its last trace ended: the traces are pieces of one
-    record. Output comes as soon as it is final, the rest when the input has ended."""
+        Process the traces of each channel as pieces of one record, with a state between
+    them. Output is emitted when it is final, the last part at the end of the input."""
 _PARAMETERS = "\nParameters\n----------\n"
 _NEXT_SECTION = re.compile(r"\n\n(?=\w+\n-{3,}\n)")
 
@@ -40,25 +40,26 @@ def continuous_element(
 ) -> type[FunctionElement]:
     """Make the PE class of a function that has a form for records in pieces.
 
-    As `seismo_pes.element.element`, with one parameter more, ``continuous``. Where it
-    is True, an instance keeps the state of each channel from item to item. A trace that
-    does not begin where the last one of its channel ended (to half a sample), or has
-    another rate, begins a new record; the rest of the old one comes out before it.
+    Like `seismo_pes.element.element`, with the additional parameter ``continuous``. If
+    it is True, an instance keeps the state of each channel between items. A trace
+    begins a new record if it does not begin where the last trace of its channel ended
+    (to half a sample), or has another rate; the last output of the old record is
+    emitted first.
 
     Parameters
     ----------
     function : callable
-        As for `element`, with a section ``Parameters`` in its docstring.
+        See `element`; with a section ``Parameters`` in its docstring.
     name : str
-        Of the class, and of the variable that it is assigned to.
+        Name of the class, and of the variable that it is assigned to.
     method : callable
         Takes the first trace of a record and the parameters of the function; returns
         the `Method` for records in pieces.
     check : callable
-        Takes the parameters of the function; raises `ParameterError` where they have no
-        form for records in pieces.
+        Takes the parameters of the function; raises `ParameterError` if they do not
+        allow records in pieces.
     per : str
-        As for `element`.
+        See `element`.
     """
     base = element(function, name, per)
     parameters = list(inspect.signature(base).parameters.values())
@@ -100,53 +101,53 @@ class _Continuous(FunctionElement):
             self._add_input("input", grouping=_instrument, tuple_type=self.takes)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Transform what came in."""
+        """Transform one input."""
         self._container = _without_traces(inputs["input"])
         yield from super().process(inputs)
 
     def transform(self, part: Any) -> Any:
-        """Call the function, or go on with the records of the traces."""
+        """Call the function, or continue the records of the traces."""
         if not self.continuous:
             return super().transform(part)
         traces = Stream()
         for trace in part if isinstance(part, Stream) else [part]:
-            traces.extend(self._advanced(trace))
+            traces.extend(self._advance(trace))
         return traces
 
-    def _advanced(self, trace: Trace) -> list[Trace]:
+    def _advance(self, trace: Trace) -> list[Trace]:
         data = samples(trace)
         if not np.isfinite(data).all():
             raise DataError(f"{trace.id}: has samples that are not finite")
-        rest = None
+        last_output = None
         record = self._records.get(trace.id)
         if record is not None and not record.is_followed_by(trace):
-            rest, record = record.flush(), None
+            last_output, record = record.flush(), None
         if record is None:
             method = type(self).method(trace, **self.parameters)
             record = _Record(method, trace.stats)
             self._records[trace.id] = record
         record.container = self._container
         final = record.advance(trace, data)
-        return [piece for piece in (rest, final) if piece is not None]
+        return [piece for piece in (last_output, final) if piece is not None]
 
     def _postprocess(self) -> None:
         for record in self._records.values():
-            rest = record.flush()
-            if rest is not None:
-                self.write("output", _with_trace(record.container, rest))
+            last_output = record.flush()
+            if last_output is not None:
+                self.write("output", _with_trace(record.container, last_output))
         self._records.clear()
 
 
 @dataclass
 class _Record:
-    """A record without a gap, as far as it has come.
+    """A record without a gap, and its state after the last piece.
 
     Attributes
     ----------
     method : Method
-        Of this record.
+        The method with its parameters.
     header : obspy.core.Stats
-        Of the last piece; the output gets it.
+        Header of the last piece; the output gets it.
     state : State, optional
         None before the first piece.
     container : object
@@ -179,13 +180,13 @@ class _Record:
         return self._trace(out, n_before)
 
     def flush(self) -> Trace | None:
-        """Return the output that is left at the end, None if there is none."""
+        """Return the last output at the end of the record, None if there is none."""
         if self.state is None:
             return None
         return self._trace(self.method.flush(self.state), self.state.n_out)
 
     def _trace(self, out: np.ndarray, n_before: int) -> Trace | None:
-        """Return a trace of output samples, of which `n_before` came before."""
+        """Return a trace of output samples, which follow `n_before` earlier samples."""
         if self.state is None or not len(out):
             return None
         # counted from the end of the last piece: errors of the rate do not add up

@@ -1,4 +1,4 @@
-"""Rules for bad data: functions on obspy traces, and the PEs made of them.
+"""Rules for bad data: functions on obspy traces and their processing elements.
 
 Each function leaves its input unchanged, and returns new traces and a list of remarks.
 No rule is applied unless an option asks for it. Samples that a rule removes leave a
@@ -52,7 +52,7 @@ Checked = tuple[Stream, list[Skipped]]
 
 
 class WithRemarks(Element):
-    """An element that reports remarks on the traces it hands on.
+    """An element that reports remarks on the traces that it emits.
 
     Override `check`, which returns a stream and a list of `Skipped`.
     """
@@ -60,7 +60,7 @@ class WithRemarks(Element):
     stage = "quality"
 
     def check(self, part: Any) -> Checked:
-        """Make new traces of one, and remarks."""
+        """Return new traces made from one trace, and remarks."""
         raise NotImplementedError
 
     def transform(self, part: Any) -> Stream:
@@ -71,15 +71,15 @@ class WithRemarks(Element):
 
     def _transformed(self, stream: Iterable[Trace], skipped: list[Skipped]) -> Stream:
         self._remarks: list[Skipped] = []
-        found = super()._transformed(stream, skipped)
+        stream_out = super()._transformed(stream, skipped)
         skipped += self._remarks
-        return found
+        return stream_out
 
 
 class _FunctionWithRemarks(WithRemarks, FunctionElement):
     def check(self, part: Any) -> Checked:
-        made: Checked = type(self).function(part, **self.parameters)
-        return made
+        checked: Checked = type(self).function(part, **self.parameters)
+        return checked
 
 
 def with_remarks(
@@ -87,7 +87,7 @@ def with_remarks(
 ) -> type[FunctionElement]:
     """Make the PE of a function that returns a Stream and a list of `Skipped`.
 
-    As `element`; the remarks leave on the port ``skipped``.
+    Like `element`; the remarks are emitted on the port ``skipped``.
     """
     base: Any = element(function, name, per)
     members = {"__doc__": base.__doc__, "__module__": base.__module__}
@@ -97,22 +97,22 @@ def with_remarks(
 
 
 def without_runs(trace: Trace, runs: np.ndarray) -> Stream:
-    """Return what is left of a trace without runs of samples.
+    """Return a trace without some runs of its samples.
 
     Parameters
     ----------
     trace : obspy.Trace
-        Left as it is.
+        The trace; it is not changed.
     runs : numpy.ndarray
         Shape (n, 2), first sample and the sample after the last, sorted.
 
     Returns
     -------
     obspy.Stream
-        New traces with samples of their own.
+        New traces with copies of the samples.
     """
     rate = exact_rate(trace.stats.sampling_rate)
-    left = Stream()
+    pieces = Stream()
     position = 0
     for start, stop in [*np.asarray(runs).tolist(), (len(trace.data), None)]:
         if start > position:
@@ -120,9 +120,9 @@ def without_runs(trace: Trace, runs: np.ndarray) -> Stream:
             start_ns = trace.stats.starttime.ns + round(position * NS / rate)
             part.stats.starttime = UTCDateTime(ns=start_ns)
             part.data = trace.data[position:start].copy()
-            left.append(part)
+            pieces.append(part)
         position = max(position, stop or 0)
-    return left
+    return pieces
 
 
 def _remark(trace: Trace, reason: str, count: int = 1) -> Skipped:
@@ -141,7 +141,7 @@ def _n_samples(seconds: float, rate_hz: float, name: str) -> int:
 def fill_gaps(stream: Stream, max_gap_s: float) -> Checked:
     """Join traces; fill short gaps by straight lines.
 
-    Also where samples are masked or NaN. Longer gaps stay, and are counted.
+    Masked samples and NaN count as gaps. Longer gaps stay, and are counted.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def fill_gaps(stream: Stream, max_gap_s: float) -> Checked:
     filled = merge_stream(stream, max_gap_s)
     remarks = []
     for channel_id in dict.fromkeys(trace.id for trace in joined):
-        parts = [sum(t.id == channel_id for t in one) for one in (joined, filled)]
+        parts = [sum(t.id == channel_id for t in traces) for traces in (joined, filled)]
         if parts[0] > parts[1]:
             reason = f"gaps of up to {max_gap_s:g} s filled by straight lines"
             remarks.append(Skipped("quality", channel_id, reason, parts[0] - parts[1]))
@@ -173,18 +173,18 @@ def fill_gaps(stream: Stream, max_gap_s: float) -> Checked:
 
 def drop_duplicates(stream: Stream) -> Checked:
     """Leave out records that occur twice: same channel, times and samples."""
-    kept: dict[tuple[Any, ...], list[Trace]] = {}
-    left, remarks = Stream(), []
+    originals: dict[tuple[Any, ...], list[Trace]] = {}
+    unique, remarks = Stream(), []
     for trace in stream:
         stats = trace.stats
         key = (trace.id, stats.starttime.ns, stats.sampling_rate, stats.npts)
-        twins = kept.setdefault(key, [])
+        twins = originals.setdefault(key, [])
         if any(_same(trace.data, twin.data) for twin in twins):
-            remarks.append(_remark(trace, "a record is there twice; one is kept"))
+            remarks.append(_remark(trace, "a record occurs twice; the first is kept"))
             continue
         twins.append(trace)
-        left.append(trace.copy())
-    return left, _counted(remarks)
+        unique.append(trace.copy())
+    return unique, _counted(remarks)
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -208,7 +208,7 @@ def _counted(remarks: list[Skipped]) -> list[Skipped]:
 
 
 def drop_flat(trace: Trace, shortest_s: float, value: float | None = None) -> Checked:
-    """Take out runs of equal samples: a dead channel, or gaps filled with a constant.
+    """Remove runs of equal samples: a dead channel, or gaps filled with a constant.
 
     Parameters
     ----------
@@ -221,9 +221,11 @@ def drop_flat(trace: Trace, shortest_s: float, value: float | None = None) -> Ch
     """
     rate_hz = trace.stats.sampling_rate
     shortest = max(2, _n_samples(shortest_s, rate_hz, "shortest_s"))
-    what = "flat" if value is None else f"equal to {value:g}"
+    description = "flat" if value is None else f"equal to {value:g}"
     return _each(
-        trace, lambda data: _gaps.flat_runs(data, shortest, value), f"{what}, taken out"
+        trace,
+        lambda data: _gaps.flat_runs(data, shortest, value),
+        f"{description}, taken out",
     )
 
 
@@ -263,7 +265,7 @@ def drop_clipped(
 
 
 def drop_transients(trace: Trace, k: float, window_s: float) -> Checked:
-    """Take out windows with a peak far above the median of the trace.
+    """Remove windows with a peak far above the median of the trace.
 
     See `signal.spikes.loud_windows`.
 
@@ -272,7 +274,8 @@ def drop_transients(trace: Trace, k: float, window_s: float) -> Checked:
     trace : obspy.Trace
         One trace.
     k : float
-        Threshold in MAD (of normal noise the standard deviation).
+        Threshold in median absolute deviations (MAD), scaled to the standard deviation
+        of normal noise.
     window_s : float
         Length of the windows, counted from the first sample, seconds.
     """
@@ -287,7 +290,7 @@ def drop_transients(trace: Trace, k: float, window_s: float) -> Checked:
 
 
 def despike(trace: Trace, k: float, window_s: float) -> Checked:
-    """Replace samples that stand out of their neighbourhood by its median.
+    """Replace samples far from the median of their neighbourhood by this median.
 
     See `signal.spikes.spikes`. Integers stay integers.
 
@@ -305,19 +308,23 @@ def despike(trace: Trace, k: float, window_s: float) -> Checked:
     stream, n_spikes = Stream(), 0
     for part in finite_pieces(trace):
         clean = _spikes.despike(part.data, n_half, k)
-        found = clean != part.data
-        made = Trace(header=part.stats.copy())
-        made.data = part.data.copy()
-        if found.any():
-            clean = clean[found]
-            made.data[found] = np.rint(clean) if made.data.dtype.kind in "iu" else clean
-        n_spikes += int(found.sum())
-        stream.append(made)
+        spiky = clean != part.data
+        cleaned = Trace(header=part.stats.copy())
+        cleaned.data = part.data.copy()
+        if spiky.any():
+            clean = clean[spiky]
+            cleaned.data[spiky] = (
+                np.rint(clean) if cleaned.data.dtype.kind in "iu" else clean
+            )
+        n_spikes += int(spiky.sum())
+        stream.append(cleaned)
     reason = f"samples beyond {k:g} MAD replaced by the median around them"
     return stream, [_remark(trace, reason, n_spikes)] if n_spikes else []
 
 
-def _each(trace: Trace, find: Callable[[np.ndarray], np.ndarray], what: str) -> Checked:
+def _each(
+    trace: Trace, find: Callable[[np.ndarray], np.ndarray], description: str
+) -> Checked:
     """Remove the runs that `find` returns from each gapless piece of a trace."""
     stream, n_runs, n_samples = Stream(), 0, 0
     for part in finite_pieces(trace):
@@ -326,17 +333,19 @@ def _each(trace: Trace, find: Callable[[np.ndarray], np.ndarray], what: str) -> 
         n_samples += int((runs[:, 1] - runs[:, 0]).sum())
         stream += without_runs(part, runs)
     seconds = n_samples / trace.stats.sampling_rate
-    return stream, [_remark(trace, f"{seconds:g} s {what}", n_runs)] if n_runs else []
+    return stream, [
+        _remark(trace, f"{seconds:g} s {description}", n_runs)
+    ] if n_runs else []
 
 
 # -- times --------------------------------------------------------------------------
 
 
 def align_samples(trace: Trace, origin_ns: int = 0, tolerance: float = 1e-4) -> Checked:
-    """Move samples that lie between those of the common grid onto it.
+    """Move samples that lie between two samples of the common grid onto the grid.
 
-    The grid is an origin plus multiples of the sampling interval. A trace that is off
-    is evaluated at the nearest times of the grid, by a shift of phase
+    The grid is an origin plus multiples of the sampling interval. A trace off the grid
+    is evaluated at the nearest times of the grid by a phase shift
     (`signal.shift.phase_shift`); its samples become floats.
 
     Parameters
@@ -346,7 +355,7 @@ def align_samples(trace: Trace, origin_ns: int = 0, tolerance: float = 1e-4) -> 
     origin_ns : int
         Time of a sample of the grid, nanoseconds since 1970.
     tolerance : float
-        A trace that is off by at most this stays unchanged, samples.
+        Largest distance from the grid at which a trace does not change, samples.
     """
     rate_hz = trace.stats.sampling_rate
     start_ns = trace.stats.starttime.ns
@@ -357,21 +366,22 @@ def align_samples(trace: Trace, origin_ns: int = 0, tolerance: float = 1e-4) -> 
     stream = Stream()
     for part in finite_pieces(trace):
         index, offset_s = grid_index(part.stats.starttime.ns, origin_ns, rate_hz)
-        made = Trace(header=part.stats.copy())
+        aligned = Trace(header=part.stats.copy())
         at_ns = origin_ns + round(Fraction(index * NS) / exact_rate(rate_hz))
-        made.stats.starttime = UTCDateTime(ns=at_ns)
-        made.data = _shift.phase_shift(part.data, -offset_s * rate_hz)
-        stream.append(made)
+        aligned.stats.starttime = UTCDateTime(ns=at_ns)
+        aligned.data = _shift.phase_shift(part.data, -offset_s * rate_hz)
+        stream.append(aligned)
     return stream, [_remark(trace, f"moved by {-fraction:+.4f} samples onto the grid")]
 
 
 def restore_rate(trace: Trace, rate_hz: float) -> Checked:
-    """Bring a trace of a wrong sampling rate to the right one.
+    """Change a wrong sampling rate of a trace to the right rate.
 
-    By a rational factor with an anti-alias filter (`signal.resample.resample`); a rate
-    that is within 1 % but no ratio of small numbers, as of a clock that runs fast, by
-    Lanczos interpolation. The first sample keeps its time. Nothing is done where the
-    rates differ by less than half a sample over the trace.
+    The method is resampling by a rational factor with an anti-alias filter
+    (`signal.resample.resample`). For rates within 1 % that are not a ratio of small
+    numbers, for example of a fast clock, it is Lanczos interpolation. The first sample
+    keeps its time. A trace does not change if the rates differ by less than half a
+    sample over the trace.
 
     Parameters
     ----------
@@ -390,15 +400,15 @@ def restore_rate(trace: Trace, rate_hz: float) -> Checked:
         raise ParameterError(f"rate_hz must be a positive number of Hz, not {rate_hz}")
     ratio = old_hz / rate_hz
     if abs(ratio - 1) < 0.01 and abs(ratio - 1) * n < 0.5:
-        made = trace.copy()
-        made.stats.sampling_rate = rate_hz
-        return Stream([made]), []
+        restored = trace.copy()
+        restored.stats.sampling_rate = rate_hz
+        return Stream([restored]), []
     stream = Stream()
     for part in finite_pieces(trace):
-        made = Trace(header=part.stats.copy())
-        made.data = _at_rate(part, old_hz, rate_hz)
-        made.stats.sampling_rate = rate_hz
-        stream.append(made)
+        restored = Trace(header=part.stats.copy())
+        restored.data = _at_rate(part, old_hz, rate_hz)
+        restored.stats.sampling_rate = rate_hz
+        stream.append(restored)
     return stream, [_remark(trace, f"resampled from {old_hz:.9g} Hz to {rate_hz:g} Hz")]
 
 
@@ -410,8 +420,8 @@ def _at_rate(trace: Trace, old_hz: float, rate_hz: float) -> np.ndarray:
     exact = exact_rate(rate_hz) / exact_rate(old_hz)
     if max(exact.numerator, exact.denominator) > _resample.LARGEST_TERM:
         raise DataError(
-            f"{trace.id}: its rate of {old_hz:.9g} Hz is neither near {rate_hz:g} Hz "
-            f"nor a ratio to it of numbers up to {_resample.LARGEST_TERM}; see "
+            f"{trace.id}: its rate of {old_hz:.9g} Hz is not near {rate_hz:g} Hz, and "
+            f"the terms of their ratio exceed {_resample.LARGEST_TERM}: use "
             "ResampleLanczos"
         )
     old_hz, rate_hz = float(exact_rate(old_hz)), float(exact_rate(rate_hz))

@@ -32,7 +32,7 @@ def bad_windows(
     psd_db: Range | None = None,
     psd_hz: Range | None = None,
 ) -> np.ndarray:
-    """Say which windows break a rule.
+    """Return which windows break a rule.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def bad_windows(
     if loud is not None:
         bad |= np.abs(data).max(axis=-1, initial=0) > loud
     if rms is not None:
-        found = data.std(axis=-1)
-        bad |= (found < rms[0]) | (found > rms[1])
+        rms_of_window = data.std(axis=-1)
+        bad |= (rms_of_window < rms[0]) | (rms_of_window > rms[1])
     if psd_db is not None:
         spectrum = welch_psd(data, rate_hz, max(2, data.shape[-1] // 4))
         low_hz, high_hz = psd_hz or (0.0, rate_hz / 2)
@@ -85,8 +85,8 @@ class RejectWindows(GenericPE):
     Ports
     -----
     input, output : Waveforms
-        Merged traces, which stay as they are; the intervals of rejected windows are
-        added to ``flat`` of their channel.
+        Merged traces, which do not change; the intervals of rejected windows are added
+        to ``flat`` of their channel.
     skipped : Skipped
         Number of rejected windows of each channel.
 
@@ -95,9 +95,10 @@ class RejectWindows(GenericPE):
     window_s : float
         Length of the windows in seconds.
     step_s : float, optional
-        From the start of one window to the next, seconds (default: the length).
+        Time from the start of a window to the start of the next, seconds (default: the
+        length).
     origin_ns : int
-        Windows start at multiples of the step from here; nanoseconds since 1970.
+        Windows start at multiples of the step from this time; nanoseconds since 1970.
     n_mad : float, optional
         Reject windows with a sample that is farther from the median of the span than
         this number of median absolute deviations.
@@ -125,7 +126,7 @@ class RejectWindows(GenericPE):
         self._add_output("skipped", tuple_type=Skipped)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Look at the windows of each channel."""
+        """Test the windows of each channel."""
         item: Waveforms = inputs["input"]
         channels = []
         for channel in item.channels:
@@ -143,7 +144,7 @@ class RejectWindows(GenericPE):
         if segments and self.n_mad is not None:
             samples = np.concatenate([segment.data for segment in segments])
             middle, spread = float(np.median(samples)), float(mad(samples))
-            # a record that is mostly one value has no spread to compare with
+            # if most samples have one value, the deviation is 0 and no threshold exists
             loud = self.n_mad * spread if spread > 0 else None
         if not segments:
             return []

@@ -1,4 +1,4 @@
-"""Other sampling rates for traces: functions, and the PEs made of them."""
+"""Changes of the sampling rate: functions and their processing elements."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def resample(trace: Trace, rate_hz: float, origin_ns: int = 0) -> Trace:
     Parameters
     ----------
     rate_hz : float
-        New rate in Hz; its ratio to the old one must be a fraction.
+        New rate in Hz; its ratio to the old rate must be a fraction.
     origin_ns : int
         Time of sample 0 of the new grid, nanoseconds since 1970.
 
@@ -65,7 +65,7 @@ def resample(trace: Trace, rate_hz: float, origin_ns: int = 0) -> Trace:
 def _first_on_grid(start_ns: int, old_hz: float, new_hz: float) -> int:
     """Return how many old samples to drop so that the next lies on the new grid."""
     old, new = exact_rate(old_hz), exact_rate(new_hz)
-    period = (old / new).numerator  # old samples after which both grids meet again
+    period = (old / new).numerator  # old samples after which both grids coincide
     offsets = []
     for k in range(min(period, 10_000)):
         at = (start_ns + k * NS / old) * new / NS
@@ -79,7 +79,7 @@ def _first_on_grid(start_ns: int, old_hz: float, new_hz: float) -> int:
 def decimate(trace: Trace, factor: int) -> Trace:
     """Keep every n-th sample after a zero-phase anti-alias filter.
 
-    The first sample stays where it is; `Resample` keeps stations on one grid.
+    The first sample does not move; `Resample` keeps all stations on one grid.
 
     Parameters
     ----------
@@ -95,9 +95,9 @@ def resample_lanczos(
 ) -> Trace:
     """Interpolate onto an absolute grid of time by a Lanczos kernel.
 
-    For any rate, and for traces whose samples lie between those of the grid. To a
-    lower rate it comes after a zero-phase low-pass at 80 % of the new Nyquist
-    frequency, 8 corners, that keeps aliases out.
+    It is possible for any rate, and for traces whose samples lie between the samples of
+    the grid. Before the interpolation to a lower rate, a zero-phase low-pass with 8
+    corners at 80 % of the new Nyquist frequency prevents aliasing.
 
     Parameters
     ----------
@@ -134,12 +134,12 @@ def resample_lanczos(
 def _place_on_grid(
     trace: Trace, old: Fraction, new: Fraction, origin_ns: int
 ) -> tuple[int, Fraction]:
-    """Return the number of the first grid sample in a trace, and its place there.
+    """Return the number of the first grid sample in a trace, and its position.
 
-    The place is an index of samples of the trace.
+    The position is in samples of the trace.
     """
     since_ns = trace.stats.starttime.ns - origin_ns
-    # a millionth of a sample off the grid is on it
+    # less than a millionth of a sample from the grid counts as on the grid
     first = math.ceil(since_ns * new / NS - 1e-6)
     return first, max(Fraction(0), (first * NS / new - since_ns) * old / NS)
 
@@ -147,13 +147,13 @@ def _place_on_grid(
 def resample_fourier(trace: Trace, rate_hz: float) -> Trace:
     """Change the rate by cutting or padding the spectrum of the whole trace.
 
-    Exact for periodic signals; others ring at their ends, so taper first. The rate
-    becomes the nearest one at which the trace has a whole number of samples.
+    It is exact for periodic signals; other signals ring at their ends, so taper first.
+    The rate becomes the nearest rate at which the trace has a whole number of samples.
 
     Parameters
     ----------
     rate_hz : float
-        New rate in Hz, about.
+        New rate in Hz, approximately.
 
     Raises
     ------
@@ -165,8 +165,8 @@ def resample_fourier(trace: Trace, rate_hz: float) -> Trace:
         raise DataError(f"{trace.id}: no samples to resample")
     old_hz = trace.stats.sampling_rate
     n_out = max(1, round(len(data) * rate_hz / old_hz))
-    made = _resample.resample_fourier(data, n_out)
-    return with_data(trace, made, sampling_rate=old_hz * n_out / len(data))
+    resampled = _resample.resample_fourier(data, n_out)
+    return with_data(trace, resampled, sampling_rate=old_hz * n_out / len(data))
 
 
 def _resampling(trace: Trace, rate_hz: float, origin_ns: int = 0) -> Method:
@@ -189,14 +189,14 @@ def _interpolation(
     if new < old:
         raise DataError(
             f"{trace.id}: continuous=True interpolates to higher rates only, because "
-            "a lower one needs a zero-phase low-pass before; use Resample"
+            "a lower rate needs a zero-phase low-pass before; use Resample"
         )
     _, place = _place_on_grid(trace, old, new, origin_ns)
     return continuous.interpolate_lanczos(place, old / new, half_width)
 
 
 def _any(**options: object) -> None:
-    """Refuse nothing: all parameters have a form for records in pieces."""
+    """Accept all parameters: each allows records in pieces."""
 
 
 Resample = continuous_element(resample, "Resample", _resampling, _any)

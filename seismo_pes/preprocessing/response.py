@@ -1,7 +1,7 @@
-"""Take the instrument out of the data: deconvolution by the channel's response.
+"""Removal of the instrument: deconvolution by the response of the channel.
 
-The same formulas as `obspy.Trace.remove_response` without its demeaning and taper; the
-inverse of each response is made once, in `metadata.inverse`.
+The formulas are those of `obspy.Trace.remove_response`, without demeaning and taper.
+The inverse of each response is computed once, in `metadata.inverse`.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def remove_response(
 ) -> Stream:
     """Remove the instrument response; returns new traces.
 
-    Neither demeans nor tapers: do that before, or the ends of the trace ring.
+    It neither demeans nor tapers: do both before, otherwise the ends of the trace ring.
 
     Parameters
     ----------
     stream : obspy.Stream or iterable of obspy.Trace
-        Gapless traces; left as they are.
+        Gapless traces; they are not changed.
     inventory : obspy.Inventory
         Station metadata with responses.
     output : str
@@ -56,7 +56,7 @@ def remove_response(
     pre_filt : four floats, optional
         Corners in Hz of a cosine taper in the frequency domain.
     water_level_db : float, optional
-        The response counts as no smaller than so many dB below its maximum.
+        Lower limit of the response, in dB below its maximum.
     cache : ResponseCache, optional
         Responses of earlier calls; pass the same one for all data of a channel.
 
@@ -95,7 +95,7 @@ class RemoveResponse(Element):
     inventory : str, Path or obspy.Inventory
         Station metadata; a path is read when the run starts, by `read_inventory`.
     output, pre_filt, water_level_db
-        As for `remove_response`.
+        See `remove_response`.
     cache_mb : float
         See `ResponseCache`.
 
@@ -186,7 +186,9 @@ def _check_pre_filt(pre_filt: PreFilter | None, rate_hz: float) -> None:
     if pre_filt is None:
         return
     if len(pre_filt) != 4 or not all(np.diff(pre_filt) > 0) or pre_filt[0] < 0:
-        raise ParameterError(f"pre_filt {pre_filt}: four rising corners in Hz are due")
+        raise ParameterError(
+            f"pre_filt {pre_filt}: four rising corners in Hz are needed"
+        )
     if pre_filt[3] > rate_hz / 2:
         raise ParameterError(
             f"pre_filt {tuple(pre_filt)}: its corners exceed the Nyquist frequency of "
@@ -203,14 +205,14 @@ def _deconvolved(
     water_level_db: float | None,
 ) -> np.ndarray:
     if np.ma.isMaskedArray(trace.data) or not trace.stats.npts:
-        raise DataError(f"{trace.id}: gaps or no samples at all; split it first")
+        raise DataError(f"{trace.id}: it has gaps or no samples; split it first")
     n_fft = 2 * fft.next_fast_len(trace.stats.npts, real=True)
     rate_hz = float(trace.stats.sampling_rate)
     try:
         inverse, scale = cache.inverse(
             response, n_fft, rate_hz, output, pre_filt, water_level_db
         )
-    except Exception as error:  # evalresp and its wrapping raise anything
+    except Exception as error:  # evalresp and obspy raise any exception
         when = UTCDateTime(trace.stats.starttime)
         raise DataError(
             f"{trace.id}: its response at {when} cannot be evaluated: {error}"

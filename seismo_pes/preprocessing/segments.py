@@ -3,16 +3,17 @@
 The rules, in the order in which they are applied:
 
 1. Traces without samples are dropped. Masked and non-finite samples (NaN, inf) are
-   taken out, and the trace is split there.
-2. A sampling rate in the header that differs from the nominal one is taken for nominal
-   if over the whole trace it amounts to less than half a sample; a trace with any other
+   removed, and the trace is split there.
+2. A sampling rate in the header that differs from the nominal one counts as nominal if
+the difference is less than half a sample over the whole trace; a trace with any other
    rate is left out and listed.
 3. Where time stamps contradict the sampling rate, samples are interpolated to the
    nominal rate at their true times (`timing`). Any other trace belongs to the nearest
    sample of the grid; the fraction of a sample between both is kept exactly. A fraction
    below a hundredth of a sample is zero.
-4. A trace that continues the one before it to less than half a sample is joined to it.
-5. Where traces overlap, equal samples are merged silently. Where they differ, the
+4. A trace that begins less than half a sample from the end of the trace before it is
+joined to that trace. 5. Where traces overlap, equal samples are merged silently. Where
+they differ, the
    samples of the trace that starts earlier are kept, and the conflict is listed.
 """
 
@@ -70,7 +71,7 @@ class Segment:
     rate_hz : float
         Nominal sampling rate.
     data : numpy.ndarray
-        Samples; may share memory with the trace it came from, so do not write into it.
+        Samples; do not write into them, because they may share memory with a trace.
     offset_s : float
         True time of the first sample minus its time on the grid, up to half a sample
         interval; 0 if it is less than a hundredth of it.
@@ -134,20 +135,21 @@ def merge_segments(
     Parameters
     ----------
     stream : obspy.Stream or iterable of obspy.Trace
-        Any channels, in any order; left as it is.
+        Any channels, in any order; it is not changed.
     grid_origin_ns : int
         Time of sample 0 of the grid, nanoseconds since 1970.
     rate_hz : float, optional
-        Nominal sampling rate. By default, for each channel, that of most samples.
+        Nominal sampling rate. By default, for each channel, the rate of most samples.
     dtype : numpy dtype, optional
-        Of the segments. By default float32 stays float32, all else becomes float64.
+        Type of the segments. By default float32 stays float32, other types become
+        float64.
 
     Returns
     -------
     segments : list of Segment
-        Sorted by channel and time; those of one channel neither touch nor overlap.
+        Sorted by channel and time; segments of one channel neither touch nor overlap.
     skipped : list of Skipped
-        What was left out or used with a remark, stage ``"merge"``.
+        Data that were left out or used with a remark, stage ``"merge"``.
 
     Examples
     --------
@@ -186,11 +188,12 @@ def place_segments(
     Parameters
     ----------
     traces : iterable of obspy.Trace
-        Of one channel, without overlaps and non-finite samples, as `Merge` leaves them.
+        Traces of one channel without overlaps and non-finite samples, as `Merge` emits
+        them.
     grid_origin_ns : int
         Time of sample 0 of the grid, nanoseconds since 1970.
     rate_hz : float, optional
-        Nominal sampling rate. By default that of most samples.
+        Nominal sampling rate. By default the rate of most samples.
 
     Returns
     -------
@@ -246,12 +249,12 @@ def finite_pieces(trace: Trace) -> list[Trace]:
 
 
 def merge_stream(stream: Iterable[Trace], max_gap_s: float = 0.0) -> Stream:
-    """Join what belongs together; fill short gaps by a straight line.
+    """Join continuous traces; fill short gaps by a straight line.
 
     Parameters
     ----------
     stream : obspy.Stream or iterable of obspy.Trace
-        Any channels, in any order; left as it is.
+        Any channels, in any order; it is not changed.
     max_gap_s : float
         Longest gap that is interpolated linearly (integers are rounded), seconds;
         at longer gaps the stream stays split.
@@ -259,9 +262,9 @@ def merge_stream(stream: Iterable[Trace], max_gap_s: float = 0.0) -> Stream:
     Returns
     -------
     obspy.Stream
-        New traces with the headers of the first trace of each piece, dtype kept (that
-        of the widest where they differ). Conflicting overlaps are decided as this
-        module says, and logged. Different rates of a channel stay apart.
+        New traces with the headers of the first trace of each piece, and its dtype (the
+        widest dtype if they differ). Conflicting overlaps are resolved by the rules of
+        this module, and logged. Traces of different rates are not joined.
     """
     merged = Stream()
     for channel_id, traces in sorted(_by_channel(stream).items()):
@@ -320,7 +323,7 @@ def _by_channel(stream: Iterable[Trace]) -> dict[str, list[Trace]]:
 
 
 def _dominant_rate(traces: list[Trace]) -> float:
-    """Return the rate of most samples, the higher one where two have as many."""
+    """Return the rate of most samples, the higher rate if two have as many."""
     samples: Counter[float] = Counter()
     for trace in traces:
         samples[nominal_rate_hz(trace)] += trace.stats.npts
@@ -329,7 +332,7 @@ def _dominant_rate(traces: list[Trace]) -> float:
 
 
 def _drift(trace: Trace, nominal: float) -> float:
-    """Return by how many samples the header's rate drifts off over the trace."""
+    """Return the drift of the header's rate over the trace, in samples."""
     return abs(nominal_rate_hz(trace) / nominal - 1) * trace.stats.npts
 
 
@@ -342,7 +345,7 @@ def _sort_by_rate(
         exact = nominal_rate_hz(trace) == nominal
         fits = exact or (
             _drift(trace, nominal) < 0.5
-            # of a short trace every rate drifts little
+            # in a short trace the drift of any rate is small
             and abs(nominal_rate_hz(trace) / nominal - 1) < 0.01
         )
         (fitting if fits else misfits).append(trace)
@@ -372,8 +375,8 @@ def _conflict(channel_id: str, conflicts: Conflicts) -> Skipped:
     return Skipped(
         "merge",
         channel_id,
-        f"overlapping traces differ in {conflicts.n_samples} samples; those of the "
-        "trace that starts earlier are kept",
+        f"overlapping traces differ in {conflicts.n_samples} samples; the samples of "
+        "the trace that starts earlier are kept",
         conflicts.n_traces,
     )
 

@@ -1,8 +1,9 @@
-"""Bring records of an untrue sampling rate to the nominal one, at their true times.
+"""Interpolate records with a wrong sampling rate to the nominal rate.
 
-The true rate of a record is measured over the time stamps of its pieces: of miniSEED
-records by the reader, which states it as the rate of the trace, and of files and traces
-here. Pieces that follow each other without a gap are interpolated together.
+The true rate of a record is measured from the time stamps of its pieces. For miniSEED
+records the reader measures it and sets it as the rate of the trace; for files and
+traces this module does. Pieces that follow each other without a gap are interpolated
+together.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ from seismo_pes.signal.resample import interpolate_lanczos
 
 __all__ = ["nominal_rate_hz", "retime"]
 
-#: Half width of the interpolation in samples: good to 1e-3 up to 90 % of Nyquist.
+#: Half width of the interpolation in samples: error below 1e-3 up to 90 % of Nyquist.
 KERNEL = 40
-#: Steps between pieces that are whole samples to within this part of one may be gaps.
+#: Steps between pieces may be gaps if they differ by less from a whole number, samples.
 WHOLE = 0.01
-#: Longer steps between files, in millionths of a file, are gaps where nothing else
-#: decides: 500 are 1.8 s in an hour.
+#: Longer steps between files, in millionths of a file, are gaps if the data do not
+#: decide: 500 are 1.8 s in an hour.
 LEAST_GAP_PPM = 500
 
 
 def nominal_rate_hz(trace: Trace) -> float:
-    """Return the rate that the header of a trace states, whatever the true one is."""
+    """Return the rate in the header of a trace, which may differ from the true rate."""
     return float(trace.stats.get("header_rate_hz", trace.stats.sampling_rate))
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Samples with the time of the first one and their rate.
+    """Samples with their rate and the time of the first sample.
 
-    `is_measured` where the time stamps contradict the rate of the header.
+    `is_measured`: the time stamps contradict the rate of the header.
     """
 
     trace: Trace
@@ -54,24 +55,25 @@ class _Piece:
 
     @property
     def end_ns(self) -> int:
-        """Time of the sample after the last one."""
+        """Time of the sample after the last."""
         return self.start_ns + round(len(self.data) / self.rate_hz * NS)
 
 
 def retime(traces: list[Trace], nominal_hz: float) -> tuple[list[Trace], list[Skipped]]:
-    """Bring the traces of a channel to their nominal rate, at their true times.
+    """Interpolate the traces of a channel to the nominal rate, at their true times.
 
     Parameters
     ----------
     traces : list of obspy.Trace
-        Of one channel, in any order, their rates within `MAX_PPM` of the nominal one.
+        Traces of one channel in any order, with rates within `MAX_PPM` of the nominal
+        rate.
     nominal_hz : float
         Nominal sampling rate.
 
     Returns
     -------
     traces : list of obspy.Trace
-        The same objects where no time stamp contradicts the nominal rate (see
+        The same objects if no time stamp contradicts the nominal rate (see
         `signal.rates.measure_timing`). Otherwise interpolated traces, which begin at
         the true time of their first sample.
     remarks : list of Skipped
@@ -91,7 +93,7 @@ def retime(traces: list[Trace], nominal_hz: float) -> tuple[list[Trace], list[Sk
 
 
 def _measured(traces: list[Trace]) -> list[_Piece]:
-    """Return the pieces of traces in time, with rates measured over their starts."""
+    """Return the pieces of traces in order of time, with rates from their starts."""
     pieces: list[_Piece] = []
     for trace in traces:
         rate_hz = float(trace.stats.sampling_rate)
@@ -124,11 +126,12 @@ def _measured(traces: list[Trace]) -> list[_Piece]:
 
 
 def _has_gaps(pieces: list[_Piece]) -> bool:
-    """Say whether steps of whole samples between pieces are gaps, not an untrue rate.
+    """Return whether steps of whole samples between pieces are gaps.
 
-    The data decide: across a gap they differ as much as samples so far apart do, and
-    else as neighbours do. Where both are alike, a step of more than `LEAST_GAP_PPM`
-    of the piece is a gap.
+    The alternative is a wrong rate. The data decide: across a gap, samples differ as
+    much as samples at that distance in a piece; with a wrong rate, as much as
+    neighbours. If both differences are similar, a step of more than `LEAST_GAP_PPM` of
+    the piece is a gap.
     """
     rate_hz = pieces[0].rate_hz
     steps = [
@@ -211,7 +214,7 @@ def _cut_and_interpolate(
 
 
 def _trace(piece: _Piece, nominal_hz: float) -> Trace:
-    """Return a piece that does not drift as a trace of the nominal rate."""
+    """Return a piece without drift as a trace of the nominal rate."""
     trace = Trace(header=piece.trace.stats.copy())
     trace.data = piece.data
     trace.stats.starttime = UTCDateTime(ns=piece.start_ns)

@@ -1,10 +1,7 @@
-"""First steps on traces: trends, edges, gaps; functions, and the PEs made of them.
+"""Trends and edges of traces: functions and their processing elements.
 
-Filters are in `filters`, other sampling rates in `resampling`, normalisation in
-`normalize`; the main job's own are here by name, too.
-
-Each function leaves its input as it is and returns a new trace. Data become float64
-in the first step and stay so until the spectra.
+Each function returns a new trace and does not change its input. Data become float64 in
+the first step, and stay float64 until the spectra.
 """
 
 from __future__ import annotations
@@ -47,7 +44,7 @@ def detrend(trace: Trace, kind: str = "linear") -> Trace:
 
 
 def detrend_polynomial(trace: Trace, order: int) -> Trace:
-    """Remove the polynomial that fits best.
+    """Remove the least-squares polynomial.
 
     Parameters
     ----------
@@ -58,7 +55,7 @@ def detrend_polynomial(trace: Trace, order: int) -> Trace:
 
 
 def detrend_spline(trace: Trace, knot_spacing_s: float, order: int = 3) -> Trace:
-    """Remove the spline that fits best.
+    """Remove the least-squares spline.
 
     Parameters
     ----------

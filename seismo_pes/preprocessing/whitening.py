@@ -1,4 +1,4 @@
-"""Spectral whitening of traces: functions, and the PEs made of them."""
+"""Spectral whitening of traces: functions and their processing elements."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def whiten(
     taper_octaves: float = 1 / 3,
     across_components: bool = False,
 ) -> Stream:
-    """Flatten the amplitude spectrum inside a band; the rest becomes zero.
+    """Flatten the amplitude spectrum inside a band; other frequencies become zero.
 
-    The trace is padded to twice its length, so that nothing wraps around.
+    The trace is padded to twice its length, to avoid wrap-around.
 
     Parameters
     ----------
@@ -36,15 +36,15 @@ def whiten(
     low_hz, high_hz : float
         Band in Hz, up to Nyquist.
     smooth_hz : float
-        Half width in Hz of the running mean of the amplitude that is divided by; 0
-        divides by the amplitude itself ("brutal").
+        Half width in Hz of the running mean of the amplitude, which is the divisor;
+        with 0 the divisor is the amplitude itself ("brutal" whitening).
     taper_octaves : float
         Width of the Hann edges of the band in octaves.
     across_components : bool
-        Divide all components of an instrument by the mean of their amplitudes, so
-        that their ratios survive; only times at which all are there are kept.
+        Divide all components of an instrument by the mean of their amplitudes, which
+        preserves their ratios; only times at which all components have data are kept.
     """
-    made = Stream()
+    whitened = Stream()
     groups = aligned(stream) if across_components else _single(stream)
     for traces, data in groups:
         spectrum, weights, n_fft = _spectrum(
@@ -52,8 +52,8 @@ def whiten(
         )
         n_smooth = round(smooth_hz * n_fft / traces[0].stats.sampling_rate)
         flat = whiten_spectrum(spectrum, weights, n_smooth, across_components)
-        made.extend(_back(traces, flat, n_fft))
-    return made
+        whitened.extend(_to_traces(traces, flat, n_fft))
+    return whitened
 
 
 def whiten_psd(
@@ -65,8 +65,8 @@ def whiten_psd(
 ) -> Trace:
     """Divide by the root of the power spectrum, averaged over windows (Welch).
 
-    Takes away the colour of the noise and leaves the phases, and what single windows
-    have more than others.
+    It removes the average spectrum of the noise. The phases, and the differences
+    between windows, do not change.
 
     Parameters
     ----------
@@ -97,12 +97,12 @@ def whiten_psd(
     hann = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
     power = np.square(np.abs(fft.rfft(demean(windows) * hann))).mean(axis=0)
     fine = np.arange(spectrum.shape[-1]) * (size / n_fft)
-    # interpolated to the fine bins; smoothed, so that it bends nowhere
+    # interpolated to the fine bins, then smoothed to remove the corners
     root = np.sqrt(np.interp(fine, np.arange(len(power)), power))
     root = running_mean(root, round(n_fft / size / 2))
     divisor = np.where(root > 0, root, np.inf).astype(spectrum.real.dtype)
-    (made,) = _back([trace], spectrum * (weights / divisor), n_fft)
-    return made
+    (whitened,) = _to_traces([trace], spectrum * (weights / divisor), n_fft)
+    return whitened
 
 
 def _single(stream: Stream) -> list[tuple[Stream, np.ndarray]]:
@@ -120,7 +120,7 @@ def _spectrum(
     return fft.rfft(data, n_fft, axis=-1), weights, n_fft
 
 
-def _back(traces: list[Trace], spectrum: np.ndarray, n_fft: int) -> list[Trace]:
+def _to_traces(traces: list[Trace], spectrum: np.ndarray, n_fft: int) -> list[Trace]:
     rows = fft.irfft(spectrum, n_fft, axis=-1)
     return [
         with_data(trace, row[: trace.stats.npts].copy())

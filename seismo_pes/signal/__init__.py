@@ -5,13 +5,13 @@ bins, or lags); axes before it are batches. float32 stays float32, everything el
 becomes float64; inputs are never changed; a parameter out of range raises
 `errors.ParameterError`, which names it.
 
-One record: `gaps`, `spikes`, `shift`, `rates`, `detrend`, `taper`, `filter`,
-`resample`, `normalize`; `continuous` where it comes in pieces.
-Windows and spectra: `window`, `spectra`, `psd`, `whiten`, `transfer`.
-Components: `rotation`.
-Pairs: `correlate` (definition and kernels), `coherency` (coherency, deconvolution,
-phase, rotation of tensors).
-Stacks: `stack`, `stack_filters`, `folding` (two sides, signal to noise).
-After: `stretching`, `delays`, `mwcs`, `warping`, `wavelet` (velocity change), `ftan`,
-`ftan_image` (dispersion).
+- One record: `gaps`, `spikes`, `shift`, `rates`, `detrend`, `taper`, `filter`,
+  `resample`, `normalize`; `continuous` for records that arrive in pieces.
+- Windows and spectra: `window`, `spectra`, `psd`, `whiten`, `transfer`.
+- Components: `rotation`.
+- Pairs: `correlate` (definition and kernels), `coherency` (coherency, deconvolution,
+  phase, rotation of tensors).
+- Stacks: `stack`, `stack_filters`, `folding` (two sides, signal to noise).
+- Measurements: `stretching`, `delays`, `mwcs`, `warping`, `wavelet` (velocity change),
+  `ftan`, `ftan_image` (dispersion).
 """

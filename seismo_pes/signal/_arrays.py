@@ -1,4 +1,4 @@
-"""What all functions of the package share: checks of arrays and numbers, memory."""
+"""Common checks of arrays and numbers, and work memory, for all modules of signal."""
 
 import threading
 from math import prod
@@ -11,7 +11,7 @@ from seismo_pes.signal.errors import ParameterError
 
 FloatArray = NDArray[Any]
 ComplexArray = NDArray[Any]
-KEPT_BYTES = 64_000_000  # the largest work array that a thread keeps between calls
+KEPT_BYTES = 64_000_000  # largest work array that a thread keeps between calls
 
 
 def as_float(x: ArrayLike, name: str = "x") -> FloatArray:
@@ -30,7 +30,7 @@ def as_float(x: ArrayLike, name: str = "x") -> FloatArray:
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError):
-        raise ParameterError(f"{name}: not numbers, but {array.dtype}") from None
+        raise ParameterError(f"{name}: {array.dtype}, but numbers are needed") from None
 
 
 def as_complex(spectrum: ComplexArray, name: str) -> ComplexArray:

@@ -1,10 +1,10 @@
 """Correlations of all wanted pairs of two blocks: the inner loops of `correlate`.
 
-Where few lags are needed, the inverse transforms are shorter.
-In a shorter transform distant lags wrap around, onto the lags that are needed. So the
-record of lags is first multiplied by a window that is nearly zero at distant lags. In
-the frequency domain that is a convolution with a short kernel, of which only every D-th
-value is computed. At the end the lags that are needed are divided by the window. With
+If few lags are needed, the inverse transforms are shorter. In a shorter transform
+distant lags wrap around onto the needed lags. So the record of lags is first multiplied
+by a window that is nearly zero at distant lags. In the frequency domain this is a
+convolution with a short kernel, of which only every D-th value is computed. At the end
+the needed lags are divided by the window. With
 a Kaiser-Bessel kernel the error is below the rounding of float32. Non-uniform
 transforms work in the same way
 (Fessler and Sutton 2003, doi:10.1109/TSP.2002.807005).
@@ -23,17 +23,21 @@ from numpy.typing import NDArray
 from seismo_pes.signal._arrays import ComplexArray, FloatArray, scratch
 from seismo_pes.signal._lags import batches, cut_lags, furthest, zero_spectra
 
-_CHUNK_BYTES = 1_000_000  # products that stay in cache until they are transposed
-_SPARSE = 0.2  # if a smaller part of the pairs is wanted: products row by row
-_DENSE = 0.5  # if a smaller part of the columns is wanted: a copy of these
-_PAIRS = 1000  # pairs that are multiplied together where lags are few
-_TILE_BYTES = 64_000_000  # summed cross-spectra that `correlate_block` holds at once
+_CHUNK_BYTES = (
+    1_000_000  # bytes of products that stay in cache until they are transposed
+)
+_SPARSE = 0.2  # below this fraction of wanted pairs, products are computed row by row
+_DENSE = 0.5  # below this fraction of wanted columns, they are copied
+_PAIRS = 1000  # pairs per product if the lags are few
+_TILE_BYTES = (
+    64_000_000  # bytes of summed cross-spectra that `correlate_block` holds at once
+)
 
-_WIDTH = 10  # bins of the short transform: width of the kernel
-_ROOM = 1.8  # length of the short transform over the number of lags, at least
-_LARGEST = 32  # ratio of the lengths of the two transforms, at most
+_WIDTH = 10  # width of the kernel, bins of the short transform
+_ROOM = 1.8  # least ratio of the length of the short transform to the number of lags
+_LARGEST = 32  # largest ratio of the lengths of the two transforms
 _GROUP = 8  # bins of the short transform from one matrix product
-_BUFFER_BYTES = 1_000_000  # products that stay in cache until they are summed
+_BUFFER_BYTES = 1_000_000  # bytes of products that stay in cache until they are summed
 
 
 def products(
@@ -139,8 +143,8 @@ def _columns(wanted: NDArray[np.bool_]) -> list[range | NDArray[np.int64]]:
 
 def _some(columns: range | NDArray[np.int64], j: int, k: int) -> Any:
     """Return an index of k of the columns from the j-th on, a slice if possible."""
-    some = columns[j : j + k]
-    return slice(some.start, some.stop) if isinstance(some, range) else some
+    chosen = columns[j : j + k]
+    return slice(chosen.start, chosen.stop) if isinstance(chosen, range) else chosen
 
 
 def _narrow(
@@ -161,23 +165,23 @@ def _narrow(
 
 @dataclass(frozen=True, eq=False)
 class ShortTransform:
-    """The way from the bins of a long transform to a range of lags.
+    """The transform from the bins of a long transform to a range of lags.
 
     Attributes
     ----------
     n_fft : int
         Length of the long transform.
     bins : slice
-        Bins of it that are not zero.
+        Bins of the long transform that are not zero.
     lags : range
     ratio : int
-        Length of the long transform over that of the short one.
+        Length of the long transform over the length of the short transform.
     first, n_out : int
         The first bin of the short transform that is computed, and their number.
     kernel : numpy.ndarray
-        Shape (_GROUP, n): from consecutive bins to a group.
+        Shape (_GROUP, n): weights from consecutive bins to a group.
     gain : numpy.ndarray
-        Shape (n_lags,): factors of the lags, one over the window.
+        Shape (n_lags,): factors of the lags, the inverse of the window.
     """
 
     n_fft: int
@@ -202,9 +206,9 @@ class ShortTransform:
         Parameters
         ----------
         coarse
-            As `filtered` makes it.
+            Bins of the short transform, from `filtered`.
         columns
-            Which of its records, shape (n,).
+            Indices of its records, shape (n,).
         out
             Shape (n, n_lags); the lags are written to it.
         """
@@ -212,10 +216,10 @@ class ShortTransform:
         full = zero_spectra(n_short, coarse.dtype)
         inside = slice(self.first, self.first + self.n_out)
         for row in range(0, len(columns), len(full)):
-            some = columns[row : row + len(full)]
-            k = len(some)
-            whole = some[-1] - some[0] + 1 == k
-            at = slice(some[0], some[-1] + 1) if whole else some
+            indices = columns[row : row + len(full)]
+            k = len(indices)
+            whole = indices[-1] - indices[0] + 1 == k
+            at = slice(indices[0], indices[-1] + 1) if whole else indices
             full[:k, inside] = coarse[:, at].T
             cut_lags(full[:k], n_short, self.lags, out[row : row + k], self.gain)
 
@@ -236,17 +240,19 @@ class ShortTransform:
         n_groups = -(-self.n_out // _GROUP)
         coarse = scratch("coarse", (n_groups * _GROUP, n_pairs), b.dtype)
         real = coarse.view(b.real.dtype).reshape(n_groups, _GROUP, 2 * n_pairs)
-        kept = self.kernel.shape[1] - step
+        stored = self.kernel.shape[1] - step
         row_bytes = n_pairs * b.itemsize
         at_once = max(1, min(n_groups, _BUFFER_BYTES // (step * row_bytes)))
-        buffer = scratch("bins", (at_once * step + kept, n_pairs), b.dtype)
+        buffer = scratch("bins", (at_once * step + stored, n_pairs), b.dtype)
         first = self.first * self.ratio - self.reach
         for g in range(0, n_groups, at_once):
             n = min(at_once, n_groups - g)
-            if g:  # the last bins of the group before are the first of this one
-                buffer[:kept] = buffer[at_once * step :]
-            fresh = kept if g else 0
-            rows = buffer[fresh : n * step + kept]
+            if (
+                g
+            ):  # the last bins of the previous group are the first bins of this group
+                buffer[:stored] = buffer[at_once * step :]
+            fresh = stored if g else 0
+            rows = buffer[fresh : n * step + stored]
             self._multiply(conj_a, b, first + g * step + fresh, rows)
             floats = buffer.view(b.real.dtype)
             windows = as_strided(
@@ -303,7 +309,7 @@ def short_transform(
     lags
         Lags that are wanted.
     dtype
-        Of the spectra; complex128 needs more digits than the short transform has.
+        Type of the spectra; complex128 needs more digits than the short transform has.
     """
     if np.dtype(dtype) != np.complex64:
         return None
@@ -315,7 +321,7 @@ def _short_transform(
     n_fft: int, low: int, high: int, lags: range
 ) -> ShortTransform | None:
     n_lags = 2 * furthest(lags) + 1
-    shortest = max(_ROOM * n_lags, 8 * _WIDTH)  # else the kernel overlaps with itself
+    shortest = max(_ROOM * n_lags, 8 * _WIDTH)  # a shorter kernel overlaps with itself
     ratios = [
         d for d in range(2, _LARGEST + 1) if n_fft % d == 0 and n_fft // d >= shortest
     ]

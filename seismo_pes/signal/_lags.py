@@ -1,4 +1,4 @@
-"""Inverse transforms of cross-spectra, in batches whose memory is used again."""
+"""Inverse transforms of cross-spectra, in batches that share their memory."""
 
 from collections.abc import Iterator
 from math import prod
@@ -20,7 +20,7 @@ from seismo_pes.signal.errors import ParameterError
 # Largest lag K for the lags -K..K, or the first and the last lag.
 Lags = int | tuple[int, int]
 
-TRANSFORM_BYTES = 1_300_000  # of a batch: 16 rows of 19,440 float32 stay in cache
+TRANSFORM_BYTES = 1_300_000  # bytes of a batch: 16 rows of 19,440 float32 stay in cache
 
 
 def lags_from_spectra(
@@ -39,23 +39,23 @@ def lags_from_spectra(
     s
         Cross-spectra, shape ``(..., n_bins)``, complex64 or complex128.
     n_fft
-        Length of the transform; `fft_length` keeps the lags from wrapping.
+        Length of the transform; with `fft_length` the lags do not wrap around.
     bins
-        Which bins of the one-sided spectrum `s` holds, the others being zero; None
-        for all.
+        Bins of the one-sided spectrum that `s` holds; the other bins are zero. None:
+        all bins.
     max_lag
         Largest lag K in samples, below ``n_fft / 2``, for the lags -K..K; or the
         first and the last lag.
     out
-        Written to and returned if given, shape ``(..., n_lags)``, contiguous.
+        Array for the result, which is returned: shape ``(..., n_lags)``, contiguous.
     dtype
-        float32 or float64 of a new result; by default as precise as `s`.
+        float32 or float64 of a new result; by default the precision of `s`.
     scale
         Factor(s), a number or shape ``(...)``: 1 / n_windows makes a sum a mean.
 
     Returns
     -------
-    Shape ``(..., n_lags)``; ``2 K + 1`` lags, or those from first to last.
+    Shape ``(..., n_lags)``; ``2 K + 1`` lags, or the lags from the first to the last.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def cut_lags(
     out: FloatArray,
     gain: FloatArray | None = None,
 ) -> None:
-    """Transform a batch and copy the lags, each times its gain, into `out`."""
+    """Transform a batch, multiply the lags by their gains, and copy them into `out`."""
     if _NUMPY_FFT_HAS_OUT:
         c = scratch("c", (len(full), n_fft), full.real.dtype)
         np.fft.irfft(full, n_fft, axis=-1, out=c)

@@ -1,15 +1,16 @@
 """Phase cross-correlation of power one, for float32, mostly in integers.
 
 With d the difference of two phases, at most pi, the term of a sample is f(d) =
-cos(d/2) - sin(|d|/2). It is a triangle, with corners at 0 and pi, plus a smooth rest:
+cos(d/2) - sin(|d|/2). It is the sum of a triangle, with corners at 0 and pi, and a
+smooth function:
 
     f(d) = pi/4 - |d|/2 + sum over odd m of b_m cos(m d),
     b_m = 1 / (2 pi m**2 (m**2 - 1/4))
 
-The sum of |d| is computed with phases of 16 bits, whose overflow closes the circle, in
-three passes over the samples for each lag. The sum of each cosine is a correlation by
-FFT, and eight cosines are enough. (f itself by FFT would need thousands, because its
-coefficients decay by m**-2 only.)
+The sum of |d| is computed with phases of 16 bits, in three passes over the samples for
+each lag; an overflow of 16 bits is a full circle. The sum of each cosine is a
+correlation by FFT, and eight cosines are enough. (f itself by FFT would need thousands,
+because its coefficients decay by m**-2 only.)
 """
 
 import numpy as np
@@ -19,14 +20,14 @@ from seismo_pes.signal._arrays import ComplexArray, FloatArray
 from seismo_pes.signal._lags import furthest, lags_from_spectra
 from seismo_pes.signal.spectra import fft_length, rfft_windows
 
-FEWEST = 512  # samples: with fewer, errors of rounding do not average out
+FEWEST = 512  # samples: with fewer, rounding errors do not average out
 _HALF_CIRCLE = 1 << 15
 _MOST = (1 << 32) // _HALF_CIRCLE - 1  # samples: the sum of more exceeds 32 bits
 _ORDERS = np.arange(1, 16, 2)
 
 
 def _weights() -> FloatArray:
-    """Return b_m; the last weight includes all further ones, so that f(0) = 1."""
+    """Return b_m; the last weight includes all higher orders, so that f(0) = 1."""
     b = 1 / (2 * np.pi * _ORDERS**2 * (_ORDERS**2 - 0.25))
     b[-1] += 1 - np.pi / 4 - b.sum()
     return b
@@ -45,12 +46,12 @@ def first_power_sums(u: ComplexArray, v: ComplexArray, lags: range) -> FloatArra
     u, v
         Phasors of length one, shape ``(n,)``, complex64.
     lags
-        Some of -(n - 1) to n - 1.
+        Lags within -(n - 1) to n - 1.
 
     Returns
     -------
-    Shape ``(n_lags,)``, float64. The error is up to 6e-5 n where all samples are
-    rounded in the same way (a sine of four samples a period), for noise 2e-5 sqrt(n).
+    Shape ``(n_lags,)``, float64. The error is up to 6e-5 n if all samples are rounded
+    in the same way (a sine of four samples a period), and 2e-5 sqrt(n) for noise.
     """
     n = u.size
     n_fft = fft_length(n, furthest(lags))
@@ -77,7 +78,7 @@ def _in_16_bits(u: ComplexArray) -> NDArray[np.int16]:
     steps = np.rint(np.angle(u) * (_HALF_CIRCLE / np.pi)).astype(np.int32)
     return steps.astype(
         np.int16
-    )  # half a circle overflows to minus half a circle, the same angle
+    )  # half a circle overflows to minus half a circle, which is the same angle
 
 
 def _distances(

@@ -1,14 +1,14 @@
 """Recursive filters as products of matrices, a block of samples at a time.
 
-In a loop over samples each step waits for the one before. Here a filter is a vector of
-states and four matrices. They give, for a block of samples and the states before it,
-the output of the block and the states after it. Only the states have to be computed one
-after another, in groups of blocks and groups of these; the rest is matrix products, run
-by BLAS.
+In a loop over samples each step waits for the previous step. Here a filter is a vector
+of states and four matrices. From a block of samples and the states before it, the
+matrices give the output of the block and the states after it. Only the states are
+computed one after another, in groups of blocks and groups of such groups; all other
+steps are matrix products in BLAS.
 
-Where the poles of a section are complex, its two states turn and shrink (the coupled
-form). They neither grow nor cancel: for a narrow band far below Nyquist the result has
-ten digits more than that of the usual direct form.
+The two states of a section with complex poles rotate and shrink (the coupled form).
+They neither grow nor cancel. For a narrow band far below Nyquist the result has ten
+digits more than the result of the usual direct form.
 
 References
 ----------
@@ -26,11 +26,11 @@ import numpy as np
 
 from seismo_pes.signal._arrays import FloatArray, scratch
 
-_BLOCK = 64  # samples: products of eight states then cost as much as their loop
-_FEW = 8192  # samples of a record: shorter records are filtered group by group
+_BLOCK = 64  # samples of a block: products of eight states cost as much as their loop
+_FEW = 8192  # samples: shorter records are filtered group by group
 _GROUP = 8  # blocks in a group, groups in a group of groups, and so on
-_PIECE = 512  # blocks that are worked on together: they stay in the processor's cache
-_TOGETHER = 2**18  # samples of short records that are worked on together
+_PIECE = 512  # blocks per step: they stay in the processor's cache
+_TOGETHER = 2**18  # samples of short records per step
 
 
 def filtered(sections: FloatArray, x: FloatArray, zero_phase: bool) -> FloatArray:
@@ -39,13 +39,13 @@ def filtered(sections: FloatArray, x: FloatArray, zero_phase: bool) -> FloatArra
     Parameters
     ----------
     sections
-        Shape ``(n_sections, 6)``, as those of `scipy.signal.sosfilt`, poles within
-        the unit circle.
+        Shape ``(n_sections, 6)``, as in `scipy.signal.sosfilt`, with poles within the
+        unit circle.
     x
         Records, float32 or float64, shape ``(..., n)``, n > 0. A sample that is not
-        finite makes NaN of itself and of all that depends on it.
+        finite becomes NaN, and so does all output that depends on it.
     zero_phase
-        Forward and backward if True, else forward.
+        Filter forward and backward; otherwise forward only.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def filtered(sections: FloatArray, x: FloatArray, zero_phase: bool) -> FloatArra
     out = np.empty(records.shape, records.dtype)
     blocks = _zero_phase_blocks(sections.tobytes())
     with np.errstate(invalid="ignore", over="ignore"):
-        for rows in _short_records_together(records):
+        for rows in _batches_of_short_records(records):
             blocks.run(records[rows], out[rows])
     return out.reshape(x.shape)
 
@@ -71,7 +71,7 @@ def starting_states(sections: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     sections
         Shape ``(n_sections, 6)``.
     shape
-        That of the records without their axis of samples.
+        Shape of the records without their axis of samples.
     """
     return np.zeros((*shape, 2 * len(sections)))
 
@@ -88,14 +88,14 @@ def continued(
     x
         The next samples, shape ``(..., n)``.
     states
-        Those after the samples before, shape ``(..., 2 n_sections)``; unchanged.
+        States after the previous samples, shape ``(..., 2 n_sections)``; not changed.
 
     Returns
     -------
     out
         A new array, shape and type as `x`.
     states
-        Those after the last sample, float64.
+        States after the last sample, float64.
     """
     if x.size == 0:
         return x.copy(), states.copy()
@@ -104,20 +104,20 @@ def continued(
     out, after = np.empty(records.shape, records.dtype), np.empty(before.shape)
     blocks = _causal_blocks(sections.tobytes())
     with np.errstate(invalid="ignore", over="ignore"):
-        for rows in _short_records_together(records):
+        for rows in _batches_of_short_records(records):
             blocks.run(records[rows], before[rows], out[rows], after[rows])
         for i in np.flatnonzero(~np.isfinite(after).all(axis=1)):
-            _look_not_ahead(blocks, records[i : i + 1], before[i : i + 1], out[i])
+            _restore_causality(blocks, records[i : i + 1], before[i : i + 1], out[i])
     return out.reshape(x.shape), after.reshape(states.shape)
 
 
-def _short_records_together(records: FloatArray) -> Iterator[slice]:
+def _batches_of_short_records(records: FloatArray) -> Iterator[slice]:
     n_records = max(1, _TOGETHER // max(1, records.shape[1]))
     for i in range(0, len(records), n_records):
         yield slice(i, i + n_records)
 
 
-def _look_not_ahead(
+def _restore_causality(
     blocks: "_CausalBlocks", record: FloatArray, states: FloatArray, out: FloatArray
 ) -> None:
     """Repair the samples of a block that come before a sample that is not finite."""
@@ -151,7 +151,7 @@ class _CausalBlocks:
     def run(
         self, x: FloatArray, states: FloatArray, out: FloatArray, after: FloatArray
     ) -> None:
-        """Filter records of shape ``(n_records, n)``; the last block is the short one.
+        """Filter records of shape ``(n_records, n)``; only the last block may be short.
 
         The output is written to `out`, the states after the last sample to `after`.
         """
@@ -167,7 +167,7 @@ class _CausalBlocks:
     def _run_group(
         self, x: FloatArray, states: FloatArray, out: FloatArray
     ) -> FloatArray:
-        """Filter up to `_GROUP` blocks, the last one of any length, in few products."""
+        """Filter up to `_GROUP` blocks, the last of any length, in few products."""
         (n_records, n), m = x.shape, states.shape[1]
         n_blocks = -(-n // _BLOCK)
         samples = np.zeros((n_records, n_blocks * _BLOCK))
@@ -192,7 +192,7 @@ class _CausalBlocks:
         """Filter any number of whole blocks."""
         blocks, m = _blocks_of(x), states.shape[1]
         n_records, n_blocks, _ = blocks.shape
-        # the given states enter like those of a block before the first
+        # the given states enter like the states of a block before the first
         n_slots = -(-(n_blocks + 2) // _GROUP) * _GROUP
         entered = scratch("entered", (n_records, n_slots, m), np.float64)
         before = scratch("states", (n_records, n_slots, m), np.float64)
@@ -205,7 +205,7 @@ class _CausalBlocks:
 
 
 def _carry(power: FloatArray) -> FloatArray:
-    """Return what blocks add to the states as a matrix to the states before blocks.
+    """Return the matrix from the contributions of blocks to the states before blocks.
 
     Shape ``(_GROUP n_states, _GROUP n_states)``: for a few blocks one product with it
     takes less time than a loop over the blocks.
@@ -249,7 +249,7 @@ class _ZeroPhaseBlocks:
         )
 
     def _states(self, x: FloatArray, n_first: int) -> FloatArray:
-        """Return the states before each block, and those behind it, side by side."""
+        """Return the states before each block beside the states after it."""
         first, whole = int(n_first > 0), _blocks_of(x[:, n_first:])
         n_records, n_blocks = len(x), first + whole.shape[1]
         n_slots, m = -(-n_blocks // _GROUP) * _GROUP, len(self.power)
@@ -298,7 +298,7 @@ def _leave(
 
 
 def _accumulate(entered: FloatArray, power: FloatArray, before: FloatArray) -> None:
-    """Compute the states before each block from what each block adds to the states.
+    """Compute the states before each block from the contributions of the blocks.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Correlation that divides by amplitude: coherency, deconvolution, phase.
 
-Each is a change of the spectra or records before the correlation of `correlate`, so
-all pairs of a network and sums over windows go through the same kernels.
+Each method changes the spectra or records before the correlation in `correlate`, so
+that all pairs and sums over windows use the same kernels.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def coherency_spectra(spectrum: ComplexArray, smooth_bins: int = 0) -> ComplexAr
     spectrum
         Shape ``(..., n_bins)``.
     smooth_bins
-        Half width of the running mean < > over frequency; 0 leaves phase only.
+        Half width of the running mean < > over frequency; 0 leaves only the phase.
 
     Raises
     ------
@@ -58,15 +58,15 @@ def deconvolution_spectra(
 ) -> ComplexArray:
     """Spectra A / max(<|A|^2>, w): correlating them with b deconvolves b by a.
 
-    ``conj(A) B / |A|^2 = B / A``. The water level w keeps the holes of A's spectrum
-    from becoming peaks of the quotient.
+    ``conj(A) B / |A|^2 = B / A``. The water level w limits the quotient where A's
+    spectrum is small.
 
     Parameters
     ----------
     spectrum
         A, the source's spectra, shape ``(..., n_bins)``; silence stays zero.
     level
-        Water level, as a part of the mean of ``|A|^2`` of each spectrum, > 0.
+        Water level, as a fraction of the mean of ``|A|^2`` of each spectrum, > 0.
     smooth_bins
         Half width of the running mean < > over frequency.
 
@@ -103,9 +103,9 @@ def deconvolution_spectra(
 def phase_records(x: ArrayLike) -> FloatArray:
     """Cosine and sine of the instantaneous phase, shape ``(..., 2, n)``.
 
-    Correlated like records of two windows and summed, they give n times the phase
-    cross-correlation of power two (`phase_cross_correlate`), by the same matrix
-    products as any correlation.
+    If the two are correlated like the records of two windows and summed, the result is
+    n times the phase cross-correlation of power two (`phase_cross_correlate`), by the
+    matrix products of any correlation.
 
     Examples
     --------
@@ -120,13 +120,13 @@ def phase_records(x: ArrayLike) -> FloatArray:
 def phase_cross_correlate(
     a: ArrayLike, b: ArrayLike, max_lag: Lags, power: float = 2.0
 ) -> FloatArray:
-    """Phase cross-correlation: compares instantaneous phases, without amplitudes.
+    """Compare instantaneous phases, without amplitudes: the phase cross-correlation.
 
-    c(k) = sum over n of (|u[n] + v[n+k]|**p - |u[n] - v[n+k]|**p) / (2**p N), u and v
-    being the unit phasors of the analytic signals and N the samples of a; 1 at lag
-    zero for equal records. Power two is a correlation by FFT; others take a sum over
-    the samples for each lag. For power one and float32 records, phases have 16 bits:
-    ten times as fast, with errors up to 6e-5, mostly 1e-6.
+    c(k) = sum over n of (|u[n] + v[n+k]|**p - |u[n] - v[n+k]|**p) / (2**p N), where u
+    and v are the unit phasors of the analytic signals and N is the number of samples of
+    a; c(0) is 1 for equal records. Power two is a correlation by FFT; other powers need
+    a sum over the samples for each lag. For power one and float32 records, phases have
+    16 bits: this is ten times as fast, with errors up to 6e-5, mostly 1e-6.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def phase_cross_correlate(
     max_lag
         Largest lag K in samples for the lags -K..K, or the first and the last lag.
     power
-        p > 0: 1 is Schimmel's first form (PCC1), 2 the fast one (PCC2).
+        p > 0: 1 is Schimmel's first form (PCC1), 2 the fast form (PCC2).
 
     Returns
     -------
@@ -210,10 +210,10 @@ def phase_sums(
 def rotate_tensor(
     c: ArrayLike, azimuth_deg: float, back_azimuth_deg: float
 ) -> FloatArray:
-    """Rotate the nine correlations of Z, N, E with Z, N, E to those of Z, R, T.
+    """Rotate the nine correlations of Z, N, E with Z, N, E to components Z, R, T.
 
-    Radial points from the first station to the second at both of them, transverse a
-    right angle clockwise from it, seen from above.
+    The radial points from the first station to the second at both stations. The
+    transverse is 90 degrees clockwise from the radial, seen from above.
 
     Parameters
     ----------

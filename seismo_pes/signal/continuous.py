@@ -1,14 +1,15 @@
-"""Records that come in pieces: each method goes on where the piece before ended.
+"""Methods for records that arrive in pieces, with a state between the pieces.
 
 A function of this module returns a `Method`. Its `advance` takes the next samples of a
-record and the state after the samples before; it returns the output that is final by
-now, and the new state. Its `flush` returns the rest when the record has ended. Joined
-together, the output equals that of the function of the same name for the whole record,
-however it was cut.
+record and the state after the previous samples; it returns the output that is final,
+and the new state. Its `flush` returns the last output at the end of the record. The
+joined output equals the output of the function of the same name for the whole record,
+for any division into pieces.
 
-Filters are causal, and their output is complete at once. Where a method looks ahead (a
-running mean, the anti-alias filter of `resample`), the output comes later by its reach.
-Zero-phase filters run backward from the end of a record and have no such form.
+Filters are causal, and their output is complete at once. If a method needs later
+samples (a running mean, the anti-alias filter of `resample`), its output is delayed by
+that number of samples. Zero-phase filters run backward from the end of a record, so
+they cannot work on pieces.
 """
 
 from __future__ import annotations
@@ -47,14 +48,15 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What a method keeps of the samples that have come; small, and of bounded size.
+    """The state of a method after some samples, of small and bounded size.
 
     Attributes
     ----------
     memory
-        States of a filter, or the last samples; the last axis is that of the memory.
+        States of a filter, or the last samples; the other axes are those of the
+        records.
     n_in
-        Number of samples that have come, less those that are left out at the start.
+        Number of samples received, without the samples left out at the start.
     n_out
         Number of output samples that have been returned.
     """
@@ -65,7 +67,7 @@ class State:
 
 
 class Method(Protocol):
-    """A function of records that goes on from piece to piece."""
+    """A function for records in pieces."""
 
     def advance(
         self, x: ArrayLike, state: State | None = None
@@ -75,27 +77,27 @@ class Method(Protocol):
         Parameters
         ----------
         x
-            The next samples, shape ``(..., n)``, the same axes in each piece. None may
-            be there, n = 0.
+            The next samples, shape ``(..., n)``, the same axes in each piece; n may be
+            0.
         state
-            The state after the piece before, unchanged; None at the start.
+            The state after the previous piece, which is not changed; None at the start.
 
         Raises
         ------
         ParameterError
-            If the axes before the last are not those of the pieces before.
+            If the axes before the last differ from those of the previous pieces.
         """
 
     def flush(self, state: State) -> FloatArray:
-        """Return the output that is left when the record has ended."""
+        """Return the last output, at the end of the record."""
 
     def position(self, n_out: int) -> Fraction:
-        """Return the place of an output sample, as an index of input samples."""
+        """Return the position of an output sample, in input samples."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Causal:
-    """Second-order sections: each sample gives one of output at once."""
+    """Second-order sections: each input sample gives one output sample at once."""
 
     sections: FloatArray
 
@@ -111,7 +113,7 @@ class _Causal:
         return out, State(memory, n, n)
 
     def flush(self, state: State) -> FloatArray:
-        # the narrower type: joined to others, it leaves their type as it is
+        # the narrower type, so that joining does not change the type of other pieces
         return np.empty((*state.memory.shape[:-1], 0), np.float32)
 
     def position(self, n_out: int) -> Fraction:
@@ -121,9 +123,9 @@ class _Causal:
 class _Windowed:
     """A method whose output depends on the samples around it.
 
-    The memory holds the samples that the next output depends on, and those that came
-    after them. So the start and the end of the record are dealt with by the function
-    for whole records.
+    The memory holds the samples on which the next output depends, and all later
+    samples. So the function for whole records handles the start and the end of the
+    record.
     """
 
     first = 0
@@ -139,7 +141,7 @@ class _Windowed:
     def output(
         self, record: FloatArray, begin: int, start: int, stop: int | None
     ) -> FloatArray:
-        """Return output from start to stop (or the end) of a record from `begin` on."""
+        """Return output from start to stop (or the end); `record` starts at `begin`."""
         raise NotImplementedError
 
     def advance(
@@ -167,9 +169,9 @@ class _Windowed:
 
 @dataclass(frozen=True)
 class _Reaching(_Windowed):
-    """A function whose output depends on `reach` samples to both sides of it.
+    """A function whose output depends on `reach` samples on both sides.
 
-    Of `ratio` p/q, the function makes p output samples of q samples.
+    For the `ratio` p/q, q input samples give p output samples.
     """
 
     function: Callable[[FloatArray], FloatArray]
@@ -285,7 +287,7 @@ def highpass(rate_hz: float, corner_hz: float, corners: int = 4) -> Method:
 def resample(rate_in_hz: float, rate_out_hz: float, first: int = 0) -> Method:
     """Change of the sampling rate by a fraction; see `resample.resample`.
 
-    The output comes 33 samples of the lower rate later.
+    The output is delayed by 33 samples of the lower rate.
 
     Parameters
     ----------
@@ -297,8 +299,8 @@ def resample(rate_in_hz: float, rate_out_hz: float, first: int = 0) -> Method:
     Raises
     ------
     ParameterError
-        If the ratio of the rates is no fraction of small terms: `interpolate_lanczos`
-        takes any ratio.
+        If the ratio of the rates is not a fraction of small terms;
+        `interpolate_lanczos` takes any ratio.
 
     Examples
     --------
@@ -311,7 +313,7 @@ def resample(rate_in_hz: float, rate_out_hz: float, first: int = 0) -> Method:
     if not _resample.has_finite_reach(ratio):
         raise ParameterError(
             f"rate_out_hz {rate_out_hz:g}: its ratio to rate_in_hz, {ratio}, has too "
-            "large terms for records that come in pieces; interpolate it by a Lanczos "
+            "large terms for records in pieces; interpolate it by a Lanczos "
             "kernel, or change the rate in two steps"
         )
     function = partial(
@@ -341,14 +343,14 @@ def interpolate_lanczos(
 ) -> Method:
     """Samples at indices ``start + step * m``; see `resample.interpolate_lanczos`.
 
-    The output comes `half_width` samples later.
+    The output is delayed by `half_width` samples.
 
     Parameters
     ----------
     start
         Index of the first output sample, at least 0.
     step
-        Distance from one output sample to the next in input samples, above 0.
+        Distance between output samples in input samples, above 0.
     half_width
         Half width of the kernel, 2 to 200 samples.
 
@@ -366,7 +368,7 @@ def interpolate_lanczos(
 def running_absolute_mean(n_half: int, across_components: bool = False) -> Method:
     """Division by the running mean of ``|x|``; see `normalize.running_absolute_mean`.
 
-    The output comes `n_half` samples later.
+    The output is delayed by `n_half` samples.
 
     Raises
     ------
@@ -384,7 +386,7 @@ def running_absolute_mean(n_half: int, across_components: bool = False) -> Metho
 def agc(n_half: int, across_components: bool = False) -> Method:
     """Division by the running root mean square; see `normalize.agc`.
 
-    The output comes `n_half` samples later.
+    The output is delayed by `n_half` samples.
 
     Raises
     ------
@@ -400,6 +402,6 @@ def agc(n_half: int, across_components: bool = False) -> Method:
 def _require_axes(x: FloatArray, state: State) -> None:
     if x.shape[:-1] != state.memory.shape[:-1]:
         raise ParameterError(
-            f"x: shape {x.shape} does not go on with records of the axes "
+            f"x: shape {x.shape} does not continue records of the axes "
             f"{state.memory.shape[:-1]}"
         )

@@ -58,7 +58,7 @@ def correlate_direct(a: ArrayLike, b: ArrayLike, max_lag: Lags) -> NDArray[np.fl
     Returns
     -------
     Shape ``(2 K + 1,)``: ``c[K + k] = sum over n of a[n] b[n + k]``, zero where the
-    records do not meet; or from the first lag to the last.
+    records do not overlap; or from the first lag to the last.
 
     Raises
     ------
@@ -99,8 +99,8 @@ def cross_correlate(
     max_lag
         Largest lag K in samples for the lags -K..K, or the first and the last lag.
     normalize
-        ``"none"``, or ``"energy"``: divide by sqrt(Ea Eb), so that a record with
-        itself has 1 at lag zero; zero where a record is silent.
+        ``"none"``, or ``"energy"``: divide by sqrt(Ea Eb), so that the autocorrelation
+        is 1 at lag zero; zero if a record is silent.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def cross_correlate(
     Raises
     ------
     ParameterError
-        If `max_lag` is no range of lags, or `normalize` another word.
+        If `max_lag` is not a range of lags, or `normalize` is unknown.
 
     Examples
     --------
@@ -137,8 +137,9 @@ def cross_correlate(
 def bins_first(spectra: ComplexArray) -> ComplexArray:
     """Copy ``(n, n_windows, n_bins)`` to ``(n_bins, n, n_windows)``.
 
-    In that layout each frequency has one small matrix, and a sum over windows is a
-    product of these. Do it once for a block of stations, not for each pair of blocks.
+    In this layout each frequency has one small matrix, and a sum over windows is a
+    product of these matrices. Convert a block of stations once, not for each pair of
+    blocks.
 
     Raises
     ------
@@ -162,11 +163,11 @@ def bins_first(spectra: ComplexArray) -> ComplexArray:
 def stack_cross_spectra(
     a: ComplexArray, b: ComplexArray, layout: str = "bins-last"
 ) -> ComplexArray:
-    """Sum ``conj(a) b`` over windows, for all pairs of a record of a and one of b.
+    """Sum ``conj(a) b`` over windows, for all pairs of records of a and b.
 
-    One matrix product per frequency, in the precision of the input. Fill windows that
-    are to be left out with zeros. To normalise by energy, divide the spectrum of each
-    window by the root of its energy before.
+    One matrix product per frequency, in the precision of the input. Windows of zeros
+    have no effect. To normalise by energy, first divide the spectrum of each window by
+    the root of its energy.
 
     Parameters
     ----------
@@ -176,7 +177,7 @@ def stack_cross_spectra(
         ``"bins-first"``: ``(n_bins, n_a, n_windows)`` and ``(n_bins, n_b,
         n_windows)``, as `bins_first` makes them: faster by a third with many windows.
     layout
-        One of the two; the layout of the result does not depend on it.
+        Layout of `a` and `b`; the layout of the result does not depend on it.
 
     Returns
     -------
@@ -235,8 +236,8 @@ def correlate_block(
 ) -> FloatArray:
     """Correlate all pairs of two blocks, summed over their windows.
 
-    The kernel of large runs. In memory is a batch of cross-spectra that fits the cache
-    (one window), or about 64 MB of their sums (many windows), never the whole block.
+    The kernel of large runs. It holds a batch of cross-spectra that fits the cache (one
+    window), or about 64 MB of their sums (many windows), never the whole block.
 
     Parameters
     ----------
@@ -245,15 +246,16 @@ def correlate_block(
     n_fft, bins, max_lag, dtype
         As in `lags_from_spectra`.
     diagonal
-        None for all pairs. Else only pairs (i, j) with ``j - i >= diagonal``: 0 or 1
-        for a block with itself, with or without its autocorrelations.
+        None: all pairs. Otherwise only pairs (i, j) with ``j - i >= diagonal``: for a
+        block with itself, 0 includes its autocorrelations and 1 leaves them out.
     wanted
         Instead of ``diagonal``: only the pairs that are True, shape ``(n_a, n_b)``;
         rows in the order of ``np.argwhere(wanted)``.
     out
-        Written to and returned if given, shape ``(n_pairs, n_lags)``, contiguous.
+        Array for the result, which is returned: shape ``(n_pairs, n_lags)``,
+        contiguous.
     scale
-        A number, or one for each pair, shape ``(n_pairs,)``.
+        A factor, or a factor for each pair, shape ``(n_pairs,)``.
 
     Returns
     -------
@@ -307,7 +309,7 @@ def fast_layout(
     Parameters
     ----------
     n_windows, n_fft, bins, max_lag
-        As of the blocks.
+        Values of the blocks, see `correlate_block`.
     dtype
         Of the spectra.
 

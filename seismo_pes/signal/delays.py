@@ -22,15 +22,15 @@ class Delays(NamedTuple):
     lag_s
         Lag of the middle of each window.
     delay_s
-        Delay of the current against the reference; NaN where a window is silent or
+        Delay of the current record against the reference; NaN if a window is silent or
         holds a NaN.
     error_s
         Standard error of the delay.
     coherence
         Coherence or correlation coefficient of the window, 0 to 1.
     at_edge
-        True where the best delay is the largest or smallest that was tried: the true
-        one may lie outside, so `delay_s` is NaN.
+        True where the best delay is the largest or smallest of the search: the true
+        delay may lie outside, so `delay_s` is NaN.
     """
 
     lag_s: FloatArray
@@ -46,14 +46,14 @@ class VelocityChange(NamedTuple):
     Attributes
     ----------
     dvv
-        Relative velocity change; NaN where it is not known.
+        Relative velocity change; NaN if it is not known.
     error
         Standard error of `dvv`.
     n_used
         Number of delays in the fit.
     at_edge
-        True where the best change lies at the edge of the range that was searched, or
-        beyond it: `dvv` is NaN then.
+        True where the best change lies at the edge of the search or outside: then `dvv`
+        is NaN.
     """
 
     dvv: float
@@ -72,19 +72,19 @@ def velocity_change(
 ) -> VelocityChange:
     """Fit delays by a line over lag; the velocity change is minus its slope.
 
-    Least squares with weights ``1 / error**2``. The error of the slope comes from
-    the scatter of the delays about the line if there is more scatter than their
-    errors explain, else from the errors. Delays or errors that are not finite, or
-    errors that are not positive, are left out.
+    Least squares with weights ``1 / error**2``. The error of the slope follows from the
+    scatter of the delays about the line, or from their errors if these explain the
+    scatter. Delays or errors that are not finite, or errors that are not positive, are
+    left out.
 
     Parameters
     ----------
     lag_s, delay_s, error_s
         Shape ``(n,)``; equal weights if there are no errors.
     through_origin
-        False also fits an intercept, which takes up an error of the clock.
+        False also fits an intercept, which is a clock error.
     relative_errors
-        True if only the ratios of the errors mean something.
+        True if only the ratios of the errors are known.
     n_dependent
         Number of neighbours that carry the information of one measurement, 1 or more:
         overlapping windows, or samples of a smooth record.
@@ -135,8 +135,8 @@ def velocity_change(
 def n_alike(x: ArrayLike) -> float:
     """Return the number of neighbours that carry the information of one sample.
 
-    One and twice the sum of the correlations of neighbours, as far as they are
-    positive (Geyer 1992, doi:10.1214/ss/1177011137).
+    One plus twice the sum of the autocorrelation coefficients, up to the first that is
+    not positive (Geyer 1992, doi:10.1214/ss/1177011137).
 
     Examples
     --------
@@ -227,7 +227,7 @@ def windowed_delays(
     rate_hz
         Sampling rate.
     window_s, step_s
-        Length of the windows, and from one to the next.
+        Length of the windows, and time from the start of a window to the next.
     max_delay_s
         Delays from -max_delay_s to max_delay_s are searched; below half the window.
     first_lag_s
@@ -235,9 +235,9 @@ def windowed_delays(
 
     Returns
     -------
-    `Delays`, `coherence` being the correlation coefficient at the peak. The error is
-    that of a delay in noise of the signal's own band: sqrt(1/c**2 - 1) over the root
-    mean square angular frequency and the root of twice bandwidth times duration.
+    `Delays`; `coherence` is the correlation coefficient at the peak. The error is the
+    error of a delay in noise with the band of the signal: sqrt(1/c**2 - 1) over the
+    root mean square angular frequency and the root of twice bandwidth times duration.
 
     Raises
     ------
@@ -278,7 +278,7 @@ def windowed_delays(
     peak, coefficient, at_edge = parabolic_peak(c)
     at_edge &= norm > 0
     delay = (peak - reach) / (fine * rate_hz)
-    delay[~(norm > 0) | at_edge] = np.nan  # NaN among the samples, too
+    delay[~(norm > 0) | at_edge] = np.nan  # also for NaN among the samples
     lag = first_lag_s + (starts + (size - 1) / 2) / rate_hz
     error = _delay_error(np.abs(sa), coefficient, rate_hz, window_s)
     return Delays(lag, delay, error, np.clip(coefficient, 0, 1), at_edge)
@@ -301,8 +301,8 @@ def parabolic_peak(
     value
         Value of the parabola there.
     at_edge
-        True where the largest sample is the first or last: the row still rises there,
-        and the true peak may lie outside.
+        True where the largest sample is the first or last, so that the true peak may
+        lie outside.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from seismo_pes.signal.errors import ParameterError
 KINDS = ("none", "demean", "linear")
 
 _CHUNK = 32_768  # samples: 256 kB of float64 stay in the processor's cache
-_BLOCK = 1024  # samples of a block of a long record, of which sums are made
+_BLOCK = 1024  # samples of a block of a long record, which is summed
 
 
 def demean(x: ArrayLike) -> FloatArray:
@@ -95,20 +95,21 @@ def _line(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and slope of each row, shapes (n_rows, 1).
 
     The moment about the middle is the moment of the sums of blocks, plus the moment of
-    the sums over all blocks at each place: sums are several times as fast as products.
+    the sums over all blocks at each position in a block: sums are several times as fast
+    as products.
     """
     n_rows, n = x.shape
     width = n if n < 16 * _BLOCK else _BLOCK
     n_blocks, n_rest = divmod(n, width)
     blocks = x[:, : n - n_rest].reshape(n_rows, n_blocks, width)
-    rest = x[:, n - n_rest :].astype(np.float64)
+    tail = x[:, n - n_rest :].astype(np.float64)
     sums = blocks.sum(axis=2, dtype=np.float64)
     columns = blocks.sum(axis=1, dtype=np.float64)
-    mean = (sums.sum(axis=1) + rest.sum(axis=1))[:, None] / n
-    # a large mean would cost the slope its digits, so it is subtracted first
+    mean = (sums.sum(axis=1) + tail.sum(axis=1))[:, None] / n
+    # a large mean would reduce the precision of the slope, so it is subtracted first
     moment = _times(sums - width * mean, np.arange(n_blocks) * width - (n - width) / 2)
     moment += _times(columns - n_blocks * mean, np.arange(width) - (width - 1) / 2)
-    moment += _times(rest - mean, np.arange(n - n_rest, n) - (n - 1) / 2)
+    moment += _times(tail - mean, np.arange(n - n_rest, n) - (n - 1) / 2)
     return mean, moment[:, None] / (n * (n * n - 1.0) / 12.0)
 
 
@@ -182,9 +183,9 @@ def detrend_polynomial(x: ArrayLike, order: int) -> FloatArray:
 def detrend_spline(x: ArrayLike, knot_spacing: int, order: int = 3) -> FloatArray:
     """Subtract a least-squares spline with a knot about every `knot_spacing` samples.
 
-    The pieces are equally long, as many as come nearest to the spacing; records
-    shorter than 1.5 spacings are one polynomial of degree `order`. Non-finite samples
-    make their record NaN.
+    The pieces have equal lengths, as close to the spacing as possible; for records
+    shorter than 1.5 spacings the spline is one polynomial of degree `order`. Non-finite
+    samples make their record NaN.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def detrend_spline(x: ArrayLike, knot_spacing: int, order: int = 3) -> FloatArra
         Records, shape ``(..., n)``. float32 stays float32, anything else becomes
         float64.
     knot_spacing
-        Samples from knot to knot, more than `order`.
+        Samples between knots, more than `order`.
     order
         Degree of the pieces, 1 to 5.
 

@@ -25,11 +25,11 @@ def bandpass(
 ) -> FloatArray:
     """Butterworth band-pass along the last axis.
 
-    Second-order sections and their state are float64 whatever the input, so a
-    float32 record keeps its seven digits even in a narrow band far below Nyquist.
-    Zero phase runs the filter forward and backward: the amplitude response is
-    squared, -6 dB at the corners. The record is taken as zero before its first
-    sample; taper it if it is not.
+    Second-order sections and their state are float64 for any input, so a float32 record
+    keeps its seven digits even in a narrow band far below Nyquist. Zero phase runs the
+    filter forward and backward: the amplitude response is squared, -6 dB at the
+    corners. The filter assumes zeros before the first sample, so taper the record
+    first.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def bandpass(
     corners
         Order of the Butterworth prototype, 1 to 20 (the band-pass has twice that).
     zero_phase
-        Forward and backward if True, else causal.
+        Filter forward and backward; otherwise causal.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def bandpass(
     Raises
     ------
     ParameterError
-        If a corner is at or above Nyquist: it never becomes another filter silently.
+        If a corner is at or above Nyquist; the kind of filter never changes.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def butterworth(
     kind
         ``"lowpass"``, ``"highpass"``, ``"bandpass"`` or ``"bandstop"``.
     corners_hz
-        One corner, or the lower and the upper one of a band, below Nyquist.
+        One corner, or the lower and the upper corner of a band, below Nyquist.
     rate_hz
         Sampling rate.
     corners

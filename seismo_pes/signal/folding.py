@@ -8,7 +8,9 @@ from numpy.typing import ArrayLike
 from seismo_pes.signal._arrays import FloatArray, as_float, require_rate
 from seismo_pes.signal.errors import ParameterError
 
-_FEWEST_LAGS = 16  # of a correlation; 8 of a branch: fewer give no estimate of noise
+_FEWEST_LAGS = (
+    16  # lags of a correlation, 8 of a branch: the noise of fewer has no estimate
+)
 
 
 class Sides(NamedTuple):
@@ -65,8 +67,8 @@ def signal_to_noise(
 
     Returns
     -------
-    float64 of shape ``(...)``; zero where signal and noise are silent, infinity
-    where only the noise is.
+    float64 of shape ``(...)``; zero where signal and noise are silent, infinity where
+    only the noise is silent.
 
     Raises
     ------

@@ -12,14 +12,14 @@ from seismo_pes.signal.errors import ParameterError
 
 
 class Dispersion(NamedTuple):
-    """Picks at each filter, from the longest period to the shortest; NaN where none.
+    """Picks of each filter, from the longest to the shortest period; NaN without one.
 
     Attributes
     ----------
     period_s
         Centre period of the filter.
     instantaneous_period_s
-        Period of the wave at the pick: the one that the velocities belong to.
+        Period of the wave at the pick, to which the velocities belong.
     group_km_s
         Distance over the time of the envelope's largest value.
     phase_km_s
@@ -30,8 +30,8 @@ class Dispersion(NamedTuple):
         `amplitude` over the root mean square of the filtered record after the
         slowest velocity; NaN if the record ends there.
     at_edge
-        True where the envelope is largest at the slowest or fastest velocity: the wave
-        may be slower or faster, and there is no pick.
+        True where the envelope is largest at the slowest or fastest velocity. There is
+        no pick, because the wave may be slower or faster.
     """
 
     period_s: FloatArray
@@ -57,11 +57,11 @@ def ftan(
 
     The record is filtered by Gaussians ``exp(-alpha (f / f0 - 1)**2)``. The largest
     envelope between the arrival times of two velocities gives the group velocity,
-    the derivative of phase there gives the period that it belongs to. The phase gives
-    the phase velocity but for whole cycles; the reference decides those at the
-    longest period, and the group velocities carry the wavenumber on to shorter ones.
-    The spread of the wave inside a filter shifts its phase; this is corrected from
-    the change of arrival time with frequency.
+    and the derivative of the phase at that time gives its period. The phase gives the
+    phase velocity except for whole cycles. The reference decides the number of cycles
+    at the longest period, and the group velocities extend the wavenumber to shorter
+    periods. The dispersion of the wave within a filter shifts its phase; the change of
+    arrival time with frequency gives the correction.
 
     Parameters
     ----------
@@ -70,19 +70,20 @@ def ftan(
     rate_hz
         Sampling rate.
     distance_km
-        Between the stations, > 0.
+        Distance of the stations, > 0.
     period_s
         Centre periods, all above two samples.
     velocity_km_s
         Slowest and fastest group velocity.
     reference_km_s
-        Phase velocity nearly known: one number, for the longest period, or one for
-        each period (then every period takes the nearest). None: no phase velocity.
+        Approximate phase velocity: one number for the longest period, or a number for
+        each period (then each period takes the nearest solution). None: no phase
+        velocity.
     alpha
         Width of the filters; by default 20 sqrt(distance / 1000 km), at least 5.
     phase_shift_rad
-        Phase s of the wave ``cos(w t - k x + s)``: pi/4 for a correlation of noise
-        from all around, -pi/4 for its negative derivative, 0 for a plane wave.
+        Phase s of the wave ``cos(w t - k x + s)``: pi/4 for a correlation of noise from
+        all directions, -pi/4 for its negative derivative, 0 for a plane wave.
 
     Returns
     -------
@@ -192,7 +193,7 @@ def _picks(
     picks
         Shape ``(4, n_filters)``; NaN where there is no pick.
     at_edge
-        Where the envelope is largest at an end of the range, which is no arrival.
+        Where the envelope is largest at an end of the range, which is not an arrival.
     """
     envelope = np.abs(signal[:, first : last + 1])
     at, amplitude, at_edge = parabolic_peak(envelope)

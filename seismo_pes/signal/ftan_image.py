@@ -23,7 +23,7 @@ def ftan_image(
     x
         Record from lag (or time) zero, shape ``(n,)``.
     rate_hz, distance_km, period_s, alpha
-        As of `ftan.ftan`.
+        See `ftan.ftan`.
     velocity_km_s
         Group velocities, shape ``(n_velocities,)``.
 

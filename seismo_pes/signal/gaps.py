@@ -71,7 +71,7 @@ def interpolate_gaps(x: ArrayLike, max_samples: int) -> FloatArray:
         Records, shape ``(..., n)``. float32 stays float32, anything else becomes
         float64.
     max_samples
-        Longer runs stay NaN, and so do those at the beginning and the end.
+        Longer runs stay NaN, and so do runs at the beginning and the end.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def flat_runs(x: ArrayLike, shortest: int, value: float | None = None) -> Runs:
     shortest = require_count(shortest, "shortest", 2)
     if data.size < shortest:
         return np.empty((0, 2), dtype=np.int64)
-    # most records have no two equal neighbours on this coarse grid, as such a run has
+    # a run has equal neighbours on this coarse grid; most records have none
     probes = data[:: shortest // 2]
     if not (probes[1:] == probes[:-1]).any():
         return np.empty((0, 2), dtype=np.int64)
@@ -152,9 +152,9 @@ def clipped_runs(
     """Find the runs in which a record is at the limit of its recorder.
 
     Without a level, the limits are the largest and the smallest sample of the record.
-    A run counts if the record stays there: a wave turns round at its peak, and a
-    clipped recorder does not. Small integers can stay equal by chance: give a level, or
-    a higher `shortest`, for records of few counts. A constant record is flat, not
+    A run counts if the record stays at the limit: a wave has a short peak, and a
+    clipped record does not. Small integers can stay equal by chance: give a level, or a
+    higher `shortest`, for records of few counts. A constant record is flat, not
     clipped.
 
     Parameters
@@ -167,8 +167,8 @@ def clipped_runs(
         The limit if it is known (2**23 - 1 counts for 24 bit): samples of at least
         this size.
     tolerance
-        Samples that are less than this below the limit count as clipped, too; a part
-        of the range of the record, or of the level, from 0 to 0.5.
+        Samples less than this below the limit also count as clipped; a fraction of the
+        range of the record, or of the level, from 0 to 0.5.
 
     Returns
     -------

@@ -26,12 +26,13 @@ def mwcs_delays(
     Each window is demeaned and tapered over 42.5 % at each side, the cross-spectrum
     and the two power spectra are smoothed over frequency by a Hann window, and
     ``phase = 2 pi f delay`` is fitted through the origin with weights from coherence
-    and amplitude. A smoothed phase belongs to the mean frequency of what was smoothed,
-    weighted by amplitude: near the corners of the band that is not the frequency of
-    the bin. Phase is never unwrapped from bin to bin, where one noisy bin shifts
-    all after it: the delay that lines up the phasors best comes first, and the
-    fit is to what it leaves. Delays are sought up to half a period of the low corner;
-    a window whose best delay is the last one tried has none, and is marked.
+    and amplitude. A smoothed phase belongs to the mean frequency of the smoothed bins,
+    weighted by amplitude; near the corners of the band this is not the frequency of the
+    bin. Phase is not unwrapped from bin to bin, because one noisy bin would shift all
+    later bins. Instead, the delay that best aligns the phasors is searched first, and
+    the line is fitted to the remaining phases. The search ends at half a period of the
+    low corner; a window whose best delay is at the end of the search has no delay, and
+    is marked.
 
     Parameters
     ----------
@@ -42,12 +43,12 @@ def mwcs_delays(
     low_hz, high_hz
         Band, 0 < low < high <= Nyquist, holding at least three frequencies 1/window.
     window_s, step_s
-        Length of the windows, and from one to the next.
+        Length of the windows, and time from the start of a window to the next.
     first_lag_s
         Lag of the first sample, e.g. -max_lag.
     smooth_bins
         Half width of the smoothing, in bins of the window padded to four times its
-        length, of 1 / (4 window_s) Hz each; coherence means something only from 1 up.
+        length, of 1 / (4 window_s) Hz each; with 0 the coherence has no meaning.
 
     Returns
     -------
@@ -102,7 +103,7 @@ def mwcs_delays(
 #: Length of the padded windows over that of the windows: with 5 bins on each side the
 #: smoothing is narrow enough for strong signals and wide enough for noisy ones.
 _PADDING = 4
-# mean(w^2)^2 / mean(w^4) of the taper: the part of the duration that it leaves.
+# mean(w^2)^2 / mean(w^4) of the taper: its effective part of the duration.
 _EDGE = 0.425
 _EFFECTIVE = 0.58
 
@@ -143,13 +144,13 @@ def _phase_slopes(
     Parameters
     ----------
     frequency
-        Of the bins, shape ``(n_bins,)``, Hz: for the first guess.
+        Frequencies of the bins, shape ``(n_bins,)``, Hz: for the first estimate.
     mean_hz
         Frequencies that the phases belong to, shape ``(n_rows, n_bins)``, Hz.
     cross, coherence
         Smoothed cross-spectra and their coherence, shape ``(n_rows, n_bins)``.
     """
-    # A coherence of one would get all weight: it is limited to 0.99, as in other codes.
+    # A coherence of 1 would have infinite weight; the limit is 0.99, as in other codes.
     c = np.minimum(coherence, 0.99)
     weight = c**2 / (1 - c**2) * np.sqrt(np.abs(cross))
     phasors = weight * np.exp(1j * np.angle(cross))

@@ -1,4 +1,4 @@
-"""Time-domain normalisation: it keeps an earthquake from dominating the stack.
+"""Time-domain normalisation, so that earthquakes do not dominate the stack.
 
 Bensen et al. (2007), doi:10.1111/j.1365-246X.2007.03374.x, compares most of these.
 """
@@ -13,7 +13,7 @@ from seismo_pes.signal._arrays import FloatArray, as_float, require_count, scrat
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.filter import bandpass
 
-_CHUNK = 8192  # sums that are made together: 64 kB stay in the processor's cache
+_CHUNK = 8192  # sums per step: 64 kB stay in the processor's cache
 
 
 def onebit(x: ArrayLike) -> FloatArray:
@@ -32,20 +32,20 @@ def running_absolute_mean(
 ) -> FloatArray:
     """Divide each sample by the mean of ``|x|`` over ``2 n_half + 1`` samples.
 
-    At the edges the window holds the samples that exist, and the mean is over them.
-    Where the weight is zero the result is zero.
+    At the edges the mean is over the samples that exist. Where the weight is zero the
+    result is zero.
 
     Parameters
     ----------
     x
         Records, shape ``(..., n)``. float32 stays float32, anything else becomes
-        float64. Sums are float64. A NaN makes NaN of the `n_half` samples on both
-        sides of it; empty stays empty.
+        float64. Sums are float64. A NaN makes the `n_half` samples on both sides NaN;
+        empty stays empty.
     n_half
         Half width, >= 0; 0 is one-bit.
     across_components
-        If True the last but one axis holds components, all divided by one weight:
-        the mean over components, so their ratios survive.
+        If True, the last axis but one holds components. All are divided by one weight,
+        the mean over the components, which preserves their ratios.
 
     Raises
     ------
@@ -75,10 +75,10 @@ def multiband_running_absolute_mean(
     n_half: int,
     corners: int = 4,
 ) -> FloatArray:
-    """Sum of running absolute mean normalisations, each in a band of its own.
+    """Sum of the running absolute mean normalisations of several bands.
 
-    Each band, filtered with zero phase, gets a weight of its own, so a quake at long
-    periods does not silence the noise at short ones.
+    Each band, filtered with zero phase, gets its own weight, so that an earthquake at
+    long periods does not suppress the noise at short periods.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def multiband_running_absolute_mean(
     Raises
     ------
     ParameterError
-        If there is no band, or one is beyond Nyquist.
+        If there is no band, or a band exceeds Nyquist.
 
     Examples
     --------
@@ -116,11 +116,11 @@ def multiband_running_absolute_mean(
 
 
 def running_mean(x: ArrayLike, n_half: int) -> FloatArray:
-    """Mean over ``2 n_half + 1`` samples, over those that exist at the edges; float64.
+    """Mean over ``2 n_half + 1`` samples, at the edges over fewer; float64.
 
-    Each sum is made of sums of 1, 2, 4, 8 ... neighbours. Nothing is subtracted: a mean
-    has the digits of its own samples, zeros give exactly zero, and a NaN makes NaN of
-    the means over it and of no others.
+    Each sum is made from sums of 1, 2, 4, 8 ... neighbours. Nothing is subtracted, so
+    the precision of a mean depends only on its own samples, zeros give exactly zero,
+    and a NaN affects only the means that include it.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def running_mean(x: ArrayLike, n_half: int) -> FloatArray:
 
 
 def _running_sums(x: FloatArray, width: int, out: FloatArray) -> None:
-    """Write the sums of `width` neighbours to `out`, as many as stay in cache."""
+    """Write the sums of `width` neighbours to `out`, in steps that stay in cache."""
     n_out = out.shape[-1]
     n_together = max(_CHUNK // max(1, prod(x.shape[:-1])), 2 * width)
     shape = (*x.shape[:-1], min(n_together, n_out) + width)
@@ -178,9 +178,9 @@ def _running_sums(x: FloatArray, width: int, out: FloatArray) -> None:
 
 
 def clip(x: ArrayLike, n_std: float) -> FloatArray:
-    """Cut off what exceeds `n_std` times the root mean square of its record.
+    """Limit each record to `n_std` times its root mean square.
 
-    NaN is ignored in the root mean square and stays; empty stays empty.
+    The root mean square ignores NaN. NaN stays NaN, and empty stays empty.
 
     Raises
     ------
@@ -198,9 +198,10 @@ def clip(x: ArrayLike, n_std: float) -> FloatArray:
 
 
 def clip_at(x: ArrayLike, level: float) -> FloatArray:
-    """Cut off what exceeds a level that is given in the unit of the record.
+    """Limit records to a level in the unit of the record.
 
-    Each sample is clipped by itself, also where a record comes in pieces. NaN stays.
+    The output sample depends only on the input sample, so records may arrive in pieces.
+    NaN stays NaN.
 
     Raises
     ------
@@ -218,12 +219,11 @@ def clip_at(x: ArrayLike, level: float) -> FloatArray:
 
 
 def winsorize(x: ArrayLike, n_rms: float, n_passes: int = 10) -> FloatArray:
-    """Clip at `n_rms` times the root mean square, again until nothing exceeds it.
+    """Clip repeatedly at `n_rms` times the root mean square of the clipped record.
 
     Outliers raise the bound of `clip`. Here the bound is computed again from the
-    clipped record, until it falls by less than
-    1e-6 or `n_passes` passes are done. Below `n_rms` = 1 the bound would shrink for
-    ever, so that is refused.
+    clipped record, until it decreases by less than 1e-6, or after `n_passes` passes.
+    For `n_rms` below 1 the bound would always decrease, so this is refused.
 
     Raises
     ------
@@ -253,10 +253,10 @@ def winsorize(x: ArrayLike, n_rms: float, n_passes: int = 10) -> FloatArray:
 def envelope(x: ArrayLike, n: int) -> FloatArray:
     """Divide by the mean of ``|x|`` over `n` samples before and `n` after each sample.
 
-    The sample itself does not count, and the first and last `n` take the mean of
-    the nearest sample that has all its neighbours: the envelope normalisation of
-    the dispel4py workflow of 2015. Where the mean is zero the result is zero.
-    A record of at most ``2 n`` samples is divided by its mean absolute value.
+    The mean does not include the sample itself. The first and last `n` samples take the
+    mean of the nearest sample with all its neighbours. This is the envelope
+    normalisation of the dispel4py workflow of 2015. Where the mean is zero the result
+    is zero. A record of at most ``2 n`` samples is divided by its mean absolute value.
 
     Raises
     ------
@@ -291,8 +291,8 @@ def envelope(x: ArrayLike, n: int) -> FloatArray:
 def agc(x: ArrayLike, n_half: int, across_components: bool = False) -> FloatArray:
     """Automatic gain control: divide by the running root mean square.
 
-    As `running_absolute_mean`, with the root of the mean square over
-    ``2 n_half + 1`` samples as the weight.
+    Like `running_absolute_mean`, but the weight is the root of the mean square over ``2
+    n_half + 1`` samples.
 
     Raises
     ------
@@ -356,10 +356,11 @@ def mean_normalize(x: ArrayLike) -> FloatArray:
 
 
 def water_level(x: ArrayLike, level: float, n_passes: int = 100) -> FloatArray:
-    """Divide what exceeds `level` times the mean of ``|x|`` by ten until none does.
+    """Divide samples above `level` times the mean of ``|x|`` by ten, repeatedly.
 
-    Each pass takes the mean anew and shrinks only the samples above it, so an
-    earthquake falls to the level of the noise and the noise keeps its shape.
+    Each pass computes the mean again, and changes only the samples above the level,
+    until no sample exceeds it. An earthquake is reduced to the level of the noise, and
+    the noise does not change.
 
     Parameters
     ----------
@@ -368,7 +369,7 @@ def water_level(x: ArrayLike, level: float, n_passes: int = 100) -> FloatArray:
     level
         Multiple of the mean absolute value, above 1.
     n_passes
-        At most this many passes.
+        Largest number of passes.
 
     Raises
     ------

@@ -51,7 +51,7 @@ def welch_psd(
     n_segment
         Samples of a segment, from 2 to n.
     overlap
-        Part of a segment that the next one shares, from 0 to below 1.
+        Fraction of a segment that the next segment shares, from 0 to below 1.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def welch_psd(
 
 
 def decibel(power: ArrayLike) -> FloatArray:
-    """Return 10 log10 of a power; minus infinity for zero, NaN for negative ones.
+    """Return 10 log10 of a power; minus infinity for zero, NaN for negative values.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def octave_mean(
     Parameters
     ----------
     frequency_hz, density
-        As `welch_psd` returns them; zero frequency is left out.
+        Results of `welch_psd`; zero frequency is left out.
     width
         Octaves of a band, positive.
     steps_per_octave
@@ -126,8 +126,8 @@ def octave_mean(
 
     Returns
     -------
-    Centres of the bands that lie within the frequencies, and the means of the bins in
-    them (NaN where a band has none).
+    Centres of the bands within the frequencies, and the mean of the bins in each band
+    (NaN for a band without bins).
 
     Raises
     ------
@@ -220,11 +220,12 @@ def window_rms(x: ArrayLike, n_window: int, n_step: int | None = None) -> FloatA
     n_window
         Samples of a window.
     n_step
-        From one window's start to the next; by default windows follow each other.
+        Samples from the start of a window to the start of the next; by default the
+        length.
 
     Returns
     -------
-    Shape ``(..., n_windows)``, only whole windows; NaN where a window has one.
+    Shape ``(..., n_windows)``, only whole windows; NaN for a window with a NaN.
 
     Raises
     ------

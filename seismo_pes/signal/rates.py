@@ -17,30 +17,32 @@ __all__ = ["MAX_PPM", "TimedRun", "exact_rate", "measure_timing"]
 _NEAR = 1e-6
 _LARGEST_DENOMINATOR = 100_000
 _LOWEST_HZ = 1e-6
-#: Pieces whose stamps contradict the header's rate by more than so many millionths are
-#: not brought to one rate: the record is split there.
+#: Largest difference of the true rate from the header's rate that is corrected, in
+#: millionths. The record is split at a larger difference.
 MAX_PPM = 1000.0
-#: A drift over a whole run that stays below so many samples changes nothing.
+#: Least drift over a whole run that is corrected, samples.
 LEAST_DRIFT = 0.02
-#: A run is divided where the true time differs from one rate by more samples than this.
+#: Largest difference of the true times from a single rate, samples; the run is divided
+#: at a larger difference.
 MOST_DEVIATION = 0.02
-#: Pieces touch if the second starts within so many samples of the end of the first.
+#: Largest gap or overlap of pieces that touch, samples.
 HALF_SAMPLE = 0.5
-#: A slope counts if it is so many times its standard error.
+#: Least ratio of a significant slope to its standard error.
 SIGNIFICANCE = 5.0
-#: So many steps of one size at least tell an untrue rate from a real gap.
+#: Least number of equal steps that show a wrong rate rather than gaps.
 LEAST_STEPS = 3
 
 Times = NDArray[np.int64]
 
 
 def exact_rate(rate_hz: float, name: str = "rate_hz") -> Fraction:
-    """Return the sampling rate as the fraction that its decimals stand for.
+    """Return the sampling rate as the fraction that its decimals approximate.
 
-    Times are converted to sample indices by it, so that a rate of a third of a hertz
-    does not drift. A rate within a millionth of a whole number of hertz, or, below
-    1 Hz, of seconds, is that number: SAC has intervals in single precision. Other rates
-    become the nearest fraction with a denominator of at most 100,000.
+    The fraction converts times to sample indices, so that a rate of a third of a hertz
+    does not drift. A rate within a millionth of a whole number of hertz (below 1 Hz, of
+    an interval of whole seconds) becomes that number, because SAC stores intervals in
+    single precision. Other rates become the nearest fraction with a denominator of at
+    most 100,000.
 
     Parameters
     ----------
@@ -87,10 +89,10 @@ class TimedRun(NamedTuple):
     start_ns
         Time of the first sample, nanoseconds since 1970.
     rate_hz
-        True sampling rate; exactly that of the header where nothing contradicts it.
+        True sampling rate; the rate of the header if the time stamps agree with it.
     drift
-        Samples by which the header's rate would be off at the end of the run, positive
-        where the true rate is higher; 0 where the header is right.
+        Drift of the header's rate at the end of the run in samples, positive if the
+        true rate is higher; 0 if the header is right.
     """
 
     first: int
@@ -108,13 +110,13 @@ def measure_timing(
 ) -> list[TimedRun]:
     """Measure the sampling rate over the time stamps of pieces of one channel.
 
-    Pieces that touch to within half a sample form a run; so do those between which the
-    same step comes back at least three times, because the header's rate is wrong.
-    A straight line through the stamps of a run gives its true rate. It replaces the
-    rate of the header if the drift over the run exceeds 0.02 samples and five times
-    the standard error, so that stamps that jitter change nothing. Where the rate itself
-    changes, the run is divided until each part follows its line to 0.02 samples, or
-    to the scatter of the stamps.
+    Pieces that touch to within half a sample form a run. So do pieces if the same step
+    between them occurs at least three times, because then the header's rate is wrong. A
+    straight line through the stamps of a run gives its true rate. It replaces the rate
+    of the header if the drift over the run exceeds 0.02 samples and five times the
+    standard error, so that jitter of the stamps has no effect. If the rate changes, the
+    run is divided until each part agrees with its line to 0.02 samples, or to the
+    scatter of the stamps.
 
     Parameters
     ----------
@@ -127,12 +129,12 @@ def measure_timing(
         Sampling rate in the header.
     max_ppm
         Largest difference from the header's rate that is measured, millionths. A run
-        with a larger one is split: each piece begins at its own start.
+        with a larger difference is split: each piece begins at its own start.
 
     Returns
     -------
     list of TimedRun
-        In the order of time; together they hold every piece once.
+        Runs in the order of time; each piece is in one run.
 
     Raises
     ------
@@ -168,10 +170,10 @@ def measure_timing(
 
 
 def _rate_of_steps(steps_ns: Times, n: Times, rate_hz: float, max_ppm: float) -> float:
-    """Return the rate at which the pieces touch, if the same step comes back."""
+    """Return the rate at which the pieces touch, if a step occurs several times."""
     misfit = steps_ns * (rate_hz / 1e9) - n
     parts = misfit / n
-    # One or two samples too few or too many are a habit of writers of files.
+    # Programs often write one or two samples too few or too many.
     candidates = (np.abs(misfit) >= HALF_SAMPLE) & (np.abs(parts) * 1e6 <= max_ppm)
     whole = np.abs(misfit - np.rint(misfit)) < 1e-3
     candidates &= ~(whole & (np.abs(misfit) < 2.5))
@@ -193,7 +195,7 @@ def _runs(
         return [header]
     sample = np.cumsum(n[first : stop - 1], dtype=np.float64)
     sample = np.concatenate(([0.0], sample))
-    # how much later a stamp is than the header's rate says, in samples
+    # delay of each stamp relative to the header's rate, in samples
     late = (start_ns[first:stop] - start_ns[first]) * (rate_hz / 1e9) - sample
     slope, level, error = _line(sample, late)
     deviation = late - level - slope * sample
@@ -224,8 +226,8 @@ def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float,
     spread = float(((x - mean_x) ** 2).sum())
     slope = float(((x - mean_x) * (y - mean_y)).sum()) / spread
     level = float(mean_y - slope * mean_x)
-    left = y - level - slope * x
-    error = float(np.sqrt((left**2).sum() / max(len(x) - 2, 1) / spread))
+    residuals = y - level - slope * x
+    error = float(np.sqrt((residuals**2).sum() / max(len(x) - 2, 1) / spread))
     return slope, level, error
 
 

@@ -1,4 +1,4 @@
-"""Change the sampling rate without moving the first sample or letting aliases in."""
+"""Change the sampling rate, without aliasing and without moving the first sample."""
 
 from fractions import Fraction
 from functools import lru_cache
@@ -16,10 +16,12 @@ from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.rates import exact_rate
 
 _KAISER_BETA = 10.06  # 100 dB: 0.1102 (100 - 8.7), Kaiser (1974)
-HALF_LENGTH = 33  # samples at the lower rate; makes the transition 0.2 Nyquist wide
-_LARGEST_TRANSFORM = 2**22  # points: longer ones are computed for needed bins only
-_LARGEST_PRODUCT = 2**20  # weights: with more of them transforms are faster
-_PIECE = 2**15  # samples that are worked on together: they stay in cache
+HALF_LENGTH = 33  # samples at the lower rate: the transition is 0.2 Nyquist wide
+_LARGEST_TRANSFORM = (
+    2**22
+)  # points: longer transforms are computed only for the needed bins
+_LARGEST_PRODUCT = 2**20  # weights: with more weights transforms are faster
+_PIECE = 2**15  # samples per step: they stay in cache
 LARGEST_TERM = 10_000
 
 
@@ -29,7 +31,7 @@ def rate_ratio(rate_in_hz: float, rate_out_hz: float) -> Fraction:
     Raises
     ------
     ParameterError
-        If the ratio is no such fraction; `interpolate_lanczos` takes any ratio.
+        If the ratio is not such a fraction; `interpolate_lanczos` takes any ratio.
 
     Examples
     --------
@@ -41,7 +43,7 @@ def rate_ratio(rate_in_hz: float, rate_out_hz: float) -> Fraction:
     )
     if max(ratio.numerator, ratio.denominator) > LARGEST_TERM:
         raise ParameterError(
-            f"rate_out_hz {rate_out_hz:.9g} is no ratio p/q of rate_in_hz "
+            f"rate_out_hz {rate_out_hz:.9g} is not a ratio p/q of rate_in_hz "
             f"{rate_in_hz:.9g} with p and q up to {LARGEST_TERM}; interpolate it by "
             "a Lanczos kernel"
         )
@@ -52,18 +54,18 @@ def resample(x: ArrayLike, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
     """Resample the last axis by the rational factor p/q, zero phase, alias-free.
 
     The filter is a Kaiser-windowed sinc (100 dB): within 0.01 % of unity up to 80 %
-    of the lower Nyquist frequency, -6 dB at 90 %, and what would alias is below
-    -90 dB. The first sample keeps its time. The record is taken as zero outside; the
-    first and last 33 samples (of the lower rate) depend on that, so demean or taper it
-    before. Only samples of the new rate are computed, by matrix products; where the
-    terms of the ratio are large (1001 to 1000), by Fourier transforms.
+    of the lower Nyquist frequency, -6 dB at 90 %, and aliases are below -90 dB. The
+    first sample keeps its time. The filter assumes zeros outside the record, which
+    affects the first and last 33 samples (of the lower rate), so demean or taper the
+    record before. Only samples of the new rate are computed, by matrix products, or by
+    Fourier transforms if the terms of the ratio are large (1001 to 1000).
 
     Parameters
     ----------
     x
         Records, shape ``(..., n)``. float32 stays float32 (rounding error about 1e-6
-        of the largest sample), anything else becomes float64. NaN spreads over
-        its neighbours, at most over its record; empty stays empty.
+        of the largest sample), anything else becomes float64. NaN spreads to its
+        neighbours, at most over its record; empty stays empty.
     rate_in_hz, rate_out_hz
         Sampling rates; their ratio must be a fraction (see `rate_ratio`).
 
@@ -100,10 +102,10 @@ def resample(x: ArrayLike, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
 
 
 def has_finite_reach(ratio: Fraction) -> bool:
-    """Return whether `resample` makes each sample from its neighbours alone.
+    """Return whether each sample of `resample` depends only on its neighbours.
 
-    Then they are those within `HALF_LENGTH` samples of the lower rate. With large terms
-    of the ratio all samples of a record enter, by Fourier transforms.
+    The neighbours are within `HALF_LENGTH` samples of the lower rate. For large terms
+    of the ratio, Fourier transforms use all samples of the record.
 
     Examples
     --------
@@ -116,8 +118,8 @@ def has_finite_reach(ratio: Fraction) -> bool:
 def _by_products(x: FloatArray, p: int, q: int) -> FloatArray:
     """Resample records, shape ``(n_records, n)``; the result ends with some zeros.
 
-    A block of samples adds to three blocks of new samples: the one at its time, and
-    those before and after. The filter reaches no further.
+    A block of samples contributes to three blocks of new samples: at its time, before
+    and after. The filter is not longer.
     """
     weights = _weights(p, q, x.dtype.char)
     n_in, n_new = weights.shape[0], weights.shape[1] // 3
@@ -141,7 +143,7 @@ def _by_products(x: FloatArray, p: int, q: int) -> FloatArray:
 
 
 def _periods(p: int, q: int) -> int:
-    """Return the number of periods of the two rates in a block: the filter's reach."""
+    """Return the number of periods of the two rates in a block, the filter's length."""
     return -(-HALF_LENGTH // min(p, q))
 
 
@@ -153,8 +155,8 @@ def _n_weights(p: int, q: int) -> int:
 def _weights(p: int, q: int, dtype: str) -> FloatArray:
     """Return the weights of each sample of a block in three blocks, a row per sample.
 
-    A block is as long as the filter reaches to one side, or a little longer, and holds
-    a whole number of periods of the two rates.
+    A block is at least as long as one side of the filter, and holds a whole number of
+    periods of the two rates.
     """
     periods = _periods(p, q)
     # times of new samples, in units of 1 / (p times the old rate)
@@ -209,7 +211,7 @@ def decimate(x: ArrayLike, factor: int) -> FloatArray:
 @lru_cache(maxsize=8)
 def _response(p: int, q: int, units: int) -> FloatArray:
     """Response of the anti-alias filter, times p/q, from 0 to the lower Nyquist."""
-    # of the p q units bins (p times the input rate) only the first are needed
+    # only the first of the p q units bins (p times the input rate) are needed
     n, n_bins = p * q * units, min(p, q) * units // 2 + 1
     response = _bins(_taps(p, q), n, n_bins) * (p / q)
     if min(p, q) * units % 2 == 0:
@@ -234,8 +236,9 @@ def _bins(taps: FloatArray, n: int, n_bins: int) -> FloatArray:
 def resample_fourier(x: ArrayLike, n_out: int) -> FloatArray:
     """Resample the last axis to `n_out` samples as one period of a periodic signal.
 
-    The spectrum is cut or padded with zeros, exact for band-limited periodic
-    records; others ring at their ends. Sample m lies at input index m * n / n_out.
+    The spectrum is cut or padded with zeros, which is exact for band-limited periodic
+    records; other records ring at their ends. Sample m lies at input index m * n /
+    n_out.
 
     Raises
     ------
@@ -255,15 +258,15 @@ def resample_fourier(x: ArrayLike, n_out: int) -> FloatArray:
     if n == 0:
         raise ParameterError("x: an empty record has no period to resample")
     spectrum = fft.rfft(x, axis=-1)
-    kept = np.zeros((*x.shape[:-1], n_out // 2 + 1), dtype=spectrum.dtype)
+    result = np.zeros((*x.shape[:-1], n_out // 2 + 1), dtype=spectrum.dtype)
     m = min(n, n_out)
-    kept[..., : m // 2 + 1] = spectrum[..., : m // 2 + 1]
+    result[..., : m // 2 + 1] = spectrum[..., : m // 2 + 1]
     if m % 2 == 0 and n != n_out:
         # The bin at Nyquist is the sum of two bins of the longer grid.
-        kept[..., m // 2] *= 0.5 if n_out > n else 2.0
+        result[..., m // 2] *= 0.5 if n_out > n else 2.0
         if n_out < n:
-            kept[..., m // 2] = kept[..., m // 2].real
-    y: FloatArray = fft.irfft(kept, n_out, axis=-1)
+            result[..., m // 2] = result[..., m // 2].real
+    y: FloatArray = fft.irfft(result, n_out, axis=-1)
     y *= n_out / n
     return y
 
@@ -273,10 +276,10 @@ def interpolate_lanczos(
 ) -> FloatArray:
     """Interpolate the last axis at indices ``first + step * m`` by a Lanczos kernel.
 
-    For shifts by a part of a sample, and for any ratio of rates. The kernel is
-    sinc(t) sinc(t / a), a = `half_width`, its weights normalised to unit sum, so a
-    constant stays constant; samples outside the record count as absent. There is
-    no anti-alias filter: filter first if `step` exceeds 1.
+    It serves for shifts by a fraction of a sample, and for any ratio of rates. The
+    kernel is sinc(t) sinc(t / a) with a = `half_width`. Its weights have unit sum, so a
+    constant stays constant; samples outside the record have no weight. There is no
+    anti-alias filter: filter first if `step` exceeds 1.
 
     Parameters
     ----------
@@ -284,13 +287,13 @@ def interpolate_lanczos(
         Records, shape ``(..., n)``. float32 stays float32, anything else becomes
         float64.
     first, step
-        Index of the first output sample, and the distance from one to the next, in
+        Index of the first output sample, and the distance between output samples, in
         input samples, step > 0.
     n_out
         Number of output samples; all must lie within ``[0, n - 1]``.
     half_width
-        Kernel half width a, 2 to 200 samples; 20 is good to 1e-3 up to about 80 %
-        of Nyquist.
+        Half width a of the kernel, 2 to 200 samples; with 20 the error is below 1e-3 up
+        to about 80 % of Nyquist.
 
     Raises
     ------

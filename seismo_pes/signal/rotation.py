@@ -1,4 +1,4 @@
-"""Turn components: any three to Z, N, E; north and east to radial and transverse."""
+"""Rotation of three components to Z, N, E; of north and east to radial, transverse."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,8 @@ def directions(azimuth_deg: ArrayLike, dip_deg: ArrayLike) -> FloatArray:
     ----------
     azimuth_deg, dip_deg
         Shape ``(n,)``: degrees clockwise from north, and down from the horizontal, as
-        StationXML has them: a vertical that counts up as positive has a dip of -90.
+        in StationXML: a vertical component with positive values upward has a dip of
+        -90.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def to_zne(x: ArrayLike, azimuth_deg: ArrayLike, dip_deg: ArrayLike) -> FloatArr
     x
         Shape ``(..., 3, n)``. float32 stays float32.
     azimuth_deg, dip_deg
-        Of the three components, see `directions`.
+        Directions of the three components, see `directions`.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def to_zne(x: ArrayLike, azimuth_deg: ArrayLike, dip_deg: ArrayLike) -> FloatArr
     Raises
     ------
     ParameterError
-        If there are not three, or they lie nearly in one plane.
+        If there are not three components, or they lie nearly in one plane.
 
     Examples
     --------
@@ -71,7 +72,9 @@ def to_zne(x: ArrayLike, azimuth_deg: ArrayLike, dip_deg: ArrayLike) -> FloatArr
         raise ParameterError(f"x must be (..., 3, n), not of shape {x.shape}")
     axes = directions(azimuth_deg, dip_deg)
     if axes.shape != (3, 3) or abs(np.linalg.det(axes)) < 0.05:
-        raise ParameterError("three components in nearly one plane: no Z, N, E in them")
+        raise ParameterError(
+            "the three components are nearly in one plane: Z, N, E are undefined"
+        )
     return np.asarray(np.linalg.inv(axes).astype(x.dtype) @ x)
 
 
@@ -84,9 +87,9 @@ def to_rt(north: ArrayLike, east: ArrayLike, radial_deg: float) -> FloatArray:
         Shape ``(..., n)``. float32 stays float32.
     radial_deg
         Direction of the radial, degrees clockwise from north: for a pair of stations
-        the azimuth from the first to the second at the first, the back-azimuth
-        turned round (plus 180) at the second; for an earthquake the back-azimuth plus
-        180. The transverse lies a right angle clockwise from it, seen from above.
+        the azimuth from the first to the second at the first, the back-azimuth plus 180
+        at the second; for an earthquake the back-azimuth plus 180. The transverse is 90
+        degrees clockwise from the radial, seen from above.
 
     Returns
     -------

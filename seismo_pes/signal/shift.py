@@ -1,4 +1,4 @@
-"""Move a record by a part of a sample."""
+"""Shift of a record by a fraction of a sample."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PAD = 512  # samples: errors from the ends decay as one over the distance
 
 
 def phase_shift(x: ArrayLike, shift: float) -> FloatArray:
-    """Evaluate records ``shift`` samples later, by a shift of phase.
+    """Evaluate records ``shift`` samples later, by a phase shift.
 
-    ``y[n] = x(n + shift)`` of the band-limited record: each bin is turned by
-    ``exp(2 pi i f shift)``, amplitudes stay. The line from the first to the last sample
-    is subtracted before, and added, shifted, after. Beyond its ends the record is
-    continued point-symmetrically. So constants and lines are exact. Sines of up to 80 %
-    of the Nyquist frequency have errors of 3e-3 from the 20th sample on, of 2e-4 from
-    the 100th; near the ends errors of high frequencies reach one half.
+    ``y[n] = x(n + shift)`` of the band-limited record: each bin is multiplied by
+    ``exp(2 pi i f shift)``. The line from the first to the last sample is subtracted
+    before, and its shifted values are added after. Beyond its ends the record is
+    continued point-symmetrically. So constants and lines are exact. Sines up to 80 % of
+    the Nyquist frequency have errors of 3e-3 from the 20th sample on, and of 2e-4 from
+    the 100th sample on; near the ends, errors of high frequencies reach one half.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def phase_shift(x: ArrayLike, shift: float) -> FloatArray:
     slope = (x[..., -1:] - x[..., :1]) / max(n - 1, 1)
     line = x[..., :1] + slope * np.arange(n, dtype=x.dtype)
     padded, pad = _padded(x - line)
-    moved = _turned(padded, shift)[..., pad : pad + n]
+    moved = _shift_phase(padded, shift)[..., pad : pad + n]
     return np.asarray(moved + line + slope * shift).astype(x.dtype, copy=False)
 
 
@@ -72,7 +72,7 @@ def _padded(x: FloatArray) -> tuple[FloatArray, int]:
     return np.concatenate((left, x, right), axis=-1), pad
 
 
-def _turned(x: FloatArray, shift: float) -> FloatArray:
+def _shift_phase(x: FloatArray, shift: float) -> FloatArray:
     n_fft = fft.next_fast_len(x.shape[-1], real=True)
     spectrum = fft.rfft(x, n_fft, axis=-1)
     phase = 2 * np.pi * shift / n_fft * np.arange(spectrum.shape[-1])

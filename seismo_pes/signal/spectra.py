@@ -17,8 +17,8 @@ from seismo_pes.signal.errors import ParameterError
 def fft_length(n_samples: int, n_lags: int) -> int:
     """Return the shortest fast length that keeps lags -n_lags..n_lags from wrapping.
 
-    Circular lag k stands for k and for k - n_fft; two records of `n_samples` have
-    nothing beyond lag ``n_samples - 1``, so ``n_samples + n_lags`` is enough, or
+    Circular lag k is the sum of lags k and k - n_fft. The correlation of two records of
+    `n_samples` ends at lag ``n_samples - 1``, so ``n_samples + n_lags`` is enough, or
     ``2 n_lags + 1`` if that is more.
 
     Raises
@@ -49,7 +49,7 @@ def rfft_windows(
     n_fft
         See `fft_length`.
     bins
-        Keep only these bins (copied, so the rest is freed); all if None.
+        Keep a copy of these bins only; None: all bins.
     workers
         Threads of the transform.
 
@@ -98,7 +98,7 @@ def energy(x: ArrayLike) -> FloatArray:
 def energy_of_spectrum(
     spectrum: ComplexArray, n_fft: int, bins: slice | None = None
 ) -> FloatArray:
-    """Energy of the windows that have these spectra, by Parseval's theorem.
+    """Energy of the windows of given spectra, by Parseval's theorem.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def energy_of_spectrum(
     n_fft
         Length of the transform.
     bins
-        Which bins these are; all if None.
+        Bins that `spectrum` holds; None: all bins.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Spikes and transients, by the median absolute deviation (MAD).
 
-The MAD is scaled by 1.4826, so that of normal noise it is the standard deviation, and a
-few large samples do not move it.
+The MAD is scaled by 1.4826, so that it equals the standard deviation for normal noise.
+A few large samples do not change it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TO_SIGMA = 1.482602218505602  # 1 / quantile of the normal distribution at 3/4
 def mad(x: ArrayLike) -> FloatArray:
     """Return 1.4826 times the median distance from the median, along the last axis.
 
-    NaN are left out; NaN where nothing is left. float64.
+    NaN are left out; the result is NaN if all samples are NaN. float64.
 
     Examples
     --------
@@ -37,11 +37,11 @@ def mad(x: ArrayLike) -> FloatArray:
 
 
 def spikes(x: ArrayLike, n_half: int, k: float) -> NDArray[np.bool_]:
-    """Find samples that stand out of their neighbourhood (Hampel filter).
+    """Find samples that are far from their neighbourhood (Hampel filter).
 
-    A sample is a spike if it is further than ``k`` MAD from the median, both of the
-    ``2 n_half + 1`` samples around it. Where more than half of these are equal the MAD
-    is zero, and anything else among them is a spike.
+    A sample is a spike if it is further than ``k`` MAD from the median, where MAD and
+    median are those of the ``2 n_half + 1`` samples around it. If more than half of
+    these samples are equal, the MAD is zero and every other value is a spike.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def spikes(x: ArrayLike, n_half: int, k: float) -> NDArray[np.bool_]:
         Half width of the neighbourhood, at least 1; beyond its ends the record is
         mirrored.
     k
-        Threshold, positive; 3 is Hampel's, 6 to 10 leaves earthquakes alone.
+        Threshold, positive; Hampel uses 3, and 6 to 10 does not remove earthquakes.
 
     Returns
     -------
@@ -106,12 +106,12 @@ def loud_windows(x: ArrayLike, n_window: int, k: float) -> NDArray[np.bool_]:
     x
         One record, shape ``(n,)``. NaN are left out.
     n_window
-        Samples of a window; they follow each other from the first sample, and the last
-        one may be shorter.
+        Samples of a window. Windows follow each other from the first sample; the last
+        window may be shorter.
     k
         Threshold, positive. The largest of n normal samples is about sqrt(2 ln n) MAD:
-        4.6 of 36,000. If more than half of the record is one value, its MAD is zero and
-        no window is loud.
+        4.6 for 36,000 samples. If more than half of the record is one value, its MAD is
+        zero and no window is loud.
 
     Returns
     -------
@@ -154,8 +154,8 @@ def _hampel(
     low = rank_filter(filled, n_half // 2, **around)
     high = rank_filter(filled, 2 * n_half - n_half // 2, **around)
     away = np.abs(filled - median)
-    # the MAD is at least the distance of the nearer quartile from the median, because
-    # fewer than half of the samples are nearer: it is computed only where this passes
+    # the MAD is at least the distance of the nearer quartile from the median: it is
+    # computed only for samples that exceed the threshold with this lower bound
     is_spike = away > k * TO_SIGMA * np.minimum(high - median, median - low)
     is_spike &= ~np.isnan(x)
     is_spike[is_spike] = away[is_spike] > k * TO_SIGMA * _mad_around(

@@ -1,7 +1,7 @@
-"""Stacks of correlations (or of anything else) over windows.
+"""Stacks of correlations, or of other records, over windows.
 
-Everywhere the last axis holds samples and the last but one holds windows. Without
-a window the stack is zero; a NaN in a window makes NaN of the stack.
+In all functions the last axis holds samples and the last axis but one holds windows.
+Without windows the stack is zero; a NaN in a window makes the stack NaN.
 """
 
 from collections.abc import Callable
@@ -73,7 +73,7 @@ def select(x: ArrayLike, use: NDArray[np.bool_] | None) -> FloatArray:
 
 
 def nth_root(x: ArrayLike, power: float = 2.0) -> FloatArray:
-    """N-th root stack: it favours a common sign, and damps large but rare samples.
+    """N-th root stack: it favours a common sign and reduces large, rare samples.
 
     The mean of ``sign(x) |x|**(1/N)``, raised to N with its sign. N = 1 is the mean.
 
@@ -106,7 +106,7 @@ def nth_root(x: ArrayLike, power: float = 2.0) -> FloatArray:
 
 
 def analytic_phase(x: ArrayLike) -> ComplexArray:
-    """Unit phasors of the analytic signal along the last axis; zero where it is zero.
+    """Unit phasors of the analytic signal along the last axis; zero for a zero signal.
 
     Examples
     --------
@@ -200,8 +200,8 @@ def phase_weighted(x: ArrayLike, power: float = 2.0, n_smooth: int = 0) -> Float
 def coefficients(x: ArrayLike, reference: ArrayLike | None = None) -> FloatArray:
     """Correlation coefficient at lag zero of each window with a reference; float64.
 
-    The reference is the linear stack if not given. Means are not removed; silent
-    windows have coefficient zero. Shape ``(..., n_windows)``.
+    By default the reference is the linear stack. Means are not removed; silent windows
+    have coefficient zero. Shape ``(..., n_windows)``.
 
     Raises
     ------
@@ -232,7 +232,7 @@ def selective(
     Returns
     -------
     stack
-        Shape ``(..., n)``; zeros where no window reached it.
+        Shape ``(..., n)``; zeros if no window reaches the threshold.
     used
         Shape ``(..., n_windows)``.
 
@@ -258,8 +258,9 @@ def robust(
 ) -> tuple[FloatArray, FloatArray]:
     """Stack with weights that fall with each window's misfit to the stack.
 
-    From the median, windows d get the weight |s.d| / (|d| |d - (s.d) s|), s being the
-    stack at unit length, until the stack moves by less than `tolerance` of its norm.
+    The first stack is the median. In each pass, a window d gets the weight |s.d| / (|d|
+    |d - (s.d) s|), where s is the stack at unit length, until the stack changes by less
+    than `tolerance` of its norm.
 
     Parameters
     ----------
@@ -330,8 +331,8 @@ def moving(x: ArrayLike, n_windows: int, step: int = 1) -> FloatArray:
 
     Returns
     -------
-    Shape ``(..., n_stacks, n)``, stack k over windows ``k step`` to ``k step +
-    n_windows - 1``; none if there are fewer windows.
+    Shape ``(..., n_stacks, n)``; stack k is over windows ``k step`` to ``k step +
+    n_windows - 1``. With fewer windows there is no stack.
 
     Raises
     ------
@@ -367,11 +368,12 @@ def bootstrap(
     x
         Shape ``(n_windows, n)``, at least one window.
     n_draws
-        At least 2.
+        Number of stacks, at least 2.
     seed
         Seed of the random numbers: equal seeds give equal results.
     stack
-        From ``(n_windows, n)`` to ``(n,)``; the mean if None, which is much faster.
+        Function from ``(n_windows, n)`` to ``(n,)``; None: the mean, which is much
+        faster.
 
     Returns
     -------

@@ -22,16 +22,16 @@ from seismo_pes.signal.stack import linear
 
 
 def adaptive_covariance(x: ArrayLike, power: float = 1.0) -> FloatArray:
-    """Mean of the windows after a filter that passes what they have in common.
+    """Mean of the windows after a filter that passes their coherent part.
 
     At each frequency the factor is the ratio of the mean cross-covariance between
-    different windows to the mean autocovariance, between 0 (incoherent, or opposed)
-    and 1 (equal windows), to the power given.
+    different windows to the mean autocovariance, between 0 (incoherent, or of opposite
+    sign) and 1 (equal windows), raised to `power`.
 
     Parameters
     ----------
     x
-        Shape ``(n_windows, n)``. float32 stays float32. One window stays as it is.
+        Shape ``(n_windows, n)``. float32 stays float32. One window does not change.
     power
         Strength g, >= 0; 0 is the linear stack.
 
@@ -75,9 +75,9 @@ def wiener(
 ) -> FloatArray:
     """Windows cleaned by singular values and local Wiener filters, then their mean.
 
-    The matrix of windows is split into singular components. Each of the first ones is
-    smoothed by an adaptive Wiener filter of its neighbourhood, and they are summed.
-    `wiener_windows` returns the windows themselves.
+    The matrix of windows is split into singular components. Each of the first
+    components is smoothed by an adaptive Wiener filter of its neighbourhood, and the
+    smoothed components are summed. `wiener_windows` returns the windows themselves.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def wiener_windows(
 
 
 def _local_wiener(x: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """Lim's adaptive filter: the local mean where the variance is that of noise."""
+    """Lim's adaptive filter: the local mean if the variance is that of noise."""
     mean = uniform_filter(x, size, mode="nearest")
     variance = uniform_filter(np.square(x), size, mode="nearest") - mean**2
     variance = np.maximum(variance, 0)
@@ -169,10 +169,10 @@ def time_frequency_phase_weighted(
 ) -> FloatArray:
     """Linear stack weighted by the coherence of phase in time and frequency.
 
-    The S-transform of each window, at each frequency of the band, gives its phase;
-    the length of the mean phasor, to the power given, weighs the S-transform of the
-    linear stack, and the sum over time is its spectrum. Frequencies outside the band
-    are left out of the result. One frequency is in memory at a time.
+    The S-transform of each window, at each frequency of the band, gives its phase. The
+    length of the mean phasor, raised to `power`, is the weight of the S-transform of
+    the linear stack, whose sum over time is the spectrum of the result. Frequencies
+    outside the band are left out. One frequency is in memory at a time.
 
     Parameters
     ----------

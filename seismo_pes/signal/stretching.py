@@ -27,7 +27,7 @@ class Stretch(NamedTuple):
     error
         Standard error of dvv after Weaver et al. (2011); NaN if no band was given.
     at_edge
-        True where the coefficient still rises at ``max_dvv`` or ``-max_dvv``: the true
+        True where the coefficient is largest at ``max_dvv`` or ``-max_dvv``: the true
         change may lie outside of the search.
     """
 
@@ -49,11 +49,11 @@ def stretch(
     side: str = "both",
     band_hz: tuple[float, float] | None = None,
 ) -> Stretch:
-    """Search the velocity change that makes the reference most like the current.
+    """Search the velocity change with the best correlation coefficient.
 
-    The stretched references are made once, by a cubic spline, and all currents are
-    compared with all of them in one matrix product; the best is refined by a
-    parabola through the coefficients beside it.
+    The stretched references are computed once, by a cubic spline. One matrix product
+    gives their correlation coefficients with all current records. A parabola through
+    the largest coefficient and its neighbours refines the best stretch.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def stretch(
         Range of ``|lag|`` that is compared, 0 <= low < high.
     max_dvv
         Search from -max_dvv to max_dvv, 0 < max_dvv < 1. The reference must reach
-        ``high_s (1 + max_dvv)``; where it does not it counts as zero.
+        ``high_s (1 + max_dvv)``; it is zero beyond its end.
     n_steps
         Odd number of trials, at least 3.
     side
@@ -105,7 +105,7 @@ def stretch(
     t = np.asarray(lag_s, dtype=np.float64)
     n_steps = require_count(n_steps, "n_steps", 3)
     _check(r, y, t, low_s, high_s, max_dvv, n_steps, side)
-    chosen = _chosen(t, low_s, high_s, side)
+    chosen = _select_lags(t, low_s, high_s, side)
     trials = np.linspace(-max_dvv, max_dvv, n_steps)
     at = t[chosen] * (1 + trials[:, None])
     stretched = CubicSpline(t, r)(at)
@@ -129,7 +129,7 @@ def _unit(x: FloatArray) -> FloatArray:
     return x / np.where(norm == 0, np.inf, norm)
 
 
-def _chosen(t: FloatArray, low_s: float, high_s: float, side: str) -> FloatArray:
+def _select_lags(t: FloatArray, low_s: float, high_s: float, side: str) -> FloatArray:
     slack = 1e-9 * high_s
     chosen = (np.abs(t) >= low_s - slack) & (np.abs(t) <= high_s + slack)
     if side == "causal":

@@ -1,12 +1,13 @@
-"""Multiply the spectrum of a record padded to twice its length, in short transforms.
+"""Multiply the spectrum of a record padded to twice its length, by short transforms.
 
-A padded record of 2 n samples is cyclic. Its bins at odd frequencies are those of the
-record mod X^n + 1; those at even frequencies are those of the record mod X^n - 1. The
-latter is halved in the same way, until a short record remains. At odd frequencies a
-real record of h samples is a complex record of h / 2, shifted by half a bin. Long
-records are arranged as a matrix, with short transforms of its columns and rows that
-stay in the processor's cache (Bailey 1990, doi:10.1007/BF00162341). Nothing has to be
-transposed, because the bins are only multiplied and transformed back in the same order.
+A padded record of 2 n samples is cyclic. Its bins at odd frequencies are the bins of
+the record mod X^n + 1; its bins at even frequencies are the bins of the record mod X^n
+- 1. The second is halved in the same way, until a short record remains. At odd
+frequencies a real record of h samples is a complex record of h / 2, shifted by half a
+bin. Long records are arranged as a matrix, with short transforms of its columns and
+rows that stay in the processor's cache (Bailey 1990, doi:10.1007/BF00162341). Nothing
+has to be transposed, because the bins are only multiplied and transformed back in the
+same order.
 """
 
 import math
@@ -20,12 +21,12 @@ from scipy import fft
 from seismo_pes.signal._arrays import ComplexArray, FloatArray, as_complex, as_float
 from seismo_pes.signal.errors import ParameterError
 
-_SHORT = 131_072  # samples: up to here a plain transform is as fast
-_BLOCK = 32_768  # elements of rows that are worked on together
+_SHORT = 131_072  # samples: up to this length a plain transform is as fast
+_BLOCK = 32_768  # elements of rows per step
 
 
 class Transfer(NamedTuple):
-    """A transfer function, its bins in the order in which `apply` needs them.
+    """A transfer function with its bins in the order that `apply` needs.
 
     Attributes
     ----------
@@ -77,7 +78,7 @@ def transfer(bins: ComplexArray) -> Transfer:
 
 
 def _odd_bins(bins: ComplexArray) -> ComplexArray:
-    """Return bins 1, 5, 9, ... of the two-sided spectrum; the others are conjugate."""
+    """Return bins 1, 5, 9, ... of the two-sided spectrum; 3, 7, ... are conjugate."""
     half = (bins.size - 1) // 2
     above = bins[3::4][: half - (half + 1) // 2]
     picked = np.concatenate([bins[1::4], np.conj(above[::-1])])
@@ -87,15 +88,15 @@ def _odd_bins(bins: ComplexArray) -> ComplexArray:
 
 @lru_cache(maxsize=64)
 def _n_rows(n: int) -> int:
-    """Return the largest factor of n up to its root."""
+    """Return the largest factor of n that does not exceed its root."""
     return next(rows for rows in range(math.isqrt(n), 0, -1) if n % rows == 0)
 
 
 def apply(x: ArrayLike, t: Transfer, nyquist_modulus: bool = False) -> FloatArray:
     """Filter a record that is padded with zeros to ``2 n``.
 
-    The result is ``irfft(rfft(x, 2 n) * bins)[:len(x)]``. But the zeros of the padded
-    record are never transformed, and long transforms are made of short ones.
+    The result is ``irfft(rfft(x, 2 n) * bins)[:len(x)]``, but the zeros of the padded
+    record are not transformed, and long transforms consist of short transforms.
 
     Parameters
     ----------
@@ -104,8 +105,8 @@ def apply(x: ArrayLike, t: Transfer, nyquist_modulus: bool = False) -> FloatArra
     t
         From `transfer`.
     nyquist_modulus
-        At Nyquist, where a real record has a real bin, take the product's modulus, as
-        obspy does, not its real part.
+        At Nyquist, use the modulus of the product, as obspy does, instead of its real
+        part (a real record has a real bin there).
 
     Returns
     -------
@@ -166,9 +167,9 @@ def _cyclic(
 
 
 def _negacyclic(x: FloatArray, bins: ComplexArray) -> FloatArray:
-    """Filter mod X^h + 1, where samples beyond one end come back with the other sign.
+    """Filter mod X^h + 1, where samples wrap around with the opposite sign.
 
-    x[m] - i x[m + h / 2], turned by -pi m / h, row by row.
+    The record is x[m] - i x[m + h / 2] with phase -pi m / h, row by row.
     """
     n_rows, n_columns = bins.shape
     half = bins.size

@@ -1,4 +1,4 @@
-"""Delays by dynamic time warping: a delay for every sample, smooth by constraint."""
+"""Delays by dynamic time warping: a smooth delay for every sample."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from seismo_pes.signal._arrays import (
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.resample import interpolate_lanczos
 
-_ROWS = 64  # records that are warped together
+_ROWS = 64  # records per step
 
 
 def warping_delays(
@@ -25,33 +25,34 @@ def warping_delays(
     max_strain: float = 0.1,
     oversample: int = 4,
 ) -> FloatArray:
-    """Delay of each sample that makes the squared difference of two records least.
+    """Delay of each sample that minimises the squared difference of two records.
 
     The path over (sample, delay) with the least sum of ``(current(t + delay) -
-    reference(t))**2`` among those whose delay changes by at most one step in
-    ``1 / max_strain`` samples: no cycle is skipped as long as delays are smooth.
+    reference(t))**2`` among the paths whose delay changes by at most one step in ``1 /
+    max_strain`` samples. Smooth delays cannot skip a cycle.
 
     Parameters
     ----------
     reference
         Shape ``(n,)``.
     current
-        Shape ``(..., n)``, of like amplitude; many at a time take less time each.
+        Shape ``(..., n)``, of similar amplitude; many records in one call need less
+        time each.
     rate_hz
         Sampling rate.
     max_delay_s
         Delays from -max_delay_s to max_delay_s.
     max_strain
-        Largest slope of delay over lag, 0.001 to 1; at least twice the velocity
-        change expected.
+        Largest slope of delay over lag, 0.001 to 1; at least twice the expected
+        velocity change.
     oversample
         The records are interpolated this many times finer, 1 to 32: the step of
         delay is ``1 / (rate_hz * oversample)``.
 
     Returns
     -------
-    Delays in seconds, shape ``(..., n)``; positive: the current is later. Fit a line
-    with `delays.velocity_change`.
+    Delays in seconds, shape ``(..., n)``; positive: the current record is later. Fit a
+    line with `delays.velocity_change`.
 
     Raises
     ------
@@ -71,12 +72,12 @@ def warping_delays(
     >>> bool(np.abs(delays - 0.2)[20:-20].max() < 0.026)
     True
     """
-    one = as_float(reference, "reference").astype(np.float64)
-    other = as_float(current, "current").astype(np.float64)
-    if one.ndim != 1 or other.shape[-1:] != one.shape:
+    first = as_float(reference, "reference").astype(np.float64)
+    second = as_float(current, "current").astype(np.float64)
+    if first.ndim != 1 or second.shape[-1:] != first.shape:
         raise ParameterError(
-            f"reference {one.shape} and current {other.shape} must be records of one "
-            "length"
+            f"reference {first.shape} and current {second.shape} must be records of "
+            "one length"
         )
     rate_hz = require_rate(rate_hz)
     oversample = require_count(oversample, "oversample", 1)
@@ -87,18 +88,18 @@ def warping_delays(
     reach = round(max_delay_s * rate_hz * oversample)
     if reach < 1:
         raise ParameterError(f"max_delay_s {max_delay_s:g} is below one step")
-    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise ParameterError("reference and current must be finite")
-    if len(one) < 2:
-        return np.zeros(other.shape)
-    rows = other.reshape(-1, len(one))
+    if len(first) < 2:
+        return np.zeros(second.shape)
+    rows = second.reshape(-1, len(first))
     delays = np.zeros(rows.shape)
     block = max(1, round(1 / max_strain))
     for k in range(0, len(rows), _ROWS):
-        some = slice(k, k + _ROWS)
-        path = _paths(one, rows[some], oversample, reach, block)
-        delays[some] = (path - reach) / (rate_hz * oversample)
-    return delays.reshape(other.shape)
+        batch = slice(k, k + _ROWS)
+        path = _paths(first, rows[batch], oversample, reach, block)
+        delays[batch] = (path - reach) / (rate_hz * oversample)
+    return delays.reshape(second.shape)
 
 
 def _paths(
@@ -106,12 +107,14 @@ def _paths(
 ) -> NDArray[np.int64]:
     """Return the step of delay of each sample, shape (n_rows, n)."""
     n = (len(reference) - 1) * oversample + 1
-    one = interpolate_lanczos(reference, 0.0, 1 / oversample, n)
-    other = interpolate_lanczos(current, 0.0, 1 / oversample, n)
-    padded = np.pad(other, ((0, 0), (reach, reach)), mode="edge")
+    fine_reference = interpolate_lanczos(reference, 0.0, 1 / oversample, n)
+    fine_current = interpolate_lanczos(current, 0.0, 1 / oversample, n)
+    padded = np.pad(fine_current, ((0, 0), (reach, reach)), mode="edge")
 
     def errors(i: int) -> FloatArray:
-        return np.asarray(np.square(padded[:, i : i + 2 * reach + 1] - one[i]))
+        return np.asarray(
+            np.square(padded[:, i : i + 2 * reach + 1] - fine_reference[i])
+        )
 
     return _best_paths(errors, n, block)[:, ::oversample]
 
@@ -131,7 +134,7 @@ def _best_paths(
         Samples between two changes of delay.
     """
     first = errors(0)
-    # for the last samples: the errors on the way, and their sums
+    # errors of the last samples on the path, and their sums
     cost = np.empty((block + 1, *first.shape))
     total = np.empty_like(cost)
     cost[0] = total[0] = first
@@ -144,7 +147,7 @@ def _best_paths(
         )
         now, best = errors(i), cost[last].copy()
         if i >= block:
-            # arriving from a neighbour costs `block` samples at this delay
+            # a step from a neighbour costs the errors of `block` samples at this delay
             held = total[last] - total[j]
             below = cost[j, :, :-1] + held[:, 1:]
             better = below < best[:, 1:]

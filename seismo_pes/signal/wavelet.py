@@ -25,8 +25,8 @@ def morlet(
     """Continuous wavelet transform with the complex Morlet wavelet.
 
     Scaled so that a sine of amplitude one has modulus one at its frequency. The
-    record is taken as zero outside; within ``n_cycles / (2 pi f)`` of its ends the
-    transform depends on that.
+    transform assumes zeros outside the record, which affects it within ``n_cycles / (2
+    pi f)`` of the ends.
 
     Parameters
     ----------
@@ -85,9 +85,10 @@ def morlet(
 class WaveletDelays(NamedTuple):
     """Delays over frequency and lag, arrays of shape ``(n_frequencies, n)``.
 
-    `amplitude` is the modulus of the smoothed cross-spectrum; delays are known up to
-    a period, ``1 / frequency_hz``, and NaN where there is no amplitude. `n_alike`, of
-    shape ``(n_frequencies,)``, tells how many neighbours are one measurement.
+    `amplitude` is the modulus of the smoothed cross-spectrum; delays are known up to a
+    multiple of the period, ``1 / frequency_hz``, and NaN without amplitude. `n_alike`,
+    of shape ``(n_frequencies,)``, is the number of neighbours that carry the
+    information of one measurement.
     """
 
     delay_s: FloatArray
@@ -109,21 +110,21 @@ def wavelet_delays(
 
     Cross-spectrum and powers are smoothed in time by a Gaussian as long as the
     wavelet, and over `smooth_frequencies` neighbouring frequencies. The phase is
-    divided by the frequency of the records, measured in the same way, not by that of
-    the wavelet: inside its band the two differ by up to a tenth.
+    divided by the frequency of the records, measured in the same way, not by the
+    frequency of the wavelet: they may differ by a tenth.
 
     Parameters
     ----------
     reference, current
         Shape ``(n,)``.
     rate_hz, frequency_hz, n_cycles
-        As in `morlet`; frequencies best equally spaced in logarithm.
+        See `morlet`; the frequencies should be equally spaced in logarithm.
     smooth_frequencies
         Odd number of frequencies, 1 for none.
 
     Returns
     -------
-    `WaveletDelays`, positive where the current is later.
+    `WaveletDelays`, positive if the current record is later.
 
     Raises
     ------
@@ -142,13 +143,13 @@ def wavelet_delays(
     >>> bool(abs(delays.delay_s[0, 500] - 0.2) < 0.005)
     True
     """
-    one, other = pair_of_records(reference, current)
+    first, second = pair_of_records(reference, current)
     f = _frequencies(frequency_hz, require_rate(rate_hz))
     smooth_frequencies = require_count(smooth_frequencies, "smooth_frequencies", 1)
     if smooth_frequencies % 2 == 0:
         raise ParameterError(f"smooth_frequencies must be odd: {smooth_frequencies}")
-    w = morlet(one, rate_hz, f, n_cycles)
-    v = morlet(other, rate_hz, f, n_cycles)
+    w = morlet(first, rate_hz, f, n_cycles)
+    v = morlet(second, rate_hz, f, n_cycles)
     sigma = n_cycles / (2 * np.pi * f) * rate_hz
     cross = _smooth(w * np.conj(v), sigma, smooth_frequencies)
     power = _smooth(np.abs(w) ** 2, sigma, smooth_frequencies)
@@ -159,7 +160,7 @@ def wavelet_delays(
     omega = np.angle(_smooth(turn, sigma, smooth_frequencies)) * rate_hz
     delay = np.angle(cross) / np.where(omega > 0, omega, np.nan)
     delay[amplitude == 0] = np.nan
-    # the length of two wavelets, each of sigma / sqrt 2, and of the smoothing by sigma
+    # length of two wavelets, each of sigma / sqrt 2, and of the smoothing by sigma
     n_alike = np.maximum(2 * np.sqrt(1.5 * np.pi) * sigma, 1)
     frequency = np.where(omega > 0, omega, np.nan) / (2 * np.pi)
     coherence = np.clip(coherence, 0, 1)
@@ -176,13 +177,13 @@ def wavelet_velocity_change(
 ) -> list[VelocityChange]:
     """Velocity change at each frequency from the delays between two lags.
 
-    Delays are known up to a period. So the change between -max_dvv and max_dvv that
-    lines up the phases best is searched first, and a line is fitted to the delays that
-    it leaves: delays beyond half a period do not wrap.
+    Delays are known up to a multiple of the period. So the change between -max_dvv and
+    max_dvv that best aligns the phases is searched first, and a line is fitted to the
+    remaining delays, which are below half a period.
 
     Weights are coherence times the logarithm of one plus the amplitude over its
-    median; samples below `least_coherence` do not enter. The error comes from their
-    scatter, neighbours that depend on each other counted once.
+    median; samples below `least_coherence` are left out. The error follows from the
+    scatter; dependent neighbours count once.
 
     Parameters
     ----------
@@ -193,14 +194,14 @@ def wavelet_velocity_change(
     low_s, high_s
         Range of ``|lag|``, both sides.
     least_coherence
-        0 to 1.
+        Smallest coherence of a sample, 0 to 1.
     max_dvv
         Largest relative change that is searched, above 0.
 
     Returns
     -------
-    One `VelocityChange` for each frequency; without a value, and marked, where the best
-    change lies at the edge of the search, or none lines up the phases.
+    One `VelocityChange` for each frequency; if the best change lies at the edge of the
+    search, or no change aligns the phases, it has no value and is marked.
 
     Raises
     ------
@@ -231,10 +232,10 @@ def wavelet_velocity_change(
         omega = 2 * np.pi * delays.frequency_hz[row, use]
         phase = omega * delays.delay_s[row, use]
         guess, at_edge = _aligning_change(lag[use], omega, phase, weight, max_dvv)
-        left = np.angle(np.exp(1j * (phase + guess * lag[use] * omega))) / omega
+        residual = np.angle(np.exp(1j * (phase + guess * lag[use] * omega))) / omega
         change = velocity_change(
             lag[use],
-            left,
+            residual,
             1 / np.sqrt(np.maximum(weight, 1e-12)),
             relative_errors=True,
             n_dependent=float(delays.n_alike[row]),
@@ -259,18 +260,18 @@ def _aligning_change(
     weight: FloatArray,
     max_dvv: float,
 ) -> tuple[float, bool]:
-    """Return the velocity change that lines up phases best, and whether at the edge.
+    """Return the change that best aligns the phases, and whether it is at the edge.
 
-    It also counts as at the edge if no change lines up the phases.
+    It also counts as at the edge if no change aligns the phases.
 
     Parameters
     ----------
     lag, omega, phase, weight
-        Of each delay: lag in seconds, angular frequency, phase in radians, and weight,
+        For each delay: lag in seconds, angular frequency, phase in radians, and weight,
         shape ``(n,)``.
     max_dvv
-        Changes from -max_dvv to max_dvv are tried, an eighth of a cycle at the longest
-        lag apart.
+        Range of the search: changes from -max_dvv to max_dvv, in steps of an eighth of
+        a cycle at the longest lag.
     """
     known = np.isfinite(phase) & np.isfinite(omega)
     if not known.any():
@@ -312,8 +313,8 @@ def wavelet_stretch(
 
     Returns
     -------
-    `Stretch`, its arrays of shape ``(..., n_frequencies)``. The errors are those of a
-    band as wide as the power of the wavelet.
+    `Stretch` with arrays of shape ``(..., n_frequencies)``. The errors are for a band
+    as wide as the power spectrum of the wavelet.
 
     Raises
     ------
@@ -333,17 +334,19 @@ def wavelet_stretch(
     >>> bool(abs(stretches.dvv[0] - 0.002) < 1e-4)
     True
     """
-    one = as_float(reference, "reference").astype(np.float64)
-    other = as_float(current, "current").astype(np.float64)
+    first = as_float(reference, "reference").astype(np.float64)
+    second = as_float(current, "current").astype(np.float64)
     t = np.asarray(lag_s, dtype=np.float64)
-    if t.shape != one.shape or other.shape[-1:] != one.shape or len(t) < 4:
+    if t.shape != first.shape or second.shape[-1:] != first.shape or len(t) < 4:
         raise ParameterError(
-            f"lag_s {t.shape} does not fit records {one.shape} and {other.shape}"
+            f"lag_s {t.shape} does not fit records {first.shape} and {second.shape}"
         )
     rate_hz = (len(t) - 1) / (t[-1] - t[0])
     stretches = []
     for f in _frequencies(frequency_hz, rate_hz).tolist():
-        w, v = (morlet(x, rate_hz, [f], n_cycles)[..., 0, :].real for x in (one, other))
+        w, v = (
+            morlet(x, rate_hz, [f], n_cycles)[..., 0, :].real for x in (first, second)
+        )
         half = np.sqrt(np.pi) / (2 * n_cycles) * f
         band_hz = (f - half, f + half)
         stretches.append(stretch(w, v, t, low_s, high_s, max_dvv, band_hz=band_hz))

@@ -26,9 +26,8 @@ def band_weights(
 
     The edges are Hann flanks from ``low_hz / 2**taper_octaves`` up to `low_hz` and
     from `high_hz` up to ``high_hz * 2**taper_octaves``, or to Nyquist if that comes
-    first. A third of an octave is about what the fixed 100 bins of MSNoise and
-    NoisePy amount to at 0.1 Hz for windows of half an hour, but it does not depend
-    on the length of the FFT.
+    first. A third of an octave is close to the fixed 100 bins of MSNoise and NoisePy at
+    0.1 Hz for windows of half an hour, but it does not depend on the length of the FFT.
 
     Parameters
     ----------
@@ -104,22 +103,23 @@ def whiten(
     """Divide a spectrum by its amplitude and multiply by weights.
 
     The result is zero where the amplitude is at most ``eps`` (1.2e-7 for complex64,
-    2.2e-16 for complex128) times the largest of its spectrum: there is only rounding
-    noise, whose phase means nothing.
+    2.2e-16 for complex128) times the largest of its spectrum: such bins hold only
+    rounding noise, whose phase has no meaning.
 
     Parameters
     ----------
     spectrum
-        Shape ``(..., n_bins)``; complex64 stays complex64, all else becomes
+        Shape ``(..., n_bins)``; complex64 stays complex64, other types become
         complex128. A silent window stays zero. NaN stays NaN.
     weights
         Shape ``(n_bins,)``: `band_weights`, cut to the same bins.
     smooth_bins
-        Half width of a running mean over ``|spectrum|`` that replaces it in the
-        divisor: 0 whitens wholly ("brutal"), 20 keeps details finer than 41 bins.
+        Half width of the running mean over ``|spectrum|``, which is the divisor: 0
+        divides by the amplitude itself ("brutal" whitening), 20 preserves details finer
+        than 41 bins.
     across_components
-        If True the last but one axis holds components, all divided by the mean of
-        their amplitudes, so that ratios between them survive.
+        If True, the last axis but one holds components. All are divided by the mean of
+        their amplitudes, which preserves their ratios.
 
     Returns
     -------
@@ -156,8 +156,8 @@ def whiten_psd(
 ) -> ComplexArray:
     """Whiten by the root of a smoothed power spectrum, mean over the windows.
 
-    The divisor is common to all windows (the last but one axis) and real, so phases
-    and the ratios between windows stay as they are.
+    The divisor is real and common to all windows (the last axis but one), so phases and
+    the ratios between windows do not change.
 
     Parameters
     ----------

@@ -19,15 +19,15 @@ class WindowGrid:
 
     A window holds the samples with ``start <= t < start + length``. Sample i of rate
     r lies at ``origin + i / r``; a sample within 1e-6 of its interval of a window's
-    edge counts as lying on it. Rates are fractions (`rates.exact_rate`), and all is
-    integer arithmetic.
+    edge counts as lying on it. Rates are fractions (`rates.exact_rate`), and all
+    arithmetic is in integers.
 
     Parameters
     ----------
     origin_ns
         Nanoseconds since 1970 UTC.
     length_ns, step_ns
-        Nanoseconds, positive. A step shorter than the length makes them overlap.
+        Nanoseconds, positive. With a step shorter than the length, windows overlap.
 
     Raises
     ------
@@ -101,12 +101,13 @@ class Cut(NamedTuple):
     Attributes
     ----------
     data
-        Shape ``(..., n_windows, n_samples_max)``, rows of zeros where not covered.
+        Shape ``(..., n_windows, n_samples_max)``, rows of zeros for windows that are
+        not covered.
     covered
         Shape ``(n_windows,)``, True where the record has all samples of the window.
     n_samples
-        Shape ``(n_windows,)`` int64, the samples that belong to each window; the rest
-        of its row is zero. They differ by one where length x rate is not whole.
+        Shape ``(n_windows,)`` int64, the samples of each window; zeros fill its row.
+        The numbers differ by one if length x rate is not a whole number.
     """
 
     data: FloatArray
@@ -131,11 +132,11 @@ def cut(
     first_sample_index
         Index of ``x[..., 0]`` on the absolute grid: round((t0 - origin) * rate).
     grid, rate_hz, windows
-        Which windows, e.g. ``grid.windows_between(start, end)``.
+        The windows, for example ``grid.windows_between(start, end)``.
 
     Returns
     -------
-    `Cut`; each sample that is used is copied once.
+    `Cut`; the samples are copied once.
 
     Raises
     ------
@@ -169,10 +170,10 @@ def cut(
 
 
 def lag_axis_s(max_lag_s: float, rate_hz: float) -> NDArray[np.float64]:
-    """Return the lags k / rate, k = -K..K, with K the whole samples in `max_lag_s`.
+    """Return the lags k / rate, k = -K..K, where K samples fit into `max_lag_s`.
 
     A lag less than 1e-6 of a sample above `max_lag_s` is included. The axis is
-    symmetric and zero is exact.
+    symmetric, and lag zero is exactly 0.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From correlations window by window to stacks.
+"""From correlations of windows to stacks.
 
 Correlations with one row for each window enter; stacks, moving stacks and their
 signal-to-noise ratios leave.

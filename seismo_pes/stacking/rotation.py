@@ -1,4 +1,4 @@
-"""Correlations of components Z, N, E turned to Z, R, T."""
+"""Rotation of correlations from components Z, N, E to Z, R, T."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROTATED = "ZRT"
 
 
 def rotate_correlations(
-    nine: Sequence[Correlation],
+    correlations: Sequence[Correlation],
     azimuth_deg: float | None = None,
     back_azimuth_deg: float | None = None,
 ) -> list[Correlation]:
@@ -33,11 +33,12 @@ def rotate_correlations(
     Parameters
     ----------
     nine : sequence of Correlation
-        Each component of the first station with each of the second, in any order;
-        equal windows.
+        The correlations of each component of the first station with each component of
+        the second, in any order, with equal windows.
     azimuth_deg, back_azimuth_deg : float
-        Of the pair in degrees; those of the correlations by default. Stations at one
-        place (distance 0) have the same radial direction, that of the azimuth.
+        Directions of the pair in degrees; by default the values of the correlations.
+        Stations at one place (distance 0) have the same radial direction, that of the
+        azimuth.
 
     Returns
     -------
@@ -47,33 +48,40 @@ def rotate_correlations(
     Raises
     ------
     DataError
-        If one of the nine is missing, their windows differ, or the azimuth is unknown.
+        If a correlation is missing, their windows differ, or the azimuth is unknown.
     """
-    table = {c.first[-1] + c.second[-1]: c for c in nine}
+    table = {c.first[-1] + c.second[-1]: c for c in correlations}
     wanted = [a + b for a in COMPONENTS for b in COMPONENTS]
     missing = [name for name in wanted if name not in table]
-    name = f"{nine[0].first[:-1]}_{nine[0].second[:-1]}" if nine else "nothing"
+    name = (
+        f"{correlations[0].first[:-1]}_{correlations[0].second[:-1]}"
+        if correlations
+        else "nothing"
+    )
     if missing:
         raise DataError(f"{name}: a tensor lacks {', '.join(missing)}")
     tensor = [table[key] for key in wanted]
-    one = tensor[0]
+    reference = tensor[0]
     for c in tensor:
-        if c.data.shape != one.data.shape or (c.start_ns != one.start_ns).any():
+        if (
+            c.data.shape != reference.data.shape
+            or (c.start_ns != reference.start_ns).any()
+        ):
             raise DataError(f"{name}: the windows of its nine components differ")
-    azimuth = one.azimuth_deg if azimuth_deg is None else azimuth_deg
-    back = one.back_azimuth_deg if back_azimuth_deg is None else back_azimuth_deg
-    if back_azimuth_deg is None and one.distance_km == 0:
+    azimuth = reference.azimuth_deg if azimuth_deg is None else azimuth_deg
+    back = reference.back_azimuth_deg if back_azimuth_deg is None else back_azimuth_deg
+    if back_azimuth_deg is None and reference.distance_km == 0:
         back = azimuth + 180  # files of other programs have 0 for both
     if not np.isfinite([azimuth, back]).all():
         raise DataError(f"{name}: azimuth unknown; give it, or coordinates")
     data = np.stack([c.data for c in tensor], axis=-2)
-    data = data.reshape(*one.data.shape[:-1], 3, 3, one.data.shape[-1])
+    data = data.reshape(*reference.data.shape[:-1], 3, 3, reference.data.shape[-1])
     turned = rotate_tensor(data, azimuth, back)
     return [
         replace(
-            one,
-            first=one.first[:-1] + ROTATED[i],
-            second=one.second[:-1] + ROTATED[j],
+            reference,
+            first=reference.first[:-1] + ROTATED[i],
+            second=reference.second[:-1] + ROTATED[j],
             data=turned[..., i, j, :],
         )
         for i in range(3)
@@ -87,11 +95,11 @@ class RotateTensor(GenericPE):
     Ports
     -----
     input : Correlation
-        Components Z, N, E; one instance sees all.
+        Components Z, N, E; one instance receives all pairs.
     output : Correlation
         Components Z, R, T, nine for each pair and span of time.
     skipped : Skipped
-        Pairs of which not all nine came.
+        Pairs with fewer than nine correlations.
     """
 
     def __init__(self) -> None:
@@ -106,26 +114,28 @@ class RotateTensor(GenericPE):
         item: Correlation = inputs["input"]
         start = int(np.min(item.start_ns, initial=2**62))
         key = f"{item.first[:-1]}_{item.second[:-1]}", start
-        nine = self._waiting.setdefault(key, {})
-        nine[item.first[-1] + item.second[-1]] = item
-        if len(nine) < 9:
+        members = self._waiting.setdefault(key, {})
+        members[item.first[-1] + item.second[-1]] = item
+        if len(members) < 9:
             return
         del self._waiting[key]
-        yield from self._rotated(key[0], list(nine.values()))
+        yield from self._rotated(key[0], list(members.values()))
 
     def postprocess(self) -> None:
-        """Report the pairs that stayed incomplete."""
-        for (name, _), nine in sorted(self._waiting.items()):
-            for made in self._rotated(name, list(nine.values())):
-                for port, item in made.items():
+        """Report the incomplete pairs."""
+        for (name, _), members in sorted(self._waiting.items()):
+            for outputs in self._rotated(name, list(members.values())):
+                for port, item in outputs.items():
                     self.write(port, item)
         self._waiting = {}
 
-    def _rotated(self, name: str, nine: list[Correlation]) -> Iterator[dict[str, Any]]:
+    def _rotated(
+        self, name: str, members: list[Correlation]
+    ) -> Iterator[dict[str, Any]]:
         try:
-            found = rotate_correlations(nine)
+            rotated = rotate_correlations(members)
         except (DataError, ParameterError) as error:
             reason = str(error).removeprefix(f"{name}: ")
             yield {"skipped": Skipped("rotate", name, reason)}
             return
-        yield from ({"output": one} for one in found)
+        yield from ({"output": correlation} for correlation in rotated)

@@ -1,4 +1,4 @@
-"""Stacks of correlation windows, and what is read off a stack."""
+"""Stacks of correlation windows, and measurements on stacks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _time_frequency(c: Correlation, x: np.ndarray, **options: Any) -> np.ndarray
 
 
 def _linear(c: Correlation, x: np.ndarray) -> np.ndarray:
-    """Mean in which a row that is a stack itself counts as often as it has windows."""
+    """Return the mean, in which each row is weighted by its number of windows."""
     n = np.atleast_1d(c.n_windows)
     weights = n[n > 0].astype(np.float64)
     if (weights == weights[0]).all():
@@ -47,13 +47,13 @@ def _linear(c: Correlation, x: np.ndarray) -> np.ndarray:
 
 
 def _of_rows(function: Callable[..., Any]) -> Callable[..., np.ndarray]:
-    """Wrap a stack of arrays that may return more than the stack."""
+    """Wrap a function that stacks arrays and may also return other values."""
 
-    def stacked(c: Correlation, x: np.ndarray, **options: Any) -> np.ndarray:
-        made = function(x, **options)
-        return np.asarray(made[0] if isinstance(made, tuple) else made)
+    def stack_rows(c: Correlation, x: np.ndarray, **options: Any) -> np.ndarray:
+        result = function(x, **options)
+        return np.asarray(result[0] if isinstance(result, tuple) else result)
 
-    return stacked
+    return stack_rows
 
 
 STACKS: dict[str, Callable[..., np.ndarray]] = {
@@ -86,18 +86,18 @@ def stack(
     Returns
     -------
     Correlation
-        One row; one window is enough.
+        One row. A single window is allowed.
 
     Raises
     ------
     ParameterError
-        If there is no stack of this kind, or an option of it makes no sense.
+        If there is no stack of this kind, or an option makes no sense.
 
     Examples
     --------
     >>> windows = np.array([[0.0, 1.0, 0.0], [0.0, 3.0, 0.0]])
-    >>> made = stack(Correlation.of("X.A..Z", "X.B..Z", windows, 1.0))
-    >>> made.data, int(made.n_windows)
+    >>> mean = stack(Correlation.of("X.A..Z", "X.B..Z", windows, 1.0))
+    >>> mean.data, int(mean.n_windows)
     (array([0., 2., 0.]), 2)
     """
     if kind not in STACKS:
@@ -133,9 +133,9 @@ def moving_stack(
         The first interval begins with the first window. Only windows that lie wholly
         in an interval are stacked; an interval without windows has no row.
     kind : str
-        As for `stack`.
+        See `stack`.
     **options
-        As for `stack`.
+        See `stack`.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def moving_stack(
         )
         inside &= correlation.n_windows > 0
         if inside.any():
-            rows.append(stack(_chosen(correlation, inside), kind, **options))
+            rows.append(stack(_select_windows(correlation, inside), kind, **options))
     if not rows:
         raise DataError(
             f"{correlation.id}: no window fits into {length_s:g} s; give a longer "
@@ -178,7 +178,7 @@ def moving_stack(
     )
 
 
-def _chosen(correlation: Correlation, inside: np.ndarray) -> Correlation:
+def _select_windows(correlation: Correlation, inside: np.ndarray) -> Correlation:
     return replace(
         correlation,
         data=correlation.data[inside],
@@ -198,16 +198,16 @@ def bootstrap(
     n_draws : int
         Stacks over windows drawn with replacement.
     seed : int
-        Of the random numbers.
+        Seed of the random numbers.
     """
     rows = _used(correlation)
     _, deviation = _stack.bootstrap(rows, n_draws, seed)
-    made = deviation.astype(rows.dtype)
-    return correlation.stacked(_stack.linear(rows), deviation=made)
+    deviations = deviation.astype(rows.dtype)
+    return correlation.stacked(_stack.linear(rows), deviation=deviations)
 
 
 def symmetric(correlation: Correlation) -> Correlation:
-    """Average positive and negative lags; lags 0 to K are left.
+    """Average positive and negative lags; the result has lags 0 to K.
 
     Raises
     ------
@@ -216,8 +216,8 @@ def symmetric(correlation: Correlation) -> Correlation:
     """
     if correlation.first_lag != -(correlation.data.shape[-1] // 2):
         raise DataError(f"{correlation.id}: its lags are not -K..K")
-    made = folding.sides(correlation.data).symmetric
-    return replace(correlation, data=made, first_lag=0, deviation=None)
+    mean = folding.sides(correlation.data).symmetric
+    return replace(correlation, data=mean, first_lag=0, deviation=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +246,7 @@ def signal_to_noise(
         Range of absolute lag in seconds, instead.
     noise_s : (float, float)
         Range of absolute lag of the noise in seconds; by default from twice the end
-        of the signal, or from its end if there is no lag so long, to the last lag.
+        of the signal, or from its end if the lags are too short, to the last lag.
 
     Raises
     ------
@@ -286,19 +286,19 @@ SignalToNoise = item_element(
 
 
 class RunningStack(GenericPE):
-    """Add up the windows of each pair as they come: the linear stack so far.
+    """Sum the windows of each pair: the linear stack of all windows until now.
 
     Ports
     -----
     input : Correlation
-        Grouped by ``id``, so that the sums of a pair live in one place.
+        Grouped by ``id``, so that one instance has the sums of a pair.
     output : Correlation
         The mean over all windows until now, after each item; or once, at the end.
 
     Parameters
     ----------
     each : bool
-        Emit after each item; else only at the end.
+        Emit after each item; otherwise only at the end.
     """
 
     def __init__(self, each: bool = True) -> None:
@@ -319,32 +319,32 @@ class RunningStack(GenericPE):
         item: Correlation = inputs["input"]
         n = np.atleast_1d(item.n_windows).astype(np.float64)
         total = n @ item.rows
-        made = item.stacked(item.rows[0])
+        stack = item.stacked(item.rows[0])
         known = self._sums.get(item.id)
         if known is not None:
             old = known[1]
-            if old.data.shape != made.data.shape or old.first_lag != made.first_lag:
+            if old.data.shape != stack.data.shape or old.first_lag != stack.first_lag:
                 raise DataError(f"{item.id}: its lags differ from those before")
             total = total + known[0]
-            made = _joined(old, made)
-        self._sums[item.id] = total, made
+            stack = _add_stacks(old, stack)
+        self._sums[item.id] = total, stack
         if self.each:
             yield {"output": self._mean(item.id)}
 
     def postprocess(self) -> None:
-        """Emit the stacks, if that was not done before."""
+        """Emit the stacks, if ``each`` is False."""
         if not self.each:
             for name in sorted(self._sums):
                 self.write("output", self._mean(name))
         self._sums = {}
 
     def _mean(self, name: str) -> Correlation:
-        total, made = self._sums[name]
-        mean = total / max(1, int(made.n_windows))
-        return replace(made, data=mean.astype(made.data.dtype))
+        total, stack = self._sums[name]
+        mean = total / max(1, int(stack.n_windows))
+        return replace(stack, data=mean.astype(stack.data.dtype))
 
 
-def _joined(old: Correlation, new: Correlation) -> Correlation:
+def _add_stacks(old: Correlation, new: Correlation) -> Correlation:
     return replace(
         new,
         start_ns=np.minimum(old.start_ns, new.start_ns),

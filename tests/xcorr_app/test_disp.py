@@ -158,7 +158,7 @@ def test_missing_bands_distances_and_components_are_refused(run, tmp_path):
             ParameterError, match="velocities need the coordinates of the stations"
         ):
             measure_disp(results, settings, tmp_path)
-    with pytest.raises(ParameterError, match="--components TT: there are ZZ"):
+    with pytest.raises(ParameterError, match="--components TT: the run has ZZ"):
         measure_disp(run, choose_settings(run), tmp_path, components="TT")
 
 

@@ -109,7 +109,7 @@ def test_two_runs_in_one_folder(words, tmp_path, monkeypatch, capsys):
     refused, interrupted = capsys.readouterr().err.splitlines()
     assert refused.startswith(f"xcorr-app: error: {tmp_path / 'out'}: another run")
     out = tmp_path / "out"
-    assert interrupted == f"xcorr-app: interrupted: {out}: --resume goes on with it"
+    assert interrupted == f"xcorr-app: interrupted: {out}: --resume continues it"
     assert main([*words, "--force"]) == 0
 
 

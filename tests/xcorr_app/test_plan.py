@@ -197,7 +197,10 @@ def test_pair_lists_say_what_they_do_not_find(plan, tmp_path) -> None:
             "no pair is left of 6 by --distance-km 1 2, --networks XX x YY, --pairs",
         ),
         ({"components": ["QQ"]}, "none of the 4 listed stations"),
-        ({"places": {("XX", "AAA"): ""}}, "one channel (XX.AAA..HHZ) and no pair"),
+        (
+            {"places": {("XX", "AAA"): ""}},
+            "the only channel is XX.AAA..HHZ, which has no pairs",
+        ),
     ],
 )
 def test_nothing_left_is_one_line(plan, options, said) -> None:
@@ -243,7 +246,7 @@ def test_stations_without_coordinates_are_not_turned(plan) -> None:
     places = dict.fromkeys(PLACES, "")
     places[("XX", "AAA")] = "10 20"
     with pytest.raises(
-        ParameterError, match=r"no pair .*; XX.BBB..HH. not turned: its coor"
+        ParameterError, match=r"no pair .*; XX.BBB..HH. not rotated: its coor"
     ):
         plan(components=["RR"], places=places)
 

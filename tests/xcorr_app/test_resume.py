@@ -1,4 +1,4 @@
-"""A run that is broken off goes on and gives the same; new data are added."""
+"""An interrupted run is resumed with equal results; an update adds new data."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def check_close(one: Path, other: Path) -> None:
                 np.testing.assert_allclose(c.data, d.data, rtol=0, atol=scale)
 
 
-# -- broken off from within: quick, at many points ---------------------------------
+# -- interrupted within the process: quick, at many points -------------------------
 
 
 class Broken(BaseException):
@@ -154,7 +154,7 @@ def test_interrupted_or_full_goes_on(
         assert cli.main(words("out", *DAYS)) == status
     (line,) = capsys.readouterr().err.splitlines()
     if status == 130:
-        assert line == f"xcorr-app: interrupted: {out}: --resume goes on with it"
+        assert line == f"xcorr-app: interrupted: {out}: --resume continues it"
     else:
         assert "the disk is full" in line
     assert cli.main(words("out", *DAYS, "--resume")) == 0

@@ -63,7 +63,7 @@ def test_bands_that_there_are_not():
         full_name(BANDED, None, (3.0, 4.0))
     with pytest.raises(ParameterError, match="one band only"):
         full_name(PLAIN, None, (3.0, 4.0))
-    with pytest.raises(ParameterError, match="is not of --band"):
+    with pytest.raises(ParameterError, match="is not in --band"):
         full_name(BANDED, "all@1-2Hz", (0.1, 0.5))
 
 

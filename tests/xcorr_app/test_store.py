@@ -347,7 +347,7 @@ def test_not_results(tmp_path):
 
 
 def test_results_are_not_overwritten_by_mistake(out):
-    with pytest.raises(ParameterError, match="holds results already"):
+    with pytest.raises(ParameterError, match="has results already"):
         begin(out)
     begin(out, overwrite=True)
     with store.open(out) as results:

@@ -350,7 +350,7 @@ def test_report_has_the_figures_of_dvv_and_disp(tmp_path, monkeypatch):
     assert "Velocity change" not in plain
     assert "<h2>Velocity change</h2>" in page
     assert "dmVsb2NpdHk=" in page
-    assert "3 of days, 2022-05-17 to 2022-05-20" in page
+    assert "3 daily stacks, 2022-05-17 to 2022-05-20" in page
 
 
 def test_components_are_not_mixed(tmp_path, drawn):
@@ -366,7 +366,7 @@ def test_components_are_not_mixed(tmp_path, drawn):
     with store.open(tmp_path) as results:
         network.draw_matrix(results, "x.png")
         network.draw_matrix(results, "x.png", components="TT")
-        with pytest.raises(ParameterError, match="--components RR: there are TT, TZ"):
+        with pytest.raises(ParameterError, match="--components RR: the run has TT, TZ"):
             directions.draw_rose(results, "x.png", components="RR")
     usual, chosen = (text_of(figure.axes[0]) for figure in drawn)
     assert usual.endswith(", ZZ")

@@ -1,4 +1,4 @@
-"""The commands beside ``run``, a module for each.
+"""The commands besides ``run``, a module for each.
 
 The words of a command line enter; the text to print leaves. Each module declares the
 options of its command and imports what the command needs only when it is called.

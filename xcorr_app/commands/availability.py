@@ -59,7 +59,7 @@ class ScanOptions(QuietOptions):
     )  # fmt: skip
     output: str = command_option(
         "text",
-        "the figure; its name decides: PNG, PDF or SVG",
+        "the figure; its suffix sets the format: PNG, PDF or SVG",
         default="availability.png",
         metavar="FILE",
     )

@@ -134,7 +134,7 @@ def disp(words: list[str]) -> str:
             processes=options.processes,
             progress=None if progress is None else partial(progress.update, "pairs"),
         )
-        if measurement is None:  # another process of the run has it
+        if measurement is None:  # another process of the run has the measurement
             return ""
         table, n_pairs, skipped = measurement
         lines = [

@@ -53,7 +53,7 @@ kinds:
   snr         signal-to-noise ratios: histogram, and over distance
   rose        signal-to-noise ratios by direction of travel
 kinds that need --pair:
-  pair        both branches, the two folded, substacks (the default with --pair)
+  pair        both branches, their mean, substacks (the default with --pair)
   time        the substacks of the pair over time
   components  all pairs of components of two stations, ZZ to TT
 """
@@ -73,7 +73,7 @@ class PlotOptions(
     )
     output: str | None = command_option(
         "text",
-        "the figure; its name decides: PNG, PDF or SVG",
+        "the figure; its suffix sets the format: PNG, PDF or SVG",
         metavar="FILE",
         otherwise="a PNG of the kind's name in OUT",
     )
@@ -116,15 +116,19 @@ def _draw(results: Store, kind: str, path: Path, options: PlotOptions) -> None:
     stack: dict[str, Any] = {"stack": options.stack_in(results)}
     lags = stack | {"max_lag_s": options.max_lag_s}
     lines = stack | options.lines
-    some: dict[str, Any] = {"components": options.components}
+    choice: dict[str, Any] = {"components": options.components}
     draw: dict[str, Callable[[], Path]] = {
-        "section": lambda: network.draw_record_section(results, path, **lines, **some),
-        "matrix": lambda: network.draw_matrix(results, path, **lines, **some),
-        "azimuth": lambda: directions.draw_azimuths(results, path, **lines, **some),
-        "direction": lambda: directions.draw_directions(results, path, **lines, **some),
-        "map": lambda: network.draw_map(results, path, **stack, **some),
-        "snr": lambda: network.draw_snr(results, path, **stack, **some),
-        "rose": lambda: directions.draw_rose(results, path, **stack, **some),
+        "section": lambda: network.draw_record_section(
+            results, path, **lines, **choice
+        ),
+        "matrix": lambda: network.draw_matrix(results, path, **lines, **choice),
+        "azimuth": lambda: directions.draw_azimuths(results, path, **lines, **choice),
+        "direction": lambda: directions.draw_directions(
+            results, path, **lines, **choice
+        ),
+        "map": lambda: network.draw_map(results, path, **stack, **choice),
+        "snr": lambda: network.draw_snr(results, path, **stack, **choice),
+        "rose": lambda: directions.draw_rose(results, path, **stack, **choice),
         "pair": lambda: pairs.draw_pair(results, *pair, path, **lines),
         "time": lambda: pairs.draw_substacks(results, *pair, path, **lags),
         "components": lambda: pairs.draw_components(results, *pair, path, **lines),

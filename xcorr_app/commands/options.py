@@ -33,11 +33,11 @@ def parse_command(
     Parameters
     ----------
     command : str
-        Its name.
+        Name of the command.
     about : str
-        What it does, for its help.
+        What the command does, for its help.
     cls : type
-        Its options.
+        Options of the command.
     words : sequence of str
         The command line after the name.
 
@@ -157,7 +157,7 @@ class MeasuringOptions(QuietOptions):
     force: bool = command_option("flag", "replace existing files", default=False)
     mapping: str = command_option(
         "choice",
-        "where it runs; multi uses the cores of this machine",
+        "where the measurement runs; multi uses the cores of this machine",
         default="simple",
         choices=tuple(REGISTRY),
     )

@@ -81,11 +81,11 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
         "range",
         "range of absolute lag",
         unit="s",
-        otherwise="from --velocity on",
+        otherwise="from the lag of --velocity",
     )
     velocity: float = command_option(
         "number",
-        "lags begin one period after a wave of this velocity",
+        "lags begin one period after the arrival of a wave of this velocity",
         default=DVV_VELOCITY_KM_S,
         unit="km/s",
     )
@@ -108,7 +108,7 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
         metavar="both|causal|acausal",
     )
     max_dvv: float = command_option(
-        "number", "largest change that is searched", default=100 * MAX_DVV, unit="%"
+        "number", "largest change of the search", default=100 * MAX_DVV, unit="%"
     )
     window_s: float | None = command_option(
         "number",
@@ -177,7 +177,7 @@ def dvv(words: list[str]) -> str:
             processes=options.processes,
             progress=None if progress is None else partial(progress.update, "pairs"),
         )
-    if measurement is None:  # another process of the run has it
+    if measurement is None:  # another process of the run has the measurement
         return ""
     table, n_pairs, skipped = measurement
     lines = [

@@ -1,8 +1,8 @@
 """The options of a run: a module for each table of the TOML file.
 
-What a user gives on the command line, in a file or in Python enters; a `Config` leaves,
-with every value checked and in place. All options are declared in the modules of this
-room, each once: `seismo_pes.application.options` says how.
+The user's values from the command line, a file or Python enter; a `Config` with checked
+and complete values leaves. The modules of this folder declare each option once, by
+`seismo_pes.application.options.option`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Config(
         self._set("autocorrelations", "auto" in self.pairs)
 
     def check(self) -> None:
-        """Check what must hold between several options."""
+        """Check relations between several options."""
         check_relations(self)
 
     @property
@@ -92,7 +92,7 @@ class Config(
 
     @property
     def rotates(self) -> bool:
-        """Whether radial or transverse components are asked for."""
+        """Whether radial or transverse components are wanted."""
         return any(RADIAL & set(pair) for pair in self.components or ())
 
     @property
@@ -117,11 +117,11 @@ def template(values: Mapping[str, Any] | None = None) -> str:
     Parameters
     ----------
     values : mapping of str to object, optional
-        Values; of other options the default is written.
+        Values; other options get their defaults.
     """
     head = (
         "# Parameters of xcorr-app: xcorr-app --config THIS_FILE\n"
         "# A key that is commented out has no value. An option of the command line\n"
-        "# outranks its key. Paths are relative to the folder in which you run.\n\n"
+        "# replaces its key. Paths are relative to the present folder.\n\n"
     )
     return head + write_toml(Config, TABLES, values)

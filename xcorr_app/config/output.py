@@ -13,7 +13,7 @@ _output = partial(option, "output")
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions(Configuration):
-    """The folder of the results, and the fate of earlier results in it."""
+    """The folder of the results, and the use of earlier results in it."""
 
     out: str = _output(
         "text",

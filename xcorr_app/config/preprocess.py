@@ -126,8 +126,8 @@ class TraceOptions(Configuration):
     )
     response_level_db: float | None = _step(
         "number",
-        "water level of --response: where the response is weaker than this far below "
-        "its maximum, this level is used instead",
+        "water level of --response: if the response is more than this below "
+        "its maximum, this level replaces it",
         unit="dB",
         fill=60.0,
         above=0,

@@ -15,7 +15,7 @@ _quality = partial(option, "quality")
 
 @dataclass(frozen=True, kw_only=True)
 class QualityOptions(Configuration):
-    """Faults of the records: which are mended, and which data are left out."""
+    """Faults of the records: which are corrected, and which data are left out."""
 
     overlaps: str = _quality(
         "choice",
@@ -53,7 +53,7 @@ class QualityOptions(Configuration):
     )
     drop_clipped: bool = _quality(
         "flag",
-        "take out runs of three samples or more at the limit of the recorder",
+        "remove runs of three samples or more at the limit of the recorder",
         default=False,
         rare=True,
     )
@@ -69,7 +69,7 @@ class QualityOptions(Configuration):
     )
     drop_flat_s: float | None = _quality(
         "number",
-        "take out runs of equal samples of this length or longer",
+        "remove runs of equal samples of this length or longer",
         unit="s",
         otherwise="only windows that are wholly flat are left out",
         example="10.0",

@@ -1,4 +1,4 @@
-"""What must hold between several options of a run, beyond what each declares."""
+"""Relations between several options of a run, which no single option declares."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["check_relations"]
 
 
 def check_relations(config: Any) -> None:
-    """Raise for options that do not go together.
+    """Raise for options that contradict each other.
 
     Raises
     ------
     ParameterError
-        The message names the options and the way out.
+        If options contradict each other; the message names them and a remedy.
     """
     _check_orientation(config)
     _check_kind(config)
@@ -25,7 +25,7 @@ def check_relations(config: Any) -> None:
 def _check_orientation(config: Any) -> None:
     if config.orients and config.components is None and config.channels is None:
         raise ParameterError(
-            "--orient turns three components, but only verticals are read: add "
+            "--orient rotates three components, but only verticals are read: add "
             "--components ZNE (or ZZ, or --channels 'BH?')"
         )
 
@@ -60,6 +60,6 @@ def _check_components(config: Any) -> None:
     letters = {letter for pair in config.components or () for letter in pair}
     if letters & {"R", "T"} and letters & {"N", "E", "1", "2"}:
         raise ParameterError(
-            f"--components {' '.join(config.components)}: R and T take the place of N "
-            "and E: make one run of each"
+            f"--components {' '.join(config.components)}: R and T replace N "
+            "and E: make a run for each"
         )

@@ -17,7 +17,7 @@ WITH_SUBSTACKS = When("substack", "window", "hour", "day")
 
 
 def _length_of_substack(config: Any) -> float:
-    """Return from one substack to the next, in seconds."""
+    """Return the time from one substack to the next, in seconds."""
     lengths_s = {"day": 86_400.0, "hour": 3600.0, "window": config.step_s}
     return float(lengths_s[config.substack])
 

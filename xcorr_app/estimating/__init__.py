@@ -1,4 +1,4 @@
-"""What a run will cost: time, memory and disk.
+"""The estimate of a run: time, memory and disk.
 
-A plan and the work that is left enter. An `Estimate` leaves, and nothing is written.
+The work of one start of a run enters. An `Estimate` leaves, and nothing is written.
 """

@@ -42,36 +42,38 @@ __all__ = [
 
 READ_S = 0.004  # usual time to open the files of a span
 PREPARE_BYTES_PER_S = 160 * MB  # usual rate of preprocessing, of float64 samples
-PATIENCE_S = 1.0  # an instrument that takes longer is not followed by more of them
-SOME_SPANS = 6  # instruments whose time is measured: the estimate stays below seconds
+PATIENCE_S = (
+    1.0  # seconds: after a longer measurement of an instrument no more are measured
+)
+SOME_SPANS = 6  # instruments to measure: the estimate takes a few seconds at most
 SOME_HEADERS = 3  # spans whose headers are read
 HEADERS_BYTES = 100 * MB  # largest file whose headers are read
 TILE_BYTES = 8 * MB  # largest block of noise
-TILE_CHANNELS = 16  # channels of a block of noise, at most
+TILE_CHANNELS = 16  # largest number of channels of a block of noise
 FLOPS = 1e10  # usual rate of matrix products in float64
-MOST_STACKED = 100  # rows that are stacked to measure the time of it
+MOST_STACKED = 100  # largest number of rows to measure the time of stacking
 
 
 def usual_span_seconds(load: Load) -> float:
-    """Return the usual time to read and preprocess a span, without measuring."""
+    """Return the usual time to read and preprocess a span, without a measurement."""
     return READ_S + load.trace / PREPARE_BYTES_PER_S
 
 
 def load_by_headers(plan: RunPlan, spans: list[ChannelSpan]) -> Load:
-    """Return the sizes of the items of a run, by the headers of some files.
+    """Return the sizes of the items of a run, from the headers of some files.
 
-    The spans are days, but the files may hold an hour of each day only.
+    The spans are days, but the files may have only an hour of each day.
 
     Parameters
     ----------
     plan
         The plan of the run.
     spans
-        Spans of which some are looked at.
+        Spans; the headers of some of them are read.
     """
     load, grid = Load.of(plan), plan.settings.grid
-    some = spans[:: max(len(spans) // SOME_HEADERS, 1)]
-    contents = [_content(span) for span in some]
+    sample = spans[:: max(len(spans) // SOME_HEADERS, 1)]
+    contents = [_content(span) for span in sample]
     if not contents or not all(seconds for seconds, _ in contents):
         return load
     seconds, n_samples = (max(values) for values in zip(*contents, strict=True))
@@ -117,16 +119,16 @@ class SpanSource(IterativePE):
 def span_seconds(plan: RunPlan, spans: list[ChannelSpan]) -> float:
     """Return the time to read and preprocess a span, measured on some of them.
 
-    The first instrument loads modules and computes what all instruments share, and a
-    graph takes time to start. Both cancel: the result is the additional time of some
-    more instruments.
+    The start of a graph, the first import of modules and computations for all
+    instruments take additional time. The result is a difference of two measurements, in
+    which this time cancels.
 
     Parameters
     ----------
     plan
         The plan of the run.
     spans
-        Spans of which some are read.
+        Spans; some of them are read.
     """
     middle = spans[len(spans) // 2].period
     by_instrument: dict[str, list[ChannelSpan]] = {}
@@ -185,11 +187,13 @@ def pair_seconds(work: Work, load: Load) -> float:
     )
     element.preprocess()
     n, n_windows = max(n, 1), load.n_windows
-    if settings.kind == "pcc1":  # a pair of windows may take a second: one is enough
+    if (
+        settings.kind == "pcc1"
+    ):  # a pair of windows may take a second: one pair is enough
         n, n_windows = 1, 1
     tile, times_s = _noise(plan, n_windows, n), list[float]()
     start = time.perf_counter()
-    # at least twice: the first call plans the transforms
+    # at least two calls, because the first call plans the transforms
     while len(times_s) < 2 or time.perf_counter() - start < PATIENCE_S / 20:
         before = time.perf_counter()
         for _ in element.process({"input": tile}):
@@ -265,7 +269,7 @@ def stack_seconds(plan: RunPlan, n_substacks: float, n_pairs: int) -> float:
 
 
 def _overlap(moving: Sequence[MovingStack]) -> float:
-    """Return in how many moving stacks each time is."""
+    """Return the number of moving stacks that overlap."""
     length_ns = moving[0].end_ns - moving[0].start_ns
     if len(moving) < 2:
         return 1.0

@@ -45,9 +45,9 @@ __all__ = ["Estimate", "estimate", "estimate_of", "rough_seconds"]
 HOUR_NS = 3600 * 10**9
 # Usual figures of a machine of 2020 with a solid-state disk.
 DISK_BYTES_PER_S = 1000 * MB
-COPY_BYTES_PER_S = 3000 * MB  # copies of rows in memory before they are written
-ROW_S = 2e-6  # to write one entry of the index
-SHARING = 1.25  # slowdown of each core when several share the bandwidth of the memory
+COPY_BYTES_PER_S = 3000 * MB  # rate of copying rows in memory before they are written
+ROW_S = 2e-6  # seconds to write one entry of the index
+SHARING = 1.25  # slowdown of each core if several share the bandwidth of the memory
 MODULES_BYTES = 160 * MB  # modules that a process loads
 
 
@@ -64,7 +64,8 @@ class Estimate:
     input_bytes, disk_bytes
         Size of the files that are read, and of the results.
     memory_bytes, processes
-        Bound of the memory of all processes without their modules, and their number.
+        Upper bound of the memory of all processes without their modules, and the number
+        of processes.
     seconds
         Time of each phase.
     probable_bytes
@@ -108,7 +109,7 @@ class Estimate:
             (
                 "memory",
                 f"about {_size(self.probable_bytes)} in {n} process"
-                f"{'es' if n > 1 else ''}; at most {_size(self.memory_bytes)} beside "
+                f"{'es' if n > 1 else ''}; at most {_size(self.memory_bytes)} besides "
                 "the program itself",
             ),
             *((f"time: {name}", duration(s)) for name, s in self.seconds.items()),
@@ -138,7 +139,7 @@ def _size(n_bytes: float) -> str:
 
 
 def estimate(config: Config) -> Estimate:
-    """Estimate what a run takes, without writing anything.
+    """Estimate the time, memory and disk of a run, without writing anything.
 
     Parameters
     ----------
@@ -167,15 +168,15 @@ def estimate(config: Config) -> Estimate:
 
 
 def estimate_of(work: Work, measured: bool = False) -> Estimate:
-    """Estimate what the work of one start of a run takes.
+    """Estimate the time, memory and disk of one start of a run.
 
     Parameters
     ----------
     work
         The work.
     measured
-        Read and preprocess some of the data to measure the time of that, which may
-        take seconds.
+        Read and preprocess some of the data to measure the time, which may take some
+        seconds.
     """
     plan, n_bands = work.plan, max(work.plan.settings.n_bands, 1)
     pairs = pairs_of_tiles(plan.pairs, work.division.blocks)
@@ -259,7 +260,7 @@ def _n_derived(work: Work) -> int:
 
 
 def _speed(processes: int) -> float:
-    """Return by how much several processes are faster than one."""
+    """Return the speed of several processes relative to one."""
     n_at_work = max(min(processes, len(os.sched_getaffinity(0))), 1)
     return n_at_work / (SHARING if n_at_work > 1 else 1)
 
@@ -272,7 +273,7 @@ def _writing_s(n_rows: float, load: Load, computing_s: float, speed: float) -> f
 
 
 def _probable_bytes(work: Work, load: Load, n_pairs: int) -> int:
-    """Return the memory that the first phase probably fills; its shares are bounds."""
+    """Return the probable memory of the first phase; the shares are upper bounds."""
     counts = Counter(span.period for span in work.plan.spans)
     spectra = 2 * max(counts.values(), default=0) * load.spectrum  # and their blocks
     size = max((stop - first for first, stop in work.division.blocks), default=0)
@@ -286,7 +287,7 @@ def _probable_bytes(work: Work, load: Load, n_pairs: int) -> int:
 
 
 def _input_bytes(spans: Iterable[ChannelSpan]) -> int:
-    """Return the size of the files of spans, as far as they are on a disk."""
+    """Return the size of the files of spans that are on a disk."""
     total = 0
     for path in {path for span in spans for path in span.files}:
         try:

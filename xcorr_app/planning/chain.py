@@ -56,7 +56,7 @@ from xcorr_app.planning.steps import Step, parse_steps
 
 __all__ = ["Preprocess"]
 
-# Modules of elements that change amplitudes so that windows can no longer be rejected.
+# Modules of elements that change amplitudes: windows must be rejected before them.
 LEVELLING = (
     "seismo_pes.preprocessing.normalization",
     "seismo_pes.preprocessing.whitening",
@@ -74,14 +74,14 @@ NEEDS_SCIPY = (
 class Preprocess(CompositePE):
     """Preprocess raw traces to traces on the common grid, at the common rate.
 
-    Ports ``input`` and ``output``: Waveforms. Only the steps that the configuration
-    asks for are in it. Where a step needs all components of an instrument, these
-    travel together from there on.
+    Ports ``input`` and ``output``: Waveforms. It contains only the steps of the
+    configuration. From the first step that needs all components of an instrument, the
+    components travel together.
     """
 
     def __init__(self, plan: RunPlan) -> None:
         super().__init__()
-        steps = list(_gathered(plan, [*_checks(plan), *_chain(plan)]))
+        steps = list(_gather_components(plan, [*_checks(plan), *_chain(plan)]))
         if any(type(step).__module__ in NEEDS_SCIPY for step in steps):
             import scipy.signal  # noqa: F401 - forked workers share its memory
         for before, after in itertools.pairwise(steps):
@@ -121,7 +121,7 @@ def _checks(plan: RunPlan) -> Iterator[GenericPE]:
 def _chain(plan: RunPlan) -> Iterator[GenericPE]:
     """Yield the elements that work on continuous traces."""
     if plan.config.steps is not None:
-        yield from _written(plan, parse_steps(plan.config.steps))
+        yield from _steps_of_text(plan, parse_steps(plan.config.steps))
         return
     yield from _trend(plan)
     yield from _instrument(plan)
@@ -131,7 +131,7 @@ def _chain(plan: RunPlan) -> Iterator[GenericPE]:
     yield from _levelled(plan)
 
 
-# -- of options ---------------------------------------------------------------------
+# -- the chain of the options -------------------------------------------------------
 
 
 def _trend(plan: RunPlan) -> Iterator[GenericPE]:
@@ -239,10 +239,10 @@ def _levelled(plan: RunPlan) -> Iterator[GenericPE]:
         yield WaterLevel(level=level)
 
 
-# -- of text ------------------------------------------------------------------------
+# -- the chain of --steps -----------------------------------------------------------
 
 
-def _written(plan: RunPlan, steps: list[Step]) -> Iterator[GenericPE]:
+def _steps_of_text(plan: RunPlan, steps: list[Step]) -> Iterator[GenericPE]:
     """Yield the elements of ``--steps`` with the parameters that the run knows."""
     rejecting = list(_rejecting(plan))
     for step in steps:
@@ -271,7 +271,7 @@ def _written(plan: RunPlan, steps: list[Step]) -> Iterator[GenericPE]:
 # -- components together ------------------------------------------------------------
 
 
-def _gathered(plan: RunPlan, steps: list[GenericPE]) -> Iterator[GenericPE]:
+def _gather_components(plan: RunPlan, steps: list[GenericPE]) -> Iterator[GenericPE]:
     """Gather components before the first step that needs all of them."""
     waiting = True
     for step in steps:

@@ -27,10 +27,10 @@ class RecordedChannels:
     archive : Archive
         All archives as one.
     infos : dict of str to ChannelInfo
-        What the archive holds of each channel, by id, sorted.
+        Data of each channel in the archive, by id, sorted.
     limits : (int or None, int or None)
-        First instant that may be used, and the first that may not, nanoseconds since
-        1970. None: the data decide.
+        Start and end of the time that may be used, nanoseconds since 1970; the end is
+        excluded. None: the start or end of the data.
     skipped : list of Skipped
         Stations without data, and files that could not be read.
     """
@@ -44,12 +44,12 @@ class RecordedChannels:
 def recorded_channels(
     stations: StationList, data: Sequence[str], limits: Limits, components: Components
 ) -> RecordedChannels:
-    """Look into the archives for the channels of the listed stations.
+    """Search the archives for the channels of the listed stations.
 
     Parameters
     ----------
     stations : StationList
-        Stations and channel codes to look for.
+        Stations and channel codes to search for.
     data : sequence of str
         The archives.
     limits : (int or None, int or None)
@@ -60,7 +60,7 @@ def recorded_channels(
     Raises
     ------
     ParameterError
-        If there is no such archive, or it holds no such channel.
+        If there is no such archive, or it has no such channel.
     """
     archive = open_archives(data)
     codes = ",".join(stations.codes)

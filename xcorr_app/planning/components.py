@@ -11,16 +11,16 @@ RADIAL = frozenset("RT")
 
 @dataclass(frozen=True)
 class Components:
-    """What a run asks of the components of its instruments.
+    """The components of instruments that a run needs.
 
     Attributes
     ----------
     pairs : tuple of str or None
-        Pairs of components such as ``ZZ`` and ``RT``. None: of all channels.
+        Pairs of components such as ``ZZ`` and ``RT``. None: all components.
     together : bool
         The components of an instrument share their weights and their windows.
     oriented : bool
-        The components are turned to Z, N and E.
+        The components are rotated to Z, N and E.
     """
 
     pairs: tuple[str, ...] | None = None
@@ -29,7 +29,7 @@ class Components:
 
     @property
     def rotated(self) -> bool:
-        """Whether radial or transverse components are asked for."""
+        """Whether radial or transverse components are wanted."""
         return any(RADIAL & set(pair) for pair in self.pairs or ())
 
     @property
@@ -39,7 +39,7 @@ class Components:
 
     @property
     def letters(self) -> frozenset[str] | None:
-        """Components that are read; None: those of all channels."""
+        """Components that are read; None: all components."""
         if self.pairs is None:
             return None
         letters = {letter for pair in self.pairs for letter in pair}

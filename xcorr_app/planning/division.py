@@ -1,8 +1,9 @@
 """How the work of a run is divided: blocks of channels, groups of periods, rounds.
 
-Blocks and groups decide the bytes of the results. They are settled once, when a run
-starts, and kept in ``run.json``; later starts of the run only add to them. The shares
-of the memory are settled anew at each start: they decide only which data wait on disk.
+The results, to the last byte, depend on the blocks and groups. They are chosen once,
+when a run starts, and stored in ``run.json``; later starts of the run only add to them.
+The shares of the memory are chosen at each start: they decide only which data wait on
+disk.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ __all__ = [
 Place = tuple[int, int]
 Needed = Mapping[int, frozenset[Place]]
 
-# Shortest computing time of a group: a run that is broken off loses at most this much.
+# Shortest computing time of a group, in seconds: an interrupted run loses at most it.
 CHECKPOINT_S = 300.0
-# Largest part of the time that may go into writing and reading the rows of groups.
+# Largest fraction of the time for writing and reading the rows of groups.
 CHECKPOINT_PART = 0.1
-# Rough costs on one core of 2020, to choose between divisions.
-SPAN_S = 0.02  # to open and read one span
-BYTES_PER_S = 100 * MB  # to read and preprocess samples
-PAIR_S = 30e-6  # to correlate one pair in one period
-DISK_BYTES_PER_S = 300 * MB  # to write or read rows
+# Approximate times on one core of 2020, to choose between divisions.
+SPAN_S = 0.02  # seconds to open and read one span
+BYTES_PER_S = 100 * MB  # rate of reading and preprocessing samples
+PAIR_S = 30e-6  # seconds to correlate one pair in one period
+DISK_BYTES_PER_S = 300 * MB  # rate of writing or reading rows
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Division:
     Parameters
     ----------
     blocks
-        First channel of each block, and the one after its last.
+        First channel of each block, and the channel after its last.
     unit
         ``window``, ``hour``, ``day`` or ``group``: the interval of substacks.
     groups
@@ -92,7 +93,7 @@ class Division:
 
     @property
     def derives(self) -> bool:
-        """Whether the stack of the whole run is made of several substacks."""
+        """Whether the stack of the whole run is made from several substacks."""
         return self.unit != "group" or len(self.groups) > 1
 
     @property
@@ -176,13 +177,15 @@ def _group_length(
 ) -> int:
     """Return the number of periods that are stacked before a row is written.
 
-    Each round reads all data again. With a row for each day one round is enough, and
-    each row is written once and read once: that is done where it takes less time.
-    Otherwise groups are as short as `CHECKPOINT_PART` allows, because a run that is
-    broken off loses the group on which it works.
+    Each round reads all data again. With a row for each day one round is enough, but
+    each row is written once and read once; this division is used if it takes less time.
+    Otherwise groups are as short as `CHECKPOINT_PART` allows, because an interrupted
+    run loses its present group.
     """
     reading_s = len(plan.spans) * (SPAN_S + load.trace / BYTES_PER_S)
-    rows_s = 2 * n_pairs * load.row / DISK_BYTES_PER_S  # of one group
+    rows_s = (
+        2 * n_pairs * load.row / DISK_BYTES_PER_S
+    )  # seconds for the rows of one group
     if (n_rounds - 1) * reading_s > n_periods * rows_s:
         return 1
     period_s = n_rounds * reading_s / n_periods + n_pairs * PAIR_S
@@ -192,7 +195,9 @@ def _group_length(
 def _block_size(plan: RunPlan, resources: Resources, load: Load) -> int:
     """Return the number of channels in a block."""
     fitting = shares(resources, load).block // max(load.spectrum, 1)
-    if fitting > 1:  # a power of two: a little more or less memory changes no results
+    if (
+        fitting > 1
+    ):  # a power of two, so that small changes of the memory do not change the results
         fitting = 2 ** int(math.log2(fitting))
     usual = block_size(len(plan.pairs.recorded), resources.processes)
     return max(min(usual, fitting), 1)
@@ -216,7 +221,7 @@ def _blocks(plan: RunPlan, first: int, size: int) -> tuple[Place, ...]:
 
 
 def _consecutive(channels: list[int]) -> list[list[int]]:
-    """Cut a block where rotated channels lie between its channels."""
+    """Divide a block if rotated channels lie between its channels."""
     jumps = np.flatnonzero(np.diff(channels) != 1) + 1
     return [block.tolist() for block in np.split(np.array(channels), jumps)]
 
@@ -268,7 +273,7 @@ def pairs_of_tiles(pairs: ChosenPairs, blocks: Sequence[Place]) -> dict[Place, i
     pairs
         The pairs of the run.
     blocks
-        First channel of each block, and the one after its last.
+        First channel of each block, and the channel after its last.
     """
     selection, rotation = pairs.selection, pairs.rotation
     channels = [np.arange(first, stop) for first, stop in blocks]
@@ -291,7 +296,7 @@ def rounds_of(
     Parameters
     ----------
     needed
-        For each period (row, column) of the tiles that are to be computed.
+        For each period, (row, column) of the tiles to compute.
     division
         The division of the run.
     pairs
@@ -311,16 +316,16 @@ def rounds_of(
         return []
     if not division.sums_up:
         return [needed]
-    some = {place: n for place, n in sorted(pairs.items()) if place in tiles}
+    counts = {place: n for place, n in sorted(pairs.items()) if place in tiles}
     rounds: list[Needed] = []
-    for batch in _batches(some, load.sums, sums):
+    for batch in _batches(counts, load.sums, sums):
         chosen = {s: frozenset(places & batch) for s, places in needed.items()}
         rounds.append({s: places for s, places in chosen.items() if places})
     return rounds
 
 
 def _batches(pairs: Mapping[Place, int], n_bytes: int, most: int) -> list[set[Place]]:
-    """Divide tiles so that the sums of each batch fit, and they are about equal."""
+    """Divide tiles into batches of similar size whose sums fit the memory."""
     total = sum(pairs.values()) * n_bytes
     n_batches = max(math.ceil(total / max(most, 1)), 1)
     aim = total / n_batches

@@ -24,14 +24,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SamplingRates:
-    """What the options say about sampling rates.
+    """The options for sampling rates.
 
     Attributes
     ----------
     recorded_hz : float or None
         True rate of all data. None: the headers of the files decide.
     asked_hz : float or None
-        Rate after preprocessing. None: that of the data.
+        Rate after preprocessing. None: the rate of the data.
     steps : str or None
         A chain of preprocessing elements, which may change the rate.
     """
@@ -64,16 +64,17 @@ class RunGrid:
 def run_grid(
     channels: RecordedChannels, window_s: float, step_s: float, rates: SamplingRates
 ) -> RunGrid:
-    """Lay the windows and the samples of a run over the time of its data.
+    """Return the windows and the sample grid of a run, from the times of its data.
 
     Parameters
     ----------
     channels : RecordedChannels
-        What the archives hold.
+        The channels in the archives.
     window_s, step_s : float
-        Length of a window, and from the start of one to that of the next.
+        Length of a window, and time from the start of a window to the start of the
+        next.
     rates : SamplingRates
-        What the user says about sampling rates.
+        The user's options for sampling rates.
 
     Raises
     ------
@@ -91,9 +92,10 @@ def run_grid(
 
 
 def _time_of_run(infos: list[ChannelInfo], limits: Limits) -> tuple[int, int]:
-    """Return the origin of the windows, and the time at which the last one may end.
+    """Return the origin of the windows, and the latest end of a window.
 
-    The windows start at ``--start``, else at midnight UTC of the first day with data.
+    The windows start at ``--start``, by default at midnight UTC of the first day with
+    data.
     """
     start_ns, end_ns = limits
     if start_ns is None:
@@ -112,14 +114,14 @@ def _recorded_hz(infos: Iterable[ChannelInfo], rates: SamplingRates) -> float:
     try:
         return rates.recorded_hz or usual_rate_hz(infos)
     except ParameterError:
-        # no header has the rate, but the user asks for one
+        # no header has the rate, but the user gives one
         if rates.asked_hz is None:
             raise
         return rates.asked_hz
 
 
 def usual_rate_hz(infos: Iterable[ChannelInfo]) -> float:
-    """Return the sampling rate that most channels have, the higher one if equal.
+    """Return the sampling rate of most channels, the higher rate if two are equal.
 
     Raises
     ------
@@ -129,7 +131,7 @@ def usual_rate_hz(infos: Iterable[ChannelInfo]) -> float:
     rates = Counter(float(exact_rate(rate)) for info in infos for rate in info.rates_hz)
     if not rates:
         raise ParameterError(
-            "no file of the listed stations tells its sampling rate: "
+            "no file of the listed stations has a sampling rate: "
             "give --sampling-rate-hz"
         )
     return max(rates, key=lambda rate: (rates[rate], rate))

@@ -72,7 +72,7 @@ class Load:
 
     @property
     def process(self) -> int:
-        """Memory of a process for the item on which it works."""
+        """Memory of a process for its present item."""
         return WORK_BYTES + TRACE_COPIES * self.trace + SPECTRUM_COPIES * self.spectrum
 
 
@@ -87,7 +87,7 @@ class Resources:
     memory_bytes
         Memory of all processes together, without the modules that they load.
     in_one_process
-        The run works on one item at a time: no tile waits in a mailbox.
+        The run works on one item at a time, so no tiles wait between processes.
     """
 
     processes: int
@@ -161,8 +161,8 @@ def shares(resources: Resources, load: Load, sums: int = 0) -> Shares:
     """
     processes, memory_bytes = resources.processes, resources.memory_bytes
     own = processes * load.process
-    left = memory_bytes - own
-    if left < LEAST_BYTES:
+    free = memory_bytes - own
+    if free < LEAST_BYTES:
         least = (own + LEAST_BYTES) / GB
         fewer = ", or take fewer processes" if processes > 1 else ""
         raise ParameterError(
@@ -171,12 +171,12 @@ def shares(resources: Resources, load: Load, sums: int = 0) -> Shares:
             f"{load.trace / MB:,.0f} MB of samples and {load.spectrum / MB:,.0f} MB of "
             f"spectra of a channel and day need {least:.2g} GB: give that much{fewer}"
         )
-    summing = min(sums, left // 2)
-    left -= summing
+    summing = min(sums, free // 2)
+    free -= summing
     under_way = 2 * (1 if resources.in_one_process else TILES_UNDER_WAY * processes)
     return Shares(
-        gather=round(0.55 * left),
-        block=max(round(0.37 * left) // under_way, 1),
+        gather=round(0.55 * free),
+        block=max(round(0.37 * free) // under_way, 1),
         sums=summing,
         restack=max((memory_bytes - processes * WORK_BYTES) // processes, LEAST_BYTES)
         // 2,
@@ -186,16 +186,16 @@ def shares(resources: Resources, load: Load, sums: int = 0) -> Shares:
 def available_bytes(processes: int = 1) -> int:
     """Return the usual memory of a run: half of the free memory.
 
-    On a machine with many cores and little memory it is more: what the processes need
-    to work at all.
+    On a machine with many cores and little memory it is more: the least memory that the
+    processes need.
 
     Parameters
     ----------
     processes
         Number of processes.
     """
-    left = min(_machine_bytes(), _container_bytes())
-    return max(left // 2, min(round(0.8 * left), processes * USUAL_BYTES))
+    free = min(_machine_bytes(), _container_bytes())
+    return max(free // 2, min(round(0.8 * free), processes * USUAL_BYTES))
 
 
 def _machine_bytes() -> int:

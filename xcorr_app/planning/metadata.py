@@ -1,4 +1,4 @@
-"""The station metadata of a run: read from files, or asked of a data centre."""
+"""The station metadata of a run, from files or from a data centre."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StationMetadata:
     Attributes
     ----------
     inventory : obspy.Inventory or None
-        Coordinates, directions and responses. None: the user gave none.
+        Coordinates, directions and responses. None: the user gave no metadata.
     skipped : list of Skipped
         Files that could not be read.
     """
@@ -35,14 +35,14 @@ class StationMetadata:
 def station_metadata(
     source: str | None, channel_ids: Sequence[str], start_ns: int, end_ns: int
 ) -> StationMetadata:
-    """Read station metadata from files, or ask a data centre for it.
+    """Read station metadata from files, or request them from a data centre.
 
     Parameters
     ----------
     source : str or None
         File, folder or pattern, or ``fdsn://PROVIDER``.
     channel_ids : sequence of str
-        Channels that a data centre is asked for.
+        Channels to request from a data centre.
     start_ns, end_ns : int
         The time of the run.
 

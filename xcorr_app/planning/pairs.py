@@ -44,9 +44,9 @@ class ChosenPairs:
     selection : PairSelection
         Which pairs of the table are correlated.
     rotation : Rotation or None
-        Which channels are rotated, if radial and transverse ones are asked for.
+        The channels to rotate, if radial and transverse channels are wanted.
     recorded_ids : list of str
-        Ids of the recorded channels that any pair needs.
+        Ids of the recorded channels that pairs need.
     n_pairs, n_possible : int
         Number of pairs that are correlated, and of all pairs of the table.
     skipped : list of Skipped
@@ -64,7 +64,7 @@ class ChosenPairs:
 
     @property
     def recorded(self) -> list[int]:
-        """Indices of the channels that are not computed from others."""
+        """Indices of the channels that are recorded, not computed by a rotation."""
         indices: list[int] = _recorded(len(self.channels), self.rotation).tolist()
         return indices
 
@@ -74,7 +74,7 @@ def choose_pairs(
 ) -> ChosenPairs:
     """Choose the pairs of a channel table, and keep the channels that they need.
 
-    Channels of earlier starts of the run are kept in any case.
+    Channels of earlier starts of the run are always kept.
 
     Parameters
     ----------
@@ -88,13 +88,13 @@ def choose_pairs(
     Raises
     ------
     ParameterError
-        If a list cannot be read, or no pair is left.
+        If a list cannot be read, or the rules exclude all pairs.
     """
     ids = [channel.id for channel in table.channels]
     skipped: list[Skipped] = []
     rules = _rules(options, ids, skipped)
     rotation = rotation_of(table.channels) if components.rotated else None
-    n_pairs, needed = _counted(rules.selection(table.channels), rotation, len(ids))
+    n_pairs, needed = _count_pairs(rules.selection(table.channels), rotation, len(ids))
     if not n_pairs:
         n_possible = _n_possible(table.channels, rotation, options)
         raise ParameterError(_no_pair(options, ids, n_possible, table.not_rotated))
@@ -130,7 +130,7 @@ def _with_instruments(
 
 
 def rotation_of(channels: Sequence[Channel]) -> Rotation:
-    """Return which channels of a table are rotated to which others."""
+    """Return the rotations of the channels of a table."""
     index = {channel.id: k for k, channel in enumerate(channels)}
     triplets: dict[int, tuple[int, int, int]] = {}
     rotated: dict[int, tuple[int, int, int]] = {}
@@ -151,14 +151,14 @@ def rotation_of(channels: Sequence[Channel]) -> Rotation:
 
 
 def _recorded(n: int, rotation: Rotation | None) -> np.ndarray:
-    """Return the indices of the channels that are not computed from others."""
+    """Return the indices of the recorded channels."""
     computed: set[int] = set()
     if rotation is not None:
         computed = {k for _, r, t in rotation.rotated.values() for k in (r, t)}
     return np.array([k for k in range(n) if k not in computed], np.int64)
 
 
-def _counted(
+def _count_pairs(
     selection: PairSelection, rotation: Rotation | None, n: int
 ) -> tuple[int, np.ndarray]:
     """Return the number of pairs, and which of the ``n`` channels they need."""
@@ -184,7 +184,7 @@ def _counted(
 def _n_possible(
     channels: Sequence[Channel], rotation: Rotation | None, options: PairOptions
 ) -> int:
-    """Return the number of pairs without any rule but the kinds of pairs."""
+    """Return the number of pairs of the wanted kinds, without other rules."""
     n = len(_recorded(len(channels), rotation))
     return n * (n - 1) // 2 + (n if "auto" in options.pairs else 0)
 
@@ -195,13 +195,13 @@ def _no_pair(
     n_possible: int,
     not_rotated: list[Skipped],
 ) -> str:
-    """Say by which rules no pair is left."""
+    """Return the error that names the rules which exclude all pairs."""
     rules = [name for name in RULES if getattr(options, name) is not None]
     spelled = [_spelled(name, getattr(options, name)) for name in rules]
     spelled.append(f"--pairs {' '.join(options.pairs)}")
     examples = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
     if len(ids) == 1 and not rules:
-        return f"there is one channel ({ids[0]}) and no pair: add --pairs auto"
+        return f"the only channel is {ids[0]}, which has no pairs: add --pairs auto"
     hint = f"; {not_rotated[0].what} {not_rotated[0].reason}" if not_rotated else ""
     return (
         f"no pair is left of {n_possible:,} by {', '.join(spelled)}; channels are "
@@ -257,7 +257,7 @@ class _Rules:
 
 
 def _rules(options: PairOptions, ids: list[str], skipped: list[Skipped]) -> _Rules:
-    """Read the files of the rules; add names that no channel has to ``skipped``."""
+    """Read the files of the rules; add names without a channel to ``skipped``."""
     listed = members = None
     if options.pair_list is not None:
         listed = _listed_pairs(options.pair_list, ids, skipped)

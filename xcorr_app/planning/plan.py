@@ -1,4 +1,4 @@
-"""The plan of a run, from the options to the spans, in one pass."""
+"""The plan of a run: from the options to the spans, step by step."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["RunPlan", "plan_run"]
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run does, before its work is divided.
+    """The plan of a run, before its work is divided.
 
     Attributes
     ----------
@@ -53,9 +53,9 @@ class RunPlan:
     names : dict of str to str
         Id of each recorded channel to its id in the channel table.
     pairs : ChosenPairs
-        The channel table, and which of its pairs are correlated.
+        The channel table, and the pairs that are correlated.
     spans : list of ChannelSpan
-        What is read, period by period.
+        The spans to read, period by period.
     skipped : list of Skipped
         Files, stations and channels that cannot be used.
     """
@@ -89,7 +89,7 @@ class RunPlan:
 
 
 def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:
-    """Plan a run: which data of which stations, which windows, which pairs.
+    """Plan a run: its stations, data, windows and pairs.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:
     Raises
     ------
     ParameterError
-        If no data or no pair is left, or an option does not fit the data.
+        If there are no data or no pairs, or an option does not fit the data.
     """
     components = Components(config.components, config.across_components, config.orients)
     limits = config.start_ns, config.end_ns

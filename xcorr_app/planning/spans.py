@@ -32,7 +32,7 @@ def spans_to_read(
     channel_ids : sequence of str
         Recorded channels that pairs need.
     periods : mapping of int to (int, int)
-        Start and end of each period, as `window_periods` returns them.
+        Start and end of each period, from `window_periods`.
     windows : WindowGrid
         The windows.
 
@@ -88,7 +88,7 @@ def channels_by_period(
     spans : iterable of ChannelSpan
         The spans of a run, or of one of its rounds.
     numbers : mapping of str to object
-        Id of each recorded channel to its number, or to any other name of it.
+        Number, or another name, of each recorded channel by its id.
     """
     channels: dict[int, list[T]] = {}
     for span in spans:

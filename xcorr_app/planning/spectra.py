@@ -35,7 +35,7 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
     _check_bands(config, grid.rate_hz)
     # an option without effect on the chosen method has no value
     values = {name: getattr(config, name) for name in OF_SOME_METHODS}
-    given = {name: value for name, value in values.items() if value is not None}
+    options = {name: value for name, value in values.items() if value is not None}
     try:
         settings = SpectraSettings(
             grid.windows,
@@ -50,7 +50,7 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
             edge_octaves=config.edge_octaves,
             kind=config.kind,
             coherent=config.coherent,
-            **given,
+            **options,
         )
         _ = settings.n_fft, settings.bins  # refuse impossible values now
     except SignalError as error:

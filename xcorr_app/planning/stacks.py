@@ -18,7 +18,7 @@ __all__ = ["check_stacks"]
 def check_stacks(
     kinds: Mapping[str, str], options: Mapping[str, Any] | None, rate_hz: float
 ) -> None:
-    """Try kinds of stacks with their options on some noise.
+    """Try kinds of stacks with their options on noise.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def check_stacks(
         If a parameter is unknown, missing or out of range.
     """
     noise = np.random.default_rng(0).standard_normal((5, 65))
-    alike = noise[0] + 0.1 * noise[1:]  # so that a selective stack keeps all of them
+    alike = noise[0] + 0.1 * noise[1:]  # so that a selective stack keeps all rows
     rows = Correlation.of("X.A..Z", "X.B..Z", alike, rate_hz)
     for option, kind in kinds.items():
         if kind == "linear":

@@ -1,4 +1,4 @@
-"""The stations of a run, and the channel codes that are looked for at them."""
+"""The stations of a run, and their channel codes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StationList:
     patterns : list of StationPattern
         The entries.
     codes : tuple of str
-        Codes of the channels that are looked for, wildcards allowed.
+        Codes of the channels to search for, wildcards allowed.
     """
 
     patterns: list[StationPattern]
@@ -33,17 +33,17 @@ def listed_stations(
 ) -> StationList:
     """Read a station list.
 
-    Where neither channel codes nor components are asked for, a station that is listed
-    without a channel means its vertical channels.
+    A station that is listed without a channel means its vertical channels, unless the
+    user gives channel codes or components.
 
     Parameters
     ----------
     path : str
         File of the station list.
     codes : tuple of str or None
-        Channel codes that the user asks for.
+        Channel codes that the user gives.
     components : Components
-        Components that the user asks for.
+        Components that the user gives.
 
     Raises
     ------

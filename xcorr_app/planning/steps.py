@@ -29,7 +29,7 @@ class Step:
     element : type
         A subclass of `seismo_pes.element.Element`.
     parameters : dict of str to object
-        By name; literals.
+        Values of the parameters, by name.
     """
 
     element: type[Element]
@@ -85,7 +85,7 @@ def elements() -> dict[str, type[Element]]:
 
 
 def _is_step(member: Any) -> bool:
-    # base classes do nothing; rotated traces are not in the channel table
+    # no base classes; no rotation, because R and T are not in the channel table
     return (
         isinstance(member, type)
         and issubclass(member, Element)
@@ -95,7 +95,7 @@ def _is_step(member: Any) -> bool:
 
 
 def _loaded(name: str) -> type[Element] | None:
-    """Return an element of a loaded module: to read the catalog takes a second."""
+    """Return an element of a loaded module; reading the catalog takes a second."""
     for module in [key for key in sys.modules if key.startswith("seismo_pes.")]:
         member = getattr(sys.modules[module], name, None)
         if _is_step(member):
@@ -114,7 +114,7 @@ def parse_steps(text: str) -> list[Step]:
     Raises
     ------
     ParameterError
-        If the text is no such chain, or there is no such element or parameter.
+        If the text is not a chain, or an element or parameter is unknown.
 
     Examples
     --------
@@ -157,17 +157,17 @@ def _step(node: ast.expr) -> Step:
 
 
 def _parameters(element: type[Element], node: ast.Call) -> dict[str, Any]:
-    # a run reads whole days, in any order: no record goes on from one to the next
+    # a run reads whole days in any order, so no state is kept between days
     names = [n for n in inspect.signature(element).parameters if n != "continuous"]
     if len(node.args) > len(names):
         raise ParameterError(
             f"--steps: {element.__name__} has {len(names)} parameters, not "
             f"{len(node.args)}: {', '.join(names)}"
         )
-    given = [*zip(names, node.args, strict=False)]
-    given += [(keyword.arg or "**", keyword.value) for keyword in node.keywords]
+    arguments = [*zip(names, node.args, strict=False)]
+    arguments += [(keyword.arg or "**", keyword.value) for keyword in node.keywords]
     parameters: dict[str, Any] = {}
-    for name, value in given:
+    for name, value in arguments:
         if name not in names:
             raise ParameterError(
                 f"--steps: {element.__name__} has no parameter {name!r}: "
@@ -184,7 +184,7 @@ def _parameters(element: type[Element], node: ast.Call) -> dict[str, Any]:
 
 
 def rate_after(steps: Sequence[Step], rate_hz: float) -> float:
-    """Return the sampling rate that traces of a rate have after a chain.
+    """Return the sampling rate of traces after a chain.
 
     >>> rate_after(parse_steps("Decimate(factor=4), Resample(rate_hz=5)"), 40.0)
     5.0

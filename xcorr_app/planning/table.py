@@ -32,11 +32,11 @@ class ChannelTable:
     Attributes
     ----------
     channels : list of Channel
-        Channels of earlier starts of the run first, then recorded channels, then
-        radial and transverse ones.
+        Channels of earlier starts of the run, then recorded channels, then radial and
+        transverse channels.
     names : dict of str to str
-        Id of each recorded channel to its id in the table, which is another one where
-        components are oriented.
+        Id in the table of each recorded channel; the two differ if components are
+        oriented.
     earlier : frozenset of str
         Channels of earlier starts of the run.
     skipped : list of Skipped
@@ -64,16 +64,16 @@ def channel_table(
     Parameters
     ----------
     stations : StationList
-        Its coordinates outrank all others.
+        The station list, whose coordinates have precedence.
     channels : RecordedChannels
-        What the archives hold, with the coordinates of the headers.
+        The channels in the archives, with the coordinates of their headers.
     metadata : StationMetadata
-        Coordinates of StationXML and the like.
+        Coordinates of StationXML and similar formats.
     components : Components
         Whether components are oriented or rotated.
     earlier : sequence of str
         Channels of earlier starts of the run. The table begins with them, in this
-        order, whether they are recorded now or not.
+        order, even if they have no data now.
     """
     infos, limits = channels.infos, channels.limits
     spans = {id_: (info.start_ns, info.end_ns) for id_, info in infos.items()}
@@ -120,7 +120,7 @@ def _located(
 
 
 def oriented_names(channel_ids: Sequence[str]) -> dict[str, str]:
-    """Return the ids of channels once their instruments are turned to Z, N, E.
+    """Return the ids of channels after the rotation of their instruments to Z, N, E.
 
     Instruments that do not have two or three components keep their names.
 
@@ -172,7 +172,7 @@ class RotatedChannels:
     channels : list of Channel
         R and T of each instrument with Z, N, E and coordinates.
     skipped : list of Skipped
-        All other instruments.
+        Instruments that cannot be rotated.
     """
 
     channels: list[Channel]
@@ -186,11 +186,11 @@ def rotated_channels(located: Mapping[str, Channel]) -> RotatedChannels:
         if not set("ZNE") <= set(letters):
             hint = "; --orient makes N and E of 1 and 2" if "1" in letters else ""
             reason = f"has components {', '.join(sorted(letters))}, not Z, N, E{hint}"
-            skipped.append(Skipped("rotate", stem + "?", f"not turned: {reason}"))
+            skipped.append(Skipped("rotate", stem + "?", f"not rotated: {reason}"))
             continue
         z = located[stem + "Z"]
         if not np.isfinite([z.latitude, z.longitude]).all():
-            reason = "not turned: its coordinates are unknown"
+            reason = "not rotated: its coordinates are unknown"
             skipped.append(Skipped("rotate", stem + "?", reason))
             continue
         place = z.latitude, z.longitude, z.elevation_m

@@ -278,7 +278,7 @@ class StackTables(Mapping[str, np.ndarray]):
         return table
 
     def entry(self, name: str, index: int) -> np.ndarray:
-        """Return the entry of one pair, shape (1,), without reading the others."""
+        """Return the entry of one pair, shape (1,), without reading other entries."""
         table = self._tables[name]
         entries = self._stored(name) if table is None else table
         return np.asarray(entries[index : index + 1])
@@ -342,7 +342,7 @@ def is_current(out: Path) -> bool:
         return False
     folder = parts_folder(out)
     if not folder.is_dir():
-        return True  # moved without its parts: the table can still be read
+        return True  # without its parts, whose table can still be read
     present = {path.relative_to(out).as_posix() for path in folder.glob("part-*.h5")}
     with h5py.File(index, "r", locking=False) as file:
         indexed = {name.decode() for name in file["parts"]["name"]}

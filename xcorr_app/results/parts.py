@@ -46,7 +46,7 @@ __all__ = [
     "with_rules",
 ]
 
-# Third element of the keys of tiles whose stacks are made of substacks. Other tiles
+# Third element of the keys of tiles whose stacks are made from substacks. Other tiles
 # have the number of a period there, which is the day counted from 1970.
 DERIVED = -1
 
@@ -75,7 +75,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """The pairs of a run, and where the row of each stack of each pair is.
+    """The pairs of a run, and the places of their rows in the parts.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Table:
 
 
 def is_hidden(stack: str) -> bool:
-    """Return whether a stack is intermediate: other stacks are made of it.
+    """Return whether a stack is intermediate: other stacks are made from it.
 
     >>> is_hidden(".2022-05-17"), is_hidden("2022-05-17")
     (True, False)
@@ -128,7 +128,7 @@ def redo_rules(out: Path) -> tuple[Redo, ...]:
 
 
 def with_rules(old: Iterable[Redo], new: Iterable[Redo]) -> tuple[Redo, ...]:
-    """Return old and new rules. Of several about the same tiles the last one counts."""
+    """Return old and new rules; the last of several rules for the same tiles counts."""
     table = {(rule.block, rule.key): rule for rule in (*old, *new)}
     return tuple(table.values())
 
@@ -204,7 +204,9 @@ def table_from_parts(out: str | Path, verify: bool = False) -> Table:
         of_stack, of_pair = (np.asarray(present.any(axis=k)) for k in (1, 0))
         if not (of_stack.all() and of_pair.all()):
             stacks, keys = stacks[np.ix_(of_stack, of_pair)], keys[of_pair]
-            order = [name for name, some in zip(order, of_stack, strict=True) if some]
+            order = [
+                name for name, is_used in zip(order, of_stack, strict=True) if is_used
+            ]
     pairs = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
     tables = {name.decode(): rows for name, rows in zip(order, stacks, strict=True)}
     return Table(tuple(parts), pairs, tables)
@@ -227,7 +229,7 @@ def _keys(records: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _distinct(keys: np.ndarray) -> np.ndarray:
-    """Return keys sorted, each once; for many this is faster than `numpy.unique`."""
+    """Return the sorted distinct keys; for many keys faster than `numpy.unique`."""
     keys = np.sort(keys)
     new = np.ones(len(keys), bool)
     new[1:] = keys[1:] != keys[:-1]
@@ -255,14 +257,14 @@ def _enter(
     rows: np.ndarray,
     part: int,
 ) -> None:
-    """Enter rows of a part into the table. Of several rows of a pair the last stays.
+    """Enter rows of a part into the table. The last of several rows of a pair counts.
 
     Parameters
     ----------
     stacks
         Shape (n_stacks, n_pairs), written to.
     numbers, keys
-        Stacks and pairs of its rows and columns.
+        Stacks of the rows of ``stacks``, and pairs of its columns.
     records, rows
         Records of the part, and the indices of those to enter.
     part
@@ -281,7 +283,7 @@ def _enter(
 
 
 def finished_tiles(out: str | Path) -> set[Tile]:
-    """Return the tiles of which every row is on the disk, undamaged, and counts.
+    """Return the tiles whose rows are all on the disk, undamaged and not outdated.
 
     The rows of parts that were not closed by their writer are read and checked: after
     a power failure a record may be on the disk without its data.

@@ -15,14 +15,15 @@ from xcorr_app.results.parts import Part
 
 __all__ = ["RowReader"]
 
-OPEN_FILES = 64  # most files that are open at once; a process may open about 1000
+OPEN_FILES = 64  # largest number of open files; a process may open about 1000
 
 
 class RowReader:
     """Reads the rows of a table of `WINDOWS`, and checks that they are undamaged.
 
-    Rows are read without the HDF5 library. The library takes longer to open a file than
-    to read a row, and refuses a file that is still written or has lost its end.
+    Rows are read without the HDF5 library. The library needs more time to open a file
+    than to read a row, and it refuses a file that is still being written or is
+    truncated.
 
     Parameters
     ----------
@@ -66,12 +67,12 @@ class RowReader:
         file = self._file(int(window["part"]))
         layout = self.parts[int(window["part"])].layout
         offset = layout.data_offset + int(window["row"]) * layout.row_bytes
-        left = target.data.cast("B")
-        while len(left):
-            n_read = os.preadv(file, [left], offset)
+        buffer = target.data.cast("B")
+        while len(buffer):
+            n_read = os.preadv(file, [buffer], offset)
             if n_read == 0:
                 self._refuse(window)
-            left, offset = left[n_read:], offset + n_read
+            buffer, offset = buffer[n_read:], offset + n_read
 
     def _refuse(self, window: Any) -> None:
         raise DataError(

@@ -1,8 +1,9 @@
 """The description of a run: ``OUT/run.json``, written again at each start of the run.
 
 A run can be started several times: to resume it after an interruption, or to add days
-and stations. Its identity stays, and its channel table only grows. Each start is a
-*session*, counted from 1. Each part has the number of the session that wrote it.
+and stations. Its identity does not change, and channels are only added to its table.
+Each start is a *session*, counted from 1. Each part has the number of the session that
+wrote it.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class RunInfo(RunRecord):
         return json.dumps(description)
 
 
-# ------------------------------------------------------------------ making a run
+# ------------------------------------------------------------------ a new run
 
 
 def create_run(
@@ -198,8 +199,8 @@ def _make_room(out: Path, overwrite: bool) -> None:
     files = [out / RUN_FILE, out / INDEX_FILE, out / INPUTS_FILE]
     if not overwrite and any(path.exists() for path in [*files, parts_folder(out)]):
         raise ParameterError(
-            f"{out}: holds results already: --resume goes on with a run that was "
-            "broken off, --update adds new days and stations, --force replaces it; or "
+            f"{out}: has results already: --resume continues an interrupted "
+            "run, --update adds new days and stations, --force replaces it; or "
             "choose another folder"
         )
     for path in files:

@@ -1,9 +1,8 @@
-"""Names of stacks: an interval, and a filter band where a run has several.
+"""Names of stacks: an interval, and a filter band if a run has several.
 
 An interval is ``all``, a day ``2022-05-17``, an hour ``2022-05-17T06``, a window
 ``2022-05-17T06:30:00``, or a moving stack ``2022-05-17T00:00:00~432000s``, which
-starts at this time and lasts these seconds. ``2022-05-17@0.1-0.5Hz`` is a day of one
-band.
+starts at this time and has this length. ``2022-05-17@0.1-0.5Hz`` is a day in one band.
 """
 
 from __future__ import annotations
@@ -26,8 +25,15 @@ __all__ = [
     "unit_of",
 ]
 
-# Longest first: the first of these that a run has is the usual one.
+# From the longest to the shortest: by default the longest unit of a run is used.
 UNITS = ("moving", "day", "hour", "window")
+# Names of several stacks of each unit.
+PLURALS = {
+    "moving": "moving stacks",
+    "day": "daily stacks",
+    "hour": "hourly stacks",
+    "window": "stacks of windows",
+}
 
 _DAY = r"\d{4}-\d\d-\d\d"
 _FORMS = {
@@ -40,7 +46,7 @@ _NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]\d+)?)"
 _BAND = re.compile(f"{_NUMBER}-{_NUMBER}Hz")
 
 
-class _Stacked(Protocol):
+class _StackNames(Protocol):
     """Results with stacks, such as a `Store`."""
 
     @property
@@ -77,7 +83,7 @@ def band_name(low_hz: float, high_hz: float) -> str:
 
 
 def band_hz(name: str) -> tuple[float, float] | None:
-    """Return the band of a stack in Hz; None where its name has none.
+    """Return the band of a stack in Hz; None if its name has no band.
 
     >>> band_hz("all@0.1-2Hz")
     (0.1, 2.0)
@@ -97,10 +103,10 @@ def bands_of(stacks: Iterable[str]) -> list[str]:
 
 
 def summary_of(stacks: Iterable[str]) -> list[str]:
-    """Return lines about many stacks: how many of each kind, and which bands.
+    """Return lines that summarise stacks: the number of each kind, and the bands.
 
     >>> summary_of(["all@1-2Hz", "2022-05-17@1-2Hz", "2022-05-18@1-2Hz", "all@2-4Hz"])
-    ['all', '2 of days, 2022-05-17 to 2022-05-18', 'in the bands 1-2Hz, 2-4Hz']
+    ['all', '2 daily stacks, 2022-05-17 to 2022-05-18', 'in the bands 1-2Hz, 2-4Hz']
     """
     names = list(stacks)
     intervals = sorted({split(name)[0] for name in names})
@@ -110,15 +116,14 @@ def summary_of(stacks: Iterable[str]) -> list[str]:
         if len(names_of_unit) == 1:
             lines += names_of_unit
         elif names_of_unit:
-            kind = "moving" if unit == "moving" else f"of {unit}s"
             first, *_, last = names_of_unit
-            lines.append(f"{len(names_of_unit):,} {kind}, {first} to {last}")
+            lines.append(f"{len(names_of_unit):,} {PLURALS[unit]}, {first} to {last}")
     bands = bands_of(names)
     return [*lines, f"in the bands {', '.join(bands)}"] if bands else lines
 
 
 def full_name(
-    store: _Stacked,
+    store: _StackNames,
     stack: str | None = None,
     band: tuple[float, float] | None = None,
 ) -> str | None:
@@ -131,12 +136,12 @@ def full_name(
     stack
         Interval, with or without a band; by default ``all``.
     band
-        In Hz; by default the lowest, if there are several.
+        Band in Hz; by default the lowest, if there are several.
 
     Returns
     -------
     str or None
-        None for the usual stack.
+        None means the default stack.
 
     Raises
     ------
@@ -150,7 +155,7 @@ def full_name(
         raise ParameterError(f"--band {band[0]:g} {band[1]:g}: there is {known}")  # type: ignore[index]
     if stack is not None and "@" in stack:
         if named and split(stack)[1] != named:
-            raise ParameterError(f"--stack {stack}: is not of --band {named}")
+            raise ParameterError(f"--stack {stack} is not in --band {named}")
         return stack
     if not bands or stack in store.stacks or (not named and "all" in store.stacks):
         return stack
@@ -165,7 +170,7 @@ def over_time(stacks: Iterable[str], like: str, unit: str | None = None) -> list
     stacks
         Names.
     like
-        A stack whose band is wanted.
+        A stack in the wanted band.
     unit
         One of `UNITS`; by default the first of them that the stacks have.
 

@@ -1,8 +1,8 @@
 """Fingerprints of the data of a run: ``OUT/inputs.json``.
 
-They tell which days of which blocks of channels have changed since they were
-correlated. A file counts by its name, its size and the time of its last change. Where
-files are not on a disk only the name counts.
+They show which days of which blocks of channels have changed after their correlation.
+The fingerprint of a file is its name, its size and the time of its last change; for
+files that are not on a disk it is the name only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from xcorr_app.running.metadata_digests import History
 __all__ = ["Fingerprints", "changed_blocks", "file_fingerprints", "reaches_into"]
 
 PeriodBlock = tuple[int, int]
-FileDigests = tuple[str, str]  # of the files of the day, of those of its neighbours
+FileDigests = tuple[
+    str, str
+]  # of the files of the day, of the files of neighbouring days
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Fingerprints:
         Ids of the channels that have data.
     files
         For each period and block two digests: of the files of the day itself, and of
-        those of neighbouring days, which are read only where samples are missing.
+        the files of neighbouring days, which are read only if samples are missing.
     metadata
         Digests of the station metadata, see `metadata_digests.used_metadata`.
     """
@@ -116,9 +118,9 @@ def file_fingerprints(
 
 
 def _files_of_day(span: ChannelSpan) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the files of the day of a span, and those of its neighbours.
+    """Return the files of the day of a span, and the files of neighbouring days.
 
-    Where windows reach into the next day its files belong to the span.
+    If windows reach into the next day, its files belong to the span.
     """
     files, n = span.files, len(span.files)
     n_after = 0 if span.end_ns > (span.period + 1) * DAY_NS else span.n_after
@@ -149,15 +151,15 @@ def changed_blocks(
     spans: Iterable[ChannelSpan],
     block_of: Callable[[str], int],
 ) -> set[PeriodBlock]:
-    """Return the periods and blocks of earlier starts that have other data now.
+    """Return the periods and blocks of earlier starts whose data have changed.
 
-    A new file of the next day changes this day only if it holds samples of this day.
-    Where only files of neighbouring days differ, their headers are read.
+    A new file of the next day changes this day only if it has samples of this day. If
+    only files of neighbouring days differ, their headers are read.
 
     Parameters
     ----------
     before, now
-        Fingerprints of earlier starts and of this one.
+        Fingerprints of earlier starts and of this start.
     spans
         All spans of the run.
     block_of
@@ -183,7 +185,7 @@ def _neighbours_reach(span: ChannelSpan) -> bool:
 
 
 def reaches_into(path: str, span: ChannelSpan) -> bool:
-    """Return whether a file has samples of a span; True where it cannot be read.
+    """Return whether a file has samples of a span; True if it cannot be read.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Digests of the station metadata that a run uses: part of ``OUT/inputs.json``.
 
-The response, the direction and the place of each channel count, as far as the run uses
-them, in the epochs of its days. Metadata of other times and another spelling of the
-same metadata change nothing.
+A digest covers the response, the direction and the place of a channel, if the run uses
+them, in the epochs of its days. Metadata of other times, or another spelling of the
+same metadata, do not change the digest.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def changed_periods(
     Parameters
     ----------
     before, now
-        From `used_metadata`.
+        Digests of earlier starts and of this start, from `used_metadata`.
     spans
         All spans of the run.
     known

@@ -1,4 +1,4 @@
-"""Moving stacks: intervals of one length, each a step after the one before."""
+"""Moving stacks: intervals of equal length at equal steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class MovingStack(NamedTuple):
     name : str
         ``START~SECONDSs``.
     start_ns, end_ns : int
-        Substacks that start in this interval enter the stack.
+        Interval of the substacks: a substack belongs to it by its start.
     """
 
     name: str
@@ -31,15 +31,16 @@ def moving_stacks(
 ) -> tuple[MovingStack, ...]:
     """Return the moving stacks whose intervals lie within a time span.
 
-    They start at multiples of the step since 1970. A longer time span therefore has
-    the same moving stacks, and some more.
+    They start at multiples of the step since 1970. A longer time span therefore has the
+    same moving stacks, and additional ones.
 
     Parameters
     ----------
     start_ns, end_ns : int
         The time span, nanoseconds since 1970.
     length_s, step_s : float
-        Length of each interval, and from the start of one to that of the next.
+        Length of each interval, and time from the start of an interval to the start of
+        the next.
 
     Examples
     --------

@@ -40,7 +40,7 @@ def close_parts(out: Path) -> None:
         if not layout.sealed:
             try:
                 close_abandoned(path, layout)
-            except DataError as error:  # each later start checks the part again
+            except DataError as error:  # the next start checks the part again
                 logger.warning("%s", error)
 
 
@@ -51,7 +51,7 @@ def redo_changed(
     now: Fingerprints,
     session: int,
 ) -> list[Redo]:
-    """Return rules by which rows whose data have changed no longer count.
+    """Return rules that mark rows as outdated whose data have changed.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def redo_changed(
     division
         The blocks of channels and groups of periods.
     before, now
-        Fingerprints of the data of earlier starts, and of this one.
+        Fingerprints of the data of earlier starts, and of this start.
     session
         Number of this start.
 

@@ -1,10 +1,10 @@
 """The second phase of a run: stacks of substacks.
 
 The first phase writes the substacks of each pair: stacks over a window, an hour, a day
-or a group of days. The second phase makes of them the stack of the whole run, moving
-stacks, and the uncertainty of the stack. It reads the substacks from the parts of the
-run, tile by tile and in the order of time. Equal substacks therefore give equal bytes,
-whether the run was resumed or not.
+or a group of days. From these, the second phase makes the stack of the whole run,
+moving stacks, and the uncertainty of the stack. It reads the substacks from the parts
+of the run, tile by tile and in the order of time. Equal substacks therefore give equal
+bytes, also after a resumed run.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ __all__ = ["ALL", "DEVIATION", "DerivedStacks", "RestackPairs"]
 
 ALL = "all"  # name of the stack of the whole run
 DEVIATION = "all.std"  # name of its standard deviation
-N_DRAWS = 200  # of the bootstrap: the deviation is then known to 5 %
-BATCH_BYTES = 24 << 20  # rows that are written together, at most
+N_DRAWS = 200  # draws of the bootstrap: the error of the deviation is about 5 %
+BATCH_BYTES = 24 << 20  # largest size of the rows that are written together
 
 
 @dataclass(frozen=True)
 class DerivedStacks:
-    """The stacks that are made of substacks.
+    """The stacks that are made from substacks.
 
     Parameters
     ----------
     rate_hz
         Samples of lag per second.
     kind, options
-        How rows are stacked, see `seismo_pes.stacking.stacks.stack`.
+        Kind and options of the stack, see `seismo_pes.stacking.stacks.stack`.
     moving
         Moving stacks.
     uncertainty
-        Make `DEVIATION`, the standard deviation of the stack of the whole run, by a
-        bootstrap over the substacks.
+        Also make `DEVIATION`, the standard deviation of the stack of the whole run, by
+        a bootstrap over the substacks.
     """
 
     rate_hz: float
@@ -70,7 +70,7 @@ class DerivedStacks:
 
     @property
     def streams(self) -> bool:
-        """Whether substacks can be added one by one, without holding all of them."""
+        """Whether substacks can be summed one by one, without all of them in memory."""
         return self.kind == "linear" and not self.moving and not self.uncertainty
 
 
@@ -114,7 +114,7 @@ class RestackPairs(GenericPE):
     Ports
     -----
     input : RestackTile
-        Any instance may work on any tile.
+        Tiles may go to any instance.
     output : CorrelationRows
         Rows of tile (row, column, -1); the last batch of a tile is empty.
 
@@ -131,8 +131,8 @@ class RestackPairs(GenericPE):
     dtype : str
         Type of the samples.
     memory_bytes : int
-        Bound for the rows in memory. The rows of one pair are held at once, whatever
-        their size.
+        Upper bound for the rows in memory, except that all rows of one pair are in
+        memory together.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class RestackPairs(GenericPE):
     # -- reading -----------------------------------------------------------------
 
     def _tables(self, tile: RestackTile) -> Iterator[_Substacks]:
-        """Yield the substacks of a tile, for as many pairs as the memory can hold."""
+        """Yield the substacks of a tile, for the pairs that fit the memory together."""
         bands: dict[str, list[Extent]] = {}
         for extent in tile.extents:
             bands.setdefault(extent.stack.partition("@")[2], []).append(extent)
@@ -192,9 +192,9 @@ class RestackPairs(GenericPE):
             pair_bytes = WINDOWS.itemsize * len(intervals)
             at_once = max(self.memory_bytes // (8 * pair_bytes), 1)
             for begin in range(0, len(keys), at_once):
-                some = keys[begin : begin + at_once]
-                table = self._table(band, intervals, extents, some)
-                yield from _divided(table, self._pairs_at_once(len(intervals)))
+                batch = keys[begin : begin + at_once]
+                table = self._table(band, intervals, extents, batch)
+                yield from _divide(table, self._pairs_at_once(len(intervals)))
 
     def _pairs_of(self, extents: list[Extent]) -> np.ndarray:
         keys = [np.zeros(0, np.int64)]
@@ -248,13 +248,13 @@ class RestackPairs(GenericPE):
     ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Yield name, summary and data of each stack of the pairs."""
         if self.derived.streams:
-            yield ALL, _summary(substacks), self._streamed(substacks)
+            yield ALL, _summary(substacks), self._sum_intervals(substacks)
             return
         data = np.zeros((*substacks.rows.shape, self.n_lags), self.dtype)
         present = substacks.present
         for k in range(len(substacks.intervals)):
             data[present[:, k], k] = self._read(substacks.rows[present[:, k], k])
-        yield ALL, _summary(substacks), self._stacked(substacks, data)
+        yield ALL, _summary(substacks), self._stack_pairs(substacks, data)
         if self.derived.uncertainty:
             several = np.flatnonzero(present.sum(axis=1) > 1)
             chosen = substacks.of_pairs(several)
@@ -272,15 +272,15 @@ class RestackPairs(GenericPE):
             inside = np.asarray(substacks.present[:, begin:end].any(axis=1))
             if inside.any():
                 chosen = substacks.between(begin, end).of_pairs(inside)
-                stacked = self._stacked(chosen, data[inside, begin:end])
+                stacked = self._stack_pairs(chosen, data[inside, begin:end])
                 yield name, _summary(chosen), stacked
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         assert self._reader is not None, "preprocess comes first"
         return self._reader.read(rows)
 
-    def _streamed(self, substacks: _Substacks) -> np.ndarray:
-        """Return the linear stacks of the whole run; read interval by interval."""
+    def _sum_intervals(self, substacks: _Substacks) -> np.ndarray:
+        """Return the linear stacks of the whole run, reading interval by interval."""
         total = np.zeros((len(substacks.pairs), self.n_lags))
         for rows in substacks.rows.T:
             present = rows["part"] >= 0
@@ -289,7 +289,7 @@ class RestackPairs(GenericPE):
                 total[present] += weights[:, None] * self._read(rows[present])
         return _mean(total, substacks.rows).astype(self.dtype)
 
-    def _stacked(self, substacks: _Substacks, data: np.ndarray) -> np.ndarray:
+    def _stack_pairs(self, substacks: _Substacks, data: np.ndarray) -> np.ndarray:
         """Return one row for each pair; ``data`` has shape (pair, interval, lag)."""
         if self.derived.kind == "linear":
             total = np.zeros((len(substacks.pairs), self.n_lags))
@@ -356,7 +356,7 @@ def _summary(substacks: _Substacks) -> np.ndarray:
     return summary
 
 
-def _divided(substacks: _Substacks, at_once: int) -> Iterator[_Substacks]:
+def _divide(substacks: _Substacks, at_once: int) -> Iterator[_Substacks]:
     for begin in range(0, len(substacks.pairs), at_once):
         yield substacks.of_pairs(slice(begin, begin + at_once))
 

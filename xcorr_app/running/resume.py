@@ -1,4 +1,4 @@
-"""Whether a run can be resumed or updated with the options and data of now."""
+"""Checks whether a run can be resumed or updated with the present options and data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xcorr_app.running.fingerprints import Fingerprints
 
 __all__ = ["check_config", "check_plan", "few_names", "read_started"]
 
-# Options that say how a run is started, not what its results are.
+# Options for the start of a run, which do not change its results.
 STARTING = frozenset({"out", "force", "resume", "update"})
 # Options that may change when a run is updated.
 GROWING = frozenset({"stations", "new_stations", "data", "inventory", "end"})
@@ -50,9 +50,9 @@ def check_config(run: RunInfo, config: Config, growing: bool) -> None:
     Parameters
     ----------
     run
-        The run as it was started.
+        The record of the run.
     config
-        The options of now.
+        The present options.
     growing
         Stations and days may be added.
 
@@ -76,7 +76,7 @@ def _check_end(run: RunInfo, config: Config) -> None:
     if config.end_ns is not None and (before_ns is None or config.end_ns < before_ns):
         raise ParameterError(
             f"{config.out}: --update with --end {config.end}, but the results there go "
-            f"to {before or 'the end of the data then'}: give a later one or leave "
+            f"to {before or 'the end of the earlier data'}: give a later one or leave "
             "--end out"
         )
 
@@ -92,9 +92,9 @@ def check_plan(
     Parameters
     ----------
     run
-        The run as it was started.
+        The record of the run.
     plan
-        The plan of now.
+        The present plan.
     before
         Fingerprints of the data of earlier starts.
     growing
@@ -158,12 +158,12 @@ def _check_instruments(option: str, n_known: int, plan: RunPlan) -> None:
     if components:
         raise ParameterError(
             f"{option}, but {few_names(components)} are new components of instruments "
-            "that are there: choose another --out"
+            "of the run: choose another --out"
         )
 
 
 def few_names(names: Iterable[str]) -> str:
-    """Return the first names of a list, and the number of the others.
+    """Return the first names of a list, and the number of the remaining names.
 
     >>> few_names("ABCDE")
     'A, B, C and 2 more'

@@ -18,7 +18,7 @@ SECOND_PHASE = "RestackPairs"
 class RunProgress(Observer):
     """Shows the progress of both phases of one start of a run.
 
-    The counts begin with this start: the work of earlier starts is not among them.
+    The counts begin with this start, without the work of earlier starts.
 
     Parameters
     ----------

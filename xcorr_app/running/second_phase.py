@@ -1,7 +1,7 @@
 """The work of the second phase of a run: stacks of substacks that are still to be made.
 
-The first phase leaves the rows of substacks. Where these are not the stacks of the
-whole run already, the second phase makes such stacks of them.
+The first phase writes the rows of substacks. If these are not already the stacks of the
+whole run, the second phase makes those stacks.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class RestackWork:
     parts
         The parts of the run.
     derived
-        Which stacks are made of the substacks.
+        The stacks to make from the substacks.
     tiles
-        Where the rows of substacks are, for each tile that is still to be made.
+        Places of the rows of substacks, for each tile that is still to be made.
     """
 
     parts: tuple[Part, ...]
@@ -51,14 +51,14 @@ class RestackWork:
 
 
 def restack_work(work: Work) -> RestackWork | None:
-    """Return the work of the second phase; None where it has none.
+    """Return the work of the second phase; None if there is no work.
 
     Stacks that were made before the last substacks are marked as outdated.
 
     Parameters
     ----------
     work
-        The work of the first phase, which is done.
+        The work of the first phase, which has ended.
     """
     if not work.division.derives:
         return None
@@ -71,15 +71,17 @@ def restack_work(work: Work) -> RestackWork | None:
         write_run(out, replace(run, redo=with_rules(run.redo, [rule])))
         finished = set()
     parts, tiles = substack_rows(out)
-    left = tuple(tile for place, tile in tiles.items() if place not in finished)
-    return RestackWork(parts, derived_stacks(work.plan), left) if left else None
+    remaining = tuple(tile for place, tile in tiles.items() if place not in finished)
+    return (
+        RestackWork(parts, derived_stacks(work.plan), remaining) if remaining else None
+    )
 
 
 def finished_stacks(out: Path, finished: set[Tile]) -> set[Place] | None:
     """Return the tiles whose stacks of substacks are on the disk and up to date.
 
-    None if substacks were written after the last of these stacks: then none is up to
-    date.
+    None if substacks were written after the last of these stacks: then no stack is up
+    to date.
     """
     last_substack = last_stack = 0
     redo = read_run(out).redo
@@ -97,7 +99,7 @@ def finished_stacks(out: Path, finished: set[Tile]) -> set[Place] | None:
 
 
 def derived_stacks(plan: RunPlan) -> DerivedStacks:
-    """Return which stacks a run makes of its substacks."""
+    """Return the stacks that a run makes from its substacks."""
     config = plan.config
     options = config.stack_options if config.stack != "linear" else None
     return DerivedStacks(

@@ -62,7 +62,7 @@ def open_session(config: Config, lock: RunLock) -> Work:
         sampling_rate_hz=plan.settings.rate_hz,
         n_lags=plan.n_lags,
         dtype=config.dtype,
-        division=_described(division, plan),
+        division=_division_entry(division, plan),
         overwrite=config.force,
     )
     _fingerprints(plan, division).write(Path(config.out))
@@ -98,10 +98,10 @@ def _continue(config: Config, lock: RunLock, how: str) -> Work:
             run,
             config=config.to_dict(),
             channels=channel_table(plan.channels),
-            division=_described(division, plan),
+            division=_division_entry(division, plan),
         )
     write_run(out, run)
-    # after the rules: if the process ends here, the changes are found again
+    # written last: if the process ends before, the next start finds the changes again
     now.write(out)
     work = work_left(plan, division, resources, finished_tiles(out))
     return replace(work, run=run, how=how)
@@ -113,7 +113,7 @@ def _fingerprints(plan: RunPlan, division: Division) -> Fingerprints:
 
 
 def _check_periods(config: Config, before: Fingerprints, now: Fingerprints) -> None:
-    """Refuse data of periods that the run did not have, unless it is updated."""
+    """Refuse data of new periods, unless the run is updated."""
     new = {period for period, _ in now.files} - {period for period, _ in before.files}
     if new and before.files:
         raise ParameterError(
@@ -122,6 +122,6 @@ def _check_periods(config: Config, before: Fingerprints, now: Fingerprints) -> N
         )
 
 
-def _described(division: Division, plan: RunPlan) -> dict[str, object]:
-    """Return the division as ``run.json`` holds it."""
+def _division_entry(division: Division, plan: RunPlan) -> dict[str, object]:
+    """Return the division in the form of ``run.json``."""
     return division.to_dict() | {"origin_ns": plan.settings.grid.origin_ns}

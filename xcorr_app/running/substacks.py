@@ -1,4 +1,4 @@
-"""Where the rows of substacks are in the parts of a run."""
+"""The places of the rows of substacks in the parts of a run."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Extent(NamedTuple):
     Attributes
     ----------
     key : int
-        Third element of the tile's key. Its order is that of time.
+        Third element of the tile's key; it increases with time.
     stack : str
         Name of the stack.
     part : int
         Number of the part.
     begin, end : int
-        First row, and the one after the last.
+        First row, and the row after the last.
     """
 
     key: int
@@ -44,14 +44,14 @@ class Extent(NamedTuple):
 
 @dataclass(frozen=True)
 class RestackTile:
-    """Where the rows of substacks are of all pairs of two blocks.
+    """The places of the substacks of all pairs of two blocks.
 
     Parameters
     ----------
     row, column
         The blocks.
     extents
-        Where the rows are, in the order in which they were written.
+        Places of the rows, in the order of writing.
     """
 
     row: int
@@ -62,7 +62,7 @@ class RestackTile:
 def substack_rows(
     out: Path,
 ) -> tuple[tuple[Part, ...], dict[tuple[int, int], RestackTile]]:
-    """Return the parts of a run, and where the rows of substacks are in each tile.
+    """Return the parts of a run, and the places of the substacks of each tile.
 
     Parameters
     ----------

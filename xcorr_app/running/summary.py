@@ -28,14 +28,14 @@ class RunSummary:
     skipped
         Data that could not be used, or were used with a remark.
     failures
-        Failures of single items, where ``--on-error skip`` lets the run continue.
+        Failures of single items, if ``--on-error skip`` lets the run continue.
     how
         ``start``, ``resume`` or ``update``.
     n_tiles, n_kept
-        Tiles (pairs of blocks of channels, of one period) that this start computed,
-        and that earlier starts have computed.
+        Tiles (pairs of blocks of channels, in one period) that this start computed, and
+        tiles of earlier starts.
     n_possible
-        Number of pairs without the options that select some; 0 if it is not known.
+        Number of pairs without the options that select pairs; 0 if it is not known.
     """
 
     n_channels: int
@@ -52,7 +52,7 @@ class RunSummary:
     n_possible: int = 0
 
     def headline(self) -> str:
-        """Return one line: what the folder of the results has now."""
+        """Return one line about the contents of the folder of the results."""
         work = ""
         if self.how != "start":
             work = (

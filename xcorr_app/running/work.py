@@ -72,7 +72,7 @@ def work_left(
     resources: Resources,
     finished: Collection[Tile] = frozenset(),
 ) -> Work:
-    """Return the work that is left of a run.
+    """Return the remaining work of a run.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def needed_tiles(
     Parameters
     ----------
     plan
-        The periods that have data are those of its spans.
+        The plan of the run; its spans show which periods have data.
     division
         A group of periods is computed as a whole.
     places
@@ -124,8 +124,8 @@ def needed_tiles(
     """
     listed = list(places)
     keys = division.keys(sorted({span.period for span in plan.spans}))
-    left = {
+    remaining = {
         key: frozenset(place for place in listed if (*place, key) not in finished)
         for key in set(keys.values())
     }
-    return {period: left[key] for period, key in keys.items() if left[key]}
+    return {period: remaining[key] for period, key in keys.items() if remaining[key]}

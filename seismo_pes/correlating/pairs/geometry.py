@@ -17,9 +17,10 @@ ECCENTRICITY_SQUARED = 0.00669437999014
 # radii of curvature of the ellipsoid lie between these
 LEAST_RADIUS_KM, LARGEST_RADIUS_KM = 6335.0, 6400.0
 SLACK_KM = 0.001  # chords closer than this to a limit are decided by a geodesic
-FAR_KM = 10_000.0  # up to here chord and geodesic have nearly the same azimuth:
-SLACK = np.radians(0.2)  # they differ by less than this
-_ROWS = 32  # places per step: with a thousand others their arrays stay in cache
+FAR_KM = 10_000.0  # chords above this need a geodesic for their azimuth
+# up to FAR_KM the azimuths of chord and geodesic differ by less than this
+SLACK = np.radians(0.2)
+_ROWS = 32  # places per step: their arrays with a thousand places stay in cache
 
 
 class Reach:
@@ -54,26 +55,26 @@ class Reach:
     def within(
         self, i: np.ndarray, j: np.ndarray, wanted: np.ndarray | None = None
     ) -> np.ndarray:
-        """Say which pairs are within the limits.
+        """Return which pairs are within the limits.
 
         Parameters
         ----------
         i, j : numpy.ndarray
             Indices of places, shapes (n,) and (m,).
         wanted : numpy.ndarray, optional
-            Shape (n, m): pairs that are tested; the others are not within.
+            Shape (n, m): pairs to test; other pairs count as outside the limits.
 
         Returns
         -------
         numpy.ndarray
-            Shape (n, m), bool. Pairs with an unknown place are not within.
+            Shape (n, m), bool. Pairs with an unknown place count as outside the limits.
         """
-        found = np.ones((len(i), len(j)), bool) if wanted is None else wanted.copy()
+        inside = np.ones((len(i), len(j)), bool) if wanted is None else wanted.copy()
         second = Frames(self._places[j])
         for row in range(0, len(i), _ROWS):
-            some = slice(row, row + _ROWS)
-            found[some] = self._of_rows(i[some], j, second, found[some])
-        return found
+            rows = slice(row, row + _ROWS)
+            inside[rows] = self._of_rows(i[rows], j, second, inside[rows])
+        return inside
 
     def _of_rows(
         self, i: np.ndarray, j: np.ndarray, second: Frames, wanted: np.ndarray
@@ -87,18 +88,18 @@ class Reach:
             unsure = near & inside
             inside &= here
         if self._azimuth_deg is not None:
-            some = inside | unsure
-            here, near = self._directions(first, second, squared, some)
-            unsure[some] = near | (here & unsure[some])
-            inside[some] &= here
+            tested = inside | unsure
+            here, near = self._directions(first, second, squared, tested)
+            unsure[tested] = near | (here & unsure[tested])
+            inside[tested] &= here
         rows, columns = np.nonzero(unsure)
         inside[rows, columns] = self._exactly(i[rows], j[columns])
         return inside
 
     def _directions(
-        self, first: Frames, second: Frames, squared: np.ndarray, some: np.ndarray
+        self, first: Frames, second: Frames, squared: np.ndarray, tested: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the pairs within the azimuths, and the unsure ones."""
+        """Return the pairs within the azimuths, and the uncertain pairs."""
         assert self._azimuth_deg is not None
         low, width = _sector(*self._azimuth_deg)
         middle, half = np.radians(low + width / 2), np.radians(width / 2)
@@ -110,7 +111,7 @@ class Reach:
             inside |= cosine > at_most
             outside &= cosine < at_least
         clear = (squared > SLACK_KM**2) & (squared < FAR_KM**2)
-        return (inside & clear)[some], (~clear | ~(inside | outside))[some]
+        return (inside & clear)[tested], (~clear | ~(inside | outside))[tested]
 
     def _exactly(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         distance_km, *azimuths = geodesic(*self._places[i].T, *self._places[j].T)
@@ -121,8 +122,8 @@ class Reach:
         if self._azimuth_deg is not None:
             inside &= distance_km > 0
             low, width = _sector(*self._azimuth_deg)
-            one, other = (np.remainder(x - low, 360) <= width for x in azimuths)
-            inside &= one | other
+            forward, backward = (np.remainder(x - low, 360) <= width for x in azimuths)
+            inside &= forward | backward
         return inside
 
 
@@ -139,13 +140,13 @@ class Frames:
         up = np.stack([cos * cos_lam, cos * sin_lam, sin], axis=1)
         self.point = up * radius[:, None] * [1, 1, 1 - ECCENTRICITY_SQUARED]
 
-    def along(self, others: Frames, azimuth_rad: float) -> np.ndarray:
-        """Return cosines of the angles between an azimuth and the chords to others.
+    def along(self, places: Frames, azimuth_rad: float) -> np.ndarray:
+        """Return cosines of the angles between an azimuth and the chords to places.
 
-        Shape (n, m): for each of these places and each of the others.
+        Shape (n, m): for each of these places and each of the other places.
         """
-        east = self.east @ others.point.T  # a place is neither east nor west of itself
-        north = self.north @ others.point.T
+        east = self.east @ places.point.T  # a place is neither east nor west of itself
+        north = self.north @ places.point.T
         north -= (self.north * self.point).sum(axis=1)[:, None]
         length = np.sqrt(east**2 + north**2)
         east *= np.sin(azimuth_rad)
@@ -174,7 +175,7 @@ def _squared_chords(first: Frames, second: Frames) -> np.ndarray:
 def _chords_within(
     squared: np.ndarray, low: float, high: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return which chords are certainly within the distances, and which are unsure."""
+    """Return the chords certainly within the distances, and the uncertain chords."""
     inside = squared > _chord_km(low, LARGEST_RADIUS_KM, SLACK_KM) ** 2
     inside &= squared < _chord_km(high, LEAST_RADIUS_KM, -SLACK_KM) ** 2
     outside = squared < _chord_km(low, LEAST_RADIUS_KM, -SLACK_KM) ** 2

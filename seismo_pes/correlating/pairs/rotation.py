@@ -10,7 +10,7 @@ import numpy as np
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.metadata.geodesy import geodesic
 
-__all__ = ["InstrumentPairs", "Rotation", "turned"]
+__all__ = ["InstrumentPairs", "Rotation", "rotate_tensors"]
 
 Triplet = tuple[int, int, int]
 
@@ -27,8 +27,8 @@ class InstrumentPairs:
     rotated : numpy.ndarray
         Shape (n, 2, 3): indices of the channels Z, R, T of the two.
     wanted : numpy.ndarray
-        Shape (n, 3, 3), bool: which rotated correlations are wanted. Never ZZ, which a
-        rotation does not change.
+        Shape (n, 3, 3), bool: which rotated correlations are wanted. ZZ is never among
+        them, because a rotation does not change it.
     matrices : numpy.ndarray
         Shape (n, 2, 3, 3): from Z, N, E to Z, R, T.
     """
@@ -42,7 +42,7 @@ class InstrumentPairs:
     def __len__(self) -> int:
         return len(self.a)
 
-    def chosen(self, rows: np.ndarray) -> InstrumentPairs:
+    def subset(self, rows: np.ndarray) -> InstrumentPairs:
         """Return a subset of the pairs."""
         columns = self.a, self.b, self.rotated, self.wanted, self.matrices
         return InstrumentPairs(*(column[rows] for column in columns))
@@ -87,10 +87,10 @@ class Rotation:
         The key is the index of its vertical channel.
         """
         at = {channel: k for k, channel in enumerate(channels.tolist())}
-        found = {self.triplets[c] for c in at if c in self.triplets}
+        members = {self.triplets[c] for c in at if c in self.triplets}
         return {
             triplet[0]: [at[c] for c in triplet]
-            for triplet in sorted(found)
+            for triplet in sorted(members)
             if all(c in at for c in triplet)
         }
 
@@ -104,24 +104,24 @@ class Rotation:
         i, j : numpy.ndarray
             Indices of the first and the second channels, shapes (n,) and (m,).
         selection : PairSelection, optional
-            By default all are wanted.
+            By default all pairs are wanted.
         """
-        one, other = self.instruments(i), self.instruments(j)
-        found = [(a, b) for a in one for b in other if a < b]
+        first, second = self.instruments(i), self.instruments(j)
+        matches = [(a, b) for a in first for b in second if a < b]
         rotated = np.array(
-            [[self.rotated[a], self.rotated[b]] for a, b in found], np.int64
+            [[self.rotated[a], self.rotated[b]] for a, b in matches], np.int64
         ).reshape(-1, 2, 3)
         wanted = self._wanted(rotated, selection)
-        matrices, known = self._matrices(np.array(found, np.int64).reshape(-1, 2))
+        matrices, known = self._matrices(np.array(matches, np.int64).reshape(-1, 2))
         wanted &= known[:, None, None]
-        made = InstrumentPairs(
-            np.array([one[a] for a, _ in found], np.int64).reshape(-1, 3),
-            np.array([other[b] for _, b in found], np.int64).reshape(-1, 3),
+        table = InstrumentPairs(
+            np.array([first[a] for a, _ in matches], np.int64).reshape(-1, 3),
+            np.array([second[b] for _, b in matches], np.int64).reshape(-1, 3),
             rotated,
             wanted,
             matrices,
         )
-        return made.chosen(np.flatnonzero(wanted.any(axis=(1, 2))))
+        return table.subset(np.flatnonzero(wanted.any(axis=(1, 2))))
 
     def _wanted(
         self, rotated: np.ndarray, selection: PairSelection | None
@@ -138,9 +138,9 @@ class Rotation:
 
     def _matrices(self, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         latitude, longitude = np.array(self.latitudes), np.array(self.longitudes)
-        one, other = pairs.T
+        first, second = pairs.T
         distance_km, azimuth_deg, back_deg = geodesic(
-            latitude[one], longitude[one], latitude[other], longitude[other]
+            latitude[first], longitude[first], latitude[second], longitude[second]
         )
         radial = np.radians(np.stack([azimuth_deg, back_deg + 180], axis=1))
         matrices = np.zeros((len(pairs), 2, 3, 3))
@@ -151,13 +151,13 @@ class Rotation:
         return matrices, distance_km > 0
 
 
-def turned(nine: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+def rotate_tensors(tensors: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     """Rotate tensors of correlations.
 
     Parameters
     ----------
-    nine : numpy.ndarray
-        Shape (n, 3, 3, n_lags): component of the first, of the second instrument.
+        tensors : numpy.ndarray
+        Shape (n, 3, 3, n_lags): component of the first and of the second instrument.
     matrices : numpy.ndarray
         Shape (n, 2, 3, 3).
 
@@ -169,11 +169,11 @@ def turned(nine: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> quarter = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]  # both radials point east
-    >>> nine = np.arange(9.0).reshape(1, 3, 3, 1)
-    >>> turned(nine, np.array([[quarter, quarter]]))[0, :, :, 0].tolist()
+    >>> tensors = np.arange(9.0).reshape(1, 3, 3, 1)
+    >>> rotate_tensors(tensors, np.array([[quarter, quarter]]))[0, :, :, 0].tolist()
     [[0.0, 2.0, -1.0], [6.0, 8.0, -7.0], [-3.0, -5.0, 4.0]]
     """
-    n, _, _, n_lags = nine.shape
-    one, other = matrices[:, 0].astype(nine.dtype), matrices[:, 1].astype(nine.dtype)
-    half = np.matmul(one, nine.reshape(n, 3, 3 * n_lags))
-    return np.matmul(other[:, None], half.reshape(n, 3, 3, n_lags))
+    n, _, _, n_lags = tensors.shape
+    matrices = matrices.astype(tensors.dtype)
+    half = np.matmul(matrices[:, 0], tensors.reshape(n, 3, 3 * n_lags))
+    return np.matmul(matrices[:, 1, None], half.reshape(n, 3, 3, n_lags))

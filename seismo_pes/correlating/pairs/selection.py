@@ -19,7 +19,7 @@ _BLOCK = 1024  # channels whose pairs are tested at once: bounds the memory
 
 
 class PairSelection:
-    """The wanted pairs of the channel table, found block by block.
+    """The wanted pairs of the channel table, tested block by block.
 
     Its memory grows with the number of channels, not of pairs. A pair is wanted if all
     rules allow it.
@@ -35,20 +35,20 @@ class PairSelection:
         channels of one station; ``auto``: each channel with itself.
     components : collection of str, optional
         Such as ``{"ZZ", "RT"}``: the last letters of the first and the second channel.
-        Of one station, ``NE`` is ``EN`` as well.
+        Within a station, ``NE`` also means ``EN``.
     distance_km : (float, float), optional
-        Shortest and longest distance; 0 within a station. Pairs of unknown distance are
-        not wanted.
+        Shortest and longest distance; the distance within a station is 0. Pairs of
+        unknown distance are not wanted.
     azimuth_deg : (float, float), optional
         Direction from either channel to the other, clockwise from north; a first angle
         that is larger than the second means a sector across north. Pairs at the same
         place have no direction.
     listed : collection of (int, int), optional
-        The only pairs, in either order: indices into the table.
+        Indices into the table, in either order: only these pairs are wanted.
     networks : sequence of (str, str), optional
-        Patterns of network codes, one for each of the two, in either order.
+        Patterns of network codes, one for each channel of the pair, in either order.
     members : collection of int, optional
-        Indices of channels of which each pair has at least one.
+        Indices of channels: at least one channel of each pair is among them.
 
     Raises
     ------
@@ -124,16 +124,17 @@ class PairSelection:
         Returns
         -------
         numpy.ndarray
-            Shape (n, m), bool. The order of the two matters for ``components`` only.
+            Shape (n, m), bool. The order of the two channels matters for ``components``
+            only.
         """
         i, j = np.asarray(i, np.int64), np.asarray(j, np.int64)
         same = self._station[i][:, None] == self._station[j]
         wanted = self._of_kinds(i, j, same)
         if self._components is not None:
-            one, other = self._letter[i], self._letter[j]
-            ordered = self._components[one][:, other]
-            turned = self._components[other][:, one].T
-            wanted &= ordered | (same & turned)
+            first_letter, second_letter = self._letter[i], self._letter[j]
+            ordered = self._components[first_letter][:, second_letter]
+            swapped = self._components[second_letter][:, first_letter].T
+            wanted &= ordered | (same & swapped)
         if self._networks is not None:
             wanted &= _any_of(
                 a[i][:, None] & b[j] | b[i][:, None] & a[j] for a, b in self._networks

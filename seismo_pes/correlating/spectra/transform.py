@@ -17,26 +17,26 @@ from seismo_pes.signal.spectra import rfft_windows
 
 __all__ = ["transform"]
 
-_POWER_BYTES = 1 << 19  # of float64 powers at a time, so that they stay in cache
+_POWER_BYTES = 1 << 19  # bytes of float64 powers per step: they stay in cache
 
 
 @dataclass(frozen=True, eq=False)
-class _Some:
+class _ChunkSpectra:
     """Spectra of a chunk of windows, before they are scaled."""
 
     rows: np.ndarray  # (n,): indices of the windows
-    n_samples: np.ndarray  # (n,): of each window
+    n_samples: np.ndarray  # (n,): samples of each window
     data: np.ndarray  # (n_channels, n, n_bins)
     scale: np.ndarray  # (n,): factors that restore the units
     energies: np.ndarray  # (n, bands), mean over the channels; empty until known
     offset: np.ndarray  # (n_channels, n): delay of the first samples, in samples
     records: np.ndarray | None = (
-        None  # the windows themselves, where only their phases are used
+        None  # the windows themselves, if only their phases are used
     )
 
-    def chosen(self, keep: np.ndarray) -> _Some:
+    def subset(self, keep: np.ndarray) -> _ChunkSpectra:
         """Return a subset of the windows."""
-        return _Some(
+        return _ChunkSpectra(
             self.rows[keep],
             self.n_samples[keep],
             self.data[:, keep],
@@ -50,7 +50,7 @@ class _Some:
 def transform(
     chunks: Iterable[Chunk], n_channels: int, n_windows: int, settings: SpectraSettings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Transform windows as the settings say.
+    """Transform windows according to the settings.
 
     Parameters
     ----------
@@ -76,21 +76,21 @@ def transform(
     kept = np.zeros(n_windows, bool)
     n = 0
     for flat in _whitened((_raw(chunk, settings) for chunk in chunks), settings):
-        there = np.asarray((flat.energies > 0).any(axis=-1))
-        if not there.all():
-            flat = flat.chosen(there)
+        has_energy = np.asarray((flat.energies > 0).any(axis=-1))
+        if not has_energy.all():
+            flat = flat.subset(has_energy)
         _shift_to_grid(flat, settings)
         kept[flat.rows] = True
         stop = n + len(flat.rows)
         factors[:, n:stop] = _factors(flat.energies, settings).T
         _finish(flat, factors[:, n:stop], settings, data[:, n * rows : stop * rows])
         n = stop
-    if n < n_windows:  # windows that are left out must not keep their memory
+    if n < n_windows:  # do not hold memory for windows that are left out
         data, factors = data[:, : n * rows].copy(), factors[:, :n].copy()
     return kept, data, factors if settings.n_bands > 1 else None
 
 
-def _raw(chunk: Chunk, settings: SpectraSettings) -> _Some:
+def _raw(chunk: Chunk, settings: SpectraSettings) -> _ChunkSpectra:
     """Transform the windows that have energy; all bins."""
     rows = np.arange(chunk.rows.start, chunk.rows.stop)
     data, scale, n_samples = chunk.data, chunk.scale, chunk.n_samples
@@ -103,50 +103,53 @@ def _raw(chunk: Chunk, settings: SpectraSettings) -> _Some:
     untouched = settings.kind == "pcc2" and not settings.has_band and not offset.any()
     records = data[..., : settings.n_samples] if untouched else None
     energies = np.empty((len(rows), 0))
-    return _Some(rows, n_samples, spectra, scale, energies, offset, records)
+    return _ChunkSpectra(rows, n_samples, spectra, scale, energies, offset, records)
 
 
 # -- whitening ----------------------------------------------------------------------
 
 
-def _whitened(raw: Iterable[_Some], settings: SpectraSettings) -> Iterator[_Some]:
+def _whitened(
+    raw: Iterable[_ChunkSpectra], settings: SpectraSettings
+) -> Iterator[_ChunkSpectra]:
     """Whiten, apply the weights of a single band, and measure energies."""
     if settings.whiten == "psd":
-        yield from _whitened_together(raw, settings)
+        yield from _whiten_jointly(raw, settings)
         return
-    for some in raw:
-        divisor = _amplitude(some.data, settings)
-        scale = some.scale if divisor is None else np.ones(len(some.rows))
-        inside = some.data[..., settings.band_bins]
-        yield _flat(replace(some, data=inside, scale=scale), divisor, settings)
+    for chunk in raw:
+        divisor = _amplitude(chunk.data, settings)
+        scale = chunk.scale if divisor is None else np.ones(len(chunk.rows))
+        inside = chunk.data[..., settings.band_bins]
+        yield _flat(replace(chunk, data=inside, scale=scale), divisor, settings)
 
 
-def _whitened_together(
-    raw: Iterable[_Some], settings: SpectraSettings
-) -> Iterator[_Some]:
+def _whiten_jointly(
+    raw: Iterable[_ChunkSpectra], settings: SpectraSettings
+) -> Iterator[_ChunkSpectra]:
     """Divide by the root of the smoothed power, mean over all windows."""
     n_smooth = settings.whiten_smooth_bins
     wide, inside = _wide_bins(settings, n_smooth)
     total = np.zeros(wide.stop - wide.start)
     waiting = []
-    for some in raw:
-        part = some.data[..., wide]
-        total += np.einsum("n,nf->f", np.square(some.scale), _power(part))
-        waiting.append(replace(some, data=part[..., inside].copy()))
-    n = sum(len(some.rows) for some in waiting)
+    for chunk in raw:
+        part = chunk.data[..., wide]
+        total += np.einsum("n,nf->f", np.square(chunk.scale), _power(part))
+        waiting.append(replace(chunk, data=part[..., inside].copy()))
+    n = sum(len(chunk.rows) for chunk in waiting)
     divisor = np.sqrt(running_mean(total / max(n, 1), n_smooth))[None, inside]
     top = divisor.max() or 1.0
     divisor = (divisor / top).astype(settings.dtype)
     while waiting:
-        some = waiting.pop(0)
-        scaled = replace(some, scale=some.scale / top)
+        chunk = waiting.pop(0)
+        scaled = replace(chunk, scale=chunk.scale / top)
         yield _flat(scaled, divisor.copy(), settings)
 
 
 def _amplitude(spectra: np.ndarray, settings: SpectraSettings) -> np.ndarray | None:
-    """Return the divisor of each window over the bins of the bands; None without one.
+    """Return the divisor of each window over the bins of the bands; None: no division.
 
-    Of several components it is the root mean square, which a rotation does not change.
+    For several components it is their root mean square, which a rotation does not
+    change.
     """
     coherency = settings.kind == "coherency"
     if settings.whiten == "none" and not coherency:
@@ -168,7 +171,7 @@ def _amplitude(spectra: np.ndarray, settings: SpectraSettings) -> np.ndarray | N
 def _wide_bins(settings: SpectraSettings, n_smooth: int) -> tuple[slice, slice]:
     """Return the bins that smoothing needs, and the bins of the bands among them.
 
-    With these bins a band is smoothed alike alone and beside other bands.
+    With these bins the smoothing of a band does not depend on the other bands.
     """
     bins = settings.band_bins
     start = max(0, bins.start - n_smooth)
@@ -176,27 +179,32 @@ def _wide_bins(settings: SpectraSettings, n_smooth: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(bins.start - start, bins.stop - start)
 
 
-def _flat(some: _Some, divisor: np.ndarray | None, settings: SpectraSettings) -> _Some:
-    """Divide (the divisor is overwritten), apply a single band's weights, measure."""
+def _flat(
+    chunk: _ChunkSpectra, divisor: np.ndarray | None, settings: SpectraSettings
+) -> _ChunkSpectra:
+    """Divide, apply the weights of a single band, and measure the energies.
+
+    The divisor is overwritten.
+    """
     weights = _single_weights(settings)
     if divisor is None:
-        flat = some.data if weights is None else some.data * weights
+        flat = chunk.data if weights is None else chunk.data * weights
         energies = _energies(flat, settings, weights is None)
-        return replace(some, data=flat, energies=energies)
+        return replace(chunk, data=flat, energies=energies)
     quiet = _quiet(divisor, settings)
-    some_quiet = bool(quiet.any())
-    if some_quiet:
+    any_quiet = bool(quiet.any())
+    if any_quiet:
         divisor[quiet] = np.inf
     gain = np.divide(1 if weights is None else weights, divisor, dtype=divisor.dtype)
-    flat = some.data * gain
+    flat = chunk.data * gain
     if settings.whiten != "band":
         energies = _energies(flat, settings, weights is None)
-    elif some_quiet:
+    elif any_quiet:
         energies = _energies_of_power((~quiet).astype(np.float64), settings, True)
     else:  # whitening gave every bin the amplitude 1
         whole = [counts.sum() for _, counts in _measures(settings, True)]
-        energies = np.broadcast_to(whole, (len(some.rows), len(whole)))
-    return replace(some, data=flat, energies=energies)
+        energies = np.broadcast_to(whole, (len(chunk.rows), len(whole)))
+    return replace(chunk, data=flat, energies=energies)
 
 
 def _quiet(divisor: np.ndarray, settings: SpectraSettings) -> np.ndarray:
@@ -226,9 +234,9 @@ def _bands_inside(settings: SpectraSettings) -> list[tuple[slice, np.ndarray]]:
 
 
 def _single_weights(settings: SpectraSettings) -> np.ndarray | None:
-    """Return the weights of a single band; None without bands and with several."""
-    one = settings.has_band and settings.n_bands < 2
-    return settings.band(0)[1] if one else None
+    """Return the weights of a single band; None if there is no band, or several."""
+    single = settings.has_band and settings.n_bands < 2
+    return settings.band(0)[1] if single else None
 
 
 def _power(spectra: np.ndarray) -> np.ndarray:
@@ -243,7 +251,8 @@ def _energies(
 ) -> np.ndarray:
     """Return the energy of each window in each band, shape (n, bands).
 
-    Mean over the channels; with the bands' weights, if the spectra are without them.
+    Mean over the channels. ``weighted`` applies the weights of the bands, which spectra
+    of several bands do not include.
     """
     _, n, n_bins = spectra.shape
     step = max(1, _POWER_BYTES // (8 * n_bins))
@@ -257,7 +266,7 @@ def _energies(
 def _energies_of_power(
     power: np.ndarray, settings: SpectraSettings, weighted: bool
 ) -> np.ndarray:
-    # not by BLAS: the last digit would depend on its number of threads
+    # without BLAS, whose last digit depends on its number of threads
     columns = [
         np.einsum("nf,f->n", power[:, where], counts)
         for where, counts in _measures(settings, weighted)
@@ -287,16 +296,16 @@ def _measures(
 
 def _factors(energies: np.ndarray, settings: SpectraSettings) -> np.ndarray:
     """Return the scale of each window in each band; 0 without energy."""
-    there = energies > 0
+    has_energy = energies > 0
     if not settings.unit_energy:
-        return there.astype(np.float64)
-    return np.where(there, 1 / np.sqrt(np.where(there, energies, 1.0)), 0.0)
+        return has_energy.astype(np.float64)
+    return np.where(has_energy, 1 / np.sqrt(np.where(has_energy, energies, 1.0)), 0.0)
 
 
 # -- the end ------------------------------------------------------------------------
 
 
-def _shift_to_grid(some: _Some, settings: SpectraSettings) -> None:
+def _shift_to_grid(some: _ChunkSpectra, settings: SpectraSettings) -> None:
     """Shift windows that lie between the samples of the grid onto it, by phase ramps.
 
     The spectra are changed in place.
@@ -319,39 +328,42 @@ def _ramp(settings: SpectraSettings, samples: float) -> np.ndarray:
 
 
 def _finish(
-    some: _Some, factors: np.ndarray, settings: SpectraSettings, out: np.ndarray
+    chunk: _ChunkSpectra,
+    factors: np.ndarray,
+    settings: SpectraSettings,
+    out: np.ndarray,
 ) -> None:
     """Scale the spectra and put them into ``out``, (n_channels, n * rows, n_bins)."""
     if settings.kind == "pcc2":
-        out[0] = _phase_spectra(some, settings)
+        out[0] = _phase_spectra(chunk, settings)
         return
     if settings.unit_energy:
         size = factors[0] if settings.n_bands < 2 else None
     else:
-        size = some.scale.astype(settings.dtype)
+        size = chunk.scale.astype(settings.dtype)
     first = settings.band_bins.start - settings.bins.start
-    inside = slice(first, first + some.data.shape[-1])
+    inside = slice(first, first + chunk.data.shape[-1])
     out[..., : inside.start] = 0
     out[..., inside.stop :] = 0
     if size is None:
-        out[..., inside] = some.data
+        out[..., inside] = chunk.data
     else:
-        parts = some.data.view(size.dtype)  # real and imaginary, each times the size
+        parts = chunk.data.view(size.dtype)  # real and imaginary, each times the size
         np.multiply(parts, size[:, None], out=out[..., inside].view(size.dtype))
 
 
-def _phase_spectra(some: _Some, settings: SpectraSettings) -> np.ndarray:
+def _phase_spectra(chunk: _ChunkSpectra, settings: SpectraSettings) -> np.ndarray:
     """Return the spectra of cosine and sine of the phases, window after window."""
     n_max, n_fft = settings.n_samples, settings.n_fft
-    if some.records is not None:
-        records = some.records[0]
+    if chunk.records is not None:
+        records = chunk.records[0]
     else:
-        whole = np.zeros((len(some.rows), n_fft // 2 + 1), some.data.dtype)
-        whole[:, settings.band_bins] = some.data[0]
+        whole = np.zeros((len(chunk.rows), n_fft // 2 + 1), chunk.data.dtype)
+        whole[:, settings.band_bins] = chunk.data[0]
         records = fft.irfft(whole, n_fft)[:, :n_max]
     phases = np.zeros((len(records), 2, n_max), settings.dtype)
-    for n in np.unique(some.n_samples):
-        rows = some.n_samples == n
+    for n in np.unique(chunk.n_samples):
+        rows = chunk.n_samples == n
         # scaled so that the sum of both is the mean over the samples
         phases[rows, :, :n] = phase_records(records[rows, :n]) * n**-0.5
     return rfft_windows(phases.reshape(-1, n_max), n_fft)

@@ -37,18 +37,19 @@ class Spectra:
     channel : int
         Index into the run's channel table.
     period : int
-        Which period of time.
+        Number of the period of time.
     start_ns, end_ns : int
-        The span over which the channel is complete with these windows.
+        The span of the channel that these windows complete.
     windows : numpy.ndarray
         Shape (n,), int64: which windows of the grid, ascending.
     data : numpy.ndarray
         Shape (n * rows, n_bins), complex64 or complex128, window after window: the
-        bins of `SpectraSettings.bins`, ``rows`` being its ``rows_per_window``.
+        bins of `SpectraSettings.bins`, where ``rows`` is
+        `SpectraSettings.rows_per_window`.
     factors : numpy.ndarray, optional
-        Shape (n_bands, n), real: what each window is multiplied by in each band,
-        besides the weights of the band; 0 where it has no energy there, so that it
-        must not enter. None with one band or none: all is applied in ``data``.
+        Shape (n_bands, n), real: factor of each window in each band, besides the
+        weights of the band; 0 if the window has no energy in the band and must be left
+        out. None if there is at most one band: then ``data`` include the factors.
     """
 
     channel: int
@@ -60,7 +61,7 @@ class Spectra:
     factors: np.ndarray | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Spectra:
-        return self  # nobody writes into it
+        return self  # no code changes it
 
 
 def window_spectra(
@@ -71,15 +72,15 @@ def window_spectra(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut windows out of segments and transform them.
 
-    A window is used if one segment covers it wholly, it has energy, and the data as
-    recorded were not flat all through it.
+    A window is used if one segment covers it wholly, it has energy, and the recorded
+    data are not flat over the whole window.
 
     Parameters
     ----------
     segments : list of Segment
-        Of one channel, at the rate of the settings.
+        Segments of one channel, at the rate of the settings.
     windows : range
-        The windows of the grid to look at.
+        The windows of the grid to consider.
     settings : SpectraSettings
     flat : tuple of (int, int)
         Where the recorded data were flat, in nanoseconds.
@@ -109,7 +110,7 @@ def instrument_spectra(
     channels : sequence of sequence of Segment
         The segments of each channel; those of a channel do not overlap.
     windows : range
-        The windows of the grid to look at.
+        The windows of the grid to consider.
     settings : SpectraSettings
     flats : sequence of sequence of (int, int)
         For each channel, where its recorded data were flat, in nanoseconds.
@@ -162,29 +163,29 @@ class WindowSpectra(GenericPE):
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Transform one span."""
         item: Waveforms = inputs["input"]
-        yield from ({"skipped": one} for one in _unknown(item))
+        yield from ({"skipped": item_channel} for item_channel in _unknown(item))
         channels = []
         for channel in item.channels:
             segments, skipped = self._placed(channel, len(item.channels) == 1)
-            yield from ({"skipped": one} for one in skipped)
+            yield from ({"skipped": item_channel} for item_channel in skipped)
             channels.append((channel, segments))
         if self.settings.coherent:
             yield from self._transformed(channels)
         else:
-            for one in channels:
-                yield from self._transformed([one])
+            for item_channel in channels:
+                yield from self._transformed([item_channel])
 
     def _placed(
         self, channel: ChannelTraces, alone: bool
     ) -> tuple[list[Segment], list[Skipped]]:
-        """Place the traces of a channel; of a single channel they may have any id."""
+        """Place the traces of a channel; if it is ``alone``, they may have any id."""
         name = channel.span.channel_id
         traces = [trace for trace in channel.traces if alone or trace.id == name]
         settings = self.settings
         return place_segments(traces, settings.grid.origin_ns, settings.rate_hz)
 
     def _transformed(self, channels: list[_Placed]) -> Iterator[dict[str, Any]]:
-        """Transform channels that belong together."""
+        """Transform the channels of an instrument together."""
         spans = [channel.span for channel, _ in channels]
         segments = [segments for _, segments in channels]
         flats = [channel.flat for channel, _ in channels]
@@ -209,9 +210,9 @@ def _unknown(item: Waveforms) -> list[Skipped]:
     names = {span.channel_id for span in item.spans}
     if len(names) == 1:
         return []
-    others = {trace.id for trace in item.stream if trace.stats.npts} - names
-    reason = "left out: not one of the channels that were asked for"
-    return [Skipped("windows", name, reason) for name in sorted(others)]
+    extra = {trace.id for trace in item.stream if trace.stats.npts} - names
+    reason = "left out: not one of the requested channels"
+    return [Skipped("windows", name, reason) for name in sorted(extra)]
 
 
 def _no_window(

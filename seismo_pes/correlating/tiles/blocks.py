@@ -53,12 +53,12 @@ def wanted_tiles(
     pairs: PairSelection | None = None,
     rotate: Rotation | None = None,
 ) -> list[Place]:
-    """Return (row, column) of the tiles that a run makes in each period.
+    """Return (row, column) of the tiles of each period.
 
     Parameters
     ----------
     blocks : sequence of (int, int)
-        First channel of each block, and the one after its last.
+        First channel of each block, and the channel after its last.
     pairs : PairSelection, optional
         Tiles without any wanted pair are left out.
     rotate : Rotation, optional
@@ -73,13 +73,13 @@ def wanted_tiles(
     [(0, 0), (0, 1)]
     """
     channels = [np.arange(first, stop) for first, stop in blocks]
-    found = []
+    wanted = []
     for column in range(len(blocks)):
         for row in range(column + 1):
             i, j = channels[row], channels[column]
             if pairs is None or _any_wanted(i, j, pairs, rotate):
-                found.append((row, column))
-    return found
+                wanted.append((row, column))
+    return wanted
 
 
 def _any_wanted(
@@ -98,35 +98,36 @@ class Tiles(GenericPE):
     input : Spectra
         Grouped ``global``: one instance sees all channels.
     output : Tile
-        Period by period, ascending: each as soon as it and the periods before it are
-        complete or have been waited for long enough; also tiles without any spectra.
-        At the end of the data incomplete periods leave, too.
+        In ascending order of the periods. A period is emitted when it and all earlier
+        periods are complete, or the longest wait for them is over; incomplete periods
+        are emitted at the end of the data. Tiles without spectra are emitted, too.
     skipped : Skipped
-        Spectra that arrive after their period has left.
+        Spectra that arrive after their period was emitted.
 
     Parameters
     ----------
     blocks : sequence of (int, int)
-        First channel of each block, and the one after its last.
+        First channel of each block, and the channel after its last.
     channels : mapping of int to collection of int, or collection of int
-        The channels that have data in each period. A collection alone: the channels
-        of every period, where the periods are not known before, as in live data.
+        The channels that have data in each period. A collection has the channels of
+        every period, for live data, whose periods are not known in advance.
     needed : mapping of int to set of (int, int), optional
-        Rows and columns of the tiles that are still to be made, for each period;
-        periods that are not in it need none. All by default.
+        Rows and columns of the tiles that are still to be made, for each period; a
+        period without an entry needs no tiles. By default all tiles are made.
     pairs : PairSelection, optional
         Tiles without a wanted pair are not made.
     memory_bytes : int, optional
         Spectra beyond half of this wait on disk; blocks take the other half, and at
         least two of them are made at a time. By default all spectra stay in memory.
     spool_folder : str or pathlib.Path, optional
-        Where spectra wait; the system's folder for temporary files by default.
+        Folder of the spectra that wait on disk; by default the system's folder for
+        temporary files.
     rotate : Rotation, optional
         As for `CorrelateTiles`: tiles that it needs are made as well.
     max_wait_s : float, optional
-        A period leaves without a missing channel when another channel is complete up
-        to this time after its end; seconds of data time. By default it waits to the
-        end of the data.
+        A period is emitted without a missing channel when another channel is complete
+        up to this time after the end of the period; seconds of data time. By default it
+        waits to the end of the data.
     """
 
     def __init__(
@@ -155,18 +156,18 @@ class Tiles(GenericPE):
         self._spool = Spool(self.spool_folder)
         self._closing = Closing[int](nanoseconds(self.max_wait_s))
         known = self.channels if isinstance(self.channels, Mapping) else ()
-        self._order = sorted(known)  # periods that have not left
+        self._order = sorted(known)  # periods not yet emitted
         self._waiting: dict[int, list[Waiting]] = {}
         self._n_bytes = 0
         self._tiles = wanted_tiles(self.blocks, self.pairs, self.rotate)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Take one channel of one period; emit the periods whose turn has come."""
+        """Take one channel of one period; emit the periods that are ready."""
         spectra: Spectra = inputs["input"]
         period = spectra.period
-        if self._opened(spectra):
+        if self._open(spectra):
             self._closing.add(spectra.channel, spectra.start_ns, spectra.end_ns)
-            if len(spectra.windows) and self._todo(period):
+            if len(spectra.windows) and self._needed_tiles(period):
                 self._waiting.setdefault(period, []).append(self._stored(spectra))
         else:
             yield {"skipped": Skipped("gather", f"channel {spectra.channel}", LATE)}
@@ -174,22 +175,22 @@ class Tiles(GenericPE):
         yield from self._complete()
 
     def postprocess(self) -> None:
-        """Emit incomplete periods: a channel of them failed."""
+        """Emit the incomplete periods, in which a channel failed."""
         for outputs in self._complete(at_end=True):
             self.write("output", outputs["output"])
         self._spool.close()
 
-    # -- when a period leaves --------------------------------------------------------
+    # -- end of a period -------------------------------------------------------------
 
-    def _opened(self, spectra: Spectra) -> bool:
-        """Open the period of a channel; say whether it has not left yet."""
+    def _open(self, spectra: Spectra) -> bool:
+        """Open the period of a channel; return False if it was already emitted."""
         period, known = spectra.period, isinstance(self.channels, Mapping)
         if known and period not in self._closing and not self._is_ahead(period):
             if self.max_wait_s is not None and period in self.channels:
                 return False
             raise DataError(
-                f"spectra of channel {spectra.channel}: period {period} is not "
-                "expected any more"
+                f"spectra of channel {spectra.channel}: period {period} was "
+                "emitted already"
             )
         channels = channels_of(self.channels, period)
         start_ns, end_ns = spectra.start_ns, spectra.end_ns
@@ -204,26 +205,26 @@ class Tiles(GenericPE):
         return k < len(self._order) and self._order[k] == period
 
     def _complete(self, at_end: bool = False) -> Iterator[dict[str, Any]]:
-        while self._order and (at_end or self._leaves(self._order[0])):
+        while self._order and (at_end or self._is_ready(self._order[0])):
             period = self._order.pop(0)
             if period in self._closing:
                 self._closing.close(period)
-            for tile in self._made(period):
+            for tile in self._make_tiles(period):
                 yield {"output": tile}
 
-    def _leaves(self, period: int) -> bool:
-        """Say whether the first period is complete or has waited long enough."""
+    def _is_ready(self, period: int) -> bool:
+        """Return whether the first period is complete, or its longest wait is over."""
         if period in self._closing:
             return self._closing.is_complete(period)
         if not len(channels_of(self.channels, period)):
             return True
-        # no channel has data of it yet: a later period shows how late it is
+        # without data of the period, the end of the wait is that of a later period
         later = next((p for p in self._order if p in self._closing), None)
-        return later is not None and self._closing.is_waited(later)
+        return later is not None and self._closing.wait_is_over(later)
 
     # -- waiting spectra -----------------------------------------------------------
 
-    def _todo(self, period: int) -> list[Place]:
+    def _needed_tiles(self, period: int) -> list[Place]:
         if self.needed is None:
             return self._tiles
         needed = self.needed.get(period, frozenset())
@@ -239,8 +240,8 @@ class Tiles(GenericPE):
             spectra.data
         )
 
-    def _loaded(self, members: list[Waiting], last: bool) -> Iterator[Spectra]:
-        """Yield the spectra of a block one after the other; forget them if ``last``."""
+    def _load(self, members: list[Waiting], last: bool) -> Iterator[Spectra]:
+        """Yield the spectra of a block one by one; release their memory if ``last``."""
         if last:
             members.reverse()
         for k in range(len(members)):
@@ -257,10 +258,10 @@ class Tiles(GenericPE):
 
     # -- tiles ---------------------------------------------------------------------
 
-    def _made(self, period: int) -> Iterator[Tile]:
+    def _make_tiles(self, period: int) -> Iterator[Tile]:
         """Make the tiles of a period, panel of rows by panel of rows."""
         members = self._members(self._waiting.pop(period, []))
-        todo = set(self._todo(period))
+        todo = set(self._needed_tiles(period))
         panels = list(self._panels(todo, members))
         for panel in panels:
             last = panel is panels[-1]
@@ -274,8 +275,8 @@ class Tiles(GenericPE):
                         number = column * (column + 1) // 2 + row
                         yield Tile(number, row, column, period, blocks[row], b)
                 del b
-        for left in members:
-            for _ in self._loaded(left, last=True):
+        for block in members:
+            for _ in self._load(block, last=True):
                 pass
 
     def _members(self, waiting: list[Waiting]) -> list[list[Waiting]]:
@@ -293,7 +294,7 @@ class Tiles(GenericPE):
     def _panels(
         self, todo: Iterable[Place], members: list[list[Waiting]]
     ) -> Iterator[list[int]]:
-        """Divide the rows so that the blocks of a panel and one more fit memory."""
+        """Divide the rows so that memory holds the blocks of a panel and one more."""
         sizes = [sum(map(_n_bytes, block)) for block in members]
         room = math.inf
         if self.memory_bytes is not None:
@@ -311,7 +312,7 @@ class Tiles(GenericPE):
         if not members:
             return gather([], np.empty(0, np.int64), span)
         axis = np.unique(np.concatenate([spectra.windows for spectra, _ in members]))
-        return gather(self._loaded(members, last), axis, span, len(members))
+        return gather(self._load(members, last), axis, span, len(members))
 
 
 def _n_bytes(member: Waiting) -> int:
@@ -330,13 +331,13 @@ def gather(
     Parameters
     ----------
     members : iterable of Spectra
-        In the order of their channels; each with at least one window.
+        Spectra in the order of their channels, each with at least one window.
     windows : numpy.ndarray
-        The windows that any of them has, ascending.
+        The windows that any of the spectra has, ascending.
     span : (int, int)
-        Of the block.
+        First channel of the block and the channel after its last.
     n : int, optional
-        Number of members; needed if they are no list.
+        Number of members; needed if ``members`` is not a list.
     """
     if n is None:
         members = list(members)

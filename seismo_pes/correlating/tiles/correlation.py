@@ -25,7 +25,7 @@ from seismo_pes.items.tiles import CorrelationRows, Tile
 __all__ = ["CorrelateTiles"]
 
 TileKey = tuple[int, int, int]
-Made = CorrelationRows | Skipped
+Output = CorrelationRows | Skipped
 
 
 class CorrelateTiles(GenericPE):
@@ -36,10 +36,10 @@ class CorrelateTiles(GenericPE):
     input : Tile
         Grouped by its number: the sums of a tile stay in one instance.
     output : CorrelationRows
-        Stacks over the windows of each period, tile by tile; several bands have a
-        stack each, ``2022-05-17@0.1-0.5Hz``. The last batch of a tile is marked, and
-        empty if the tile has no rows. Stacks of groups of periods leave when the group
-        is complete.
+        Stacks over the windows of each period, tile by tile; with several bands each
+        band has a stack, ``2022-05-17@0.1-0.5Hz``. The last batch of a tile is marked,
+        and empty if the tile has no rows. Stacks of a group of periods are emitted when
+        the group is complete.
     skipped : Skipped
         Pairs that share no window, if all periods are one group, ``all``; instruments
         that cannot be rotated.
@@ -47,7 +47,7 @@ class CorrelateTiles(GenericPE):
     Parameters
     ----------
     settings : SpectraSettings
-        How windows became spectra.
+        The settings with which the spectra were made.
     substacks : Substacks
         Intervals over which windows are stacked.
     pairs : PairSelection, optional
@@ -58,10 +58,11 @@ class CorrelateTiles(GenericPE):
         Also make radial and transverse correlations of Z, N and E; the settings must
         be ``coherent``.
     window_stack : str
-        How windows are stacked: a kind of `seismo_pes.stacking.stack`. In groups of
-        several periods, each of these is stacked so, and the mean taken of them.
+        How windows are stacked: a kind of `seismo_pes.stacking.stack`. In a group of
+        several periods each period is stacked in this way, and the result is the mean
+        of these stacks.
     stack_options : mapping, optional
-        Of ``window_stack``.
+        Options of ``window_stack``.
 
     Raises
     ------
@@ -83,7 +84,7 @@ class CorrelateTiles(GenericPE):
         check_stack(window_stack)
         if rotate is not None and not settings.coherent:
             raise ParameterError(
-                "rotation needs components that were treated alike: make the spectra "
+                "rotation needs components with equal processing: make the spectra "
                 "with coherent=True"
             )
         self.settings, self.substacks = settings, substacks
@@ -107,7 +108,7 @@ class CorrelateTiles(GenericPE):
         tile: Tile = inputs["input"]
         place, first = (tile.row, tile.column), self.substacks.key(tile.period)
         if place in self._sums and self._sums[place][0] != first:
-            yield from _by_port(self._ended(place))
+            yield from _by_port(self._end_group(place))
         members = self._members(tile.period)
         if len(members) == 1:
             stacks = self._correlator.stacks(tile, self._pairs_of(tile))
@@ -115,13 +116,13 @@ class CorrelateTiles(GenericPE):
             return
         yield from _by_port(self._add(tile, first))
         if tile.period == members[-1]:
-            yield from _by_port(self._ended(place))
+            yield from _by_port(self._end_group(place))
 
     def postprocess(self) -> None:
         """Emit the stacks of incomplete groups."""
         for place in sorted(self._sums):
-            for made in _by_port(self._ended(place)):
-                for port, item in made.items():
+            for outputs in _by_port(self._end_group(place)):
+                for port, item in outputs.items():
                     self.write(port, item)
 
     def _pairs_of(self, tile: Tile) -> TilePairs:
@@ -137,46 +138,46 @@ class CorrelateTiles(GenericPE):
     def _add(self, tile: Tile, first: int) -> Iterator[Skipped]:
         place, wanted = (tile.row, tile.column), self._pairs_of(tile)
         if place not in self._sums:
-            made = GroupSums(wanted, self._correlator.n_lags, self.settings.dtype)
-            self._sums[place] = first, made
+            sums = GroupSums(wanted, self._correlator.n_lags, self.settings.dtype)
+            self._sums[place] = first, sums
         for stacks in self._correlator.stacks(tile, wanted, summed=True):
             self._sums[place][1].add(stacks)
-            yield from self._apart(stacks)
+            yield from self._unrotated(stacks)
 
-    def _ended(self, place: tuple[int, int]) -> Iterator[Made]:
+    def _end_group(self, place: tuple[int, int]) -> Iterator[Output]:
         first, sums = self._sums.pop(place)
         yield from self._rows(sums.stacks(), (*place, first))
 
     # -- rows ----------------------------------------------------------------------
 
-    def _rows(self, found: Iterable[Stacks], tile: TileKey) -> Iterator[Made]:
-        """Yield batches of rows as they are made; the last one is marked."""
-        silence, ended = _Silence(), False
-        for stacks in found:
-            yield from self._apart(stacks)
+    def _rows(self, batches: Iterable[Stacks], tile: TileKey) -> Iterator[Output]:
+        """Yield batches of rows as they are made; the last batch is marked."""
+        silence, ended = _SilentPairs(), False
+        for stacks in batches:
+            yield from self._unrotated(stacks)
             silence.add(stacks)
             if len(stacks.shared):
                 ended = stacks.final
                 yield replace(self._batch(stacks, tile), last=ended)
         if not ended:
-            yield replace(self._batch(self._nothing(tile), tile), last=True)
-        if self._tells_silence(tile[2]):
+            yield replace(self._batch(self._no_stacks(tile), tile), last=True)
+        if self._reports_silent_pairs(tile[2]):
             for pair in silence.pairs():
-                yield self._skipped("correlate", pair, "the two share no window")
+                yield self._skipped("correlate", pair, "the channels share no window")
 
-    def _tells_silence(self, first: int) -> bool:
+    def _reports_silent_pairs(self, first: int) -> bool:
         group = self.substacks.groups.get(first)
         return group is not None and group[1] == "all"
 
-    def _apart(self, stacks: Stacks) -> Iterator[Skipped]:
+    def _unrotated(self, stacks: Stacks) -> Iterator[Skipped]:
         reason = "not rotated: components of one station differ in their windows"
         for pair in stacks.apart.tolist():
             yield self._skipped("rotate", pair, reason)
 
-    def _nothing(self, tile: TileKey) -> Stacks:
+    def _no_stacks(self, tile: TileKey) -> Stacks:
         data = np.empty((0, self._correlator.n_lags), self.settings.dtype)
-        nobody = np.empty((0, 2), np.int64)
-        return Stacks("all", PairWindows.none(), data, nobody, nobody)
+        no_pairs = np.empty((0, 2), np.int64)
+        return Stacks("all", PairWindows.none(), data, no_pairs, no_pairs)
 
     def _batch(self, stacks: Stacks, tile: TileKey) -> CorrelationRows:
         grid, shared = self.settings.grid, stacks.shared
@@ -197,12 +198,12 @@ class CorrelateTiles(GenericPE):
 
 
 def _owner(tile: Tile, n: int) -> int:
-    """Send a tile always to the same instance; neighbours to different instances."""
+    """Send a tile always to the same instance; neighbouring tiles to different ones."""
     return tile.number % n
 
 
-class _Silence:
-    """Collects the pairs that share no window in any band."""
+class _SilentPairs:
+    """The pairs that share no window in any band."""
 
     def __init__(self) -> None:
         self._silent: list[np.ndarray] = []
@@ -216,10 +217,10 @@ class _Silence:
     def pairs(self) -> list[tuple[int, int]]:
         if not self._silent:
             return []
-        left = np.setdiff1d(np.concatenate(self._silent), np.concatenate(self._heard))
-        return [(key >> 32, key & 0xFFFFFFFF) for key in left.tolist()]
+        silent = np.setdiff1d(np.concatenate(self._silent), np.concatenate(self._heard))
+        return [(key >> 32, key & 0xFFFFFFFF) for key in silent.tolist()]
 
 
-def _by_port(made: Iterable[Made]) -> Iterator[dict[str, Any]]:
-    for item in made:
+def _by_port(items: Iterable[Output]) -> Iterator[dict[str, Any]]:
+    for item in items:
         yield {"skipped" if isinstance(item, Skipped) else "output": item}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seismo_pes.correlating.pairs.rotation import InstrumentPairs, turned
+from seismo_pes.correlating.pairs.rotation import InstrumentPairs, rotate_tensors
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.tiles.pairs import (
     PairWindows,
@@ -26,7 +26,7 @@ from seismo_pes.signal.correlate import correlate_block, fast_layout
 
 __all__ = ["BATCH_BYTES", "Correlator", "Stacks"]
 
-# Rows are made in batches below the size from which malloc maps fresh memory.
+# Bytes of rows in a batch: below the size from which malloc maps fresh memory.
 BATCH_BYTES = 24 << 20
 
 
@@ -48,7 +48,7 @@ class Stacks:
         Shape (m, 2): vertical channels of instruments that cannot be rotated, because
         their components have different windows.
     final : bool
-        Whether these are the last of the tile.
+        Whether these are the last stacks of the tile.
     """
 
     stack: str
@@ -68,7 +68,7 @@ class Correlator:
     settings : SpectraSettings
     substacks : Substacks
     window_stack, stack_options : str and mapping
-        How the windows of a period are stacked.
+        Method that stacks the windows of a period, and its options.
     """
 
     settings: SpectraSettings
@@ -95,7 +95,7 @@ class Correlator:
         ----------
         tile : Tile
         wanted : TilePairs
-            Of all channels of the two blocks.
+            The wanted pairs of all channels of the two blocks.
         summed : bool
             Multiply by the number of windows, so that periods can be added.
         """
@@ -109,21 +109,21 @@ class Correlator:
         names = self.settings.band_names if self.settings.n_bands > 1 else ("",)
         for k, band in enumerate(names):
             divided = self.settings.kind == "deconvolution"
-            one = in_band(a, k, self.settings, divided)
-            other = one
+            first = in_band(a, k, self.settings, divided)
+            second = first
             if a is not b or divided:
-                other = in_band(b, k, self.settings)
+                second = in_band(b, k, self.settings)
             for substack, windows in substacks:
                 name = f"{substack}@{band}" if band else substack
-                work = _Substack(self, k, one, other, windows, a.windows[windows])
+                work = _Substack(self, k, first, second, windows, a.windows[windows])
                 at_end = band == names[-1] and windows == substacks[-1][1]
                 for batch in batches:
-                    made = work.stacks(name, pairs, batch)
+                    result = work.stacks(name, pairs, batch)
                     if at_end and batch is batches[-1]:
-                        made = replace(made, final=True)
-                    _scale(made, summed, not work.by_window)
-                    yield made
-                    del made
+                        result = replace(result, final=True)
+                    _scale(result, summed, not work.by_window)
+                    yield result
+                    del result
 
 
 class _Substack:
@@ -166,13 +166,13 @@ class _Substack:
         i, j = np.nonzero(computed)
         i += batch.start
         n, first, last = shared_windows(i, j, *self._usable, self._numbers)
-        there = n > 0
+        share = n > 0
         kept = pairs.kept[i, j]
         channels = np.stack([pairs.a[i], pairs.b[j]], axis=1).astype(np.int32)
-        silent = channels[~there & kept]
-        if not there.all():
-            i, j, n, first, last = (x[there] for x in (i, j, n, first, last))
-            kept, channels = kept[there], channels[there]
+        silent = channels[~share & kept]
+        if not share.all():
+            i, j, n, first, last = (x[share] for x in (i, j, n, first, last))
+            kept, channels = kept[share], channels[share]
             computed = np.zeros_like(computed)
             computed[i - batch.start, j] = True
         shared = PairWindows(channels, n, first, last)
@@ -230,50 +230,52 @@ class _Substack:
         which, p, q = np.nonzero(tensors.wanted)
         needed = tensors.needed
         rows = row_of[tensors.a[:, :, None] - batch.start, tensors.b[:, None, :]]
-        some = np.where(needed, rows, -1).max(axis=(1, 2), initial=-1)
+        source_rows = np.where(needed, rows, -1).max(axis=(1, 2), initial=-1)
         if self._stacks is not None:
             data = self._stacks.of_pairs(i[kept], j[kept])
-            turned_rows = self._stacks.of_tensors(tensors)
+            rotated_rows = self._stacks.of_tensors(tensors)
         else:
             every = self._data(computed, batch, i, j)
             data = every[kept]
-            nine = np.zeros((*needed.shape, every.shape[1]), every.dtype)
-            nine[needed] = every[rows[needed]]
-            turned_rows = turned(nine, tensors.matrices)[which, p, q]
-        made = shared.chosen(some[which])
+            components = np.zeros((*needed.shape, every.shape[1]), every.dtype)
+            components[needed] = every[rows[needed]]
+            rotated_rows = rotate_tensors(components, tensors.matrices)[which, p, q]
+        rotated = shared.subset(source_rows[which])
         pairs = np.concatenate([shared.pairs[kept], rotated_pairs(tensors)])
         joined = PairWindows(
             pairs.astype(np.int32),
-            np.concatenate([shared.n_windows[kept], made.n_windows]),
-            np.concatenate([shared.first[kept], made.first]),
-            np.concatenate([shared.last[kept], made.last]),
+            np.concatenate([shared.n_windows[kept], rotated.n_windows]),
+            np.concatenate([shared.first[kept], rotated.first]),
+            np.concatenate([shared.last[kept], rotated.last]),
         )
-        return joined, np.concatenate([data, turned_rows])
+        return joined, np.concatenate([data, rotated_rows])
 
     def _rotatable(
         self, tensors: InstrumentPairs, pairs: TilePairs, batch: slice
     ) -> tuple[InstrumentPairs, np.ndarray]:
-        """Return the tensors of a batch with common windows, and the refused ones.
+        """Return the tensors of a batch to rotate, and the pairs that stay unrotated.
 
         The components of each instrument need the same windows.
         """
         inside = (tensors.a[:, 0] >= batch.start) & (tensors.a[:, 0] < batch.stop)
-        tensors = tensors.chosen(np.flatnonzero(inside))
-        one, other = self._usable[0][tensors.a], self._usable[1][tensors.b]
-        equal = (one == one[:, :1]).all(axis=(1, 2))
-        equal &= (other == other[:, :1]).all(axis=(1, 2))
-        met = (one & other).any(axis=(1, 2))
+        tensors = tensors.subset(np.flatnonzero(inside))
+        first, second = self._usable[0][tensors.a], self._usable[1][tensors.b]
+        equal = (first == first[:, :1]).all(axis=(1, 2))
+        equal &= (second == second[:, :1]).all(axis=(1, 2))
+        overlap = (first & second).any(axis=(1, 2))
         apart = np.stack([pairs.a[tensors.a[:, 0]], pairs.b[tensors.b[:, 0]]], axis=1)
-        return tensors.chosen(np.flatnonzero(equal & met)), apart[~equal]
+        return tensors.subset(np.flatnonzero(equal & overlap)), apart[~equal]
 
 
-def _scale(made: Stacks, summed: bool, are_sums: bool) -> None:
+def _scale(stacks: Stacks, summed: bool, are_sums: bool) -> None:
     """Turn means into sums, or sums into means, in place."""
-    n = made.shared.n_windows
+    n = stacks.shared.n_windows
     if summed == are_sums or not len(n) or n.max() == 1:
         return
     factors = n if summed else 1 / n
-    np.multiply(made.data, factors[:, None].astype(made.data.dtype), out=made.data)
+    np.multiply(
+        stacks.data, factors[:, None].astype(stacks.data.dtype), out=stacks.data
+    )
 
 
 def _bins_of_band(settings: SpectraSettings, k: int) -> slice:

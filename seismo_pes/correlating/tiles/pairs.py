@@ -42,7 +42,7 @@ class PairWindows:
         empty = np.empty(0, np.int64)
         return cls(np.empty((0, 2), np.int32), empty.astype(np.int32), empty, empty)
 
-    def chosen(self, rows: np.ndarray | slice) -> PairWindows:
+    def subset(self, rows: np.ndarray | slice) -> PairWindows:
         """Return a subset of the rows."""
         return PairWindows(
             self.pairs[rows], self.n_windows[rows], self.first[rows], self.last[rows]
@@ -58,7 +58,7 @@ class TilePairs:
     a, b : numpy.ndarray
         Shapes (n_a,) and (n_b,): the channels, as indices into the table.
     kept : numpy.ndarray
-        Shape (n_a, n_b), bool: pairs whose correlations are kept as they are.
+        Shape (n_a, n_b), bool: pairs whose correlations are stored without rotation.
     tensors : InstrumentPairs, optional
         Pairs of instruments whose components are rotated.
     """
@@ -76,7 +76,7 @@ class TilePairs:
         selection: PairSelection | None = None,
         rotate: Rotation | None = None,
     ) -> TilePairs:
-        """Find the wanted pairs of two blocks; each with a later one by default."""
+        """Find the wanted pairs of two blocks; by default each with later channels."""
         a, b = np.arange(*a_span), np.arange(*b_span)
         kept = a[:, None] < b
         if selection is not None:
@@ -88,7 +88,7 @@ class TilePairs:
 
     @cached_property
     def computed(self) -> np.ndarray:
-        """Shape (n_a, n_b), bool: the pairs that are kept or rotated."""
+        """Shape (n_a, n_b), bool: the pairs that are stored or rotated."""
         computed = self.kept
         if self.tensors is not None:
             computed = computed.copy()
@@ -112,7 +112,7 @@ class TilePairs:
                 tensors.matrices,
             )
             whole = (moved.a >= 0).all(axis=1) & (moved.b >= 0).all(axis=1)
-            tensors = moved.chosen(np.flatnonzero(whole)) if whole.any() else None
+            tensors = moved.subset(np.flatnonzero(whole)) if whole.any() else None
         return TilePairs(a, b, self.kept[np.ix_(at, to)], tensors)
 
     def batches(self, n_pairs: int) -> Iterator[slice]:
@@ -131,7 +131,7 @@ class TilePairs:
             if end > start and counts[edge] - counts[start] > n_pairs:
                 yield slice(start, end)
                 start = end
-            # channels without pairs open no batch
+            # channels without pairs do not begin a batch
             start = edge if counts[edge] == counts[start] else start
             end = edge if counts[edge] > counts[end] else end
         if end > start:
@@ -182,7 +182,7 @@ def shared_windows(
 
 
 def pair_keys(pairs: np.ndarray) -> np.ndarray:
-    """Return one number for each pair, shape (n,), that sorts as the pairs do.
+    """Return one number for each pair, shape (n,), with the same order as the pairs.
 
     >>> (pair_keys(np.array([[0, 7], [1, 2]])) >> 32).tolist()
     [0, 1]

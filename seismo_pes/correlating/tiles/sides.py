@@ -12,8 +12,8 @@ from seismo_pes.signal.coherency import deconvolution_spectra
 
 __all__ = ["Side", "in_band", "on_shared_windows"]
 
-_AT_ONCE = 8  # windows that are transposed together: they fill a cache line
-_CHANNELS = 8  # channels that a deconvolution divides at a time
+_AT_ONCE = 8  # windows transposed per step: they fill a cache line
+_CHANNELS = 8  # channels that a deconvolution divides per step
 
 
 def on_shared_windows(a: Block, b: Block) -> tuple[Block, Block]:
@@ -30,7 +30,7 @@ def _of_windows(block: Block, at: np.ndarray, windows: np.ndarray) -> Block:
     if len(at) == len(block.windows):
         return block
     every = (at[:, None] * block.rows + np.arange(block.rows)).reshape(-1)
-    # a block over fewer windows than it had has more than one, so its bins are first
+    # a block that loses windows had more than one, so its bins are the first axis
     data = block.data[:, :, every]
     if len(every) == 1:
         data = np.ascontiguousarray(data.transpose(1, 2, 0))
@@ -55,12 +55,12 @@ class Side:
     def __init__(self, data: np.ndarray, usable: np.ndarray, rows: int) -> None:
         self.data, self.usable, self.rows = data, usable, rows
         self.bins_first = usable.shape[1] * rows != 1
-        self._turned: tuple[int, np.ndarray] | None = None
+        self._transposed: tuple[int, np.ndarray] | None = None
 
     def of(self, windows: slice, layout: str) -> np.ndarray:
         """Return a range of windows in the given layout.
 
-        ``bins-last`` is for single spectra.
+        The layout ``bins-last`` is for one spectrum of each channel.
         """
         start, stop = windows.start * self.rows, windows.stop * self.rows
         if not self.bins_first:
@@ -75,10 +75,10 @@ class Side:
 
     def _single(self, row: int) -> np.ndarray:
         first = row - row % _AT_ONCE
-        if self._turned is None or self._turned[0] != first:
-            some = self.data[:, :, first : first + _AT_ONCE].transpose(2, 1, 0)
-            self._turned = first, np.ascontiguousarray(some)
-        return self._turned[1][row - first][:, None]
+        if self._transposed is None or self._transposed[0] != first:
+            spectra = self.data[:, :, first : first + _AT_ONCE].transpose(2, 1, 0)
+            self._transposed = first, np.ascontiguousarray(spectra)
+        return self._transposed[1][row - first][:, None]
 
     def of_channel(self, channel: int, windows: np.ndarray) -> np.ndarray:
         """Return windows of one channel, shape (n, rows, n_bins)."""
@@ -98,10 +98,10 @@ def in_band(
     ----------
     block : Block
     k : int
-        Index of the band. With one band or none the spectra are used as they are.
+        Index of the band. If there is at most one band, the spectra are used unchanged.
     settings : SpectraSettings
     divided : bool
-        Divide by the power, as the first side of a deconvolution.
+        Divide by the power, for the first side of a deconvolution.
     """
     data, usable = block.data, block.usable
     if settings.n_bands > 1:
@@ -122,16 +122,16 @@ def in_band(
 def _deconvolving(
     data: np.ndarray, bins_first: bool, settings: SpectraSettings
 ) -> np.ndarray:
-    made = np.empty_like(data)
+    quotients = np.empty_like(data)
     n = data.shape[1 if bins_first else 0]
     for k in range(0, n, _CHANNELS):
-        some = slice(k, k + _CHANNELS)
-        spectra = data[:, some].transpose(1, 2, 0) if bins_first else data[some]
+        channels = slice(k, k + _CHANNELS)
+        spectra = data[:, channels].transpose(1, 2, 0) if bins_first else data[channels]
         divided = deconvolution_spectra(
             spectra, settings.water_level, settings.smooth_bins
         )
         if bins_first:
-            made[:, some] = divided.transpose(2, 0, 1)
+            quotients[:, channels] = divided.transpose(2, 0, 1)
         else:
-            made[some] = divided
-    return made
+            quotients[channels] = divided
+    return quotients

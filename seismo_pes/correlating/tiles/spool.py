@@ -1,4 +1,4 @@
-"""A file without a name that holds arrays for which there is no room in memory."""
+"""A file without a name, for arrays that do not fit into memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAY_OUT = "spectra wait there; give more memory, or a temporary folder with more
 
 @dataclass(frozen=True)
 class Slot:
-    """Where an array lies in a `Spool`."""
+    """The place of an array in a `Spool`."""
 
     offset: int
     n_bytes: int
@@ -28,19 +28,19 @@ class Slot:
 
 
 class Spool:
-    """Arrays on disk, in one temporary file that vanishes with the process.
+    """Arrays on disk, in one temporary file that is deleted when the process ends.
 
-    Room that was given back is used again. The file is made at the first array.
+    Released space is used again. The first array creates the file.
 
     Parameters
     ----------
     folder : str or pathlib.Path, optional
-        Where the file lies; the system's folder for temporary files by default.
+        Folder of the file; by default the system's folder for temporary files.
 
     Raises
     ------
     DiskFull
-        If there is no room left.
+        If the disk is full.
 
     Examples
     --------
@@ -71,25 +71,25 @@ class Spool:
             slot = Slot(
                 self._room(array.nbytes), array.nbytes, array.shape, array.dtype
             )
-            rest, at = _bytes(array), slot.offset
-            while len(rest):
-                n = os.pwrite(self._file.fileno(), rest, at)
-                rest, at = rest[n:], at + n
+            view, at = _bytes(array), slot.offset
+            while len(view):
+                n = os.pwrite(self._file.fileno(), view, at)
+                view, at = view[n:], at + n
         return slot
 
     def get(self, slot: Slot) -> np.ndarray:
         """Read an array; it stays in the file."""
         array = np.empty(slot.shape, slot.dtype)
-        rest, at = _bytes(array), slot.offset
-        while len(rest):
-            n = os.preadv(self._file.fileno(), [rest], at)
+        view, at = _bytes(array), slot.offset
+        while len(view):
+            n = os.preadv(self._file.fileno(), [view], at)
             if n == 0:
                 raise OSError(f"{self.folder}: a temporary file was cut short")
-            rest, at = rest[n:], at + n
+            view, at = view[n:], at + n
         return array
 
     def release(self, slot: Slot) -> None:
-        """Give the room of an array back."""
+        """Release the space of an array."""
         merged: list[tuple[int, int]] = []
         for offset, size in sorted([*self._free, (slot.offset, slot.n_bytes)]):
             if merged and sum(merged[-1]) == offset:
@@ -113,8 +113,8 @@ class Spool:
     def _room(self, size: int) -> int:
         for k, (offset, free) in enumerate(self._free):
             if free >= size:
-                rest = [(offset + size, free - size)] if free > size else []
-                self._free[k : k + 1] = rest
+                remainder = [(offset + size, free - size)] if free > size else []
+                self._free[k : k + 1] = remainder
                 return offset
         self._end += size
         return self._end - size

@@ -1,7 +1,8 @@
 """Correlations of a tile window by window, where windows cannot be summed as spectra.
 
-A phase cross-correlation of power one is no product of spectra, and a non-linear stack
-needs each window. Pairs are correlated one after another, so that memory stays small.
+A phase cross-correlation of power one is not a product of spectra, and a non-linear
+stack needs each window. Pairs are correlated one after another, so that memory stays
+small.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from scipy import fft
 
 from dispel4py.errors import ParameterError, suggest
-from seismo_pes.correlating.pairs.rotation import InstrumentPairs, turned
+from seismo_pes.correlating.pairs.rotation import InstrumentPairs, rotate_tensors
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.tiles.sides import Side
 from seismo_pes.items.correlation import Correlation
@@ -25,8 +26,8 @@ from seismo_pes.stacking.stacks import STACKS
 
 __all__ = ["WindowStacks", "check_stack"]
 
-_KEPT = 48  # channels whose prepared windows are kept for further pairs
-_COLUMNS = 16  # second channels whose pairs are correlated together: they stay kept
+_KEPT = 48  # channels whose prepared windows stay in memory for further pairs
+_COLUMNS = 16  # second channels per step, fewer than _KEPT, so that their windows stay
 
 
 def check_stack(kind: str) -> None:
@@ -53,7 +54,7 @@ class WindowStacks:
         The bins of the transform that the sides have.
     settings : SpectraSettings
     kind, options : str and mapping
-        Of the stack, as `seismo_pes.stacking.stacks.stack` has them.
+        Kind and options of the stack, see `seismo_pes.stacking.stacks.stack`.
     """
 
     def __init__(
@@ -70,8 +71,8 @@ class WindowStacks:
         self._settings, self._bins = settings, bins
         self._kind, self._options = kind, dict(options)
         index = np.arange(windows.start, windows.stop)
-        self._a = _remembering(lambda k: self._prepared(a.of_channel(k, index)))
-        self._b = _remembering(lambda k: self._prepared(b.of_channel(k, index)))
+        self._a = _with_cache(lambda k: self._prepared(a.of_channel(k, index)))
+        self._b = _with_cache(lambda k: self._prepared(b.of_channel(k, index)))
 
     def of_pairs(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         """Return the stacks of pairs of channels, shape (n, n_lags)."""
@@ -82,18 +83,24 @@ class WindowStacks:
         return out
 
     def of_tensors(self, tensors: InstrumentPairs) -> np.ndarray:
-        """Return the wanted rotated stacks, pair by pair; each window is rotated."""
+        """Return the wanted stacks of windows that are rotated one by one."""
         rows = []
         for k in range(len(tensors)):
             needed, wanted = tensors.needed[k], tensors.wanted[k]
             shared = self._shared(int(tensors.a[k, 0]), int(tensors.b[k, 0]))
-            nine = np.zeros((3, 3, shared.sum(), self._n_lags), self._settings.dtype)
+            components = np.zeros(
+                (3, 3, shared.sum(), self._n_lags), self._settings.dtype
+            )
             for p, q in np.argwhere(needed).tolist():
                 first, second = int(tensors.a[k, p]), int(tensors.b[k, q])
-                nine[p, q] = self._correlated(first, second)
+                components[p, q] = self._correlated(first, second)
             matrices = tensors.matrices[k][None]
-            made = turned(nine.reshape(1, 3, 3, -1), matrices).reshape(nine.shape)
-            rows += [self._stacked(made[p, q]) for p, q in np.argwhere(wanted).tolist()]
+            rotated = rotate_tensors(components.reshape(1, 3, 3, -1), matrices).reshape(
+                components.shape
+            )
+            rows += [
+                self._stacked(rotated[p, q]) for p, q in np.argwhere(wanted).tolist()
+            ]
         return np.array(rows).reshape(len(rows), self._n_lags)
 
     @property
@@ -137,5 +144,5 @@ class WindowStacks:
             raise ParameterError(f"window_stack {self._kind!r}: {error}") from None
 
 
-def _remembering(function: Callable[[int], np.ndarray]) -> Callable[[int], np.ndarray]:
+def _with_cache(function: Callable[[int], np.ndarray]) -> Callable[[int], np.ndarray]:
     return lru_cache(maxsize=_KEPT)(function)

@@ -1,7 +1,7 @@
 """Correlation of the channels of a stream as one tile, for notebooks.
 
 The windows, spectra and correlations are those of the elements `WindowSpectra` and
-`CorrelateTiles`, with the same settings; here each pair keeps all of its windows.
+`CorrelateTiles`, with the same settings; the result has every window of each pair.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = ["Correlate", "correlate_pair", "correlate_stream"]
 
 ALL_PAIRS = (*PAIRS, "all")
 Pair = tuple[int, int]
-# of the settings, what the stream and the other parameters decide
+# settings that follow from the stream or from other parameters
 DECIDED = frozenset({"grid", "rate_hz", "max_lag_s"})
 
 
@@ -51,11 +51,11 @@ def correlate_pair(
     Parameters
     ----------
     first, second : obspy.Trace or obspy.Stream
-        Of one channel each; equal for an autocorrelation.
+        Data of one channel each; twice the same for an autocorrelation.
     max_lag_s : float, or (float, float)
         Largest lag in seconds, or the first and the last.
     **options
-        Those of `correlate_stream`, but ``pairs``.
+        Parameters of `correlate_stream`, except ``pairs``.
 
     Returns
     -------
@@ -78,13 +78,17 @@ def correlate_pair(
     >>> float(correlation.lags_s[correlation.data[0].argmax()])
     3.0
     """
-    one, other = (Stream([x]) if isinstance(x, Trace) else x for x in (first, second))
-    names = {trace.id for trace in one}, {trace.id for trace in other}
+    first_stream, second_stream = (
+        Stream([x]) if isinstance(x, Trace) else x for x in (first, second)
+    )
+    names = {trace.id for trace in first_stream}, {trace.id for trace in second_stream}
     if any(len(ids) != 1 for ids in names):
         listing = ", ".join(sorted(names[0] | names[1])) or "no trace"
         raise DataError(f"{listing}: two channels are needed, one on each side")
     pair = (names[0].pop(), names[1].pop())
-    both = one if pair[0] == pair[1] else Stream([*one, *other])
+    both = (
+        first_stream if pair[0] == pair[1] else Stream([*first_stream, *second_stream])
+    )
     correlations = correlate_stream(both, max_lag_s, pairs=[pair], **options)
     if not correlations:
         raise DataError(f"{pair[0]}_{pair[1]}: the channels share no window")
@@ -105,7 +109,8 @@ def correlate_stream(
     Parameters
     ----------
     stream : obspy.Stream
-        Any number of channels at one sampling rate; gaps are where traces end.
+        Any number of channels at one sampling rate; a channel with gaps has several
+        traces.
     max_lag_s : float, or (float, float)
         Largest lag in seconds, or the first and the last.
     pairs : str, or list of (str, str)
@@ -113,12 +118,12 @@ def correlate_stream(
         ``single-station``: different components of one station; ``auto``: each with
         itself; ``all``; or pairs of patterns of channel ids.
     window_s, step_s : float
-        Length of the windows in seconds, and from one to the next (default: the
-        length). None: the time that all channels share is one window.
+        Length of the windows, and time from the start of a window to the next (default:
+        the length); seconds. None: the time that all channels share is one window.
     origin_ns : int
-        Windows start at multiples of the step from here; nanoseconds since 1970.
+        Windows start at multiples of the step from this time; nanoseconds since 1970.
     **options
-        Of `SpectraSettings`, with its defaults: ``kind``, ``whiten_hz``,
+        Options of `SpectraSettings`, with its defaults: ``kind``, ``whiten_hz``,
         ``unit_energy``, ``window_detrend``, ``dtype`` and others. One band at most.
 
     Returns
@@ -145,15 +150,15 @@ def correlate_stream(
     settings = _settings(grid, rate_hz, furthest_s, options)
     segments, _ = merge_segments(stream, grid.origin_ns, rate_hz)
     names = sorted({segment.channel_id for segment in segments})
-    chosen = _chosen(names, pairs)
-    rows = _rows(_tile(names, segments, settings), chosen, settings)
+    wanted_pairs = _select_pairs(names, pairs)
+    rows = _rows(_tile(names, segments, settings), wanted_pairs, settings)
     places = {trace.id: _place(trace) for trace in stream}
     return [
         _correlation(
             (names[i], names[j]), rows[i, j], lags, settings,
             _geometry(places[names[i]], places[names[j]]),
         )
-        for i, j in chosen
+        for i, j in wanted_pairs
         if rows[i, j]
     ]  # fmt: skip
 
@@ -209,7 +214,7 @@ def _grid(
         spans[trace.id] = min(start, trace.stats.starttime.ns), max(end, after)
     start = max((start for start, _ in spans.values()), default=0)
     end = min((end for _, end in spans.values()), default=0)
-    # less than half a sample apart counts as simultaneous
+    # a difference of less than half a sample counts as none
     n = round((end - start) / NS * rate_hz)
     length_ns = round(n / rate_hz * NS)
     return WindowGrid(start, length_ns, length_ns) if n > 0 else None
@@ -225,10 +230,10 @@ def _tile(
     channels = [[s for s in segments if s.channel_id == name] for name in names]
     windows = _windows_of(segments, settings)
     members: list[Spectra] = []
-    for numbers in _transformed_together(names, settings.coherent):
-        some = [channels[k] for k in numbers]
+    for numbers in _instrument_groups(names, settings.coherent):
+        members_channels = [channels[k] for k in numbers]
         used, data, factors = instrument_spectra(
-            some, windows, settings, [()] * len(some)
+            members_channels, windows, settings, [()] * len(members_channels)
         )
         if len(used):
             members += [
@@ -254,7 +259,7 @@ def _windows_of(segments: list[Segment], settings: SpectraSettings) -> range:
     return grid.windows_between(first, last)
 
 
-def _transformed_together(names: list[str], coherent: bool) -> Iterable[list[int]]:
+def _instrument_groups(names: list[str], coherent: bool) -> Iterable[list[int]]:
     numbers = range(len(names))
     if not coherent:
         return [[k] for k in numbers]
@@ -262,15 +267,17 @@ def _transformed_together(names: list[str], coherent: bool) -> Iterable[list[int
     return [list(members) for _, members in groups]
 
 
-def _chosen(names: list[str], pairs: str | Sequence[tuple[str, str]]) -> list[Pair]:
+def _select_pairs(
+    names: list[str], pairs: str | Sequence[tuple[str, str]]
+) -> list[Pair]:
     """Return the wanted pairs, as indices into the sorted names."""
     if not isinstance(pairs, str):
         return [
             (i, j)
-            for one, other in pairs
+            for first, second in pairs
             for i, a in enumerate(names)
             for j, b in enumerate(names)
-            if fnmatchcase(a, one) and fnmatchcase(b, other)
+            if fnmatchcase(a, first) and fnmatchcase(b, second)
         ]
     selection = PairSelection(names, kinds=PAIRS if pairs == "all" else {pairs})
     numbers = np.arange(len(names))
@@ -279,16 +286,16 @@ def _chosen(names: list[str], pairs: str | Sequence[tuple[str, str]]) -> list[Pa
 
 
 def _rows(
-    tile: Tile | None, chosen: list[Pair], settings: SpectraSettings
+    tile: Tile | None, wanted_pairs: list[Pair], settings: SpectraSettings
 ) -> dict[Pair, list[tuple[int, np.ndarray]]]:
     """Correlate the pairs; return the number and correlation of each window."""
-    rows: dict[Pair, list[tuple[int, np.ndarray]]] = {pair: [] for pair in chosen}
-    if tile is None or not chosen:
+    rows: dict[Pair, list[tuple[int, np.ndarray]]] = {pair: [] for pair in wanted_pairs}
+    if tile is None or not wanted_pairs:
         return rows
     numbers = np.arange(*tile.a.span)
-    kept = np.zeros((len(numbers), len(numbers)), bool)
-    kept[tuple(np.transpose(chosen))] = True
-    wanted = TilePairs(numbers, numbers, kept)
+    wanted_table = np.zeros((len(numbers), len(numbers)), bool)
+    wanted_table[tuple(np.transpose(wanted_pairs))] = True
+    wanted = TilePairs(numbers, numbers, wanted_table)
     for stacks in Correlator(settings, Substacks("window")).stacks(tile, wanted):
         windows = stacks.shared.first.tolist()
         for (i, j), window, row in zip(
@@ -325,11 +332,11 @@ def _correlation(
     )
 
 
-def _geometry(one: Any, other: Any) -> tuple[float, float, float]:
+def _geometry(first: Any, second: Any) -> tuple[float, float, float]:
     """Return distance in km, azimuth and back azimuth; NaN where unknown."""
-    if one is None or other is None:
+    if first is None or second is None:
         return np.nan, np.nan, np.nan
-    distance_km, azimuth_deg, back_azimuth_deg = geodesic(*one, *other)
+    distance_km, azimuth_deg, back_azimuth_deg = geodesic(*first, *second)
     return float(distance_km), float(azimuth_deg), float(back_azimuth_deg)
 
 

@@ -17,12 +17,12 @@ _NEVER = np.iinfo(np.int64).max
 class GroupSums:
     """Sums of the correlations of one tile over periods, in float64.
 
-    Memory for a pair is taken with its first row.
+    The first row of a pair allocates its memory.
 
     Parameters
     ----------
     wanted : TilePairs
-        Of all channels of the tile.
+        The wanted pairs of all channels of the tile.
     n_lags : int
     dtype : str
         Type of the stacks.
@@ -63,21 +63,21 @@ class GroupSums:
         return np.zeros((n, self._n_lags)), table
 
     def stacks(self) -> Iterator[Stacks]:
-        """Yield the mean stacks in batches of pairs, and forget the sums."""
-        nobody = np.empty((0, 2), np.int64)
+        """Yield the mean stacks in batches of pairs, and release the sums."""
+        no_pairs = np.empty((0, 2), np.int64)
         empty = np.empty((0, self._n_lags), self._dtype)
         for silent in self._silent:
-            yield Stacks("", PairWindows.none(), empty, silent, nobody)
+            yield Stacks("", PairWindows.none(), empty, silent, no_pairs)
         batch = max(1, BATCH_BYTES // (self._n_lags * self._dtype.itemsize))
         names = list(self._sums)
         for name in names:
             data, table = self._sums.pop(name)
-            there = np.flatnonzero(table.n_windows > 0)
-            for k in range(0, len(there), batch):
-                rows = there[k : k + batch]
-                shared = table.chosen(rows)
-                made = np.empty((len(rows), self._n_lags), self._dtype)
-                for line, row, n in zip(made, rows, shared.n_windows, strict=True):
+            occupied = np.flatnonzero(table.n_windows > 0)
+            for k in range(0, len(occupied), batch):
+                rows = occupied[k : k + batch]
+                shared = table.subset(rows)
+                stacked = np.empty((len(rows), self._n_lags), self._dtype)
+                for line, row, n in zip(stacked, rows, shared.n_windows, strict=True):
                     np.divide(data[row], n, out=line, casting="same_kind")
-                final = name == names[-1] and k + batch >= len(there)
-                yield Stacks(name, shared, made, nobody, nobody, final)
+                final = name == names[-1] and k + batch >= len(occupied)
+                yield Stacks(name, shared, stacked, no_pairs, no_pairs, final)

@@ -16,9 +16,9 @@ from seismo_pes.signal.window import WindowGrid
 
 __all__ = ["Chunk", "CutPlan", "cut_plan"]
 
-_CHUNK_BYTES = 2 << 20  # of windows that are worked on together: they stay in cache
-_MOST_BYTES = 16 << 20  # of long windows
-_ROWS = 4  # are transformed in the time of one
+_CHUNK_BYTES = 2 << 20  # windows processed in one step: they stay in cache
+_MOST_BYTES = 16 << 20  # upper bound for long windows
+_ROWS = 4  # windows that a transform processes in the time of one
 
 Flat = Sequence[tuple[int, int]]
 
@@ -30,7 +30,7 @@ class Chunk:
     Attributes
     ----------
     rows : slice
-        Which windows of the plan.
+        Range of the windows of the plan.
     data : numpy.ndarray
         Shape (n_channels, n, n_fft), of the settings' dtype: detrended, divided by the
         scale, then zeros.
@@ -66,7 +66,7 @@ class CutPlan:
     n_samples : numpy.ndarray
         Shape (n,): samples of each window.
     segment : numpy.ndarray
-        Shape (n_channels, n): which segment covers each.
+        Shape (n_channels, n): index of the segment that covers each window.
     first : numpy.ndarray
         Shape (n_channels, n): its first sample in the segment.
     offset : numpy.ndarray
@@ -96,7 +96,7 @@ class CutPlan:
             _detrended(self._cut(c, rows, n_max), n_samples, settings)
             for c in range(len(self.channels))
         ]
-        # squares of float32 stay within range; the scale cancels or is put back
+        # the scale keeps squares within the range of float32; the transform restores it
         scale = np.max([largest for _, largest, _ in channels], axis=0)
         scale = np.maximum(scale, np.finfo(np.float64).tiny)
         shape = (len(channels), len(n_samples), settings.n_fft)
@@ -147,9 +147,9 @@ def cut_plan(
     Parameters
     ----------
     channels : sequence of sequence of Segment
-        At the rate of the settings; those of a channel do not overlap.
+        Segments at the rate of the settings; segments of a channel do not overlap.
     windows : range
-        The windows of the grid to look at.
+        The windows of the grid to consider.
     settings : SpectraSettings
     flats : sequence of sequence of (int, int)
         For each channel, where the recorded data were flat, in nanoseconds; a window
@@ -181,23 +181,23 @@ def _inside(index: np.ndarray, grid: WindowGrid, flat: Flat) -> np.ndarray:
 
 
 def _detrended(
-    given: np.ndarray, n_samples: np.ndarray, settings: SpectraSettings
+    windows: np.ndarray, n_samples: np.ndarray, settings: SpectraSettings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Detrend each window over its own samples.
 
     Returns the windows, their largest absolute values, and which have energy.
     """
-    if (n_samples == given.shape[-1]).all():
-        data = detrend(given, settings.window_detrend)
+    if (n_samples == windows.shape[-1]).all():
+        data = detrend(windows, settings.window_detrend)
     else:
-        data = given.copy()
+        data = windows.copy()
         for n in np.unique(n_samples):
             rows = n_samples == n
-            data[rows, :n] = detrend(given[rows, :n], settings.window_detrend)
+            data[rows, :n] = detrend(windows[rows, :n], settings.window_detrend)
     peak = _largest(data)
-    # what was taken away is a line; with what is left it bounds what was there
+    # the removed trend is a line, so its ends and the peak bound the input
     last = np.arange(len(data)), n_samples - 1
-    ends = given[:, 0] - data[:, 0], given[last] - data[last]
+    ends = windows[:, 0] - data[:, 0], windows[last] - data[last]
     rounding = np.finfo(np.float64).eps * (peak + np.abs(ends).max(axis=0)) * 8
     alive = peak > rounding * np.sqrt(data.shape[-1])
     if not alive.all():

@@ -20,7 +20,7 @@ DAY_S = 86_400
 
 
 def period_name(period: int) -> str:
-    """Return the UTC day that is meant by a number of days since 1970.
+    """Return the UTC day of a number of days since 1970.
 
     >>> period_name(19129)
     '2022-05-17'
@@ -29,7 +29,7 @@ def period_name(period: int) -> str:
 
 
 def window_name(start_ns: int) -> str:
-    """Return the name of a time, to the microsecond if it needs that.
+    """Return the name of a time, to the microsecond if needed.
 
     >>> window_name(1_652_745_600_000_000_000), window_name(500_000_000)
     ('2022-05-17T00:00:00', '1970-01-01T00:00:00.5')
@@ -76,7 +76,7 @@ class Substacks:
 
     @classmethod
     def of_groups(cls, groups: list[list[int]]) -> Substacks:
-        """Stack over groups of periods; one group alone is named ``all``."""
+        """Stack over groups of periods; a single group is named ``all``."""
         names = [f".{period_name(min(group))}" for group in groups]
         if len(groups) == 1:
             names = ["all"]
@@ -92,7 +92,7 @@ class Substacks:
         return self.groups[period][0] if self.unit == "group" else period
 
     def members(self, period: int) -> list[int]:
-        """Return the periods that are stacked together with one, ascending."""
+        """Return the periods of the group of a period, ascending."""
         if self.unit != "group":
             return [period]
         first = self.key(period)
@@ -111,7 +111,7 @@ class Substacks:
         Returns
         -------
         list of (str, slice)
-            The name of each substack that has windows, and which they are.
+            Each substack that has windows: its name and the range of its windows.
         """
         n = len(starts_ns)
         if n == 0:

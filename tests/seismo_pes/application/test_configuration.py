@@ -70,7 +70,7 @@ def test_none_is_an_option_that_is_not_given():
         ({"band": (2, 1)}, "--band 2 1: must be 0 < LO < HI, in Hz"),
         (
             {"chain": "A", "corners": 2},
-            "--corners and --chain: the one takes the place",
+            "--chain replaces --corners: ",
         ),
         ({"fresh": True, "again": True}, "--fresh and --again: give one of them"),
         ({"lag_s": 60}, "--lag-s 60: must be below the window"),

@@ -98,7 +98,7 @@ def correlated(data, unit, size, selection, window_stack):
     return found, result.output(correlate.id, "skipped")
 
 
-def turned(data, a: str, b: str, k: int) -> dict[tuple[int, str], np.ndarray]:
+def rotate_tensors(data, a: str, b: str, k: int) -> dict[tuple[int, str], np.ndarray]:
     """Rotate a window of two stations; keys are which of them and the component."""
     streams = []
     for station in (a, b):
@@ -137,7 +137,7 @@ def textbook(data, unit, window_stack) -> dict:
                         rows.setdefault(key, []).append(line)
             channels = [*range(3 * m, 3 * m + 3), *range(3 * n, 3 * n + 3)]
             if m < n and all(k in data[channel] for channel in channels):
-                made = turned(data, a, b, k)
+                made = rotate_tensors(data, a, b, k)
                 for c, d in product("ZRT", repeat=2):
                     if c + d != "ZZ":
                         line = correlate_direct(made[0, c], made[1, d], 20)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dispel4py.errors import ParameterError
 from seismo_pes.correlating.pairs.geometry import Reach
-from seismo_pes.correlating.pairs.rotation import Rotation, turned
+from seismo_pes.correlating.pairs.rotation import Rotation, rotate_tensors
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.metadata.geodesy import geodesic
 
@@ -183,5 +183,5 @@ def test_instruments_in_pairs() -> None:
     assert found.needed[0].astype(int).tolist() == [[0, 1, 1], [0, 1, 1], [0, 1, 1]]
     east = np.zeros((1, 3, 3, 1))
     east[0, 2, 2] = 1
-    assert turned(east, found.matrices[:1])[0, 1, 1, 0] == pytest.approx(1)
+    assert rotate_tensors(east, found.matrices[:1])[0, 1, 1, 0] == pytest.approx(1)
     assert len(rotation.pairs(channels[:2], channels, selection)) == 0

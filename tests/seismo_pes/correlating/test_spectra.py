@@ -255,10 +255,12 @@ def test_phases_are_those_of_the_filtered_windows(kind, way) -> None:
 # -- components --------------------------------------------------------------------
 
 
-def turned(data: np.ndarray, radial_deg: float) -> np.ndarray:
+def rotate_tensors(data: np.ndarray, radial_deg: float) -> np.ndarray:
     """Return Z, R, T of Z, N, E, of records or spectra."""
     if np.iscomplexobj(data):
-        real, imaginary = (turned(x, radial_deg) for x in (data.real, data.imag))
+        real, imaginary = (
+            rotate_tensors(x, radial_deg) for x in (data.real, data.imag)
+        )
         return real + 1j * imaginary
     return np.stack([data[0], *to_rt(data[1], data[2], radial_deg)])
 
@@ -275,12 +277,14 @@ def test_rotation_before_and_after_is_the_same(changes, bands, dtype) -> None:
     a[2] *= 100  # east is loud
     found, before = [], []
     for data, angle in ((a, 200.0), (b, 35.0)):
-        for into, rows in ((found, data), (before, turned(data, angle))):
+        for into, rows in ((found, data), (before, rotate_tensors(data, angle))):
             _, spectra, factors = instrument_spectra(
                 [[segment(row)] for row in rows], range(3), settings, [()] * 3
             )
             into.append(spectra if factors is None else spectra * factors[1][:, None])
-    after = [turned(x, angle) for x, angle in zip(found, (200.0, 35.0), strict=True)]
+    after = [
+        rotate_tensors(x, angle) for x, angle in zip(found, (200.0, 35.0), strict=True)
+    ]
     wanted, cross = (
         np.einsum("iwf,jwf->ijf", np.conj(x), y) for x, y in (before, after)
     )
@@ -296,9 +300,11 @@ def test_components_alone_do_not_rotate() -> None:
     data = red_noise(1, 1, channels=3)
     found, before = (
         np.stack([spectra_of(row, settings, 1)[0] for row in rows])
-        for rows in (data, turned(data, 200.0))
+        for rows in (data, rotate_tensors(data, 200.0))
     )
-    assert np.abs(turned(found, 200.0) - before).max() > 0.1 * np.abs(before).max()
+    assert (
+        np.abs(rotate_tensors(found, 200.0) - before).max() > 0.1 * np.abs(before).max()
+    )
 
 
 def test_polarisation_survives() -> None:

@@ -69,7 +69,7 @@ def test_each_window_closes_once_with_all_its_data(pieces) -> None:
         assert new == complete  # no sooner and no later
         closed += new
     assert sorted(closed) == list(range(6))
-    assert closing.rest() == []
+    assert closing.close_all() == []
     assert len(closing) == 0
 
 
@@ -88,7 +88,7 @@ def test_a_missing_channel_is_waited_for(pieces, dead, wait) -> None:
         assert all(newest >= (k + 1) * LENGTH + wait for k in new)
         closed += new
         assert all(newest < (k + 1) * LENGTH + wait for k in range(6) if k in closing)
-    closed += closing.rest()
+    closed += closing.close_all()
     assert len(closed) == len(set(closed))
     assert set(closed) == arrived
 
@@ -121,7 +121,7 @@ def test_windows_may_be_closed_one_by_one() -> None:
     closing.open(0, 0, 10, "AB")
     closing.open(1, 10, 20, "AB")
     closing.add("A", 0, 13)
-    assert closing.is_waited(0)
+    assert closing.wait_is_over(0)
     assert closing.is_complete(0)
     assert not closing.is_complete(1)
     closing.close(0)
