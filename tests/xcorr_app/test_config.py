@@ -247,7 +247,7 @@ def test_bad_times(text):
         ({"whiten": "psd"}, "--whiten psd needs its band"),
         ({"pairs": "crosses"}, "--pairs: 'crosses' is not one of cross"),
         ({"components": "ZZZZ"}, "--components ZZZZ: not two components"),
-        ({"components": "RN"}, "R and T take the place of N and E"),
+        ({"components": "RN"}, "R and T replace N and E"),
         ({"components": "RR", "kind": "pcc2"}, "it is not linear in the components"),
         ({"distance_km": (9, 3)}, "--distance-km 9 3: must be LO < HI"),
         ({"distance_km": (-1, 3)}, "LO must be 0 or more"),
