@@ -1,4 +1,4 @@
-"""The source files of the packages, read and parsed once for the house's rules."""
+"""The source files of the packages, read and parsed once for the tests of the rules."""
 
 import ast
 from collections.abc import Iterable, Iterator

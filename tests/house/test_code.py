@@ -1,4 +1,4 @@
-"""Sizes, names and habits that every module keeps."""
+"""Rules for the sizes, names and contents of all modules."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Docstrings of public functions say what goes in, and what is raised."""
+"""Docstrings of public functions describe parameters and exceptions."""
 
 import ast
 import re

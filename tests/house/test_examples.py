@@ -23,7 +23,7 @@ PAGES = [
     "docs/write-a-pe.md",
 ]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Said to a shell, or tested on their own: these are not run here.
+# Commands for a shell, or with tests of their own: these are not run here.
 LEFT_OUT = ("make ", ". .venv/bin/activate", "xcorr-app demo")
 OURS = ("xcorr-app", "dispel4py", "mpiexec")
 MOST_PROCESSES = 2
@@ -31,7 +31,7 @@ MOST_PROCESSES = 2
 
 @dataclass(frozen=True)
 class Network(synthetic.Network):
-    """The stations that the pages speak of."""
+    """The stations in the examples of the pages."""
 
     n_stations: int = 2
     hours: float = 3.0
@@ -77,7 +77,7 @@ def workplace(archive, tmp_path, monkeypatch):
 
 
 def limit_processes(words):
-    """The same command with fewer processes: the page may speak of a cluster."""
+    """Return the command with fewer processes: an example may be for a cluster."""
     for i, word in enumerate(words[:-1]):
         if word == "-n":
             words[i + 1] = str(min(MOST_PROCESSES, int(words[i + 1])))

@@ -1,4 +1,4 @@
-"""Imports point one way, and the light modules stay light."""
+"""Imports go in one direction, and light modules import nothing heavy."""
 
 import subprocess
 import sys
@@ -178,7 +178,7 @@ def test_imports_point_down(sources, package, layers):
 
 
 def test_rooms_do_not_import_in_circles(sources):
-    """A room is a package; its face (`__init__`) may name what is inside it."""
+    """A room is a package; its `__init__` may import its own modules."""
     graph = {source.room: set() for source in sources.values()}
     for source in sources.values():
         if not source.is_package:

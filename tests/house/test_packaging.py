@@ -1,4 +1,4 @@
-"""One distribution: its extras, commands and version agree with what is there."""
+"""The extras, commands and version of the distribution agree with the code."""
 
 import importlib
 import re
@@ -27,7 +27,7 @@ def test_commands_exist(project):
         assert callable(getattr(importlib.import_module(module), function))
 
 
-def test_version_is_said_once(project, repository):
+def test_the_version_is_stated_once(project, repository):
     assert project["version"] == dispel4py.__version__
     changes = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## {project['version']}" in changes

@@ -3,7 +3,7 @@
 import ast
 
 OURS = {"dispel4py", "seismo_pes", "xcorr_app", "misfit_app", "benchmarks"}
-# Names that begin with an underscore and are documented all the same.
+# Names that begin with an underscore but are documented.
 DOCUMENTED = {
     "os._exit": "ends a forked child, or a rank that MPI_Abort left alive",
 }

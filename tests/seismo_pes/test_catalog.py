@@ -66,7 +66,7 @@ def classes():
             yield getattr(importlib.import_module(entry.module), entry.name)
 
 
-def test_at_the_top_are_rooms_and_little_else():
+def test_the_top_of_the_library_has_folders_and_few_modules():
     entries = pkgutil.iter_modules(seismo_pes.__path__)
     assert {entry.name for entry in entries if not entry.ispkg} == SHARED
 

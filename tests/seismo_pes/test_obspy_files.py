@@ -61,7 +61,7 @@ def made_by(pe: GenericPE, item: object) -> dict[str, list]:
 
 
 def check_reason(one: Skipped, path: Path) -> None:
-    """It is one line, and speaks of this file."""
+    """Check that a reason is one line that names the file."""
     assert one.reason
     assert "\n" not in one.reason
     assert len(one.reason) < 500, path
@@ -111,7 +111,7 @@ def test_every_file_passes_or_is_reported(part: int) -> None:
     assert n_read > 80  # 460 in all, with obspy 1.5
 
 
-def test_what_is_called_unreadable_obspy_cannot_read_either() -> None:
+def test_obspy_cannot_read_the_unreadable_files_either() -> None:
     candidates = [path for path in FILES if may_be_waveform(path)]
     unreadable = [path for path in candidates if not scanned(path)[0]]
     readable = set()

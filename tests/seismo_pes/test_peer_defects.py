@@ -75,7 +75,7 @@ def results(out):
         yield list(opened)
 
 
-def test_every_station_is_there_the_tenth_too(results):
+def test_every_station_is_used_also_the_tenth(results):
     """The original drops every tenth station of the list."""
     found = {c.first.split(".")[1] for c in results}
     found |= {c.second.split(".")[1] for c in results}
@@ -88,7 +88,7 @@ def test_horizontals_1_and_2_are_not_dropped(results):
     assert codes == {"LHZ", "LH1", "LH2"}
 
 
-def test_each_pair_comes_once(results):
+def test_each_pair_occurs_once(results):
     """Two workers of MSNoise claim the same day: each pair counts twice."""
     pairs = [frozenset((c.first, c.second)) for c in results]
     assert len(pairs) == len(set(pairs)) == 31 * 30 // 2

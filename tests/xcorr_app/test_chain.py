@@ -148,7 +148,7 @@ def test_filters_and_their_order_of_corners(plan, noise) -> None:
 @pytest.mark.parametrize("kind", ["rational", "decimate", "lanczos", "fourier"])
 @pytest.mark.parametrize("late", [0, 1, 3])
 def test_resampled_traces_lie_on_one_grid(plan, write_trace, kind, late) -> None:
-    # a wave that all of them keep, in a trace that begins between the new samples
+    # a wave that all methods keep, in a trace that begins between the new samples
     t = np.arange(N) / RATE_HZ
     data = np.sin(2 * np.pi * 0.31 * t)
     write_trace("AAA", data[late:], DAY + late / RATE_HZ, RATE_HZ)
@@ -241,7 +241,9 @@ def test_psd_of_white_noise_is_its_variance_over_the_band(rng) -> None:
     assert found.tolist() == [True, False, True]
 
 
-def test_components_leave_together_where_they_must(plan, write_trace, rng) -> None:
+def test_components_travel_together_if_a_step_needs_them(
+    plan, write_trace, rng
+) -> None:
     for code in ("HHZ", "HHN", "HHE"):
         write_trace("AAA", rng.standard_normal(N), channel=code)
     options = {"time_norm": "ram", "ram_window_s": 3, "components": ["ZNE"]}
@@ -362,7 +364,7 @@ def test_every_element_can_be_a_step() -> None:
     assert not {"Element", "FunctionElement", "WithRemarks"} & set(elements())
 
 
-def test_turned_components_are_flat_where_one_of_them_was():
+def test_rotated_components_are_flat_where_one_component_was():
     spans = [ChannelSpan(f"XX.A..BH{c}", 0, 100, (), 0) for c in "12"]
     first, second = spans
     item = Waveforms((ChannelTraces(first, (), ((10, 20),)), ChannelTraces(second)))

@@ -40,7 +40,7 @@ def quiet_logging():
 
 @pytest.fixture
 def workflow(monkeypatch):
-    """Stand in for the workflow: keep the configurations, answer as told."""
+    """Replace the workflow: store the configurations, return the given answers."""
     fake = types.ModuleType("xcorr_app.workflow")
     fake.configs, fake.skipped, fake.raises = [], [], None
 
@@ -182,7 +182,7 @@ def test_internal_errors_keep_their_traceback(workflow, out):
         cli.main([*RUN, str(out)])
 
 
-def test_skipped_data_are_told_and_kept(workflow, out, capsys):
+def test_skipped_data_are_reported_and_stored(workflow, out, capsys):
     workflow.skipped = [
         Skipped("read", f"day{i}.sac", "not a file\tthat ObsPy reads") for i in range(5)
     ]
@@ -198,13 +198,13 @@ def test_skipped_data_are_told_and_kept(workflow, out, capsys):
     assert "--strict, and 5 skipped" in one_line(capsys)
 
 
-def test_quiet_says_nothing(workflow, out, capsys):
+def test_quiet_prints_nothing(workflow, out, capsys):
     workflow.skipped = [Skipped("read", "a", "b")]
     assert cli.main([*RUN, str(out), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_summary_says_of_how_many_pairs(out):
+def test_summary_has_the_number_of_possible_pairs(out):
     assert (
         "1 pairs (of 3 possible) of"
         in RunSummary(3, 1, 1, 24, 0.5, out, n_possible=3).headline()
@@ -232,7 +232,7 @@ def test_init_to_standard_output(tmp_path, capsys):
     assert Config.resolve(given, path) == Config(**given)
 
 
-def test_a_run_that_goes_on_knows_its_options(workflow, out, monkeypatch, capsys):
+def test_a_continued_run_has_its_options(workflow, out, monkeypatch, capsys):
     earlier = Config(
         stations="a", data="b", out=str(out), window_s=900, force=True, end="2022-01-05"
     )
@@ -250,7 +250,7 @@ def test_a_run_that_goes_on_knows_its_options(workflow, out, monkeypatch, capsys
     longer = ["--out", str(out), "--update", "--stations", "longer"]
     assert cli.main(longer) == 0
     assert workflow.configs[1].stations == "longer"
-    assert workflow.configs[1].end is None  # whatever has come
+    assert workflow.configs[1].end is None  # any signal
 
 
 @pytest.mark.parametrize("command", ["", *sorted(cli.COMMANDS)])

@@ -53,7 +53,7 @@ def test_defaults_drop_and_change_nothing():
     assert not plain.autocorrelations
 
 
-def test_required_options_are_asked_for():
+def test_missing_required_options_are_named():
     with pytest.raises(ParameterError, match=r"--out OUT is missing"):
         Config(stations="a", data="b")
 
@@ -71,7 +71,7 @@ def test_precedence_option_file_default(tmp_path):
     assert made.strict is False
 
 
-def test_option_sets_aside_what_depends_on_it_in_the_file(tmp_path):
+def test_option_replaces_keys_of_the_file_that_depend_on_it(tmp_path):
     toml = tmp_path / "run.toml"
     toml.write_text('[windows]\nwhiten = "band"\nwhiten_hz = [0.1, 1.0]\n')
     made = Config.resolve({**NEEDED, "whiten": "none"}, toml)
@@ -79,7 +79,7 @@ def test_option_sets_aside_what_depends_on_it_in_the_file(tmp_path):
     assert Config.resolve(NEEDED, toml).whiten_hz == (0.1, 1.0)
 
 
-def test_template_is_toml_and_says_the_defaults(tmp_path):
+def test_template_is_toml_with_the_defaults(tmp_path):
     text = template(NEEDED)
     toml = tmp_path / "run.toml"
     toml.write_text(text)
@@ -322,7 +322,7 @@ def test_parameters_of_stacks_are_a_table(tmp_path):
     assert Config.resolve({}, toml) == made
 
 
-def test_a_chain_sets_aside_what_it_replaces(tmp_path):
+def test_a_chain_replaces_keys_of_the_file(tmp_path):
     toml = tmp_path / "run.toml"
     toml.write_text(
         '[preprocess]\ndetrend = "demean"\nbandpass_hz = [1, 2]\n'

@@ -46,7 +46,7 @@ DAY_NS = 86_400 * 10**9
 
 
 def plan(ids, n_days=1, substack="none", rotation=None, first_day=100, rate_hz=1.0):
-    """What dividing needs to know of a plan."""
+    """The parts of a plan that its division needs."""
     grid = WindowGrid(first_day * DAY_NS, 3600 * 10**9, 3600 * 10**9)
     days = range(first_day, first_day + n_days)
     made = {i for one in rotation.rotated.values() for i in one[1:]} if rotation else ()
@@ -90,7 +90,7 @@ def test_instruments_are_not_cut(n):
     assert sum(stop - first for first, stop in made.blocks) == len(ids)
 
 
-def test_channels_that_are_made_of_others_are_in_no_block():
+def test_rotated_channels_are_in_no_block():
     ids = [*stations(2, "ENZ"), "XX.S0000..HHR", "XX.S0000..HHT"]
     rotation = SimpleNamespace(
         rotated=dict.fromkeys((0, 1, 2), (2, 6, 7)),
@@ -120,7 +120,7 @@ def test_one_group_if_its_sums_fit_else_days():
     assert not days.sums_up
 
 
-def test_long_runs_leave_rows_now_and_then(monkeypatch):
+def test_long_runs_write_rows_regularly(monkeypatch):
     monkeypatch.setattr(division, "CHECKPOINT_S", 5.0)
     made = divide(plan(stations(10), 300), Resources(1, 4 * GB))
     assert len(made.groups) > 3
@@ -240,7 +240,7 @@ def network(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("mapping", ["simple", "multi", "mpi"])
 def test_the_bound_is_kept(network, tmp_path, mapping):
-    """Beside the work on one channel there are 80 MB, a fifth of what would be held."""
+    """Besides the work on one channel 80 MB are allowed, a fifth of the data."""
     if mapping == "mpi":
         pytest.importorskip("mpi4py")
     processes = 1 if mapping == "simple" else 2

@@ -62,7 +62,7 @@ def test_counts_are_those_of_the_run(words, tmp_path, capsys, options):
     assert re.match(r"about \d+ MB in \d process", found["memory"])
 
 
-def test_what_is_left_of_a_run(words, tmp_path, capsys):
+def test_the_remaining_work_of_a_run(words, tmp_path, capsys):
     assert cli.main([*words, "--substack", "day", "--quiet"]) == 0
     before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*"))
     assert cli.main([*words, "--substack", "day", "--update", "--dry-run"]) == 0
@@ -86,7 +86,7 @@ def test_one_line(words, tmp_path):
     assert not Path(config.out).exists()
 
 
-def test_too_little_memory_is_said(words, capsys):
+def test_too_little_memory_is_reported(words, capsys):
     assert cli.main([*words, "--memory-gb", "0.1", "--dry-run"]) == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1

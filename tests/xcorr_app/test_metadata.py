@@ -1,4 +1,4 @@
-"""Metadata that changed after they were used are noticed, by what they say."""
+"""Changes of the contents of used metadata are noticed."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def words(tmp_path):
     return make
 
 
-def test_another_gain_makes_correlations_of_that_station_anew(
+def test_another_gain_repeats_the_correlations_of_its_station(
     tmp_path, words, capsys, caplog
 ):
     assert cli.main(words("out", *RESPONSE)) == 0
@@ -106,7 +106,7 @@ def test_another_gain_makes_correlations_of_that_station_anew(
     assert made_and_kept(capsys)[0] == 0
 
 
-def test_what_is_written_in_another_way_is_the_same(tmp_path, words, capsys):
+def test_another_spelling_of_the_same_metadata_changes_nothing(tmp_path, words, capsys):
     assert cli.main(words("out", *RESPONSE)) == 0
     path = tmp_path / "stations.xml"
     text = re.sub(r">\s+<", "><", path.read_text())

@@ -82,7 +82,7 @@ def test_radial_of_an_eastward_pair_is_east(ground, run) -> None:
         close(turned[name], sign * fixed[was])
 
 
-def test_components_meet_whatever_process_read_them(ground, run) -> None:
+def test_components_meet_from_any_process(ground, run) -> None:
     options = ["--components", "ZRT", "--time-norm", "ram", "--ram-window-s", "2"]
     options += ["--across-components", "--whiten", "band", "--whiten-hz", "0.2", "3"]
     plain = run(*options)
@@ -92,11 +92,13 @@ def test_components_meet_whatever_process_read_them(ground, run) -> None:
         close(several[name], data, 1e-6)
 
 
-def test_only_the_turned_components_asked_for(ground, run) -> None:
+def test_only_the_wanted_rotated_components(ground, run) -> None:
     assert set(run("--components", "RR", "TZ")) == {"ARBR", "ATBZ"}
 
 
-def test_askew_components_are_turned_before(ground, run, write_trace, tmp_path) -> None:
+def test_misaligned_components_are_oriented_first(
+    ground, run, write_trace, tmp_path
+) -> None:
     upright = run(*PLAIN, "--components", "NN", "EE", "--pairs", "cross")
     for path in (tmp_path / "data").glob("*.mseed"):
         path.unlink()
@@ -169,7 +171,7 @@ def test_stacks_over_time(ground, run) -> None:
     assert not np.allclose(phases["AZBZ"], whole["AZBZ all"], atol=1e-3)
 
 
-def test_a_chain_is_what_the_options_say(ground, run) -> None:
+def test_a_chain_equals_the_options(ground, run) -> None:
     options = ["--bandpass-hz", "0.5", "2", "--sampling-rate-hz", "5"]
     chain = "Detrend(), Bandpass(0.5, 2), Resample(rate_hz=5), OneBit"
     by_option = run(*options, "--time-norm", "onebit")

@@ -75,7 +75,7 @@ def pairs_of(made: RunPlan) -> set[tuple[str, str]]:
 # -- channels and spans -------------------------------------------------------------
 
 
-def test_verticals_are_what_is_correlated(plan) -> None:
+def test_verticals_are_correlated(plan) -> None:
     made = plan()
     assert [c.id for c in made.channels] == [
         "XX.AAA..HHZ",
@@ -176,7 +176,7 @@ def test_new_stations_are_paired_with_all(plan, tmp_path) -> None:
     assert pairs_of(made) == {("AZ", "DZ"), ("BZ", "DZ"), ("CZ", "DZ")}
 
 
-def test_pair_lists_say_what_they_do_not_find(plan, tmp_path) -> None:
+def test_unknown_names_of_pair_lists_are_reported(plan, tmp_path) -> None:
     listing = tmp_path / "pairs.txt"
     listing.write_text("XX.* YY.CCC\nXX.AAA,ZZ.QQQ\n")
     made = plan(pair_list=str(listing))
@@ -228,7 +228,7 @@ def test_radial_and_transverse_channels_are_appended(plan) -> None:
     (lacking,) = [one for one in made.skipped if one.stage == "rotate"]
     assert lacking.what == "YY.DDD..HH?"
     assert "components N, Z, not Z, N, E" in lacking.reason
-    # what cannot be turned is not read either
+    # channels that cannot be rotated are not read
     assert {span.channel_id.split(".")[1] for span in made.spans} == {
         "AAA",
         "BBB",
@@ -236,13 +236,13 @@ def test_radial_and_transverse_channels_are_appended(plan) -> None:
     }
 
 
-def test_all_nine_turned_components(plan) -> None:
+def test_all_nine_rotated_components(plan) -> None:
     made = plan(components=["ZRT"])
     # of three instruments each with each; ZZ also of the fourth
     assert made.pairs.n_pairs == 3 * 9 + 3
 
 
-def test_stations_without_coordinates_are_not_turned(plan) -> None:
+def test_stations_without_coordinates_are_not_rotated(plan) -> None:
     places = dict.fromkeys(PLACES, "")
     places[("XX", "AAA")] = "10 20"
     with pytest.raises(
@@ -251,7 +251,7 @@ def test_stations_without_coordinates_are_not_turned(plan) -> None:
         plan(components=["RR"], places=places)
 
 
-def test_turned_names() -> None:
+def test_names_of_oriented_channels() -> None:
     ids = [f"X.A..BH{letter}" for letter in "12Z"]
     assert list(oriented_names(ids).values()) == [f"X.A..BH{c}" for c in "NEZ"]
     for letters in ("ZNE", "Z", "NE", "ZN", "ABCD"):
@@ -273,7 +273,7 @@ def test_codes_that_components_need() -> None:
     assert Components().codes is None
 
 
-def test_components_that_only_give_weight_are_read(plan) -> None:
+def test_components_that_only_share_weights_are_read(plan) -> None:
     made = plan(components=["ZZ"], across_components=True, networks=["XX x XX"])
     assert made.pairs.n_pairs == 1
     assert {span.channel_id[-1] for span in made.spans} == set("ZNE")

@@ -68,7 +68,7 @@ def words(tmp_path: Path, network: Path) -> Callable[..., list[str]]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, network: Path) -> Path:
-    """The results of a run that nothing broke off."""
+    """The results of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "stations.txt").write_text("XX *\n")
     words = ["--stations", str(folder / "stations.txt"), "--data", str(network)]
@@ -77,7 +77,7 @@ def whole(tmp_path_factory, network: Path) -> Path:
 
 
 def check_same(one: Path, other: Path) -> None:
-    """Assert that two runs hold the same, byte by byte."""
+    """Assert that two runs have the same bytes."""
     with store.open(one) as a, store.open(other) as b:
         assert b.complete
         assert a.stacks == b.stacks
@@ -93,7 +93,7 @@ def check_same(one: Path, other: Path) -> None:
 
 
 def check_close(one: Path, other: Path) -> None:
-    """Assert that two runs hold the same up to rounding, whatever their order."""
+    """Assert that two runs have the same rows up to rounding, in any order."""
     with store.open(one) as a, store.open(other) as b:
         assert a.stacks == b.stacks
         assert len(a) == len(b)
@@ -112,13 +112,13 @@ def check_close(one: Path, other: Path) -> None:
 
 
 class Broken(BaseException):
-    """What ends a run at once, as a signal would."""
+    """An exception that ends a run at once, like a signal."""
 
 
 def break_off(
     monkeypatch: pytest.MonkeyPatch, after: int, error: type[BaseException] | OSError
 ) -> None:
-    """Let the run end when it writes another batch after so many."""
+    """End the run at the batch after a number of batches."""
     count = [0]
     whole_write = write.CorrelationWriter.write
 
@@ -145,7 +145,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
         (41, KeyboardInterrupt, 130),
     ],
 )
-def test_interrupted_or_full_goes_on(
+def test_a_run_continues_after_an_interrupt_or_a_full_disk(
     tmp_path, words, whole, monkeypatch, after, error, status, capsys
 ):
     out = tmp_path / "out"
@@ -163,7 +163,7 @@ def test_interrupted_or_full_goes_on(
     assert [one.how for one in run.sessions] == ["start", "resume"]
 
 
-def test_only_what_is_missing_is_done(tmp_path, words, monkeypatch, capsys):
+def test_only_missing_tiles_are_computed(tmp_path, words, monkeypatch, capsys):
     options = [word for word in DAYS if word != "--quiet"]
     with monkeypatch.context() as during:
         break_off(during, 7, KeyboardInterrupt)
@@ -461,7 +461,7 @@ def test_a_later_end(tmp_path, words, network, capsys):
     assert "--end 2024-03-02" in one_line(capsys)
 
 
-def test_stations_do_not_vanish(tmp_path, words, capsys):
+def test_missing_stations_are_refused(tmp_path, words, capsys):
     listing = tmp_path / "stations.txt"
     listing.write_text("XX AAA\nXX BBB\nXX CCC\n")
     assert cli.main(words("out", *COMMON)) == 0
@@ -473,7 +473,7 @@ def test_stations_do_not_vanish(tmp_path, words, capsys):
 # -- components, bands -------------------------------------------------------------
 
 
-def test_rotated_bands_go_on_and_grow(tmp_path, words, monkeypatch):
+def test_rotated_bands_are_resumed_and_updated(tmp_path, words, monkeypatch):
     """Rotated components stand between channels of stations that came later."""
     data = tmp_path / "data"
     data.mkdir()

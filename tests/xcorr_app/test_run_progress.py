@@ -14,7 +14,7 @@ from xcorr_app.workflow import run
 
 
 @pytest.mark.parametrize("mapping", ["simple", "multi"])
-def test_what_is_left_is_counted(write_trace, rng, tmp_path, mapping):
+def test_the_remaining_work_is_counted(write_trace, rng, tmp_path, mapping):
     for station in ("AAA", "BBB", "CCC"):
         for day in range(2):
             data = rng.standard_normal(7200).astype("f4")

@@ -54,11 +54,11 @@ def test_bands_stand_in_their_order():
         (BANDED, "all@1-2Hz", None, "all@1-2Hz"),
     ],
 )
-def test_the_stack_that_is_meant(store, stack, band, expected):
+def test_full_names(store, stack, band, expected):
     assert full_name(store, stack, band) == expected
 
 
-def test_bands_that_there_are_not():
+def test_unknown_bands_are_refused():
     with pytest.raises(ParameterError, match=r"--band 3 4: there is 0.05-0.1Hz, 0.1"):
         full_name(BANDED, None, (3.0, 4.0))
     with pytest.raises(ParameterError, match="one band only"):

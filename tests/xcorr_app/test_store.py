@@ -84,7 +84,7 @@ def out(tmp_path):
     return folder
 
 
-def test_what_was_written_is_found(out):
+def test_written_rows_are_read(out):
     with store.open(out) as results:
         assert results.complete
         assert len(results) == 15
@@ -147,7 +147,7 @@ def test_short_names(out):
             results["AAA", "CCC"]
 
 
-def test_unknown_names_say_what_was_meant(out):
+def test_unknown_names_suggest_similar_names(out):
     with store.open(out) as results:
         with pytest.raises(KeyError, match=r"did you mean XX.AAA..BHZ") as caught:
             results["XX.AAA..BHN", "XX.BBB..BHZ"]
@@ -172,12 +172,12 @@ def test_stacks(out):
         assert len(windows) == len(results)
 
 
-def test_tables_of_stacks_are_read_when_they_are_asked_for(out):
+def test_tables_of_stacks_are_read_at_their_first_use(out):
     with store.open(out) as results:
         usual = results.windows()
         with CorrelationWriter(out) as writer:
             writer.write(batch([(0, 2)], "2022-05-17", (0, 0, 4)))
-        finalize(out)  # what is open stays what it was
+        finalize(out)  # open results do not change
         assert np.count_nonzero(results.windows("2022-05-17")["part"] >= 0) == 2
     np.testing.assert_array_equal(results.windows(), usual)
     with store.open(out) as results:
@@ -199,7 +199,7 @@ def test_blocks_are_bounded(out):
 
 
 def test_the_index_alone_shows_everything(out):
-    """For programs that know HDF5 and nothing of us."""
+    """Other programs need only HDF5 to read it."""
     with h5py.File(out / "correlations.h5", "r", locking=False) as file:
         pairs, data = file["pairs"][()], file["correlations/all/data"][()]
         day = file["correlations/2022-05-17/data"][()]
@@ -366,7 +366,7 @@ def test_run_description(out):
     np.testing.assert_array_equal(run.channels["longitude"], np.arange(5.0))
 
 
-# ------------------------------------------------------------------ catastrophes
+# ------------------------------------------------------------------ power failures
 
 
 def test_finished_tiles(out):
@@ -527,7 +527,7 @@ def test_intermediate_stacks_are_hidden_and_bands_are_known(tmp_path):
         assert sorted(file["correlations"]) == ["all@0.5-1Hz", "all@1-2Hz"]
 
 
-def test_pairs_of_components_that_are_made_of_others(tmp_path):
+def test_pairs_of_rotated_components(tmp_path):
     """Their channels stand behind in the table, whichever station comes first."""
     begin(tmp_path)
     with CorrelationWriter(tmp_path) as writer:

@@ -1,4 +1,4 @@
-"""What a run tells of itself."""
+"""The summary of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def summary(out, **more):
     return RunSummary(3, 2, 4, 40, 1.5, out, **more)
 
 
-def test_what_was_kept_is_told(tmp_path):
+def test_the_tiles_of_earlier_starts_are_counted(tmp_path):
     assert "blocks" not in summary(tmp_path).headline()
     headline = summary(tmp_path, how="update", n_tiles=1200, n_kept=7).headline()
     assert headline.startswith(

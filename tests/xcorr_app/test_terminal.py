@@ -8,7 +8,7 @@ import pytest
 
 
 def test_threads_without_work_do_not_spin():
-    """OpenBLAS reads what it is told when numpy is loaded, so that comes later."""
+    """OpenBLAS reads its environment when numpy is loaded, so numpy is loaded later."""
     code = """
 import os, sys
 import xcorr_app
@@ -34,7 +34,7 @@ command()
 
 
 @pytest.mark.parametrize("ranks", [["1"], ["0", "1", "2"]])
-def test_a_mistake_on_one_rank_keeps_nobody_waiting(ranks, tmp_path):
+def test_a_mistake_on_one_rank_ends_all_ranks(ranks, tmp_path):
     pytest.importorskip("mpi4py")
     from dispel4py.mappings.mpi_launch import find_mpiexec
 

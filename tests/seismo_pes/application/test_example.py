@@ -1,4 +1,4 @@
-"""The kit, as an application meets it from its command line to its folder."""
+"""The parts of applications, used by a small one from command line to folder."""
 
 import json
 

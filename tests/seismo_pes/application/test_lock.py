@@ -16,7 +16,7 @@ DEAD_PID = 2**22 + 1  # larger than any process number of Linux
 
 
 def leave(out, age_s=0.0, **changes):
-    """A lock as a run that ended without removing it leaves it."""
+    """Write the lock of a run that ended without removing it."""
     out.mkdir(exist_ok=True)
     holder = dataclasses.replace(Holder.here(), **changes)
     path = out / LOCK_FILE
@@ -34,7 +34,7 @@ def is_taken_over(out):
         return True
 
 
-def test_a_second_run_is_refused_and_told_by_whom(tmp_path):
+def test_a_second_run_is_refused_with_the_name_of_the_holder(tmp_path):
     with RunLock(tmp_path) as first, RunLock(tmp_path) as second:
         first.take()
         with pytest.raises(Locked, match=f"process {os.getpid()} since 20") as refused:
@@ -125,7 +125,7 @@ def test_its_holder_keeps_it_fresh(tmp_path):
         assert (tmp_path / LOCK_FILE).stat().st_mtime > 1
 
 
-def test_of_many_that_take_over_one_gets_it(tmp_path):
+def test_only_one_of_many_runs_takes_over(tmp_path):
     leave(tmp_path, pid=DEAD_PID)
     taken, barrier = [], threading.Barrier(8)
 

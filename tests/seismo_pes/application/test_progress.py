@@ -6,7 +6,7 @@ from seismo_pes.application.progress import Progress, duration
 
 
 class Terminal:
-    """Standard error that keeps what it is given."""
+    """Standard error that stores the text."""
 
     def __init__(self, interactive=False):
         self.text = ""
@@ -35,7 +35,7 @@ def test_plain_progress_is_a_line_now_and_then():
     assert lines[0] == "read 10/20 (50 %), 0.91/s, 11 s left"
     assert len(lines) == 2
     assert progress.line().endswith("correlate 5/10 (50 %)")
-    now[0] += 1000  # the rate of what is done is that of when it was
+    now[0] += 1000  # the rate of a finished stage does not change afterwards
     assert progress.line().startswith("read 20/20 (100 %), 0.91/s; ")
 
 

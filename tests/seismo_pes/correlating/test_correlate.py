@@ -86,7 +86,7 @@ def test_windows_without_energy_do_not_enter(data, expected) -> None:
     assert len(spectra) == len(expected)
 
 
-def test_flat_records_do_not_enter_whatever_was_made_of_them() -> None:
+def test_flat_records_do_not_enter_after_any_preprocessing() -> None:
     rng = np.random.default_rng(0)
     flat = ((START.ns, START.ns + 20 * NS),)
     used, _ = window_spectra(
@@ -102,7 +102,7 @@ def test_flat_records_do_not_enter_whatever_was_made_of_them() -> None:
 )
 @settings(max_examples=60, deadline=None)
 def test_windows_enter_exactly_where_covered(pieces) -> None:
-    """Whatever the pieces, a window enters if and only if one piece has all of it."""
+    """For any pieces, a window enters if and only if one piece covers it."""
     rng = np.random.default_rng(0)
     taken: list[Segment] = []
     for first, n in sorted(pieces):
@@ -172,7 +172,7 @@ class Network:
         rng = np.random.default_rng(5)
         shape = (N_CHANNELS, self.n_days, len(self.of_day), 100)
         self.data = rng.normal(size=shape)
-        self.data += 0.8 * rng.normal(size=shape[1:])  # what all of them see
+        self.data += 0.8 * rng.normal(size=shape[1:])  # windows that all channels have
         n = max(1, self.settings.n_bands)
         self.factors = rng.uniform(0.5, 2, (n, *shape[:3]))
         if n > 1:
@@ -349,7 +349,7 @@ def test_kinds_equal_the_textbook(unit, kind) -> None:
 @pytest.mark.parametrize("unit", ["group", "hour", "window"])
 @pytest.mark.parametrize("window_stack", ["phase-weighted", "robust"])
 @pytest.mark.parametrize("kind", ["cc", "pcc1", "pcc2"])
-def test_stacks_that_are_no_means_equal_the_textbook(unit, window_stack, kind) -> None:
+def test_nonlinear_stacks_equal_the_textbook(unit, window_stack, kind) -> None:
     network = Network(make_settings(kind=kind))
     batches, _ = correlated(network, unit, 4, pairs=EVERY, window_stack=window_stack)
     agrees(by_pair(batches), network.stacks(unit, window_stack), 1e-8)
@@ -368,7 +368,7 @@ def test_stacks_that_are_no_means_equal_the_textbook(unit, window_stack, kind) -
     ],
 )
 @pytest.mark.parametrize("size", [2, 6])
-def test_selected_pairs_and_no_others_come(rules, size, window_stack) -> None:
+def test_only_selected_pairs_are_correlated(rules, size, window_stack) -> None:
     network = Network(make_settings())
     selection = PairSelection(IDS, **rules)
     found, _ = correlated(
@@ -382,7 +382,7 @@ def test_selected_pairs_and_no_others_come(rules, size, window_stack) -> None:
 
 @pytest.mark.parametrize("unit", ["group", "day", "window"])
 def test_one_window_takes_the_short_way(unit) -> None:
-    """The case of one long window a run, as of the headline job."""
+    """A run with one long window for each day."""
     network = Network(
         make_settings(), n_days=1, of_day=np.array([3]), holes=frozenset()
     )
@@ -416,7 +416,7 @@ def test_every_tile_is_marked_once_at_its_end(unit, monkeypatch) -> None:
     assert len(batches) > n_keys
 
 
-def test_groups_end_when_their_last_period_has_come() -> None:
+def test_groups_end_with_their_last_period() -> None:
     network = Network(make_settings(), n_days=3, holes=frozenset())
     substacks = Substacks.of_groups([[DAY, DAY + 1], [DAY + 2]])
     tiles = Tiles([(0, 6)], {DAY + k: range(6) for k in range(3)})
@@ -436,7 +436,7 @@ def test_groups_end_when_their_last_period_has_come() -> None:
     assert set(found[0].end_ns) == {end}
 
 
-def test_a_group_whose_last_period_never_came_ends_with_the_run() -> None:
+def test_a_group_without_its_last_period_ends_with_the_run() -> None:
     network = Network(make_settings(), holes=frozenset())
     substacks = Substacks.of_groups([[DAY, DAY + 1, DAY + 2]])
     tiles = Tiles([(0, 6)], {DAY + k: range(6) for k in range(2)})
@@ -461,8 +461,8 @@ def test_pairs_without_common_windows_are_listed(n_days, bands) -> None:
     assert not any(2 in rows.pairs for rows in batches)
 
 
-def test_bytes_do_not_depend_on_what_else_was_done() -> None:
-    """A tile that is made again alone is what it was among all others."""
+def test_bytes_do_not_depend_on_other_tiles() -> None:
+    """A tile that is computed again alone has the same bytes."""
     network = Network(make_settings(dtype="float32"))
     whole, _ = correlated(network, "hour", 2)
     tiles = Tiles(
@@ -484,7 +484,7 @@ def test_bytes_do_not_depend_on_what_else_was_done() -> None:
         assert one.data.tobytes() == other.data.tobytes()
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_impossible_settings_are_refused() -> None:
     with pytest.raises(ParameterError, match="robust"):
         CorrelateTiles(make_settings(), Substacks("day"), window_stack="robus")
     with pytest.raises(ParameterError, match="coherent"):

@@ -1,4 +1,4 @@
-"""Radial and transverse correlations: against those of traces that were rotated."""
+"""Radial and transverse correlations against correlations of rotated traces."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_rotated_stacks_are_those_of_rotated_traces(
 
 @pytest.mark.parametrize("components", [{"RR", "TT"}, {"ZR", "ZZ"}, {"TZ", "NE"}])
 @pytest.mark.parametrize("window_stack", ["linear", "phase-weighted"])
-def test_only_wanted_components_come(components, window_stack) -> None:
+def test_only_wanted_components_are_correlated(components, window_stack) -> None:
     data = records(set())
     selection = PairSelection(IDS, components=components, kinds={"cross"})
     found, _ = correlated(data, "group", 3, selection, window_stack)

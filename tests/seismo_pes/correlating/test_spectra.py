@@ -77,7 +77,7 @@ def plain_spectra(data, settings: SpectraSettings) -> np.ndarray:
     [{"whiten": way, "unit_energy": unit} for way in WAYS for unit in (True, False)]
     + [{"kind": "coherency", "smooth_hz": smooth} for smooth in (0, 0.1)],
 )
-def test_a_band_is_alone_what_it_is_as_one_of_ten(changes, dtype) -> None:
+def test_a_band_does_not_depend_on_other_bands(changes, dtype) -> None:
     data = red_noise(4)
     ten = make_settings(bands_hz=TEN, dtype=dtype, **changes)
     together, factors = spectra_of(data, ten, 4)
@@ -117,7 +117,7 @@ def test_windows_have_unit_energy_in_each_band(way) -> None:
 
 
 def test_a_band_is_a_filter_without_phase() -> None:
-    """What is inside passes as it is, in its units; what is outside does not."""
+    """Signals inside the band pass unchanged, in their units; others do not pass."""
     t = np.arange(4 * N) / RATE
     inside = np.sin(2 * np.pi * 1.2 * t) * np.hanning(4 * N)
     outside = np.sin(2 * np.pi * 4.0 * t) * np.hanning(4 * N)
@@ -288,7 +288,7 @@ def test_rotation_before_and_after_is_the_same(changes, bands, dtype) -> None:
     wanted, cross = (
         np.einsum("iwf,jwf->ijf", np.conj(x), y) for x, y in (before, after)
     )
-    # rounding of the loud component is in all that it is turned into
+    # rounding errors of the loud component are in both rotated components
     size = np.abs(wanted).max()
     atol = 1e-5 if dtype == "float32" else 1e-12
     np.testing.assert_allclose(cross / size, wanted / size, rtol=0, atol=atol)
@@ -308,7 +308,7 @@ def test_components_alone_do_not_rotate() -> None:
 
 
 def test_polarisation_survives() -> None:
-    """Ratios between components, in each bin and in all, are as they were."""
+    """Ratios between components do not change, in each bin and in total."""
     data = red_noise(1)
     settings = make_settings(coherent=True, bands_hz=((0.5, 2),), whiten="band")
     rows = [[segment(data)], [segment(3 * data)]]
@@ -346,7 +346,7 @@ def outputs(settings: SpectraSettings, item: Waveforms):
     ]
 
 
-def test_windows_of_coherent_components_are_those_that_all_have() -> None:
+def test_coherent_components_use_their_common_windows() -> None:
     found, skipped = outputs(make_settings(coherent=True), make_waveforms(GAPS))
     assert [s.channel for s in found] == [0, 1, 2]
     assert {s.period for s in found} == {19783}
@@ -356,7 +356,7 @@ def test_windows_of_coherent_components_are_those_that_all_have() -> None:
     assert [s.windows.tolist() for s in alone] == [[0, 1, 2], [0, 2], [1, 2]]
 
 
-def test_a_dead_component_takes_the_others_along_only_if_coherent() -> None:
+def test_a_dead_component_removes_the_windows_of_the_others_only_if_coherent() -> None:
     whole = {letter: [(0, 600)] for letter in "ENZ"}
     dead = ((START.ns, (START + 40).ns),)
     item = make_waveforms(whole, flats=((), (), dead))
@@ -375,7 +375,7 @@ def test_a_missing_component_is_named() -> None:
     assert "of XX.AAA..HHN: 0 s" in skipped.reason
 
 
-def test_traces_that_nobody_asked_for_are_listed() -> None:
+def test_traces_of_other_channels_are_listed() -> None:
     item = make_waveforms({"E": [(0, 600)], "N": [(0, 600)], "3": [(0, 600)]})
     item = Waveforms(item.channels[:2]).with_stream(item.stream)
     found, (skipped,) = outputs(make_settings(), item)

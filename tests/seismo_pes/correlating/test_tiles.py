@@ -45,7 +45,7 @@ def spectra_of(channel, windows, period=0, n_bins=3, rows=1, n_bands=0) -> Spect
 
 
 def made(tiles: Tiles, items, at_end: bool = True) -> list:
-    """Feed a PE as an engine would; keep what comes."""
+    """Send items to an element as an engine does; return its output."""
     written = []
     tiles.preprocess()
     tiles._writer = lambda port, item: written.append(item)
@@ -92,7 +92,7 @@ def test_every_pair_of_channels_is_in_one_tile() -> None:
     assert len({tile.number for tile in found}) == len(found) == 6
 
 
-def test_periods_come_in_their_order_whatever_comes_first() -> None:
+def test_periods_are_emitted_in_order_for_any_order_of_input() -> None:
     tiles = Tiles([(0, 2)], {5: [0, 1], 7: [0, 1], 6: [0]})
     tiles.preprocess()
     order = [(0, 7), (1, 7), (0, 6), (0, 5), (1, 5)]
@@ -106,7 +106,7 @@ def test_periods_come_in_their_order_whatever_comes_first() -> None:
     assert found == [[], [], [], [], [5, 6, 7]]
 
 
-def test_a_period_that_stays_incomplete_comes_at_the_end() -> None:
+def test_an_incomplete_period_is_emitted_at_the_end() -> None:
     items = [spectra_of(0, [0]), spectra_of(1, [0])]
     tiles = Tiles([(0, 2)], {0: range(3), 1: range(2)})
     assert made(tiles, items, at_end=False) == []
@@ -121,7 +121,7 @@ def test_tiles_without_spectra_are_made_too() -> None:
     assert {len(t.a.channels) for t in found} == {0, 1}
 
 
-def test_only_what_is_needed_is_made() -> None:
+def test_only_needed_tiles_are_made() -> None:
     items = [spectra_of(c, [0], s) for s in range(3) for c in range(5)]
     needed = {0: frozenset({(0, 2)}), 2: frozenset({(1, 1), (0, 0)})}
     found = made(Tiles(FIVE, dict.fromkeys(range(3), range(5)), needed), items)
@@ -156,8 +156,8 @@ def test_tiles_that_a_rotation_needs_are_made() -> None:
 
 
 @pytest.mark.parametrize("period", [1, 0])
-def test_what_is_not_expected_is_an_error(period) -> None:
-    """An unknown period; one that has gone already."""
+def test_unexpected_periods_are_an_error(period) -> None:
+    """An unknown period, and a period that was emitted before."""
     tiles = Tiles([(0, 1)], {0: [0]})
     made(tiles, [spectra_of(0, [0])], at_end=False)
     with pytest.raises(DataError, match=f"period {period}"):
@@ -267,7 +267,7 @@ def test_no_more_than_its_share_is_held_in_memory() -> None:
     tiles.postprocess()
 
 
-def test_room_that_was_given_back_is_used_again(tmp_path) -> None:
+def test_released_space_is_used_again(tmp_path) -> None:
     spool, rng = Spool(tmp_path), np.random.default_rng(0)
     held, longest = [], 0
     for k in range(200):
@@ -287,7 +287,7 @@ def test_room_that_was_given_back_is_used_again(tmp_path) -> None:
     spool.close()
 
 
-def test_a_full_disk_is_told(tmp_path, monkeypatch) -> None:
+def test_a_full_disk_is_reported(tmp_path, monkeypatch) -> None:
     def full(*args):
         raise OSError(28, "No space left on device")
 

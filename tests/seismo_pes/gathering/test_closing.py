@@ -79,7 +79,7 @@ def test_a_missing_channel_is_waited_for(pieces, dead, wait) -> None:
     for channel, start, end in pieces:
         if channel == dead:
             continue
-        # windows without any data before they have waited are late
+        # windows without data whose wait is over are late
         late = {k for k in windows_of(start, end) if newest >= (k + 1) * LENGTH + wait}
         arrived |= set(windows_of(start, end)) - late
         newest = max(newest, end)
@@ -131,7 +131,7 @@ def test_windows_may_be_closed_one_by_one() -> None:
     assert closing.ready() == [1]
 
 
-def test_coverage_is_forgotten_when_nobody_needs_it() -> None:
+def test_coverage_that_no_window_needs_is_forgotten() -> None:
     closing = Closing[int]()
     for k in range(1000):
         for channel in CHANNELS:

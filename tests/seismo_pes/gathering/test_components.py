@@ -47,11 +47,11 @@ def test_components_leave_when_all_are_there() -> None:
     assert [trace.id for trace in three.stream] == names
     flats = [channel.flat for channel in three.channels]
     assert flats == [(), ((1, 2),), ((5, 6),)]
-    assert len(ARRIVING[0].stream) == 1  # the input stays as it is
+    assert len(ARRIVING[0].stream) == 1  # the input does not change
     assert not pe._waiting
 
 
-def test_what_stays_incomplete_comes_at_the_end() -> None:
+def test_incomplete_instruments_are_emitted_at_the_end() -> None:
     pe, written = GatherComponents(CHANNELS), []
     pe._writer = lambda port, item: written.append(item)
     assert not list(pe.process({"input": ARRIVING[0]}))
@@ -67,14 +67,14 @@ def test_instruments_differ_in_all_but_the_last_letter() -> None:
 
 
 class Arriving(IterativePE):
-    """Deals out what comes."""
+    """Sends one channel of each item."""
 
     def _process(self, data: Waveforms) -> Waveforms:
         return data
 
 
 class Names(IterativePE):
-    """Says what came."""
+    """Returns the channel ids of each item."""
 
     def _process(self, data: Waveforms) -> tuple[int, list[str]]:
         return data.spans[0].period, [span.channel_id for span in data.spans]

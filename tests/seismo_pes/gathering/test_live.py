@@ -33,7 +33,7 @@ ORIGIN_NS = START.ns
 
 
 class Live(IterativePE):
-    """Sends pieces as they come."""
+    """Sends pieces in the given order."""
 
     def _process(self, data: Trace) -> Trace:
         return data
@@ -110,7 +110,9 @@ def in_random_order(seed: int) -> list[Trace]:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("mapping", "processes"), [("simple", None), ("multi", 7)])
-def test_live_pieces_give_what_the_batch_gives(mapping, processes, seed) -> None:
+def test_live_pieces_give_the_correlations_of_the_batch(
+    mapping, processes, seed
+) -> None:
     rows, skipped = correlated(in_random_order(seed), mapping, processes)
     expected = batch()
     assert not skipped
@@ -120,7 +122,7 @@ def test_live_pieces_give_what_the_batch_gives(mapping, processes, seed) -> None
         np.testing.assert_allclose(rows[start_ns], row, rtol=0, atol=1e-6 * size)
 
 
-def test_a_dead_channel_does_not_hold_up_the_other() -> None:
+def test_a_dead_channel_does_not_delay_the_other() -> None:
     """One station sends nothing after four minutes; both have windows before."""
     rng = np.random.default_rng(0)
     first = pieces_of(record("AAA", 1), rng)

@@ -1,4 +1,4 @@
-"""Responses that are read when they are asked for are those that obspy reads."""
+"""Responses that are parsed at their first use equal the responses of obspy."""
 
 import copy
 import pickle
@@ -88,7 +88,7 @@ def test_a_changed_response_is_used_as_it_is_now():
     assert response != one_of()
 
 
-def test_equal_to_plain_ones_from_either_side():
+def test_equality_with_plain_responses_is_symmetric():
     (plain,) = channels(obspy.read_inventory(str(ONE)))
     assert one_of() == plain.response
     assert plain.response == one_of()
@@ -126,13 +126,13 @@ def test_instruments_of_one_kind_differ_in_the_gain_alone(tmp_path):
     assert _Contents(other) != _Contents(one_of())
 
 
-def test_what_the_text_does_not_tell_obspy_does(tmp_path):
+def test_obspy_parses_responses_without_gains_in_the_text(tmp_path):
     silent = one_of(changed(tmp_path, ("<Value>1952.1</Value>", "<Value>0</Value>")))
     assert silent.gain_and_kind is None
     assert _Contents(silent).gain == 1.0
 
 
-def test_a_response_that_cannot_be_read_is_said_with_file_and_channel(tmp_path):
+def test_the_error_of_an_unreadable_response_names_file_and_channel(tmp_path):
     path = changed(tmp_path, ("-.00000042706<", "much<"))
     inventory, skipped = read_inventory(path)
     (channel,) = channels(inventory)
@@ -160,7 +160,7 @@ def test_its_warnings_are_logged(monkeypatch, caplog):
 @pytest.mark.parametrize(
     "content", [b"", b"text", b"<FDSNStationXML", b"<a>FDSNStationXML</a>"]
 )
-def test_what_is_something_else_is_left_to_obspy(tmp_path, content):
+def test_obspy_reads_files_of_other_formats(tmp_path, content):
     path = tmp_path / "file.xml"
     path.write_bytes(content)
     assert read_stationxml(path) is None

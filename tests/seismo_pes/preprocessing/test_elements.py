@@ -82,7 +82,7 @@ def test_a_new_trace_of_the_same_kind(pe, dtype):
 
 
 @pytest.mark.parametrize("pe", ELEMENTS, ids=NAMES)
-def test_what_cannot_be_used_is_told(pe):
+def test_unusable_traces_are_reported(pe):
     gappy = noise()
     gappy.data = np.ma.masked_greater(gappy.data, 1.0)
     found = outputs(pe, Stream([gappy]))
@@ -94,7 +94,7 @@ def test_what_cannot_be_used_is_told(pe):
 
 @pytest.mark.parametrize("pe", ELEMENTS, ids=NAMES)
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_short_traces_pass_or_are_told(pe, n):
+def test_short_traces_pass_or_are_reported(pe, n):
     found = outputs(pe, Stream([noise(n)]))
     assert len(found["output"][0]) + len(found["skipped"]) == (n > 0)
 

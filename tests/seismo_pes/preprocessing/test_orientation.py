@@ -51,7 +51,7 @@ def noise(*shape, dtype=np.float64):
 
 @settings(max_examples=30, deadline=None)
 @given(st.tuples(angles, angles, angles), st.floats(-30, 30))
-def test_what_is_recorded_comes_back(azimuths, dip):
+def test_the_ground_motion_is_recovered(azimuths, dip):
     dips = [dip - 90, dip, 0.0]
     ground = noise(3, 7)
     axes = directions(azimuths, dips)
@@ -75,7 +75,7 @@ def test_against_obspy():
 
 @settings(max_examples=30, deadline=None)
 @given(angles)
-def test_energy_stays_and_turning_back_restores(radial_deg):
+def test_rotation_keeps_the_energy_and_can_be_reversed(radial_deg):
     north, east = noise(2, 11)
     radial, transverse = to_rt(north, east, radial_deg)
     assert np.allclose(radial**2 + transverse**2, north**2 + east**2)
@@ -126,7 +126,7 @@ def test_an_inverted_vertical_is_put_right():
     assert np.allclose([t.data for t in made], ground)
 
 
-def test_what_cannot_be_oriented_is_told():
+def test_instruments_that_cannot_be_oriented_are_reported():
     known = inventory(BH1=(30.0, 0.0), BH2=(120.0, 0.0), BHZ=(None, None))
     pe = Orient(known)
     pe.preprocess()
@@ -238,7 +238,7 @@ def test_rotated_correlations_are_correlations_of_rotated_records():
             assert found[one + other].distance_km == 10.0
 
 
-def test_tensor_element_waits_for_nine_and_tells_what_lacks():
+def test_tensor_element_waits_for_nine_and_reports_missing_correlations():
     pe, written = RotateTensor(), []
     pe._writer = lambda port, item: written.append((port, item))
     full = nine(noise(3, 5), noise(3, 5))

@@ -1,4 +1,4 @@
-"""A day that comes in pieces leaves the elements as the uncut day does."""
+"""A day in pieces gives the same output as the whole day."""
 
 import itertools
 import pickle
@@ -145,7 +145,7 @@ def test_another_rate_begins_a_new_record():
     assert sum(len(t) for t in final) == 2400 - 20
 
 
-def test_a_piece_that_is_not_finite_is_skipped_and_the_record_begins_anew():
+def test_a_piece_that_is_not_finite_is_skipped_and_begins_a_new_record():
     pieces = cut(record(60), [400, 800])
     pieces[1].data = np.full(400, np.nan)
     pe = Lowpass(1.0, zero_phase=False, continuous=True)
@@ -156,7 +156,7 @@ def test_a_piece_that_is_not_finite_is_skipped_and_the_record_begins_anew():
     assert np.allclose(sent[2]["output"].data, alone.data, rtol=1e-12)
 
 
-def test_streams_and_waveforms_come_out_as_such():
+def test_streams_and_waveforms_keep_their_type():
     pieces = cut(record(60), [400, 800])
     span = ChannelSpan("XX.AAA..HHZ", 0, 10**18, (), 0)
     (whole,), _ = through(Agc(2.0), [record(60)])
@@ -171,7 +171,7 @@ def test_streams_and_waveforms_come_out_as_such():
         check(traces, whole)
 
 
-def test_samples_that_stand_alone_need_no_state():
+def test_functions_of_single_samples_need_no_state():
     day = record(600)
     for element, options in ((OneBit, {}), (Clip, {"level": 500.0})):
         (whole,), _ = through(element(**options), [day])
@@ -215,7 +215,7 @@ def test_an_element_with_state_can_be_pickled():
     check(before + final + rest, whole)
 
 
-def test_what_has_no_form_for_pieces_is_refused():
+def test_functions_that_need_whole_records_are_refused():
     with pytest.raises(ParameterError, match="zero_phase=False"):
         Bandpass(0.1, 1.0, continuous=True)
     with pytest.raises(ParameterError, match="across_components=False"):

@@ -1,4 +1,4 @@
-"""Rules for bad data: each on a trace of which the defect is known."""
+"""Rules for bad data, each on a trace with a known defect."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def pieces(stream) -> list[tuple[float, int]]:
     return [(t.stats.starttime - START, t.stats.npts) for t in stream]
 
 
-# -- all of them --------------------------------------------------------------------
+# -- all rules ----------------------------------------------------------------------
 
 ELEMENTS = [
     quality.FillGaps(max_gap_s=1.0),
@@ -127,7 +127,7 @@ def test_short_gaps_are_filled_and_long_ones_stay() -> None:
     ]
 
 
-def test_a_record_that_is_there_twice_is_left_out() -> None:
+def test_a_repeated_record_is_left_out() -> None:
     a, b = trace(np.arange(5)), trace(np.arange(1, 6))
     masked = trace(np.ma.masked_equal(np.arange(5), 3), start=START + 9)
     stream = Stream([a, a.copy(), b, a.copy(), masked, masked.copy()])
@@ -221,7 +221,7 @@ def test_windows_with_a_transient_are_taken_out() -> None:
     assert remark.reason == "10 s louder than 10 MAD, taken out"
 
 
-def test_the_rest_of_a_trace_with_nan_is_used() -> None:
+def test_the_valid_samples_of_a_trace_with_nan_are_used() -> None:
     x = noise()
     x[200:210] = np.nan
     x[412] = 100.0
@@ -266,7 +266,7 @@ def test_an_aligned_trace_keeps_its_type_and_samples() -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [20.0, 8.0, 10.02])
-def test_a_wrong_rate_is_put_right(rate_hz) -> None:
+def test_a_wrong_rate_is_corrected(rate_hz) -> None:
     n = round(100 * rate_hz)
     wave = trace(np.sin(2 * np.arange(n) / rate_hz), rate_hz=rate_hz)
     left, (remark,) = quality.restore_rate(wave, 10.0)
@@ -275,7 +275,7 @@ def test_a_wrong_rate_is_put_right(rate_hz) -> None:
     assert made.stats.starttime == START
     k = np.arange(len(made.data))
     assert abs(len(k) - 1000) <= 2
-    # the anti-alias filter feels the ends over 33 samples, see signal.resample
+    # the ends affect 33 samples of the anti-alias filter, see signal.resample
     error = np.abs(made.data - np.sin(2 * k / 10))[40:-40].max()
     assert error < 1e-3
     assert f"from {rate_hz:g} Hz to 10 Hz" in remark.reason
@@ -330,7 +330,7 @@ def test_a_constant_offset_moves_the_start() -> None:
     assert remark.reason == "clock corrected by -0.25 s"
 
 
-def test_a_drifting_clock_is_put_right() -> None:
+def test_a_drifting_clock_is_corrected() -> None:
     table = parse_clock_table(TABLE)
     # recorded t means true t - 0.005 t: gains 0.5 s in 100 s
     recorded = np.arange(1000) / 10

@@ -96,7 +96,7 @@ def test_expected_rate_overrules_the_majority():
     assert segment.rate_hz == 5.0
 
 
-def test_rate_a_hair_off_passes_if_it_does_not_drift():
+def test_a_slightly_wrong_rate_passes_without_drift():
     (segment,), skipped = merged(trace(np.zeros(1000), 0, 100.0002), rate_hz=100.0)
     assert segment.rate_hz == 100.0
     assert not skipped
@@ -193,8 +193,8 @@ def test_input_is_left_alone():
     st.floats(-0.45, 0.45),
 )
 @settings(max_examples=60, deadline=None)
-def test_cut_pieces_of_one_signal_come_back(pieces, fraction):
-    """Whatever pieces of a signal arrive, the union of them comes out, once."""
+def test_pieces_of_one_signal_are_joined(pieces, fraction):
+    """The output is the union of the pieces of a signal, without repetition."""
     signal = np.random.default_rng(0).standard_normal(400)
     covered = np.zeros(400, bool)
     traces = []

@@ -1,4 +1,4 @@
-"""Records whose sampling rate is a little untrue, from files to merged traces."""
+"""Records with a slightly wrong sampling rate, from files to merged traces."""
 
 import io
 

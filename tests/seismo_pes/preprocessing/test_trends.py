@@ -61,7 +61,7 @@ def test_an_unknown_parameter_is_named() -> None:
         preprocessing.Bandpass(low_hs=1.0, high_hz=2.0)
 
 
-def test_a_refused_trace_is_reported_and_the_rest_goes_on(span) -> None:
+def test_a_refused_trace_is_reported_and_other_traces_pass(span) -> None:
     good, slow = trace(np.ones(100)), trace(np.ones(100), rate_hz=1.0)
     pe = preprocessing.Bandpass(low_hz=0.1, high_hz=2.0)
     found = outputs(pe, Waveforms.of(span, Stream([slow, good])))

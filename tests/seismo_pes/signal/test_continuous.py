@@ -1,4 +1,4 @@
-"""Records in pieces give what the whole record gives, however they are cut."""
+"""Records in any pieces give the output of the whole record."""
 
 import io
 import pickle
@@ -165,7 +165,7 @@ def test_a_state_can_be_stored(method, function):
 
 
 @every
-def test_states_are_bounded_and_stay_as_they_are(method, function):
+def test_states_are_bounded_and_not_changed(method, function):
     x = records(5, (20 * N,))
     state, sizes = None, []
     for piece in np.split(x, range(500, len(x), 500)):
@@ -187,14 +187,14 @@ def test_states_are_bounded_and_stay_as_they_are(method, function):
         (continuous.interpolate_lanczos(0, 1, 10), 10),
     ],
 )
-def test_output_is_late_by_the_reach_and_no_more(method, delay):
+def test_output_is_delayed_by_the_reach_and_no_more(method, delay):
     _, state = method.advance(np.ones(1000))
     last = method.position(state.n_out - 1)
     assert 1000 - 1 - delay - 5 < last <= 1000 - 1 - delay
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_bad_sample_makes_the_same_of_pieces_and_whole(value):
+def test_a_bad_sample_has_the_same_effect_in_pieces(value):
     x = records(6)
     x[1000] = value
     for name in ("bandpass", "running mean", "agc", "lower rate"):

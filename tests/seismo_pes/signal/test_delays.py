@@ -42,7 +42,7 @@ def delays_by(name, reference, current, first=0.0):
 def test_a_shift_is_found_in_every_window(name, delay):
     t, wave = coda()
     found = delays_by(name, wave(t), wave(t - delay), t[0])
-    # Windows cut other parts of the waves; that is what limits it.
+    # The windows of the two records contain different parts of the waves: the limit.
     assert np.abs(found.delay_s - delay).max() < 0.002 + 0.05 * abs(delay)
     assert found.coherence.min() > 0.9
     assert abs(found.lag_s[0] - (t[0] + 5 - 0.5 / RATE)) < 1e-9
@@ -72,7 +72,7 @@ def test_errors_have_the_size_of_the_scatter(name):
         found = delays_by(name, reference, reference + noise)
         deviations.append(found.delay_s)
         errors.append(found.error_s)
-    # Medians: a skipped cycle, rare here, is not what a standard error speaks of.
+    # Medians, because a rare skipped cycle is not part of a standard error.
     scatter = 1.4826 * np.median(np.abs(deviations))
     assert 0.5 < np.median(errors) / scatter < 2
 
@@ -122,7 +122,7 @@ def test_fit_equals_weighted_least_squares():
     assert abs(relative.error - np.sqrt(residual.sum() / 38 * covariance[0, 0])) < 1e-12
 
 
-def test_what_cannot_be_fitted_is_nan():
+def test_too_few_delays_give_nan():
     nan = float("nan")
     assert velocity_change([], []).n_used == 0
     assert np.isnan(velocity_change([1.0], [1.0]).dvv)
@@ -170,7 +170,7 @@ def test_wrong_parameters_are_named():
             call()
 
 
-def test_neighbours_that_are_alike_count_once():
+def test_dependent_neighbours_count_once():
     rng = np.random.default_rng(8)
     lag = np.linspace(10, 50, 400)
     slopes, errors = [], []
@@ -179,6 +179,6 @@ def test_neighbours_that_are_alike_count_once():
         change = velocity_change(lag, 0.01 * smooth, n_dependent=n_alike(smooth))
         slopes.append(change.dvv)
         errors.append(change.error)
-    # a hundred slopes tell their spread to 7 %; few of 20 alike tell less well
+    # the spread of a hundred slopes is known to 7 %; with dependent samples less well
     assert 0.8 < np.std(slopes) / np.mean(errors) < 1.4
     assert n_alike([]) == n_alike([1.0]) == n_alike(np.ones(9)) == 1.0

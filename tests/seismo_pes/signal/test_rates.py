@@ -16,7 +16,7 @@ from seismo_pes.signal.window import WindowGrid
 def test_fractions_are_found_again(p, q, kind):
     exact = Fraction(p, q)
     if kind == "f4" and max(exact.numerator, exact.denominator) > 1000:
-        return  # single precision does not tell them apart
+        return  # single precision does not distinguish them
     if kind == "f8":
         assert exact_rate(p / q) == exact
     elif exact.denominator == 1 or exact.numerator == 1:

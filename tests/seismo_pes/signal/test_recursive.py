@@ -1,4 +1,4 @@
-"""Filters by blocks are the loop over samples, with more digits."""
+"""Filters by blocks equal the loop over samples, with more digits."""
 
 from decimal import Decimal, localcontext
 
@@ -57,7 +57,7 @@ def test_it_is_the_loop_over_samples(n, zero_phase):
 
 @pytest.mark.parametrize("zero_phase", [True, False])
 @pytest.mark.parametrize("shape", [(2, 3, 1000), (700, 500), (3, 300_000), (48, 7001)])
-def test_records_do_not_meet(shape, zero_phase):
+def test_records_are_independent(shape, zero_phase):
     x = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
     made = filtered(BAND, x, zero_phase)
     assert made.dtype == np.float32
@@ -116,7 +116,7 @@ def test_sections_of_any_kind(sections, n, zero_phase):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", [0, 5, 64, 100, 127, 999])
-def test_what_is_not_finite_is_not_seen_before_it_comes(where, bad):
+def test_samples_that_are_not_finite_do_not_affect_earlier_samples(where, bad):
     x = np.random.default_rng(3).standard_normal((3, 1000))
     x[1, where] = bad
     made = filtered(BAND, x, zero_phase=False)
@@ -134,7 +134,7 @@ def test_backward_it_reaches_the_whole_record():
     assert np.isnan(made[1]).all()
 
 
-def test_what_grows_beyond_float32_is_infinite_only_there():
+def test_overflow_of_float32_affects_only_its_samples():
     x = np.zeros(200, np.float32)
     x[100] = 3e38
     made = filtered(np.array([[1.0, 2.0, 0.0, 1.0, 0.0, 0.0]]), x, zero_phase=False)

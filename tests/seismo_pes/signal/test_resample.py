@@ -55,7 +55,7 @@ def test_equals_polyphase_filtering(p, q, shape):
 
 
 @pytest.mark.parametrize(("p", "q"), [(1, 400), (400, 1), (501, 500), (9999, 10_000)])
-def test_large_terms_go_another_way_to_the_same(p, q):
+def test_ratios_of_large_terms_give_the_same_by_transforms(p, q):
     x = np.random.default_rng(5).standard_normal(3 * max(q, 4000))
     taps = scipy.signal.firwin(
         2 * 33 * max(p, q) + 1, 0.9 / max(p, q), window=("kaiser", 10.06)
@@ -66,7 +66,7 @@ def test_large_terms_go_another_way_to_the_same(p, q):
     assert np.abs(y - wanted).max() < 3e-5
 
 
-def test_what_is_not_finite_stays_near():
+def test_samples_that_are_not_finite_affect_only_neighbours():
     x = np.ones((2, 20_000))
     x[1, 10_000] = np.inf
     y = r.resample(x, 100, 20)

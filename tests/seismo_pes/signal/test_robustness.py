@@ -358,7 +358,7 @@ def test_constant_input_gives_no_nonsense(case, value):
     x = np.full_like(data(case, PRIME, np.float64), value)
     quiet = {"delays", "mwcs", "wavelet", "stretching", "ftan"}
     for array in arrays(case.call(x)):
-        # what has no delay has NaN for one
+        # the delay of a window without a result is NaN
         if not any(name in _name_of(case) for name in quiet):
             assert np.isfinite(array).all()
 
@@ -490,7 +490,7 @@ SHIFT_COVARIANT = [
 @pytest.mark.parametrize("name", SHIFT_COVARIANT)
 @settings(max_examples=5, deadline=None)
 @given(shift=st.integers(1, 40))
-def test_later_in_later_out(name, shift):
+def test_a_later_input_gives_a_later_output(name, shift):
     case = CASES[name]
     x = np.zeros((*case.axes, 900))
     x[..., 400:450] = data(case, 50, np.float64)

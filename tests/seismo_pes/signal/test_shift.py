@@ -19,7 +19,7 @@ N = np.arange(PRIME)
 def test_a_wave_moves(omega, shift) -> None:
     moved = phase_shift(np.sin(omega * N + 0.4), shift)
     error = np.abs(moved - np.sin(omega * (N + shift) + 0.4))
-    # what the ends throw in, see the docstring
+    # errors from the ends, see the docstring
     assert error[20:-20].max() < 3e-3
     assert error[100:-100].max() < 2e-4
 

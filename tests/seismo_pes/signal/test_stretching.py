@@ -18,7 +18,7 @@ def coda(at, seed=1):
 
 @settings(deadline=None, max_examples=15)
 @given(st.floats(-0.015, 0.015))
-def test_finds_the_change_that_was_made(dvv):
+def test_finds_the_true_change(dvv):
     found = stretch(coda(LAG), coda(LAG * (1 + dvv)), LAG, 10, 50)
     # The step is 1e-4; the parabola makes it a hundred times finer.
     assert abs(found.dvv - dvv) < 2e-6

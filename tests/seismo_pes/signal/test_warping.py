@@ -47,7 +47,7 @@ def test_path_is_the_cheapest_of_all():
         assert abs(cost - _cheapest(errors, block)) < 1e-12
 
 
-def test_many_are_warped_as_one_is():
+def test_many_records_are_warped_like_single_records():
     t = np.arange(120) / RATE
     rows = np.array([coda(t * (1 + change)) for change in np.linspace(0, 0.02, 70)])
     found = warping_delays(coda(t), rows.reshape(7, 10, 120), RATE, 0.4)
@@ -88,7 +88,7 @@ def test_a_whole_shift_is_found_whatever_the_unit(shift, factor):
     t = np.arange(300) / RATE
     a, b = factor * coda(t), factor * coda(t - shift / RATE)
     found = warping_delays(a, b, RATE, 0.8, oversample=1)
-    # The ends do not see what they would compare with.
+    # The ends have no samples for the comparison.
     assert (np.abs(found[15:-15] - shift / RATE) < 1e-9).all()
 
 

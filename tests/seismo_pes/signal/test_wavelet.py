@@ -29,7 +29,7 @@ def test_transform_is_the_convolution_with_the_wavelet(dtype):
     psi = 2 * np.exp(-0.5 * (t / sigma) ** 2 + 2j * np.pi * f * t)
     psi /= sigma * np.sqrt(2 * np.pi) * RATE
     wanted = np.convolve(x, psi)[300:601]
-    # The real wavelet has a whisper of negative frequencies; the transform none.
+    # The real wavelet has weak negative frequencies; the transform has none.
     assert np.abs(out[0] - wanted).max() < 1e-6
 
 
