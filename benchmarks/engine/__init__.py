@@ -1,1 +1,1 @@
-"""The engine beside the dispel4py packages before it, and other ways to do it."""
+"""The engine compared with earlier dispel4py packages and other libraries."""

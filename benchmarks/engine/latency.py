@@ -1,6 +1,6 @@
-"""How long an item of a slow stream takes to the next element.
+"""The latency of a slow stream: the time of an item to the next element.
 
-A source writes an item every 50 ms, alone or after 3,000 quick ones, all in one call.
+A source writes an item every 50 ms, in one call, at once or after 3,000 quick items.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dispel4py.workflow_graph import WorkflowGraph
 N_QUICK = {"slow source": 0, "quick, then slow": 3000}
 N_SLOW = 60
 PAUSE_S = 0.05
-#: What is asked for.
+#: Goal for the latency, in ms.
 LONGEST_MS = 50.0
 
 
 class Bursts(ProducerPE):
-    """Writes the time: many times, then now and then."""
+    """Writes the time: quickly at first, then with pauses."""
 
     def __init__(self, n_quick: int) -> None:
         super().__init__()
@@ -39,14 +39,14 @@ class Bursts(ProducerPE):
 
 
 class Age(IterativePE):
-    """Gives when each item was written, and how old it is in seconds."""
+    """Returns the time at which an item was written, and its age in seconds."""
 
     def _process(self, data: float) -> tuple[float, float]:
         return data, time.time() - data
 
 
 def ages_ms(mapping: str, kind: str) -> list[float]:
-    """Return the ages of the slow items in ms, sorted; none at ranks other than 0.
+    """Return the ages of the slow items in ms, sorted; empty on ranks other than 0.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def ages_ms(mapping: str, kind: str) -> list[float]:
 
 
 def under_mpi(kind: str) -> list[float]:
-    """Return the same, of a program that is started for it."""
+    """Return the ages in an MPI run of two processes."""
     mpiexec = str(Path(sys.executable).with_name("mpiexec"))
     module = [sys.executable, "-m", "benchmarks.engine.latency", kind]
     command = [mpiexec, "-n", "2", *module]
@@ -86,7 +86,7 @@ def measure() -> dict[str, float]:
 
 
 def show(measured: dict[str, float]) -> None:
-    """Print the ages, beside what is asked for."""
+    """Print the ages and the goal."""
     print("\nlatency of a slow stream")
     for what, value in measured.items():
         print(f"  {what:55}{value:>8.2f}")
@@ -96,6 +96,6 @@ def show(measured: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    found = ages_ms("mpi", sys.argv[1])
-    if found:
-        sys.stdout.write(json.dumps(found))
+    ages = ages_ms("mpi", sys.argv[1])
+    if ages:
+        sys.stdout.write(json.dumps(ages))

@@ -1,4 +1,4 @@
-"""What only the engine itself is measured by: its end, its observers, its balance."""
+"""Measurements of the engine alone: end of a run, observers, balance of work."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from dispel4py.base import IterativePE
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
 
-#: What is asked for.
+#: Goals.
 LONGEST_END_S = 0.1
 LONGEST_WATCH_US = 0.5
 LARGEST_RATIO = 1.2
 
 
 class Stamp(IterativePE):
-    """Gives the time at which each item came."""
+    """Returns the time at which an item arrived."""
 
     def _process(self, data: object) -> float:
         return time.monotonic()
 
 
-class Counting:
+class CallCounter:
     """Counts calls."""
 
     n = 0
 
     def called(self, call: object) -> None:
-        """See one call."""
+        """Count one call."""
         self.n += 1
 
 
-class Telling:
-    """Is told of progress, as the command's table is."""
+class ProgressListener:
+    """Listens to progress, as the table of the command does."""
 
     def progress(self, counts: object) -> None:
-        """See how far the run is."""
+        """Ignore the counts."""
 
 
 def _chain(kind: str, n: int, last: IterativePE) -> WorkflowGraph:
@@ -70,12 +70,12 @@ def ends(rounds: int = 3) -> dict[str, float]:
 
 
 def observers(rounds: int = 5, n: int = 100_000) -> dict[str, float]:
-    """Return what observers cost, in microseconds for each item and PE."""
+    """Return the cost of observers, in microseconds per item and PE."""
     seconds: dict[str, list[float]] = {"off": [], "progress": [], "every call": []}
     watching: dict[str, list[object]] = {
         "off": [],
-        "progress": [Telling()],
-        "every call": [Counting()],
+        "progress": [ProgressListener()],
+        "every call": [CallCounter()],
     }
     n_calls = 3 * n + 1
     for _ in range(rounds):
@@ -94,7 +94,7 @@ def observers(rounds: int = 5, n: int = 100_000) -> dict[str, float]:
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """Measure all."""
+    """Measure all cases."""
     return {
         "ends": ends(),
         "observers": observers(),
@@ -103,7 +103,7 @@ def measure() -> dict[str, dict[str, float]]:
 
 
 def show(found: dict[str, dict[str, float]]) -> None:
-    """Print it, beside what is asked for."""
+    """Print the results and the goals."""
     goals = zip(found, (LONGEST_END_S, LONGEST_WATCH_US, LARGEST_RATIO), strict=True)
     for name, goal in goals:
         print(f"\n{name}")

@@ -1,6 +1,6 @@
 """A million items, and a hundred runs with workers killed: ``make soak``.
 
-Nothing may be left behind: no process, no shared memory, no hang, no wrong number.
+No process and no shared memory may remain, no run may hang, no number may be wrong.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class Numbers(ProducerPE):
 
 
 class Pass(IterativePE):
-    """Hands on the number."""
+    """Returns the number."""
 
     def _process(self, data: object) -> int:
         return int(data[0]) if isinstance(data, np.ndarray) else int(str(data))
 
 
 class Total(IterativePE):
-    """Adds up."""
+    """Adds the numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,15 +90,17 @@ def million(n: int) -> None:
 
 
 def kill_some(generator: random.Random, delay_s: float) -> None:
-    """Kill one or several of this process's workers, one soon after the other."""
+    """Kill one to three workers of this process, shortly after each other."""
     time.sleep(delay_s)
     for _ in range(generator.randint(1, 3)):
-        # not the source's, whose end ends the run
+        # not the worker of the source: its end would end the run
         children = multiprocessing.active_children()
         chosen = [child for child in children if not child.name.endswith("-0")]
         if not chosen:
             return
-        with contextlib.suppress(ProcessLookupError, TypeError):  # it has just ended
+        with contextlib.suppress(
+            ProcessLookupError, TypeError
+        ):  # the worker has just ended
             os.kill(generator.choice(chosen).pid, signal.SIGKILL)  # type: ignore[arg-type]
         time.sleep(generator.uniform(0.0, 0.02))
 
@@ -131,7 +133,7 @@ def killed(runs: int) -> Counter[str]:
 
 
 def main() -> None:
-    """Soak."""
+    """Run both tests."""
     million(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
     assert not leftovers(), leftovers()
     print(f"killed at random: {dict(killed(100))}; nothing left behind")

@@ -1,8 +1,8 @@
-"""Items of very unequal cost: how far a run's end is from an ideal balance.
+"""Items of very unequal cost: the time of a run relative to an ideal balance.
 
-The costs are drawn from a Pareto distribution and slept, so that the number of cores
-does not matter. Ideal is the sum of the costs over the instances, or the largest of
-them if it is more.
+The costs are drawn from a Pareto distribution. The PE sleeps for this time, so that the
+number of cores does not matter. The ideal time is the sum of the costs divided by the
+number of instances, or the largest cost if that is longer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST_S = 0.3
 
 
 class Costs(ProducerPE):
-    """Gives the costs."""
+    """Writes the costs."""
 
     def __init__(self, costs: list[float]) -> None:
         super().__init__()
@@ -34,13 +34,13 @@ class Costs(ProducerPE):
 
 
 class Sleep(ConsumerPE):
-    """Takes as long as an item says."""
+    """Sleeps for the cost of an item."""
 
     def _process(self, data: float) -> None:
         time.sleep(data)
 
 
-def drawn(seed: int) -> list[float]:
+def draw_costs(seed: int) -> list[float]:
     """Return costs in seconds."""
     generator = random.Random(seed)
     return [
@@ -49,8 +49,8 @@ def drawn(seed: int) -> list[float]:
 
 
 def ratio(seed: int, n_instances: int) -> float:
-    """Return time of one run over the ideal time; start and end are in it."""
-    costs = drawn(seed)
+    """Return the time of a run, with start and end, divided by the ideal time."""
+    costs = draw_costs(seed)
     graph, work = WorkflowGraph(), Sleep()
     work.numprocesses = n_instances
     graph.connect(Costs(costs), "output", work, "input")
