@@ -146,10 +146,10 @@ def show(
         if name in summaries
     ]
     if ours and old and goal:
-        ratio = min(old) / ours
-        verdict = "met" if ratio >= goal else "NOT met"
+        speedup = min(old) / ours
+        verdict = "met" if speedup >= goal else "NOT met"
         print(f"  goal: {goal:g} times faster than the better predecessor; ", end="")
-        print(f"is {ratio:.1f} times: {verdict}")
+        print(f"is {speedup:.1f} times: {verdict}")
 
 
 def read_record() -> dict[str, object]:
