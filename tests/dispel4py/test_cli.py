@@ -130,7 +130,7 @@ def test_file_counts_before_data_and_data_before_iterations(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected_message"),
     [
         (("missing.json", None, None), "-f missing.json: No such file"),
         ((".", None, None), "-f .: Is a directory"),
@@ -142,10 +142,10 @@ def test_file_counts_before_data_and_data_before_iterations(tmp_path):
         ((None, None, -3), "-i -3: use 0 or more"),
     ],
 )
-def test_inputs_that_cannot_be_read(given, said):
+def test_inputs_that_cannot_be_read(given, expected_message):
     Path("image.png").write_bytes(b"\x89PNG")
     Path("bad.json").write_text('{"A":\n')
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=expected_message):
         read_inputs(*given)
 
 
@@ -153,7 +153,7 @@ def test_inputs_that_cannot_be_read(given, said):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "expected_message"),
     [
         ("", "give a mapping and a graph"),
         ("smple some_workflow", "unknown mapping 'smple': did you mean 'simple'"),
@@ -180,12 +180,12 @@ def test_inputs_that_cannot_be_read(given, said):
         ("mappings --all", "unrecognized arguments"),
     ],
 )
-def test_a_mistake_is_one_line(line, said, capfd):
+def test_a_mistake_is_one_line(line, expected_message, capfd):
     assert call(line) == 2
     printed = capfd.readouterr()
     assert printed.out == ""
     assert printed.err.startswith("dispel4py: error: ")
-    assert said in printed.err
+    assert expected_message in printed.err
     assert printed.err.count("\n") == 1
 
 
@@ -200,7 +200,7 @@ def test_a_mistake_in_the_workflow_names_its_line(capfd):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected_message"),
     [
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("import nothing_of_that_name", "No module named 'nothing_of_that_name'"),
@@ -208,12 +208,12 @@ def test_a_mistake_in_the_workflow_names_its_line(capfd):
         ("def (", "SyntaxError"),
     ],
 )
-def test_a_workflow_that_raises_shows_where(text, said, capfd):
+def test_a_workflow_that_raises_shows_where(text, expected_message, capfd):
     Path("raising_workflow.py").write_text(f"x = 1\n{text}\n")
     assert call("simple raising_workflow") == 1
     error = capfd.readouterr().err
     assert "raising_workflow.py" in error
-    assert said in error
+    assert expected_message in error
     assert error.splitlines()[-1].startswith("dispel4py: error: raising_workflow ")
     assert "dispel4py/cli.py" not in error  # of the traceback, only the user's part
     assert "importlib" not in error

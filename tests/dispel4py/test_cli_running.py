@@ -157,7 +157,7 @@ def test_a_terminal_gets_a_table(graph, tmp_path) -> None:
 
 @pytest.mark.parametrize("mapping", ["simple", "multi"])
 def test_interrupted_runs_say_how_far_they_came(mapping, graph, tmp_path) -> None:
-    """The signal comes after 0.8 s of work: progress was told by then."""
+    """The signal comes after 0.8 s of work, when progress has been reported."""
     words = [sys.executable, "-m", "dispel4py", mapping, graph(100_000, (), 0.02)]
     words += ["-n", "3"] if mapping == "multi" else []
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:

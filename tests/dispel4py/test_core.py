@@ -33,7 +33,7 @@ def test_declaring_a_port_again_replaces_it():
     assert echo.inputconnections == {"input": {"name": "input", "grouping": [0]}}
 
 
-def test_a_constructor_that_forgets_the_base_is_told():
+def test_a_constructor_without_the_base_constructor_is_refused():
     class Forgetful(GenericPE):
         def __init__(self):
             self._add_input("input")

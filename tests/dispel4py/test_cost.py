@@ -46,7 +46,7 @@ def test_seconds_written_by_hand_are_a_profile(profile):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected_message"),
     [
         ("{", "not JSON"),
         ([1, 2], "must be the summary"),
@@ -58,8 +58,8 @@ def test_seconds_written_by_hand_are_a_profile(profile):
         ({"pes": {"Read": {"busy_s": None}}}, "no PE was timed"),
     ],
 )
-def test_what_is_no_profile_is_refused_in_one_line(profile, content, said):
-    with pytest.raises(InputError, match=said) as caught:
+def test_an_invalid_profile_is_refused_in_one_line(profile, content, expected_message):
+    with pytest.raises(InputError, match=expected_message) as caught:
         read_costs(profile(content))
     assert "profile.json" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -280,15 +280,15 @@ def test_notebooks_show_a_picture(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected_message"),
     [
         ("graph.jpg", "must be .dot, .mmd, .svg"),
         ("graph", "must be .dot, .mmd, .svg"),
         ("none/graph.svg", "no folder"),
     ],
 )
-def test_files_that_cannot_be(tmp_path, name, said):
-    with pytest.raises(ParameterError, match=said):
+def test_invalid_files_of_pictures_are_refused(tmp_path, name, expected_message):
+    with pytest.raises(ParameterError, match=expected_message):
         write_image(nested_graph(), tmp_path / name)
 
 
@@ -371,10 +371,10 @@ def test_plan_shows_expected_seconds_and_notes(tmp_path, capsys):
     profile.write_text('{"RandomNumbers": 1, "PartialSums": 9, "Gone": 2}')
     words = ["plan", "dispel4py.examples.statistics", "-n", "2"]
     assert cli.main([*words, "--profile", str(profile)]) == 0
-    said = capsys.readouterr().out
-    assert "process  expected s  runs" in said
-    assert "note: costs of PEs that are not in the graph: Gone" in said
-    assert "note: 2 processes for 3 PEs: they share" in said
+    expected_message = capsys.readouterr().out
+    assert "process  expected s  runs" in expected_message
+    assert "note: costs of PEs that are not in the graph: Gone" in expected_message
+    assert "note: 2 processes for 3 PEs: they share" in expected_message
 
 
 def test_plan_as_json_holds_everything():
@@ -395,7 +395,7 @@ def test_plan_as_json_holds_everything():
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected_message"),
     [
         (["plan", "dispel4py.examples.squares"], "-n"),
         (["plan", "dispel4py.examples.squares", "-n", "0"], "1 or more"),
@@ -410,8 +410,8 @@ def test_plan_as_json_holds_everything():
         (["drwa", "dispel4py.examples.squares"], "did you mean 'draw'"),
     ],
 )
-def test_mistakes_are_one_line(words, said, capsys):
+def test_mistakes_are_one_line(words, expected_message, capsys):
     assert cli.main(words) == 2
     told = capsys.readouterr().err
-    assert said in told
+    assert expected_message in told
     assert told.count("\n") == 1

@@ -108,7 +108,7 @@ def test_a_graph_within_another_does_not_count():
 
 
 @pytest.mark.parametrize(
-    ("source", "attribute", "said"),
+    ("source", "attribute", "expected_message"),
     [
         ("two_graph", None, "no module 'two_graph' .*did you mean 'two_graphs'"),
         ("nowhere.graph", None, "no module 'nowhere.graph'"),
@@ -125,11 +125,11 @@ def test_a_graph_within_another_does_not_count():
         ("a.b.py", None, "rename the file, 'a.b' has a dot"),
     ],
 )
-def test_mistakes(source, attribute, said):
+def test_mistakes(source, attribute, expected_message):
     write("two_graphs.py", TWO)
     for name in ("notes", "empty_module.py", "queue.py", "a.b.py"):
         write(name, "")
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=expected_message) as caught:
         load_graph(source, attribute)
     assert "\n" not in str(caught.value)
 
@@ -165,7 +165,7 @@ def test_what_the_module_raises_is_its_own():
     assert not isinstance(caught.value, UserError)
 
 
-def test_a_module_that_the_module_lacks_is_told_as_such():
+def test_a_missing_import_of_the_module_is_reported():
     write("lacking.py", "import no_such_thing\n")
     with pytest.raises(ModuleNotFoundError, match="no_such_thing"):
         load_graph("lacking")

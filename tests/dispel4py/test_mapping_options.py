@@ -99,7 +99,7 @@ def test_its_launcher_starts_the_command(elsewhere, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected_message"),
     [
         (["far", "--n-hosts", "many"], "argument --n-hosts: invalid int value: 'many'"),
         (["far", "--restart-workers"], "works with the mapping 'multi' only"),
@@ -109,11 +109,13 @@ def test_its_launcher_starts_the_command(elsewhere, monkeypatch, capfd):
     ],
     ids=str,
 )
-def test_options_that_do_not_fit_are_refused_in_a_line(elsewhere, words, said, capfd):
+def test_options_that_do_not_fit_are_refused_in_a_line(
+    elsewhere, words, expected_message, capfd
+):
     assert main([words[0], GRAPH, *words[1:]]) == 2
     error = capfd.readouterr().err
     assert error.count("\n") == 1
-    assert said in error
+    assert expected_message in error
 
 
 def test_the_list_says_what_is_missing(elsewhere, monkeypatch, capfd):

@@ -37,7 +37,7 @@ def test_round_trip(item):
 def test_large_buffers_travel_beside_the_pickle():
     array = np.zeros(LARGE_BUFFER // 8)
     head, buffers = encode([array, array[:-1].copy()])
-    assert len(head) > array.nbytes - 8  # the one that is a little too small
+    assert len(head) > array.nbytes - 8  # the buffer that is a little too small
     assert [buffer.nbytes for buffer in buffers] == [LARGE_BUFFER]
     assert np.shares_memory(np.frombuffer(buffers[0]), array)
 

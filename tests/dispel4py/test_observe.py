@@ -152,7 +152,7 @@ def test_an_observer_that_fails_is_reported_once_and_switched_off(caplog):
 
 
 @pytest.mark.parametrize("mapping", ["simple", "multi"])
-def test_a_failed_run_is_told_as_well(mapping):
+def test_observers_learn_of_a_failed_run(mapping):
     watch = Everything()
     with pytest.raises(RunError):
         run(graph(), mapping=mapping, processes=2, observers=[watch])
@@ -161,7 +161,7 @@ def test_a_failed_run_is_told_as_well(mapping):
     assert ("finished", 0) not in watch.seen
 
 
-def test_progress_is_told_while_a_run_lasts():
+def test_progress_is_reported_during_a_run():
     class Progress(Observer):
         counts = None
 
@@ -175,7 +175,9 @@ def test_progress_is_told_while_a_run_lasts():
 
 
 @pytest.mark.parametrize(("mapping", "n"), [("simple", 1), ("multi", 1), ("multi", 2)])
-def test_progress_is_told_within_a_call_that_gives_many_items(mapping, n, monkeypatch):
+def test_progress_is_reported_within_a_call_that_writes_many_items(
+    mapping, n, monkeypatch
+):
     monkeypatch.setattr(worker, "PROGRESS_SECONDS", -1.0)
     seen = []
 

@@ -88,7 +88,7 @@ def test_processes_of_their_own(pes, n, expected):
     assert len(own) == len(set(own)) == n
 
 
-def test_processes_that_nobody_can_use_are_told_in_one_line():
+def test_processes_that_no_pe_can_use_are_noted_in_one_line():
     plan = make_plan(chain(Node(2), Node(single=True), Node(grouping="global")), 9)
     assert sizes(plan) == [2, 1, 1]
     assert plan.notes == (
@@ -97,7 +97,7 @@ def test_processes_that_nobody_can_use_are_told_in_one_line():
     )
 
 
-def test_who_gets_less_than_it_asks_for_is_told():
+def test_a_pe_with_fewer_instances_than_requested_is_noted():
     plan = make_plan(chain(Node(), Node(4), Node()), 4)
     assert "Node1 asks for 4 instances and has 2" in plan.notes
 
@@ -153,7 +153,7 @@ def test_more_partitions_than_processes_are_put_together():
 
 
 @pytest.mark.parametrize(
-    ("numprocesses", "said"),
+    ("numprocesses", "expected_message"),
     [([1], "1 number for 2 partitions"), ([0, 2], "one process or more")],
 )
 def test_impossible_partitions_are_refused(numprocesses, said):

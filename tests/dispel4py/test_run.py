@@ -84,7 +84,7 @@ def test_a_call_may_have_several_inputs():
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"),
+    ("inputs", "expected_message"),
     [
         ("Add", "must be a dict or a number, not str"),
         (2.5, "must be a dict or a number, not float"),
@@ -100,10 +100,10 @@ def test_a_call_may_have_several_inputs():
     ],
     ids=str,
 )
-def test_inputs_that_do_not_fit_are_refused(inputs, said):
+def test_inputs_that_do_not_fit_are_refused(inputs, expected_message):
     with pytest.raises(InputError) as caught:
         run(row(Add(), Add()), inputs)
-    assert said in str(caught.value)
+    assert expected_message in str(caught.value)
 
 
 def test_inputs_that_are_given_stay_as_they_are():
@@ -116,7 +116,7 @@ def test_inputs_that_are_given_stay_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("options", "kind", "said"),
+    ("options", "kind", "expected_message"),
     [
         ({"mapping": "smple"}, MappingUnavailable, "did you mean 'simple'"),
         ({"on_error": "skipp"}, ParameterError, "did you mean 'skip'"),
@@ -129,8 +129,8 @@ def test_inputs_that_are_given_stay_as_they_are():
     ],
     ids=str,
 )
-def test_options_that_make_no_sense_are_refused(options, kind, said):
-    with pytest.raises(kind, match=said) as caught:
+def test_options_that_make_no_sense_are_refused(options, kind, expected_message):
+    with pytest.raises(kind, match=expected_message) as caught:
         run(row(Ones()), **options)
     assert isinstance(caught.value, UserError)
 

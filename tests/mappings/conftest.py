@@ -29,7 +29,7 @@ LONGEST_SECONDS = 200
 def outcomes(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str, int], dict[str, Any]]:
-    """Return what came of every case of `graphs` under a mapping with n processes."""
+    """Return the outcome of every case of `graphs` under a mapping, n processes."""
     folder = tmp_path_factory.mktemp("outcomes")
 
     @cache
@@ -111,6 +111,6 @@ def nothing_left() -> Iterator[None]:
 
 
 def _in_use(folder: Path) -> bool:
-    """Whether a run of someone else's, who still runs, keeps its files there."""
+    """Return whether the folder belongs to another run that has not ended."""
     pid = int(folder.name.split("-")[1])
     return pid != os.getpid() and Path(f"/proc/{pid}").exists()

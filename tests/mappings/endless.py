@@ -79,7 +79,7 @@ def chain(*pes: Any) -> WorkflowGraph:
 
 
 def main(mapping: str, case: str) -> None:
-    """Run one case, and say what came of it."""
+    """Run one case, and write its outcome."""
     processes = None if mapping == "mpi" else 3
     last: Any = Stops() if case == "failing" else Pass()
     if case == "live":

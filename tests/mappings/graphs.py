@@ -77,7 +77,7 @@ def distinct(result: Any) -> dict[str, list[str]]:
 
 
 def with_failures(result: Any) -> dict[str, list[str]]:
-    """Items, and what was given up: PE, input and cause."""
+    """Items, and the failures of skipped items: PE, input and cause."""
     lost = sorted(f"{f.pe_id} {f.port} {f.item} {f.cause}" for f in result.failures)
     return {**multisets(result), "failures": lost}
 
@@ -1033,7 +1033,7 @@ def listed_ports_and_a_consumer() -> Any:
 
 
 def run_all(mapping: str, n: int, path: str) -> None:
-    """Run every case; write what came of each to a file as it comes."""
+    """Run every case; write the outcome of each case to a file at once."""
     with open(path, "ab") as file:
         for name, chosen in CASES.items():
             if n > chosen.at_most:

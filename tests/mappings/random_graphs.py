@@ -92,7 +92,7 @@ def build(layout: dict[str, Any]) -> tuple[WorkflowGraph, dict[str, Any]]:
 
 
 def given_by(layout: dict[str, Any], **how: Any) -> dict[str, list[str]] | None:
-    """Return what a run gives; None at the processes that have not all of it."""
+    """Return the outputs of a run; None in a process without the whole result."""
     graph, inputs = build(layout)
     result = run(graph, inputs, **how)
     return graphs.multisets(result) if result.complete else None

@@ -33,7 +33,7 @@ class Post:
 
 
 class Worker:
-    """Answers a batch whenever a channel waits: the oldest, or that of one channel."""
+    """Acknowledges the oldest batch, or one of a channel, when a channel waits."""
 
     keeps_frames, first_serial, first_number = False, 0, 0
     n_told = 0
@@ -185,7 +185,7 @@ def test_a_batch_is_kept_until_nothing_is_left_of_it() -> None:
     assert (way.is_settled_to(1), way.is_settled_to(2)) == (True, False)
 
 
-def test_the_sender_hears_when_nothing_is_left_of_a_batch() -> None:
+def test_the_sender_is_informed_when_a_batch_is_settled() -> None:
     worker = Keeper()
     first, second = worker.channel(1), worker.channel(2)
     custody, key = Custody(worker.post), Key(7, 7, 7)

@@ -35,7 +35,7 @@ class Late(graphs.Items):
 
 
 class Busy(IterativePE):
-    """Works long on one of its items, and looks at nothing else meanwhile."""
+    """Works long on one of its items, and reads no frames meanwhile."""
 
     def _process(self, data: Any) -> Any:
         time.sleep(1.2 if data == "long" else 0.0)
@@ -91,7 +91,7 @@ class Mortal(IterativePE):
 
 
 def restarted(graph: Any, processes: int, pe: Any) -> set[Any]:
-    """Return what comes out of a PE at least once, with workers started again."""
+    """Return the different results of a PE in a run with restarted workers."""
     how = {"mapping": "multi", "processes": processes, "restart_workers": True}
     return set(run(graph, **how).output(pe.id))
 
@@ -132,7 +132,7 @@ def test_what_waits_for_a_full_batch_is_given_again(victim, tmp_path, nothing_le
 
 
 def test_a_worker_is_given_the_same_twice(tmp_path, nothing_left):
-    """It has finished one of its PEs when it gets an old batch for it again."""
+    """A worker gets an old batch again for a PE that has finished."""
     mortals = Mortal(30, tmp_path), Mortal(60, tmp_path), Mortal(90, tmp_path)
     for mortal, name in zip(mortals, ("first", "second", "third"), strict=True):
         mortal.name = name

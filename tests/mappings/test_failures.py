@@ -25,7 +25,7 @@ SECONDS = 100.0
 
 @dataclass(frozen=True)
 class Told:
-    """What must be said of a failure, as regular expressions."""
+    """The expected parts of a failure, as regular expressions."""
 
     pe: str
     phase: str = "process"

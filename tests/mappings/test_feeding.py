@@ -145,10 +145,13 @@ def test_an_iterator_that_fails_ends_the_run(mapping):
 
 @pytest.mark.parametrize("mapping", ["simple", "multi"])
 @pytest.mark.parametrize(
-    ("item", "said"), [(7, "7 is not a dict"), ({"imput": 1}, "did you mean 'input'")]
+    ("item", "expected_message"),
+    [(7, "7 is not a dict"), ({"imput": 1}, "did you mean 'input'")],
 )
-def test_inputs_that_do_not_fit_are_refused_when_they_come(mapping, item, said):
-    with pytest.raises(InputError, match=said):
+def test_inputs_that_do_not_fit_are_refused_when_they_come(
+    mapping, item, expected_message
+):
+    with pytest.raises(InputError, match=expected_message):
         run(chain(Reader(), Pass()), iter([item]), mapping=mapping, processes=2)
 
 
@@ -214,7 +217,7 @@ def test_a_source_that_fails_is_called_again_if_it_asked():
 
 
 def test_a_source_that_waits_long_is_no_standstill(monkeypatch):
-    """All processes wait in vain meanwhile, but not for one another."""
+    """All processes wait without a frame meanwhile, but not for one another."""
     monkeypatch.setattr(standstill, "MOST_WAITS", 2)
     monkeypatch.setattr(standstill, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(worker, "_IDLE_SECONDS", 0.02)

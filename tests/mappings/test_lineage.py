@@ -152,7 +152,7 @@ def test_a_call_says_how_it_ended(policy):
     assert sum(items.n for items in calls[3].sent) == (0 if is_retried else 1)
 
 
-def test_the_failure_that_ends_a_run_is_told_with_what_it_interrupts():
+def test_the_failure_that_ends_a_run_is_reported_with_the_interrupted_calls():
     source, picky, seen = Numbers(5), Picky(), Calls()
     picky.attempts = 2
     with pytest.raises(RunError):
@@ -309,7 +309,7 @@ def test_a_worker_that_is_started_again_repeats_names(tmp_path):
     assert to_deadly == {(Key(0, 0, 1), k) for k in range(200)}
     assert {number // LIFE for key, number in received if key == Key(1, 1, 2)} <= {0, 1}
     assert any(number >= LIFE for key, number in sent if key == Key(1, 1, 2))
-    # the last call before the end of the worker could not be told of
+    # the last call before the end of the worker could not be reported
     lost = {name for name in received if name[0].source != INPUTS} - set(sent)
     assert all(key == Key(1, 1, 2) for key, _ in lost)
     assert set(sent.values()) == {1}

@@ -384,7 +384,7 @@ FAILING = {
 
 
 @pytest.mark.parametrize("name", FAILING)
-def test_a_failure_on_any_rank_is_told_once_and_ends_all(program, name):
+def test_a_failure_on_any_rank_is_reported_once_and_ends_all_ranks(program, name):
     text, summary = FAILING[name]
     done = mpiexec(3, program(f"{text}run(graph, mapping='mpi')\n"))
     assert done.status == 1, done.stderr
@@ -504,7 +504,7 @@ def test_a_rank_that_leaves_between_runs_ends_the_others(program, others, rank):
     assert "Traceback" not in done.stderr
 
 
-def test_ranks_that_want_different_things_are_told(program):
+def test_ranks_with_different_steps_are_reported(program):
     path = program("""
         from dispel4py.run import share
         try:

@@ -93,10 +93,12 @@ def test_a_worker_killed_by_the_kernel_is_named(mapping, group, nothing_left):
         check=False,
     )
     assert done.returncode == 1, done.stderr
-    said = [line for line in done.stderr.splitlines() if "Hoarding1" in line]
-    assert len(said) == 1, done.stderr
-    assert "(instance 0, process" in said[0]
-    assert said[0].endswith(
+    expected_message = [
+        line for line in done.stderr.splitlines() if "Hoarding1" in line
+    ]
+    assert len(expected_message) == 1, done.stderr
+    assert "(instance 0, process" in expected_message[0]
+    assert expected_message[0].endswith(
         "failed in process on input 'input' = 3: killed by the kernel (SIGKILL): "
         "out of memory"
     )

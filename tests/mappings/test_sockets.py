@@ -1,4 +1,4 @@
-"""Mailboxes: what is sent to one that is just being made arrives."""
+"""Mailboxes: a frame that is sent to a mailbox during its creation arrives."""
 
 from __future__ import annotations
 

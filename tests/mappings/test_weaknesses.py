@@ -100,7 +100,7 @@ def test_w6_unpicklable_item(nothing_left):
 
 
 def test_w7_misspelt_output():
-    """It was accepted; the items came out as those of an unconnected output."""
+    """Before, it was accepted, and the items became results."""
     graph = WorkflowGraph()
     with pytest.raises(PortError, match="did you mean 'output'"):
         graph.connect(graphs.Pass(), "ouput", graphs.Pass(), "input")
@@ -248,7 +248,7 @@ def test_w12_both_sides_of_a_tee_get_all(mapping, n, outcomes):
 
 
 def test_w17_mpi_tells_the_error_of_any_rank(nothing_left):
-    """Only rank 0 said why; of an error elsewhere there was not a word."""
+    """Before, only rank 0 reported its error; other ranks ended without a message."""
     mpiexec = require_mpi()
     words = [mpiexec, "-n", "3", sys.executable, "-m", "dispel4py", "mpi", "failing"]
     done = subprocess.run(

@@ -25,7 +25,7 @@ def through_simple(graph, inputs, n=None):
 
 
 def through_multi(graph, inputs, n=None):
-    """The same by processes, one per PE unless said otherwise."""
+    """The same by processes, by default one per PE."""
     n = n or len(graph.pes)
     args = SimpleNamespace(num=n, simple=False, results=True)
     outputs = defaultdict(lambda: defaultdict(list))

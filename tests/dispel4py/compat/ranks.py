@@ -56,7 +56,7 @@ class Ranks:
 
 
 def _serve() -> None:
-    """Be one of the ranks."""
+    """Run the work of one rank."""
     while path := share("mpi", sys.stdin.readline).strip():
         graph, inputs = pickle.loads(share("mpi", Path(path).read_bytes))
         result = run(graph, inputs, mapping="mpi")

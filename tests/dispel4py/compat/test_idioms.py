@@ -343,14 +343,16 @@ class Loud(IterativePE):
     def __init__(self):
         IterativePE.__init__(self)
         self.pattern = re.compile(r"\d+")
-        self.said = []
+        self.expected_message = []
 
     def _process(self, data):
         self.log(data)
-        self.write("output", self.said[-1], metadata={"n": 1}, location="here")
+        self.write(
+            "output", self.expected_message[-1], metadata={"n": 1}, location="here"
+        )
 
     def log(self, msg):
-        self.said.append(f"-{msg}-")
+        self.expected_message.append(f"-{msg}-")
 
 
 class Noting(Loud):

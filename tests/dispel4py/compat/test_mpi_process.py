@@ -59,7 +59,7 @@ def test_pipeline(n, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("Tell")]
-    said = sorted(line.partition(": ")[2] for line in lines)
+    expected_message = sorted(line.partition(": ")[2] for line in lines)
     counted = ["['a', 1]", "['a', 2]", "['a', 3]", "['b', 1]", "['b', 2]", "['c', 1]"]
-    assert said == sorted(["1", "2", "3"] * 3 + counted)
+    assert expected_message == sorted(["1", "2", "3"] * 3 + counted)
     assert done.stdout.count("Partition 0: Counter0") == 1

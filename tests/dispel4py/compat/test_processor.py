@@ -232,7 +232,7 @@ def test_command_line(target, module, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("words", "status", "expected_message"),
     [
         (["simple", "no_such_module"], 2, "no_such_module"),
         (["simple", "pipeline_of_users", "-d", '{"Countr": 1}'], 2, "did you mean"),
@@ -241,10 +241,12 @@ def test_command_line(target, module, monkeypatch, capfd):
     ],
 )
 @pytest.mark.usefixtures("module")
-def test_mistakes_on_the_command_line(words, status, said, monkeypatch, capfd):
+def test_mistakes_on_the_command_line(
+    words, status, expected_message, monkeypatch, capfd
+):
     monkeypatch.setattr(sys, "argv", ["dispel4py", *words])
     assert processor.main() == status
-    assert said in "".join(capfd.readouterr())
+    assert expected_message in "".join(capfd.readouterr())
 
 
 def test_targets():

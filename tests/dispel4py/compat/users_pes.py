@@ -76,7 +76,7 @@ class SameIterative(IterativePE):
 
 
 class Either(GenericPE):
-    """Text of what comes by either of two inputs."""
+    """Writes the items of both inputs as text."""
 
     def __init__(self):
         GenericPE.__init__(self)
