@@ -156,11 +156,11 @@ def test_more_partitions_than_processes_are_put_together():
     ("numprocesses", "expected_message"),
     [([1], "1 number for 2 partitions"), ([0, 2], "one process or more")],
 )
-def test_impossible_partitions_are_refused(numprocesses, said):
+def test_impossible_partitions_are_refused(numprocesses, expected_message):
     pes = [Node(), Node()]
     graph = chain(*pes)
     graph.partitions, graph.numprocesses = [[pes[0]], [pes[1]]], numprocesses
-    with pytest.raises(PlanError, match=said):
+    with pytest.raises(PlanError, match=expected_message):
         make_plan(graph, 4)
 
 
@@ -362,7 +362,7 @@ print(plan.instances, [(r.sources, r.destinations) for r in plan.routes])
 
 
 def test_the_plan_is_the_same_in_other_processes():
-    said = {
+    expected_message = {
         subprocess.run(
             [sys.executable, "-c", PROGRAM],
             env={"PYTHONHASHSEED": seed},
@@ -372,4 +372,4 @@ def test_the_plan_is_the_same_in_other_processes():
         ).stdout
         for seed in ("1", "2")
     }
-    assert len(said) == 1
+    assert len(expected_message) == 1
