@@ -9,7 +9,15 @@ import numpy as np
 from dispel4py.errors import ParameterError
 from xcorr_app.store import Store
 
-__all__ = ["USUAL", "chosen_pairs", "components_of", "of_components", "usable_pairs"]
+__all__ = [
+    "USUAL",
+    "chosen_pairs",
+    "component_note",
+    "components_of",
+    "of_components",
+    "shown_components",
+    "usable_pairs",
+]
 
 USUAL = "ZZ"
 
@@ -74,10 +82,39 @@ def usable_pairs(
 
 
 def component_note(store: Store, chosen: np.ndarray) -> list[str]:
-    """Return the components of the chosen pairs, if the run has others as well."""
+    """Return the components of the chosen pairs, if the run has several."""
     components = np.unique(components_of(store, chosen)).tolist()
     all_components = np.unique(components_of(store, np.arange(len(store))))
-    return components if len(components) == 1 < len(all_components) else []
+    if len(all_components) == 1:
+        return []
+    return components if len(components) == 1 else [f"{len(components)} components"]
+
+
+def shown_components(
+    store: Store, components: str | None, usual: str = USUAL
+) -> tuple[str, str]:
+    """Return the components of what a command shows, and how they were chosen.
+
+    Both are empty for a run of one pair of components; the second is empty if the
+    user has chosen.
+
+    Parameters
+    ----------
+    store
+        Open results.
+    components
+        Chosen components; None: ``usual``, or all if the run does not have these.
+    usual
+        Usual components; "" for all.
+    """
+    present = np.unique(components_of(store, np.arange(len(store)))).tolist()
+    if len(present) < 2:
+        return "", ""
+    if components is not None:
+        return components, ""
+    if usual in present:
+        return usual, f"components {usual} of {len(present)}; --components chooses"
+    return "", f"all {len(present)} components together; --components chooses"
 
 
 def chosen_pairs(

@@ -108,7 +108,7 @@ def test_sac(results, tmp_path):
 
 def test_sac_without_coordinates(results, tmp_path):
     folder = export_sac(results, tmp_path / "sac", stack="2022-05-17")
-    sac = SACTrace.read(str(folder / f"{NAMES[0]}_{NAMES[2]}.sac"))
+    sac = SACTrace.read(str(folder / f"{NAMES[0]}_{NAMES[2]}_2022-05-17.sac"))
     assert sac.stla is sac.dist is None
     assert sac.evla == pytest.approx(35.15)
     assert sac.kuser0.strip() == "20220517"

@@ -141,7 +141,7 @@ def test_each_format_has_the_origin_of_the_data(single, tmp_path, kind):
 
 def test_mseed(results, tmp_path):
     export(results, tmp_path / "m", "mseed", stack="2022-05-18")
-    (trace,) = read(str(tmp_path / "m" / f"{NAMES[0]}_{NAMES[1]}.mseed"))
+    (trace,) = read(str(tmp_path / "m" / f"{NAMES[0]}_{NAMES[1]}_2022-05-18.mseed"))
     assert trace.id == NAMES[1]
     assert trace.stats.sampling_rate == 20
     assert trace.stats.starttime == UTCDateTime(-2.5)

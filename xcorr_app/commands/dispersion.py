@@ -21,6 +21,7 @@ from xcorr_app.commands.options import (
 from xcorr_app.defaults import (
     DISP_SIDE,
     GROUP_VELOCITY_KM_S,
+    MIN_PAIRS,
     MIN_SNR,
     MIN_WAVELENGTHS,
     N_PERIODS,
@@ -46,6 +47,7 @@ files, in OUT or the folder of --output:
   disp.png          the curves of all pairs, and their median
   disp_pair.png     the analysis of the clearest pair
   disp.json         the settings
+The names carry band, stack and components, if the run has several.
 """
 
 
@@ -97,24 +99,36 @@ class DispOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOpti
         "least distance of the stations of an accepted pick, in wavelengths",
         default=MIN_WAVELENGTHS,
     )
+    min_pairs: int = command_option(
+        "count",
+        "medians over fewer pairs are left out, unless only fewer are measured",
+        default=MIN_PAIRS,
+    )
 
 
 def disp(words: list[str]) -> str:
     """``xcorr-app disp OUT``: dispersion of surface waves."""
     options = parse_command("disp", ABOUT, DispOptions, words)
-    folder = table_folder(options, "disp.csv")
     from xcorr_app import store
     from xcorr_app.measuring.batches import describe_skipped
     from xcorr_app.measuring.dispersion import choose_settings, measure_disp
+    from xcorr_app.pair_subsets import shown_components
     from xcorr_app.reporting import dispersion
+    from xcorr_app.results.stack_names import file_label, stack_notes
 
     with (
         store.open(options.out) as results,
         progress_display(options.quiet) as progress,
     ):
+        stack = options.stack_in(results)
+        components, choice = shown_components(results, options.components)
+        label = file_label(results, stack, components)
+        folder = table_folder(options, f"disp{label}.csv")
+        choices = options.band_choice(results)
+        choices += [choice] if choice and not options.pair else []
         settings = choose_settings(
             results,
-            stack=options.stack_in(results),
+            stack=stack,
             period_s=options.period_s,
             n_periods=options.periods,
             velocity_km_s=options.velocity_km_s,
@@ -130,6 +144,8 @@ def disp(words: list[str]) -> str:
             folder,
             pairs=options.pair,
             components=options.components,
+            min_pairs=options.min_pairs,
+            label=label,
             mapping=options.mapping,
             processes=options.processes,
             progress=None if progress is None else partial(progress.update, "pairs"),
@@ -138,14 +154,17 @@ def disp(words: list[str]) -> str:
             return ""
         table, n_pairs, skipped = measurement
         lines = [
+            *choices,
             *describe_skipped(skipped, n_pairs),
             *dispersion.summary(table, n_pairs),
         ]
         figures = []
         with suppress(ParameterError):  # without an accepted pick
-            figures.append(dispersion.draw_curves(table, folder / "disp.png"))
+            notes = [*stack_notes(results, stack), components]
+            path = folder / f"disp{label}.png"
+            figures.append(dispersion.draw_curves(table, path, notes))
         clearest = dispersion.clearest_pair(table)
         if clearest is not None:
-            path = folder / "disp_pair.png"
+            path = folder / f"disp_pair{label}.png"
             figures.append(dispersion.draw_ftan(results, settings, clearest, path))
     return "\n".join([*lines, *map(str, [*table.paths, *figures])])

@@ -85,11 +85,20 @@ def plot(words: list[str]) -> str:
     kind = options.kind or ("pair" if options.pair else "section")
     _check_kind(kind, options.pair)
     from xcorr_app import store
+    from xcorr_app.pair_subsets import shown_components
+    from xcorr_app.results.stack_names import file_label
 
-    path = Path(options.output or Path(options.out) / _file_name(kind, options.pair))
     with store.open(options.out) as results:
+        choices = options.band_choice(results)
+        components = ""
+        if not options.pair:
+            components, choice = shown_components(results, options.components)
+            choices += [choice] if choice else []
+        label = file_label(results, options.stack_in(results), components)
+        name = f"{_file_name(kind, options.pair)}{label}.png"
+        path = Path(options.output or Path(options.out) / name)
         _draw(results, kind, path, options)
-    return str(path)
+    return "\n".join([*choices, str(path)])
 
 
 def _check_kind(kind: str, pair: tuple[str, str] | None) -> None:
@@ -103,8 +112,8 @@ def _check_kind(kind: str, pair: tuple[str, str] | None) -> None:
 
 def _file_name(kind: str, pair: tuple[str, str] | None) -> str:
     if pair:
-        return "_".join(pair) + ("" if kind == "pair" else f"_{kind}") + ".png"
-    return f"{'record_section' if kind == 'section' else kind}.png"
+        return "_".join(pair) + ("" if kind == "pair" else f"_{kind}")
+    return "record_section" if kind == "section" else kind
 
 
 def _draw(results: Store, kind: str, path: Path, options: PlotOptions) -> None:

@@ -86,6 +86,7 @@ def export(words: list[str]) -> str:
         progress_display(options.quiet) as progress,
         report_full_disk(options.dest, "the files there are not complete"),
     ):
+        choice = [] if every else options.band_choice(results)
         export(
             results,
             options.dest,
@@ -94,4 +95,4 @@ def export(words: list[str]) -> str:
             force=options.force,
             progress=None if progress is None else partial(progress.update, "pairs"),
         )
-    return options.dest
+    return "\n".join([*choice, options.dest])

@@ -103,6 +103,21 @@ class StackOptions(Configuration):
 
         return full_name(store, self.stack, self.band)
 
+    def band_choice(self, store: Store) -> list[str]:
+        """Return a line about the band, if the run has several and none was given.
+
+        Parameters
+        ----------
+        store : Store
+            Open results.
+        """
+        from xcorr_app.results.stack_names import band_choice
+
+        if self.band is not None or "@" in (self.stack or ""):
+            return []
+        choice = band_choice(store, self.stack_in(store))
+        return [choice] if choice else []
+
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentsOptions(Configuration):

@@ -48,4 +48,6 @@ def info(words: list[str]) -> str:
             return json.dumps(
                 info_json(results, pair=options.pair, stack=stack), indent=1
             )
-        return info_text(results, all_pairs=options.all, pair=options.pair, stack=stack)
+        text = info_text(results, all_pairs=options.all, pair=options.pair, stack=stack)
+        choice = [] if options.pair else options.band_choice(results)
+        return "\n".join([*choice, text])

@@ -41,16 +41,22 @@ def report(words: list[str]) -> str:
     """``xcorr-app report OUT``: one HTML page about a run."""
     options = parse_command("report", ABOUT, ReportOptions, words)
     from xcorr_app import store
+    from xcorr_app.pair_subsets import shown_components
     from xcorr_app.reporting.report import write_report
+    from xcorr_app.results.stack_names import file_label
 
-    path = Path(options.output or Path(options.out) / "report.html")
     with store.open(options.out) as results:
+        stack = options.stack_in(results)
+        components, choice = shown_components(results, options.components)
+        name = f"report{file_label(results, stack, components)}.html"
+        path = Path(options.output or Path(options.out) / name)
+        choices = [*options.band_choice(results), *([choice] if choice else [])]
         write_report(
             results,
             path,
             **options.lines,
-            stack=options.stack_in(results),
+            stack=stack,
             components=options.components,
             force=options.force,
         )
-    return str(path)
+    return "\n".join([*choices, str(path)])

@@ -52,6 +52,7 @@ files, in OUT or the folder of --output:
   dvv_network.csv  the mean over the pairs, weighted by 1 / error^2
   dvv.png          the mean over time
   dvv.json         the settings
+The names carry band, stack and components, if the run has several.
 """
 
 
@@ -140,21 +141,28 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
 def dvv(words: list[str]) -> str:
     """``xcorr-app dvv OUT``: velocity changes over time."""
     options = parse_command("dvv", ABOUT, DvvOptions, words)
-    folder = table_folder(options, "dvv.csv")
     from xcorr_app import store
     from xcorr_app.measuring.batches import describe_skipped
     from xcorr_app.measuring.dvv import measure_dvv
     from xcorr_app.measuring.dvv_settings import choose_settings
+    from xcorr_app.pair_subsets import shown_components
     from xcorr_app.reporting import velocity_change
+    from xcorr_app.results.stack_names import file_label
 
     with (
         store.open(options.out) as results,
         progress_display(options.quiet) as progress,
     ):
+        stack = options.stack_in(results)
+        components, choice = shown_components(results, options.components, usual="")
+        label = file_label(results, stack, components)
+        folder = table_folder(options, f"dvv{label}.csv")
+        choices = options.band_choice(results)
+        choices += [choice] if choice and not options.pair else []
         settings = choose_settings(
             results,
             method=options.method,
-            reference=options.stack_in(results),
+            reference=stack,
             period=options.period,
             band=options.filter_hz,
             side=options.side,
@@ -173,6 +181,7 @@ def dvv(words: list[str]) -> str:
             components=options.components,
             min_coherence=options.min_coherence,
             min_pairs=options.min_pairs,
+            label=label,
             mapping=options.mapping,
             processes=options.processes,
             progress=None if progress is None else partial(progress.update, "pairs"),
@@ -181,11 +190,13 @@ def dvv(words: list[str]) -> str:
         return ""
     table, n_pairs, skipped = measurement
     lines = [
+        *choices,
         *describe_skipped(skipped, n_pairs),
         *velocity_change.summary(table, settings),
     ]
     figures = []
     with suppress(ParameterError):  # without a change to draw
-        path = folder / "dvv.png"
-        figures.append(velocity_change.draw_changes(table, settings, path))
+        path = folder / f"dvv{label}.png"
+        note = components or choice.partition(";")[0]
+        figures.append(velocity_change.draw_changes(table, settings, path, note))
     return "\n".join([*lines, *map(str, [*table.paths, *figures])])

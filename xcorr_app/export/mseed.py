@@ -9,6 +9,7 @@ import numpy as np
 
 from seismo_pes.application.files import new_folder
 from xcorr_app.export.target import Progress, iterate, write_about
+from xcorr_app.results.stack_names import file_label
 from xcorr_app.store import Store
 
 __all__ = ["export_mseed"]
@@ -24,9 +25,10 @@ def export_mseed(
 ) -> Path:
     """Write correlations to a folder of miniSEED files, one for each pair.
 
-    A file has the name of its pair. A miniSEED record can hold one channel id: it is
-    that of the second channel. Lag 0 is 1970-01-01T00:00:00, so the first sample is in
-    1969. Configuration and versions are in ``xcorr-app.json``.
+    A file has the name of its pair, then band and stack as in `export_sac`. A miniSEED
+    record can hold one channel id: it is that of the second channel. Lag 0 is
+    1970-01-01T00:00:00, so the first sample is in 1969. Configuration and versions are
+    in ``xcorr-app.json``.
 
     Parameters
     ----------
@@ -34,10 +36,11 @@ def export_mseed(
         As for `export_sac`.
     """
     folder = new_folder(dest, force, "mseed")
+    label = file_label(store, stack)
     for correlation in iterate(store, stack, progress):
         trace = correlation.to_trace()
         encoding = "FLOAT64" if trace.data.dtype == np.float64 else "FLOAT32"
-        path = folder / f"{correlation.id}.mseed"
+        path = folder / f"{correlation.id}{label}.mseed"
         trace.write(str(path), format="MSEED", encoding=encoding)
     write_about(folder, store, stack)
     return folder

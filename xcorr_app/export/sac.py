@@ -11,6 +11,7 @@ import numpy as np
 from seismo_pes.application.files import new_folder
 from seismo_pes.items.correlation import Correlation
 from xcorr_app.export.target import Progress, about, iterate, write_about
+from xcorr_app.results.stack_names import band_hz, file_label, split
 from xcorr_app.store import Store
 
 __all__ = ["export_sac"]
@@ -37,11 +38,15 @@ def export_sac(
     ``dist``, ``az``, ``baz``  distance in km; azimuth at the event, at the station
     ``user0``                  number of windows stacked
     ``user1``                  seconds from the first window to the end of the last
+    ``user2``, ``user3``       band in Hz, if the run has several
     ``kuser0``                 name of the stack, eight letters; YYYYMMDD for a day
     ``kuser1``                 first eight letters of the id of the run
+    ``kuser2``                 components, such as ZZ
     ========================== =====================================================
 
-    Configuration and versions are in ``xcorr-app.json``.
+    Configuration and versions are in ``xcorr-app.json``. If the run has several bands,
+    or another stack than that of the whole run is exported, the names of the files end
+    with band and stack.
 
     Parameters
     ----------
@@ -67,10 +72,10 @@ def export_sac(
         If ``dest`` is a file, or a folder that is not empty.
     """
     folder = new_folder(dest, force, "sac")
-    run_id = about(store, stack)["run_id"]
+    run_id, label = about(store, stack)["run_id"], file_label(store, stack)
     for correlation in iterate(store, stack, progress):
         trace = _make_sac_trace(correlation, run_id)
-        trace.write(str(folder / f"{correlation.id}.sac"))
+        trace.write(str(folder / f"{correlation.id}{label}.sac"))
     write_about(folder, store, stack)
     return folder
 
@@ -81,6 +86,8 @@ def _make_sac_trace(correlation: Correlation, run_id: str) -> Any:
     from obspy.io.sac import SACTrace
 
     network, station, location, channel = correlation.second.split(".")
+    interval, _ = split(correlation.stack)
+    low_hz, high_hz = band_hz(correlation.stack) or (None, None)
     reference = UTCDateTime(ns=int(correlation.start_ns))
     header: dict[str, Any] = {
         "delta": 1 / correlation.rate_hz,
@@ -101,7 +108,10 @@ def _make_sac_trace(correlation: Correlation, run_id: str) -> Any:
         "baz": correlation.back_azimuth_deg,
         "user0": int(correlation.n_windows),
         "user1": float(correlation.end_ns - correlation.start_ns) / 1e9,
-        "kuser0": correlation.stack.replace("-", "")[:8],
+        "user2": low_hz,
+        "user3": high_hz,
+        "kuser0": interval.replace("-", "")[:8],
+        "kuser2": correlation.components,
         "kuser1": run_id[:8] or None,
         "lcalda": False,  # else SAC computes its own distance, on a sphere
     }

@@ -19,6 +19,7 @@ from seismo_pes.signal.ftan import Dispersion
 from xcorr_app.defaults import (
     DISP_SIDE,
     GROUP_VELOCITY_KM_S,
+    MIN_PAIRS,
     MIN_SNR,
     MIN_WAVELENGTHS,
     N_PERIODS,
@@ -41,7 +42,6 @@ __all__ = [
     "measure_disp",
 ]
 
-ABOUT_FILE = "disp.json"
 # Lags that are used, as a part of the longest lag: the slowest wave ends before it.
 LAST_PART = 0.98
 
@@ -259,6 +259,8 @@ def measure_disp(
     *,
     pairs: Sequence[Sequence[str]] = (),
     components: str | None = None,
+    min_pairs: int = MIN_PAIRS,
+    label: str = "",
     mapping: str = "simple",
     processes: int | None = None,
     progress: Progress | None = None,
@@ -278,6 +280,10 @@ def measure_disp(
         Names of two channels each; by default all pairs with a distance above 0.
     components
         Only pairs of these components; by default ``ZZ``, if the results have it.
+    min_pairs
+        Least number of pairs of a median; of fewer pairs than this in all, all of them.
+    label
+        End of the names of the files, such as ``_0.1-0.2Hz``.
     mapping, processes, progress
         As for `run_batches`.
 
@@ -301,12 +307,17 @@ def measure_disp(
         )
     indices = indices[apart]
     table = CurveTable(
-        str(store.path), str(folder), settings.period_s, settings.velocity_km_s
+        str(store.path),
+        str(folder),
+        settings.period_s,
+        settings.velocity_km_s,
+        min(min_pairs, len(indices)),
+        label,
     )
     skipped = measure_and_record(
         store,
-        Path(folder, ABOUT_FILE),
-        asdict(settings),
+        Path(folder, f"disp{label}.json"),
+        asdict(settings) | {"min_pairs": min_pairs},
         MeasureCurves(str(store.path), settings),
         table,
         indices,

@@ -31,7 +31,6 @@ PICK = np.dtype(
 )
 FLAGS = "accepted", "at_edge"
 VALUES = PICK.names[1 : -len(FLAGS)]  # type: ignore[index]
-PAIRS_FILE, NETWORK_FILE = "disp.csv", "disp_network.csv"
 N_BINS = 2000  # of velocity: an error of at most 1/2000 of the range
 PERCENTILES = (16, 50, 84)
 VELOCITIES = ("group_km_s", "phase_km_s")
@@ -118,6 +117,10 @@ class CurveTable:
         Centre periods, rising.
     velocity_km_s
         Slowest and fastest group velocity.
+    min_pairs
+        Least number of pairs of a median.
+    label
+        End of the names of the files, such as ``_0.1-0.2Hz``.
     """
 
     def __init__(
@@ -126,8 +129,11 @@ class CurveTable:
         folder: str,
         period_s: Sequence[float],
         velocity_km_s: tuple[float, float],
+        min_pairs: int = 1,
+        label: str = "",
     ) -> None:
         self.out, self.folder = out, folder
+        self.min_pairs, self.label = min_pairs, label
         self.period_s = np.array(period_s)
         self.velocity_km_s = velocity_km_s
         self._store: Store | None = None
@@ -137,7 +143,10 @@ class CurveTable:
     @property
     def paths(self) -> tuple[Path, Path]:
         """The file of the pairs, and the file of the medians."""
-        return Path(self.folder, PAIRS_FILE), Path(self.folder, NETWORK_FILE)
+        return (
+            Path(self.folder, f"disp{self.label}.csv"),
+            Path(self.folder, f"disp_network{self.label}.csv"),
+        )
 
     def open(self) -> None:
         """Begin the file of the pairs, under a temporary name."""
@@ -190,8 +199,10 @@ class CurveTable:
         yield ",".join(head) + "\n"
         columns = [self.period_s]
         for medians in self._medians.values():
-            low, middle, high = medians.percentiles().T
-            columns += [medians.counts.sum(axis=1), middle, low, high]
+            counts, percentiles = medians.counts.sum(axis=1), medians.percentiles()
+            percentiles[counts < self.min_pairs] = np.nan
+            low, middle, high = percentiles.T
+            columns += [counts, middle, low, high]
         for period, *cells in zip(*columns, strict=True):
             yield (
                 ",".join([f"{period:g}", *(format_number(float(c)) for c in cells)])

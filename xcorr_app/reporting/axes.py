@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xcorr_app.reporting.info import describe
+from xcorr_app.results.stack_names import stack_notes
 from xcorr_app.store import Store
 
 __all__ = ["lags_within", "name_pair", "time_and_windows"]
@@ -24,14 +25,15 @@ def lags_within(store: Store, max_lag_s: float | None) -> slice:
 
 
 def time_and_windows(store: Store, stack: str | None) -> list[str]:
-    """Return the time span of a stack and its number of windows, for a caption."""
+    """Return band, time span and number of windows of a stack, for a caption."""
+    notes = stack_notes(store, stack)
     about = describe(store, stack)
     if not about["start"]:
-        return ["no windows"]
+        return [*notes, "no windows"]
     least, most = about["n_windows"]
     count = f"{most}" if least == most else f"{least} to {most}"
     times = [about[edge][:16].replace("T", " ") for edge in ("start", "end")]
-    return [" to ".join(times), f"{count} windows per pair"]
+    return [*notes, " to ".join(times), f"{count} windows per pair"]
 
 
 def name_pair(pair: np.void) -> str:

@@ -23,6 +23,7 @@ from seismo_pes.signal.folding import branch_signal_to_noise
 from xcorr_app.pair_subsets import component_note, usable_pairs
 from xcorr_app.reporting.axes import lags_within, name_pair, time_and_windows
 from xcorr_app.reporting.network_figures import MOST_BINS, MOST_LINES
+from xcorr_app.results.stack_names import stack_notes
 from xcorr_app.store import Store
 
 __all__ = ["draw_azimuths", "draw_directions", "draw_rose"]
@@ -200,6 +201,13 @@ def draw_rose(
         branches.T.ravel(),
         np.concatenate([azimuth_deg, azimuth_deg + 180]),
         title=f"Signal-to-noise ratio by direction of travel, {len(usable):,} pairs",
-        note="median over the branches: largest value / RMS of the outer half of lags",
+        note=", ".join(
+            [
+                *stack_notes(store, stack),
+                *component_note(store, usable),
+                "median over the branches: largest value / RMS of the outer half of "
+                "lags",
+            ]
+        ),
     )
     return save(figure, Path(path))

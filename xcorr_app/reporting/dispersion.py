@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,19 @@ N_VELOCITIES, N_PERIODS = 300, 120  # of the image of one pair
 Columns = dict[str, np.ndarray]
 
 
-def draw_curves(table: CurveTable, path: str | os.PathLike[str]) -> Path:
+def draw_curves(
+    table: CurveTable, path: str | os.PathLike[str], notes: Sequence[str] = ()
+) -> Path:
     """Draw the curves of the pairs, and the medians of the network.
+
+    Parameters
+    ----------
+    table
+        Of the measurement.
+    path
+        The figure: .png, .pdf or .svg.
+    notes
+        Band, stack and components, for the note; empty texts are left out.
 
     Raises
     ------
@@ -62,7 +74,13 @@ def draw_curves(table: CurveTable, path: str | os.PathLike[str]) -> Path:
         lines=lines,
         title=f"Dispersion, up to {n_pairs:,} pair{'' if n_pairs == 1 else 's'}"
         " per period",
-        note="accepted picks, at their instantaneous periods",
+        note=", ".join(
+            [
+                *filter(None, notes),
+                "accepted picks, at their instantaneous periods",
+                f"medians of {table.min_pairs:,} pairs or more",
+            ]
+        ),
     )
     return save(figure, Path(path))
 
@@ -133,15 +151,26 @@ def summary(table: CurveTable, n_pairs: int) -> list[str]:
     known = network["n_group"] > 0
     if not known.any():
         return ["no pick is clear enough: lower --min-snr or --min-wavelengths"]
-    lines = []
+    lines, thin = [], []
     for name in ("group", "phase"):
-        known = network[f"n_{name}"] > 0
-        if known.any():
-            period = network["period_s"][known]
-            velocity = network[f"{name}_km_s"][known]
-            lines.append(
-                f"median {name} velocity {velocity[0]:.3f} km/s at {period[0]:.3g} s "
-                f"to {velocity[-1]:.3f} km/s at {period[-1]:.3g} s, "
-                f"up to {int(network[f'n_{name}'].max()):,} of {n_pairs:,} pairs"
+        counts = network[f"n_{name}"]
+        known = np.flatnonzero(np.isfinite(network[f"{name}_km_s"]))
+        n_thin = int(((counts > 0) & (counts < table.min_pairs)).sum())
+        what = f"median {name} velocity" if n_pairs > 1 else f"{name} velocity"
+        if len(known):
+            ends = [_describe_end(network, name, at, n_pairs) for at in known[[0, -1]]]
+            lines.append(f"{what} {' to '.join(ends)}")
+        if n_thin:
+            thin.append(
+                f"no median {name} velocity at {n_thin} of {len(counts)} periods: "
+                f"fewer than {table.min_pairs} pairs (--min-pairs)"
             )
-    return lines
+    return [*lines, *thin]
+
+
+def _describe_end(network: Columns, name: str, at: int, n_pairs: int) -> str:
+    """Return a velocity with its period, and how many of the pairs have it."""
+    period, velocity = network["period_s"][at], network[f"{name}_km_s"][at]
+    count = int(network[f"n_{name}"][at])
+    pairs = f" ({count:,} of {n_pairs:,} pairs)" if n_pairs > 1 else ""
+    return f"{velocity:.3f} km/s at {period:.3g} s{pairs}"

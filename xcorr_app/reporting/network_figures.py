@@ -20,6 +20,7 @@ from seismo_pes.plotting import (
 from seismo_pes.signal.folding import outer_signal_to_noise
 from xcorr_app.pair_subsets import component_note, of_components, usable_pairs
 from xcorr_app.reporting.axes import lags_within, name_pair, time_and_windows
+from xcorr_app.results.stack_names import stack_notes
 from xcorr_app.store import Store
 
 __all__ = ["draw_map", "draw_matrix", "draw_record_section", "draw_snr"]
@@ -183,7 +184,7 @@ def draw_map(
         If no coordinates are known.
     """
     usable = usable_pairs(store, stack, components)
-    notes = component_note(store, usable)
+    notes = stack_notes(store, stack) + component_note(store, usable)
     if len(usable) > MOST_LINES:
         notes.append(f"{MOST_LINES:,} of {len(usable):,} pairs drawn")
         usable = usable[np.linspace(0, len(usable) - 1, MOST_LINES).astype(int)]
@@ -228,6 +229,12 @@ def draw_snr(
         signal_to_noise_ratios(store, stack, usable),
         store.pairs["distance_km"][usable],
         title=f"Signal-to-noise ratio, {len(usable):,} pairs",
-        note="largest value / RMS of the outer half of the lags",
+        note=", ".join(
+            [
+                *stack_notes(store, stack),
+                *component_note(store, usable),
+                "largest value / RMS of the outer half of the lags",
+            ]
+        ),
     )
     return save(figure, Path(path))

@@ -20,7 +20,7 @@ from seismo_pes.plotting import (
     time_figure,
 )
 from xcorr_app.reporting.axes import lags_within
-from xcorr_app.results.stack_names import add_missing, over_time, split
+from xcorr_app.results.stack_names import add_missing, over_time, split, stack_notes
 from xcorr_app.store import Store, UnknownPair
 
 __all__ = ["draw_components", "draw_pair", "draw_substacks"]
@@ -83,7 +83,13 @@ def draw_pair(
         velocities_km_s=velocities_km_s,
         title=f"{correlation.first} – {correlation.second}",
         note=f"{geometry}, peak {value:+.4g} at {lag_s:+.3f} s\n"
-        f"{correlation.n_windows} windows, {start} to {end}",
+        + ", ".join(
+            [
+                *stack_notes(store, stack),
+                f"{correlation.n_windows} windows",
+                f"{start} to {end}",
+            ]
+        ),
         substacks=read_substacks(store, first, second, correlation.stack, lags),
     )
     return save(figure, Path(path))
@@ -120,7 +126,8 @@ def draw_substacks(
             f"{store.path}: the results have no substacks; "
             "correlate with --substack day"
         )
-    note = f"{stacked.n_windows} windows in total"
+    windows = f"{stacked.n_windows} windows in total"
+    note = ", ".join([*stack_notes(store, stack), windows])
     if np.isfinite(stacked.distance_km):
         note = f"{stacked.distance_km:.3f} km, {note}"
     figure = time_figure(
@@ -231,7 +238,7 @@ def draw_components(
         velocities_km_s=velocities_km_s,
         title=" – ".join(stations),
         note=f"{example.distance_km:.3f} km, azimuth {example.azimuth_deg:.1f}°, "
-        f"{example.n_windows} windows",
+        + ", ".join([*stack_notes(store, stack), f"{example.n_windows} windows"]),
     )
     return save(figure, Path(path))
 

@@ -156,16 +156,31 @@ def _list_pair_figures(
 
 def _list_measurements(out: Path) -> list[report.Figure]:
     """Return the figures that ``xcorr-app dvv`` and ``disp`` have drawn, if any."""
-    files = (
-        ("Velocity change", "dvv.png"),
-        ("Dispersion", "disp.png"),
-        ("Dispersion of the clearest pair", "disp_pair.png"),
-    )
-    return [
-        (title, partial(shutil.copyfile, out / name))
-        for title, name in files
-        if (out / name).is_file()
+    titles = {
+        "dvv": "Velocity change",
+        "disp": "Dispersion",
+        "disp_pair": "Dispersion of the clearest pair",
+    }
+    files = [
+        (titles[name], label, path)
+        for path in sorted([*out.glob("dvv*.png"), *out.glob("disp*.png")])
+        for name, label in [_split_label(path.stem)]
+        if name in titles
     ]
+    return [
+        (f"{title}, {label}" if label else title, partial(shutil.copyfile, path))
+        for title, label, path in files
+    ]
+
+
+def _split_label(stem: str) -> tuple[str, str]:
+    """Return the kind of a measurement's figure, and its band and components.
+
+    >>> _split_label("disp_pair_1-2Hz_ZZ"), _split_label("dvv")
+    (('disp_pair', '1-2Hz ZZ'), ('dvv', ''))
+    """
+    name = "disp_pair" if stem.startswith("disp_pair") else stem.partition("_")[0]
+    return name, stem.removeprefix(name).strip("_").replace("_", " ")
 
 
 def _tabulate_facts(about: dict[str, Any], run_id: str | None) -> str:

@@ -24,9 +24,21 @@ FEW_PAIRS = 3  # up to this number the figure has no panel with the number of pa
 
 
 def draw_changes(
-    table: ChangeTable, settings: DvvSettings, path: str | os.PathLike[str]
+    table: ChangeTable,
+    settings: DvvSettings,
+    path: str | os.PathLike[str],
+    components: str = "",
 ) -> Path:
     """Draw the mean of the network over time, and the changes of the pairs.
+
+    Parameters
+    ----------
+    table, settings
+        Of the measurement.
+    path
+        The figure: .png, .pdf or .svg.
+    components
+        Components of the pairs, for the note; "" if the run has one only.
 
     Raises
     ------
@@ -40,6 +52,7 @@ def draw_changes(
     low, high = settings.band_hz
     notes = [f"{settings.method}, {low:g} to {high:g} Hz"]
     notes.append(f"reference: stack {settings.reference!r}")
+    notes += [components] if components else []
     n_at_edge = int(mean["n_at_edge"].sum())
     if n_at_edge:
         notes.append(f"{n_at_edge:,} changes at the edge of the search left out")

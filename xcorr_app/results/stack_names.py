@@ -18,10 +18,13 @@ from dispel4py.errors import ParameterError
 __all__ = [
     "UNITS",
     "add_missing",
+    "band_choice",
     "band_name",
     "bands_of",
+    "file_label",
     "full_name",
     "over_time",
+    "stack_notes",
     "unit_of",
 ]
 
@@ -51,6 +54,9 @@ class _StackNames(Protocol):
 
     @property
     def stacks(self) -> Sequence[str]: ...
+
+    @property
+    def default_stack(self) -> str: ...
 
 
 def split(name: str) -> tuple[str, str]:
@@ -160,6 +166,60 @@ def full_name(
     if not bands or stack in store.stacks or (not named and "all" in store.stacks):
         return stack
     return f"{stack or 'all'}@{named or bands[0]}"
+
+
+def _parts_of(store: _Stacked, stack: str | None) -> tuple[str, str]:
+    """Return interval and band of a stack; by default those of the usual one."""
+    if stack is None:
+        stack = store.default_stack if store.stacks else "all"
+    return split(stack)
+
+
+def band_choice(store: _Stacked, stack: str | None) -> str:
+    """Return which of several bands was chosen, and the option that chooses."""
+    bands = bands_of(store.stacks)
+    _, band = _parts_of(store, stack)
+    return f"band {band} of {len(bands)}; --band chooses" if len(bands) > 1 else ""
+
+
+def stack_notes(store: _Stacked, stack: str | None) -> list[str]:
+    """Return band and interval of a stack, for the note of a figure.
+
+    Empty for the stack of the whole run, if the run has one band without a name.
+    """
+    interval, band = _parts_of(store, stack)
+    notes = [f"band {band}"] if band else []
+    return notes + ([f"stack {interval}"] if interval != "all" else [])
+
+
+def file_label(store: _Stacked, stack: str | None, components: str = "") -> str:
+    """Return the end of the name of a file, so that files of other stacks stay.
+
+    Empty for the stack of the whole run, if the run has only one band.
+
+    Parameters
+    ----------
+    store
+        Results with stacks.
+    stack
+        Full name of the stack; by default the usual one.
+    components
+        Components, if the run has several.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> stacks = ["all@1-2Hz", "all@2-4Hz", "2022-05-17T06@2-4Hz"]
+    >>> results = SimpleNamespace(stacks=stacks, default_stack="all@1-2Hz")
+    >>> file_label(results, None, "ZZ"), file_label(results, "2022-05-17T06@2-4Hz")
+    ('_1-2Hz_ZZ', '_2-4Hz_2022-05-17T06')
+    """
+    interval, band = _parts_of(store, stack)
+    several = len(bands_of(store.stacks)) > 1
+    is_usual = interval == _parts_of(store, None)[0]
+    interval = "" if is_usual else interval.replace(":", "")
+    parts = (band if several else "", interval, components)
+    return "".join(f"_{part}" for part in parts if part)
 
 
 def over_time(stacks: Iterable[str], like: str, unit: str | None = None) -> list[str]:
