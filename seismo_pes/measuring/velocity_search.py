@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.signal.delays import VelocityChange
@@ -44,6 +43,8 @@ def best_of_search(
     the line through such delays is wrong although the windows are coherent. So each
     change is compared with the best stretch of the reference in the range of lags.
     """
+    from scipy.interpolate import CubicSpline
+
     lag, max_dvv = c.lags_s, search.max_dvv
     best = stretch(trace, c.data, lag, search.low_s, search.high_s, max_dvv)
     use = search.contains(lag)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seismo_pes.items.rows import CorrelationRows
+from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app import commands
 from xcorr_app.results.index import finalize
