@@ -331,3 +331,26 @@ def test_selective_stacks_need_their_threshold(plan) -> None:
 
 def test_chains_set_the_rate(plan) -> None:
     assert plan(steps="Decimate(factor=2)", max_lag_s=10).settings.rate_hz == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sampling_rate_hz": 2.0}, "--sampling-rate-hz 2 is above the rate of 4 of 4"),
+        ({"window_s": 900.0, "step_s": 1800.0}, "50 % of the data are in no window"),
+        ({"components": ("ZZ", "TZ")}, None),
+        ({"components": ("ZZ", "Z1")}, "--components Z1: no channel of the run has"),
+        ({"processes": 4}, "-n 4 has no effect with --mapping simple"),
+        (
+            {"substack": "day", "moving_s": 86_400.0},
+            "--moving-s 86400 is not longer than --substack day",
+        ),
+        ({"processes": 4, "mapping": "multi"}, None),
+        ({"substack": "day", "moving_s": 172_800.0}, None),
+    ],
+)
+def test_options_without_effect_give_one_line(plan, caplog, options, words):
+    plan(**options)
+    remarks = [record.message for record in caplog.records]
+    assert len(remarks) == (words is not None)
+    assert all(words in remark for remark in remarks)

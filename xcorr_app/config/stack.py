@@ -16,7 +16,7 @@ _stack = partial(option, "stack")
 WITH_SUBSTACKS = When("substack", "window", "hour", "day")
 
 
-def _length_of_substack(config: Any) -> float:
+def length_of_substack(config: Any) -> float:
     """Return the time from one substack to the next, in seconds."""
     lengths_s = {"day": 86_400.0, "hour": 3600.0, "window": config.step_s}
     return float(lengths_s[config.substack])
@@ -85,7 +85,7 @@ class StackOptions(Configuration):
         "number",
         "time from one moving stack to the next",
         unit="s",
-        fill=_length_of_substack,
+        fill=length_of_substack,
         otherwise="one day, hour or window, as --substack",
         example="86400.0",
         above=0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from xcorr_app.planning.metadata_remarks import (
     check_metadata,
     metadata_use,
 )
+from xcorr_app.planning.option_remarks import option_remarks
 from xcorr_app.planning.pairs import ChosenPairs, choose_pairs
 from xcorr_app.planning.periods import window_periods
 from xcorr_app.planning.spans import channels_by_period, data_times, spans_to_read
@@ -30,6 +32,8 @@ from xcorr_app.planning.stations import listed_stations
 from xcorr_app.planning.table import channel_table
 
 __all__ = ["RunPlan", "plan_run"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:
     )
     table = channel_table(stations, channels, metadata, components, earlier)
     pairs = choose_pairs(table, config, components)
+    for remark in option_remarks(config, channels.infos, pairs.channels):
+        logger.warning("%s", remark)
     use = metadata_use(config, stations, table)
     times = data_times(channels.infos, pairs.recorded_ids, grid)
     checks = check_metadata(metadata.inventory, times, use)
