@@ -154,11 +154,13 @@ def summary(table: CurveTable, n_pairs: int) -> list[str]:
     lines, thin = [], []
     for name in ("group", "phase"):
         counts = network[f"n_{name}"]
-        known = np.flatnonzero(np.isfinite(network[f"{name}_km_s"]))
+        measured = np.flatnonzero(np.isfinite(network[f"{name}_km_s"]))
         n_thin = int(((counts > 0) & (counts < table.min_pairs)).sum())
         what = f"median {name} velocity" if n_pairs > 1 else f"{name} velocity"
-        if len(known):
-            ends = [_describe_end(network, name, at, n_pairs) for at in known[[0, -1]]]
+        if len(measured):
+            ends = [
+                _describe_end(network, name, at, n_pairs) for at in measured[[0, -1]]
+            ]
             lines.append(f"{what} {' to '.join(ends)}")
         if n_thin:
             thin.append(
