@@ -168,21 +168,21 @@ def full_name(
     return f"{stack or 'all'}@{named or bands[0]}"
 
 
-def _parts_of(store: _Stacked, stack: str | None) -> tuple[str, str]:
+def _parts_of(store: _StackNames, stack: str | None) -> tuple[str, str]:
     """Return interval and band of a stack; by default those of the usual one."""
     if stack is None:
         stack = store.default_stack if store.stacks else "all"
     return split(stack)
 
 
-def band_choice(store: _Stacked, stack: str | None) -> str:
+def band_choice(store: _StackNames, stack: str | None) -> str:
     """Return which of several bands was chosen, and the option that chooses."""
     bands = bands_of(store.stacks)
     _, band = _parts_of(store, stack)
     return f"band {band} of {len(bands)}; --band chooses" if len(bands) > 1 else ""
 
 
-def stack_notes(store: _Stacked, stack: str | None) -> list[str]:
+def stack_notes(store: _StackNames, stack: str | None) -> list[str]:
     """Return band and interval of a stack, for the note of a figure.
 
     Empty for the stack of the whole run, if the run has one band without a name.
@@ -192,7 +192,7 @@ def stack_notes(store: _Stacked, stack: str | None) -> list[str]:
     return notes + ([f"stack {interval}"] if interval != "all" else [])
 
 
-def file_label(store: _Stacked, stack: str | None, components: str = "") -> str:
+def file_label(store: _StackNames, stack: str | None, components: str = "") -> str:
     """Return the end of the name of a file, so that files of other stacks stay.
 
     Empty for the stack of the whole run, if the run has only one band.
