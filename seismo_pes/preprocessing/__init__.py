@@ -80,10 +80,12 @@ from seismo_pes.preprocessing.quality import (
 from seismo_pes.preprocessing.rejection import RejectWindows, bad_windows
 from seismo_pes.preprocessing.resampling import (
     Decimate,
+    ReplaceRate,
     Resample,
     ResampleFourier,
     ResampleLanczos,
     decimate,
+    replace_rate,
     resample,
     resample_fourier,
     resample_lanczos,
@@ -144,6 +146,7 @@ __all__ = [
     "Orient",
     "RejectWindows",
     "RemoveResponse",
+    "ReplaceRate",
     "Resample",
     "ResampleFourier",
     "ResampleLanczos",
@@ -195,6 +198,7 @@ __all__ = [
     "place_segments",
     "read_clock_table",
     "remove_response",
+    "replace_rate",
     "resample",
     "resample_fourier",
     "resample_lanczos",

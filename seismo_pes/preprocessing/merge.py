@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from obspy import Trace, UTCDateTime
+from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.core import GenericPE
 from seismo_pes.items.skipped import Skipped
@@ -15,6 +15,7 @@ from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import ChannelTraces, Waveforms
 from seismo_pes.preprocessing.joining import SAME_TIME
 from seismo_pes.preprocessing.segments import Segment, merge_segments
+from seismo_pes.preprocessing.several_rates import merge_all_rates
 from seismo_pes.signal.gaps import flat_runs
 from seismo_pes.signal.rates import exact_rate
 
@@ -40,10 +41,14 @@ class Merge(GenericPE):
         Time of sample 0 of the grid, nanoseconds since 1970.
     flat_s : float
         Shortest run of equal samples that `ChannelTraces.flat` lists, seconds.
+    all_rates : bool
+        Keep the traces of all sampling rates of a channel, for elements that bring them
+        to one. By default only the rate of most samples stays.
     """
 
-    def __init__(self, origin_ns: int, flat_s: float) -> None:
+    def __init__(self, origin_ns: int, flat_s: float, all_rates: bool = False) -> None:
         super().__init__()
+        self.all_rates = all_rates
         self.origin_ns, self.flat_s = origin_ns, flat_s
         self._add_input("input", tuple_type=Waveforms)
         self._add_output("output", tuple_type=Waveforms)
@@ -52,13 +57,18 @@ class Merge(GenericPE):
     def process(self, inputs: dict[str, Any]) -> Any:
         """Merge one span."""
         item: Waveforms = inputs["input"]
-        segments, skipped = merge_segments(item.stream, self.origin_ns)
+        segments, skipped = self._segments(item.stream)
         yield from ({"skipped": report} for report in skipped)
         headers = {trace.id: trace.stats for trace in item.stream}
         merged = item.with_stream(
             self._trace(segment, headers[segment.channel_id]) for segment in segments
         )
         yield {"output": Waveforms(tuple(map(self._with_flat, merged.channels)))}
+
+    def _segments(self, stream: Stream) -> tuple[list[Segment], list[Skipped]]:
+        if self.all_rates:
+            return merge_all_rates(stream, self.origin_ns)
+        return merge_segments(stream, self.origin_ns)
 
     def _with_flat(self, channel: ChannelTraces) -> ChannelTraces:
         flat = [run for trace in channel.traces for run in self._flat(trace)]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from obspy import Trace, UTCDateTime
+from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError
 from seismo_pes.element import element
+from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.items.traces import samples, with_data
 from seismo_pes.preprocessing.pieces import continuous_element
+from seismo_pes.preprocessing.quality import with_remarks
+from seismo_pes.preprocessing.timing import nominal_rate_hz
 from seismo_pes.signal import continuous
 from seismo_pes.signal import resample as _resample
 from seismo_pes.signal.continuous import Method
@@ -19,10 +22,12 @@ from seismo_pes.signal.rates import exact_rate
 
 __all__ = [
     "Decimate",
+    "ReplaceRate",
     "Resample",
     "ResampleFourier",
     "ResampleLanczos",
     "decimate",
+    "replace_rate",
     "resample",
     "resample_fourier",
     "resample_lanczos",
@@ -169,6 +174,31 @@ def resample_fourier(trace: Trace, rate_hz: float) -> Trace:
     return with_data(trace, resampled, sampling_rate=old_hz * n_out / len(data))
 
 
+def replace_rate(trace: Trace, rate_hz: float) -> tuple[Stream, list[Skipped]]:
+    """Replace a wrong sampling rate in the header by the true one.
+
+    Samples and the time of the first one stay.
+
+    Parameters
+    ----------
+    rate_hz : float
+        True sampling rate, Hz.
+
+    Raises
+    ------
+    ParameterError
+        If the rate is not positive.
+    """
+    exact_rate(rate_hz)
+    old_hz = nominal_rate_hz(trace)
+    changed = with_data(trace, trace.data, sampling_rate=rate_hz)
+    changed.stats.pop("header_rate_hz", None)
+    if old_hz == rate_hz:
+        return Stream([changed]), []
+    reason = f"rate of {old_hz:.9g} Hz in the header replaced by {rate_hz:.9g} Hz"
+    return Stream([changed]), [Skipped("quality", trace.id, reason)]
+
+
 def _resampling(trace: Trace, rate_hz: float, origin_ns: int = 0) -> Method:
     old_hz = trace.stats.sampling_rate
     first = 0
@@ -204,4 +234,5 @@ Decimate = continuous_element(decimate, "Decimate", _decimation, _any)
 ResampleLanczos = continuous_element(
     resample_lanczos, "ResampleLanczos", _interpolation, _any
 )
+ReplaceRate = with_remarks(replace_rate, "ReplaceRate")
 ResampleFourier = element(resample_fourier, "ResampleFourier")

@@ -21,7 +21,7 @@ from obspy import Trace, UTCDateTime
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.preprocessing.joining import finite_runs
-from seismo_pes.signal.rates import HALF_SAMPLE, exact_rate, measure_timing
+from seismo_pes.signal.rates import HALF_SAMPLE, MAX_PPM, exact_rate, measure_timing
 from seismo_pes.signal.resample import interpolate_lanczos
 
 __all__ = ["nominal_rate_hz", "retime"]
@@ -45,6 +45,7 @@ class _Piece:
     """Samples with their rate and the time of the first sample.
 
     `is_measured`: the time stamps contradict the rate of the header.
+    `beyond_ppm`: they do so by more than `MAX_PPM`.
     """
 
     trace: Trace
@@ -52,6 +53,7 @@ class _Piece:
     start_ns: int
     rate_hz: float
     is_measured: bool = False
+    beyond_ppm: float = 0.0
 
     @property
     def end_ns(self) -> int:
@@ -81,15 +83,16 @@ def retime(traces: list[Trace], nominal_hz: float) -> tuple[list[Trace], list[Sk
     """
     pieces = _measured(sorted(traces, key=lambda trace: trace.stats.starttime.ns))
     drifting = [piece for piece in pieces if piece.is_measured]
+    remarks = [*_remarks(drifting, nominal_hz), *_splits(pieces)]
     if not drifting:
-        return traces, []
+        return traces, remarks
     retimed: list[Trace] = []
     for chain in _chains(pieces):
         if any(piece.is_measured for piece in chain):
             retimed.append(_interpolated(chain, nominal_hz))
         else:
             retimed += [_trace(piece, nominal_hz) for piece in chain]
-    return retimed, list(_remarks(drifting, nominal_hz))
+    return retimed, remarks
 
 
 def _measured(traces: list[Trace]) -> list[_Piece]:
@@ -113,7 +116,8 @@ def _measured(traces: list[Trace]) -> list[_Piece]:
         for run in measure_timing(starts, [len(p.data) for p in group], rate_hz):
             inside = group[run.first : run.stop]
             if not run.drift or _has_gaps(inside):
-                measured += inside
+                beyond_ppm = run.beyond_ppm
+                measured += [replace(p, beyond_ppm=beyond_ppm) for p in inside]
                 continue
             sample = 0
             for piece in inside:
@@ -233,3 +237,15 @@ def _remarks(drifting: list[_Piece], nominal_hz: float) -> Iterator[Skipped]:
             f"{nominal_hz:g} Hz); interpolated to {nominal_hz:g} Hz at its true times"
         )
         yield Skipped("merge", min(ids), reason, count)
+
+
+def _splits(pieces: list[_Piece]) -> Iterator[Skipped]:
+    """List the pieces that are split because their rate is beyond the bound."""
+    counts = Counter(round(piece.beyond_ppm) for piece in pieces if piece.beyond_ppm)
+    for ppm, count in sorted(counts.items()):
+        reason = (
+            f"time stamps contradict the rate of the header by {ppm:+d} ppm, more than "
+            f"{MAX_PPM:g}: split, each piece begins at its own time; if the header is "
+            "wrong, give the true rate (--recorded-hz)"
+        )
+        yield Skipped("merge", pieces[0].trace.id, reason, count)

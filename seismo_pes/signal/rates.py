@@ -93,6 +93,9 @@ class TimedRun(NamedTuple):
     drift
         Drift of the header's rate at the end of the run in samples, positive if the
         true rate is higher; 0 if the header is right.
+    beyond_ppm
+        Difference of the measured rate from that of the header in millionths, if it is
+        beyond the bound and the run is split; else 0.
     """
 
     first: int
@@ -100,6 +103,7 @@ class TimedRun(NamedTuple):
     start_ns: int
     rate_hz: float
     drift: float
+    beyond_ppm: float = 0.0
 
 
 def measure_timing(
@@ -215,7 +219,11 @@ def _runs(
         return [header]
     if abs(slope) * 1e6 > max_ppm:
         pieces = range(first, stop)
-        return [TimedRun(k, k + 1, int(start_ns[k]), rate_hz, 0.0) for k in pieces]
+        beyond_ppm = (1 / (1 + slope) - 1) * 1e6
+        return [
+            TimedRun(k, k + 1, int(start_ns[k]), rate_hz, 0.0, beyond_ppm)
+            for k in pieces
+        ]
     true_start_ns = int(start_ns[first]) + round(level / rate_hz * 1e9)
     return [TimedRun(first, stop, true_start_ns, rate_hz / (1 + slope), drift)]
 

@@ -95,8 +95,9 @@ class QualityOptions(Configuration):
     )
     recorded_hz: float | None = _quality(
         "number",
-        "true sampling rate of all data; records with another rate in their header are "
-        "resampled",
+        "true sampling rate of all data, for headers with a wrong rate: it replaces "
+        "the rate in each header, and samples stay as they are (to change the rate of "
+        "the data, use --sampling-rate-hz)",
         unit="Hz",
         otherwise="the rate in the headers",
         example="100.0",

@@ -34,11 +34,11 @@ from seismo_pes.preprocessing.quality import (
     DropClipped,
     DropFlat,
     FillGaps,
-    RestoreRate,
 )
 from seismo_pes.preprocessing.rejection import RejectWindows
 from seismo_pes.preprocessing.resampling import (
     Decimate,
+    ReplaceRate,
     Resample,
     ResampleFourier,
     ResampleLanczos,
@@ -97,7 +97,7 @@ def _checks(plan: RunPlan) -> Iterator[GenericPE]:
     if config.clock is not None:
         yield CorrectClock(config.clock)
     if config.recorded_hz is not None:
-        yield RestoreRate(rate_hz=config.recorded_hz)
+        yield ReplaceRate(rate_hz=config.recorded_hz)
     if config.align_samples:
         yield AlignSamples(origin_ns=origin_ns)
     if config.overlaps != "first":
@@ -111,11 +111,19 @@ def _checks(plan: RunPlan) -> Iterator[GenericPE]:
         yield Despike(k=config.despike_mad, window_s=config.despike_s)
     if config.max_gap_s > 0:
         yield FillGaps(max_gap_s=config.max_gap_s)
-    yield Merge(origin_ns, flat_s=config.window_s)
+    yield Merge(origin_ns, flat_s=config.window_s, all_rates=_has_target(plan))
     checks = plan.checks
     if checks.changing is not None:
         use = checks.use
         yield SplitEpochs(checks.changing, use.responses, use.directions, use.places)
+
+
+def _has_target(plan: RunPlan) -> bool:
+    """Say whether traces of any rate are brought to one."""
+    config = plan.config
+    if config.steps is not None:
+        return any("rate_hz" in step.parameters for step in parse_steps(config.steps))
+    return config.sampling_rate_hz is not None
 
 
 def _chain(plan: RunPlan) -> Iterator[GenericPE]:

@@ -82,7 +82,7 @@ def run_grid(
         If the sampling rate of the data is unknown.
     """
     infos = list(channels.infos.values())
-    start_ns, end_ns = _time_of_run(infos, channels.limits)
+    start_ns, end_ns = _time_of_run(infos, channels.limits, rates.recorded_hz)
     windows = WindowGrid(start_ns, round(window_s * NS), round(step_s * NS))
     recorded_hz = _recorded_hz(infos, rates)
     rate_hz = rates.asked_hz or recorded_hz
@@ -91,7 +91,9 @@ def run_grid(
     return RunGrid(windows, end_ns, recorded_hz, rate_hz)
 
 
-def _time_of_run(infos: list[ChannelInfo], limits: Limits) -> tuple[int, int]:
+def _time_of_run(
+    infos: list[ChannelInfo], limits: Limits, recorded_hz: float | None
+) -> tuple[int, int]:
     """Return the origin of the windows, and the latest end of a window.
 
     The windows start at ``--start``, by default at midnight UTC of the first day with
@@ -104,6 +106,10 @@ def _time_of_run(infos: list[ChannelInfo], limits: Limits) -> tuple[int, int]:
         start_ns = (first_ns + NS // 2) // DAY_NS * DAY_NS
     if end_ns is None:
         end_ns = max(info.end_ns for info in infos) + NS
+        rates_hz = [rate_hz for info in infos for rate_hz in info.rates_hz]
+        if recorded_hz is not None and max(rates_hz, default=0.0) > recorded_hz:
+            # at the true rate, the data last longer than their headers say
+            end_ns = -(-end_ns // DAY_NS) * DAY_NS
     return start_ns, end_ns
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from obspy import Stream, Trace, UTCDateTime
 
+from seismo_pes.items.traces import with_header
 from seismo_pes.signal.rates import TimedRun, exact_rate, measure_timing
 
 __all__ = ["RecordTimes", "read_record_times", "with_true_rates"]
@@ -288,9 +289,8 @@ def _timing_of(
 
 
 def _part(trace: Trace, run: TimedRun, edges: NDArray[np.int64]) -> Trace:
-    part = Trace(header=trace.stats.copy())
-    part.data = trace.data[edges[run.first] : edges[run.stop]]
-    part.stats.starttime = UTCDateTime(ns=run.start_ns)
+    data = trace.data[edges[run.first] : edges[run.stop]]
+    part = with_header(trace.stats, data, starttime=UTCDateTime(ns=run.start_ns))
     if run.drift:
         part.stats.header_rate_hz = float(exact_rate(trace.stats.sampling_rate))
         part.stats.sampling_rate = run.rate_hz

@@ -135,6 +135,35 @@ def test_a_rate_beyond_the_bound_is_split_at_its_stamps(tmp_path):
         assert abs(read_trace.stats.starttime - trace.stats.starttime) < 2e-6
 
 
+def test_records_beyond_the_bound_are_counted(tmp_path):
+    traces = pieces(20 * (1 - 2e-3), 200, 600)
+    path = tmp_path / "x.mseed"
+    write_records(path, traces, reclen=2048, encoding="FLOAT64")
+    _, skipped = merge_segments(read_file(path), START.ns)
+    (remark,) = [item for item in skipped if "ppm" in item.reason]
+    assert "-2000 ppm, more than 1000: split" in remark.reason
+    assert remark.count == len(traces)
+
+
+@pytest.mark.parametrize("ppm", [-50, 400])
+def test_records_of_miniseed_3_lie_at_their_true_times(tmp_path, ppm):
+    pymseed = pytest.importorskip("pymseed")
+    content = b""
+    for trace in pieces(20 * (1 + ppm * 1e-6), 200, HOUR_S):
+        record = pymseed.MS3Record()
+        record.sourceid, record.reclen = "FDSN:XX_A__H_H_Z", 4096
+        record.formatversion, record.encoding = 3, pymseed.DataEncoding.FLOAT64
+        record.starttime, record.samprate = trace.stats.starttime.ns, 20.0
+        packed = record.generate(data_samples=trace.data.tolist(), sample_type="d")
+        content += b"".join(packed)
+    path = tmp_path / "x.mseed3"
+    path.write_bytes(content)
+    segments, skipped = merge_segments(read_file(path), START.ns)
+    assert len(segments) == 1
+    assert largest_error(segments) < 0.03
+    assert any(f"{ppm:+.2f} ppm" in item.reason for item in skipped)
+
+
 def test_streams_are_merged_at_true_times_too():
     traces = pieces(20 * (1 + 5e-5), 2000, HOUR_S, late_s=0.0)
     (merged,) = merge_stream(traces)
