@@ -191,6 +191,8 @@ def _report(summary: RunSummary, config: Config) -> int:
         if line := full_disk(failure):
             return report_line(PROG, f"error: {line}", 1)
         print(f"{PROG}: failed: {failure.summary}", file=sys.stderr)
+    if lack := summary.lack():
+        return report_line(PROG, f"error: no window was correlated: {lack}", 1)
     if config.strict and skipped:
         text = f"error: --strict, and {n_skipped(skipped):,} skipped: see {path}"
         return report_line(PROG, text, 1)

@@ -36,6 +36,7 @@ from xcorr_app.config import Config
 from xcorr_app.estimating.estimate import estimate_of, rough_seconds
 from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.division import Needed
+from xcorr_app.planning.periods import between_windows
 from xcorr_app.planning.spans import channels_by_period
 from xcorr_app.results.index import finalize
 from xcorr_app.running.restack import RestackPairs
@@ -241,4 +242,5 @@ def _summary(work: Work, outcomes: Sequence[RunResult], seconds: float) -> RunSu
             n_tiles=work.n_tiles,
             n_kept=work.n_kept,
             n_possible=plan.pairs.n_possible,
+            between_windows=between_windows(plan.grid.windows, plan.times),
         )

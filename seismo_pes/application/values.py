@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ from seismo_pes.application.times import format_time, parse_time
 
 __all__ = ["KINDS", "convert"]
 
+# Placeholders of options whose text is a path; ~ in them is the home folder, also where
+# no shell has replaced it.
+PATHS = ("ARCHIVE", "DEST", "DIR", "FILE", "FOLDER", "OUT", "PATH")
 NUMBER_WORDS = {2: "two numbers", 4: "four numbers"}
 NUMBER = r"(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)"
 BAND = re.compile(rf"{NUMBER}-{NUMBER}")
@@ -51,6 +55,8 @@ def convert(opt: Option, value: Any, label: str) -> Any:
 def _text(opt: Option, value: Any, label: str) -> str:
     if not isinstance(value, str | Path) or not str(value).strip():
         raise ParameterError(f"{label}: {value!r} is not a {opt.placeholder}")
+    if opt.placeholder in PATHS:
+        return os.path.expanduser(value)
     return str(value)
 
 

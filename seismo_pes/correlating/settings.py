@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -68,6 +69,11 @@ class SpectraSettings:
         the root mean squares over them, and windows are used where all have them:
         then correlations of rotated components are the rotated correlations.
 
+    content_hz : (float, float), optional
+        Lowest and highest frequency that preprocessing leaves in the traces, such
+        as the outer corners of a pre-filter. Spectra are zero outside. None: all
+        frequencies.
+
     Raises
     ------
     ParameterError
@@ -96,6 +102,7 @@ class SpectraSettings:
     water_level: float = 0.01
     smooth_hz: float = 0.0
     coherent: bool = False
+    content_hz: Band | None = None
 
     def __post_init__(self) -> None:
         bands = tuple((float(low), float(high)) for low, high in self.bands_hz)
@@ -131,6 +138,40 @@ class SpectraSettings:
         return fft_length(self.n_samples, self.max_lag)
 
     # -- frequency -----------------------------------------------------------------
+
+    def content_of(self, recorded_hz: float | None) -> Band | None:
+        """Return the frequencies that a record has at the sampling rate of the run.
+
+        Parameters
+        ----------
+        recorded_hz : float or None
+            Sampling rate of the record. None: unknown.
+
+        Returns
+        -------
+        (float, float) or None
+            None: all from 0 to the Nyquist frequency of the run.
+        """
+        if recorded_hz is None or recorded_hz >= self.rate_hz * (1 - 1e-6):
+            return self.content_hz
+        low_hz, high_hz = self.content_hz or (0.0, math.inf)
+        return low_hz, min(high_hz, recorded_hz / 2)
+
+    def bands_outside(self, content_hz: Band | None) -> list[int]:
+        """Return the numbers of the bands that do not lie within the content.
+
+        Parameters
+        ----------
+        content_hz : (float, float) or None
+            The frequencies of a record, as `content_of` returns them.
+        """
+        if content_hz is None:
+            return []
+        low_hz, high_hz = content_hz
+        bands = self.bands_hz or ((self.whiten_hz,) if self.whiten_hz else ())
+        return [
+            k for k, (low, high) in enumerate(bands) if low < low_hz or high >= high_hz
+        ]
 
     @cached_property
     def bins(self) -> slice:

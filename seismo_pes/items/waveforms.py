@@ -60,11 +60,15 @@ class ChannelTraces:
         Intervals whose windows are not used: the recorded data do not change over a
         long time (a dead channel, a gap filled with zeros), or a rule rejects them.
         Start and end in nanoseconds since 1970.
+    recorded_hz : float, optional
+        Lowest sampling rate of the recorded traces. The record has no frequencies above
+        half of it, whatever the rate of the traces is now. None: unknown.
     """
 
     span: ChannelSpan
     traces: tuple[Trace, ...] = ()
     flat: tuple[Interval, ...] = ()
+    recorded_hz: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

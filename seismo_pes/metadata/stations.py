@@ -45,6 +45,8 @@ COLUMNS = {
 }
 COLUMN_OF = {alias: name for name, aliases in COLUMNS.items() for alias in aliases}
 CODE = re.compile(r"[A-Za-z0-9*?_-]{1,8}")
+# a number with a direction, or no number: no channel code begins with a digit
+NO_CODE = re.compile(r"nan|-?\d+(\.\d*)?[NSEW]?", re.IGNORECASE)
 EXPECTED = "expected 'NET STA', 'NET.STA' or 'NET.STA.LOC.CHA', then coordinates"
 
 
@@ -301,10 +303,20 @@ def _lines(lines: Sequence[tuple[int, str]], source: str) -> Iterator[StationPat
             codes, coordinates = tokens[:2], tokens[2:]
             if len(coordinates) >= 2 and _number(coordinates[1]) is None:
                 codes, coordinates = tokens[:4], tokens[4:]
+                _refuse_coordinates(codes[2:], where)
         if not 2 <= len(codes) <= 4 or len(coordinates) not in (0, 2, 3):
             raise ParameterError(f"{where}: {line.strip()!r}: {EXPECTED}")
         codes = [code or ("--" if i == 2 else "") for i, code in enumerate(codes)]
         yield _pattern(codes + ["*"] * (4 - len(codes)), coordinates, where)
+
+
+def _refuse_coordinates(codes: Sequence[str], where: str) -> None:
+    """Refuse location and channel codes that were meant as coordinates."""
+    if any(map(NO_CODE.fullmatch, codes[1:])) or codes[0].lower() == "nan":
+        raise ParameterError(
+            f"{where}: {' '.join(codes)!r} are not coordinates: write degrees as "
+            "numbers, south and west negative, or leave them out"
+        )
 
 
 def _pattern(

@@ -14,7 +14,7 @@ from dispel4py.errors import DataError
 from seismo_pes.element import Element
 from seismo_pes.items.times import NS
 from seismo_pes.items.traces import samples, with_data
-from seismo_pes.items.waveforms import ChannelSpan, ChannelTraces, Waveforms
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["NameSpans", "TrimToGrid"]
@@ -48,7 +48,7 @@ class NameSpans(GenericPE):
         # each rotated component is computed from all components of the instrument
         flat = tuple(sorted({run for channel in item.channels for run in channel.flat}))
         channels = tuple(
-            ChannelTraces(self._named(channel.span), (), flat)
+            replace(channel, span=self._named(channel.span), traces=(), flat=flat)
             for channel in item.channels
         )
         return {"output": Waveforms(channels).with_stream(item.stream)}

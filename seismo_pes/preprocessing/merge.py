@@ -63,16 +63,20 @@ class Merge(GenericPE):
         merged = item.with_stream(
             self._trace(segment, headers[segment.channel_id]) for segment in segments
         )
-        yield {"output": Waveforms(tuple(map(self._with_flat, merged.channels)))}
+        yield {"output": Waveforms(tuple(map(self._described, merged.channels)))}
 
     def _segments(self, stream: Stream) -> tuple[list[Segment], list[Skipped]]:
         if self.all_rates:
             return merge_all_rates(stream, self.origin_ns)
         return merge_segments(stream, self.origin_ns)
 
-    def _with_flat(self, channel: ChannelTraces) -> ChannelTraces:
+    def _described(self, channel: ChannelTraces) -> ChannelTraces:
+        """Add the flat intervals and the sampling rate of the record."""
         flat = [run for trace in channel.traces for run in self._flat(trace)]
-        return replace(channel, flat=tuple(flat))
+        rates_hz = [float(trace.stats.sampling_rate) for trace in channel.traces]
+        return replace(
+            channel, flat=tuple(flat), recorded_hz=min(rates_hz, default=None)
+        )
 
     def _trace(self, segment: Segment, header: Any) -> Trace:
         trace = Trace(header=header.copy())

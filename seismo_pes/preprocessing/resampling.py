@@ -23,11 +23,13 @@ from seismo_pes.signal.rates import exact_rate
 __all__ = [
     "Decimate",
     "ReplaceRate",
+    "RequireNyquist",
     "Resample",
     "ResampleFourier",
     "ResampleLanczos",
     "decimate",
     "replace_rate",
+    "require_nyquist",
     "resample",
     "resample_fourier",
     "resample_lanczos",
@@ -199,6 +201,31 @@ def replace_rate(trace: Trace, rate_hz: float) -> tuple[Stream, list[Skipped]]:
     return Stream([changed]), [Skipped("quality", trace.id, reason)]
 
 
+def require_nyquist(trace: Trace, above_hz: float) -> Trace:
+    """Refuse a trace whose Nyquist frequency is not above a frequency.
+
+    At a higher sampling rate such a trace holds only residues of the interpolation at
+    that frequency. To divide them by their amplitude makes signals of them.
+
+    Parameters
+    ----------
+    above_hz : float
+        A frequency in Hz.
+
+    Raises
+    ------
+    DataError
+        If half of the sampling rate is not above it.
+    """
+    rate_hz = trace.stats.sampling_rate
+    if rate_hz / 2 <= above_hz:
+        raise DataError(
+            f"left out: a record sampled at {rate_hz:g} Hz has no frequencies up to "
+            f"{above_hz:g} Hz"
+        )
+    return trace
+
+
 def _resampling(trace: Trace, rate_hz: float, origin_ns: int = 0) -> Method:
     old_hz = trace.stats.sampling_rate
     first = 0
@@ -236,3 +263,4 @@ ResampleLanczos = continuous_element(
 )
 ReplaceRate = with_remarks(replace_rate, "ReplaceRate")
 ResampleFourier = element(resample_fourier, "ResampleFourier")
+RequireNyquist = element(require_nyquist, "RequireNyquist")

@@ -106,7 +106,8 @@ class RemoveResponse(Element):
     output : the same type
         Traces, or parts of traces, that have a response, without it.
     skipped : Skipped
-        Traces, or parts of traces, that have none, stage ``"response"``.
+        Traces, or parts of traces, that have none, and those whose Nyquist frequency is
+        below the last corner of ``pre_filt``, stage ``"response"``.
 
     Raises
     ------
@@ -150,7 +151,21 @@ class RemoveResponse(Element):
         ]
 
     def transform(self, part: Trace) -> Stream:
-        """Remove the response from a part of a trace."""
+        """Remove the response from a part of a trace.
+
+        Raises
+        ------
+        DataError
+            If the last corner of the pre-filter is above the Nyquist frequency.
+        """
+        _, pre_filt, _ = self.options
+        nyquist_hz = part.stats.sampling_rate / 2
+        if pre_filt is not None and pre_filt[3] > nyquist_hz:
+            corners = " ".join(f"{corner:g}" for corner in pre_filt)
+            raise DataError(
+                f"left out: the pre-filter {corners} Hz ends above {nyquist_hz:g} Hz, "
+                f"the Nyquist frequency of data sampled at {2 * nyquist_hz:g} Hz"
+            )
         inventory = self._stations.of(part.id)
         return remove_response([part], inventory, *self.options, cache=self._cache)
 

@@ -42,6 +42,7 @@ LITERALS = {
     "low_hz": "0.5",
     "high_hz": "2.0",
     "corner_hz": "2.0",
+    "above_hz": "2.0",
     "rate_hz": "5.0",
     "factor": "2",
     "window_s": "2.0",

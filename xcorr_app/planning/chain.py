@@ -39,6 +39,7 @@ from seismo_pes.preprocessing.rejection import RejectWindows
 from seismo_pes.preprocessing.resampling import (
     Decimate,
     ReplaceRate,
+    RequireNyquist,
     Resample,
     ResampleFourier,
     ResampleLanczos,
@@ -134,6 +135,9 @@ def _chain(plan: RunPlan) -> Iterator[GenericPE]:
     yield from _trend(plan)
     yield from _instrument(plan)
     yield from _filters(plan)
+    if plan.config.time_norm == "multiband-ram":
+        bands_hz = plan.config.norm_bands_hz or ()
+        yield RequireNyquist(above_hz=max(band[1] for band in bands_hz))
     yield from _resampled(plan)
     yield from _rejecting(plan)
     yield from _levelled(plan)

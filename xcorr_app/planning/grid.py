@@ -53,12 +53,15 @@ class RunGrid:
         No window ends after this time, nanoseconds since 1970.
     recorded_hz, rate_hz : float
         Sampling rate of the data, and of the preprocessed traces.
+    highest_hz : float or None
+        Highest sampling rate of the data. None: not known of all channels.
     """
 
     windows: WindowGrid
     end_ns: int
     recorded_hz: float
     rate_hz: float
+    highest_hz: float | None = None
 
 
 def run_grid(
@@ -88,7 +91,8 @@ def run_grid(
     rate_hz = rates.asked_hz or recorded_hz
     if rates.steps is not None:
         rate_hz = rate_after(parse_steps(rates.steps), recorded_hz)
-    return RunGrid(windows, end_ns, recorded_hz, rate_hz)
+    highest_hz = rates.recorded_hz or _highest_hz(infos)
+    return RunGrid(windows, end_ns, recorded_hz, rate_hz, highest_hz)
 
 
 def _time_of_run(
@@ -124,6 +128,12 @@ def _recorded_hz(infos: Iterable[ChannelInfo], rates: SamplingRates) -> float:
         if rates.asked_hz is None:
             raise
         return rates.asked_hz
+
+
+def _highest_hz(infos: list[ChannelInfo]) -> float | None:
+    if not all(info.rates_hz for info in infos):
+        return None
+    return max(max(info.rates_hz) for info in infos)
 
 
 def usual_rate_hz(infos: Iterable[ChannelInfo]) -> float:

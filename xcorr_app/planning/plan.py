@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from obspy import Inventory
 
 from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.windows.substacks import period_name
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import Channel
 from xcorr_app.config import Config
@@ -24,7 +26,7 @@ from xcorr_app.planning.metadata_remarks import (
 )
 from xcorr_app.planning.option_remarks import option_remarks
 from xcorr_app.planning.pairs import ChosenPairs, choose_pairs
-from xcorr_app.planning.periods import window_periods
+from xcorr_app.planning.periods import far_times, window_periods
 from xcorr_app.planning.spans import channels_by_period, data_times, spans_to_read
 from xcorr_app.planning.spectra import spectra_settings
 from xcorr_app.planning.stacks import check_stacks
@@ -62,6 +64,8 @@ class RunPlan:
         The spans to read, period by period.
     skipped : list of Skipped
         Files, stations and channels that cannot be used.
+    times : list of (int, int)
+        The intervals for which there are files, nanoseconds since 1970.
     """
 
     config: Config
@@ -74,6 +78,7 @@ class RunPlan:
     pairs: ChosenPairs
     spans: list[ChannelSpan]
     skipped: list[Skipped]
+    times: list[tuple[int, int]]
 
     @property
     def recorded(self) -> dict[int, frozenset[str]]:
@@ -118,7 +123,8 @@ def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:
     grid = run_grid(channels, config.window_s, config.step_s, rates)
     settings = spectra_settings(grid, config)
     check_stacks(kinds, config.stack_options, grid.rate_hz)
-    periods = window_periods(grid.windows, grid.end_ns, channels.archive.name)
+    times = channels.archive.times(channels.infos)
+    periods = window_periods(grid.windows, grid.end_ns, channels.archive.name, times)
     metadata = station_metadata(
         config.inventory, list(channels.infos), grid.windows.origin_ns, grid.end_ns
     )
@@ -127,13 +133,26 @@ def plan_run(config: Config, earlier: Sequence[str] = ()) -> RunPlan:
     for remark in option_remarks(config, channels.infos, pairs.channels):
         logger.warning("%s", remark)
     use = metadata_use(config, stations, table)
-    times = data_times(channels.infos, pairs.recorded_ids, grid)
-    checks = check_metadata(metadata.inventory, times, use)
+    limits_of_data = data_times(channels.infos, pairs.recorded_ids, grid)
+    checks = check_metadata(metadata.inventory, limits_of_data, use)
     spans = spans_to_read(channels.archive, pairs.recorded_ids, periods, grid.windows)
 
-    skipped = [*channels.skipped, *metadata.skipped, *table.skipped]
-    skipped += [*table.not_rotated, *pairs.skipped, *checks.remarks]
+    skipped = [*channels.skipped, *_far_days(times), *metadata.skipped]
+    skipped += [*table.skipped, *table.not_rotated, *pairs.skipped, *checks.remarks]
     return RunPlan(
         *(config, grid, periods, settings, metadata.inventory, checks),
-        *(table.names, pairs, spans, skipped),
+        *(table.names, pairs, spans, skipped, times),
     )
+
+
+def _far_days(times: Sequence[tuple[int, int]]) -> list[Skipped]:
+    """Remark data of another time than most data."""
+    reason = (
+        "used, but years away from most of the data: check the clock, or choose the "
+        "time by --start and --end"
+    )
+    names = [
+        f"data of {period_name(start_ns // DAY_NS)} to {period_name(end_ns // DAY_NS)}"
+        for start_ns, end_ns in far_times(times)
+    ]
+    return [Skipped("select", name, reason) for name in names]

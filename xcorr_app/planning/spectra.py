@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from dispel4py.errors import ParameterError
@@ -9,6 +10,7 @@ from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.signal.errors import ParameterError as SignalError
 from xcorr_app.config import Config
 from xcorr_app.planning.grid import RunGrid
+from xcorr_app.planning.steps import parse_steps
 
 __all__ = ["spectra_settings"]
 
@@ -32,7 +34,9 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
         If a frequency is above the Nyquist frequency, or options contradict each
         other.
     """
+    pre_filt = _pre_filt(config)
     _check_bands(config, grid.rate_hz)
+    _check_content(config, pre_filt, grid)
     # an option without effect on the chosen method has no value
     values = {name: getattr(config, name) for name in OF_SOME_METHODS}
     options = {name: value for name, value in values.items() if value is not None}
@@ -50,6 +54,7 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
             edge_octaves=config.edge_octaves,
             kind=config.kind,
             coherent=config.coherent,
+            content_hz=None if pre_filt is None else (pre_filt[0], pre_filt[-1]),
             **options,
         )
         _ = settings.n_fft, settings.bins  # refuse impossible values now
@@ -59,15 +64,65 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
 
 
 def _check_bands(config: Config, rate_hz: float) -> None:
-    nyquist_hz = rate_hz / 2
-    bands: list[tuple[str, Sequence[float] | None]] = [
-        ("--bandpass-hz", config.bandpass_hz),
-        ("--whiten-hz", config.whiten_hz),
-        *(("--bands-hz", band) for band in config.bands_hz or ()),
-    ]
-    for option, band in bands:
-        if band is not None and band[1] >= nyquist_hz:
+    for option, (low_hz, high_hz) in [*_filters(config), *_divided(config)]:
+        if high_hz >= rate_hz / 2:
             raise ParameterError(
-                f"{option} {band[0]:g} {band[1]:g}: {band[1]:g} Hz is not below "
-                f"{nyquist_hz:g} Hz, the Nyquist frequency at {rate_hz:g} Hz"
+                f"{option} {low_hz:g} {high_hz:g}: {high_hz:g} Hz is not below "
+                f"{rate_hz / 2:g} Hz, the Nyquist frequency at {rate_hz:g} Hz"
             )
+
+
+def _check_content(
+    config: Config, pre_filt: Sequence[float] | None, grid: RunGrid
+) -> None:
+    """Refuse frequencies that no record has, or that the pre-filter removes."""
+    nyquist_hz = math.inf if grid.highest_hz is None else grid.highest_hz / 2
+    data = (
+        f"the Nyquist frequency of the data (no channel exceeds {2 * nyquist_hz:g} Hz)"
+    )
+    for option, (low_hz, high_hz) in [*_filters(config), *_divided(config)]:
+        if high_hz >= nyquist_hz:
+            raise ParameterError(
+                f"{option} {low_hz:g} {high_hz:g}: {high_hz:g} Hz is not below "
+                f"{nyquist_hz:g} Hz, {data}"
+            )
+    if pre_filt is None:
+        return
+    corners = "--pre-filt " + " ".join(f"{corner:g}" for corner in pre_filt)
+    if pre_filt[-1] > nyquist_hz:
+        raise ParameterError(
+            f"{corners}: {pre_filt[-1]:g} Hz is above {nyquist_hz:g} Hz, {data}"
+        )
+    for option, (low_hz, high_hz) in _divided(config):
+        if low_hz < pre_filt[0] or high_hz >= pre_filt[-1]:
+            raise ParameterError(
+                f"{option} {low_hz:g} {high_hz:g}: {corners} removes all outside "
+                f"{pre_filt[0]:g} to {pre_filt[-1]:g} Hz; choose a band within"
+            )
+
+
+def _filters(config: Config) -> list[tuple[str, Sequence[float]]]:
+    """Return the band of the band-pass, with the name of its option."""
+    if config.bandpass_hz is None:
+        return []
+    return [("--bandpass-hz", config.bandpass_hz)]
+
+
+def _divided(config: Config) -> list[tuple[str, Sequence[float]]]:
+    """Return the bands in which records are divided by amplitudes or energies."""
+    bands: list[tuple[str, Sequence[float]]]
+    bands = [("--bands-hz", band) for band in config.bands_hz or ()]
+    if config.whiten_hz is not None:
+        bands.append(("--whiten-hz", config.whiten_hz))
+    if config.time_norm == "multiband-ram":
+        bands += [("--norm-bands-hz", band) for band in config.norm_bands_hz or ()]
+    return bands
+
+
+def _pre_filt(config: Config) -> Sequence[float] | None:
+    """Return the corners of the pre-filter of the response."""
+    if config.steps is None:
+        return config.pre_filt
+    parameters = [step.parameters for step in parse_steps(config.steps)]
+    given = [one["pre_filt"] for one in parameters if one.get("pre_filt")]
+    return given[0] if given else None

@@ -11,6 +11,10 @@ from seismo_pes.items.skipped import Skipped
 
 __all__ = ["RunSummary"]
 
+ABSENT = "the inventory has no such channel"
+# Stages whose entries are remarks: the data are used.
+REMARKS = ("coordinates", "quality", "select", "rotate")
+
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -36,6 +40,8 @@ class RunSummary:
         tiles of earlier starts.
     n_possible
         Number of pairs without the options that select pairs; 0 if it is not known.
+    between_windows
+        One line if the data lie between the windows of the run, else "".
     """
 
     n_channels: int
@@ -50,6 +56,28 @@ class RunSummary:
     n_tiles: int = 0
     n_kept: int = 0
     n_possible: int = 0
+    between_windows: str = ""
+
+    def lack(self) -> str:
+        """Return why no window is in any correlation; "" if there are windows."""
+        if self.n_windows:
+            return ""
+        if self.between_windows:
+            return self.between_windows
+        groups: dict[str, set[str]] = {}
+        for entry in self.skipped:
+            if entry.stage not in REMARKS:
+                reason = entry.reason.partition(ABSENT)
+                text = ABSENT if reason[1] else entry.reason
+                groups.setdefault(text, set()).add(entry.what)
+        if not groups:
+            return "no two channels have a window in common"
+        text, names = max(groups.items(), key=lambda group: len(group[1]))
+        first, n_more = min(names), len(names) - 1
+        if text == ABSENT and len(names) == self.n_channels:
+            channels = f"none of the {len(names)} channels" if n_more else first
+            return f"the inventory has {channels}" if n_more else f"{first}: {ABSENT}"
+        return f"{first}{f' and {n_more:,} more' if n_more else ''}: {text}"
 
     def headline(self) -> str:
         """Return one line about the contents of the folder of the results."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft
 
-from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.settings import Band, SpectraSettings
 from seismo_pes.correlating.windows.cutting import Chunk
 from seismo_pes.signal.coherency import phase_records
 from seismo_pes.signal.normalize import running_mean
@@ -48,7 +49,11 @@ class _ChunkSpectra:
 
 
 def transform(
-    chunks: Iterable[Chunk], n_channels: int, n_windows: int, settings: SpectraSettings
+    chunks: Iterable[Chunk],
+    n_channels: int,
+    n_windows: int,
+    settings: SpectraSettings,
+    content_hz: Band | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Transform windows according to the settings.
 
@@ -59,6 +64,9 @@ def transform(
     n_channels, n_windows : int
         Numbers of channels and of windows.
     settings : SpectraSettings
+    content_hz : (float, float), optional
+        Lowest and highest frequency that the records of all channels have. Spectra are
+        zero outside, and bands that do not lie within get no energy. None: all.
 
     Returns
     -------
@@ -75,7 +83,10 @@ def transform(
     factors = np.empty((max(1, settings.n_bands), n_windows), settings.dtype)
     kept = np.zeros(n_windows, bool)
     n = 0
-    for flat in _whitened((_raw(chunk, settings) for chunk in chunks), settings):
+    absent = settings.bands_outside(content_hz)
+    raw = (_raw(chunk, settings, content_hz) for chunk in chunks)
+    for flat in _whitened(raw, settings):
+        flat.energies[:, absent] = 0
         has_energy = np.asarray((flat.energies > 0).any(axis=-1))
         if not has_energy.all():
             flat = flat.subset(has_energy)
@@ -90,8 +101,10 @@ def transform(
     return kept, data, factors if settings.n_bands > 1 else None
 
 
-def _raw(chunk: Chunk, settings: SpectraSettings) -> _ChunkSpectra:
-    """Transform the windows that have energy; all bins."""
+def _raw(
+    chunk: Chunk, settings: SpectraSettings, content_hz: Band | None = None
+) -> _ChunkSpectra:
+    """Transform the windows that have energy; all bins, zero outside the content."""
     rows = np.arange(chunk.rows.start, chunk.rows.stop)
     data, scale, n_samples = chunk.data, chunk.scale, chunk.n_samples
     offset = chunk.offset
@@ -100,6 +113,12 @@ def _raw(chunk: Chunk, settings: SpectraSettings) -> _ChunkSpectra:
         rows, data, scale = rows[alive], data[:, alive], scale[alive]
         n_samples, offset = n_samples[alive], offset[:, alive]
     spectra = rfft_windows(data, settings.n_fft)
+    divided = settings.has_band or settings.kind == "coherency"
+    if content_hz is not None and divided:
+        low, high = (f * settings.n_fft / settings.rate_hz for f in content_hz)
+        spectra[..., : math.ceil(low)] = 0
+        if high < spectra.shape[-1]:
+            spectra[..., math.ceil(high) :] = 0
     untouched = settings.kind == "pcc2" and not settings.has_band and not offset.any()
     records = data[..., : settings.n_samples] if untouched else None
     energies = np.empty((len(rows), 0))
@@ -203,7 +222,7 @@ def _flat(
         energies = _energies_of_power((~quiet).astype(np.float64), settings, True)
     else:  # whitening gave every bin the amplitude 1
         whole = [counts.sum() for _, counts in _measures(settings, True)]
-        energies = np.broadcast_to(whole, (len(chunk.rows), len(whole)))
+        energies = np.tile(whole, (len(chunk.rows), 1))
     return replace(chunk, data=flat, energies=energies)
 
 

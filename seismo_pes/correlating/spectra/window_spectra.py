@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,12 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
-from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.settings import Band, SpectraSettings
 from seismo_pes.correlating.spectra.transform import transform
+from seismo_pes.correlating.spectra.unused import no_window
 from seismo_pes.correlating.windows.cutting import cut_plan
-from seismo_pes.gathering.components import instrument
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.waveforms import ChannelSpan, ChannelTraces, Waveforms
+from seismo_pes.items.waveforms import ChannelTraces, Waveforms
 from seismo_pes.preprocessing.segments import Segment, place_segments
 
 __all__ = [
@@ -102,6 +103,7 @@ def instrument_spectra(
     windows: range,
     settings: SpectraSettings,
     flats: Sequence[Sequence[tuple[int, int]]],
+    content_hz: Band | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Transform the windows that all channels of an instrument have.
 
@@ -114,6 +116,9 @@ def instrument_spectra(
     settings : SpectraSettings
     flats : sequence of sequence of (int, int)
         For each channel, where its recorded data were flat, in nanoseconds.
+    content_hz : (float, float), optional
+        Lowest and highest frequency that all records have. Spectra are zero outside,
+        and windows are not used in bands that do not lie within. None: all frequencies.
 
     Returns
     -------
@@ -124,9 +129,11 @@ def instrument_spectra(
     factors : numpy.ndarray or None
         As in `Spectra`, for all channels.
     """
+    if content_hz is None:
+        content_hz = settings.content_hz
     plan = cut_plan(channels, windows, settings, flats)
     kept, spectra, factors = transform(
-        plan.chunks(settings), len(channels), len(plan.windows), settings
+        plan.chunks(settings), len(channels), len(plan.windows), settings, content_hz
     )
     return plan.windows[kept], spectra, factors
 
@@ -143,7 +150,8 @@ class WindowSpectra(GenericPE):
         One for each channel of an input, also if no window is usable.
     skipped : Skipped
         Traces of other sampling rates or other channels; channels without a usable
-        window.
+        window; channels that have no value in a band, because their records do not have
+        its frequencies.
 
     Parameters
     ----------
@@ -192,11 +200,16 @@ class WindowSpectra(GenericPE):
         windows = self.settings.grid.windows_between(
             min(span.start_ns for span in spans), max(span.end_ns for span in spans)
         )
+        slowest = _slowest([channel for channel, _ in channels])
+        content_hz = self.settings.content_of(slowest.recorded_hz)
         used, data, factors = instrument_spectra(
-            segments, windows, self.settings, flats
+            segments, windows, self.settings, flats, content_hz
         )
-        if any(segments) and not len(used):
-            yield {"skipped": _no_window(spans, segments)}
+        if any(segments):
+            if remark := _outside_record(slowest, self.settings):
+                yield {"skipped": remark}
+            elif not len(used):
+                yield {"skipped": no_window(spans, segments, self.settings)}
         for span, rows in zip(spans, data, strict=True):
             if span.channel_id not in self.channels:
                 raise DataError(f"{span.channel_id} is not in the table of channels")
@@ -215,17 +228,29 @@ def _unknown(item: Waveforms) -> list[Skipped]:
     return [Skipped("windows", name, reason) for name in sorted(extra)]
 
 
-def _no_window(
-    spans: Sequence[ChannelSpan], channels: Sequence[list[Segment]]
-) -> Skipped:
-    longest = [
-        max((len(s.data) / s.rate_hz for s in segments), default=0.0)
-        for segments in channels
-    ]
-    name, of = spans[0].channel_id, ""
-    common = ""
-    if len(spans) > 1:
-        of = f" of {spans[int(np.argmin(longest))].channel_id}"
-        name, common = f"{instrument(name)}?", " that all components have"
-    piece = f"longest piece without a gap{of}: {min(longest):g} s"
-    return Skipped("windows", name, f"no window is usable{common} ({piece})")
+def _slowest(channels: Sequence[ChannelTraces]) -> ChannelTraces:
+    """Return the channel with the lowest known sampling rate of the record."""
+    return min(channels, key=lambda channel: channel.recorded_hz or math.inf)
+
+
+def _outside_record(
+    channel: ChannelTraces, settings: SpectraSettings
+) -> Skipped | None:
+    """List the bands whose frequencies the record of a channel does not have."""
+    content_hz = settings.content_of(channel.recorded_hz)
+    bands = settings.bands_hz or ((settings.whiten_hz,) if settings.whiten_hz else ())
+    absent = [bands[k] for k in settings.bands_outside(content_hz)]
+    if content_hz is None or channel.recorded_hz is None:
+        return None
+    if absent:
+        names = ", ".join(f"{low:g}-{high:g}" for low, high in absent)
+        action = f"left out in the band {names} Hz"
+    elif settings.kind == "coherency" and not bands:
+        action = f"coherency only below {content_hz[1]:g} Hz"
+    else:
+        return None
+    reason = (
+        f"{action}: a record sampled at {channel.recorded_hz:g} Hz has no frequencies "
+        f"above {channel.recorded_hz / 2:g} Hz"
+    )
+    return Skipped("windows", channel.span.channel_id, reason)

@@ -16,7 +16,7 @@ from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import PatternIndex, StationPattern, split_id
 from seismo_pes.reading.archives.scan import FileEntry
 
-__all__ = ["Archive", "ChannelInfo", "Holding"]
+__all__ = ["Archive", "ChannelInfo", "Holding", "union"]
 
 # Start and end where none are given: the limits of times in int64 nanoseconds.
 ALL_TIME = (-(2**63), 2**63 - 1)
@@ -168,6 +168,23 @@ class Archive(ABC):
         """Return the files that may hold samples of a channel in [start, end)."""
         return self._span(channel_id, start_ns, end_ns, 0).files
 
+    def times(self, channel_ids: Iterable[str]) -> list[tuple[int, int]]:
+        """Return the intervals for which there are files, of all channels together.
+
+        Parameters
+        ----------
+        channel_ids : iterable of str
+            Channels that `channels` has returned.
+
+        Returns
+        -------
+        list of (int, int)
+            Start and end, nanoseconds since 1970, ascending and without overlaps.
+        """
+        holdings = (self._holdings.get(id_, Holding([])) for id_ in channel_ids)
+        entries = (entry for holding in holdings for entry in holding.entries)
+        return union((entry.start_ns, entry.end_ns) for entry in entries)
+
     def spans(
         self, channel_ids: Sequence[str], periods: Sequence[tuple[int, int]]
     ) -> list[ChannelSpan]:
@@ -218,6 +235,21 @@ class Archive(ABC):
     ) -> tuple[list[FileEntry], list[FileEntry]]:
         """Return the files before and after that may hold a record of the time, too."""
         return [], []
+
+
+def union(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the union of intervals, ascending and without overlaps.
+
+    >>> union([(5, 7), (0, 2), (1, 3)])
+    [(0, 3), (5, 7)]
+    """
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(intervals):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _channel_info(entries: list[FileEntry]) -> ChannelInfo:

@@ -20,6 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from obspy import UTCDateTime
+
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.stations import PatternIndex, StationPattern, split_id
@@ -102,7 +104,8 @@ def open_archive(
     if is_remote(name):
         return _open_remote(name, layout)
     path = Path(data).expanduser()
-    if "{" in name and not path.exists():
+    # braces in the names of existing files and folders are not placeholders
+    if "{" in name and not path.exists() and not _matches(path):
         return _open_pattern(name, str(path), index, processes)
     if path.is_dir():
         return _open_folder(name, path, layout, index, processes)
@@ -241,6 +244,23 @@ def _files_in(
             yield path
 
 
+def _held(infos: dict[str, ChannelInfo], codes: Sequence[str]) -> str:
+    """Say which channels the listed stations have, and from when to when."""
+    asked = {
+        id_: info
+        for id_, info in infos.items()
+        if any(fnmatchcase(split_id(id_)[3], code) for code in codes)
+    }
+    chosen = asked or infos
+    others = sorted({split_id(id_)[3] for id_ in chosen})
+    start_ns = min(info.start_ns for info in chosen.values())
+    end_ns = max(info.end_ns for info in chosen.values())
+    span = f"from {UTCDateTime(ns=start_ns)} to {UTCDateTime(ns=end_ns)}"
+    if asked:
+        return f"they have {', '.join(others[:5])} {span} (--start, --end)"
+    return f"they have --channels {' '.join(others[:5])}, {span}"
+
+
 def _no_channel_message(
     archive: Archive, patterns: Sequence[StationPattern], codes: Sequence[str]
 ) -> str:
@@ -250,6 +270,8 @@ def _no_channel_message(
         stations += f" ({patterns[0].name}{', ...' if len(patterns) > 1 else ''})"
     kind = "" if set(codes) == {"*"} else f"{','.join(codes)} "
     text = f"{archive.name}: {stations} has {kind}data at this time"
+    if listed := archive.channels(patterns):
+        return f"{text}; {_held(listed, codes)}"
     if channel_ids:
         examples = ", ".join(channel_ids[:5])
         return f"{text}; there are {len(channel_ids)} channels, e.g. {examples}"

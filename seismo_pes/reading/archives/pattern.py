@@ -231,7 +231,9 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
 
 def is_bud(folder: Path) -> bool:
     """Say whether a folder has the layout NET/STA/STA.NET.LOC.CHAN.YEAR.DAY."""
-    pattern = PathPattern.parse(f"{folder}/{LAYOUTS['BUD']}")
+    # parsed without the folder: braces in its name are not placeholders
+    levels = PathPattern.parse(LAYOUTS["BUD"]).levels
+    pattern = PathPattern(str(folder), levels)
     return next(find_matching_files(pattern), None) is not None
 
 

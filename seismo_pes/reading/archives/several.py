@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import PatternIndex, StationPattern
-from seismo_pes.reading.archives.archive import Archive, ChannelInfo
+from seismo_pes.reading.archives.archive import Archive, ChannelInfo, union
 from seismo_pes.reading.archives.opening import open_archive
 
 __all__ = ["Archives", "open_archives"]
@@ -59,6 +59,11 @@ class Archives(Archive):
         for member in self.members:
             ids.update(member.channel_ids(listed, start_ns, end_ns, codes))
         return sorted(ids)
+
+    def times(self, channel_ids: Iterable[str]) -> list[tuple[int, int]]:
+        """Return the intervals for which there are files; see `Archive.times`."""
+        ids = list(channel_ids)
+        return union(times for member in self.members for times in member.times(ids))
 
     def spans(
         self, channel_ids: Sequence[str], periods: Sequence[tuple[int, int]]
