@@ -97,8 +97,8 @@ def test_records_of_different_times(run, write_trace, rng, capsys) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--channels", "HNU"], "they have --channels HHZ, from 2024-03-01T00:00:00"),
-        (["--start", "2030-01-01"], "they have HHZ from 2024-03-01T00:00:00"),
+        (["--channels", "HNU"], "02:00:00.000000Z (--channels HHZ)"),
+        (["--start", "2030-01-01"], "they have XX.AAA..HHZ from 2024-03-01T00:00:00"),
     ],
 )
 def test_data_of_other_channels_and_times_are_named(

@@ -252,13 +252,14 @@ def _held(infos: dict[str, ChannelInfo], codes: Sequence[str]) -> str:
         if any(fnmatchcase(split_id(id_)[3], code) for code in codes)
     }
     chosen = asked or infos
-    others = sorted({split_id(id_)[3] for id_ in chosen})
     start_ns = min(info.start_ns for info in chosen.values())
     end_ns = max(info.end_ns for info in chosen.values())
     span = f"from {UTCDateTime(ns=start_ns)} to {UTCDateTime(ns=end_ns)}"
+    examples = ", ".join(list(chosen)[:5])
     if asked:
-        return f"they have {', '.join(others[:5])} {span} (--start, --end)"
-    return f"they have --channels {' '.join(others[:5])}, {span}"
+        return f"they have {examples} {span} (--start, --end)"
+    known = " ".join(sorted({split_id(id_)[3] for id_ in chosen})[:5])
+    return f"they have {examples} {span} (--channels {known})"
 
 
 def _no_channel_message(
