@@ -181,21 +181,36 @@ def is_position(latitude: float | None, longitude: float | None) -> bool:
     return is_on_earth and not (latitude == longitude == 0)
 
 
-RESPONSE = Aspect("response", has_response, lambda metadata: digest(metadata.response))
-DIRECTION = Aspect(
-    "direction", lambda metadata: direction(metadata) is not None, direction
-)
-PLACE = Aspect(
-    "place",
-    lambda metadata: is_position(metadata.latitude, metadata.longitude),
-    lambda metadata: (float(metadata.latitude), float(metadata.longitude)),
-)
+def _response_digest(metadata: Any) -> Any:
+    return digest(metadata.response)
+
+
+def _has_direction(metadata: Any) -> bool:
+    return direction(metadata) is not None
+
+
+def _has_position(metadata: Any) -> bool:
+    return is_position(metadata.latitude, metadata.longitude)
+
+
+def _position(metadata: Any) -> Any:
+    return float(metadata.latitude), float(metadata.longitude)
+
+
+def _is_any(metadata: Any) -> bool:
+    return True
+
+
+def _place(metadata: Any) -> Any:
+    return metadata.latitude, metadata.longitude, metadata.elevation
+
+
+# functions with a name, so that elements that hold an aspect can be pickled
+RESPONSE = Aspect("response", has_response, _response_digest)
+DIRECTION = Aspect("direction", _has_direction, direction)
+PLACE = Aspect("place", _has_position, _position)
 # also where coordinates are not set
-ANY_PLACE = Aspect(
-    "place",
-    lambda metadata: True,
-    lambda metadata: (metadata.latitude, metadata.longitude, metadata.elevation),
-)
+ANY_PLACE = Aspect("place", _is_any, _place)
 
 
 # -- timelines ----------------------------------------------------------------------
