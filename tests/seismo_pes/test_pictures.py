@@ -29,10 +29,10 @@ def tool():
 
 def test_each_picture_is_drawn_shown_and_small(tool):
     there = {path.stem for path in PICTURES.glob("*.png")}
-    assert there == {name.lower() for name in tool.DRAWN}
+    assert there == {name.lower() for name in tool.FIGURES}
     page = (ROOT / "docs" / "pes.md").read_text(encoding="utf-8")
     shown = re.findall(r"!\[(\w+)\]\(pictures/(\w+)\.png\)", page)
-    assert {name for name, _ in shown} == set(tool.DRAWN)
+    assert {name for name, _ in shown} == set(tool.FIGURES)
     assert all(name.lower() == stem for name, stem in shown)
     assert max(path.stat().st_size for path in PICTURES.iterdir()) < LARGEST
 

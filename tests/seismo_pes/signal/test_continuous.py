@@ -224,5 +224,5 @@ def test_mistakes():
         continuous.interpolate_lanczos(-1, 1)
     method = continuous.lowpass(20.0, 1.0)
     _, state = method.advance(np.ones((2, 10)))
-    with pytest.raises(ParameterError, match="does not go on"):
+    with pytest.raises(ParameterError, match="does not continue"):
         method.advance(np.ones((3, 10)), state)

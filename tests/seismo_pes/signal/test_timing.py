@@ -43,7 +43,7 @@ def test_jitter_changes_nothing(jitter_ns):
     rng = np.random.default_rng(1)
     start_ns = start_ns + rng.integers(-jitter_ns, jitter_ns + 1, len(start_ns))
     (run,) = measure_timing(start_ns, counts, 100.0)
-    assert run == (0, len(counts), start_ns[0], 100.0, 0.0)
+    assert run == (0, len(counts), start_ns[0], 100.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("ppm", [-50, 10])
