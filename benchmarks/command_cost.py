@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import contextlib
 import os
 import subprocess
 import threading
@@ -134,11 +135,9 @@ def _list_descendants(pid: int) -> list[int]:
     while waiting:
         process = waiting.pop()
         processes.append(process)
-        for path in Path(f"/proc/{process}/task").glob("*/children"):
-            try:
+        with contextlib.suppress(OSError):  # it has ended
+            for path in Path(f"/proc/{process}/task").glob("*/children"):
                 waiting += map(int, path.read_text().split())
-            except OSError:
-                continue
     return processes
 
 

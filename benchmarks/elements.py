@@ -361,9 +361,9 @@ def _show_elements(times: dict[str, dict[str, float]]) -> None:
 
 
 def _show_row(name: str, plain_s: list[float], ours_s: list[float]) -> None:
-    one, other = statistics.median(plain_s), statistics.median(ours_s)
-    ratio = f"{other / one:.2f}" if one > 1e-4 else "-"
-    print(f"{name:24}{1e3 * one:9.1f} ms{1e3 * other:9.1f} ms{ratio:>12}")
+    first, second = statistics.median(plain_s), statistics.median(ours_s)
+    ratio = f"{second / first:.2f}" if first > 1e-4 else "-"
+    print(f"{name:24}{1e3 * first:9.1f} ms{1e3 * second:9.1f} ms{ratio:>12}")
 
 
 def _show_response(times: dict[str, list[float]]) -> None:

@@ -8,7 +8,10 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-PACKAGES = ("dispel4py-seismo", "numpy", "scipy", "obspy", "h5py", "mpi4py", "mpich")
+PACKAGES = (
+    *("dispel4py-seismo", "numpy", "scipy", "obspy", "h5py", "mpi4py", "mpich"),
+    *("pyspark", "redis", "distributed"),
+)
 
 
 def describe() -> dict[str, object]:

@@ -236,6 +236,13 @@ def create_iterative_chain(
     -------
     CompositePE
 
+    Raises
+    ------
+    ValueError
+        If there is no function.
+
+    Examples
+    --------
     >>> chain = create_iterative_chain([abs, (round, {"ndigits": 1})])
     >>> [pe.name for pe in chain.pes]
     ['PE_abs', 'PE_round']

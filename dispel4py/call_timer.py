@@ -52,6 +52,7 @@ class CallTimer:
         self._note = note
         self._inner_s = 0.0
         self._since_ns = 0
+        self._has_expired = False
         if item_timeout_s is not None:
             if threading.current_thread() is not threading.main_thread():
                 raise ParameterError(
@@ -92,10 +93,26 @@ class CallTimer:
             return attempt
 
         def bounded_attempt(item: Any) -> None:
-            with self._alarm(seconds):
-                attempt(item)
+            outer, self._has_expired = self._has_expired, False
+            try:
+                with self._alarm(seconds):
+                    attempt(item)
+                self.check()
+            finally:
+                self._has_expired = outer
 
         return bounded_attempt
+
+    def check(self) -> None:
+        """Check that the current call is in time; the PE may have caught the error.
+
+        Raises
+        ------
+        ItemTimeout
+            If it has taken too long.
+        """
+        if self._has_expired:
+            raise self._timeout()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -128,4 +145,8 @@ class CallTimer:
             self._note(since_ns)
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
-        raise ItemTimeout(f"worked on one item for more than {self._timeout_s:g} s")
+        self._has_expired = True
+        raise self._timeout()
+
+    def _timeout(self) -> ItemTimeout:
+        return ItemTimeout(f"worked on one item for more than {self._timeout_s:g} s")

@@ -14,6 +14,7 @@ import pkgutil
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -193,20 +194,22 @@ def _ports(element: type) -> Iterator[Port]:
     for base in element.__mro__:
         if base in (GenericPE, object):
             continue
-        try:
-            source = inspect.getsource(base)
-        except (
-            OSError,
-            TypeError,
-        ):  # a class that a function made: its base has the ports
-            continue
-        for direction, *names in _PORT.findall(source):
+        for direction, *names in _ports_in_source(base):
             name = names[0] or names[1] or str(getattr(element, names[2], names[2]))
             known.setdefault(name, direction)
     for direction in ("input", "output"):
         for name in known:
             if known[name] == direction:
                 yield Port(name, direction, *texts.get(name, ("", "")))
+
+
+@cache
+def _ports_in_source(base: type) -> list[Any]:
+    """Return the matches of `_PORT`: Python parses a whole module to find a class."""
+    try:
+        return _PORT.findall(inspect.getsource(base))
+    except (OSError, TypeError):  # a class that a function made: its base has the ports
+        return []
 
 
 def _parameters(element: type) -> Iterator[Parameter]:

@@ -8,27 +8,39 @@ SIGTERM).
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.command_line import Parser, exit_status
 from dispel4py.errors import Dispel4pyError, ParameterError, UserError, suggest
 from dispel4py.inputs import read_inputs
 from dispel4py.mappings import REGISTRY, available, get_mapping, mapping_class, place
-from dispel4py.options import PROG, mapping_options, retry_parser, run_parser
+from dispel4py.parsers import (
+    PROG,
+    job_parser,
+    mapping_options,
+    retry_parser,
+    run_parser,
+)
+from dispel4py.schedulers import SCHEDULERS
 from dispel4py.terminal import Logs, start_logging, unwind_at_sigterm
 
 if TYPE_CHECKING:
     from dispel4py.mappings.base import Mapping
+    from dispel4py.provenance.recorded_workflow import RecordedRun
     from dispel4py.result import RunResult
     from dispel4py.workflow_graph import WorkflowGraph
 
 INSPECTIONS = ("draw", "plan")
-OTHER_COMMANDS = ("mappings", "pes", "retry")
+OTHER_COMMANDS = ("mappings", "pes", "prov", "retry")
 ELEMENTS = "seismo_pes"
+#: A job asks for so many times the memory of the earlier run.
+MEMORY_MARGIN = 1.25
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,12 +59,20 @@ def _dispatch(words: list[str]) -> int:
         return pes_command(words[1:])
     if command == "retry":
         return retry_command(words[1:])
+    if command == "prov":
+        return prov_command(words[1:])
+    if command in SCHEDULERS:
+        return job_command(command, words[1:])
     if command in INSPECTIONS:
         return inspect_command(command, words[1:])
     is_option = command.startswith("-")
     if not is_option and command not in REGISTRY and command not in available():
-        known = [*available(), *INSPECTIONS, *OTHER_COMMANDS]
+        known = [*available(), *SCHEDULERS, *INSPECTIONS, *OTHER_COMMANDS]
         raise ParameterError(f"unknown mapping {command!r}: {suggest(command, known)}")
+    if not is_option:
+        status = mapping_class(command).companion(words[1:])
+        if status is not None:
+            return status
     return run_command(words)
 
 
@@ -62,19 +82,19 @@ def _dispatch(words: list[str]) -> int:
 def run_command(words: list[str]) -> int:
     """``dispel4py MAPPING GRAPH``: run a graph."""
     mappings = _known_mappings(words)
-    arguments = run_parser(mappings).parse_args(words)
+    arguments = run_parser(mappings, words).parse_args(words)
     return _start(arguments, words, mapping_options(arguments, mappings))
 
 
 def retry_command(words: list[str]) -> int:
     """``dispel4py retry``: run the items again that an earlier run skipped."""
     mappings = _known_mappings(words)
-    arguments = retry_parser(mappings).parse_args(words)
+    arguments = retry_parser(mappings, words).parse_args(words)
     return _start(arguments, ["retry", *words], mapping_options(arguments, mappings))
 
 
 def _known_mappings(words: list[str]) -> list[type[Mapping]]:
-    """Return the mappings named in a command line, then the other ones of REGISTRY.
+    """Return the mappings named in a command line, then other mappings of REGISTRY.
 
     The parser gets the options of all these mappings. So the words may have any order,
     and the message about an option of another mapping can name that mapping.
@@ -106,14 +126,11 @@ def _run(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
     from dispel4py.cost import read_costs
     from dispel4py.dead_letters import read_letters
     from dispel4py.progress import Progress
+    from dispel4py.provenance.run_record import provenance_options
     from dispel4py.run import run
     from dispel4py.trace import Trace
 
-    graph = _load(arguments.graph, arguments.attribute)
-    if arguments.simple and not graph.partitions:
-        roots = graph.roots()
-        other_pes = [pe for pe in graph.pes if pe not in roots]
-        graph.partitions = [part for part in (roots, other_pes) if part]
+    graph = _load_for_run(arguments)
     inputs = read_inputs(arguments.file, arguments.data, arguments.iterations)
     letters = getattr(arguments, "letters", None)
     progress = None if arguments.quiet or place().rank else Progress()
@@ -130,6 +147,14 @@ def _run(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
             letters=None if letters is None else read_letters(letters),
             measure=arguments.summary or arguments.summary_json is not None,
             costs=None if arguments.profile is None else read_costs(arguments.profile),
+            compat=arguments.compat,
+            provenance=provenance_options(
+                arguments.provenance,
+                arguments.capture,
+                name=arguments.graph,
+                configuration={"on_error": options.get("on_error")},
+                files=[path for path in (arguments.file, letters) if path],
+            ),
             **options,
         )
     except KeyboardInterrupt:
@@ -145,6 +170,16 @@ def _run(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
     return 0
 
 
+def _load_for_run(arguments: argparse.Namespace) -> WorkflowGraph:
+    """Load the graph, with the partitions that the options ask for."""
+    graph = _load(arguments.graph, arguments.attribute)
+    if arguments.simple and not graph.partitions:
+        roots = graph.roots()
+        other_pes = [pe for pe in graph.pes if pe not in roots]
+        graph.partitions = [part for part in (roots, other_pes) if part]
+    return graph
+
+
 def _launch(
     mapping: type[Mapping],
     arguments: argparse.Namespace,
@@ -152,23 +187,78 @@ def _launch(
     options: dict[str, Any],
 ) -> int:
     """Start the processes of a mapping, each of which runs this command again."""
-    from dispel4py.plan import make_plan
-    from dispel4py.run import assign_inputs
-
     if arguments.processes is None:
         raise ParameterError(
             f"{mapping.name} needs -n N, or '{mapping.launcher} {PROG} "
             f"{' '.join(words)}'"
         )
-    # report a mistake once, here, and not in each of the processes
-    get_mapping(mapping.name, **options)
-    plan = make_plan(_load(arguments.graph, arguments.attribute), arguments.processes)
-    assign_inputs(
-        plan, read_inputs(arguments.file, arguments.data, arguments.iterations)
-    )
+    _check_before_launch(mapping, arguments, options)
     with unwind_at_sigterm():
         command = [sys.executable, "-m", "dispel4py", *words]
         return mapping.launch(arguments.processes, command)
+
+
+def _check_before_launch(
+    mapping: type[Mapping], arguments: argparse.Namespace, options: dict[str, Any]
+) -> None:
+    """Report a mistake once, here, and not in each of the processes."""
+    from dispel4py.plan import make_plan
+    from dispel4py.run import assign_inputs
+
+    get_mapping(mapping.name, **options)
+    graph = _load(arguments.graph, arguments.attribute)
+    plan = make_plan(graph, arguments.processes, compat=arguments.compat)
+    assign_inputs(
+        plan, read_inputs(arguments.file, arguments.data, arguments.iterations)
+    )
+
+
+def job_command(scheduler: str, words: list[str]) -> int:
+    """``dispel4py slurm GRAPH``: write, or submit, a job that runs a graph.
+
+    Parameters
+    ----------
+    scheduler : str
+        One of `dispel4py.schedulers.SCHEDULERS`.
+    words : list of str
+        The words of the command line after the scheduler.
+
+    Returns
+    -------
+    int
+        The exit status.
+
+    Raises
+    ------
+    ParameterError
+        If the number of processes is not given.
+    """
+    from dispel4py import schedulers
+    from dispel4py.cost import read_peak_bytes
+
+    if words == ["--show-template"]:
+        print(schedulers.template_text(scheduler), end="")
+        return 0
+    mapping = mapping_class(schedulers.job_mapping(None))
+    arguments = job_parser(scheduler, mapping).parse_args(words)
+    options = schedulers.job_options(vars(arguments), schedulers.JobOptions)
+    assert options is not None
+    arguments.mapping = mapping.name
+    if arguments.processes is None:
+        raise ParameterError(f"give the number of processes: {PROG} {scheduler} -n N")
+    _check_before_launch(mapping, arguments, mapping_options(arguments, [mapping]))
+    words = [mapping.name, *schedulers.words_of_run(words)]
+    peak_bytes = arguments.profile and read_peak_bytes(arguments.profile)
+    name = Path(arguments.graph).name.removesuffix(".py").rpartition(".")[2]
+    command = [sys.executable, "-m", "dispel4py", *words]
+    run = schedulers.BatchRun(
+        name,
+        command,
+        arguments.processes,
+        process_bytes=round(peak_bytes * MEMORY_MARGIN) if peak_bytes else None,
+    )
+    print(schedulers.write_job(run, options))
+    return 0
 
 
 def _load(source: str, attribute: str | None) -> WorkflowGraph:
@@ -287,3 +377,53 @@ def pes_command(words: list[str]) -> int:
     entries = [pe for name in arguments.package or [ELEMENTS] for pe in find_pes(name)]
     print(as_json(entries) if arguments.json else as_text(entries))
     return 0
+
+
+def prov_command(words: list[str]) -> int:
+    """``dispel4py prov``: ask where products come from."""
+    from dispel4py.provenance import cli
+    from dispel4py.provenance.record_folder import with_folder
+
+    parser = Parser(prog=f"{PROG} prov", description=cli.ABOUT, allow_abbrev=False)
+    cli.add_options(parser)
+    return cli.run_command(parser.parse_args(with_folder(words)), _reload)
+
+
+def _reload(record: dict[str, Any], scratch: Path) -> RecordedRun:
+    """Return what is needed to make products of a recorded run again."""
+    from dispel4py.plan import plan_again
+    from dispel4py.provenance.recorded_workflow import RecordedRun, RecordedWorkflow
+    from dispel4py.run import assign_inputs
+
+    mapping = mapping_class(str(record.get("mapping")))
+    n = int(record["processes"])
+    if record.get("package"):
+        module = importlib.import_module(f"{record['package']}.recorded_run")
+        workflow = module.reload(record, scratch)
+        plan = plan_again(workflow.graph, n, apart=mapping.apart)
+        return RecordedRun(plan, workflow)
+    arguments = _arguments_of(record)
+    graph = _load_for_run(arguments)
+    costs = None
+    if arguments.profile is not None:
+        from dispel4py.cost import read_costs
+
+        costs = read_costs(arguments.profile)
+    runner = get_mapping(mapping.name, **mapping_options(arguments, [mapping]))
+    plan = plan_again(graph, n, costs, arguments.compat, runner.apart)
+    inputs = read_inputs(arguments.file, arguments.data, arguments.iterations)
+    return RecordedRun(plan, RecordedWorkflow(graph), assign_inputs(plan, inputs))
+
+
+def _arguments_of(record: dict[str, Any]) -> argparse.Namespace:
+    """Return the arguments of a recorded run of this command."""
+    command = [str(word) for word in record.get("command") or []]
+    words = command[1:]
+    program = Path(command[0] if command else "")
+    is_ours = program.name == PROG or program.parts[-2:] == (PROG, "__main__.py")
+    if not is_ours or not words or words[0] not in available():
+        raise ParameterError(
+            f"the run was started by {' '.join(command) or 'a program'!r}: only runs "
+            f"of '{PROG} MAPPING GRAPH' and of the applications can be made again"
+        )
+    return run_parser(_known_mappings(words)).parse_args(words)

@@ -1,13 +1,14 @@
-"""The clock of a process: the time, sleeping, and functions called regularly."""
+"""The clock of a process: the time, sleeping, and functions called later."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock", "Ticker"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock", "Ticker", "call_if_longer"]
 
 
 class Ticker(Protocol):
@@ -74,6 +75,12 @@ class SystemClock:
 SYSTEM_CLOCK = SystemClock()
 
 
+class EngineThread(threading.Thread):
+    """A thread of the engine, in which no code of PEs runs."""
+
+    is_of_engine = True
+
+
 class _ThreadTicker:
     """A ticker whose thread is started by the first `wake`."""
 
@@ -86,7 +93,7 @@ class _ThreadTicker:
         self._woken.set()
         if self._thread is None:
             name = "dispel4py-ticker"
-            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread = EngineThread(target=self._run, name=name, daemon=True)
             self._thread.start()
 
     def close(self) -> None:
@@ -101,3 +108,27 @@ class _ThreadTicker:
             self._woken.clear()
             while not self._closed.wait(self._seconds) and self._function():
                 pass
+
+
+@contextlib.contextmanager
+def call_if_longer(
+    seconds: float, function: Callable[..., object], *values: Any
+) -> Iterator[None]:
+    """Call a function if this context lasts longer than some seconds.
+
+    It is called once, in another thread, while the context goes on.
+
+    Parameters
+    ----------
+    seconds : float
+    function : callable
+    *values : object
+        The arguments of the function.
+    """
+    timer = threading.Timer(seconds, function, values)
+    timer.daemon = True  # it does not keep a program that ends
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from dispel4py.description import describe
 from dispel4py.errors import GraphError, ParameterError, PortError, suggest
 
 NAME = "name"
@@ -16,7 +17,7 @@ META = "meta"
 GROUPING = "grouping"
 WRITER = "writer"
 
-Writer = Callable[[str, Any], None]
+Writer = Callable[..., None]
 
 #: Methods that a PE may override under either of two names.
 _SPELLINGS = (
@@ -31,7 +32,7 @@ class GenericPE:
     A subclass declares its ports in ``__init__`` and overrides `process` (or
     `_process`). A mapping then calls, for each instance of the PE, `preprocess` once,
     `process` once per item with ``{input_port: item}``, and `postprocess` once when
-    all inputs have ended. Output leaves as the dict that `process` returns, as dicts
+    all inputs have ended. An item is sent in the dict that `process` returns, in dicts
     that it yields, or by `write`, which may be called any number of times, also from
     `postprocess`.
 
@@ -55,6 +56,13 @@ class GenericPE:
         Whether an instance keeps data of earlier items, so that a new instance cannot
         replace it. If it is
         None, `Plan.is_restartable` decides by the methods and groupings.
+    derives : str
+        What an item that it sends is derived from, for provenance. ``each``: from the
+        item that it received in the same call (or, if it received none, from all
+        items). ``last 3``: from the last 3 items. ``batch``: from the items since its
+        last output. ``accumulate``: from its last output, and the items since then.
+        ``matching``: from all items so far. Items with different
+        `derivation_key` are kept apart.
     wrapper, pickleIgnore
         Attributes of dispel4py 1.x; without effect here.
 
@@ -73,8 +81,11 @@ class GenericPE:
 
     single = False
     stateful: bool | None = None
+    derives = "each"
     _call_again_s: float | None = None
     _is_fed = False
+    _stop_stream: Callable[[], None] | None = None
+    _noter: Callable[[str, Mapping[str, Any]], None] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -164,6 +175,97 @@ class GenericPE:
     def _postprocess(self) -> None:
         """Override to finish this instance; it may still `write`."""
 
+    def teardown(self) -> None:
+        """Override to release resources of this instance, such as open files.
+
+        It is called once at the end of every run, if `preprocess` was called: after
+        `postprocess`, after a failure, and after an interrupt. It is not called if the
+        process is killed. It cannot write.
+        """
+
+    def stop_stream(self) -> None:
+        """End the stream early; the run continues to its end without a failure.
+
+        The sources whose items reach this PE are not called again, and a source that is
+        in a call ends at the next item that it writes. Items on their way are still
+        processed, so this PE may get more items. Then every PE finishes as usual.
+
+        Raises
+        ------
+        GraphError
+            If the PE is not running.
+        """
+        if self._stop_stream is None:
+            raise GraphError(
+                f"{self.id} can only stop a stream while a mapping runs it"
+            )
+        self._stop_stream()
+
+    # -- provenance ------------------------------------------------------------
+
+    def describe_item(self, port: str, item: Any) -> dict[str, Any]:
+        """Return terms that describe an item which it sends.
+
+        By default the class of the item decides, see `dispel4py.description`.
+
+        Parameters
+        ----------
+        port : str
+            The output.
+        item : object
+            The item. Do not change it.
+        """
+        return describe(item)
+
+    def derivation_key(self, port: str, item: Any) -> Any:
+        """Return the key by which items belong together; see the attribute ``derives``.
+
+        Parameters
+        ----------
+        port : str
+            The input of a received item, or the output of a sent item.
+        item : object
+            The item. Do not change it.
+
+        Returns
+        -------
+        object
+            A text or a number, or a list of them for an item that belongs to several.
+            Without a key, None, a sent item has that of the item received in its call.
+        """
+        return None
+
+    def note_file(self, path: Any, form: str = "", **terms: Any) -> None:
+        """Note in provenance that this call has written a file.
+
+        For files that no sent item describes. Without provenance it has no effect.
+
+        Parameters
+        ----------
+        path : path
+            The complete file.
+        form : str
+            Its format.
+        **terms : object
+            Terms that describe it, see `dispel4py.description`.
+        """
+        if self._noter is not None:
+            described = terms | {"location": path, "format": form}
+            self._noter("", {"file": described})
+
+    def update_prov_state(self, name: str, *data: Any, **options: Any) -> None:
+        """Name the item of this call, for ``write(..., dep=[name])`` in later calls.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+        *data, **options : object
+            Arguments of dispel4py 1.x; without effect here.
+        """
+        if self._noter is not None:
+            self._noter("", {"state": name})
+
     # -- writing and logging ----------------------------------------------------
 
     def write(self, name: str, data: Any, **options: Any) -> None:
@@ -176,7 +278,10 @@ class GenericPE:
         data : object
             The item.
         **options : object
-            For subclasses that override this method; without effect here.
+            Notes about the item for provenance, as in dispel4py 1.x: ``metadata`` (a
+            dict of terms), ``location`` and ``format`` of a file, ``dep`` (a list of
+            names from `update_prov_state`), ``ignore_inputs`` (whether the item is
+            derived from those only).
 
         Raises
         ------
@@ -186,7 +291,7 @@ class GenericPE:
             If the PE is not running.
         """
         if self._writer is not None:
-            self._writer(name, data)
+            self._writer(name, data, **options)
             return
         if name not in self.outputconnections:
             raise PortError(
@@ -204,8 +309,8 @@ class GenericPE:
         """Ask for one more call of `process` with the same inputs; for sources only.
 
         A source that waits for data asks for another call and returns, so that its
-        process can do other work meanwhile. A source that returns without this request
-        has ended, or is called with its next inputs.
+        process can do other work meanwhile. If a source returns without this request,
+        it is called with its next inputs; without further inputs it has ended.
 
         Parameters
         ----------
@@ -236,7 +341,8 @@ class GenericPE:
     getOutputTypes = get_output_types
 
     def __getstate__(self) -> dict[str, Any]:
-        writers = ("_writer", "write")  # exist only while a mapping runs the PE
+        # exist only while a mapping runs the PE
+        writers = ("_writer", "write", "_stop_stream", "_noter")
         return {k: v for k, v in self.__dict__.items() if k not in writers} | {
             "_writer": None
         }

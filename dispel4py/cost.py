@@ -1,4 +1,4 @@
-"""The costs of PEs: measured in a run, and used for the layout of the next one.
+"""The costs of PEs: measured in a run, and used for the layout of a later run.
 
 A profile is the summary of an earlier run as JSON. This part of it is read::
 
@@ -39,7 +39,7 @@ def read_costs(path: str | os.PathLike[str]) -> dict[str, float]:
     Raises
     ------
     InputError
-        If the file cannot be read, or holds no seconds.
+        If the file cannot be read, or contains no seconds.
     """
     try:
         profile = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -66,6 +66,32 @@ def read_costs(path: str | os.PathLike[str]) -> dict[str, float]:
     if not costs:
         raise InputError(f"profile {path}: no PE was timed in that run")
     return costs
+
+
+def read_peak_bytes(path: str | os.PathLike[str]) -> int | None:
+    """Return the largest memory of a process in the summary of an earlier run.
+
+    Returns
+    -------
+    int or None
+        None if the summary has no memory.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        summary = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"profile {path}: {error}") from None
+    reports = summary.get("processes") if isinstance(summary, Mapping) else None
+    peaks = [
+        report["peak_memory_mb"]
+        for report in reports or ()
+        if isinstance(report, Mapping) and report.get("peak_memory_mb")
+    ]
+    return round(max(peaks) * 1e6) if peaks else None
 
 
 def costs_of(

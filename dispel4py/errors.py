@@ -9,24 +9,29 @@ Dispel4pyError
 │   ├── PlanError             a graph that does not fit the processes (ValueError)
 │   └── MappingUnavailable    a mapping that cannot run here         (RuntimeError)
 ├── DataError                 a file or trace that cannot be used    (ValueError)
-├── ItemError                 an item that cannot travel             (TypeError)
-└── RunError                  a run that failed (exit status 1)      (RuntimeError)
+├── ItemError                 an item that cannot be sent            (TypeError) └──
+RunError                  a run that failed (exit status 1)      (RuntimeError)
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from dispel4py.failure import Failure
 
 
 class Dispel4pyError(Exception):
-    """Root of all exceptions of the suite."""
+    """Root of all exceptions of the suite; commands exit with ``exit_status``."""
+
+    exit_status = 1
 
 
 class UserError(Dispel4pyError):
     """A mistake of the caller that one line explains; commands exit with 2."""
+
+    exit_status = 2
 
 
 class ParameterError(UserError, ValueError):
@@ -90,3 +95,23 @@ def suggest(name: str, known: Iterable[str]) -> str:
     listing = f"known: {', '.join(names)}"
     close = difflib.get_close_matches(str(name), names, n=1)
     return f"did you mean {close[0]!r}? ({listing})" if close else listing
+
+
+def is_misspelt(name: str, known: Iterable[str]) -> bool:
+    """Return whether a name is probably a known name with a mistake in it.
+
+    Names that differ in their numbers only are different names.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    known : iterable of str
+
+    >>> is_misspelt("ouput", ["output"]), is_misspelt("output2", ["output1"])
+    (True, False)
+    """
+    letters = [re.sub(r"\d", "", str(text)) for text in known]
+    plain = re.sub(r"\d", "", str(name))
+    close = difflib.get_close_matches(plain, letters, n=1, cutoff=0.75)
+    return bool(close) and plain not in letters

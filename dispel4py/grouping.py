@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import functools
 import hashlib
+import sys
 import types
 import uuid
 import zlib
@@ -93,6 +95,8 @@ class Grouping:
             does not exist.
         """
         if self.kind == GROUP_BY:
+            if n == 1:  # without a choice the item needs no key
+                return (0,)
             return (stable_hash(self.key(item)) % n,)
         if self.kind == ALL:
             return range(n)
@@ -150,11 +154,14 @@ def stable_hash(value: Any) -> int:
     Raises
     ------
     ItemError
-        If the value has no content that is stable between processes.
+        If the value has no content that is stable between processes, or a hash of its
+        own that is not.
 
     >>> stable_hash("KEY") == stable_hash("KEY"), stable_hash(7), stable_hash(7.0)
     (True, 7, 7)
     """
+    if _compares_itself(value):
+        return abs(_own_hash(value))
     if isinstance(value, str):
         return zlib.crc32(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, Integral):
@@ -173,6 +180,8 @@ def canonical_bytes(value: Any) -> bytes:
     """Encode ``value`` so that equal values, and only those, have equal bytes."""
     if value is None:
         return b"N"
+    if _compares_itself(value):
+        return _encode("h", str(_own_hash(value)).encode())
     if isinstance(value, str):
         return _encode("s", value.encode("utf-8", "surrogatepass"))
     if isinstance(value, bytes | bytearray | memoryview):
@@ -228,10 +237,11 @@ def _canonical_container(value: Any) -> bytes:
         shape = str(getattr(value, "shape", ())).encode()
         return _encode("a", str(value.dtype).encode(), shape, value.tobytes())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [getattr(value, f.name) for f in dataclasses.fields(value)]
+        compared = [f.name for f in dataclasses.fields(value) if f.compare]
+        fields = [getattr(value, name) for name in compared]
         return _encode("D", type(value).__qualname__.encode(), canonical_bytes(fields))
     if hasattr(value, "isoformat"):
-        return _encode("T", value.isoformat().encode())
+        return _encode("T", _in_utc(value).isoformat().encode())
     if hasattr(value, "__fspath__"):
         return _encode("p", str(value).encode())
     if isinstance(value, uuid.UUID):
@@ -240,10 +250,73 @@ def _canonical_container(value: Any) -> bytes:
         return _encode("dt", str(value / datetime.timedelta(microseconds=1)).encode())
     if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
         return _encode("o", f"{value.__module__}.{value.__qualname__}".encode())
-    raise ItemError(
-        f"cannot group by a {type(value).__name__}: it has no content that is equal "
-        "in every process; group by a number, text, tuple, dict or dataclass"
+    return _encode("h", str(_own_hash(value)).encode())
+
+
+def _compares_itself(value: Any) -> bool:
+    kind: Any = type(value)
+    return kind not in _BUILT_IN and _has_own_equality(kind)
+
+
+@functools.lru_cache(maxsize=1024)
+def _has_own_equality(kind: Any) -> bool:
+    """Return whether a class that users wrote has its own ``__eq__`` and ``__hash__``.
+
+    Then equal objects may have different content. The ``__eq__`` of a dataclass is made
+    by the decorator, so it has no file, and compares the content.
+    """
+    owner = next(base for base in kind.__mro__ if "__eq__" in vars(base))
+    method = vars(owner)["__eq__"]
+    if not isinstance(method, types.FunctionType) or kind.__hash__ is None:
+        return False
+    is_made = (
+        dataclasses.is_dataclass(owner) and "<string>" in method.__code__.co_filename
     )
+    is_standard = owner.__module__.partition(".")[0] in sys.stdlib_module_names
+    return not (is_made or is_standard or hasattr(kind, "isoformat"))
+
+
+def _in_utc(value: Any) -> Any:
+    """Return a date with time zone in UTC: equal times have different zones."""
+    is_aware = isinstance(value, datetime.datetime) and value.utcoffset() is not None
+    return value.astimezone(datetime.UTC) if is_aware else value
+
+
+#: Whether all processes of the run have the same hashes of objects.
+_shares_hashes = False
+
+
+def share_hashes(are_equal: bool) -> None:
+    """Note whether the processes of a run have equal hashes of texts; mappings call it.
+
+    Then an item can be grouped by an object with methods ``__hash__`` and ``__eq__``.
+
+    Parameters
+    ----------
+    are_equal : bool
+        True if there is one process, or all have the same seed of hashes.
+    """
+    global _shares_hashes
+    _shares_hashes = are_equal
+
+
+def _own_hash(value: Any) -> int:
+    kind: Any = type(value)
+    if kind.__hash__ is None or kind.__hash__ is object.__hash__:
+        raise ItemError(
+            f"cannot group by a {kind.__name__}: it has no content that is equal "
+            "in every process; group by a number, text, tuple, dict or dataclass"
+        )
+    if not _shares_hashes:
+        raise ItemError(
+            f"cannot group by a {kind.__name__}: its hash differs between processes; "
+            "set PYTHONHASHSEED=0 in all of them"
+        )
+    return hash(value)
+
+
+#: Classes without an equality of users.
+_BUILT_IN = frozenset({str, int, float, bool, bytes, tuple, list, dict})
 
 
 def _encode(tag: str, *parts: bytes) -> bytes:

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import functools
-import traceback
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from dispel4py.call_timer import CallTimer, ItemTimeout
+from dispel4py.call_timer import CallTimer
 from dispel4py.core import GenericPE
-from dispel4py.errors import PortError, suggest
-from dispel4py.failure import Failure, describe, root_cause
+from dispel4py.failure import Failure, describe
 from dispel4py.lineage import (
     DONE,
-    FAILED,
     INPUTS,
     POSTPROCESS,
     PREPROCESS,
     PROCESS,
-    SKIPPED,
+    TEARDOWN,
     Ending,
     Key,
 )
-from dispel4py.message import NUMBERS, private_copy
+from dispel4py.message import NUMBERS, Unreadable, private_copy
 from dispel4py.observe import Observers
+from dispel4py.outlet import Outputs
 from dispel4py.plan import InstanceSpec
-from dispel4py.policy import RETRY, STOP, Policy
+from dispel4py.policy import RETRY, Policy
+from dispel4py.stop import PASSING, ErrorHandler, StreamStopped, end_forked
 from dispel4py.watch import BatchInvoker, Counter, Deliver, Watch, one_by_one
 
-
-class Stop(BaseException):
-    """Ends a worker after a failure; ``except Exception`` in a PE lets it pass."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure)
-        self.failure = failure
+_log = logging.getLogger(__name__)
 
 
 class Instance:
@@ -57,6 +50,8 @@ class Instance:
         Called with the failure and the skipped item (for a source: its inputs).
     timer : CallTimer
         Limits and measures the calls; shared by the instances of a process.
+    pending : list
+        See `dispel4py.stop`; shared by the instances and channels of a process.
     """
 
     def __init__(
@@ -68,6 +63,7 @@ class Instance:
         watch: Watch | None,
         skip: Callable[[Failure, Any], None],
         timer: CallTimer,
+        pending: list[Any],
     ) -> None:
         self.pe = pe
         self.spec = spec
@@ -75,20 +71,24 @@ class Instance:
         if on_error is not None:
             policy = Policy.of(on_error, f"on_error of {pe.id}")
         self.policy = policy
-        self._skip = skip
-        self._timer = timer
+        self._timer, self._pending = timer, pending
+        self._errors = ErrorHandler(pe, spec, policy, watch, skip, pending)
         self.n_in = 0
-        self._n_out = 0
-        self._counters: list[Any] = []
-        self.n_failed = 0
         self.busy_s = 0.0
-        self._delayed: list[tuple[str, Any]] | None = None
         #: Channels into this instance that have not ended.
         self.open_channels: set[Any] = set()
-        self.finished = False
+        self.finished = self.has_started = False
         self.watch = watch
-        self._emitted = observers.listener("emitted")
-        self._outputs: dict[str, Deliver] = {}
+        self.outputs = Outputs(
+            pe,
+            spec,
+            watch,
+            observers.listener("emitted"),
+            observers.listener("delivered"),
+            observers.listener("noted"),
+            policy.kind == RETRY,
+            pending,
+        )
         self.inputs = {port: self._invoker(port) for port in pe.inputconnections}
         #: The same for a batch of items.
         self.batches = {port: self._batch_invoker(port) for port in self.inputs}
@@ -100,39 +100,50 @@ class Instance:
     @property
     def n_out(self) -> int:
         """Items written so far."""
-        return self._n_out + sum(int(counter.n_put) for counter in self._counters)
+        return self.outputs.n_sent
 
-    def connect(self, outputs: Mapping[str, list[Deliver]]) -> None:
-        """Set where the items of each output port go."""
-        for port, delivers in outputs.items():
-            self._outputs[port] = self._emitter(port, delivers)
+    @property
+    def n_failed(self) -> int:
+        """Items skipped so far."""
+        return self._errors.n_skipped
 
     def start(self) -> None:
         """Prepare the PE."""
         self.pe.rank = self.spec.process
         self.pe._is_fed = self.spec.depth > 0
-        self.pe._writer = self.emit
-        if type(self.pe).write is GenericPE.write:
-            vars(self.pe)["write"] = self._writer()  # saves a call per item
+        self.outputs.open()
+        self.has_started = True
         self._call(PREPROCESS, self.pe.preprocess)
+        self.outputs.begin_calls()
 
     def finish(self) -> None:
         """Finish the PE; it may still send items."""
+        self.outputs.end_calls()
         self._call(POSTPROCESS, self.pe.postprocess)
-        vars(self.pe).pop("write", None)
+        self.outputs.close()
         self.finished = True
+
+    def tear_down(self) -> None:
+        """Let the PE release its resources, at the end of every run."""
+        if self.has_started:
+            self.has_started = False
+            self._call(TEARDOWN, self.pe.teardown)
 
     def _call(self, phase: str, method: Callable[[], None]) -> None:
         def invoke(item: Any) -> None:
             try:
                 method()
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - becomes a failure
-                self._handle_error(error, phase, None, None)
+                if self._pending:
+                    self._settle()
+            except PASSING:
+                raise
+            except BaseException as error:  # noqa: BLE001 - becomes a failure
+                self._errors.handle(error, phase, None, None)
 
-        watch = self.watch
+        watch = None if phase == TEARDOWN else self.watch
         (invoke if watch is None else watch.wrap(invoke, phase))(None)
 
-    def give(self, port: str | None, item: Any) -> None:
+    def give(self, port: str | None, item: Any, number: int | None = None) -> None:
         """Call the PE with inputs that were given to the run.
 
         Parameters
@@ -141,7 +152,11 @@ class Instance:
             The input; None for a source.
         item : object
             The item; for a source the dict of all its inputs.
+        number : int, optional
+            Number of the inputs, if they do not follow the last ones.
         """
+        if number is not None:
+            self._n_outer[0] = number
         if port not in self._outer_calls:
             invoke = self._source if port is None else self.inputs[port]
             if self.watch is not None:
@@ -167,6 +182,39 @@ class Instance:
             return self.batches[port]
         return self.watch.batch(self.inputs[port], port, channel, first)
 
+    def refuse(
+        self, port: str | None, channel: Key, number: int | None = None
+    ) -> Deliver:
+        """Return the function for an item that cannot be read.
+
+        Parameters
+        ----------
+        port : str or None
+            The input; None for the inputs of a source.
+        channel : Key
+            The channel.
+        number : int, optional
+            Number of the item, if it does not follow the last item received.
+        """
+
+        def fail(item: Unreadable) -> None:
+            self.n_in += 1
+            self._errors.handle(item.error, PROCESS, port, item)
+
+        if self.watch is None:
+            return fail
+        return self.watch.next_of(fail, port, channel, number)
+
+    def _settle(self) -> None:
+        """Raise a pending error, or send the items that threads of the PE wrote."""
+        end_forked(self._pending)
+        for entry in self._pending:
+            if _is_error(entry):
+                raise entry
+        while self.outputs in self._pending:
+            self._pending.remove(self.outputs)
+        self.outputs.send_from_threads()
+
     def seconds_to_next_call(self) -> float | None:
         """Return the time until the source is to be called again, or None."""
         after_s, self.pe._call_again_s = self.pe._call_again_s, None
@@ -174,45 +222,8 @@ class Instance:
             self._n_outer[0] -= 1  # the same inputs come again
         return after_s
 
-    def emit(self, port: str, item: Any, **options: Any) -> None:
-        """Send one item from an output port.
-
-        Parameters
-        ----------
-        port : str
-        item : object
-        **options : object
-            Without effect.
-
-        Raises
-        ------
-        PortError
-            If there is no such output.
-        """
-        try:
-            deliver = self._outputs[port]
-        except KeyError:
-            raise PortError(
-                f"{self.pe.id} has no output {port!r}: "
-                f"{suggest(port, self.pe.outputconnections)}"
-            ) from None
-        deliver(item)
-
-    def _writer(self) -> Callable[..., None]:
-        """Return a faster `emit`, for a source that writes many items."""
-        outputs, emit = self._outputs, self.emit
-
-        def write(name: str, data: Any, **options: Any) -> None:
-            try:
-                deliver = outputs[name]
-            except KeyError:
-                deliver = functools.partial(emit, name)
-            deliver(data)
-
-        return write
-
     def _invoker(self, port: str | None) -> Deliver:
-        """Make the function that gives the PE one item (or a source its inputs)."""
+        """Make the function that calls the PE with one item, or a source."""
         if self.policy.kind == RETRY or self._timer.bounds:
             invoke = self._careful_invoker(port)
         else:
@@ -226,7 +237,7 @@ class Instance:
         function, output = self._shortcut(port)
         if function is not None and port is not None:
             return self._shortcut_invoker(port, function, output)
-        pe = self.pe
+        pe, pending, settle = self.pe, self._pending, self._settle
         pass_on = self._pass_on
 
         def invoke(item: Any) -> None:
@@ -235,8 +246,12 @@ class Instance:
                 result = pe.process(item if port is None else {port: item})
                 if result is not None:
                     pass_on(result)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - becomes a failure
-                self._handle_error(error, "process", port, item)
+                if pending:
+                    settle()
+            except PASSING:
+                raise
+            except BaseException as error:  # noqa: BLE001 - becomes a failure
+                self._errors.handle(error, "process", port, item)
 
         return invoke
 
@@ -254,18 +269,34 @@ class Instance:
         self, port: str, function: Callable[[Any], Any], output: str
     ) -> Deliver:
         """Make the function for a PE that is one function, without dicts around it."""
-        outputs = self._outputs
+        outputs, pending = self.outputs.by_port, self._pending
+        settle = self._settle
 
         def invoke(item: Any) -> None:
             self.n_in += 1
             try:
                 result = function(item)
-                if result is not None and output:
+                if result is not None:
                     outputs[output](result)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - becomes a failure
-                self._handle_error(error, "process", port, item)
+                if pending:
+                    settle()
+            except PASSING:
+                raise
+            except BaseException as error:  # noqa: BLE001 - becomes a failure
+                self._errors.handle(error, "process", port, item)
 
-        return invoke
+        def invoke_sink(item: Any) -> None:
+            self.n_in += 1
+            try:
+                function(item)
+                if pending:
+                    settle()
+            except PASSING:
+                raise
+            except BaseException as error:  # noqa: BLE001 - becomes a failure
+                self._errors.handle(error, "process", port, item)
+
+        return invoke if output else invoke_sink
 
     def _batch_invoker(self, port: str) -> BatchInvoker:
         """Make the function that gives the PE a batch of items."""
@@ -281,7 +312,8 @@ class Instance:
         self, port: str, function: Callable[[Any], Any], output: str
     ) -> BatchInvoker:
         """Make the function for a PE that is one function with results."""
-        outputs = self._outputs
+        outputs, pending = self.outputs.by_port, self._pending
+        settle = self._settle
 
         def all_at_once(items: list[Any], cells: Any, cell: int) -> None:
             emit = outputs[output]
@@ -299,8 +331,12 @@ class Instance:
                             send(numbers)
                             numbers = []
                         emit(result)
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - a failure
-                    self._handle_error(error, "process", port, item)
+                    if pending:
+                        settle()
+                except PASSING:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - a failure
+                    self._errors.handle(error, "process", port, item)
             if numbers and send is not None:
                 send(numbers)
             self.n_in += len(items)
@@ -310,8 +346,9 @@ class Instance:
     def _batch_of_calls(
         self, port: str, function: Callable[[Any], Any] | None
     ) -> BatchInvoker:
-        """Make the function for any other PE; a ``function`` here has no results."""
+        """Make the function for any other PE; ``function``, if any, has no results."""
         pe, pass_on = self.pe, self._pass_on
+        pending, settle = self._pending, self._settle
 
         def all_at_once(items: list[Any], cells: Any, cell: int) -> None:
             for k, item in enumerate(items):
@@ -319,12 +356,16 @@ class Instance:
                 try:
                     if function is not None:
                         function(item)
-                        continue
-                    result = pe.process({port: item})
-                    if result is not None:
-                        pass_on(result)
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - a failure
-                    self._handle_error(error, "process", port, item)
+                    else:
+                        result = pe.process({port: item})
+                        if result is not None:
+                            pass_on(result)
+                    if pending:
+                        settle()
+                except PASSING:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - a failure
+                    self._errors.handle(error, "process", port, item)
             self.n_in += len(items)
 
         return all_at_once
@@ -338,65 +379,60 @@ class Instance:
 
         def attempt(item: Any) -> None:
             result = pe.process(item if port is None else {port: item})
-            if result is not None:
+            self._timer.check()
+            if result is not None and not any(map(_is_error, self._pending)):
                 self._pass_on(result)
+            if self._pending:
+                self._settle()
 
         bounded = self._timer.limit(attempt)
 
         def invoke(item: Any) -> None:
             self.n_in += 1
             for n_left in range(n_retries, -1, -1):
-                delayed: list[tuple[str, Any]] = []
-                self._delayed = delayed if n_retries else None
+                delayed: list[tuple[str, Any, Mapping[str, Any]]] = []
+                self.outputs.delayed = delayed if n_retries else None
                 try:
                     bounded(private_copy(item) if n_left else item)
-                except (Exception, SystemExit, ItemTimeout) as error:  # noqa: BLE001
-                    self._delayed = None
+                except PASSING:
+                    raise
+                except StreamStopped:
+                    self.outputs.delayed = None
+                    self._send_delayed(delayed, port, item, 1 + n_retries - n_left)
+                    return
+                except BaseException as error:  # noqa: BLE001 - retried, or a failure
+                    self.outputs.delayed = None
+                    self._pending.clear()
                     if not n_left:
-                        self._handle_error(error, "process", port, item, 1 + n_retries)
+                        self._errors.handle(error, "process", port, item, 1 + n_retries)
                 else:
-                    self._delayed = None
+                    self.outputs.delayed = None
                     if self.watch is not None and n_left < n_retries:
                         self.watch.ending = Ending(DONE, 1 + n_retries - n_left)
-                    for output, delayed_item in delayed:
-                        self.emit(output, delayed_item)
+                    self._send_delayed(delayed, port, item, 1 + n_retries - n_left)
                     return
 
         return invoke
 
-    def _emitter(self, port: str, delivers: list[Deliver]) -> Deliver:
-        listener = self._emitted
-        if len(delivers) == 1 and listener is None and self.policy.kind != RETRY:
-            (deliver,) = delivers
-            counter = getattr(deliver, "__self__", None)
-            if self.watch is not None:
-                counter = self.watch.counter_of(deliver)
-            if hasattr(counter, "n_put"):  # the items are counted there
-                self._counters.append(counter)
-                return deliver
-
-            def emit_one(item: Any) -> None:
-                self._n_out += 1
-                deliver(item)
-
-            return emit_one
-
-        def emit(item: Any) -> None:
-            if self._delayed is not None:
-                self._delayed.append((port, item))
-                return
-            self._n_out += 1
-            if listener is not None:
-                listener(self.spec, port, item)
-            for deliver in delivers:
-                deliver(item)
-
-        return emit
+    def _send_delayed(
+        self,
+        delayed: list[tuple[str, Any, Mapping[str, Any]]],
+        port: str | None,
+        item: Any,
+        attempts: int,
+    ) -> None:
+        """Send the items of a successful attempt."""
+        try:
+            self.outputs.emit_all(delayed)
+        except PASSING:
+            raise
+        except BaseException as error:  # noqa: BLE001 - becomes a failure
+            self._errors.handle(error, "process", port, item, attempts)
 
     def _pass_on(self, result: Any) -> None:
         if type(result) is dict or isinstance(result, Mapping):
             for port, item in result.items():
-                self.emit(port, item)
+                self.outputs.emit(port, item)
             return
         if not isinstance(result, Iterator) and not hasattr(result, "__iter__"):
             raise TypeError(
@@ -406,32 +442,8 @@ class Instance:
         for outputs in result:
             if outputs is not None:
                 for port, item in outputs.items():
-                    self.emit(port, item)
+                    self.outputs.emit(port, item)
 
-    def _handle_error(
-        self,
-        error: BaseException,
-        phase: str,
-        port: str | None,
-        item: Any,
-        attempts: int = 1,
-    ) -> None:
-        """Make a failure of an error in PE code; stop or skip, by the policy."""
-        failure = Failure(
-            pe_id=self.pe.id,
-            instance=self.spec.number,
-            process=self.spec.process,
-            phase=phase,
-            port=port,
-            item="" if item is None and port is None else describe(item),
-            cause=root_cause(error),
-            traceback="".join(traceback.format_exception(error)),
-        )
-        stops = self.policy.kind == STOP or phase != PROCESS
-        if self.watch is not None:
-            outcome = FAILED if stops else SKIPPED
-            self.watch.ending = Ending(outcome, attempts, failure)
-        if stops:
-            raise Stop(failure) from error
-        self.n_failed += 1
-        self._skip(failure, item)
+
+def _is_error(entry: Any) -> bool:
+    return isinstance(entry, BaseException)

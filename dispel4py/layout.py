@@ -185,3 +185,40 @@ def _add_evenly(load: list[float], processes: Sequence[int], amount: float) -> N
             break
     for process in order:
         load[process] = max(load[process], level)
+
+
+def numbers_of_1x(
+    declared: Sequence[int], are_sources: Sequence[bool], n: int
+) -> list[int] | None:
+    """Return the numbers of instances as dispel4py 1.2.1 counts them.
+
+    A source has one instance. The remaining processes are divided by the declared
+    numbers, rounded down, so that some processes may have no work.
+
+    Parameters
+    ----------
+    declared : sequence of int
+        ``numprocesses`` of each PE.
+    are_sources : sequence of bool
+        Whether each PE is a source.
+    n : int
+        Number of processes.
+
+    Returns
+    -------
+    list of int or None
+        None if there are fewer processes than declared instances.
+
+    >>> numbers_of_1x([1, 2, 1], [True, False, False], 9)
+    [1, 5, 2]
+    """
+    n_sources = sum(are_sources)
+    n_others = sum(
+        k for k, is_source in zip(declared, are_sources, strict=True) if not is_source
+    )
+    if n_sources + n_others > n:
+        return None
+    return [
+        1 if is_source else k * (n - n_sources) // max(1, n_others)
+        for k, is_source in zip(declared, are_sources, strict=True)
+    ]

@@ -20,10 +20,10 @@ __all__ = [
     "FAILED",
     "INPUTS",
     "INTERRUPTED",
-    "LIFE",
     "POSTPROCESS",
     "PREPROCESS",
     "PROCESS",
+    "PROCESSES",
     "SKIPPED",
     "Call",
     "Ends",
@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 PREPROCESS, PROCESS, POSTPROCESS = "preprocess", "process", "postprocess"
+#: The last call of a PE; observers get no record of it.
+TEARDOWN = "teardown"
 #: How a call ends: without an error; with a failure that ends the run; with a failure
 #: after which the item is skipped; by an error outside the PE, such as the failure of
 #: another PE that the call had given an item.
@@ -40,10 +42,9 @@ DONE, FAILED, SKIPPED, INTERRUPTED = "done", "failed", "skipped", "interrupted"
 
 #: Numbers in place of an instance: the receiver of results, and the sender of inputs.
 COLLECTOR, INPUTS = -1, -2
-
-#: A worker that is started again numbers its items from a multiple of this number, so
-#: that their names differ from the names of the killed worker.
-LIFE = 1 << 40
+#: The number of a start of an instance that moves from process to process is the number
+#: of the process, plus a multiple of this: see `dispel4py.observe.Observer.taken`.
+PROCESSES = 1_000_000
 
 
 class Key(NamedTuple):
@@ -102,8 +103,11 @@ class Site(NamedTuple):
     outputs: list[tuple[str, Key]]
 
 
-class Call(NamedTuple):
+class Call:
     """One call of a PE.
+
+    It has no ``__init__``: for each item one is made, and attributes are set in half
+    the time.
 
     Attributes
     ----------
@@ -118,8 +122,23 @@ class Call(NamedTuple):
     ending : Ending
         Outcome, attempts and failure.
     before, after : tuple of int
-        Numbers of items sent by each output channel, before and after the call.
+        The number of the next item of each output channel, before and after the call.
+    apart : tuple of Items
+        Sent items whose numbers are not between these two, after a worker was started
+        again.
     """
+
+    __slots__ = (
+        "after",
+        "apart",
+        "before",
+        "began",
+        "ended",
+        "ending",
+        "item",
+        "number",
+        "site",
+    )
 
     site: Site
     number: int
@@ -129,6 +148,7 @@ class Call(NamedTuple):
     ending: Ending
     before: tuple[int, ...]
     after: tuple[int, ...]
+    apart: tuple[Items, ...]
 
     @property
     def instance(self) -> InstanceSpec:
@@ -171,7 +191,7 @@ class Call(NamedTuple):
     def sent(self) -> tuple[Items, ...]:
         """The items that were sent, by output channel."""
         pairs = zip(self.site.outputs, self.before, self.after, strict=False)
-        return tuple(
+        return self.apart + tuple(
             Items(port, channel, first, end - first)
             for (port, channel), first, end in pairs
             if end > first
@@ -179,7 +199,10 @@ class Call(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """Both ends of a channel; None for an end that is outside the graph."""
+    """Both ends of a channel; None for an end that is outside the graph.
+
+    The output is also None if its PE does not declare it.
+    """
 
     source: InstanceSpec | None
     output: str | None
@@ -202,6 +225,7 @@ def ends_of(plan: Plan, channel: Key) -> Ends:
     source = plan.instances[channel.source]
     if channel.destination == COLLECTOR:
         ports = list(plan.pes[source.pe_index].outputconnections)
-        return Ends(source, ports[-1 - channel.route], None, None)
+        number = -1 - channel.route
+        return Ends(source, ports[number] if number < len(ports) else None, None, None)
     route = plan.routes[channel.route]
     return Ends(source, route.output, plan.instances[channel.destination], route.input)

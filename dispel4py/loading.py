@@ -10,17 +10,21 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
+import importlib.util
+import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
 from dispel4py.errors import InputError, UserError, suggest
 from dispel4py.workflow_graph import WorkflowGraph
 
-__all__ = ["load_graph"]
+__all__ = ["import_files", "imported_files", "load_graph"]
+
+_log = logging.getLogger(__name__)
 
 
 def load_graph(source: str, attribute: str | None = None) -> WorkflowGraph:
@@ -33,7 +37,7 @@ def load_graph(source: str, attribute: str | None = None) -> WorkflowGraph:
         Python file.
     attribute : str, optional
         The variable that holds the graph, or a function without arguments that
-        makes it; needed only if the module has several graphs. A graph that is part
+        makes it. By default the last graph of the module is used. A graph that is part
         of another graph does not count.
 
     Returns
@@ -43,7 +47,7 @@ def load_graph(source: str, attribute: str | None = None) -> WorkflowGraph:
     Raises
     ------
     InputError
-        If there is no such module or file, or not exactly one graph in it.
+        If there is no such module or file, or no graph in it.
     UserError
         If the module makes a mistake in building the graph; the message names the line.
     Exception
@@ -93,15 +97,63 @@ def _import_file(path: Path) -> ModuleType:
     while (folder / "__init__.py").is_file():
         folder, name = folder.parent, f"{folder.name}.{name}"
     top = name.partition(".")[0]
-    if "." in path.stem or (top == path.stem and top in sys.stdlib_module_names):
-        reason = "has a dot" if "." in path.stem else "is that of a Python module"
+    if top == path.stem and top in sys.stdlib_module_names:
+        reason = "is that of a Python module"
         raise InputError(f"{path}: rename the file, {path.stem!r} {reason}")
     _search_first(str(folder))
+    if "." in path.stem:
+        return _import_dotted(path, name.removesuffix(path.stem))
     module = _import(name)
     imported = Path(module.__file__ or "").resolve()
     if imported != path:
         raise InputError(f"{path}: rename the file, {name!r} is already {imported}")
     return module
+
+
+#: Modules that are found by a path only: their names, and their files.
+_files: dict[str, str] = {}
+
+
+def _import_dotted(path: Path, package: str) -> ModuleType:
+    """Import a file with a dot in its name, by the name with underscores."""
+    name = package + path.stem.replace(".", "_")
+    while _files.get(name, str(path)) != str(path) or (
+        name not in _files and importlib.util.find_spec(name) is not None
+    ):
+        name += "_"
+    _files[name] = str(path)
+    with _with_location():
+        import_files({name: str(path)})
+    return sys.modules[name]
+
+
+def imported_files() -> dict[str, str]:
+    """Return the modules that other processes find by a path only, and their files."""
+    return {name: path for name, path in _files.items() if name in sys.modules}
+
+
+def import_files(files: Mapping[str, str]) -> None:
+    """Import modules that are found by a path only, unless they are known.
+
+    Parameters
+    ----------
+    files : mapping
+        Name of the module to its file.
+    """
+    for name, path in files.items():
+        if name in sys.modules:
+            continue
+        if "." in name:
+            importlib.import_module(name.rpartition(".")[0])
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
 
 
 def _import(name: str) -> ModuleType:
@@ -189,10 +241,13 @@ def _only_graph(module: ModuleType, source: str) -> WorkflowGraph:
         if not (graph.inputmappings or graph.outputmappings)
     ]
     whole = closed or whole
-    if len(whole) > 1:
-        names = ", ".join(name for name, _ in whole)
-        raise InputError(f"{source} has several graphs: choose one with -a ({names})")
-    return whole[0][1]
+    *others, (name, graph) = whole
+    if others:
+        _log.warning(
+            "%s has several graphs: the last one runs, %s; choose another with -a (%s)",
+            *(source, name, ", ".join(other for other, _ in others)),
+        )
+    return graph
 
 
 def _graphs(module: ModuleType) -> Iterable[tuple[str, WorkflowGraph]]:

@@ -29,6 +29,27 @@ class Frame:
     buffers: Sequence[Any] = ()
 
 
+class Unreadable:
+    """Stands for an item that cannot be unpickled by its receiver.
+
+    Parameters
+    ----------
+    error : Exception
+        The error of its class.
+    n_bytes : int
+        Bytes of the item.
+    """
+
+    def __init__(self, error: Exception, n_bytes: int) -> None:
+        self.error, self._n_bytes = error, n_bytes
+
+    def __repr__(self) -> str:
+        return f"<an item of {self._n_bytes} bytes that cannot be unpickled>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("the item cannot be unpickled")
+
+
 #: An object in a frame, without its buffers: a pickle, or type and shape of an array.
 Head = bytes | tuple[str, tuple[int, ...]]
 
@@ -98,11 +119,12 @@ def private_copy(item: Any) -> Any:
     """Return ``item``, or a copy of it if a receiver could change it.
 
     A class whose objects never change has a ``__deepcopy__`` that returns self. An
-    array that owns its data and is not writeable is shared as well.
+    array that owns its data and is not writeable is shared as well, unless it is of
+    objects.
     """
     if type(item) in ATOMS:
         return item
-    flags = getattr(item, "flags", None)
-    if flags is not None and hasattr(flags, "owndata"):
+    flags: Any = getattr(item, "flags", None)
+    if hasattr(flags, "owndata") and not item.dtype.hasobject:
         return item if flags.owndata and not flags.writeable else item.copy()
     return copy.deepcopy(item)

@@ -10,17 +10,25 @@ never changes a result.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from dispel4py.core import GenericPE
 from dispel4py.failure import Failure
-from dispel4py.lineage import Call
+from dispel4py.lineage import Call, Key
 from dispel4py.plan import InstanceSpec, Plan
 from dispel4py.result import RunResult
 
 _log = logging.getLogger(__name__)
 
-WORKER_HOOKS = ("worker_started", "called", "emitted", "worker_finished")
+WORKER_HOOKS = (
+    "worker_started",
+    "called",
+    "noted",
+    "emitted",
+    "delivered",
+    "worker_finished",
+)
 
 
 #: A list with one callable, which can be replaced.
@@ -49,7 +57,10 @@ class Observer:
         """A PE or a process has failed."""
 
     def finished(self, result: RunResult) -> None:
-        """The run has ended, with or without a failure."""
+        """The run has ended; it may have skipped items on which a PE failed."""
+
+    def interrupted(self, error: BaseException) -> None:
+        """The run ends by an error, such as a failure of a PE or Ctrl-C."""
 
     def worker_started(self, plan: Plan, process: int) -> None:
         """A process has started.
@@ -65,6 +76,21 @@ class Observer:
     def called(self, call: Call) -> None:
         """A call of a PE has ended: the items received and sent, and the outcome."""
 
+    def noted(
+        self, instance: InstanceSpec, port: str, notes: Mapping[str, Any]
+    ) -> None:
+        """A PE gives notes about the item that is emitted next, or names an item.
+
+        Parameters
+        ----------
+        instance : InstanceSpec
+            The sender.
+        port : str
+            Its output; "" if the PE names the item that it received.
+        notes : mapping
+            The arguments of `GenericPE.write`, or ``state`` with the name.
+        """
+
     def emitted(self, instance: InstanceSpec, port: str, item: Any) -> None:
         """A PE sends an item.
 
@@ -76,6 +102,74 @@ class Observer:
             Its output.
         item : object
             The item. Do not change it.
+        """
+
+    def delivered(
+        self, instance: InstanceSpec, port: str, names: list[tuple[Key, int]]
+    ) -> None:
+        """The item that was emitted last by an instance has its names.
+
+        Between `emitted` and this event, PEs in the same process may have received the
+        item, and sent items of their own.
+
+        Parameters
+        ----------
+        instance : InstanceSpec
+            The sender.
+        port : str
+            Its output.
+        names : list of (Key, int)
+            The name of the item in each channel that it was sent through; empty if no
+            observer listens to calls.
+        """
+
+    def taken(
+        self, instance: InstanceSpec, pe: GenericPE, start: int, memory: Any
+    ) -> None:
+        """A process takes an instance that other processes may have had.
+
+        Only mappings whose workers share instances report this event and `settled`.
+        Events of the instance that were not settled before do not count.
+
+        Parameters
+        ----------
+        instance : InstanceSpec
+            The instance.
+        pe : GenericPE
+            Its PE in this process.
+        start : int
+            A number that no process had before with this instance. It grows if the
+            instance belongs to one process at a time.
+        memory : object
+            What `memory_of` returned in the process that had it; None at the first
+            start.
+        """
+
+    def memory_of(self, instance: InstanceSpec) -> Any:
+        """Return what the observer needs in the next process of an instance.
+
+        Parameters
+        ----------
+        instance : InstanceSpec
+            The instance.
+
+        Returns
+        -------
+        object
+            Can be pickled.
+        """
+
+    def settled(self, instance: InstanceSpec, is_done: bool) -> None:
+        """Work of an instance can no longer be lost.
+
+        Parameters
+        ----------
+        instance : InstanceSpec
+            The instance.
+        is_done : bool
+            Whether all its calls count. If not, only the items that it has sent before
+            the current item are settled; another process may repeat the calls, and
+            then gives these items the same names.
         """
 
     def worker_finished(self, process: int) -> None:
@@ -153,14 +247,49 @@ class Observers:
         if listener is not None:
             listener(*args)
 
-    def _guard(self, number: int, event: str) -> Callable[..., None]:
-        """Return a function that calls a method until the observer fails."""
+    def memories(self, instance: InstanceSpec) -> list[Any]:
+        """Return what each observer needs in the next process of an instance."""
+        found: list[Any] = [None] * len(self.members)
+        for number, observer in enumerate(self.members):
+            if _defines(observer, "memory_of"):
+                remember = self._guard(number, "memory_of", found)
+                remember(instance)
+        return found
+
+    def take(
+        self, instance: InstanceSpec, pe: GenericPE, start: int, memories: list[Any]
+    ) -> None:
+        """Report to each observer that a process takes an instance.
+
+        Parameters
+        ----------
+        instance : InstanceSpec
+        pe : GenericPE
+        start : int
+            See `Observer.taken`.
+        memories : list
+            From `memories` in the process that had the instance; empty if none had it.
+        """
+        for number, observer in enumerate(self.members):
+            if _defines(observer, "taken"):
+                memory = memories[number] if memories else None
+                self._guard(number, "taken")(instance, pe, start, memory)
+
+    def _guard(
+        self, number: int, event: str, answers: list[Any] | None = None
+    ) -> Callable[..., None]:
+        """Return a function that calls a method until the observer fails.
+
+        Its answer is put into the list, if there is one.
+        """
         hook, has_failed = getattr(self.members[number], event), self._has_failed
 
         def call_hook(*args: Any) -> None:
             if not has_failed[number]:
                 try:
-                    hook(*args)
+                    answer = hook(*args)
+                    if answers is not None:
+                        answers[number] = answer
                 except Exception:  # noqa: BLE001 - an observer may fail alone
                     has_failed[number] = True
                     _log.exception("observer %r failed and is switched off", hook)

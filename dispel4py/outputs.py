@@ -10,7 +10,7 @@ from typing import Any
 from dispel4py.errors import ParameterError
 from dispel4py.result import RunResult
 
-#: Most items of an output, and most characters of an item, that a terminal shows.
+#: Largest number of items of an output, and of characters of an item, on a terminal.
 SHOWN_ITEMS = 20
 LONGEST_ITEM = 200
 

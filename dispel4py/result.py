@@ -8,8 +8,8 @@ from typing import Any
 
 from dispel4py.failure import Failure
 
-#: Most failures that a result keeps. Further failures are only counted, so that a run
-#: in which every item fails does not fill the memory.
+#: Largest number of failures that a result keeps. Further failures are only counted, so
+#: that a run in which every item fails does not fill the memory.
 MOST_FAILURES = 1000
 
 

@@ -20,7 +20,7 @@ class Router:
     """Chooses the instances that get an item.
 
     The choice is the same in every process, on every host, for the same sequence of
-    items. A router can be pickled; the copy goes on with the same instance.
+    items. A router can be pickled; the copy continues with the same instance.
 
     Parameters
     ----------
@@ -30,7 +30,8 @@ class Router:
         Number of instances of the PE with this input.
     first : int
         Instance at which the round of a shuffle starts. The number of the source
-        instance is a good choice, as then several sources start at different places.
+        instance is a good choice, because several sources then start at different
+        instances.
 
     Attributes
     ----------
@@ -40,6 +41,8 @@ class Router:
         know which of them are busy. `ItemError` is raised if an item has no key to
         group by, or if the function of a custom grouping chooses an instance that does
         not exist.
+    turn : int
+        The instance that a shuffle takes next.
 
     Raises
     ------
@@ -62,7 +65,7 @@ class Router:
         if n < 1:
             raise PlanError(f"an edge needs 1 instance or more, not {n}")
         self.n = n
-        self._turn = first % n
+        self.turn = first % n
         # decided once, not for every item
         is_shuffle = grouping.kind == SHUFFLE
         self.choose = (
@@ -71,9 +74,9 @@ class Router:
 
     def round(self) -> list[int]:
         """Return all instances, in the order in which a shuffle takes them next."""
-        return [*range(self._turn, self.n), *range(self._turn)]
+        return [*range(self.turn, self.n), *range(self.turn)]
 
     def _next_instance(self, item: Any) -> Sequence[int]:
-        selection = (self._turn,)
-        self._turn = (self._turn + 1) % self.n
+        selection = (self.turn,)
+        self.turn = (self.turn + 1) % self.n
         return selection

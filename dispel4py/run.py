@@ -13,6 +13,7 @@ from dispel4py.dead_letters import DeadLetter
 from dispel4py.errors import InputError, ParameterError, suggest
 from dispel4py.grouping import GROUP_BY
 from dispel4py.mappings import get_mapping
+from dispel4py.mappings.base import Mapping as Runner
 from dispel4py.mappings.base import Shared, SourceInputs
 from dispel4py.mappings.feeding import Feed, check_inputs, close_feeds
 from dispel4py.observe import Observers
@@ -42,6 +43,8 @@ def run(
     restart_workers: bool = False,
     measure: bool = False,
     costs: Mapping[str, float] | None = None,
+    compat: bool = False,
+    provenance: Any = None,
     **options: Any,
 ) -> RunResult:
     """Run a workflow graph.
@@ -84,6 +87,11 @@ def run(
     costs : mapping, optional
         Seconds of work of each PE, by id or name, for the layout on processes (see
         `dispel4py.cost.read_costs`).
+    compat : bool
+        Give each PE as many instances as dispel4py 1.2.1.
+    provenance : path or Provenance, optional
+        Folder for the records of provenance: what each product was made of. The
+        results are the same as without. See `dispel4py.provenance`.
     **options : object
         Options of a mapping of another package.
 
@@ -120,7 +128,8 @@ def run(
         measure=measure,
         **options,
     )
-    plan = make_plan(graph, runner.processes(processes), costs)
+    n = runner.processes(processes)
+    plan = make_plan(graph, n, costs, compat, runner.apart)
     if runner.is_root:
         check_can_be_written("dead_letters", dead_letters)
     if letters is None:
@@ -128,18 +137,37 @@ def run(
     else:
         source_inputs = assign_letters(plan, letters)
     runner.check(plan)
-    notifier = Observers(observers)
+    recorder = _recorder(provenance or graph.provenance, plan, runner)
+    notifier = Observers([*observers, *([] if recorder is None else [recorder])])
     if runner.is_root:
         for note in plan.notes:
             _log.info("%s", note)
         notifier.notify("started", plan)
     try:
         result = runner.execute(plan, source_inputs, notifier)
+    except BaseException as error:
+        if runner.is_root:
+            notifier.notify("interrupted", error)
+        raise
     finally:
         close_feeds(source_inputs)
     if runner.is_root:
         notifier.notify("finished", result)
     return result
+
+
+def _recorder(provenance: Any, plan: Plan, runner: Runner) -> Any:
+    """Return the observer that records provenance; the same run in all processes."""
+    if provenance is None:
+        return None
+    from dispel4py.provenance.recorder import Recorder
+    from dispel4py.provenance.run_record import Provenance
+
+    is_folder = isinstance(provenance, str | Path)
+    settings = Provenance(provenance) if is_folder else provenance
+    recorder = runner.share(lambda: Recorder(settings, runner.name))
+    recorder.check(plan)
+    return recorder
 
 
 def share(mapping: str, make: Callable[[], Shared]) -> Shared:
@@ -179,7 +207,7 @@ def assign_inputs(plan: Plan, inputs: Inputs) -> SourceInputs:
     """
     roots = plan.roots()
     if isinstance(inputs, int) and inputs < 0:
-        raise InputError(f"inputs: {inputs} calls make no sense")
+        raise InputError(f"inputs: {inputs} calls; use 0 or more")
     calls = dict.fromkeys(roots, inputs if isinstance(inputs, int) else 1)
     if isinstance(inputs, Mapping):
         for name, value in inputs.items():
@@ -281,7 +309,7 @@ def _find_roots(plan: Plan, roots: list[int], name: Any) -> list[int]:
 def _check_inputs(pe: GenericPE, value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 0:
-            raise InputError(f"inputs of {pe.id}: {value} calls make no sense")
+            raise InputError(f"inputs of {pe.id}: {value} calls; use 0 or more")
         return value
     is_unfit = isinstance(value, str | bytes | bool | Mapping)
     if is_unfit or not isinstance(value, Iterable):

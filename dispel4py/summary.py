@@ -7,7 +7,7 @@ from typing import Any
 
 from dispel4py.result import RunResult, bytes_sent
 
-#: Most failures in the text; a longer list would hide the summary.
+#: Largest number of failures in the text; a longer list would hide the summary.
 SHOWN_FAILURES = 20
 
 

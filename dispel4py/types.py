@@ -6,7 +6,7 @@ A declared type is one of
   ``Stream``, ``NDArray[np.float32]``;
 - a tuple or list of types: the item is a sequence with elements of these types;
 - a text or a list of texts (``["number"]``), as in dispel4py 1.x: a name, which fits
-  only an equal name.
+  only an equal name. Two names that differ give a warning, and are connected.
 
 `typing.Any`, ``object`` and ports without a declaration fit every type. A name and a
 class cannot be compared, so they fit, too.
@@ -22,7 +22,7 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["fits", "type_name"]
+__all__ = ["fits", "is_text", "type_name"]
 
 _WIDER_NUMBERS = ((int, (float, complex)), (float, (complex,)))
 _SEQUENCES = (list, tuple, collections.abc.Sequence)
@@ -47,8 +47,8 @@ def fits(given: Any, wanted: Any) -> bool:
     given, wanted = _plain(given), _plain(wanted)
     if _is_open(given) or _is_open(wanted):
         return True
-    if _is_text(given) or _is_text(wanted):
-        return not (_is_text(given) and _is_text(wanted)) or _equal_text(given, wanted)
+    if is_text(given) or is_text(wanted):
+        return not (is_text(given) and is_text(wanted)) or _equal_text(given, wanted)
     if _is_union(given):
         return all(fits(member, wanted) for member in typing.get_args(given))
     if _is_union(wanted):
@@ -66,7 +66,7 @@ def type_name(declared: Any) -> str:
     """
     if declared is None:
         return "anything"
-    if isinstance(declared, list | tuple) and not _is_text(declared):
+    if isinstance(declared, list | tuple) and not is_text(declared):
         inner = ", ".join(map(type_name, declared))
         return f"({inner})" if isinstance(declared, tuple) else f"[{inner}]"
     if typing.get_origin(declared) is typing.Annotated:
@@ -125,8 +125,12 @@ def _is_union(declared: Any) -> bool:
     return typing.get_origin(declared) in (typing.Union, types.UnionType)
 
 
-def _is_text(declared: Any) -> bool:
-    """Return whether a declaration is a name, or a list of names, and not a type."""
+def is_text(declared: Any) -> bool:
+    """Return whether a declaration is a name, or a list of names, and not a type.
+
+    >>> is_text("number"), is_text(["number"]), is_text(int), is_text([int])
+    (True, True, False, False)
+    """
     if isinstance(declared, str):
         return True
     if isinstance(declared, list | tuple):

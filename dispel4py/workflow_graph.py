@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Union
@@ -10,7 +11,7 @@ from typing import Any, Union
 from dispel4py.core import TYPE, GenericPE
 from dispel4py.errors import GraphError, PortError, suggest
 from dispel4py.nodes import WorkflowNode, as_networkx
-from dispel4py.types import fits, type_name
+from dispel4py.types import fits, is_text, type_name
 
 __all__ = [
     "Connection",
@@ -19,6 +20,8 @@ __all__ = [
     "check_port",
     "check_types",
 ]
+
+_log = logging.getLogger(__name__)
 
 Node = Union[GenericPE, "WorkflowGraph"]
 Port = tuple[Node, str]
@@ -52,6 +55,8 @@ class WorkflowGraph:
         Processes of each partition.
     costs : dict, optional
         Measured seconds of each PE, by id or name, for the layout (`dispel4py.cost`).
+    provenance : path or Provenance, optional
+        Where a run records provenance, if its caller does not say it.
 
     Examples
     --------
@@ -72,6 +77,7 @@ class WorkflowGraph:
         self.partitions: list[list[GenericPE]] | None = None
         self.numprocesses: list[int] | None = None
         self.costs: dict[str, float] | None = None
+        self.provenance: Any = None
 
     # -- building --------------------------------------------------------------
 
@@ -336,14 +342,18 @@ def check_types(
     Raises
     ------
     GraphError
-        If the types do not fit.
+        If the types do not fit. Names of types, as in dispel4py 1.x, only give a
+        warning.
     """
     wanted = destination.inputconnections[name].get(TYPE)
-    if not fits(declared, wanted):
-        raise GraphError(
-            f"cannot connect {source.name}.{output} to {destination.name}.{name}: "
-            f"it gives {type_name(declared)}, and {type_name(wanted)} is wanted"
-        )
+    if fits(declared, wanted):
+        return
+    types = f"the output has {type_name(declared)}, the input needs {type_name(wanted)}"
+    edge = f"{source.name}.{output} to {destination.name}.{name}"
+    if is_text(declared) and is_text(wanted):
+        _log.warning("%s: %s; these are only names, so they are connected", edge, types)
+    else:
+        raise GraphError(f"cannot connect {edge}: {types}")
 
 
 _OLD_SPELLINGS = {
@@ -380,7 +390,7 @@ def _check_node(node: Any) -> None:
         return
     name = getattr(node, "__name__", "")
     if isinstance(node, type) and issubclass(node, GenericPE | WorkflowGraph):
-        raise GraphError(f"{name} is a class: make a PE of it, {name}()")
+        raise GraphError(f"{name} is a class: create a PE from it, {name}()")
     hint = f"; wrap it, SimpleFunctionPE({name})" if callable(node) and name else ""
     raise GraphError(
         f"{node!r} is neither a processing element nor a workflow graph{hint}"

@@ -6,23 +6,35 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from obspy import Stream, Trace
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError, suggest
-from seismo_pes.items.skipped import Skipped
+from seismo_pes.full_disk import DiskFull
+from seismo_pes.items.losses import covered_times
+from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.items.waveforms import RECORDS, AnyRecord, Waveforms
+from seismo_pes.regular_file import ReadFailed
 from seismo_pes.signal.errors import ParameterError as SignalError
 
-__all__ = ["Element", "FunctionElement", "ItemElement", "element", "item_element"]
+__all__ = [
+    "Element",
+    "FunctionElement",
+    "ItemElement",
+    "dated",
+    "element",
+    "item_element",
+]
 
 
 class _Refusing(GenericPE):
     """An element with a port for items that it cannot use."""
 
     stage: str = ""
+    cause: str = ""
     takes: Any = None
     gives: Any = None
 
@@ -36,10 +48,21 @@ class _Refusing(GenericPE):
         super().__init_subclass__(**options)
         if "stage" not in vars(cls):
             cls.stage = cls.__name__.lower()
+        if "cause" not in vars(cls):
+            cls.cause = cls.stage
 
     def skip(self, name: str, error: Exception) -> Skipped:
-        """Return the report of data that could not be used."""
-        return Skipped(self.stage, name, str(error).removeprefix(f"{name}: "))
+        """Return the report of data that could not be used.
+
+        Raises
+        ------
+        DiskFull
+            If the disk is the cause: other data would not be written either.
+        """
+        if isinstance(error, DiskFull):
+            raise error
+        stage = FAILED_READ if isinstance(error, ReadFailed) else self.stage
+        return Skipped(stage, name, str(error).removeprefix(f"{name}: "))
 
 
 class Element(_Refusing):
@@ -61,11 +84,39 @@ class Element(_Refusing):
         the components of one instrument (ids that differ in the last letter only).
     stage : str
         Name of the stage in each `Skipped`; by default the class name in lower case.
+    cause : str
+        Why windows are lost whose samples the element removes, see
+        `seismo_pes.items.account.CAUSES`; by default the stage. Empty for an element
+        that moves samples or removes only what is no data.
     """
 
     per = "trace"
     takes = RECORDS
     gives = AnyRecord
+
+    def margin_s(self, rate_hz: float) -> float:
+        """Return how far from a sample its neighbours have an effect on it, seconds.
+
+        Near the ends of a trace, closer than this, results differ from those of a
+        longer trace. It is 0 for an element whose effect is defined over the trace as a
+        whole, such as the removal of a mean.
+
+        Parameters
+        ----------
+        rate_hz : float
+            Sampling rate of the input.
+        """
+        return 0.0
+
+    def output_hz(self, rate_hz: float) -> float:
+        """Return the sampling rate of the output.
+
+        Parameters
+        ----------
+        rate_hz : float
+            Sampling rate of the input.
+        """
+        return rate_hz
 
     def transform(self, part: Any) -> Any:
         """Make a new trace (or stream) from one trace (or stream, with ``per``)."""
@@ -79,9 +130,12 @@ class Element(_Refusing):
             stream = [item]
         skipped: list[Skipped] = []
         results = self._transformed(stream, skipped)
+        if isinstance(item, Waveforms):
+            span = item.spans[0]
+            skipped = [report.within(span.start_ns, span.end_ns) for report in skipped]
         yield from ({"skipped": report} for report in skipped)
         if isinstance(item, Waveforms):
-            yield {"output": item.with_stream(results)}
+            yield {"output": item.with_stream(results, self.cause)}
         elif isinstance(item, Stream):
             yield {"output": results}
         else:
@@ -104,13 +158,27 @@ class Element(_Refusing):
                 result = self.transform(part)
             except (DataError, SignalError) as error:
                 name = part[0].id if isinstance(part, Stream) else part.id
-                skipped.append(self.skip(name, error))
+                skipped.append(dated(self.skip(name, error), part))
                 continue
             if isinstance(result, Stream):
                 results.extend(result)
             elif result is not None:
                 results.append(result)
         return results
+
+
+def dated(report: Skipped, part: Trace | Stream) -> Skipped:
+    """Return a report with the time of the trace or stream that it is about.
+
+    A report that has a time keeps it.
+    """
+    if report.start_ns is not None:
+        return report
+    times = covered_times([part] if isinstance(part, Trace) else part)
+    if not times:
+        return report
+    start_ns, end_ns = min(start for start, _ in times), max(end for _, end in times)
+    return replace(report, start_ns=start_ns, end_ns=end_ns)
 
 
 class ItemElement(_Refusing):
@@ -152,7 +220,7 @@ class ItemElement(_Refusing):
 
 
 class _Calling(_Refusing):
-    """The base of elements made of functions: it holds the function's parameters."""
+    """The base of elements made of functions: it keeps the function's parameters."""
 
     function: Callable[..., Any]
 
@@ -173,6 +241,31 @@ class FunctionElement(_Calling, Element):
     *values, **parameters : Any
         Parameters of the function, except the trace or stream.
     """
+
+    margin: Callable[..., float] | None = None
+
+    def margin_s(self, rate_hz: float) -> float:
+        """Return the margin of the function in seconds, see `element`.
+
+        Parameters
+        ----------
+        rate_hz : float
+            Sampling rate of the input.
+        """
+        margin = type(self).margin
+        return 0.0 if margin is None else margin(rate_hz, **self.parameters)
+
+    def output_hz(self, rate_hz: float) -> float:
+        """Return the rate of the parameters ``rate_hz`` or ``factor``, else the same.
+
+        Parameters
+        ----------
+        rate_hz : float
+            Sampling rate of the input.
+        """
+        if "factor" in self.parameters:
+            return rate_hz / float(self.parameters["factor"])
+        return float(self.parameters.get("rate_hz", rate_hz))
 
 
 class FunctionItemElement(_Calling, ItemElement):
@@ -199,9 +292,9 @@ skipped : Skipped
 ITEM_PORTS = """
 Ports
 -----
-input : {given}
+input : {input_type}
     The input stays unchanged.
-output : {made}
+output : {output_type}
     The results of the function; each item of a list.
 skipped : Skipped
     Inputs that the function refused, with the reason.
@@ -209,7 +302,10 @@ skipped : Skipped
 
 
 def element(
-    function: Callable[..., Any], name: str, per: str = "trace"
+    function: Callable[..., Any],
+    name: str,
+    per: str = "trace",
+    margin: Callable[..., float] | None = None,
 ) -> type[FunctionElement]:
     """Make the class of an element that applies ``function``.
 
@@ -223,6 +319,9 @@ def element(
         Name of the class; it can be pickled if a variable of this name holds it.
     per : str
         ``trace``, ``stream`` or ``station``; see `Element`.
+    margin : callable, optional
+        Takes the sampling rate and the parameters of the function; returns the margin
+        of the element, see `Element.margin_s`. By default 0.
 
     Examples
     --------
@@ -235,11 +334,14 @@ def element(
     >>> outputs["output"].data
     array([2., 2.])
     """
-    return _element_class(FunctionElement, function, name, TRACE_PORTS, per=per)
+    members = {} if margin is None else {"margin": staticmethod(margin)}
+    return _element_class(
+        FunctionElement, function, name, TRACE_PORTS, per=per, **members
+    )
 
 
 def item_element(
-    function: Callable[..., Any], name: str, given: str, made: str
+    function: Callable[..., Any], name: str, input_type: str, output_type: str
 ) -> type[FunctionItemElement]:
     """Make the class of an element that applies ``function`` to items of any type.
 
@@ -251,7 +353,7 @@ def item_element(
         that a connection that does not fit is refused.
     name : str
         Name of the class, and of the variable that it is assigned to.
-    given, made : str
+    input_type, output_type : str
         Types of the items at its input and its output, for the docs.
 
     Examples
@@ -263,7 +365,7 @@ def item_element(
     >>> list(Halves(n=2).process({"input": 8.0}))
     [{'output': 2.0}]
     """
-    ports = ITEM_PORTS.format(given=given, made=made)
+    ports = ITEM_PORTS.format(input_type=input_type, output_type=output_type)
     takes, gives = _item_types(function)
     return _element_class(
         FunctionItemElement, function, name, ports, takes=takes, gives=gives

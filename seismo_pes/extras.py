@@ -12,6 +12,7 @@ __all__ = ["EXTRAS", "optional"]
 # For each module: the extra that installs it, and the feature that needs it.
 EXTRAS = {
     "pymseed": ("mseed3", "miniSEED 3"),
+    "seedlink_client": ("live", "SeedLink"),
     "fsspec": ("cloud", "files behind a URL"),
     "s3fs": ("cloud", "files behind an s3:// URL"),
     "xarray": ("xarray", "the view of correlations as labelled arrays"),
@@ -34,7 +35,7 @@ def optional(module: str) -> Any:
     Examples
     --------
     >>> sorted(EXTRAS)
-    ['fsspec', 'pymseed', 's3fs', 'xarray']
+    ['fsspec', 'pymseed', 's3fs', 'seedlink_client', 'xarray']
     """
     extra, purpose = EXTRAS[module]
     try:

@@ -18,6 +18,29 @@ STACKS = (
 CORRELATIONS = ("cc", "coherency", "deconvolution", "pcc1", "pcc2")
 #: How the amplitude spectrum of a window is flattened.
 WHITENINGS = ("none", "band", "psd", "running-mean")
+#: How a trace is normalised in time; `seismo_pes.preprocessing` has the elements.
+TIME_NORMS = (
+    "none",
+    "onebit",
+    "clip",
+    "winsorize",
+    "ram",
+    "multiband-ram",
+    "mean",
+    "gain",
+    "envelope",
+    "agc",
+    "water-level",
+)
+#: Results of the removal of an instrument response: velocity, displacement,
+#: acceleration.
+RESPONSES = ("VEL", "DISP", "ACC")
+#: How velocity changes are measured; `seismo_pes.measuring` has the functions.
+VELOCITY_CHANGES = ("stretching", "mwcs", "wcc", "dtw", "wcs", "wts")
+#: Lags that a velocity change is measured from, and lags for a dispersion curve, where
+#: ``symmetric`` is the mean of both sides.
+SIDES = ("both", "causal", "acausal")
+DISPERSION_SIDES = ("symmetric", "causal", "acausal")
 #: Pairs of channels: of two stations, of two components of a station, of a channel
 #: with itself.
 PAIRS = ("cross", "single-station", "auto")

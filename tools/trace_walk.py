@@ -78,7 +78,7 @@ class Walk:
 
 
 def _is_step(frame: FrameType, element: str) -> bool:
-    """Say whether a frame is a call of an element's ``process``."""
+    """Return whether a frame is a call of an element's ``process``."""
     called = type(frame.f_locals.get("self")).__name__
     return called == element and frame.f_code.co_name in ("process", "_process")
 

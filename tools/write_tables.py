@@ -1,20 +1,28 @@
-"""Write the tables in docs/ from the code: options of xcorr-app, elements, figures.
+"""Write the tables in docs/ from the code: options, elements, figures.
 
 Run as ``make docs``. A test fails if a page and the code differ.
 """
 
+import dataclasses
 import importlib
 import inspect
 import itertools
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
+import misfit_app.commands
+import misfit_app.config
 import seismo_pes.signal
+import xcorr_app.commands
+import xcorr_app.config
 from benchmarks import tables
+from dispel4py import schedulers
 from dispel4py.catalog import Entry, Parameter, find_pes
+from dispel4py.declaration import options_of as declared_options
 from seismo_pes.application.options import (
     MANY,
     Option,
@@ -23,17 +31,19 @@ from seismo_pes.application.options import (
     flag,
     options_of,
 )
-from xcorr_app.commands import OPTIONS
-from xcorr_app.config import TABLES, Config
+from seismo_pes.signal.misfits import MEASURES, Settings, settings_of
+from seismo_pes.signal.windowing import PickerSettings, StageSettings
+from xcorr_app.commands.batch_job import JobOptions
+from xcorr_app.config.live import LIVE_TABLES, LiveOptions
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
-def option_tables() -> str:
-    """Return one table of options for each table of the TOML file."""
-    defaults = defaults_of(Config)
+def option_tables(config: type, tables: Mapping[str, str]) -> str:
+    """Return one table of options for each table of a TOML file."""
+    defaults = defaults_of(config)
     parts = []
-    for table, title in TABLES.items():
+    for table, title in tables.items():
         rows = [
             (
                 _format_option(name, opt),
@@ -41,7 +51,7 @@ def option_tables() -> str:
                 opt.unit,
                 opt.help,
             )
-            for name, opt in options_of(Config).items()
+            for name, opt in options_of(config).items()
             if opt.table == table
         ]
         head = ("option", "default", "unit", "meaning")
@@ -49,10 +59,10 @@ def option_tables() -> str:
     return "\n".join(parts)
 
 
-def command_tables() -> str:
+def command_tables(commands: Mapping[str, type]) -> str:
     """Return the table of the commands beside ``run``, and their options."""
     rows = []
-    for command, cls in OPTIONS.items():
+    for command, cls in commands.items():
         options, defaults = options_of(cls), defaults_of(cls)
         words = [
             f"[{opt.placeholder}]" if defaults[name] else f"{opt.placeholder}"
@@ -68,6 +78,22 @@ def command_tables() -> str:
             rows.append((spelled, text, default, opt.unit, opt.help))
             spelled = ""
     return _table(("command", "option", "default", "unit", "meaning"), rows)
+
+
+def live_table() -> str:
+    """Return the table of the options that only a live run has."""
+    return option_tables(LiveOptions, {"live": LIVE_TABLES["live"]})
+
+
+def job_table(options: type, choose: bool = True) -> str:
+    """Return the table of the options of a job of a scheduler."""
+    flags = [f"`{flag(name)}`" for name in schedulers.SCHEDULERS]
+    text = "write a script that runs the command as a job of this scheduler"
+    rows = [(", ".join(flags), text)] if choose else []
+    for name, declaration in declared_options(options).items():
+        metavar = declaration.metavar or "|".join(declaration.choices)
+        rows.append((f"`{flag(name)} {metavar}`".replace(" `", "`"), declaration.help))
+    return _table(("option", "meaning"), rows)
 
 
 def element_table() -> str:
@@ -137,18 +163,96 @@ def function_tables() -> str:
     return "\n".join(parts)
 
 
+def measure_table() -> str:
+    """Return the table of the measures of misfit."""
+    rows = [
+        (
+            f"`{name}`",
+            kind.summary,
+            kind.unit,
+            "two" if kind.is_double else "one",
+            ", ".join(kind.conventions),
+        )
+        for name, kind in MEASURES.items()
+    ]
+    return _table(("measure", "chi", "unit", "stations", "conventions"), rows)
+
+
+def measure_option_table() -> str:
+    """Return the table of the options of the measures, each with its measures."""
+    measures: dict[tuple[str, ...], list[str]] = {}
+    for name, kind in MEASURES.items():
+        for row in _setting_rows(kind.settings):
+            measures.setdefault(row, []).append(f"`{name}`")
+    rows = [(*row, ", ".join(names)) for row, names in measures.items()]
+    return _table(("option", "default", "unit", "meaning", "measures"), rows)
+
+
+def setting_table(settings: type[Settings]) -> Callable[[], str]:
+    """Return a function that writes the table of the options of a picker."""
+    head = ("option", "default", "unit", "meaning")
+    return lambda: _table(head, list(_setting_rows(settings)))
+
+
+def _setting_rows(settings: type[Settings]) -> Iterator[tuple[str, ...]]:
+    for field in dataclasses.fields(settings):
+        opt = settings_of(settings)[field.name]
+        default = "" if field.default is None else f"`{field.default}`"
+        values = f" ({' or '.join(opt.choices)})" if opt.choices else ""
+        yield f"`{field.name}`", default, opt.unit, opt.help + values
+
+
 def figures(make: Callable[[], tables.Table]) -> Callable[[], str]:
     """Return a function that writes a table of stored benchmark results."""
     return lambda: _table(*make())
 
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
-    "xcorr-app.md": {"commands": command_tables, "options": option_tables},
+    "xcorr-app.md": {
+        "commands": partial(command_tables, xcorr_app.commands.OPTIONS),
+        "options": partial(
+            option_tables, xcorr_app.config.Config, xcorr_app.config.TABLES
+        ),
+        "job": partial(job_table, JobOptions),
+        "live": live_table,
+    },
+    "live.md": {
+        "live": live_table,
+        "cost": figures(tables.live),
+        "machine": tables.machine_of_live,
+    },
+    "misfit-app.md": {
+        "commands": partial(command_tables, misfit_app.commands.OPTIONS),
+        "options": partial(
+            option_tables, misfit_app.config.Config, misfit_app.config.TABLES
+        ),
+        "job": partial(job_table, schedulers.JobOptions),
+    },
+    "cluster.md": {"job": partial(job_table, schedulers.JobOptions, False)},
+    "mappings.md": {
+        "mappings": figures(tables.mappings),
+        "machine": tables.machine_of_mappings,
+    },
     "pes.md": {"pes": element_entries},
     "elements.md": {"elements": element_table, "functions": function_tables},
+    "misfits.md": {
+        "measures": measure_table,
+        "measure_options": measure_option_table,
+        "picker_options": setting_table(PickerSettings),
+        "stage_options": setting_table(StageSettings),
+    },
     "benchmarks.md": {
         make.__name__: figures(make)
-        for make in (tables.headline, tables.peers, tables.engine, tables.elements)
+        for make in (
+            tables.headline,
+            tables.peers,
+            tables.dvv,
+            tables.measures,
+            tables.misfit,
+            tables.engine,
+            tables.elements,
+            tables.provenance,
+        )
     },
 }
 

@@ -1,7 +1,8 @@
 """The command ``xcorr-app``.
 
 Exit status: 0 done; 1 the run failed, or ``--strict`` and something was skipped;
-2 a mistake in the command line, reported in one line; 130 interrupted.
+2 a mistake in the command line, reported in one line; 3 done, but files could not be
+read that may be readable later; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dispel4py import __version__
+from dispel4py import __version__, schedulers
 from dispel4py.command_line import report_line
 from dispel4py.errors import ParameterError, suggest
-from dispel4py.terminal import start_logging
-from seismo_pes.application.command_line import Parser, add_arguments, command_parser
+from dispel4py.terminal import printable, printable_line, start_logging
+from seismo_pes.application.command_line import (
+    Parser,
+    add_arguments,
+    command_parser,
+    report_failed_reads,
+)
 from seismo_pes.application.progress import progress_display
 from seismo_pes.application.skipped import n_skipped, skipped_table, write_skipped
 from seismo_pes.application.terminal import (
@@ -30,14 +36,17 @@ from seismo_pes.application.terminal import (
 )
 from xcorr_app import commands
 from xcorr_app.commands import PROG, DemoOptions, parse_command
+from xcorr_app.commands.batch_job import JobOptions, write_job
 from xcorr_app.commands.demonstration import ABOUT
 from xcorr_app.config import TABLES, Config
+from xcorr_app.config.live import LiveOptions
 
 if TYPE_CHECKING:
     from xcorr_app.running.summary import RunSummary
 
 RUN_USAGE = f"""{PROG} --stations FILE --data ARCHIVE --out OUT [options]
-       {PROG} COMMAND ... (init, demo, info, plot, report, export, scan)"""
+       {PROG} COMMAND ... (init, demo, info, check, plot, report, export,
+       dvv, disp, clocks, scan, live)"""
 
 RUN_ABOUT = """\
 Cross-correlate the ambient noise of all pairs of stations.
@@ -47,12 +56,15 @@ commands:
   init [FILE]     write a commented file of all parameters, for --config
   demo            make a synthetic network, correlate it, draw the results
   info OUT        list the pairs: distance, windows, largest value and its lag
+  check OUT       read all files of a run, and report damage; --repair marks it
   plot OUT        draw the record section, one pair, a map and more
   report OUT      write one HTML page about the run, with figures
   export OUT DEST write the correlations as npz, SAC, ASDF, netCDF and more
   dvv OUT         measure velocity changes over time
   disp OUT        measure the dispersion of surface waves
+  clocks OUT      measure the clock errors of the stations over time
   scan            list and draw the data of an archive, by channel and day
+  live            correlate live stations, near real time; live demo shows it
 """
 
 RUN_EXAMPLES = f"""\
@@ -67,10 +79,12 @@ examples:
       --channels LHZ --window-s 1800 --step-s 900 --time-norm onebit \\
       --whiten band --whiten-hz 0.08 0.4 --mapping multi -n 8
   mpiexec -n 64 {PROG} --config xcorr-app.toml --mapping mpi
+  {PROG} --config xcorr-app.toml --slurm -n 64 --time 1:00:00 --submit
 
 Precedence: option, then key of the --config file, then default. Times are UTC.
 A switch is turned off by its opposite, --no-strict.
-Exit status: 0 done, 1 failed, 2 a mistake in the options, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 a mistake in the options, 130 interrupted,
+3 done, but files could not be read (--resume tries again).
 """
 
 
@@ -118,6 +132,8 @@ def run_parser(every: bool = False) -> Parser:
         "--config", metavar="FILE", help=f"TOML file of parameters (see {PROG} init)"
     )
     add_arguments(parser, Config, TABLES, every)
+    group = parser.add_argument_group("Job of a cluster, with --slurm, --pbs or --lsf")
+    schedulers.add_job_arguments(group.add_argument, options=JobOptions)
     return parser
 
 
@@ -127,11 +143,17 @@ def run_command(words: list[str]) -> int:
         run_parser(every=True).print_help()
         return 0
     given = vars(run_parser().parse(words))
+    config_file = given.pop("config")
+    job = schedulers.job_options(given, JobOptions)
+    if job is not None:
+        given["mapping"] = schedulers.job_mapping(given.get("mapping"))
+        config = Config.resolve(given, config_file, _earlier(given, config_file))
+        print(write_job(config, words, job))
+        return 0
     mapping = mapping_here(given.get("mapping"))
     if mapping is not None:
         given["mapping"] = mapping
     with membership(PROG):
-        config_file = given.pop("config")
         config = Config.resolve(given, config_file, _earlier(given, config_file))
         return launched(
             config.mapping,
@@ -164,7 +186,7 @@ def correlate(config: Config) -> int:
     if config.dry_run:
         from xcorr_app.estimating.estimate import estimate
 
-        print(estimate(config).text())
+        print(printable(estimate(config).text()))
         return 0
     from xcorr_app.workflow import run
 
@@ -177,22 +199,26 @@ def correlate(config: Config) -> int:
 
 def _report(summary: RunSummary, config: Config) -> int:
     from seismo_pes.full_disk import report_full_disk
+    from seismo_pes.items.skipped import FAILED_READ
 
     skipped = summary.skipped
     with report_full_disk(config.out, "the correlations are complete"):
-        path = write_skipped(config.out, skipped, keep=summary.how != "start")
+        listed = skipped if summary.account is None else summary.account.skipped
+        path = write_skipped(config.out, listed)
     if not config.quiet:
-        for text in (skipped_table(skipped), summary.headline()):
+        for text in (skipped_table(skipped), summary.losses(), summary.headline()):
             if text:
-                print(text)
+                print(printable(text))
         if skipped:
-            print(f"The list of skipped data: {path}")
+            print(printable_line(f"The list of skipped data: {path}"))
     for failure in summary.failures:
         if line := full_disk(failure):
             return report_line(PROG, f"error: {line}", 1)
-        print(f"{PROG}: failed: {failure.summary}", file=sys.stderr)
+        report_line(PROG, f"failed: {failure.summary}", 1)
     if lack := summary.lack():
         return report_line(PROG, f"error: no window was correlated: {lack}", 1)
+    if failed := {entry.what for entry in skipped if entry.stage == FAILED_READ}:
+        return report_failed_reads(PROG, len(failed), "--resume tries again")
     if config.strict and skipped:
         text = f"error: --strict, and {n_skipped(skipped):,} skipped: see {path}"
         return report_line(PROG, text, 1)
@@ -232,12 +258,77 @@ def demo_command(words: list[str]) -> int:
     return 0
 
 
+def live_command(words: list[str]) -> int:
+    """``xcorr-app live``: correlate live stations."""
+    if words[:1] == ["demo"] and not {"-h", "--help"} & set(words):
+        words = commands.demo_words(words[1:])
+        print(f"$ {PROG} live {shlex.join(words)}", flush=True)
+    if "--help-all" in words:
+        commands.live_parser(every=True).print_help()
+        return 0
+    given = vars(commands.live_parser().parse(words))
+    config_file = given.pop("config")
+    mapping = mapping_here(given.get("mapping"))
+    if mapping is not None:
+        given["mapping"] = mapping
+    with membership(PROG):
+        options = LiveOptions.resolve(given, config_file)
+        start_logging(options.log_level)
+        run = partial(_live, options, words)
+        words = ["live", *words]
+        return launched(options.mapping, options.processes, "xcorr_app", words, run)
+
+
+def _live(options: LiveOptions, words: list[str]) -> int:
+    """Do what a command line of ``live`` asks for, in one of its processes."""
+    failures: list[str] = []
+    n_failed_reads = 0
+    if options.service:
+        text = commands.write_service(options, words)
+    elif options.mend:
+        text = commands.mend_live(options)
+    elif not options.has_source and (options.serve or options.png):
+        text = commands.show_run(options, _tell_address)
+    else:
+        with commands.shown(options) as address:
+            _tell_address(address)
+            text, failures, n_failed_reads = commands.run_live(options)
+    if text and not options.quiet:
+        print(printable(text))
+    for failure in failures:
+        report_line(PROG, f"failed: {failure}", 1)
+    if n_failed_reads and not failures:
+        text = f"done, but {n_failed_reads:,} times a file could not be read"
+        return report_line(PROG, f"{text}: --mend --data ARCHIVE adds its data", 3)
+    return 1 if failures else 0
+
+
+def _tell_address(address: str) -> None:
+    if address:
+        print(f"The page of the run: {address}", flush=True)
+
+
+def check_command(words: list[str]) -> int:
+    """``xcorr-app check``: the files of a run, and their damage."""
+    text, is_intact = commands.check(words)
+    print(printable(text))
+    return 0 if is_intact else 1
+
+
+def scan_command(words: list[str]) -> int:
+    """``xcorr-app scan``: the data of an archive."""
+    text, n_failed_reads = commands.scan(words)
+    print(printable(text))
+    way_out = "the same command tries again"
+    return report_failed_reads(PROG, n_failed_reads, way_out)
+
+
 def _printed(command: Callable[[list[str]], str]) -> Callable[[list[str]], int]:
     """Return a command that prints the text of another command."""
 
     def run(words: list[str]) -> int:
         if text := command(words):  # only one of several processes has a text
-            print(text)
+            print(printable(text))
         return 0
 
     return run
@@ -248,10 +339,13 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "init": _printed(commands.init),
     "demo": demo_command,
     "info": _printed(commands.info),
+    "check": check_command,
     "plot": _printed(commands.plot),
     "report": _printed(commands.report),
     "export": _printed(commands.export),
-    "scan": _printed(commands.scan),
+    "scan": scan_command,
+    "live": live_command,
     "dvv": _printed(commands.dvv),
     "disp": _printed(commands.disp),
+    "clocks": _printed(commands.clocks),
 }

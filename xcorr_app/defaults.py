@@ -24,3 +24,6 @@ GROUP_VELOCITY_KM_S = (1.0, 5.0)
 DISP_SIDE = "symmetric"
 MIN_SNR = 5.0
 MIN_WAVELENGTHS = 1.5
+
+# Clock errors.
+ZERO = "symmetry"

@@ -39,6 +39,7 @@ def run_words(network: Network, folder: Path, options: list[str]) -> list[str]:
         *("--data", str(folder / "archive")),
         *("--inventory", str(folder / "stations.xml")),
         *("--out", str(folder / RESULTS), "--force"),
+        *("--end", network.end),
         *("--taper-s", "20", "--response", "VEL"),
         *("--bandpass-hz", f"{low:g}", f"{high:g}"),
         *("--window-s", str(WINDOW_S), "--max-lag-s", "60"),

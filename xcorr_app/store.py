@@ -19,16 +19,17 @@ import numpy as np
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.correlation import Correlation
+from xcorr_app.results.account import Account, read_account
 from xcorr_app.results.index import (
     StackTables,
     is_current,
     pair_table,
     read_index_file,
 )
-from xcorr_app.results.parts import Table, table_from_parts
 from xcorr_app.results.row_reader import RowReader
+from xcorr_app.results.run_parts import Table, table_from_parts
 from xcorr_app.results.runfile import INDEX_FILE, RUN_FILE, RunInfo, read_run
-from xcorr_app.results.stack_names import bands_of
+from xcorr_app.results.stack_names import bands_of, check_names, usual_stack
 
 if TYPE_CHECKING:
     from obspy import Stream
@@ -69,10 +70,13 @@ def open(path: str | os.PathLike[str]) -> Store:
     """
     chosen = Path(path)
     if chosen.is_file() and chosen.name != RUN_FILE:
-        return Store(chosen.parent, *read_index_file(chosen), complete=True)
+        return _from_index(chosen)
     folder = chosen.parent if chosen.is_file() else chosen
-    if is_current(folder):
-        return Store(folder, *read_index_file(folder / INDEX_FILE), complete=True)
+    if (folder / INDEX_FILE).is_file():
+        indexed = _from_index(folder / INDEX_FILE)
+        if indexed.complete:
+            return indexed
+        indexed.close()
     if not (folder / RUN_FILE).is_file():
         problem = (
             f"neither {RUN_FILE} nor {INDEX_FILE} in it"
@@ -82,6 +86,12 @@ def open(path: str | os.PathLike[str]) -> Store:
         raise ParameterError(f"{path}: no results of xcorr-app ({problem})")
     run, table = read_run(folder), table_from_parts(folder)
     return Store(folder, run, table, pair_table(run.channels, table.pairs))
+
+
+def _from_index(path: Path) -> Store:
+    run, table, pairs = read_index_file(path)
+    complete = is_current(path, table.parts)
+    return Store(path.parent, run, table, pairs, complete)
 
 
 class Store:
@@ -126,6 +136,7 @@ class Store:
         pairs: np.ndarray,
         complete: bool = False,
     ) -> None:
+        check_names(path, run.channels["id"].tolist(), table.stacks)
         self.path = path
         self.config, self.software, self.created = run.config, run.software, run.created
         self.run_id = run.run_id
@@ -171,10 +182,10 @@ class Store:
     @property
     def default_stack(self) -> str:
         """Name of the stack of the whole run in the lowest band, or the first stack."""
-        if not self.stacks:
+        usual = usual_stack(self.stacks)
+        if usual is None:
             raise UnknownPair(f"{self.path}: no correlations yet")
-        usual = ("all", *(f"all@{band}" for band in self.bands))
-        return next((name for name in usual if name in self.stacks), self.stacks[0])
+        return usual
 
     def windows(self, stack: str | None = None) -> np.ndarray:
         """Return n_windows, start_ns, end_ns of each pair in a stack.
@@ -188,6 +199,13 @@ class Store:
         """Return the entry of `windows` of one pair, without reading other entries."""
         entry: np.void = self._entry(self._known(stack), index)[0]
         return entry
+
+    def account(self) -> Account:
+        """Return the windows of each channel and day: possible, used, lost, and why.
+
+        It is empty for results of versions that did not write it.
+        """
+        return read_account(self.path)
 
     def _entry(self, name: str, index: int) -> np.ndarray:
         tables = self._table.stacks

@@ -32,6 +32,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,11 @@ class Network:
     def n_samples(self) -> int:
         """Samples of each trace."""
         return round(self.hours * 3600 * self.rate_hz)
+
+    @property
+    def end(self) -> str:
+        """Time of the end of the records."""
+        return format_time(parse_time(self.start) + timedelta(hours=self.hours))
 
     def codes(self) -> list[str]:
         """Return the station codes."""

@@ -6,6 +6,7 @@ substacks, if they are needed::
     Spans -> ReadWaveforms -> Preprocess (Merge Detrend Taper RemoveResponse Bandpass
           Resample Normalize ...) -> WindowSpectra -> Tiles -> CorrelateTiles
           -> WriteCorrelations
+    accounts of windows, skipped data and tiles of these elements -> WriteAccount
 
     Spans -> RestackPairs -> WriteCorrelations
 """
@@ -19,6 +20,8 @@ from typing import Any
 
 from dispel4py.base import IterativePE
 from dispel4py.mappings import place
+from dispel4py.provenance.files import listed_files
+from dispel4py.provenance.run_record import Provenance, provenance_options
 from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
@@ -31,14 +34,17 @@ from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.spans import ReadWaveforms
+from seismo_pes.writing.account_journal import WriteAccount
 from seismo_pes.writing.correlation_writer import FULL_DISK_NOTE, WriteCorrelations
 from xcorr_app.config import Config
 from xcorr_app.estimating.estimate import estimate_of, rough_seconds
-from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.division import Needed
 from xcorr_app.planning.periods import between_windows
+from xcorr_app.planning.preprocess import Preprocess
 from xcorr_app.planning.spans import channels_by_period
-from xcorr_app.results.index import finalize
+from xcorr_app.results.account import Account
+from xcorr_app.results.index import Indexed, finalize
+from xcorr_app.running.accounting import close_account
 from xcorr_app.running.restack import RestackPairs
 from xcorr_app.running.run_progress import RunProgress
 from xcorr_app.running.second_phase import RestackWork, restack_work
@@ -48,6 +54,17 @@ from xcorr_app.running.work import Work
 
 __all__ = ["build_graph", "build_restack_graph", "run"]
 
+#: Elements of both graphs, besides those of the preprocessing.
+NAMES = (
+    "Spans",
+    "ReadWaveforms",
+    "WindowSpectra",
+    "Tiles",
+    "CorrelateTiles",
+    "WriteCorrelations",
+    "WriteAccount",
+    "RestackPairs",
+)
 LONG_S = 20.0  # shortest run for which an estimate is shown at the start
 
 
@@ -93,13 +110,18 @@ def build_graph(work: Work, needed: Needed) -> WorkflowGraph:
         config.window_stack,
         config.stack_options if config.window_stack != "linear" else None,
     )
+    write, account = _writer(work), WriteAccount(config.out, _session(work))
     graph = WorkflowGraph()
     graph.connect(spans, "output", read, "input")
     graph.connect(read, "output", preprocess, "input")
     graph.connect(preprocess, "output", spectra, "input")
     graph.connect(spectra, "output", tiles, "input")
     graph.connect(tiles, "output", correlate, "input")
-    graph.connect(correlate, "output", _writer(work), "input")
+    graph.connect(correlate, "output", write, "input")
+    graph.connect(write, "written", account, "input")
+    graph.connect(spectra, "account", account, "input")
+    for element in (read, preprocess, spectra, correlate):
+        graph.connect(element, "skipped", account, "input")
     graph.partitions = [graph.pes]
     return graph
 
@@ -134,7 +156,13 @@ def build_restack_graph(work: Work, restack: RestackWork) -> WorkflowGraph:
 def _writer(work: Work) -> WriteCorrelations:
     assert work.run is not None
     about, session = work.run.about(), work.run.session
-    return WriteCorrelations(work.plan.config.out, about=about, session=session)
+    out, run_id = work.plan.config.out, work.run.run_id
+    return WriteCorrelations(out, about=about, session=session, run_id=run_id)
+
+
+def _session(work: Work) -> int:
+    assert work.run is not None
+    return work.run.session
 
 
 def _spans(work: Work, needed: Needed) -> list[ChannelSpan]:
@@ -177,10 +205,13 @@ def run(config: Config, progress: Progress | None = None) -> RunSummary | None:
             results = _both_phases(work, progress)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"{config.out}: --resume continues it") from stop
-        if not all(result.complete for result in results):
+        # a start without work left has no results, in any process
+        if place().rank or not all(result.complete for result in results):
             return None
-        finalize(config.out)
-        return _summary(work, results, time.perf_counter() - began)
+        lock.check()
+        account, skipped = close_account(work)  # before the file that shows the end
+        indexed = finalize(config.out)
+        return _summary(work, results, account, skipped, indexed, began)
 
 
 def _both_phases(work: Work, progress: Progress | None) -> list[RunResult]:
@@ -213,34 +244,49 @@ def _run(
         processes=config.processes,
         on_error=config.on_error,
         observers=[] if observer is None else [observer],
+        provenance=_provenance(work),
     )
 
 
-def _summary(work: Work, outcomes: Sequence[RunResult], seconds: float) -> RunSummary:
-    from xcorr_app import store
+def _provenance(work: Work) -> Provenance | None:
+    """Return where and how this run records provenance."""
+    config = work.plan.config
+    sources = [config.stations, *([config.inventory] if config.inventory else [])]
+    assert work.run is not None
+    return provenance_options(
+        config.provenance,
+        config.capture,
+        name="xcorr-app",
+        configuration=config.to_dict() | {"run_id": work.run.run_id},
+        files=listed_files(sources),
+        names=[*NAMES, *(pe.name for pe in Preprocess(work.plan).pes)],
+        package="xcorr_app",
+    )
 
+
+def _summary(
+    work: Work, outcomes: Sequence[RunResult], account: Account,
+    skipped: list[Skipped], indexed: Indexed, began: float,
+) -> RunSummary:  # fmt: skip
     plan = work.plan
-    skipped = list(plan.skipped)
     for outcome in outcomes:
         for ports in outcome.outputs.values():
             for item in ports.get("skipped", []):
                 assert isinstance(item, Skipped)
                 skipped.append(item)
-    with store.open(plan.config.out) as results:
-        windows = {s: results.windows(s)["n_windows"] for s in results.stacks}
-        n_windows = windows[results.default_stack].sum() if windows else 0
-        return RunSummary(
-            n_channels=len(plan.channels),
-            n_pairs=len(results),
-            n_rows=sum(int((n > 0).sum()) for n in windows.values()),
-            n_windows=int(n_windows),
-            seconds=seconds,
-            out=Path(plan.config.out),
-            skipped=skipped,
-            failures=[failure for outcome in outcomes for failure in outcome.failures],
-            how=work.how,
-            n_tiles=work.n_tiles,
-            n_kept=work.n_kept,
-            n_possible=plan.pairs.n_possible,
-            between_windows=between_windows(plan.grid.windows, plan.times),
-        )
+    return RunSummary(
+        n_channels=len(plan.channels),
+        n_pairs=indexed.n_pairs,
+        n_rows=indexed.n_rows,
+        n_windows=indexed.n_windows,
+        seconds=time.perf_counter() - began,
+        out=Path(plan.config.out),
+        skipped=skipped,
+        account=account,
+        failures=[failure for outcome in outcomes for failure in outcome.failures],
+        how=work.how,
+        n_tiles=work.n_tiles,
+        n_kept=work.n_kept,
+        n_possible=plan.pairs.n_possible,
+        between_windows=between_windows(plan.grid.windows, plan.times),
+    )

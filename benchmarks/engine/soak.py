@@ -1,6 +1,7 @@
 """A million items, and a hundred runs with workers killed: ``make soak``.
 
-No process and no shared memory may remain, no run may hang, no number may be wrong.
+No process and no shared memory may remain, no run may hang, no number may be wrong. The
+records of provenance of each killed run must be consistent.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -20,10 +22,14 @@ import numpy as np
 
 from dispel4py.base import IterativePE, ProducerPE
 from dispel4py.errors import RunError
+from dispel4py.provenance.model import read_records, run_folders, segments
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
 
 KILLED_ITEMS = 3000
+#: A run that takes longer hangs, in seconds: with records and a worker that is started
+#: again it takes 2 s, and ten times as long on a busy machine.
+LONGEST_S = 60
 
 
 class Numbers(ProducerPE):
@@ -62,12 +68,12 @@ class Total(IterativePE):
 
 def graph(n: int, arrays: bool, last: IterativePE) -> tuple[WorkflowGraph, str]:
     """Return a chain of four, and the id of its last PE."""
-    found = WorkflowGraph()
+    chain = WorkflowGraph()
     source, first, second = Numbers(n, arrays), Pass(), Pass()
-    found.connect(source, "output", first, "input")
-    found.connect(first, "output", second, "input")
-    found.connect(second, "output", last, "input")
-    return found, last.id
+    chain.connect(source, "output", first, "input")
+    chain.connect(first, "output", second, "input")
+    chain.connect(second, "output", last, "input")
+    return chain, last.id
 
 
 def leftovers() -> set[str]:
@@ -82,10 +88,10 @@ def million(n: int) -> None:
     """Send a million items through four processes."""
     chain, last = graph(n, False, Total())
     began = time.perf_counter()
-    found = run(chain, mapping="multi", processes=4).output(last)
+    result = run(chain, mapping="multi", processes=4).output(last)
     seconds = time.perf_counter() - began
-    assert sum(k for k, _ in found) == n, found
-    assert sum(total for _, total in found) == n * (n - 1) // 2, found
+    assert sum(k for k, _ in result) == n, result
+    assert sum(total for _, total in result) == n * (n - 1) // 2, result
     print(f"{n:,} items: {seconds:.1f} s, {1e6 * seconds / n:.2f} us an item")
 
 
@@ -105,8 +111,47 @@ def kill_some(generator: random.Random, delay_s: float) -> None:
         time.sleep(generator.uniform(0.0, 0.02))
 
 
-def killed(runs: int) -> Counter[str]:
-    """Run with workers killed at random; return how the runs ended."""
+def check_records(folder: Path) -> int:
+    """Check the records of provenance of a run; return how many items are lost.
+
+    Names are unique. The sender of each received item has a product with its name, or
+    was lost with its process.
+    """
+    ids, sent, received, unended = Counter[str](), set(), set(), set[str]()
+    (run_folder,) = run_folders(folder)
+    for path in segments(run_folder):
+        instances, has_ended = dict[str, object](), False
+        for record, _ in read_records(path):
+            kind = "" if record is None else record["kind"]
+            if record is None or kind not in ("process", "call", "products"):
+                has_ended |= kind == "process_end"
+                continue
+            instances |= record.get("instances", {})
+            number = f"{record.get('i')}/{record.get('n')}"
+            ids.update([number] if kind == "call" else [])
+            if "got" in record:
+                received.add(record["got"][1])
+            for product in record.get("out", ()):
+                ids[f"{number}/{product['port']}/{product.get('k', 0)}"] += 1
+                sent |= set(product["items"])
+        unended |= set() if has_ended else set(instances)
+    assert ids.total() == len(ids), ids.most_common(3)
+    lost = {name for name in received - sent if not name.startswith("-2.")}
+    strange = {name for name in lost if name.split(".")[0] not in unended}
+    assert not strange, sorted(strange)[:3]
+    return len(lost)
+
+
+def killed(runs: int, folder: Path) -> Counter[str]:
+    """Run with workers killed at random; return how the runs ended.
+
+    Parameters
+    ----------
+    runs : int
+        Number of runs.
+    folder : Path
+        For the records of provenance.
+    """
     generator, ends = random.Random(2015), Counter[str]()
     for number in range(runs):
         restart = number % 2 == 0
@@ -116,19 +161,24 @@ def killed(runs: int) -> Counter[str]:
         killer.start()
         began = time.perf_counter()
         try:
-            result = run(chain, mapping="multi", processes=4, restart_workers=restart)
+            result = run(
+                *(chain, None, "multi", 4),
+                restart_workers=restart,
+                provenance=folder / str(number),
+            )
         except RunError as failure:
             if "SIGKILL" not in str(failure):
                 raise
-            ends["failed, and said why"] += 1
+            ends["failed with a reason"] += 1
         else:
-            got = set(result.output(last))
-            assert got == set(range(KILLED_ITEMS)), KILLED_ITEMS - len(got)
+            output = set(result.output(last))
+            assert output == set(range(KILLED_ITEMS)), KILLED_ITEMS - len(output)
             ends["complete" if killer.is_alive() else "complete (restarted)"] += 1
         seconds = time.perf_counter() - began
         killer.join()
-        assert seconds < 20, f"run {number} took {seconds:.0f} s"
+        assert seconds < LONGEST_S, f"run {number} took {seconds:.0f} s"
         assert not leftovers(), leftovers()
+        ends["items lost with a process"] += check_records(folder / str(number))
     return ends
 
 
@@ -136,7 +186,8 @@ def main() -> None:
     """Run both tests."""
     million(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
     assert not leftovers(), leftovers()
-    print(f"killed at random: {dict(killed(100))}; nothing left behind")
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"killed at random: {dict(killed(100, Path(folder)))}; nothing left")
 
 
 if __name__ == "__main__":

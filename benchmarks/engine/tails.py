@@ -62,9 +62,9 @@ def ratio(seed: int, n_instances: int) -> float:
 
 def measure(seeds: range = range(3)) -> dict[str, float]:
     """Return the median and the largest ratio for 2, 3 and 4 instances."""
-    found = {}
+    results = {}
     for n_instances in (2, 3, 4):
         ratios = [ratio(seed, n_instances) for seed in seeds]
-        found[f"{n_instances} instances, median"] = median(ratios)
-        found[f"{n_instances} instances, most"] = max(ratios)
-    return found
+        results[f"{n_instances} instances, median"] = median(ratios)
+        results[f"{n_instances} instances, most"] = max(ratios)
+    return results

@@ -114,7 +114,7 @@ def check_space(n_stations: int, form: str, folder: Path) -> None:
 
 
 def store(form: str, outcomes: list[dict[str, Any]]) -> None:
-    """Store the figures; those of other cases stay as they were."""
+    """Store the figures; the figures of other cases do not change."""
     stored = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     machine = describe()
     cases = {

@@ -144,7 +144,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def store(record: dict[str, Any]) -> None:
-    """Store the figures of this run; the parts that did not run stay as they were."""
+    """Store the figures of this run; the figures of other parts do not change."""
     stored = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     if stored.get("data") == record["data"]:
         names = {outcome["name"] for outcome in record["outcomes"]}

@@ -71,7 +71,7 @@ def _find_python(names: tuple[str, ...]) -> str:
 
 
 def _starts(python: str) -> bool:
-    """Tell whether an interpreter starts: the shim of a version manager may not."""
+    """Return whether an interpreter starts: the shim of a version manager may not."""
     return subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
 
 

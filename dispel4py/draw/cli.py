@@ -71,6 +71,7 @@ def add_options(command: str, parser: argparse.ArgumentParser) -> None:
     add(
         "--profile", metavar="FILE", help="summary of an earlier run, with costs of PEs"
     )
+    add("--compat", action="store_true", help="plan as dispel4py 1.2.1 does")
     add("--json", action="store_true", help="print the plan as JSON")
 
 
@@ -127,7 +128,7 @@ def show_plan(arguments: argparse.Namespace, graph: WorkflowGraph) -> None:
     """
     if arguments.profile is not None:
         graph.costs = read_costs(arguments.profile)
-    plan = make_plan(graph, arguments.processes)
+    plan = make_plan(graph, arguments.processes, compat=arguments.compat)
     if arguments.json:
         print(json.dumps(plan_record(plan), indent=2))
     else:

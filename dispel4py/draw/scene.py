@@ -27,7 +27,7 @@ PLAIN = "#f3f5f8"
 INK = "#1c2733"
 FAINT = "#5f6b78"
 
-#: Most characters of the type of a port; a longer type is cut.
+#: Largest number of characters of the type of a port; a longer type is cut.
 _LONGEST_TYPE = 28
 
 

@@ -15,6 +15,10 @@ REGISTRY = {
     "simple": "dispel4py.mappings.simple:Simple",
     "multi": "dispel4py.mappings.multi:Multi",
     "mpi": "dispel4py.mappings.mpi:MPI",
+    "spark": "dispel4py.mappings.spark:Spark",
+    "redis": "dispel4py.mappings.redis:Redis",
+    "storm": "dispel4py.mappings.storm:Storm",
+    "dask": "dispel4py.mappings.dask:Dask",
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from dispel4py.errors import MappingUnavailable
-from dispel4py.mappings import options as declared
+from dispel4py.mappings.options import Options as MappingOptions
 
 if TYPE_CHECKING:
     from dispel4py.observe import Observers
@@ -42,9 +42,9 @@ class Mapping(ABC):
     """Runs a plan on some kind of resource.
 
     A mapping is one module with one subclass, and one line in the registry of
-    `dispel4py.mappings`; it must pass ``tests/mappings/test_conformance.py``. Commands
-    import the modules of all mappings, for their options. So the module of a mapping
-    imports the code that executes a plan only in `execute`.
+    `dispel4py.mappings`; it must pass `dispel4py.testing.conformance`. Commands import
+    the modules of all mappings, for their options. So the module of a mapping imports
+    the code that executes a plan only in `execute`.
 
     Attributes
     ----------
@@ -52,22 +52,33 @@ class Mapping(ABC):
         Name of the mapping for users.
     Options : type
         Its options: a subclass of `dispel4py.mappings.options.Options`.
+    commands : str
+        Further commands of the mapping, which run no graph, for its help; see
+        `companion`.
     launcher : str
         The command that starts other commands in N processes, such as ``mpiexec -n N``;
         "" if the mapping starts its processes itself.
     in_one_process : bool
         Whether a run happens in the calling process, one item at a time.
+    apart : bool
+        Whether each instance is a process of its own, as the engine divides the work.
+    in_stages : bool
+        Whether each PE runs only after the PEs before it have ended, so that data
+        without an end never reach the second one.
     start_s : float
         Seconds needed to start the processes, for estimates.
     """
 
     name: str
-    Options: ClassVar[type[declared.Options]] = declared.Options
+    Options: ClassVar[type[MappingOptions]] = MappingOptions
+    commands: ClassVar[str] = ""
     launcher: ClassVar[str] = ""
     in_one_process: ClassVar[bool] = False
+    apart: bool = False
+    in_stages: ClassVar[bool] = False
     start_s: ClassVar[float] = 1.0
 
-    def __init__(self, options: declared.Options) -> None:
+    def __init__(self, options: MappingOptions) -> None:
         self.options = options
 
     # -- before a run, without starting anything --------------------------------
@@ -146,6 +157,22 @@ class Mapping(ABC):
             Name of the command, for messages.
         """
         return contextlib.nullcontext()
+
+    @classmethod
+    def companion(cls, words: Sequence[str]) -> int | None:
+        """Run a command of this mapping that runs no graph, such as to join a run.
+
+        Parameters
+        ----------
+        words : sequence of str
+            The words of ``dispel4py MAPPING WORDS``.
+
+        Returns
+        -------
+        int or None
+            The exit status; None if the words are not such a command.
+        """
+        return None
 
     # -- a run -------------------------------------------------------------------
 

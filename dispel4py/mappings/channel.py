@@ -1,6 +1,6 @@
 """Channels: they send the items of one instance to another process, in batches.
 
-A channel keeps the order of its items. At most `WINDOW` of its batches are under way:
+A channel keeps the order of its items. At most `WINDOW` of its batches are in transit:
 the receiver acknowledges each batch, with the time that it worked on it. So the memory
 is bounded for any length of the stream (back-pressure), and batches grow only while the
 receiver is fast.
@@ -20,22 +20,22 @@ from threading import RLock
 from typing import Any, Protocol
 
 from dispel4py.clock import Clock
+from dispel4py.errors import ItemError
 from dispel4py.lineage import COLLECTOR, Key
 from dispel4py.mappings.wire import BATCH, END, pack
 from dispel4py.message import ATOMS, NUMBERS, Frame, encode
-from dispel4py.plan import Plan
 
-#: Most batches of one channel that may be sent without an acknowledgement.
+#: Largest number of batches of a channel that are sent and not acknowledged.
 WINDOW = 3
-#: The same if a batch is one item that takes long. An item that waits for a busy
-#: instance cannot go to another instance, so few should wait.
+#: The same if a batch is one item, because its work takes long. An item that waits for
+#: a busy instance cannot go to another instance, so few items should wait.
 SLOW_WINDOW = 2
 #: Seconds of work in one batch; the size of the batch is chosen for this time. A longer
 #: batch delays the acknowledgement, a shorter one costs more messages.
 BATCH_SECONDS = 0.003
 #: The mean time per item is taken over about this number of items.
 MEMORY_ITEMS = 2000
-#: Most items of a batch, and about the most bytes of it.
+#: Largest number of items of a batch, and about the largest number of its bytes.
 BATCH_ITEMS = 1024
 BATCH_BYTES = 256 * 1024
 #: A batch must be filled within this number of seconds for the next batch to be larger.
@@ -82,8 +82,11 @@ class Owner(Protocol):
     lock: RLock
     keeps_frames: bool
     first_serial: int
-    first_number: int
     clock: Clock
+    pending: list[BaseException]
+
+    def make_stop(self, error: OSError) -> BaseException:
+        """Return an exception that ends the run, as items cannot be sent."""
 
     def serve(self, depth: int) -> None:
         """Work on an item deeper in the graph than ``depth``, or wait for a frame."""
@@ -133,7 +136,7 @@ class Channel:
         self._n_answered = 0
         self._measured = 0.0, 0.0  # number of items, and their seconds
         self.bytes_sent = 0
-        self._n_sent, self._first_number = 0, owner.first_number
+        self._n_sent = self._first_number = 0
         #: Channels of other edges between the same two instances: items of all of
         #: them arrive in the order in which they were put.
         self.siblings: tuple[Channel, ...] = ()
@@ -176,7 +179,7 @@ class Channel:
         return len(self._unanswered) < window or len(self._entries) + 1 < self._limit
 
     def put(self, item: Any) -> None:
-        """Send ``item`` in a batch; wait while too many batches are under way.
+        """Send ``item`` in a batch; wait while too many batches are in transit.
 
         Raises
         ------
@@ -193,6 +196,11 @@ class Channel:
             self._encode(item)
         if len(entries) >= self._check_at:
             self._check_batch()
+
+    def count_from(self, number: int) -> None:
+        """Give the next item this number; the items of a batch follow each other."""
+        self.flush()
+        self._first_number = number - self._n_sent
 
     def put_numbers(self, items: list[Any]) -> None:
         """Put several items of the types `NUMBERS`; faster than `put` for each."""
@@ -229,7 +237,11 @@ class Channel:
                 self._bytes += len(item)
             self._entries.append(item)
         else:
-            head, large = encode(item)
+            try:
+                head, large = encode(item)
+            except ItemError as error:
+                self._owner.pending.append(error)
+                raise
             self._n_encoded += 1
             self._bytes += len(head)
             if large:  # the buffers may change as soon as put returns
@@ -239,13 +251,13 @@ class Channel:
             self._check_at = 0
 
     def flush(self) -> None:
-        """Send the unfinished batch; wait while too many batches are under way."""
+        """Send the unfinished batch; wait while too many batches are in transit."""
         while not self.send_if_room():
             self._owner.serve(self.depth)
         self._owner.report_progress()
 
     def send_if_room(self) -> bool:
-        """Send the unfinished batch, unless too many batches are under way.
+        """Send the unfinished batch, unless too many batches are in transit.
 
         Returns
         -------
@@ -293,15 +305,21 @@ class Channel:
             frame = Frame(self._post.process, head, [bytes(b) for b in buffers])
             self._unsettled[self._serial] = frame
         self._unanswered.add(self._serial)
-        self._post.send(self.destination, head, buffers)
+        self._send_frame(head, buffers)
         if self._post.is_behind:
             self._owner.schedule_flush()
+
+    def _send_frame(self, head: bytes, buffers: Sequence[Any] = ()) -> None:
+        try:
+            self._post.send(self.destination, head, buffers)
+        except OSError as error:  # the items in the frame are lost
+            raise self._owner.make_stop(error) from error
 
     def end(self) -> None:
         """Send the unfinished batch, and the end of the stream."""
         self.flush()
         self._has_ended = True
-        self._post.send(self.destination, pack(END, self.key))
+        self._send_frame(pack(END, self.key))
 
     def stop_sending(self) -> None:
         """Send nothing more: the receiver has finished with this stream."""
@@ -314,9 +332,9 @@ class Channel:
         """Send the batches that are not settled to the new process of the receiver."""
         with self._lock:
             for frame in self._unsettled.values():
-                self._post.send(self.destination, frame.head, frame.buffers)
+                self._send_frame(frame.head, frame.buffers)
             if self._has_ended:
-                self._post.send(self.destination, pack(END, self.key))
+                self._send_frame(pack(END, self.key))
 
     def settled(self, serial: int) -> None:
         """Drop a batch that is settled."""
@@ -380,35 +398,6 @@ def keep_order(channels: Iterable[Channel]) -> None:
     for group in between.values():
         for channel in group:
             channel.siblings = tuple(c for c in group if c is not channel)
-
-
-def bytes_by_edge(plan: Plan, channels: Iterable[Channel]) -> dict[str, int]:
-    """Return the number of bytes sent along each edge of the graph.
-
-    Parameters
-    ----------
-    plan : Plan
-        Has the names of the edges.
-    channels : iterable of Channel
-        The channels of one process.
-    """
-    sent: dict[str, int] = {}
-    for channel in channels:
-        if channel.bytes_sent:
-            edge = _edge_name(plan, channel.key)
-            sent[edge] = sent.get(edge, 0) + channel.bytes_sent
-    return sent
-
-
-def _edge_name(plan: Plan, key: Key) -> str:
-    """Return the edge of the graph that a channel belongs to."""
-    source = plan.instances[key.source]
-    if key.destination == COLLECTOR:
-        ports = list(plan.pes[source.pe_index].outputconnections)
-        return f"{source.pe_id}.{ports[-1 - key.route]} -> result"
-    route = plan.routes[key.route]
-    sink = plan.instances[key.destination].pe_id
-    return f"{source.pe_id}.{route.output} -> {sink}.{route.input}"
 
 
 def _split_heads(values: list[Any]) -> tuple[list[int], list[Any]]:

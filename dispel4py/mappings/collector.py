@@ -7,21 +7,25 @@ from dataclasses import replace
 from typing import Any
 
 from dispel4py.dead_letters import DeadLetter, append_letter
-from dispel4py.failure import Failure
+from dispel4py.failure import Failure, root_cause
+from dispel4py.lineage import Key
 from dispel4py.mappings.channel import Post
+from dispel4py.mappings.options import Options
 from dispel4py.mappings.wire import (
     ACK,
     BATCH,
     DONE,
     FAILED,
+    INTERRUPTED,
     ITEM_SKIPPED,
     PROGRESS,
     pack,
     unpack_items,
 )
-from dispel4py.message import Frame
+from dispel4py.message import Frame, Unreadable
 from dispel4py.observe import Count, Observers
 from dispel4py.plan import Plan
+from dispel4py.policy import STOP
 from dispel4py.result import ProcessReport, RunResult, add_earlier_life
 from dispel4py.watch import Deliver
 
@@ -34,12 +38,12 @@ class Collector:
     plan : Plan
     observers : Observers
         The observers of the process that called `run`.
-    dead_letters : str, optional
-        File for the skipped items.
+    options : Options, optional
+        The file for the skipped items, and the policy for items that cannot be read.
     """
 
     def __init__(
-        self, plan: Plan, observers: Observers, dead_letters: str | None = None
+        self, plan: Plan, observers: Observers, options: Options | None = None
     ) -> None:
         self.result = RunResult(n_processes=plan.n_processes)
         self.still_running = set(range(plan.n_processes))
@@ -48,7 +52,7 @@ class Collector:
         self._plan = plan
         self._progress = observers.listener("progress")
         self._failed = observers.listener("failed")
-        self._dead_letters = dead_letters
+        self._options = options or Options()
         self._reports: dict[int, ProcessReport] = {}
         self._earlier: dict[int, ProcessReport] = {}  # reports of killed workers
         self._restarts: Counter[int] = Counter()
@@ -69,6 +73,7 @@ class Collector:
         pe_id, port : str
             The output.
         """
+        self.result.collect(pe_id, port, [])
         return self.result.outputs[pe_id][port].append
 
     def take_in(self, frame: Frame, message: tuple[Any, ...]) -> None:
@@ -84,13 +89,47 @@ class Collector:
         if kind == BATCH:
             _, key, serial, values, flags, *_ = message
             items = unpack_items(values, flags, frame.buffers)
-            pe = self._plan.pes[self._plan.instances[key.source].pe_index]
-            port = list(pe.outputconnections)[-1 - key.route]
-            self.result.collect(pe.id, port, items)
+            self.take_items(key, items)
             assert self.post is not None
             self.post.send(frame.source, pack(ACK, key, serial, len(items), 0.0))
-        elif kind in (PROGRESS, DONE, FAILED, ITEM_SKIPPED):
+        elif kind in (PROGRESS, DONE, FAILED, ITEM_SKIPPED, INTERRUPTED):
             self.take_report(message[1], kind, *message[2:])
+
+    def take_items(self, key: Key, items: list[Any]) -> None:
+        """Keep the items of a channel to the collector.
+
+        Parameters
+        ----------
+        key : Key
+            The channel.
+        items : list
+            Its items; an `Unreadable` for an item that cannot be read.
+        """
+        if any(type(item) is Unreadable for item in items):
+            items = self._readable(key, items)
+        pe = self._plan.pes[self._plan.instances[key.source].pe_index]
+        ports = list(pe.outputconnections)
+        if -1 - key.route < len(ports):
+            self.result.collect(pe.id, ports[-1 - key.route], items)
+        else:  # the output is not declared, so its name is sent with each item
+            for port, item in items:
+                self.result.collect(pe.id, port, [item])
+
+    def _readable(self, key: Key, items: list[Any]) -> list[Any]:
+        """Return the items that could be read; report the others by the policy."""
+        spec = self._plan.instances[key.source]
+        for item in items:
+            if type(item) is Unreadable:
+                failure = Failure(
+                    *(spec.pe_id, spec.number, spec.process, "results", None),
+                    *(repr(item), root_cause(item.error)),
+                )
+                stops = self._options.policy.kind == STOP
+                kind = FAILED if stops else ITEM_SKIPPED
+                self.take_report(
+                    spec.process, kind, failure, *([] if stops else [None])
+                )
+        return [item for item in items if type(item) is not Unreadable]
 
     def take_report(self, process: int, kind: int, *content: Any) -> None:
         """Handle a report of a worker.
@@ -129,8 +168,8 @@ class Collector:
 
     def _skip(self, failure: Failure, item: bytes | None) -> None:
         self.result.add_failure(failure)
-        if self._dead_letters is not None:
-            append_letter(self._dead_letters, DeadLetter(failure, item))
+        if self._options.dead_letters is not None:
+            append_letter(self._options.dead_letters, DeadLetter(failure, item))
 
     def finish(self, seconds: float) -> RunResult:
         """Return the complete result."""

@@ -8,7 +8,7 @@ killed worker had sent may then arrive twice (at least once, not exactly once).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dispel4py.lineage import Key
@@ -27,10 +27,20 @@ class _Unsettled:
 
 
 class Custody:
-    """The processed batches of one process that are not settled."""
+    """The processed batches of one process that are not settled.
 
-    def __init__(self, post: Post) -> None:
-        self._post = post
+    Parameters
+    ----------
+    post : Post
+        Sends the reports.
+    settle : callable, optional
+        Called with channel and number of each settled batch.
+    """
+
+    def __init__(
+        self, post: Post, settle: Callable[[Key, int], None] | None = None
+    ) -> None:
+        self._post, self._settle = post, settle
         self._unsettled: list[_Unsettled] = []
 
     def take(
@@ -49,11 +59,16 @@ class Custody:
         serial : int
             Its number in the channel.
         channels : iterable of Channel
-            The channels of items that may have been made of the batch, flushed.
+            The channels of items that may have been made of the batch.
         """
+        channels = list(channels)
+        for channel in channels:
+            channel.flush()
         derived = [(c, c.last_serial) for c in channels if not c.is_settled]
         if derived:
             self._unsettled.append(_Unsettled(sender, key, serial, derived))
+        elif self._settle is not None:
+            self._settle(key, serial)
         return not derived
 
     def report_settled(self) -> None:
@@ -62,6 +77,8 @@ class Custody:
         for batch in self._unsettled:
             if all(c.is_settled_to(serial) for c, serial in batch.derived):
                 self._post.send(batch.sender, pack(SETTLED, batch.key, batch.serial))
+                if self._settle is not None:
+                    self._settle(batch.key, batch.serial)
             else:
                 remaining.append(batch)
         self._unsettled = remaining

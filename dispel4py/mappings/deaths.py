@@ -7,11 +7,12 @@ the watcher of the process that died first. The watcher reports the last work of
 process from its flight record (`dispel4py.mappings.recorder`), and removes files in
 shared memory.
 
-The watcher does not know the exit status of the process if the launcher has already
-collected it (then the launcher reports it). The watcher cannot show an item with large
-arrays, or an item of a class that it cannot import. In a run on several hosts each
-watcher reports the first death on its host. It needs Linux; other systems have no
-watcher.
+The launcher may collect the exit status of the process before the watcher reads it.
+Linux 6.15 and later keep it for the watcher; with an older Linux the watcher does not
+know it in this case, and only the launcher reports it. The watcher cannot show an item
+with large arrays, or an item of a class that it cannot import. In a run on several
+hosts each watcher reports the first death on its host. It needs Linux; other systems
+have no watcher.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def can_watch() -> bool:
     return hasattr(os, "pidfd_open") and hasattr(select, "epoll")
 
 
-class Watch:
+class DeathWatch:
     """The watcher of one host, as the processes of the run use it.
 
     Parameters
@@ -95,6 +96,10 @@ class Watch:
         content = replace(plan, pes=(), routes=routes), mpich_files()
         (self.folder / watcher.PLAN).write_bytes(pickle.dumps(content))
 
+    def is_first(self) -> bool:
+        """Return whether no process of this host has reported a failure before."""
+        return watcher.is_first(str(self.folder))
+
     def mark_explained(self) -> None:
         """Let the watcher report nothing: this process reports the end itself."""
         (self.folder / watcher.EXPLAINED).touch()
@@ -135,7 +140,7 @@ def files_of_killed(since_s: float) -> list[str]:
 
 def _owner(path: Path, since_s: float) -> int | None:
     try:
-        status = path.stat()
+        status = path.lstat()
     except OSError:  # the file no longer exists
         return None
     return status.st_uid if status.st_mtime >= since_s else None

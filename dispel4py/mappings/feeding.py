@@ -2,26 +2,25 @@
 
 The iterator stays in the process that called `dispel4py.run.run`, or in rank 0 of an
 MPI run. A `Feeder` in this process distributes the inputs over the instances of the
-source, and uses channels to other processes. As a channel has few items under way
+source, and uses channels to other processes. As a channel has few items in transit
 (back-pressure), an endless iterator is read only as fast as its inputs are processed.
 """
 
 from __future__ import annotations
 
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from dispel4py.clock import Clock
 from dispel4py.errors import InputError, suggest
-from dispel4py.failure import Failure, root_cause
-from dispel4py.instance import Stop
+from dispel4py.failure import Failure, root_cause, traceback_text
 from dispel4py.lineage import INPUTS, Key
 from dispel4py.mappings.channel import Channel, Post
 from dispel4py.mappings.outbox import Letter, Outbox
 from dispel4py.mappings.wire import ACK, END, pack, unpack_items
 from dispel4py.plan import Plan
+from dispel4py.stop import Stop
 
 
 class Feed:
@@ -61,7 +60,7 @@ class Feed:
         except StopIteration:
             raise
         except Exception as error:
-            text = "".join(traceback.format_exception(error))
+            text = traceback_text(error)
             cause = root_cause(error)
             failure = Failure(self.pe_id, 0, 0, "inputs", None, "", cause, text)
             raise Stop(failure) from error
@@ -186,10 +185,14 @@ class Feeder:
         Gives the inputs.
     receivers : sequence of Receiver
         The receivers of all instances.
+    pe_index : int
+        The source, as index into the PEs of the plan.
     """
 
-    def __init__(self, feed: Feed, receivers: Iterable[Receiver]) -> None:
-        self._feed = feed
+    def __init__(
+        self, feed: Feed, receivers: Iterable[Receiver], pe_index: int = 0
+    ) -> None:
+        self._feed, self.pe_index = feed, pe_index
         receivers = list(receivers)
         self._local = [
             receiver for receiver in receivers if isinstance(receiver, InputQueue)
@@ -199,6 +202,11 @@ class Feeder:
         )
         self._ending: list[Receiver] = []
         self.is_over = False
+
+    def stop(self) -> None:
+        """Send no more inputs, only the end."""
+        if not self._ending and not self.is_over:
+            self._ending = [*self._remote, *self._local]
 
     def is_due(self, now: float) -> bool:
         """Return whether a receiver has room for inputs, or for the end."""
@@ -233,7 +241,7 @@ class Feeder:
 def make_feeders(
     plan: Plan, inputs: dict[int, Any], outbox: Outbox, local: dict[int, InputQueue]
 ) -> list[Feeder]:
-    """Return the make_feeders of the process that has the iterators.
+    """Return the feeders of the process that has the iterators.
 
     Parameters
     ----------
@@ -256,7 +264,7 @@ def make_feeders(
             receiver = outbox.channel(key, spec.process, -1)
         feeds[spec.pe_index] = feed
         receivers.setdefault(spec.pe_index, []).append(receiver)
-    return [Feeder(feeds[pe], receivers[pe]) for pe in feeds]
+    return [Feeder(feeds[pe], receivers[pe], pe) for pe in feeds]
 
 
 def check_inputs(pe_id: str, ports: Iterable[str], item: Any) -> None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from dispel4py.errors import RunError
-from dispel4py.instance import Stop
+from dispel4py.grouping import share_hashes
 from dispel4py.mappings.base import SourceInputs
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.options import Options
@@ -26,8 +26,13 @@ from dispel4py.message import Frame
 from dispel4py.observe import Observers
 from dispel4py.plan import Plan
 from dispel4py.result import RunResult
+from dispel4py.stop import Stop
 
 _ROOT = 0
+#: Seconds between two attempts to end a thread after a failure; one attempt is usual.
+_LONGEST_JOIN_S = 0.5
+#: Attempts to end a thread; one that is in a call without an end is left.
+_MOST_ATTEMPTS = 10
 
 
 class Simulation:
@@ -125,7 +130,8 @@ class Simulation:
         RunError
             If a PE failed.
         """
-        collector = Collector(plan, observers, options.dead_letters)
+        share_hashes(True)
+        collector = Collector(plan, observers, options)
         self.posts = [MemoryPost(self, k) for k in range(plan.n_processes)]
         collector.post = self.posts[_ROOT]
         for process, post in enumerate(self.posts):
@@ -183,8 +189,13 @@ class Simulation:
         """End the threads of the other workers after a failure."""
         for actor in self._running():
             actor.is_stopped = True
-            actor.turn.release()
-            actor.thread.join()
+            # Ctrl-C inside `release` may have left the semaphore with a waiter that no
+            # longer waits: one more release may wake nobody
+            for _ in range(_MOST_ATTEMPTS):
+                if not actor.thread.is_alive():
+                    break
+                actor.turn.release()
+                actor.thread.join(_LONGEST_JOIN_S)
 
     def deliver(self, destination: int, frame: Frame) -> None:
         """Put a frame into a mailbox.
@@ -199,7 +210,7 @@ class Simulation:
         self.posts[destination].mail.append((self.seconds + self._delay_s, frame))
 
 
-class _Stopped(BaseException):
+class _Stopped(KeyboardInterrupt):
     """Ends a worker after the failure of another worker."""
 
 

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
+import os
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin, get_type_hints
 
+from dispel4py.declaration import Option, declared, flag, options_of
 from dispel4py.errors import ParameterError
 from dispel4py.policy import STOP, Policy
 
-_HELP = "help"
+#: Variable of the environment with the name of the runs of a program.
+NAME_VARIABLE = "DISPEL4PY_RUN_NAME"
 
 
 def option(
-    default: Any, text: str, metavar: str | None = None, choices: Sequence[str] = ()
+    default: Any,
+    text: str,
+    metavar: str | None = None,
+    choices: Sequence[str] = (),
+    short: str = "",
 ) -> Any:
     """Declare a field of a dataclass that is also an option of the command line.
 
@@ -36,14 +45,18 @@ def option(
         Name of the value in the help text.
     choices : sequence of str
         The allowed values, if there are few.
+    short : str
+        A second name on the command line, such as ``-m``.
 
     Returns
     -------
     object
         A field of a dataclass.
     """
-    metadata = {_HELP: text, "metavar": metavar, "choices": tuple(choices) or None}
-    return field(default=default, metadata=metadata)
+    declaration = Option(
+        help=text, metavar=metavar or "", choices=tuple(choices), short=short
+    )
+    return declared(default, declaration)
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,7 @@ class Options:
     item_timeout_s : float, optional
         Longest time that a PE may work on one item.
     measure : bool
-        Measure settings long each PE is busy.
+        Measure how long each PE is busy.
 
     Raises
     ------
@@ -97,37 +110,96 @@ class Options:
         return False
 
 
+def silence_option(default: float | None) -> Any:
+    """Declare the longest silence of a process or a host, in seconds."""
+    text = "end the run if a process, or its host, is silent for so long"
+    return option(default, text, "SECONDS")
+
+
+def check_silence(seconds: float) -> None:
+    """Check the longest silence.
+
+    Raises
+    ------
+    ParameterError
+        If it is no time.
+    """
+    if not 0 < seconds < math.inf:
+        raise ParameterError(f"silence_s={seconds}: use more than 0 s")
+
+
+def run_name_option(text: str) -> Any:
+    """Declare the name of a run.
+
+    Parameters
+    ----------
+    text : str
+        The help text.
+    """
+    return option(None, f"{text}, also by {NAME_VARIABLE}", "NAME")
+
+
+def name_of_run(name: str | None) -> str:
+    """Return the name of a run: the given one, that of the environment, or a new one.
+
+    Raises
+    ------
+    ParameterError
+        If a name has other characters than letters, digits and ``-_.``.
+
+    Examples
+    --------
+    >>> name_of_run("words")
+    'words'
+    """
+    name = name or os.environ.get(NAME_VARIABLE) or f"run-{os.urandom(4).hex()}"
+    if not re.fullmatch(r"[\w.-]{1,100}", name):
+        raise ParameterError(
+            f"run_name={name!r}: use letters, digits, '-', '_' and '.'"
+        )
+    return name
+
+
 def option_names(options: type[Options]) -> list[str]:
     """Return the names of all options of a mapping."""
-    return [declared.name for declared in dataclasses.fields(options)]
+    return [field.name for field in dataclasses.fields(options)]
 
 
 def add_arguments(
-    add: Callable[..., Any], options: type[Options], known: set[str]
+    add: Callable[..., Any], options: type, known: set[str], is_shown: bool = True
 ) -> None:
-    """Add the options of a mapping to a parser; they have no default values there.
+    """Add declared options to a parser; they have no default values there.
+
+    An option whose type is a tuple of texts may be given several times.
 
     Parameters
     ----------
     add : callable
         Method ``add_argument`` of a parser, or of a group of it.
     options : type
-        Class of the options.
+        Class of the options, a dataclass.
     known : set of str
-        Names of options that the parser already has; the added names are put in.
+        Names of options that the parser already has; the added names are put in. It
+        may have short names such as ``-m``, which are then left out.
+    is_shown : bool
+        Whether the help of the parser has the options.
     """
     kinds = get_type_hints(options)
-    for declared in dataclasses.fields(options):
-        if _HELP not in declared.metadata or declared.name in known:
+    for name, declaration in options_of(options).items():
+        if name in known:
             continue
-        known.add(declared.name)
-        settings: dict[str, Any] = {"help": declared.metadata[_HELP]}
-        kind = kinds[declared.name]
+        known.add(name)
+        text = declaration.help if is_shown else argparse.SUPPRESS
+        settings: dict[str, Any] = {"help": text}
+        kind = kinds[name]
         if kind is bool:
             settings["action"] = "store_true"
         else:
             settings["type"] = next(iter(get_args(kind)), kind)
-            settings["metavar"] = declared.metadata["metavar"]
-            settings["choices"] = declared.metadata["choices"]
-        flag = f"--{declared.name.replace('_', '-')}"
-        add(flag, default=argparse.SUPPRESS, **settings)
+            settings["metavar"] = declaration.metavar or None
+            if get_origin(kind) is tuple:
+                settings["action"] = "append"
+            settings["choices"] = declaration.choices or None
+        short = declaration.short
+        names = [short, flag(name)] if short and short not in known else [flag(name)]
+        add(*names, default=argparse.SUPPRESS, **settings)

@@ -16,10 +16,12 @@ from threading import RLock
 from typing import Any, Protocol
 
 from dispel4py.clock import Clock
+from dispel4py.failure import Failure, root_cause
 from dispel4py.lineage import COLLECTOR, Key
 from dispel4py.mappings.channel import Channel, Post
 from dispel4py.mappings.wire import ACK, BATCH, SETTLED, unpack
 from dispel4py.message import Frame
+from dispel4py.stop import Stop
 
 #: Seconds between two ticks. An item leaves within two ticks, 25 ms. It must arrive
 #: within 50 ms, so half of this time is left for delays on a busy machine.
@@ -50,13 +52,13 @@ class Outbox:
         Gives the ticker.
     worker : Waiter
         Serves other instances while a channel has no room.
+    pending : list of BaseException
+        Gets the errors of sending an item, as a PE may catch them.
     keeps_frames : bool
         Whether batches are kept until they are settled, for a worker that replaces a
         killed worker.
     first_serial : int
         The batches of each channel are numbered from the next number on.
-    first_number : int
-        The number of the first item of each channel.
     collect : callable, optional
         Handles batches of results, in the process that gathers them. It is called in
         the worker or the ticker, with the lock held.
@@ -67,14 +69,14 @@ class Outbox:
         post: Post,
         clock: Clock,
         worker: Waiter,
+        pending: list[BaseException],
         keeps_frames: bool = False,
         first_serial: int = 0,
-        first_number: int = 0,
         collect: Callable[[Frame, tuple[Any, ...]], None] | None = None,
     ) -> None:
         self.post, self.clock, self.lock = post, clock, RLock()
         self.keeps_frames, self.first_serial = keeps_frames, first_serial
-        self.first_number = first_number
+        self.pending = pending
         self.serve, self.report_progress = worker.serve, worker.report_progress
         self.channels: dict[Key, Channel] = {}
         self._ticker = clock.ticker(self._tick, LINGER_SECONDS)
@@ -85,7 +87,7 @@ class Outbox:
         #: Number of frames received so far, and when the worker last received.
         self.n_received = self._n_reported = 0
         self._collect = collect
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     def channel(self, key: Key, destination: int, depth: int) -> Channel:
         """Add a channel.
@@ -99,8 +101,16 @@ class Outbox:
         depth : int
             The depth of the sending instance.
         """
-        channel = self.channels[key] = Channel(key, destination, depth, self)
+        with self.lock:
+            channel = self.channels[key] = Channel(key, destination, depth, self)
         return channel
+
+    def make_stop(self, error: OSError) -> BaseException:
+        """Return an exception that ends the run, as items cannot be sent."""
+        cause, process = root_cause(error), self.post.process
+        stop = Stop(Failure("", 0, process, "worker", None, "", cause))
+        self.pending.append(stop)
+        return stop
 
     def schedule_flush(self) -> None:
         """Let the ticker send unfinished batches; called with the lock held."""
@@ -192,7 +202,7 @@ class Outbox:
         with self.lock:
             try:
                 self._send_waiting()
-            except Exception as error:  # noqa: BLE001 - raised again by the worker
+            except (Exception, Stop) as error:  # noqa: BLE001 - raised by the worker
                 self._error = error
                 self._has_ticker = False
                 return False

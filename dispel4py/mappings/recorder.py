@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.failure import Failure, describe
+from dispel4py.mappings.segments import allocate
 from dispel4py.mappings.wire import unpack, unpack_items
 from dispel4py.message import Frame
 from dispel4py.plan import Plan
 
 _HEADER = 64
 _CONTENT_SIZE = 128 * 1024
-_INSTANCE, _ITEM, _LENGTH, _IS_SOURCE, _CALL_START, _N_WAITS = range(6)
+#: Bytes of a record.
+RECORD_BYTES = _HEADER + _CONTENT_SIZE
+_INSTANCE, _ITEM, _LENGTH, _SOURCE, _CALL_START, _N_WAITS = range(6)
+#: In the cell of the source, if a batch is processed.
+_NONE = -1
 
 
 class FlightRecorder:
@@ -30,9 +35,9 @@ class FlightRecorder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         with open(self.path, "wb") as file:
-            file.truncate(_HEADER + _CONTENT_SIZE)
+            allocate(file.fileno(), RECORD_BYTES)
         with open(self.path, "r+b") as file:
-            self._map = mmap.mmap(file.fileno(), _HEADER + _CONTENT_SIZE)
+            self._map = mmap.mmap(file.fileno(), RECORD_BYTES)
         self._cells = memoryview(self._map)[:_HEADER].cast("q")
         self._cells[_INSTANCE] = -1
 
@@ -54,7 +59,7 @@ class FlightRecorder:
         inputs : object
             Arguments of the call.
         """
-        self._note(instance, describe(inputs).encode(), is_source=True)
+        self._note(instance, describe(inputs).encode(), source=instance)
 
     def run_batch(
         self,
@@ -77,7 +82,7 @@ class FlightRecorder:
         """
         cells = self._cells
         header = bytes(self._map[:_HEADER])
-        self._note(instance, frame.head if not frame.buffers else b"", is_source=False)
+        self._note(instance, frame.head if not frame.buffers else b"", source=_NONE)
         invoke_all(items, cells, _ITEM)
         self._map[:_HEADER] = header
         cells[_LENGTH] = 0
@@ -104,13 +109,13 @@ class FlightRecorder:
 
         return noted_call
 
-    def _note(self, instance: int, content: bytes, is_source: bool) -> None:
+    def _note(self, instance: int, content: bytes, source: int) -> None:
         cells = self._cells
         size = len(content) if len(content) <= _CONTENT_SIZE else 0
         cells[_LENGTH] = 0
         self._map[_HEADER : _HEADER + size] = content[:size]
         cells[_INSTANCE], cells[_ITEM] = instance, 0
-        cells[_IS_SOURCE], cells[_LENGTH] = is_source, size
+        cells[_SOURCE], cells[_LENGTH] = source, size
 
 
 def seconds_in_call(path: str | Path) -> float:
@@ -145,10 +150,30 @@ def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failu
     cause : str
         Why it ended.
     """
+    return failure_of_record(content_of_record(path), plan, process, cause)
+
+
+def content_of_record(path: str | Path) -> bytes:
+    """Return the content of a record; no bytes if there is none."""
     try:
-        raw = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError:
-        raw = b""
+        return b""
+
+
+def failure_of_record(raw: bytes, plan: Plan, process: int, cause: str) -> Failure:
+    """Return the failure of a dead process, from the content of its record.
+
+    Parameters
+    ----------
+    raw : bytes
+        The content.
+    plan : Plan
+    process : int
+        The process of the plan.
+    cause : str
+        Why it ended.
+    """
     cells = memoryview(raw[:_HEADER]).cast("q") if len(raw) >= _HEADER else [-1] * 8
     index = cells[_INSTANCE]
     if not 0 <= index < len(plan.instances):
@@ -157,8 +182,10 @@ def read_record(path: str | Path, plan: Plan, process: int, cause: str) -> Failu
     spec = plan.instances[index]
     content = raw[_HEADER : _HEADER + cells[_LENGTH]]
     port, item = None, "an unknown item"
-    if cells[_IS_SOURCE]:
+    if cells[_SOURCE] != _NONE:
         item = f"inputs {content.decode(errors='replace')}"
+        if cells[_SOURCE] != index:
+            item = f"an item made of {item}"
     elif content:
         # it may be impossible to import the class of the item here
         with contextlib.suppress(Exception):
@@ -197,7 +224,7 @@ def cause_of_death(exitcode: int | None, by_kernel: bool = False) -> str:
     if by_kernel and exitcode in (None, -signal.SIGKILL):
         return "killed by the kernel (SIGKILL): out of memory"
     if exitcode is None:
-        return "it stopped answering"
+        return "the process stopped responding"
     if exitcode >= 0:
         return f"the process ended with exit status {exitcode}"
     try:

@@ -31,10 +31,10 @@ _ALIGNMENT = 64
 #: Bytes of the longest head in the message itself; a longer head goes into a segment.
 _LONGEST_HEAD = 16 * 1024
 _FREE, _FULL = 0, 1
-#: Most segments that are examined in the search for a free segment.
+#: Largest number of segments that are examined in the search for a free segment.
 _MOST_TRIES = 64
-#: Most segments of others that a process uses. The content of further segments is
-#: copied, as the system limits the number of mapped files.
+#: Largest number of segments of other processes that a process uses. The content of
+#: further segments is copied, as the system limits the number of mapped files.
 _MOST_IN_USE = 1000
 
 
@@ -62,7 +62,7 @@ class Segment:
         descriptor = os.open(path, flags, 0o600)
         try:
             if size:
-                _allocate(descriptor, _HEADER + size)
+                allocate(descriptor, _HEADER + size)
             self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size, _MAP)
         except OSError:
             if size:
@@ -238,8 +238,21 @@ class Arena:
             return Segment(path, room)
 
 
-def _allocate(descriptor: int, size: int) -> None:
-    """Reserve the space; a full file system then raises OSError, not a bus error."""
+def allocate(descriptor: int, size: int) -> None:
+    """Reserve the space of a file, so that a full disk is no bus error later.
+
+    Parameters
+    ----------
+    descriptor : int
+        The open file.
+    size : int
+        Bytes.
+
+    Raises
+    ------
+    OSError
+        If the file system is full.
+    """
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
     else:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from dispel4py.errors import RunError
+from dispel4py.grouping import share_hashes
 from dispel4py.mappings.base import Mapping, SourceInputs
 from dispel4py.mappings.process import raise_allocator_thresholds
 
@@ -37,21 +38,24 @@ class Simple(Mapping):
         self, plan: Plan, inputs: SourceInputs, observers: Observers
     ) -> RunResult:
         """Run ``plan`` in this process."""
-        from dispel4py.instance import Stop
         from dispel4py.mappings.collector import Collector
         from dispel4py.mappings.worker import Worker
+        from dispel4py.stop import Stop
+        from dispel4py.terminal import end_after_clean_up
 
         raise_allocator_thresholds()
+        share_hashes(True)
         limit = _FRAMES_PER_PE * len(plan.pes) + _FRAMES_OF_CODE
         if sys.getrecursionlimit() < limit:
             sys.setrecursionlimit(limit)
-        collector = Collector(plan, observers, self.options.dead_letters)
+        collector = Collector(plan, observers, self.options)
         worker = Worker(
             plan, 0, None, inputs, self.options, observers, collector, root=0
         )
         began = time.perf_counter()
         try:
-            worker.run()
+            with end_after_clean_up():
+                worker.run()
         except Stop as stop:
             raise RunError([stop.failure]) from stop.__cause__
         return collector.finish(time.perf_counter() - began)

@@ -9,24 +9,19 @@ from typing import Any, Protocol
 
 from dispel4py.clock import Clock
 from dispel4py.instance import Instance
+from dispel4py.lineage import INPUTS, Key
 from dispel4py.mappings.feeding import InputQueue
+from dispel4py.message import Unreadable
 
 
 class Host(Protocol):
     """The part of a worker that sources use."""
 
     clock: Clock
+    recorder: Any
 
-    def call_source(self, instance: Instance, inputs: dict[str, Any]) -> None:
-        """Call a source once.
-
-        Parameters
-        ----------
-        instance : Instance
-            The source.
-        inputs : dict
-            Its inputs.
-        """
+    def flush_after(self, began: float) -> None:
+        """Send unfinished batches if work that began at this time took long."""
 
     def source_ended(self, instance: Instance) -> None:
         """Note that a source has no more inputs."""
@@ -36,6 +31,11 @@ class Task(Protocol):
     """Work that a worker does when no item waits."""
 
     is_over: bool
+    #: The source, as index into the PEs of the plan.
+    pe_index: int
+
+    def stop(self) -> None:
+        """Give the source no more inputs."""
 
     def is_due(self, now: float) -> bool:
         """Return whether there is work now."""
@@ -61,11 +61,34 @@ class SourceTask:
         self, worker: Host, instance: Instance, inputs: Iterable[Any] | InputQueue
     ) -> None:
         self._worker, self.instance = worker, instance
+        self.pe_index = instance.spec.pe_index
         self._queue = inputs if isinstance(inputs, InputQueue) else None
         self._inputs: Iterator[Any] = iter(inputs)
         self._repeated_inputs: dict[str, Any] | None = None
+        self._is_stopped = False
         self.due = -math.inf
         self.is_over = False
+
+    def stop(self) -> None:
+        """Call the source no more."""
+        self._repeated_inputs, self._inputs, self._queue = None, iter(()), None
+        self.due, self._is_stopped = -math.inf, True
+
+    def _call(self, inputs: Any) -> None:
+        """Call the source, or give inputs of the run to another instance."""
+        worker, instance = self._worker, self.instance
+        began = worker.clock.now()
+        if worker.recorder is not None:
+            worker.recorder.note_source(instance.spec.index, inputs)
+        if isinstance(inputs, Unreadable):
+            key = Key(INPUTS, instance.spec.pe_index, instance.spec.index)
+            instance.refuse(None, key)(inputs)
+        elif not instance.spec.depth:
+            instance.give(None, inputs)
+        else:
+            for port, item in inputs.items():
+                instance.give(port, item)
+        worker.flush_after(began)
 
     @property
     def waits_for_time(self) -> bool:
@@ -88,8 +111,10 @@ class SourceTask:
                 self._worker.source_ended(self.instance)
                 return
             inputs = {} if isinstance(inputs, int) else inputs
-        self._worker.call_source(self.instance, inputs)
+        self._call(inputs)
         after_s = self.instance.seconds_to_next_call()
+        if self._is_stopped:
+            return
         self._repeated_inputs = None if after_s is None else inputs
         self.due = -math.inf if after_s is None else self._worker.clock.now() + after_s
         if after_s is None and self._queue is not None:
@@ -114,6 +139,12 @@ class Sources:
     def has(self, instance: Instance) -> bool:
         """Return whether an instance is a source that has not ended."""
         return any(task.instance is instance for task in self._source_tasks())
+
+    def stop(self, pes: Iterable[int]) -> None:
+        """Give no more inputs to these sources."""
+        for task in self._tasks:
+            if task.pe_index in pes:
+                task.stop()
 
     def step(self, now: float) -> bool:
         """Do a step of the next task that is due; return False if no task is due."""

@@ -60,15 +60,23 @@ def limit_threads(n_processes: int) -> None:
         _n_runs += 1
 
 
+def thread_variables(n_processes: int) -> dict[str, str]:
+    """Return the variables by which new processes share the cores.
+
+    Values that the user has set are kept.
+    """
+    n = str(max(1, available_cores() // n_processes))
+    return {name: os.environ.get(name) or n for name in _THREAD_VARIABLES}
+
+
 @contextlib.contextmanager
 def _limited(n_processes: int) -> Iterator[None]:
-    n = str(max(1, available_cores() // n_processes))
+    n = max(1, available_cores() // n_processes)
     old_values = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    for name, value in old_values.items():
-        os.environ[name] = value or n
+    os.environ.update(thread_variables(n_processes))
     is_set_by_user = any(old_values[name] for name in _THREAD_VARIABLES[:3])
     try:
-        with _limited_libraries(int(n), is_set_by_user):
+        with _limited_libraries(n, is_set_by_user):
             yield
     finally:
         for name, value in old_values.items():

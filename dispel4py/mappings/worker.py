@@ -17,24 +17,31 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from functools import partial
 from typing import Any
 
 from dispel4py.call_timer import CallTimer
 from dispel4py.clock import SYSTEM_CLOCK, Clock
+from dispel4py.core import GenericPE
 from dispel4py.dead_letters import pickle_item
 from dispel4py.failure import Failure
 from dispel4py.instance import Instance
-from dispel4py.lineage import COLLECTOR, INPUTS, LIFE, Key
+from dispel4py.lineage import COLLECTOR, INPUTS
 from dispel4py.mappings.base import SourceInputs
-from dispel4py.mappings.channel import Post, bytes_by_edge, keep_order
+from dispel4py.mappings.channel import Post, keep_order
 from dispel4py.mappings.collector import Collector
 from dispel4py.mappings.custody import Custody
+from dispel4py.mappings.ending import Ending, tear_down
 from dispel4py.mappings.feeding import Feed, InputQueue, make_feeders
+from dispel4py.mappings.journal import Journal, call_noted
 from dispel4py.mappings.options import Options
 from dispel4py.mappings.outbox import Outbox
 from dispel4py.mappings.process import peak_memory_mb
+from dispel4py.mappings.reports import bytes_by_edge, instance_reports
 from dispel4py.mappings.solo_post import SoloPost
 from dispel4py.mappings.sources import Sources, SourceTask
+from dispel4py.mappings.stream_stop import StreamStop
+from dispel4py.mappings.thread_watch import on_new_threads
 from dispel4py.mappings.wire import (
     ACK,
     BATCH,
@@ -43,21 +50,27 @@ from dispel4py.mappings.wire import (
     ITEM_SKIPPED,
     PROGRESS,
     RESTARTED,
+    STREAM_STOPPED,
     pack,
     unpack_items,
 )
 from dispel4py.mappings.wiring import Wiring
-from dispel4py.message import Frame
+from dispel4py.message import Frame, Unreadable
 from dispel4py.observe import Observers
 from dispel4py.plan import InstanceSpec, Plan
-from dispel4py.result import InstanceReport, ProcessReport
-from dispel4py.watch import Watch
+from dispel4py.policy import Policy
+from dispel4py.result import ProcessReport
+from dispel4py.stop import note_forks
+from dispel4py.terminal import note_interrupts
+from dispel4py.watch import Watch, one_by_one_or
 
 #: Seconds between two reports of progress.
 PROGRESS_SECONDS = 0.2
 #: Longest wait for a frame, in seconds; then the worker checks its other work.
 _IDLE_SECONDS = 1.0
-#: A batch that took longer, in seconds, is followed by sending unfinished batches.
+#: The same if threads of PEs write items, which are sent after the wait.
+_IDLE_SECONDS_WITH_THREADS = 0.02
+#: After a batch that took longer than this, in seconds, unfinished batches are sent.
 _LONG_BATCH_SECONDS = 1e-3
 #: For the position of the current item, without a recorder.
 _NO_CELLS = [0]
@@ -88,8 +101,8 @@ class Worker:
         Notes the current instance and item.
     clock : Clock
         The clock of the worker.
-    life : int
-        Number of earlier starts of this process.
+    journal : Journal, optional
+        Has the names of sent items, for a worker that replaces this worker.
     """
 
     def __init__(
@@ -104,12 +117,13 @@ class Worker:
         root: int,
         recorder: Any = None,
         clock: Clock = SYSTEM_CLOCK,
-        life: int = 0,
+        journal: Journal | None = None,
     ) -> None:
         self.plan, self.process, self.clock = plan, process, clock
         post = SoloPost(process, clock) if post is None else post
         self.post: Post = post
         self.collector, self.root, self.recorder = collector, root, recorder
+        self.journal = journal
         self._observers = observers
         self._listener = observers.replaceable_listener("called")
         self._timer = CallTimer(
@@ -118,58 +132,59 @@ class Worker:
             None if recorder is None else recorder.note_call_start,
         )
         self._measures = options.measure
-        # a restarted worker must not use the batch numbers of the killed worker
-        first_serial = time.monotonic_ns() if options.keeps_frames else 0
-        gathers = collector is not None and plan.n_processes > 1
-        self._outbox = Outbox(
-            post,
-            clock,
-            self,
-            options.keeps_frames,
-            first_serial,
-            life * LIFE,
-            collector.take_in if collector is not None and gathers else None,
-        )
+        self._pending: list[Any] = []
+        self._idle_s = _IDLE_SECONDS
+        self._outbox = self._make_outbox(options.keeps_frames)
         self._channels = self._outbox.channels
-        self._custody = Custody(post) if options.keeps_frames else None
+        settle = None if journal is None else journal.settle
+        self._custody = Custody(post, settle) if options.keeps_frames else None
         self._began = clock.now()
         self._waited_s = 0.0
-        pes = plan.pes_in_process(process)
         self.instances = {
-            spec.index: Instance(
-                pes[spec.index],
-                spec,
-                options.policy,
-                observers,
-                self._watch(spec, observers, life),
-                self._report_skipped,
-                self._timer,
-            )
-            for spec in plan.in_process(process)
+            index: self._make_instance(pe, plan.instances[index], options.policy)
+            for index, pe in plan.pes_in_process(process).items()
         }
         self._deepest_first = sorted(
             self.instances, key=lambda i: -plan.instances[i].depth
         )
-        self._queues: dict[int, deque[Frame | tuple[Any, ...]]] = {
-            index: deque() for index in self.instances
-        }
+        self._queues: dict[int, deque[Frame | tuple[Any, ...]]]
+        self._queues = {index: deque() for index in self.instances}
         self._progress_at = clock.now()
         self._wants_progress = collector is None or collector.wants_progress
-        wiring = Wiring(self, self._outbox, self._wants_progress)
+        looks_around = self._wants_progress or plan.n_processes > 1
+        wiring = Wiring(self, self._outbox, looks_around)
         for instance in self.instances.values():
             wiring.connect(instance)
         keep_order(self._channels.values())
         self._sources = Sources()
+        own = plan, self.instances, self._sources
+        self._ending = Ending(*own, self._channels, self._queues, journal)
+        self._stream_stop = StreamStop(*own, process, root, post)
         self._input_queues: dict[int, InputQueue] = {}
         self._add_sources(inputs)
 
-    def _watch(
-        self, spec: InstanceSpec, observers: Observers, life: int
-    ) -> Watch | None:
-        if self._listener is None:
-            return None
-        switch_off = observers.switch_off
-        return Watch(spec, self._listener, switch_off, self.clock.time, life)
+    def _make_outbox(self, keeps_frames: bool) -> Outbox:
+        """Return the outbox; a collector in this process gets frames without a post."""
+        # a restarted worker must not use the batch numbers of the killed worker
+        first_serial = time.monotonic_ns() if keeps_frames else 0
+        gathers = self.collector is not None and self.plan.n_processes > 1
+        take_in = self.collector.take_in if self.collector and gathers else None
+        return Outbox(
+            *(self.post, self.clock, self, self._pending, keeps_frames),
+            *(first_serial, take_in),
+        )
+
+    def _make_instance(
+        self, pe: GenericPE, spec: InstanceSpec, policy: Policy
+    ) -> Instance:
+        watch = None
+        if self._listener is not None:
+            switch_off = self._observers.switch_off
+            watch = Watch(spec, self._listener, switch_off, self.clock.time)
+        return Instance(
+            *(pe, spec, policy, self._observers, watch, self._report_skipped),
+            *(self._timer, self._pending),
+        )
 
     def _add_sources(self, inputs: SourceInputs) -> None:
         for index, source_inputs in sorted(inputs.items()):
@@ -192,6 +207,22 @@ class Worker:
     # -- running ---------------------------------------------------------------
 
     def run(self) -> None:
+        """Run until every instance of this process has finished, and report the end.
+
+        Raises
+        ------
+        Stop
+            If a PE failed and the policy is to stop.
+        """
+        try:
+            self.work()
+        except BaseException:
+            self.tear_down(has_failed=True)
+            raise
+        self.tear_down()
+        self.report_done()
+
+    def work(self) -> None:
         """Run until every instance of this process has finished.
 
         At the end all sent items have been processed, and no more items will arrive.
@@ -203,29 +234,68 @@ class Worker:
         """
         self._outbox.open()
         try:
-            self._run()
+            outputs = [i.outputs.by_port for i in self.instances.values()]
+            with (
+                note_interrupts(self._pending),
+                note_forks(self._pending, outputs),
+                on_new_threads(self._allow_threads),
+            ):
+                self._run()
         finally:
             self._outbox.close()
+
+    def _allow_threads(self) -> None:
+        """Let PEs write in any thread, from now on."""
+        self._idle_s = _IDLE_SECONDS_WITH_THREADS
+        for instance in self.instances.values():
+            instance.outputs.allow_threads()
+
+    def tear_down(self, has_failed: bool = False) -> None:
+        """Call the method ``teardown`` of the PEs; see `dispel4py.mappings.ending`.
+
+        Parameters
+        ----------
+        has_failed : bool
+            Whether the run has failed before.
+        """
+        tear_down(self.instances.values(), self._pending, has_failed)
+
+    def report_done(self) -> None:
+        """Report the end of the work."""
         self._report(DONE, self.report())
 
     def _run(self) -> None:
         self._observers.notify("worker_started", self.plan, self.process)
-        for spec in self.plan.in_process(self.process):
-            self.instances[spec.index].start()
+        for index in self._deepest_first:  # a PE may send items when it starts
+            pe, pe_index = self.instances[index].pe, self.plan.instances[index].pe_index
+            pe._stop_stream = partial(self._stream_stop.stop, pe_index)
+            call_noted(self.journal, self.instances[index].start, index, 0)
         for index in list(self.instances):
-            self._finish_if_ended(self.instances[index], sources_too=False)
+            self._ending.finish_if_ended(self.instances[index], sources_too=False)
         while not self._is_done():
+            if self._pending:
+                self._settle()
             self.poll(0.0)
             if self._serve_deepest(-1) or self._sources.step(self.clock.now()):
                 continue
             self._outbox.flush()
             if not self._is_done():
                 seconds = self._sources.seconds_to_next(self.clock.now())
-                self.poll(min(seconds, _IDLE_SECONDS))
+                self.poll(min(seconds, self._idle_s))
+        self._settle()
         self._outbox.flush()
         while not all(channel.is_settled for channel in self._channels.values()):
             self.poll(_IDLE_SECONDS)
+        self._settle()
         self._observers.notify("worker_finished", self.process)
+
+    def _settle(self) -> None:
+        """Raise a pending error, or send the items that threads of PEs wrote."""
+        for error in [e for e in self._pending if isinstance(e, BaseException)]:
+            raise error
+        self._pending.clear()
+        for instance in self.instances.values():
+            instance.outputs.send_from_threads()
 
     def attend(self) -> None:
         """Receive results for the collector until every process is done."""
@@ -235,28 +305,17 @@ class Worker:
 
     def report(self) -> ProcessReport:
         """Return the work of this process so far."""
+        n_waiting = {index: len(queue) for index, queue in self._queues.items()}
         return ProcessReport(
             self.process,
             self.clock.now() - self._began,
             self._waited_s,
             peak_memory_mb(),
             bytes_by_edge(self.plan, self._channels.values()),
-            tuple(
-                InstanceReport(
-                    i.spec.pe_id,
-                    i.spec.number,
-                    i.n_in,
-                    i.n_out,
-                    i.n_failed,
-                    len(self._queues[i.spec.index]),
-                    i.busy_s if self._timer.measures else None,
-                )
-                for i in self.instances.values()
-            ),
+            instance_reports(self.instances.values(), n_waiting, self._timer.measures),
         )
 
     def _report_skipped(self, failure: Failure, item: Any) -> None:
-        """Report a skipped item to the collector."""
         self._report(ITEM_SKIPPED, failure, pickle_item(item))
 
     def serve(self, depth: int) -> None:
@@ -296,8 +355,10 @@ class Worker:
         kind = message[0]
         if kind == RESTARTED:
             self._send_again(message[1])
+        elif kind == STREAM_STOPPED:
+            self._stream_stop.take_in(message[1])
         elif kind == DONE and self.collector is None:
-            self._end_channels_of(message[1])
+            self._ending.end_channels_of(message[1])
         elif kind in (BATCH, END) and message[1].source == INPUTS:
             self._input_queues[message[1].destination].take_in((frame, message))
         elif kind in (BATCH, END) and message[1].destination != COLLECTOR:
@@ -306,7 +367,7 @@ class Worker:
             self.collector.take_in(frame, message)
 
     def _send_again(self, process: int) -> None:
-        """Send a restarted worker the batches that its predecessor had not finished."""
+        """Send the batches that a killed worker had not finished to its successor."""
         self.post.forget(process)  # type: ignore[attr-defined]
         for channel in self._channels.values():
             if channel.destination == process:
@@ -327,12 +388,17 @@ class Worker:
     def _process_queued(self, instance: Instance, queued: Any) -> None:
         frame, kind, key, *content = queued
         if kind == END:
-            self._end_channel(instance, key)
+            self._ending.end_channel(instance, key)
             return
         began = self.clock.now()
         serial, values, flags, *first = content
         items = unpack_items(values, flags, frame.buffers)
         invoke_all = instance.batch(self.plan.routes[key.route].input, key, *first)
+        if self.journal is not None:
+            invoke_all = self.journal.follow(invoke_all, key, serial, *first)
+        if any(type(item) is Unreadable for item in items):
+            refuse = instance.refuse(self.plan.routes[key.route].input, key)
+            invoke_all = one_by_one_or(refuse, invoke_all)
         if instance.finished:  # a sender has sent the batch twice
             invoke_all = _ignore
         if self.recorder is None:
@@ -345,81 +411,27 @@ class Worker:
             later_channels = [
                 c for c in self._channels.values() if c.depth >= instance.spec.depth
             ]
-            for channel in later_channels:
-                channel.flush()
             is_settled = self._custody.take(frame.source, key, serial, later_channels)
         elif seconds > _LONG_BATCH_SECONDS:
             self._outbox.flush()
         answer = pack(ACK, key, serial, len(items), seconds, is_settled)
         self.post.send(frame.source, answer)
 
-    def call_source(self, instance: Instance, inputs: dict[str, Any]) -> None:
-        """Call a source once, or give inputs of the run to another instance.
-
-        Parameters
-        ----------
-        instance : Instance
-            An instance of this process.
-        inputs : dict
-            Items by input port.
-        """
-        began = self.clock.now()
-        if self.recorder is not None:
-            self.recorder.note_source(instance.spec.index, inputs)
-        if not instance.spec.depth:
-            instance.give(None, inputs)
-        else:
-            for port, item in inputs.items():
-                instance.give(port, item)
+    def flush_after(self, began: float) -> None:
+        """Send unfinished batches if work that began at this time took long."""
         if self.clock.now() - began > _LONG_BATCH_SECONDS:
             self._outbox.flush()
 
     def source_ended(self, instance: Instance) -> None:
         """Note that an instance has no more inputs of the run."""
         if instance.spec.depth:
-            self._end_channel(instance, None)
+            self._ending.end_channel(instance, None)
         else:
-            self._finish(instance)
-
-    # -- ending ----------------------------------------------------------------
-
-    def _end_channels_of(self, process: int) -> None:
-        """End all channels from and to a process that has ended."""
-        for channel in self._channels.values():
-            if channel.destination == process:
-                channel.stop_sending()
-        for index, instance in self.instances.items():
-            for key in instance.open_channels:
-                if key and self.plan.instances[key.source].process == process:
-                    self._queues[index].append((None, END, key))
-
-    def _end_channel(self, instance: Instance, key: Key | None) -> None:
-        """Note that a channel into an instance has ended, once or again."""
-        instance.open_channels.discard(key)
-        self._finish_if_ended(instance)
-
-    def _finish_if_ended(self, instance: Instance, sources_too: bool = True) -> None:
-        if instance.finished or instance.open_channels:
-            return
-        if sources_too or not self._sources.has(instance):
-            self._finish(instance)
-
-    def _finish(self, instance: Instance) -> None:
-        """Finish one instance, and end the streams of its items."""
-        instance.finish()
-        for channel in self._channels.values():
-            if channel.key.source == instance.spec.index:
-                channel.end()
-        for route in self.plan.routes:
-            if route.source_pe == instance.spec.pe_index:
-                for index in route.destinations:
-                    if index in self.instances:
-                        key = Key(instance.spec.index, route.index, index)
-                        self._end_channel(self.instances[index], key)
+            self._ending.finish(instance)
 
     # -- reporting -------------------------------------------------------------
 
-    def report_progress(self, item: Any = None) -> None:
+    def report_progress(self) -> None:
         """Report progress, if the last report is old enough."""
         now = self.clock.now()
         if now - self._progress_at > PROGRESS_SECONDS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from dispel4py.mappings.mpi_world import world
+from dispel4py.mappings.mpi.world import world
 from dispel4py.new.logger import simple_logger
 from dispel4py.new.processes import divide, option_parser, parse_into, run_with_logs
 from dispel4py.new.processor import (

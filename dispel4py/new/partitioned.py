@@ -14,7 +14,7 @@ from dispel4py.core import GROUPING, GenericPE
 from dispel4py.errors import InputError
 from dispel4py.grouping import CUSTOM, GROUP_BY, SHUFFLE, Grouping
 from dispel4py.message import private_copy
-from dispel4py.new.layout import (
+from dispel4py.new.assignment import (
     Feeders,
     Targets,
     assign_and_connect,

@@ -50,5 +50,5 @@ def run_with_logs(
     given = complete_inputs(workflow, inputs)
     with pe_logs() as observers:
         return run(
-            workflow, given, mapping=mapping, processes=processes, observers=observers
+            *(workflow, given, mapping, processes), observers=observers, compat=True
         )

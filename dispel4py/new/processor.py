@@ -11,19 +11,19 @@ from typing import Any
 
 from dispel4py.core import WRITER, GenericPE
 from dispel4py.errors import InputError, RunError, UserError
-from dispel4py.new.communication import (
-    AllToOneCommunication,
-    GroupByCommunication,
-    OneToAllCommunication,
-    ShuffleCommunication,
-)
-from dispel4py.new.layout import (
+from dispel4py.new.assignment import (
     _assign_processes,
     _connect,
     _is_root,
     assign_and_connect,
     get_inputs,
     get_partitions,
+)
+from dispel4py.new.communication import (
+    AllToOneCommunication,
+    GroupByCommunication,
+    OneToAllCommunication,
+    ShuffleCommunication,
 )
 from dispel4py.new.logger import simple_logger, write_line
 from dispel4py.new.mappings import config

@@ -20,7 +20,13 @@ from seismo_pes.application.options import (
     options_of,
 )
 
-__all__ = ["Parser", "add_arguments", "command_parser", "parsed"]
+__all__ = [
+    "Parser",
+    "add_arguments",
+    "command_parser",
+    "parsed",
+    "report_failed_reads",
+]
 
 WIDEST_HELP = 80  # columns, also on wider terminals: long lines are hard to read
 HELP_COLUMN = 28  # where the texts of the help begin
@@ -191,6 +197,25 @@ def _argument_values(opt: Option) -> dict[str, Any]:
 
 def _metavar(opt: Option) -> str | tuple[str, ...]:
     choices = "|".join(opt.choices)
-    if opt.kind == "choice" and len(choices) <= LONGEST_PLACEHOLDER:
+    if opt.kind in ("choice", "mapping") and len(choices) <= LONGEST_PLACEHOLDER:
         return choices
     return opt.placeholder
+
+
+def report_failed_reads(prog: str, n_inputs: int, way_out: str) -> int:
+    """Report inputs that could not be read but may be later; return the exit status.
+
+    Parameters
+    ----------
+    prog : str
+        The program.
+    n_inputs : int
+        Number of the inputs.
+    way_out : str
+        What reads them again.
+    """
+    if not n_inputs:
+        return 0
+    inputs = "1 input" if n_inputs == 1 else f"{n_inputs:,} inputs"
+    text = f"done, but {inputs} could not be read: {way_out}"
+    return command_line.report_line(prog, text, 3)

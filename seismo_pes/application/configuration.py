@@ -62,7 +62,7 @@ class Configuration:
         self.check()
 
     def check(self) -> None:
-        """Check relations that no single option can state; there are none here."""
+        """Check relations between several options; the base class has none."""
 
     # -- declarations of the options ------------------------------------------------
 

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from dispel4py.errors import ParameterError
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes.full_disk import name_errors
+from seismo_pes.whole_file import whole_file
 
-__all__ = ["new_file", "new_folder", "write_whole"]
+__all__ = [
+    "check_version",
+    "checked_line",
+    "checked_text",
+    "new_file",
+    "new_folder",
+    "one_line_about",
+    "read_checked",
+    "write_checked",
+    "write_whole",
+]
 
 
 @contextlib.contextmanager
@@ -36,12 +51,8 @@ def new_file(dest: str | os.PathLike[str], force: bool, kind: str) -> Iterator[P
     if path.exists() and not force:
         raise ParameterError(f"{path} exists already; --force replaces it")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
+    with whole_file(path) as temporary:
         yield temporary
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def new_folder(dest: str | os.PathLike[str], force: bool, kind: str) -> Path:
@@ -70,17 +81,165 @@ def new_folder(dest: str | os.PathLike[str], force: bool, kind: str) -> Path:
     return folder
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, sync: bool = True) -> None:
     """Write a file in one step: no reader sees a part, even after a power failure.
 
     Parameters
     ----------
     path : Path
     text : str
+    sync : bool
+        See `whole_file`.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    with whole_file(path, sync) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+# ------------------------------------------------------------------ with a checksum
+
+
+def write_checked(
+    path: Path, values: Mapping[str, Any], indent: int | None = 1, sync: bool = True
+) -> None:
+    """Write values as JSON, with their checksum, in one step.
+
+    Parameters
+    ----------
+    path : Path
+    values : mapping of str to object
+        In types that JSON has; also inside, all keys are texts.
+    indent : int, optional
+        Of the lines; None: one line, in a third of the time, for files that nobody
+        reads.
+    sync : bool
+        See `whole_file`.
+    """
+    content = {**values, "check": _checksum(values)}
+    write_whole(path, json.dumps(content, indent=indent, allow_nan=False), sync)
+
+
+def read_checked(
+    path: Path, kind: str, version: int, way_out: str = ""
+) -> dict[str, Any]:
+    """Read the values that `write_checked` wrote.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        Value of ``format``, such as ``"xcorr-app run"``.
+    version : int
+        Value of ``version``.
+    way_out : str
+        What the user can do if the file is damaged.
+
+    Raises
+    ------
+    DataError
+        If the file has another format or version, or is damaged.
+    FileNotFoundError
+        If there is no file.
+    """
+    with name_errors(path):
+        content = path.read_bytes()
+    with one_line_about(path, kind, way_out):
+        values: dict[str, Any] = json.loads(content)
+        check_version(path, values, kind, version)
+        if values.pop("check") != _checksum(values):
+            raise ValueError("its checksum does not fit")
+    return values
+
+
+@contextlib.contextmanager
+def one_line_about(path: Path, kind: str, way_out: str) -> Iterator[None]:
+    """Turn every error about the content of a file into one line.
+
+    Parameters
+    ----------
+    path, kind, way_out
+        See `read_checked`.
+
+    Raises
+    ------
+    DataError
+        In place of any other error.
+    """
+    try:
+        yield
+    except (TypeError, KeyError, AttributeError, RecursionError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{path}: not the {kind!r} of this program, or damaged"
+            + (f": {way_out}" if way_out else "")
+        ) from error
+
+
+def check_version(
+    path: Path, values: Mapping[str, Any], kind: str, version: int
+) -> None:
+    """Check that the content of a file has the expected format and version.
+
+    Parameters
+    ----------
+    path, kind, version
+        See `read_checked`.
+    values : mapping
+        The content of the file.
+
+    Raises
+    ------
+    DataError
+        If they have another version.
+    ValueError
+        If they have another format.
+    """
+    number = values["version"]
+    if values["format"] != kind:
+        raise ValueError("of another format")
+    if isinstance(number, int) and number != version:
+        other = (
+            "start again in another folder"
+            if number < version
+            else "a later version of the program wrote it"
+        )
+        raise DataError(
+            f"{path}: has version {number} of the format {kind!r}; this program "
+            f"reads version {version}: {other}"
+        )
+
+
+def checked_line(text: bytes) -> bytes:
+    """Return a text with its checksum, for a line of a journal or a cell of a table.
+
+    Parameters
+    ----------
+    text : bytes
+
+    Examples
+    --------
+    >>> checked_line(b"text")
+    b'text\\t3b8ba7c7'
+    """
+    return b"%b\t%08x" % (text, zlib.crc32(text))
+
+
+def checked_text(line: bytes) -> bytes | None:
+    """Return the text of a `checked_line`; None if it is damaged.
+
+    Parameters
+    ----------
+    line : bytes
+
+    Examples
+    --------
+    >>> checked_text(b"text\\t3b8ba7c7"), checked_text(b"test\\t3b8ba7c7")
+    (b'text', None)
+    """
+    text = line.rpartition(b"\t")[0]
+    return text if line == checked_line(text) else None
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, allow_nan=False)
+    return f"{zlib.crc32(text.encode()):08x}"

@@ -5,6 +5,9 @@ holder. It is made as a hard link, which is atomic on network disks, too. The ho
 touches it every few seconds. The next run takes over the lock of a run that crashed: at
 once if its process on this host has ended, else if nobody has touched it for minutes.
 
+Other users may write to the folder: a link, a pipe, a folder or another program's file
+under the name of a lock is neither followed nor waited for nor replaced.
+
 The age of a lock is measured by the clock of the file server (a new file is touched,
 and both times are read), because the clocks of two hosts may differ.
 """
@@ -16,6 +19,7 @@ import json
 import logging
 import os
 import socket
+import stat
 import threading
 import time
 import uuid
@@ -23,13 +27,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dispel4py.errors import ParameterError
+from dispel4py.errors import DataError, ParameterError
 
-__all__ = ["LOCK_FILE", "Holder", "Locked", "RunLock"]
+__all__ = ["LOCK_FILE", "FolderLost", "Holder", "Locked", "RunLock"]
 
 LOCK_FILE = "run.lock"
 HEARTBEAT_S = 15.0  # between two touches; some fail on a busy network disk
 STALE_S = 300.0  # age of an abandoned lock: 20 missed touches
+LONGEST_LOCK = 4096  # bytes of a lock; those of this program have about 250
 PATIENCE_S = 2.0  # longest wait for other runs that take over the same lock
 
 logger = logging.getLogger(__name__)
@@ -37,6 +42,10 @@ logger = logging.getLogger(__name__)
 
 class Locked(ParameterError):
     """Another run writes to the folder."""
+
+
+class FolderLost(DataError):
+    """The folder was moved or removed while a run wrote to it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,27 @@ class Holder:
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             token=uuid.uuid4().hex,
         )
+
+    @classmethod
+    def of(cls, text: bytes) -> Holder:
+        """Return the holder that a lock names.
+
+        Raises
+        ------
+        ValueError
+            If this program did not write the text.
+        """
+        try:
+            holder = cls(**json.loads(text))
+        except (TypeError, RecursionError) as error:
+            raise ValueError(str(error)) from None
+        values = asdict(holder)
+        pid = values.pop("pid")
+        if not all(isinstance(value, str) for value in values.values()):
+            raise ValueError("not the texts of a holder")
+        if type(pid) is not int or not 0 < pid < 1 << 31:
+            raise ValueError(f"{pid!r} is not the number of a process")
+        return holder
 
     @property
     def is_of_this_host(self) -> bool:
@@ -149,8 +179,29 @@ class RunLock:
     def __enter__(self) -> RunLock:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.release()
+    def __exit__(self, kind: object, error: object, *rest: object) -> None:
+        try:
+            if isinstance(error, Exception):  # perhaps its cause
+                self.check()
+        finally:
+            self.release()
+
+    def check(self) -> None:
+        """Check that the folder is still the one whose lock this run has taken.
+
+        Raises
+        ------
+        FolderLost
+            If the folder was moved or removed, or another run has replaced the lock.
+        """
+        if self._mine is None or self._mine.pid != os.getpid():
+            return
+        if os.path.lexists(self.path) and _read(self.path) in (None, self._mine):
+            return
+        raise FolderLost(
+            f"{self.folder}: was moved or removed, or lost its {LOCK_FILE}, while the "
+            "run wrote to it: put it back and continue the run, or start it again"
+        )
 
     def take(self, wait_s: float = 0.0) -> None:
         """Take the lock.
@@ -191,7 +242,7 @@ class RunLock:
             if _link(draft, self.path):
                 return
             holder = _read(self.path)
-            if self._is_held(holder, draft):
+            if self._is_held(self.path, holder, draft):
                 if time.monotonic() < held_until:
                     time.sleep(0.05)
                     continue
@@ -201,11 +252,11 @@ class RunLock:
             if time.monotonic() > deadline:
                 raise Locked(_refusal(self.folder, holder))
 
-    def _is_held(self, holder: Holder | None, draft: Path) -> bool:
+    def _is_held(self, path: Path, holder: Holder | None, draft: Path) -> bool:
         if holder is not None and holder.is_of_this_host:
             return holder.is_alive()
         try:
-            touched = self.path.stat().st_mtime
+            touched = path.lstat().st_mtime
         except FileNotFoundError:
             return False
         os.utime(draft)  # the present time of the file server
@@ -216,7 +267,7 @@ class RunLock:
         guard = self.folder / f".{LOCK_FILE}.takeover"
         if not _link(draft, guard):
             rival = _read(guard)
-            if rival is not None and rival.is_of_this_host and not rival.is_alive():
+            if not self._is_held(guard, rival, draft):
                 guard.unlink(missing_ok=True)
             time.sleep(0.02)
             return False
@@ -238,7 +289,7 @@ class RunLock:
     def _beat(self) -> None:
         while not self._ended.wait(self.heartbeat_s):
             with contextlib.suppress(OSError):
-                os.utime(self.path)
+                os.utime(self.path, follow_symlinks=False)
 
     def release(self) -> None:
         """Release the lock if this run holds it; more calls have no effect."""
@@ -247,8 +298,10 @@ class RunLock:
             self._thread.join()
             self._thread = None
         mine, self._mine = self._mine, None
-        if mine is not None and mine.pid == os.getpid() and _read(self.path) == mine:
-            self.path.unlink(missing_ok=True)
+        if mine is not None and mine.pid == os.getpid():
+            with contextlib.suppress(Locked):  # then it is not ours any more
+                if _read(self.path) == mine:
+                    self.path.unlink(missing_ok=True)
 
 
 def _link(source: Path, target: Path) -> bool:
@@ -272,21 +325,48 @@ def _create(source: Path, target: Path) -> bool:
 
 
 def _read(path: Path) -> Holder | None:
-    """Return the holder of a lock; None if the file cannot be read."""
+    """Return the holder of a lock; None if the file cannot be read.
+
+    Raises
+    ------
+    Locked
+        If there is something else of this name.
+    """
     for _ in range(3):
+        _refuse_others(path)
         try:
-            return Holder(**json.loads(path.read_text(encoding="utf-8")))
+            return Holder.of(_content(path))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError):  # it may be half written
+        except (OSError, ValueError):  # it may be half written
             time.sleep(0.02)
     return None
+
+
+def _refuse_others(path: Path) -> None:
+    """Refuse what has the name of a lock and is no file, which locks always are."""
+    with contextlib.suppress(OSError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise Locked(f"{path}: is not a file, and so no lock of a run: remove it")
+
+
+def _content(path: Path) -> bytes:
+    """Return the begin of a file, which is never a link, and not waited for."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    try:
+        return os.read(descriptor, LONGEST_LOCK)
+    finally:
+        os.close(descriptor)
 
 
 def _refusal(folder: Path, holder: Holder | None) -> str:
     lock = folder / LOCK_FILE
     if holder is None:
-        return f"{folder}: another run holds {lock}; wait for it, or choose another out"
+        return (
+            f"{folder}: another run holds {lock}; wait for it or choose another folder "
+            "(if no run writes to the folder, remove the file)"
+        )
     where = "" if holder.is_of_this_host else f" on {holder.host}"
     return (
         f"{folder}: another run writes to it, process {holder.pid}{where} since "

@@ -1,8 +1,9 @@
-"""The declaration of an option: one field of a dataclass has all its properties.
+"""The declaration of an option of an application, with its unit and its conditions.
 
-`option` declares a field with its default, its unit, the conditions under which it has
-an effect, the value that it gets if the user leaves it out, and its checks. The command
-line, the TOML file, the table in the documentation and the checked values of
+It is a `dispel4py.declaration.Option` with more properties. `option` declares a field
+of a dataclass with its default, its unit, the conditions under which it has an effect,
+the value that it gets if the user leaves it out, and its checks. The command line, the
+TOML file, the table in the documentation and the checked values of
 `seismo_pes.application.configuration.Configuration` are made from that declaration.
 """
 
@@ -13,6 +14,9 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from dispel4py import declaration
+from dispel4py.declaration import declared, flag
 
 __all__ = [
     "MANY",
@@ -107,8 +111,8 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Option:
-    """The properties of an option, except its name, its type and its default.
+class Option(declaration.Option):
+    """The properties of an option of an application.
 
     Attributes
     ----------
@@ -118,13 +122,13 @@ class Option:
         One of `seismo_pes.application.values.KINDS`.
     help : str
         What the option does, without its unit and its default.
-    unit : str
-        Unit of its numbers.
     metavar : str or tuple of str
         Placeholder of its values in the help; by default the placeholder of its unit or
         kind.
     choices : tuple of str
         The values that the kinds ``choice`` and ``choices`` accept.
+    unit : str
+        Unit of its numbers.
     short : str
         A second spelling, such as ``-n``.
     positional : bool
@@ -162,11 +166,7 @@ class Option:
 
     table: str
     kind: str
-    help: str
     unit: str = ""
-    metavar: str | tuple[str, ...] = ""
-    choices: tuple[str, ...] = ()
-    short: str = ""
     positional: bool = False
     required: bool = False
     fill: Any = None
@@ -203,9 +203,7 @@ def option(table: str, kind: str, help: str, default: Any = None, **more: Any) -
     **more
         Other attributes of `Option`.
     """
-    return dataclasses.field(
-        default=default, metadata={"option": Option(table, kind, help, **more)}
-    )
+    return declared(default, Option(table, kind, help=help, **more))
 
 
 def options_of(cls: Any) -> dict[str, Option]:
@@ -214,7 +212,7 @@ def options_of(cls: Any) -> dict[str, Option]:
     Positional options come first, then those of the class itself, then those of its
     bases.
     """
-    options = {f.name: f.metadata["option"] for f in dataclasses.fields(cls)}
+    options = declaration.options_of(cls)
     positional = [name for name, opt in options.items() if opt.positional]
     declared = [name for base in cls.__mro__ for name in inspect.get_annotations(base)]
     names = dict.fromkeys([*positional, *declared])
@@ -226,11 +224,6 @@ def defaults_of(cls: Any) -> dict[str, Any]:
     return {f.name: f.default for f in dataclasses.fields(cls)}
 
 
-def flag(name: str) -> str:
-    """Spell an option as on the command line: ``max_lag_s`` is ``--max-lag-s``."""
-    return "--" + name.replace("_", "-")
-
-
 # ------------------------------------------------------------------------ the help
 
 
@@ -239,10 +232,10 @@ def help_text(opt: Option, default: Any) -> str:
 
     Examples
     --------
-    >>> help_text(Option("windows", "number", "length of a window", unit="s"), 3600.0)
-    'length of a window (default: 3600 s)'
-    >>> help_text(Option("pairs", "range", "distance of the stations", unit="km"), None)
-    'distance of the stations (km)'
+    >>> help_text(Option("windows", "number", help="length", unit="s"), 3600.0)
+    'length (default: 3600 s)'
+    >>> help_text(Option("pairs", "range", help="distance", unit="km"), None)
+    'distance (km)'
     """
     words = default_text(opt, default)
     notes = [f"default: {words}"] if words else []

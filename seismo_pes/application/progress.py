@@ -87,7 +87,9 @@ class Progress:
     def note(self, text: str) -> None:
         """Write a line of text above the bars, or into the log."""
         if self._bars is not None:
-            self._bars.console.print(text, highlight=False, soft_wrap=True)
+            self._bars.console.print(
+                text, highlight=False, soft_wrap=True, markup=False
+            )
         else:
             self.stream.write(text + "\n")
             self.stream.flush()

@@ -15,8 +15,19 @@ from string import Template
 from typing import Any
 
 from dispel4py.errors import ParameterError
+from dispel4py.terminal import printable
+from seismo_pes.full_disk import name_errors
 
-__all__ = ["Figure", "figures", "folded", "page", "section", "settings_table", "table"]
+__all__ = [
+    "Figure",
+    "figures",
+    "folded",
+    "page",
+    "picture",
+    "section",
+    "settings_table",
+    "table",
+]
 
 CSS_DPI = 96  # pixels per inch of a web page
 
@@ -38,7 +49,8 @@ def page(title: str, parts: Iterable[str]) -> str:
     >>> "<h1>A &amp; B</h1>" in page("A & B", [table(None, [("pairs", 3)])])
     True
     """
-    return PAGE.substitute(title=html.escape(title), body="\n".join(parts))
+    filled = PAGE.substitute(title=html.escape(title), body="\n".join(parts))
+    return printable(filled)  # names may change the direction of writing
 
 
 def section(title: str, body: str) -> str:
@@ -53,7 +65,7 @@ def section(title: str, body: str) -> str:
     return f"<h2>{html.escape(title)}</h2>\n{body}"
 
 
-def folded(title: str, body: str) -> str:
+def folded(title: str, body: str, is_open: bool = True) -> str:
     """Return a part of a page that the reader can fold away.
 
     Parameters
@@ -61,9 +73,11 @@ def folded(title: str, body: str) -> str:
     title : str
     body : str
         HTML.
+    is_open : bool
+        Whether the part is visible at first.
     """
     summary = f"<summary>{html.escape(title)}</summary>"
-    return f"<details open>{summary}\n{body}\n</details>"
+    return f"<details{' open' if is_open else ''}>{summary}\n{body}\n</details>"
 
 
 def figures(drawings: Iterable[Figure], dpi: float) -> Iterator[str]:
@@ -87,11 +101,22 @@ def figures(drawings: Iterable[Figure], dpi: float) -> Iterator[str]:
                 reason = html.escape(str(error).rpartition(": ")[2])
                 yield section(title, f"<p>Not drawn: {reason}.</p>")
                 continue
-            yield section(title, _embedded(path, title, dpi))
+            yield section(title, picture(path, title, dpi))
 
 
-def _embedded(path: Path, title: str, dpi: float) -> str:
-    png = path.read_bytes()
+def picture(path: Path, title: str, dpi: float) -> str:
+    """Return a PNG file as HTML.
+
+    Parameters
+    ----------
+    path : Path
+    title : str
+        Shown where pictures are not.
+    dpi : float
+        Pixels per inch of the file.
+    """
+    with name_errors(path):
+        png = path.read_bytes()
     data = base64.b64encode(png).decode("ascii")
     # bytes 16 to 19 of a PNG are its width in pixels
     width = round(int.from_bytes(png[16:20], "big") * CSS_DPI / dpi)
@@ -123,6 +148,7 @@ def table(
     head: Sequence[str] | None,
     rows: Iterable[Iterable[Any]],
     numbers_from: int = 1_000,
+    numbers_to: int = 1_000,
 ) -> str:
     """Return a table.
 
@@ -132,20 +158,22 @@ def table(
         Headings of the columns.
     rows : iterable of iterables
         Cells; each is shown as its text.
-    numbers_from : int
-        Columns from this one on hold numbers and are aligned right.
+    numbers_from, numbers_to : int
+        Columns from the first index to before the second contain numbers and are
+        aligned right.
     """
 
     def format_row(cells: Iterable[Any], tag: str) -> str:
         row = []
         for column, cell in enumerate(cells):
-            kind = ' class="number"' if column >= numbers_from else ""
+            is_number = numbers_from <= column < numbers_to
+            kind = ' class="number"' if is_number else ""
             row.append(f"<{tag}{kind}>{html.escape(str(cell))}</{tag}>")
         return f"<tr>{''.join(row)}</tr>"
 
     top = f"<thead>{format_row(head, 'th')}</thead>" if head else ""
     body = "\n".join(format_row(row, "td") for row in rows)
-    kind = "data" if numbers_from < len(head or ()) else "text"
+    kind = "data" if numbers_from < len(head or ()) <= numbers_to else "text"
     element = f'<table class="{kind}">{top}<tbody>\n{body}\n</tbody></table>'
     return f'<div class="wide">{element}</div>'
 
@@ -169,7 +197,7 @@ th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top;
   border-bottom: 1px solid #e9ebef; }
 th { color: #5b667a; font-weight: 600; }
 th, .data td, td:first-child { white-space: nowrap; }
-.text td + td { min-width: 8rem; overflow-wrap: anywhere; }
+.text td + td:not(.number) { min-width: 8rem; overflow-wrap: anywhere; }
 @media (max-width: 40rem) {
   body { margin-top: 1rem; }
   h1 { font-size: 1.3rem; overflow-wrap: anywhere; }

@@ -15,12 +15,13 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.application.configuration import Configuration
-from seismo_pes.application.files import write_whole
+from seismo_pes.application.files import read_checked, write_checked
 from seismo_pes.application.options import defaults_of, flag
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 RUN_FILE = "run.json"
+WAY_OUT = "put back a copy of it, or start again with --force"
 
 
 @dataclass(frozen=True)
@@ -143,13 +145,17 @@ def software_versions(packages: Sequence[str]) -> dict[str, str]:
     packages : sequence of str
         Names of distributions.
     """
-    versions = {"python": platform.python_version()}
-    for name in packages:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+    return {"python": platform.python_version()} | {
+        name: _version(name) for name in packages
+    }
+
+
+@cache  # to read it takes longer than to plan a small run
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 # ------------------------------------------------------------------ the file
@@ -186,8 +192,7 @@ def write_record(
         "sessions": [asdict(session) for session in record.sessions],
         **(content or {}),
     }
-    path = Path(folder) / RUN_FILE
-    write_whole(path, json.dumps(text, indent=1, allow_nan=False))
+    write_checked(Path(folder) / RUN_FILE, text)
 
 
 def read_record(
@@ -214,14 +219,13 @@ def read_record(
         If `write_record` did not write the file with this kind and version.
     """
     path = Path(folder) / RUN_FILE
+    content = read_checked(path, kind, version, WAY_OUT)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if (content.pop("format"), content.pop("version")) != (kind, version):
-            raise DataError(f"{path}: of another format or version")
+        del content["format"], content["version"]
         names = ("config", "run_id", "created", "software", "sessions")
         fields = {name: content.pop(name) for name in names}
         fields["sessions"] = tuple(Session(**entry) for entry in fields["sessions"])
-    except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a description of a run ({error!r})") from error
     return fields, content
 
@@ -282,8 +286,8 @@ def refuse_other_options(
         if name not in free and before != now.get(name):
             raise ParameterError(
                 f"{action} with {flag(name)} {_shown(now.get(name))}, but the results "
-                f"there are of {flag(name)} {_shown(before)}: give the same, or "
-                "another --out"
+                f"there were computed with {flag(name)} {_shown(before)}: give the "
+                "same value, or another --out"
             )
 
 

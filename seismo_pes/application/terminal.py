@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 from dispel4py import command_line
 from dispel4py.errors import ParameterError
 from dispel4py.mappings import mapping_class, place
-from dispel4py.terminal import unwind_at_sigterm
+from dispel4py.terminal import is_output, unwind_at_sigterm
+from seismo_pes.full_disk import DISK_ERRORS, DiskFailed, late_errors, system_error
 
-__all__ = ["exit_status", "full_disk", "launched", "mapping_here", "membership"]
+__all__ = [
+    "end_process",
+    "exit_status",
+    "full_disk",
+    "launched",
+    "mapping_here",
+    "membership",
+]
+
+WAY_OUT = "mend this, then give the command again"
+# The text of a failed call: `dispel4py.failure.root_cause` of an error with a file.
+SYSTEM_ERROR = re.compile(
+    r"\w+Error: \[Errno \d+\] (?P<reason>[^:]+): '(?P<file>.+?)'( \(from .*)?"
+)
 
 
 def exit_status(program: str, command: Callable[[], int]) -> int:
@@ -25,13 +42,40 @@ def exit_status(program: str, command: Callable[[], int]) -> int:
     command : callable
         What to do; it returns an exit status.
     """
-    return command_line.exit_status(program, command, full_disk)
+    with late_errors() as late:
+        status = command_line.exit_status(
+            program, lambda: _explained(command), full_disk
+        )
+    if late and status == 0:
+        return command_line.report_line(program, f"error: {late[0]}", 1)
+    return status
+
+
+def _explained(command: Callable[[], int]) -> int:
+    """Run a command; an error of the disk says what to do."""
+    try:
+        return command()
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        problem = system_error(error)
+        if problem is None or problem.errno not in DISK_ERRORS or is_output(problem):
+            raise
+        place = f"{problem.filename}: " if problem.filename else ""
+        reason = os.strerror(problem.errno)
+        raise DiskFailed(f"{place}{reason}; {WAY_OUT}") from error
 
 
 def full_disk(failure: Any) -> str:
-    """Return the line about a full disk if one caused a failure, else ""."""
-    kind, _, text = str(failure.cause).partition(": ")
-    return text if kind == "DiskFull" else ""
+    """Return the line about a file or a disk that caused a failure, else ""."""
+    cause = str(failure.cause)
+    kind, _, text = cause.partition(": ")
+    if kind in ("DiskFull", "DiskFailed", "ReadFailed"):
+        return text
+    if match := SYSTEM_ERROR.fullmatch(cause):
+        return f"{match['file']}: {match['reason']}"
+    problem = system_error(RuntimeError(cause))  # of HDF5, which names the file
+    if problem is not None and problem.filename:
+        return f"{problem.filename}: {problem.strerror}"
+    return ""
 
 
 def mapping_here(given: str | None) -> str | None:
@@ -105,3 +149,13 @@ def launched(
             return run()
         command = [sys.executable, "-m", module, *words]
         return kind.launch(kind.expected(processes), command)
+
+
+def end_process(status: int) -> NoReturn:
+    """End this process with an exit status, after flushing files as usual.
+
+    Its objects are hidden from the garbage collector. Otherwise, the collector would
+    visit all of them once more, which takes a quarter of a second.
+    """
+    gc.freeze()
+    sys.exit(status)

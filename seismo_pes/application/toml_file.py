@@ -10,6 +10,7 @@ from typing import Any
 from dispel4py.errors import ParameterError, suggest
 from seismo_pes.application.options import Option, defaults_of, help_text, options_of
 from seismo_pes.application.values import convert
+from seismo_pes.regular_file import read_text
 
 __all__ = ["read_toml", "write_toml"]
 
@@ -33,7 +34,7 @@ def read_toml(cls: Any, path: str | Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path))
     except OSError as problem:
         raise ParameterError(
             f"--config {path}: {problem.strerror or problem}"
@@ -132,7 +133,19 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml_value(entry) for entry in value)}]"
     if isinstance(value, dict):
-        pairs = (f"{name} = {_toml_value(entry)}" for name, entry in value.items())
+        pairs = (f"{_key(name)} = {_toml_value(x)}" for name, x in value.items())
         return f"{{ {', '.join(pairs)} }}"
     # JSON's strings, numbers and booleans are TOML's
     return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    """Return a key of TOML, in quotation marks if it needs them.
+
+    >>> _key("min_cc"), _key("Z:4-20")
+    ('min_cc', '"Z:4-20"')
+    """
+    import json
+
+    is_bare = name.isascii() and name.replace("-", "_").isidentifier()
+    return name if is_bare else json.dumps(name, ensure_ascii=False)

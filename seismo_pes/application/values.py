@@ -8,10 +8,12 @@ import math
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import ParameterError
+from dispel4py.mappings import REGISTRY, available
 from seismo_pes.application.options import Option
 from seismo_pes.application.times import format_time, parse_time
 
@@ -20,6 +22,20 @@ __all__ = ["KINDS", "convert"]
 # Placeholders of options whose text is a path; ~ in them is the home folder, also where
 # no shell has replaced it.
 PATHS = ("ARCHIVE", "DEST", "DIR", "FILE", "FOLDER", "OUT", "PATH")
+# The smallest (except 0) and the largest plausible number, by unit.
+LIMITS = {
+    "s": (1e-9, 3.2e9),  # a hundred years
+    "h": (1e-12, 9e5),
+    "Hz": (1e-9, 1e7),
+    "km": (1e-6, 1e5),
+    "km/s": (1e-6, 1e4),
+    "dB": (1e-6, 1e4),
+    "GB": (1e-6, 1e6),
+    "%": (1e-9, 1e6),
+    "octaves": (1e-6, 100.0),
+    "counts": (1e-12, 1e18),
+    "": (1e-15, 1e15),
+}
 NUMBER_WORDS = {2: "two numbers", 4: "four numbers"}
 NUMBER = r"(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)"
 BAND = re.compile(rf"{NUMBER}-{NUMBER}")
@@ -43,7 +59,8 @@ def convert(opt: Option, value: Any, label: str) -> Any:
 
     Examples
     --------
-    >>> convert(Option("windows", "number", "length", above=0), "900", "--window-s")
+    >>> length = Option("windows", "number", help="length", above=0)
+    >>> convert(length, "900", "--window-s")
     900.0
     """
     if value is None:
@@ -70,6 +87,13 @@ def _choice(opt: Option, value: Any, label: str) -> str:
     return known[value.lower()]
 
 
+def _mapping(opt: Option, value: Any, label: str) -> str:
+    """Return the name of a mapping, also of a mapping of another package."""
+    if str(value).lower() in REGISTRY:
+        return _choice(opt, value, label)
+    return _choice(replace(opt, choices=tuple(available())), value, label)
+
+
 def _choices(opt: Option, value: Any, label: str) -> tuple[str, ...]:
     words = _texts(opt, value, label)
     return tuple(dict.fromkeys(_choice(opt, word, label) for word in words))
@@ -89,8 +113,20 @@ def _finite(value: Any, label: str, expected: str = "a number") -> float:
     return number
 
 
+def _bounded(opt: Option, value: Any, label: str, expected: str = "a number") -> float:
+    """Return a finite number that is plausible in its unit."""
+    number = _finite(value, label, expected)
+    smallest, largest = LIMITS.get(opt.unit, LIMITS[""])
+    unit = f" {opt.unit}" if opt.unit else ""
+    if abs(number) > largest:
+        raise ParameterError(f"{label} {number:g}: must be at most {largest:g}{unit}")
+    if 0 < abs(number) < smallest:
+        raise ParameterError(f"{label} {number:g}: must be at least {smallest:g}{unit}")
+    return number
+
+
 def _number(opt: Option, value: Any, label: str) -> float:
-    number = _finite(value, label)
+    number = _bounded(opt, value, label)
     if opt.above is not None and number <= opt.above:
         raise ParameterError(f"{label} {number:g}: must be above {opt.above:g}")
     if opt.least is not None and number < opt.least:
@@ -101,7 +137,7 @@ def _number(opt: Option, value: Any, label: str) -> float:
 def _count(opt: Option, value: Any, label: str) -> int:
     least = 1 if opt.least is None else round(opt.least)
     expected = f"a whole number, {least} or more"
-    number = _finite(value, label, expected)
+    number = _bounded(opt, value, label, expected)
     if number != int(number) or number < least:
         raise ParameterError(f"{label}: {value!r} is not {expected}")
     return int(number)
@@ -118,7 +154,7 @@ def _numbers(opt: Option, value: Any, label: str) -> tuple[float, ...]:
         raise ParameterError(
             f"{label}: {value!r} is not {NUMBER_WORDS[len(names)]}: {' '.join(names)}"
         )
-    return tuple(_finite(word, label) for word in value)
+    return tuple(_bounded(opt, word, label) for word in value)
 
 
 def _band(opt: Option, value: Any, label: str) -> tuple[float, ...]:
@@ -145,8 +181,11 @@ def _range(opt: Option, value: Any, label: str) -> tuple[float, ...]:
 
 
 def _bands(opt: Option, value: Any, label: str) -> tuple[tuple[float, ...], ...]:
-    """Return pairs of numbers, written ``0.1-0.5 0.5-1`` or as a list of lists."""
-    if isinstance(value, str):
+    """Return pairs of numbers, written ``0.1-0.5 0.5-1`` or as a list of lists.
+
+    Two numbers are one band.
+    """
+    if isinstance(value, str) or _is_pair(value):
         value = [value]
     if not isinstance(value, list | tuple) or not value:
         raise ParameterError(f"{label}: {value!r} is not a list of bands, 0.1-0.5")
@@ -156,13 +195,30 @@ def _bands(opt: Option, value: Any, label: str) -> tuple[tuple[float, ...], ...]
         words += entry.replace(",", " ").split() if is_text else [entry]
     bands = []
     for word in words:
-        match = BAND.fullmatch(word) if isinstance(word, str) else None
-        pair = match.groups() if match else word
+        pair = (band_of_text(word) if isinstance(word, str) else None) or word
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ParameterError(f"{label}: {word!r} is not a band: write 0.1-0.5")
-        low, high = (_finite(edge, label) for edge in pair)
+        low, high = (_bounded(opt, edge, label) for edge in pair)
         bands.append(_checked_band(opt, low, high, f"{label} {low:g}-{high:g}"))
     return tuple(bands)
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(isinstance(edge, int | float) for edge in value)
+    )
+
+
+def band_of_text(text: str) -> tuple[float, float] | None:
+    """Return the numbers of a band; None if the text is not a band.
+
+    >>> band_of_text("0.5-10"), band_of_text("cc_time")
+    ((0.5, 10.0), None)
+    """
+    match = BAND.fullmatch(text)
+    return (float(match[1]), float(match[2])) if match else None
 
 
 def _texts(opt: Option, value: Any, label: str) -> tuple[str, ...]:
@@ -216,7 +272,7 @@ def _settings(opt: Option, value: Any, label: str) -> dict[str, Any]:
         return dict(value)
     pairs = [word.partition("=") for word in _texts(opt, value, label)]
     for name, equals, text in pairs:
-        if not (name.isidentifier() and equals and text):
+        if not (name and equals and text):
             raise ParameterError(f"{label}: {name + equals + text!r} is not NAME=VALUE")
     return {name: _literal(text) for name, _, text in pairs}
 
@@ -251,6 +307,7 @@ KINDS: dict[str, Callable[[Option, Any, str], Any]] = {
     "text": _text,
     "choice": _choice,
     "choices": _choices,
+    "mapping": _mapping,
     "number": _number,
     "count": _count,
     "numbers": _numbers,

@@ -286,7 +286,7 @@ def _check_words(settings: SpectraSettings) -> None:
 def _check_bands(settings: SpectraSettings) -> None:
     if settings.bands_hz and settings.whiten_hz:
         raise ParameterError(
-            "whiten_hz and bands_hz: give one of them; whitening is in each band"
+            "whiten_hz and bands_hz: give one of them; each band is whitened"
         )
     if settings.whiten_hz and settings.whiten == "none":
         raise ParameterError("whiten_hz has no effect with whiten 'none'")
@@ -306,7 +306,7 @@ def _check_bands(settings: SpectraSettings) -> None:
 def _check_kind(settings: SpectraSettings) -> None:
     kind = settings.kind
     if settings.unit_energy and kind != "cc":
-        raise ParameterError(f"unit_energy goes with kind 'cc', not {kind!r}")
+        raise ParameterError(f"unit_energy needs kind 'cc', not {kind!r}")
     if settings.whiten != "none" and kind in ("coherency", "deconvolution"):
         raise ParameterError(
             f"kind {kind!r} divides by the amplitude itself: use whiten 'none' and "

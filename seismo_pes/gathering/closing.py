@@ -7,12 +7,14 @@ late, it closes when the data of any channel are a given time ahead of it.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-__all__ = ["Closing", "Coverage", "channels_of"]
+from dispel4py.errors import DataError
+
+__all__ = ["Closing", "Coverage", "PeriodsInOrder", "channels_of"]
 
 Key = TypeVar("Key", bound=Hashable)
 Channel = TypeVar("Channel", bound=Hashable)
@@ -169,7 +171,8 @@ class Closing(Generic[Key]):
 
     def advance(self, time_ns: int) -> None:
         """Note that the data of any channel have reached a time."""
-        self._newest_ns = max(time_ns, self._newest_ns or time_ns)
+        newest_ns = time_ns if self._newest_ns is None else self._newest_ns
+        self._newest_ns = max(time_ns, newest_ns)
 
     def ready(self) -> list[Key]:
         """Close the windows that are complete or whose wait is over.
@@ -223,3 +226,87 @@ class Closing(Generic[Key]):
                 key: end for key, end in ends if not self._wait_is_over(end)
             }
         return [window.key for window in ordered]
+
+
+class PeriodsInOrder:
+    """Periods of several channels, which close in ascending order.
+
+    A period closes when it and all earlier periods are complete, or the longest wait
+    for them is over.
+
+    Parameters
+    ----------
+    channels : mapping of int to collection, or collection
+        The channels that have data in each period. A collection has the channels of
+        every period, for live data, whose periods are not known in advance.
+    max_wait_ns : int, optional
+        See `Closing`.
+
+    Examples
+    --------
+    >>> periods = PeriodsInOrder({1: ["A"], 2: ["A"]})
+    >>> periods.add(2, "A", 20, 30), periods.ready()
+    (True, [])
+    >>> periods.add(1, "A", 10, 20), periods.ready()
+    (True, [1, 2])
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[int, Collection[Hashable]] | Collection[Hashable],
+        max_wait_ns: int | None = None,
+    ) -> None:
+        self.channels = channels
+        self._closing = Closing[int](max_wait_ns)
+        known = channels if isinstance(channels, Mapping) else ()
+        self._order = sorted(known)  # periods that are not closed
+
+    def add(self, period: int, channel: Hashable, start_ns: int, end_ns: int) -> bool:
+        """Note that a channel is complete over a period; return False if it is late.
+
+        Raises
+        ------
+        DataError
+            If the period was closed already, although nothing limits the wait.
+        """
+        if not self._open(period, channel, start_ns, end_ns):
+            return False
+        self._closing.add(channel, start_ns, end_ns)
+        return True
+
+    def ready(self, at_end: bool = False) -> list[int]:
+        """Close the periods that are ready, or all of them at the end of the data."""
+        closed = []
+        while self._order and (at_end or self._is_ready(self._order[0])):
+            period = self._order.pop(0)
+            if period in self._closing:
+                self._closing.close(period)
+            closed.append(period)
+        return closed
+
+    def _open(self, period: int, channel: Hashable, start_ns: int, end_ns: int) -> bool:
+        known = isinstance(self.channels, Mapping)
+        if known and period not in self._closing and not self._is_ahead(period):
+            if self._closing.max_wait_ns is not None and period in self.channels:
+                return False
+            raise DataError(f"channel {channel}: period {period} was closed already")
+        channels = channels_of(self.channels, period)
+        if not self._closing.open(period, start_ns, end_ns, channels):
+            return False
+        if not self._is_ahead(period):
+            insort(self._order, period)
+        return True
+
+    def _is_ahead(self, period: int) -> bool:
+        k = bisect_left(self._order, period)
+        return k < len(self._order) and self._order[k] == period
+
+    def _is_ready(self, period: int) -> bool:
+        """Return whether the first period is complete, or its longest wait is over."""
+        if period in self._closing:
+            return self._closing.is_complete(period)
+        if not len(channels_of(self.channels, period)):
+            return True
+        # without data of the period, the end of the wait is that of a later period
+        later = next((p for p in self._order if p in self._closing), None)
+        return later is not None and self._closing.wait_is_over(later)

@@ -1,4 +1,4 @@
-"""The components of an instrument, brought together."""
+"""The components of an instrument, gathered in one item."""
 
 from __future__ import annotations
 
@@ -68,6 +68,8 @@ class GatherComponents(GenericPE):
         waits to the end of the data.
     """
 
+    derives = "matching"
+
     def __init__(
         self,
         channels: Mapping[int, Collection[str]] | Collection[str],
@@ -81,6 +83,21 @@ class GatherComponents(GenericPE):
         self._add_input("input", grouping=_instance, tuple_type=Waveforms)
         self._add_output("output", tuple_type=Waveforms)
         self._add_output("skipped", tuple_type=Skipped)
+
+    def derivation_key(self, port: str, item: Any) -> str | None:
+        """Return instrument and period of an item.
+
+        Parameters
+        ----------
+        port : str
+            Input or output.
+        item : object
+            The item.
+        """
+        if not isinstance(item, Waveforms):
+            return None
+        span = item.spans[0]
+        return f"{instrument(span.channel_id)} in {span.period}"
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Take one channel; emit the instruments that are complete with it."""

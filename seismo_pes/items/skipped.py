@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["Skipped"]
+__all__ = ["FAILED_READ", "Skipped"]
+
+#: Stage of files that the operating system could not read. They may be read later.
+FAILED_READ = "input"
 
 
 @dataclass(frozen=True)
@@ -15,17 +18,19 @@ class Skipped:
     ----------
     stage : str
         Stage of the run: in the archive (``"scan"``, ``"select"``, ``"download"``), in
-        the metadata (``"coordinates"``, ``"inventory"``), in the data (``"read"``,
-        ``"merge"``, ``"quality"``, ``"epoch"``, ``"response"``, ``"rotate"``,
-        ``"windows"``, ``"reject"``), or in the results (``"dvv"``, ``"disp"``,
-        ``"draw"``, ``"write"``); for any other element the name of its class in lower
-        case.
+        the metadata (``"coordinates"``, ``"inventory"``), in the data (``"input"``,
+        ``"read"``, ``"merge"``, ``"quality"``, ``"epoch"``, ``"response"``,
+        ``"rotate"``, ``"windows"``, ``"reject"``), or in the results (``"dvv"``,
+        ``"disp"``, ``"draw"``, ``"write"``); for any other element the name of its
+        class in lower case.
     what : str
         The file, channel or station.
     reason : str
         One line that a user can act on.
     count : int
         How many times it happened (files, traces, gaps).
+    start_ns, end_ns : int, optional
+        The time that it concerns, nanoseconds since 1970. None: all the time.
 
     Examples
     --------
@@ -37,3 +42,21 @@ class Skipped:
     what: str
     reason: str
     count: int = 1
+    start_ns: int | None = None
+    end_ns: int | None = None
+
+    def within(self, start_ns: int, end_ns: int) -> Skipped:
+        """Return the entry with its time cut to an interval.
+
+        An entry without a time, or of another time, gets the interval.
+
+        Parameters
+        ----------
+        start_ns, end_ns : int
+            The interval, nanoseconds since 1970.
+        """
+        if self.start_ns is not None and self.end_ns is not None:
+            start, end = max(self.start_ns, start_ns), min(self.end_ns, end_ns)
+            if start < end:
+                start_ns, end_ns = start, end
+        return replace(self, start_ns=start_ns, end_ns=end_ns)

@@ -1,13 +1,51 @@
-"""Tiles: blocks of channels, pairs of blocks, and rows of their correlations."""
+"""Spectra of channels, blocks of them, tiles of two blocks, rows of correlations."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Block", "CorrelationRows", "Tile"]
+__all__ = ["Block", "CorrelationRows", "Spectra", "Tile"]
+
+_AT_ONCE = 8  # windows transposed per step: they fill a cache line
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """Spectra of the usable windows of one channel in one period of time.
+
+    Attributes
+    ----------
+    channel : int
+        Index into the run's channel table.
+    period : int
+        Number of the period of time.
+    start_ns, end_ns : int
+        The span of the channel that these windows complete.
+    windows : numpy.ndarray
+        Shape (n,), int64: which windows of the grid, ascending.
+    data : numpy.ndarray
+        Shape (n * rows, n_bins), complex64 or complex128, window after window: the
+        bins of `SpectraSettings.bins`, where ``rows`` is
+        `SpectraSettings.rows_per_window`.
+    factors : numpy.ndarray, optional
+        Shape (n_bands, n), real: factor of each window in each band, besides the
+        weights of the band; 0 if the window has no energy in the band and must be left
+        out. None if there is at most one band: then ``data`` include the factors.
+    """
+
+    channel: int
+    period: int
+    start_ns: int
+    end_ns: int
+    windows: np.ndarray
+    data: np.ndarray
+    factors: np.ndarray | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Spectra:
+        return self  # no code changes it
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +80,51 @@ class Block:
     factors: np.ndarray | None = None
     rows: int = 1
     span: tuple[int, int] = (0, 0)
+    _transposed: dict[int, np.ndarray] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def bins_first(self) -> bool:
         """Whether the bins are the first axis of ``data``."""
         return len(self.windows) * self.rows != 1
+
+    def of(self, windows: slice, layout: str) -> np.ndarray:
+        """Return the spectra of a range of windows, in one of the two layouts.
+
+        Parameters
+        ----------
+        windows : slice
+            Range of ``windows``, with start and stop.
+        layout : str
+            ``bins-first``, or ``bins-last`` for one spectrum of each channel.
+        """
+        start, stop = windows.start * self.rows, windows.stop * self.rows
+        if not self.bins_first:
+            if layout == "bins-last":
+                return self.data
+            return np.ascontiguousarray(self.data.transpose(2, 0, 1))
+        if layout == "bins-last":
+            return self._single(start)
+        if stop - start == self.data.shape[2]:
+            return self.data
+        return np.ascontiguousarray(self.data[:, :, start:stop])
+
+    def _single(self, row: int) -> np.ndarray:
+        first = row - row % _AT_ONCE
+        if first not in self._transposed:
+            spectra = self.data[:, :, first : first + _AT_ONCE].transpose(2, 1, 0)
+            self._transposed.clear()
+            self._transposed[first] = np.ascontiguousarray(spectra)
+        return self._transposed[first][row - first][:, None]
+
+    def of_channel(self, channel: int, windows: np.ndarray) -> np.ndarray:
+        """Return windows of one channel, shape (n, rows, n_bins)."""
+        n_bins = self.data.shape[0 if self.bins_first else 2]
+        if not self.bins_first:
+            return self.data[channel].reshape(1, 1, n_bins)[windows]
+        rows = self.data[:, channel].T.reshape(-1, self.rows, n_bins)
+        return np.ascontiguousarray(rows[windows])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Block:
         return self  # no code changes it
@@ -99,7 +177,7 @@ class CorrelationRows:
     data : numpy.ndarray
         Shape (n, n_lags), float32 or float64: the stack, lags from -max to +max.
     tile : tuple of int
-        (block i, block j, period or -1): the unit of restart. A tile may arrive as
+        (block i, block j, period): the unit of restart. A tile may arrive as
         several batches.
     last : bool
         Marks the last batch of the tile.

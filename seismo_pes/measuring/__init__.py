@@ -1,9 +1,14 @@
 """Measurements on waveforms and correlations.
 
-Traces or correlations enter; velocity changes with their errors, dispersion curves, and
-amplitudes and spectra of windows leave.
+Traces or correlations enter; velocity changes and shifts by clock errors with their
+errors, dispersion curves, and amplitudes and spectra of windows leave.
 """
 
+from seismo_pes.measuring.clock_shifts import (
+    ClockShifts,
+    MeasureClockShifts,
+    measure_clock_shifts,
+)
 from seismo_pes.measuring.dispersion import DispersionCurve, Ftan, measure_dispersion
 from seismo_pes.measuring.quality_metrics import (
     MeasureQuality,
@@ -30,9 +35,11 @@ from seismo_pes.measuring.velocity_change_by_frequency import (
 )
 
 __all__ = [
+    "ClockShifts",
     "CrossCorrelateWindows",
     "DispersionCurve",
     "Ftan",
+    "MeasureClockShifts",
     "MeasureQuality",
     "Mwcs",
     "Stretch",
@@ -42,6 +49,7 @@ __all__ = [
     "WaveletStretch",
     "WindowQuality",
     "cross_correlate_windows",
+    "measure_clock_shifts",
     "measure_dispersion",
     "measure_quality",
     "mwcs",

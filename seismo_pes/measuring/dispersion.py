@@ -10,13 +10,12 @@ import numpy as np
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import item_element
 from seismo_pes.items.correlation import Correlation
+from seismo_pes.methods import DISPERSION_SIDES
 from seismo_pes.signal.folding import sides
 from seismo_pes.signal.ftan import Dispersion, ftan
 from seismo_pes.signal.stack import linear
 
 __all__ = ["DispersionCurve", "Ftan", "measure_dispersion"]
-
-SIDES = ("symmetric", "causal", "acausal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +87,8 @@ def measure_dispersion(
         If the distance is unknown, or the lags are neither -K to K nor 0 to K.
     """
     c = correlation
-    if side not in SIDES:
-        raise ParameterError(f"side {side!r}: one of {', '.join(SIDES)}")
+    if side not in DISPERSION_SIDES:
+        raise ParameterError(f"side {side!r}: one of {', '.join(DISPERSION_SIDES)}")
     distance = c.distance_km if distance_km is None else distance_km
     if not distance > 0:
         raise DataError(f"{c.id}: the distance is unknown; give distance_km")

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from dispel4py.errors import DataError
 from seismo_pes.element import item_element
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.measuring.velocity_search import Search, best_of_search
+from seismo_pes.measuring.velocity_search import Search, align
 from seismo_pes.signal.delays import (
     Delays,
     VelocityChange,
@@ -65,11 +65,12 @@ class VelocityChanges:
         relative velocity change against the reference, and its standard error.
         Positive means faster: waves arrive earlier.
     coherence : numpy.ndarray
-        Same shape, 0 to 1: the correlation coefficient with the reference (stretching)
-        or the mean coherence; NaN for ``dtw``, which has none.
+        Same shape, 0 to 1: the correlation coefficient with the reference that is
+        stretched by the change (``stretching``, ``dtw``, ``wts``), or the mean
+        coherence.
     at_edge : numpy.ndarray
-        Same shape, bool: the best change lies at the edge of the search or beyond it.
-        ``dvv`` and ``error`` are NaN there.
+        Same shape, bool: no change within the search fits. The best one lies at its
+        edge, or fits no better than by chance. ``dvv`` and ``error`` are NaN there.
     frequency_hz : numpy.ndarray, optional
         Shape (n_frequencies,).
     """
@@ -143,17 +144,25 @@ def _fit_rows(
     method: str,
     measure_delays: Callable[[np.ndarray], Delays],
     search: Search,
-    overlap: float,
+    window_s: float,
+    step_s: float,
 ) -> VelocityChanges:
     """Measure the delays of each row and fit a line to them.
 
-    Neighbouring windows of lag depend on each other: ``overlap`` (length over step) of
-    them count as one in the standard error.
+    Neighbouring windows of lag depend on each other: as many as overlap (length over
+    step) count as one in the standard error.
     """
-    n_dependent = max(overlap, 1.0)
-    fits = [_fit(measure_delays(row), search, n_dependent) for row in c.data]
-    changes = best_of_search(c, trace, [change for change, _ in fits], search)
-    return _tabulate(c, method, changes, [coherence for _, coherence in fits])
+    aligned = align(c, trace, search)
+    n_dependent = max(window_s / step_s, 1.0)
+    rests, coherence = [], []
+    for row, last_s in zip(aligned.rows, aligned.last_s, strict=True):
+        delays = measure_delays(row)
+        use = search.contains(delays.lag_s)
+        has_data = np.abs(delays.lag_s) + window_s / 2 <= last_s
+        use &= has_data if (use & has_data).any() else True
+        rests.append(_fit(delays, use, n_dependent))
+        coherence.append(float(delays.coherence[use].mean()) if use.any() else np.nan)
+    return _tabulate(c, method, aligned.totals(rests)[0], coherence)
 
 
 def _tabulate(
@@ -172,11 +181,8 @@ def _tabulate(
     )
 
 
-def _fit(
-    delays: Delays, search: Search, n_dependent: float
-) -> tuple[VelocityChange, float]:
-    """Return the velocity change and the mean coherence within the range of lags."""
-    use = search.contains(delays.lag_s)
+def _fit(delays: Delays, use: np.ndarray, n_dependent: float) -> VelocityChange:
+    """Return the velocity change that fits the delays of some windows."""
     change = velocity_change(
         delays.lag_s[use],
         delays.delay_s[use],
@@ -185,8 +191,7 @@ def _fit(
     )
     if use.any() and delays.at_edge[use].mean() > MOST_WINDOWS_AT_EDGE:
         change = change._replace(at_edge=True)
-    coherence = float(delays.coherence[use].mean()) if use.any() else np.nan
-    return change, coherence
+    return change
 
 
 def stretch_windows(
@@ -299,7 +304,7 @@ def mwcs(
         )
 
     search = Search(low_s, high_s, max_dvv)
-    return _fit_rows(c, trace, "mwcs", measure_delays, search, window_s / step_s)
+    return _fit_rows(c, trace, "mwcs", measure_delays, search, window_s, step_s)
 
 
 def cross_correlate_windows(
@@ -345,7 +350,7 @@ def cross_correlate_windows(
         )
 
     search = Search(low_s, high_s, max_dvv)
-    return _fit_rows(c, trace, "wcc", measure_delays, search, window_s / step_s)
+    return _fit_rows(c, trace, "wcc", measure_delays, search, window_s, step_s)
 
 
 def warp(
@@ -383,27 +388,27 @@ def warp(
         If a parameter is not valid.
     """
     c, trace = correlation, reference_trace(correlation, reference)
-    lag = c.lags_s
-    search = Search(low_s, high_s, max_dvv)
-    use = search.contains(lag)
+    lag, search = c.lags_s, Search(low_s, high_s, max_dvv)
+    aligned = align(c, trace, search)
     # warping compares amplitudes: scale each row to the norm of the reference
-    norm = np.linalg.norm(c.data, axis=1, keepdims=True)
-    rows = c.data * (np.linalg.norm(trace) / np.where(norm > 0, norm, 1.0))
+    norm = np.linalg.norm(aligned.rows, axis=1, keepdims=True)
+    rows = aligned.rows * (np.linalg.norm(trace) / np.where(norm > 0, norm, 1.0))
     delays = warping_delays(trace, rows, c.rate_hz, max_delay_s, max_strain, oversample)
     step_s = 1 / (c.rate_hz * oversample)
-    last_s = round(max_delay_s / step_s) * step_s
-    changes = []
-    for delay in delays:
+    last_step_s = round(max_delay_s / step_s) * step_s
+    rests = []
+    for delay, last_s in zip(delays, aligned.last_s, strict=True):
+        use = search.contains(lag) & (np.abs(lag) <= last_s)
         first_fit = velocity_change(lag[use], delay[use])
         residual = delay + first_fit.dvv * lag
         # delays at neighbouring lags depend on each other, which the error must include
         n_dependent = max(n_alike(residual[use & s]) for s in (lag < 0, lag >= 0))
-        change = velocity_change(lag[use], delay[use], n_dependent=n_dependent)
-        at_edge = np.abs(delay[use]) > last_s - step_s / 2
+        rest = velocity_change(lag[use], delay[use], n_dependent=n_dependent)
+        at_edge = np.abs(delay[use]) > last_step_s - step_s / 2
         is_lost = at_edge.mean() > MOST_LAGS_AT_EDGE
-        changes.append(change._replace(at_edge=bool(is_lost)))
-    changes = best_of_search(c, trace, changes, search)
-    return _tabulate(c, "dtw", changes, [np.nan] * len(changes))
+        rests.append(rest._replace(at_edge=bool(is_lost)))
+    changes, coefficients = aligned.totals(rests)
+    return _tabulate(c, "dtw", changes, np.clip(coefficients, 0, 1).tolist())
 
 
 _PORTS = "Correlation", "VelocityChanges"

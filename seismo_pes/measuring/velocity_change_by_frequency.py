@@ -12,6 +12,7 @@ import numpy as np
 from seismo_pes.element import item_element
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.measuring.velocity_change import VelocityChanges, reference_trace
+from seismo_pes.measuring.velocity_search import have_equal_phases
 from seismo_pes.signal.wavelet import (
     wavelet_delays,
     wavelet_stretch,
@@ -33,6 +34,8 @@ def wavelet(
     reference: Correlation | None = None,
 ) -> VelocityChanges:
     """Measure velocity change at each frequency by wavelet cross-spectra (WCS).
+
+    A change has no value where stretching (WTS) finds none or another one.
 
     Parameters
     ----------
@@ -62,21 +65,26 @@ def wavelet(
     c, trace = correlation, reference_trace(correlation, reference)
     lag = c.lags_s
     use = (np.abs(lag) >= low_s) & (np.abs(lag) <= high_s)
+    best = wavelet_stretch(
+        trace, c.data, lag, frequency_hz, low_s, high_s, max_dvv, n_cycles
+    )
     changes, coherence = [], []
     for row in c.data:
         delays = wavelet_delays(
             trace, row, c.rate_hz, frequency_hz, n_cycles, smooth_frequencies
         )
-        changes.append(
-            wavelet_velocity_change(
-                delays, lag, low_s, high_s, least_coherence, max_dvv
-            )
+        changes += wavelet_velocity_change(
+            delays, lag, low_s, high_s, least_coherence, max_dvv
         )
         coherence.append(delays.coherence[:, use].mean(axis=1))
-    dvv = [[change.dvv for change in row] for row in changes]
-    error = [[change.error for change in row] for row in changes]
-    at_edge = [[change.at_edge for change in row] for row in changes]
-    return VelocityChanges.of(c, "wcs", dvv, error, coherence, at_edge, frequency_hz)
+    shape = best.dvv.shape
+    dvv = np.reshape([change.dvv for change in changes], shape)
+    error = np.reshape([change.error for change in changes], shape)
+    at_edge = np.reshape([change.at_edge for change in changes], shape)
+    agrees = have_equal_phases(dvv, best.dvv, np.asarray(frequency_hz), lag[use])
+    is_lost = at_edge | (np.isfinite(dvv) & ~agrees)
+    dvv, error = (np.where(is_lost, np.nan, x) for x in (dvv, error))
+    return VelocityChanges.of(c, "wcs", dvv, error, coherence, is_lost, frequency_hz)
 
 
 def wavelet_stretch_windows(

@@ -5,7 +5,11 @@ distances, epochs and responses of channels leave.
 """
 
 from seismo_pes.metadata.geodesy import geodesic
-from seismo_pes.metadata.inventory import StationInventories, read_inventory
+from seismo_pes.metadata.inventory import (
+    StationInventories,
+    read_ahead,
+    read_inventory,
+)
 from seismo_pes.metadata.stations import (
     Channel,
     StationPattern,
@@ -19,6 +23,7 @@ __all__ = [
     "StationPattern",
     "geodesic",
     "locate",
+    "read_ahead",
     "read_inventory",
     "read_station_list",
 ]

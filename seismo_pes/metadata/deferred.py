@@ -7,6 +7,7 @@ these the text is enough: instruments of one type differ only in their gain.
 
 from __future__ import annotations
 
+import html
 import logging
 import math
 import re
@@ -23,6 +24,8 @@ from obspy.core.inventory import Response
 
 from dispel4py.errors import DataError
 from seismo_pes.library_warnings import record_warnings
+from seismo_pes.metadata.xml import is_xml, parse_xml
+from seismo_pes.regular_file import open_regular
 
 __all__ = ["DeferredResponse", "read_stationxml"]
 
@@ -115,21 +118,22 @@ class DeferredResponse(Response):
         """The unit of the input, such as ``M/S``; empty where there is no stage."""
         stage = STAGE.search(self._source)
         match = stage and INPUT_UNITS.search(self._source, stage.start())
-        return "" if match is None else match[1].decode().strip()
+        return "" if match is None else html.unescape(match[1].decode()).strip()
 
     @cached_property
     def gain_and_kind(self) -> tuple[float, tuple[int, bytes]] | None:
         """The product of the gains, and a key that instruments of one type share.
 
         The key is the sign of the product and the text without the gains. None if the
-        text does not give them: a stage without a gain, or a polynomial.
+        text does not give them: a stage without a gain, a gain of 0, or a polynomial.
         """
         n_stages = len(STAGE.findall(self._source))
         try:
             gains = [float(text) for _, text in GAIN.findall(self._source)]
+            sums = [float(text) for _, text in SENSITIVITY.findall(self._source)]
         except ValueError:
             return None
-        if not n_stages or len(gains) != n_stages or not all(gains):
+        if not n_stages or len(gains) != n_stages or not all([*gains, *sums]):
             return None
         if b"Polynomial" in self._source:
             return None
@@ -163,15 +167,18 @@ def read_stationxml(path: Path) -> Inventory | None:
     obspy.Inventory or None
         None if obspy has to read the whole file: it is not StationXML, or obspy leaves
         out some of its channels.
+
+    Raises
+    ------
+    DataError
+        If it is XML that is not well-formed, or that has a document type.
     """
-    with path.open("rb") as file:
-        if b"FDSNStationXML" not in file.read(HEAD_BYTES):
+    with open_regular(path) as file:
+        head = file.read(HEAD_BYTES)
+        if not is_xml(head):
             return None
         file.seek(0)
-        try:
-            root = etree.parse(file).getroot()
-        except etree.XMLSyntaxError:
-            return None  # obspy's message has the reason
+        root = parse_xml(file)
     if root.tag != f"{NAMESPACE}FDSNStationXML":
         return None
     version = root.get("schemaVersion", "")

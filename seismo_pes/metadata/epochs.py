@@ -1,15 +1,15 @@
-"""Which metadata of a channel hold at which time: the timeline of its epochs.
+"""The timeline of a channel: the metadata that are valid at each time.
 
 The rules:
 
-1. Where epochs overlap, the epoch that begins last holds; of epochs that begin at the
-   same time, the epoch that ends first; else the first one of the inventory.
-2. A gap of `TOLERANCE_S` or less between two epochs is no gap: the earlier epoch goes
-   on to the start of the later one. Before the first epoch, after the last one, and at
-   the ends of longer gaps an epoch holds for `TOLERANCE_S` more.
+1. Where epochs overlap, the epoch that begins last is valid; of epochs that begin at
+   the same time, the epoch that ends first; else the first of them in the inventory.
+2. A gap of `TOLERANCE_S` or less between two epochs is closed: the earlier epoch is
+   extended to the start of the later epoch. Before the first epoch, after the last
+   epoch, and at the ends of longer gaps an epoch is valid for `TOLERANCE_S` more.
 3. A part of a trace at its start or end that is no longer than `TOLERANCE_S` (and any
    part of a single sample) gets the metadata of the part beside it.
-4. Epochs that follow each other with the same values are one.
+4. Consecutive epochs with the same values count as one epoch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from obspy.core.inventory import Response
 from obspy.core.inventory import Station as XmlStation
 
 from seismo_pes.items.times import NS
-from seismo_pes.items.traces import JITTER, with_data
+from seismo_pes.items.waveforms import JITTER, with_data
 from seismo_pes.metadata.deferred import DeferredResponse
 from seismo_pes.metadata.inverse import digest
 from seismo_pes.signal.rates import exact_rate
@@ -54,9 +54,9 @@ __all__ = [
 # Seconds by which the start and the end of an epoch may be wrong. Data centres write
 # ends as 23:59:59, and starts at the first sample of a new digitiser.
 TOLERANCE_S = 2.0
-SHORTEST = Fraction(3, 2)  # samples: a part of a trace with less is no part
+SHORTEST = Fraction(3, 2)  # samples: shorter parts of a trace are not split off
 VERTICAL_DEG = 85.0  # least dip of a vertical component: its azimuth means nothing
-# Start and end of epochs that are open, nanoseconds; beyond all times of obspy.
+# Start and end of open epochs, nanoseconds; beyond all times of obspy.
 ALWAYS_NS = 10**21
 
 Metadata: TypeAlias = XmlChannel | XmlStation
@@ -64,7 +64,7 @@ Metadata: TypeAlias = XmlChannel | XmlStation
 
 @dataclass(frozen=True)
 class Epoch:
-    """A time, and the metadata that hold in it.
+    """An interval of time, and the metadata that are valid in it.
 
     Attributes
     ----------
@@ -86,9 +86,9 @@ class Aspect:
     Attributes
     ----------
     name : str
-        What it is, for messages.
+        Name of the values, for messages.
     is_known : callable
-        Says whether metadata have these values; other epochs are left out.
+        Returns whether metadata have these values; other epochs are left out.
     value : callable
         Returns the values, which can be compared.
     """
@@ -153,7 +153,7 @@ def location_code(channel: XmlChannel) -> str:
 
 
 def has_response(metadata: Metadata) -> bool:
-    """Say whether metadata have a response with stages."""
+    """Return whether metadata have a response with stages."""
     response: Response | None = getattr(metadata, "response", None)
     if isinstance(response, DeferredResponse) and response.gain_and_kind:
         return True
@@ -174,7 +174,7 @@ def direction(channel: Metadata) -> tuple[float, float] | None:
 
 
 def is_position(latitude: float | None, longitude: float | None) -> bool:
-    """Say whether coordinates are on Earth, and other than 0, 0 (not set)."""
+    """Return whether coordinates are on Earth, and other than 0, 0 (not set)."""
     if latitude is None or longitude is None:
         return False
     is_on_earth = abs(latitude) <= 90 and abs(longitude) <= 360
@@ -223,7 +223,7 @@ def timeline(
     end_ns: int | None = None,
     tolerance_s: float = TOLERANCE_S,
 ) -> list[Epoch]:
-    """Return the epochs that hold, one after the other, by the rules of this module.
+    """Return the valid epochs, one after the other, by the rules of this module.
 
     Parameters
     ----------
@@ -263,17 +263,17 @@ def overlaps(
     Returns
     -------
     list of Epoch
-        With the metadata that hold in the overlap.
+        With the metadata that are valid in the overlap.
     """
     spans = [span for span in _spans(epochs) if aspect.is_known(span.metadata)]
     contradictions = []
-    for one, other in itertools.combinations(spans, 2):
-        low = max(one.start_ns, other.start_ns, start_ns)
-        high = min(one.end_ns, other.end_ns, end_ns)
+    for first, second in itertools.combinations(spans, 2):
+        low = max(first.start_ns, second.start_ns, start_ns)
+        high = min(first.end_ns, second.end_ns, end_ns)
         if high - low <= TOLERANCE_S * NS:
             continue
-        if aspect.value(one.metadata) != aspect.value(other.metadata):
-            metadata = max([one, other], key=_rank).metadata
+        if aspect.value(first.metadata) != aspect.value(second.metadata):
+            metadata = max([first, second], key=_rank).metadata
             contradictions.append(Epoch(low, high, metadata))
     return contradictions
 
@@ -290,12 +290,12 @@ def _ns(time: UTCDateTime | None, default: int) -> int:
 
 
 def _rank(span: Epoch) -> tuple[int, int]:
-    """Return the key by which the epoch that holds is the largest."""
+    """Return the key by which the valid epoch is the largest."""
     return span.start_ns, -span.end_ns
 
 
 def _holding(spans: Sequence[Epoch]) -> list[Epoch]:
-    """Return the epochs that hold between all starts and ends."""
+    """Return the epochs that are valid between all starts and ends."""
     if len(spans) == 1:
         return list(spans)
     edges = sorted({t for span in spans for t in (span.start_ns, span.end_ns)})
@@ -309,7 +309,7 @@ def _holding(spans: Sequence[Epoch]) -> list[Epoch]:
 
 
 def _joined(epochs: list[Epoch], aspect: Aspect, tolerance_ns: int) -> list[Epoch]:
-    """Close short gaps, and make one epoch of those with the same values."""
+    """Close short gaps, and join epochs with the same values."""
     joined: list[Epoch] = []
     for epoch in epochs:
         if joined and epoch.start_ns - joined[-1].end_ns <= tolerance_ns:
@@ -324,7 +324,7 @@ def _joined(epochs: list[Epoch], aspect: Aspect, tolerance_ns: int) -> list[Epoc
 
 
 def _without_gaps(epochs: list[Epoch], tolerance_ns: int) -> list[Epoch]:
-    """Extend epochs by the tolerance to where no other epoch holds."""
+    """Extend epochs by the tolerance to times without a valid epoch."""
     extended: list[Epoch] = []
     for k, epoch in enumerate(epochs):
         start_ns, end_ns = epoch.start_ns, epoch.end_ns
@@ -351,7 +351,7 @@ def split_trace(
     Parameters
     ----------
     trace : obspy.Trace
-        A trace with samples; left as it is.
+        A trace with samples; it is not changed.
     epochs : iterable of obspy Channel or Station
         All epochs of its channel.
     aspect : Aspect
@@ -360,8 +360,9 @@ def split_trace(
     Returns
     -------
     list of (obspy.Trace, obspy Channel or Station or None)
-        The parts in the order of time, and the metadata of each; None where no epoch
-        holds. The trace itself where it has one part; else parts that share its memory.
+        The parts in the order of time, and the metadata of each; None where no epoch is
+        valid. If there is only one part, it is the trace itself; otherwise the parts
+        share its memory.
     """
     rate, n = exact_rate(trace.stats.sampling_rate), trace.stats.npts
     start_ns = trace.stats.starttime.ns
@@ -400,7 +401,7 @@ def split_trace(
 def _without_short_ends(
     parts: list[tuple[int, int, Metadata | None]], longest: float
 ) -> list[tuple[int, int, Metadata | None]]:
-    """Give the first and the last part, where short, the metadata beside them."""
+    """Give short parts at both ends the metadata of the parts beside them."""
     parts = list(parts)
     if (
         len(parts) > 1

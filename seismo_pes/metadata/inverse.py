@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,9 @@ from obspy.core.inventory.response import (
     ResponseListResponseStage,
 )
 
+from dispel4py.errors import DataError
 from seismo_pes.metadata.deferred import DeferredResponse
+from seismo_pes.metadata.units import in_metres
 from seismo_pes.signal.transfer import Transfer, transfer
 
 if TYPE_CHECKING:
@@ -71,9 +74,17 @@ class ResponseCache:
 
         Most channels of a network differ only in the gains of their stages, and share
         the inverse response.
+
+        Raises
+        ------
+        DataError
+            If the response has no inverse: it is 0 or not a number.
         """
         filt = None if pre_filt is None else tuple(pre_filt)
         contents = self._contents_of(response)
+        if not sys.float_info.min <= contents.gain < math.inf:
+            # other responses would share a curve that is not a number
+            raise DataError(f"the product of its gains is {contents.gain:g}")
         key = (contents, n_fft, rate_hz, output, filt, water_level_db)
         if (shared := self._get(key)) is not None:
             return shared[0], shared[1] / contents.gain
@@ -83,7 +94,7 @@ class ResponseCache:
             curve = replace(curve, gain=contents.gain)
             self._keep(curve_key, curve, curve.nbytes)
         freqs_hz = np.linspace(0.0, rate_hz / 2, n_fft // 2 + 1)
-        inverse = _inverted(curve.at(freqs_hz), water_level_db)
+        inverse = _inverted(_usable(curve.at(freqs_hz)), water_level_db)
         if filt is not None:
             inverse *= _pass_band(freqs_hz, filt)
         function = transfer(inverse)
@@ -142,6 +153,7 @@ class _Contents:
             _values_of(stages, ignored),
             # evalresp compares the value with the gains, but computes with the gains
             _values_of(sensitivity, ("value", "value_uncertainty")),
+            sensitivity is not None and sensitivity.value == 0,
         )
 
     def __hash__(self) -> int:
@@ -193,14 +205,18 @@ class _Curve:
     lowest_hz: float
     spline: CubicSpline | None
     gain: float = 1.0
+    factor: float = 1.0
 
     @classmethod
     def of(
         cls, response: Response, rate_hz: float, output: str, n_wanted: int
     ) -> _Curve:
         """Fit a spline with few nodes compared with ``n_wanted`` frequencies."""
-        lowest_hz = LOWEST_NODE * rate_hz
-        bare = cls(response, output, lowest_hz, None)
+        _check_zeros(response)
+        lowest_hz, factor = LOWEST_NODE * rate_hz, 1.0
+        if output != "DEF":
+            response, factor = in_metres(response)
+        bare = cls(response, output, lowest_hz, None, factor=factor)
         if any(
             isinstance(stage, ResponseListResponseStage)
             for stage in response.response_stages
@@ -212,8 +228,8 @@ class _Curve:
             if (spline := bare._fit(_nodes(lowest_hz, rate_hz, n_nodes))) is None:
                 n_nodes *= 2
                 continue
-            return cls(response, output, lowest_hz, spline)
-        return cls(response, output, lowest_hz, bare._fit(_nodes(lowest_hz, rate_hz)))
+            return replace(bare, spline=spline)
+        return replace(bare, spline=bare._fit(_nodes(lowest_hz, rate_hz)))
 
     def _fit(self, nodes: np.ndarray) -> CubicSpline | None:
         """Return the spline through the nodes; None if its error is too large."""
@@ -245,9 +261,35 @@ class _Curve:
                 output=self.output,
                 hide_sensitivity_mismatch_warning=True,
             )
+            curve[:n_exact] *= self.factor
         if self.spline is not None:
             curve[n_exact:] = self.spline(np.log(freqs_hz[n_exact:]))
         return curve
+
+
+def _check_zeros(response: Response) -> None:
+    """Refuse zeros about which evalresp would also print messages of its own."""
+    sensitivity = response.instrument_sensitivity
+    if sensitivity is not None and sensitivity.value == 0:
+        raise DataError("its sensitivity is 0")
+    for stage in response.response_stages:
+        number = stage.stage_sequence_number
+        if stage.stage_gain == 0:
+            raise DataError(f"stage {number} has the gain 0")
+        # of filters
+        for name in ("coefficients", "numerator"):
+            values = getattr(stage, name, None)
+            if values is not None and len(values) and not any(values):
+                raise DataError(f"all coefficients of stage {number} are 0")
+
+
+def _usable(spectrum: np.ndarray) -> np.ndarray:
+    """Return a spectrum; refuse one that is 0 everywhere, or not a number somewhere."""
+    if not np.isfinite(spectrum[1:]).all():
+        raise DataError("it is not a number at some frequencies")
+    if not spectrum[1:].any():
+        raise DataError("it is 0 at all frequencies")
+    return spectrum
 
 
 def _nodes(lowest_hz: float, rate_hz: float, n: int = N_NODES) -> np.ndarray:

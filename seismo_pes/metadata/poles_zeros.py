@@ -17,6 +17,7 @@ from obspy import Inventory, UTCDateTime
 from obspy.core.inventory import Channel, Network, Response, Station
 
 from dispel4py.errors import DataError
+from seismo_pes.regular_file import open_regular
 
 __all__ = ["is_pole_zero", "read_pole_zero"]
 
@@ -81,7 +82,9 @@ def read_pole_zero(path: str | Path) -> Inventory:
     """
     path = Path(path)
     inventory = Inventory(networks=[], source="dispel4py-seismo")
-    for header, body in _blocks(path.read_text(encoding="utf-8", errors="replace")):
+    with open_regular(path) as file:
+        text = file.read().decode(errors="replace")
+    for header, body in _blocks(text):
         header = header or _header_from_name(path.name)
         try:
             network = _channel(header, body)

@@ -19,6 +19,7 @@ from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.epochs import is_position
 from seismo_pes.metadata.inventory import StationEpochs
+from seismo_pes.regular_file import read_text
 
 __all__ = [
     "Channel",
@@ -116,7 +117,7 @@ class StationPattern:
         return ".".join(self.codes)
 
     def matches(self, channel_id: str) -> bool:
-        """Say whether a channel matches this entry."""
+        """Return whether a channel matches this entry."""
         return all(map(fnmatchcase, split_id(channel_id), self.codes))
 
 
@@ -193,7 +194,7 @@ def read_station_list(path: str | Path) -> list[StationPattern]:
         If the file cannot be read, is not UTF-8 text, or has a line that is not valid.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except OSError as error:
         raise ParameterError(f"station list {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -311,7 +312,7 @@ def _lines(lines: Sequence[tuple[int, str]], source: str) -> Iterator[StationPat
 
 
 def _refuse_coordinates(codes: Sequence[str], where: str) -> None:
-    """Refuse location and channel codes that were meant as coordinates."""
+    """Refuse location and channel codes that are probably coordinates."""
     if any(map(NO_CODE.fullmatch, codes[1:])) or codes[0].lower() == "nan":
         raise ParameterError(
             f"{where}: {' '.join(codes)!r} are not coordinates: write degrees as "
@@ -427,7 +428,7 @@ def locate(
             has_zeros = any(s.latitude == s.longitude == 0 for s in sources)
             reason = "only 0, 0, which counts as not set" if has_zeros else "none found"
             if epochs.has_other_epochs(channel_id):
-                reason = "none found: no StationXML epoch of it covers the run"
+                reason = "none found: no epoch of its StationXML covers the run"
             skipped.append(
                 Skipped("coordinates", channel_id, f"{reason}; distance unknown")
             )

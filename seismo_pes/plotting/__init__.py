@@ -1,10 +1,11 @@
-"""Figures of waveforms, correlations and station networks.
+"""Figures of waveforms, correlations, misfits and station networks.
 
 Arrays, traces or correlations enter; matplotlib `Figure` objects leave, which open no
 window and do not use the global state of pyplot. `save` writes them to a file.
 """
 
 from seismo_pes.plotting.availability import availability_figure
+from seismo_pes.plotting.clocks import clock_figure
 from seismo_pes.plotting.components import components_figure
 from seismo_pes.plotting.correlation_images import matrix_figure, time_figure
 from seismo_pes.plotting.direction import DirectionBins, direction_figure
@@ -15,7 +16,15 @@ from seismo_pes.plotting.drawing_elements import (
     DrawSpectrogram,
     DrawWaveform,
 )
+from seismo_pes.plotting.event_map import event_map_figure
 from seismo_pes.plotting.figure import save
+from seismo_pes.plotting.misfit_histograms import band_name, histogram_figure
+from seismo_pes.plotting.misfit_records import (
+    ComparedTraces,
+    MeasuredWindow,
+    records_figure,
+)
+from seismo_pes.plotting.misfit_time_frequency import time_frequency_figure
 from seismo_pes.plotting.pair import Substacks, pair_figure
 from seismo_pes.plotting.rose import rose_figure
 from seismo_pes.plotting.section import (
@@ -33,19 +42,25 @@ from seismo_pes.plotting.waveform import psd_figure, spectrogram_figure, wavefor
 
 __all__ = [
     "MAX_NAMES",
+    "ComparedTraces",
     "DirectionBins",
     "DistanceBins",
     "DrawCorrelation",
     "DrawPsd",
     "DrawSpectrogram",
     "DrawWaveform",
+    "MeasuredWindow",
     "Substacks",
     "availability_figure",
     "azimuth_section_figure",
+    "band_name",
+    "clock_figure",
     "components_figure",
     "curves_figure",
     "direction_figure",
+    "event_map_figure",
     "ftan_figure",
+    "histogram_figure",
     "interpolate_over_slowness",
     "map_figure",
     "matrix_figure",
@@ -53,11 +68,13 @@ __all__ = [
     "pair_figure",
     "psd_figure",
     "record_section_figure",
+    "records_figure",
     "rose_figure",
     "save",
     "snr_figure",
     "spectrogram_figure",
     "time_figure",
+    "time_frequency_figure",
     "velocity_figure",
     "velocity_image_figure",
     "waveform_figure",

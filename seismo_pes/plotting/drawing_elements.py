@@ -11,6 +11,7 @@ import numpy as np
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.full_disk import report_full_disk
+from seismo_pes.items.codes import file_name_of
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import RECORDS, AnyRecord
@@ -45,11 +46,25 @@ class _Draw(GenericPE):
         self._add_output("skipped", tuple_type=Skipped)
         self.folder, self.suffix, self.options = str(folder), suffix, options
 
+    def describe_item(self, port: str, item: Any) -> dict[str, Any]:
+        """Return the terms of an item; a path is a figure that was drawn.
+
+        Parameters
+        ----------
+        port : str
+            The output.
+        item : object
+            The item.
+        """
+        if port != "drawn":
+            return super().describe_item(port, item)
+        return {"location": item, "format": self.suffix.removeprefix(".")}
+
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Draw an item, and send it on unchanged."""
         item = inputs["input"]
         for name, drawable in self._drawables(item):
-            path = Path(self.folder) / f"{name}{self.suffix}"
+            path = Path(self.folder) / file_name_of(f"{name}{self.suffix}")
             try:
                 figure = type(self).figure(drawable, **self.options)
                 with report_full_disk(self.folder):

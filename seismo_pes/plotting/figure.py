@@ -7,6 +7,7 @@ images are red and blue: people with colour blindness can distinguish them.
 from __future__ import annotations
 
 import contextlib
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from dispel4py.terminal import printable
+from seismo_pes.whole_file import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 __all__ = [
     "add_colour_bar",
+    "add_figure_heading",
     "add_heading",
     "add_legend",
     "check_velocities",
@@ -47,6 +52,9 @@ MARKS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 COLOUR_MAP = "RdBu_r"
 AMOUNT_MAP = "cividis"  # colour map of values without a sign
 DASHES = (0, (5, 3))
+NOTE = "note"  # group of the note below a title
+NOTE_LETTERS = 13  # letters of a note in an inch
+LEGEND_POINTS = 20  # height of a legend above the axes
 DPI = 160  # dots per inch of saved figures: sharp on screens, files of about 100 kB
 # Rows of an image are repeated until there are about this many: matplotlib would blur
 # the edges of fewer rows.
@@ -108,15 +116,36 @@ def save(figure: Figure, path: str | Path) -> Path:
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise ParameterError(f"{path}: figures are .png, .pdf or .svg")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with style():
-        figure.savefig(path, dpi=DPI)
+    _show_names_as_they_are(figure)
+    with style(), whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, format=path.suffix[1:].lower())
     return path
 
 
+def _show_names_as_they_are(figure: Figure) -> None:
+    """Draw no formula for a name with ``$``, and escapes for what cannot be drawn.
+
+    The labels of axes stay: those of logarithmic axes are formulas.
+    """
+    from matplotlib.axis import Axis
+    from matplotlib.text import Text
+
+    of_axes = {t for axis in figure.findobj(Axis) for t in axis.findobj(Text)}
+    for text in set(figure.findobj(Text)) - of_axes:
+        text.set_text(printable(text.get_text()))
+        text.set_parse_math(False)
+
+
 def add_heading(axes: Axes, title: str, note: str = "") -> None:
-    """Put a title over the axes, and below it a note in smaller, grey letters."""
-    n_lines = note.count("\n") + 1 if note else 0
-    axes.set_title(title, pad=8 + 13 * n_lines)
+    """Put a title over the axes, and below it a note in smaller, grey letters.
+
+    Lines of the note that are wider than the figure are broken.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    width = int(NOTE_LETTERS * (figure.get_figwidth() - 1.2))
+    note = "\n".join(textwrap.fill(line, width) for line in note.split("\n"))
+    axes.set_title(title)
     axes.annotate(
         note,
         (0, 1),
@@ -128,7 +157,35 @@ def add_heading(axes: Axes, title: str, note: str = "") -> None:
         fontsize=9,
         color=SOFT,
         linespacing=1.3,
+        gid=NOTE,
     )
+    _arrange_heading(axes)
+
+
+def _arrange_heading(axes: Axes) -> None:
+    """Put the note above the legend, and the title above the note."""
+    rise = LEGEND_POINTS if axes.get_legend() is not None else 0
+    from matplotlib.text import Annotation
+
+    for text in axes.texts:
+        if isinstance(text, Annotation) and text.get_gid() == NOTE:
+            n_lines = text.get_text().count("\n") + 1 if text.get_text() else 0
+            text.xyann = (0, 6 + rise)
+            axes.set_title(axes.get_title("left"), pad=8 + 13 * n_lines + rise)
+
+
+def add_figure_heading(figure: Figure, title: str, note: str = "") -> Text:
+    """Put a title over all panels of a figure, and a line in smaller letters below it.
+
+    The note takes no room of the panels, however long it is. The title is returned.
+    """
+    text = f"{title}\n" if note else title
+    left = 0.12 / figure.get_figwidth()
+    heading = figure.suptitle(text, x=left, ha="left", fontsize=12, fontweight="bold")
+    if note:
+        below = figure.text(left, 1.0, f"\n\n{note}", va="top", fontsize=9, color=SOFT)
+        below.set_in_layout(False)  # its place is the second line of the title
+    return heading
 
 
 def draw_image(
@@ -226,14 +283,26 @@ def check_velocities(velocities_km_s: Sequence[float]) -> None:
             raise ParameterError(f"velocity {velocity:g} km/s: must be above 0")
 
 
-def add_legend(axes: Axes, height: float = 1.02) -> None:
-    """Put a legend above the axes on the right, where it hides no data."""
-    if axes.get_legend_handles_labels()[1]:
+def add_legend(axes: Axes, handles: Sequence[Any] | None = None) -> None:
+    """Put a legend above the axes on the right, where it hides no data.
+
+    Parameters
+    ----------
+    axes
+        The axes.
+    handles
+        Its lines and patches; by default those of the axes.
+    """
+    if handles is None:
+        handles = axes.get_legend_handles_labels()[0]
+    if handles:
         axes.legend(
+            handles=handles,
             loc="lower right",
-            bbox_to_anchor=(1, height),
-            borderaxespad=0,
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0.4,
             ncols=5,
             handlelength=2.6,
             columnspacing=1.4,
         )
+        _arrange_heading(axes)

@@ -269,7 +269,7 @@ def _draw_slownesses(
                 ls=DASHES,
                 label=f"{velocity:g} km/s" if side > 0 else None,
             )
-    add_legend(axes, 1.03)
+    add_legend(axes)
 
 
 def _degree_ticks(axes: Axes) -> None:
@@ -373,4 +373,4 @@ def _draw_moveouts(
             zorder=5,
             label=f"{velocity:g} km/s",
         )
-    add_legend(axes, 1.03)
+    add_legend(axes)

@@ -73,11 +73,11 @@ def map_figure(
     known = np.isfinite(latitude) & np.isfinite(longitude)
     if not known.any():
         raise ParameterError("no map: no station has coordinates")
-    longitude = _unwrap(longitude, known)
-    box = _box(latitude[known], longitude[known])
+    longitude = unwrap(longitude, known)
+    box = map_box(latitude[known], longitude[known])
     stretch = float(np.cos(np.radians((box[2] + box[3]) / 2)))
     with style():
-        figure = new_figure(*_size(box, stretch, values is not None))
+        figure = new_figure(*map_size(box, stretch, values is not None))
         axes = figure.add_subplot()
         axes.set_facecolor(GROUND)
         drawn = _draw_pairs(axes, latitude, longitude, known, pairs, values)
@@ -95,23 +95,23 @@ def map_figure(
         axes.set_ylim(box[2], box[3])
         axes.set_aspect(1 / max(stretch, 0.05))
         if len(names) == len(latitude) and known.sum() <= MAX_NAMES:
-            _name_stations(axes, latitude, longitude, names, known)
-        _draw_scale(axes, box, stretch)
-        _label_axes(axes)
+            name_stations(axes, latitude, longitude, names, known)
+        draw_scale(axes, box, stretch)
+        label_axes(axes)
         add_heading(axes, title, note)
         if drawn is not None:
             add_colour_bar(figure, drawn, axes, values_label, shrink=0.8)
         return figure
 
 
-def _unwrap(longitude: np.ndarray, known: np.ndarray) -> np.ndarray:
+def unwrap(longitude: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return longitudes from 0 to 360 degrees, if their range is smaller then."""
     shifted = np.where(longitude < 0, longitude + 360, longitude)
     is_smaller = np.ptp(shifted[known]) < np.ptp(longitude[known])
     return shifted if is_smaller else longitude
 
 
-def _box(latitude: np.ndarray, longitude: np.ndarray) -> tuple[float, ...]:
+def map_box(latitude: np.ndarray, longitude: np.ndarray) -> tuple[float, ...]:
     """Return west, east, south, north of the map, with a margin around the stations."""
     middle = float(latitude.min() + latitude.max()) / 2
     stretch = max(float(np.cos(np.radians(middle))), 0.05)
@@ -126,7 +126,7 @@ def _box(latitude: np.ndarray, longitude: np.ndarray) -> tuple[float, ...]:
     return tuple(edges)
 
 
-def _size(box: tuple[float, ...], stretch: float, bar: bool) -> tuple[float, float]:
+def map_size(box: tuple[float, ...], stretch: float, bar: bool) -> tuple[float, float]:
     """Return width and height of the figure in inches, from the shape of the map."""
     wide, high = (box[1] - box[0]) * stretch, box[3] - box[2]
     scale = MAX_SIDE_INCHES / max(wide, high)
@@ -173,7 +173,7 @@ def _draw_pairs(
     return None if values is None else lines
 
 
-def _name_stations(
+def name_stations(
     axes: Axes,
     latitude: np.ndarray,
     longitude: np.ndarray,
@@ -196,7 +196,7 @@ def _name_stations(
         )
 
 
-def _draw_scale(axes: Axes, box: tuple[float, ...], stretch: float) -> None:
+def draw_scale(axes: Axes, box: tuple[float, ...], stretch: float) -> None:
     """Draw a scale bar at the lower left, a round number up to a fifth of the width."""
     max_km = (box[1] - box[0]) * stretch * KM_PER_DEGREE / 5
     power = 10.0 ** np.floor(np.log10(max_km))
@@ -218,7 +218,7 @@ def _draw_scale(axes: Axes, box: tuple[float, ...], stretch: float) -> None:
     )
 
 
-def _label_axes(axes: Axes) -> None:
+def label_axes(axes: Axes) -> None:
     def east(value: float, _: Any = None) -> str:
         return f"{(value + 180) % 360 - 180:.6g}°"
 

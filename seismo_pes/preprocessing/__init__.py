@@ -4,10 +4,9 @@ Traces of one channel or instrument enter each element; corrected, filtered, res
 rotated or normalised traces leave it. Data that are left out are reported.
 """
 
-from seismo_pes.preprocessing.clock_correction import (
-    ClockOffset,
-    CorrectClock,
-    correct_clock,
+from seismo_pes.preprocessing.clock_correction import CorrectClock, correct_clock
+from seismo_pes.preprocessing.clock_table import (
+    ClockCurve,
     parse_clock_table,
     read_clock_table,
 )
@@ -22,7 +21,8 @@ from seismo_pes.preprocessing.filters import (
     highpass,
     lowpass,
 )
-from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
+from seismo_pes.preprocessing.gap_filling import merge_stream
+from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid, TrimToSpan
 from seismo_pes.preprocessing.merge import Merge
 from seismo_pes.preprocessing.normalization import (
     Agc,
@@ -77,6 +77,7 @@ from seismo_pes.preprocessing.quality import (
     with_remarks,
     without_runs,
 )
+from seismo_pes.preprocessing.record_remarks import RemarkRecords
 from seismo_pes.preprocessing.rejection import RejectWindows, bad_windows
 from seismo_pes.preprocessing.resampling import (
     Decimate,
@@ -98,7 +99,6 @@ from seismo_pes.preprocessing.segments import (
     finite_pieces,
     grid_index,
     merge_segments,
-    merge_stream,
     place_segments,
 )
 from seismo_pes.preprocessing.trends import (
@@ -122,7 +122,7 @@ __all__ = [
     "Bandpass",
     "Bandstop",
     "Clip",
-    "ClockOffset",
+    "ClockCurve",
     "CorrectClock",
     "Decimate",
     "Demean",
@@ -147,6 +147,7 @@ __all__ = [
     "OneBit",
     "Orient",
     "RejectWindows",
+    "RemarkRecords",
     "RemoveResponse",
     "ReplaceRate",
     "RequireNyquist",
@@ -161,6 +162,7 @@ __all__ = [
     "SplitEpochs",
     "Taper",
     "TrimToGrid",
+    "TrimToSpan",
     "WaterLevel",
     "Whiten",
     "WhitenPsd",

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from obspy import Inventory, Stream, Trace
 
+from seismo_pes.element import dated
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.epochs import (
     DIRECTION,
     PLACE,
     RESPONSE,
+    Aspect,
     Metadata,
     channel_epochs,
     place_epochs,
@@ -31,8 +33,9 @@ MOVED_M = 100.0
 class SplitEpochs(WithRemarks):
     """Split traces where response, direction or place of their channel change.
 
-    It comes before trends are removed: a step of the gain is then no step in a trace.
-    The elements `RemoveResponse` and `Orient` find the metadata of each part.
+    Use it before trends are removed, so that a step of the gain is not treated as a
+    step of the ground motion. The elements `RemoveResponse` and `Orient` find the
+    metadata of each part.
 
     Parameters
     ----------
@@ -51,10 +54,12 @@ class SplitEpochs(WithRemarks):
     output : the same type
         The traces, or their parts, which share the memory of the input.
     skipped : Skipped
-        Parts from another place, stage ``"epoch"``.
+        Parts from another place, stage ``"epoch"``; traces whose metadata may be in a
+        file that could not be read, stage ``"input"``.
     """
 
     stage = "epoch"
+    cause = "epoch"
 
     def __init__(
         self,
@@ -83,9 +88,7 @@ class SplitEpochs(WithRemarks):
         epochs, places = self._epochs[part.id]
         traces = [part]
         for aspect in self.aspects:
-            traces = [
-                t for trace in traces for t, _ in split_trace(trace, epochs, aspect)
-            ]
+            traces = [t for t, _ in self._split(traces, epochs, aspect)]
         remarks: list[Skipped] = []
         if part.id in self.places:
             traces = self._at_place(traces, places, remarks)
@@ -96,22 +99,26 @@ class SplitEpochs(WithRemarks):
     ) -> list[Trace]:
         """Return the parts that were recorded at the place of the channel."""
         kept = []
-        for trace in traces:
-            for part, metadata in split_trace(trace, epochs, PLACE):
-                place = self.places[part.id]
-                if (
-                    metadata is None
-                    or (away_m := distance_m(metadata, place)) <= MOVED_M
-                ):
-                    kept.append(part)
-                    continue
-                start, end = part.stats.starttime, part.stats.endtime
-                reason = (
-                    f"left out from {start} to {end}: it stood {away_m:,.0f} m from "
-                    "the coordinates of this run"
-                )
-                remarks.append(Skipped(self.stage, part.id, reason))
+        for part, metadata in self._split(traces, epochs, PLACE):
+            place = self.places[part.id]
+            if metadata is None or (away_m := distance_m(metadata, place)) <= MOVED_M:
+                kept.append(part)
+                continue
+            reason = (
+                f"left out: the sensor stood {away_m:,.0f} m from the coordinates "
+                "of this run"
+            )
+            remarks.append(dated(Skipped(self.stage, part.id, reason), part))
         return kept
+
+    def _split(
+        self, traces: list[Trace], epochs: list[Metadata], aspect: Aspect
+    ) -> list[tuple[Trace, Metadata | None]]:
+        """Split traces; refuse parts whose metadata may be in a file not read."""
+        parts = [pair for t in traces for pair in split_trace(t, epochs, aspect)]
+        if any(metadata is None for _, metadata in parts):
+            self._stations.refuse_failed_reads()
+        return parts
 
 
 def distance_m(metadata: Metadata, place: tuple[float, float]) -> float:

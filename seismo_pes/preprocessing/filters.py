@@ -9,11 +9,12 @@ import numpy as np
 from obspy import Trace
 
 from dispel4py.errors import ParameterError
-from seismo_pes.items.traces import samples, with_data
-from seismo_pes.preprocessing.pieces import continuous_element
+from seismo_pes.items.waveforms import samples, with_data
+from seismo_pes.preprocessing.continuous import continuous_element
 from seismo_pes.signal import continuous
 from seismo_pes.signal import filter as _filter
 from seismo_pes.signal.continuous import Method
+from seismo_pes.signal.filter import settling_s
 
 __all__ = [
     "Bandpass",
@@ -125,23 +126,59 @@ def _causal(method: Callable[..., Method]) -> Callable[..., Method]:
     return of_trace
 
 
-def _require_causal(*, zero_phase: bool = True, **options: Any) -> None:
+def require_causal(*, zero_phase: bool = True, **options: Any) -> None:
+    """Refuse filters of zero phase for records in pieces.
+
+    Raises
+    ------
+    ParameterError
+        If the filter is of zero phase.
+    """
     if zero_phase:
         raise ParameterError(
             "continuous=True needs zero_phase=False: a zero-phase filter runs backward "
-            "from the end of the record, which is not known while pieces come"
+            "from the end of the record, which is not known while pieces arrive"
         )
 
 
+def _settling(kind: str) -> Callable[..., float]:
+    """Return a function that gives the margin of a filter."""
+
+    def margin(
+        rate_hz: float, corners: int = 4, zero_phase: bool = True, **corners_hz: float
+    ) -> float:
+        order = ("low_hz", "high_hz", "corner_hz")
+        values = tuple(corners_hz[name] for name in order if name in corners_hz)
+        return settling_s(kind, values, rate_hz, corners)
+
+    return margin
+
+
 Bandpass = continuous_element(
-    bandpass, "Bandpass", _causal(continuous.bandpass), _require_causal
+    bandpass,
+    "Bandpass",
+    _causal(continuous.bandpass),
+    require_causal,
+    margin=_settling("bandpass"),
 )
 Bandstop = continuous_element(
-    bandstop, "Bandstop", _causal(continuous.bandstop), _require_causal
+    bandstop,
+    "Bandstop",
+    _causal(continuous.bandstop),
+    require_causal,
+    margin=_settling("bandstop"),
 )
 Lowpass = continuous_element(
-    lowpass, "Lowpass", _causal(continuous.lowpass), _require_causal
+    lowpass,
+    "Lowpass",
+    _causal(continuous.lowpass),
+    require_causal,
+    margin=_settling("lowpass"),
 )
 Highpass = continuous_element(
-    highpass, "Highpass", _causal(continuous.highpass), _require_causal
+    highpass,
+    "Highpass",
+    _causal(continuous.highpass),
+    require_causal,
+    margin=_settling("highpass"),
 )

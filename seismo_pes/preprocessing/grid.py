@@ -13,11 +13,17 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
 from seismo_pes.element import Element
 from seismo_pes.items.times import NS
-from seismo_pes.items.traces import samples, with_data
-from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.waveforms import (
+    ChannelSpan,
+    ChannelTraces,
+    Waveforms,
+    cut,
+    samples,
+    with_data,
+)
 from seismo_pes.signal.rates import exact_rate
 
-__all__ = ["NameSpans", "TrimToGrid"]
+__all__ = ["NameSpans", "TrimToGrid", "TrimToSpan"]
 
 
 class NameSpans(GenericPE):
@@ -46,9 +52,16 @@ class NameSpans(GenericPE):
         """Rename the spans of one item."""
         item: Waveforms = inputs["input"]
         # each rotated component is computed from all components of the instrument
-        flat = tuple(sorted({run for channel in item.channels for run in channel.flat}))
+        flat = sorted({run for channel in item.channels for run in channel.flat})
+        rejected = {run for channel in item.channels for run in channel.rejected}
         channels = tuple(
-            replace(channel, span=self._named(channel.span), traces=(), flat=flat)
+            replace(
+                channel,
+                span=self._named(channel.span),
+                traces=(),
+                flat=tuple(flat),
+                rejected=tuple(sorted(rejected)),
+            )
             for channel in item.channels
         )
         return {"output": Waveforms(channels).with_stream(item.stream)}
@@ -56,6 +69,38 @@ class NameSpans(GenericPE):
     def _named(self, span: ChannelSpan) -> ChannelSpan:
         name = self.names.get(span.channel_id, span.channel_id)
         return replace(span, channel_id=name)
+
+
+class TrimToSpan(GenericPE):
+    """Remove the margins of spans, which the elements before it needed.
+
+    Ports
+    -----
+    input, output : Waveforms
+        The output has the samples with start <= t < end of each span, and one more if
+        it lies less than half a sample interval before the start. Flat intervals are
+        cut to the span, too.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._add_input("input", tuple_type=Waveforms)
+        self._add_output("output", tuple_type=Waveforms)
+
+    def process(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Trim the traces of one item."""
+        item: Waveforms = inputs["input"]
+        return {"output": Waveforms(tuple(map(self._trimmed, item.channels)))}
+
+    def _trimmed(self, channel: ChannelTraces) -> ChannelTraces:
+        start_ns, end_ns = channel.span.start_ns, channel.span.end_ns
+        parts = (cut(trace, start_ns, end_ns) for trace in channel.traces)
+        limits = ((max(start_ns, low), min(end_ns, high)) for low, high in channel.flat)
+        return replace(
+            channel,
+            traces=tuple(part for part in parts if part is not None),
+            flat=tuple((low, high) for low, high in limits if low < high),
+        )
 
 
 class TrimToGrid(Element):
@@ -75,6 +120,8 @@ class TrimToGrid(Element):
     factor : int
         Ratio of the rates, if ``rate_hz`` is not given.
     """
+
+    cause = ""
 
     def __init__(
         self,

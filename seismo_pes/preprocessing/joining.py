@@ -1,4 +1,4 @@
-"""Pieces of records, joined into runs without gaps on a sample grid."""
+"""Traces joined into runs of samples without a gap, on one sample grid."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from fractions import Fraction
 
 import numpy as np
 
+from seismo_pes.signal.rates import is_jump
+from seismo_pes.signal.shift import phase_shift
+
 __all__ = [
     "SAME_TIME",
     "Conflicts",
     "Piece",
     "Run",
     "finite_runs",
+    "in_phase",
+    "is_same_record",
     "join",
     "nearest",
 ]
 
 #: Samples that are closer than this part of a sampling interval are simultaneous.
 SAME_TIME = Fraction(1, 100)
-
-
 # The position of the first sample, in samples from the origin of the grid, and samples
 # without a gap.
 Piece = tuple[Fraction, np.ndarray]
@@ -127,8 +130,44 @@ def _index_in(run: Run, position: Fraction) -> int:
     return min(nearest(position), run.end)
 
 
-def join(pieces: Iterable[Piece]) -> tuple[list[Run], Conflicts]:
-    """Join pieces; where they overlap, samples of the earlier piece are kept."""
+def in_phase(data: np.ndarray, late: Fraction | float, rate_hz: float) -> np.ndarray:
+    """Return the samples of a piece that lie `late` samples earlier.
+
+    Parameters
+    ----------
+    data : numpy.ndarray
+    late : Fraction or float
+        Time of the samples minus that of the grid on which they are put, in samples,
+        from -1 to 1.
+    rate_hz : float
+        Sampling rate.
+
+    Returns
+    -------
+    numpy.ndarray
+        The same array if the difference is not more than rounding.
+    """
+    if not is_jump(float(late), rate_hz):
+        return data
+    return phase_shift(data, -float(late))
+
+
+def is_same_record(earlier: np.ndarray, later: np.ndarray) -> bool:
+    """Return whether the first samples of two arrays agree, and are not all equal.
+
+    Such pieces are one record with two time stamps. Constant samples show nothing.
+    """
+    n = min(len(earlier), len(later))
+    is_flat = not np.any(earlier[:n] != earlier[:1])
+    return not is_flat and np.array_equal(earlier[:n], later[:n])
+
+
+def join(pieces: Iterable[Piece], rate_hz: float) -> tuple[list[Run], Conflicts]:
+    """Join pieces; where they overlap, samples of the earlier piece are kept.
+
+    If overlapping pieces have other fractions of a sample, and are not the same record,
+    the later piece is interpolated at the times of the earlier piece.
+    """
     runs: list[Run] = []
     conflicts = Conflicts()
     for position, data in sorted(pieces, key=lambda piece: (piece[0], -len(piece[1]))):
@@ -144,6 +183,8 @@ def join(pieces: Iterable[Piece]) -> tuple[list[Run], Conflicts]:
             n_different = int(np.count_nonzero(earlier != data[: len(earlier)]))
             conflicts.n_traces += bool(n_different)
             conflicts.n_samples += n_different
+            if not is_same_record(earlier, data):
+                data = in_phase(data, position - index - run.offset, rate_hz)
             data = data[run.end - index :]
         if len(data):
             run.add(data, index, position)

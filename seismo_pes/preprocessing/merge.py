@@ -10,11 +10,12 @@ from typing import Any
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.core import GenericPE
+from seismo_pes.items.losses import samples_lost
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import ChannelTraces, Waveforms
 from seismo_pes.preprocessing.joining import SAME_TIME
-from seismo_pes.preprocessing.segments import Segment, merge_segments
+from seismo_pes.preprocessing.segments import Segment, merge_segments, sort_by_rate
 from seismo_pes.preprocessing.several_rates import merge_all_rates
 from seismo_pes.signal.gaps import flat_runs
 from seismo_pes.signal.rates import exact_rate
@@ -42,8 +43,8 @@ class Merge(GenericPE):
     flat_s : float
         Shortest run of equal samples that `ChannelTraces.flat` lists, seconds.
     all_rates : bool
-        Keep the traces of all sampling rates of a channel, for elements that bring them
-        to one. By default only the rate of most samples stays.
+        Keep the traces of all sampling rates of a channel, for elements that resample
+        them to one rate. By default only the rate with the most samples is kept.
     """
 
     def __init__(self, origin_ns: int, flat_s: float, all_rates: bool = False) -> None:
@@ -58,30 +59,43 @@ class Merge(GenericPE):
         """Merge one span."""
         item: Waveforms = inputs["input"]
         segments, skipped = self._segments(item.stream)
-        yield from ({"skipped": report} for report in skipped)
+        span = item.spans[0]
+        for report in skipped:
+            yield {"skipped": report.within(span.start_ns, span.end_ns)}
         headers = {trace.id: trace.stats for trace in item.stream}
         merged = item.with_stream(
             self._trace(segment, headers[segment.channel_id]) for segment in segments
         )
-        yield {"output": Waveforms(tuple(map(self._described, merged.channels)))}
+        channels = zip(item.channels, merged.channels, strict=True)
+        described = (self._described(channel, before) for before, channel in channels)
+        yield {"output": Waveforms(tuple(described))}
 
     def _segments(self, stream: Stream) -> tuple[list[Segment], list[Skipped]]:
         if self.all_rates:
             return merge_all_rates(stream, self.origin_ns)
         return merge_segments(stream, self.origin_ns)
 
-    def _described(self, channel: ChannelTraces) -> ChannelTraces:
-        """Add the flat intervals and the sampling rate of the record."""
+    def _described(
+        self, channel: ChannelTraces, before: ChannelTraces
+    ) -> ChannelTraces:
+        """Add the flat intervals, the sampling rate of the record and the losses."""
         flat = [run for trace in channel.traces for run in self._flat(trace)]
         rates_hz = [float(trace.stats.sampling_rate) for trace in channel.traces]
+        misfits = list(before.traces)
+        for rate_hz in dict.fromkeys(rates_hz):
+            misfits = sort_by_rate(misfits, rate_hz)[1]
         return replace(
-            channel, flat=tuple(flat), recorded_hz=min(rates_hz, default=None)
+            channel,
+            flat=tuple(flat),
+            recorded_hz=min(rates_hz, default=None),
+            losses=(*channel.losses, *samples_lost(misfits, (), "rate")),
         )
 
     def _trace(self, segment: Segment, header: Any) -> Trace:
         trace = Trace(header=header.copy())
         trace.data = segment.data
         trace.stats.sampling_rate = segment.rate_hz
+        trace.stats.pop("header_rate_hz", None)  # it has the nominal rate now
         start_ns = self._time(segment.rate_hz, segment.first_sample)
         start_ns += round(segment.offset_s * NS)
         trace.stats.starttime = UTCDateTime(ns=start_ns)

@@ -10,11 +10,13 @@ from obspy import Stream, Trace
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import element
-from seismo_pes.items.traces import aligned, samples, with_data
-from seismo_pes.preprocessing.pieces import continuous_element
+from seismo_pes.items.waveforms import aligned, samples, with_data
+from seismo_pes.preprocessing.continuous import any_parameters, continuous_element
+from seismo_pes.preprocessing.filters import require_causal
 from seismo_pes.signal import continuous
 from seismo_pes.signal import normalize as _normalize
 from seismo_pes.signal.continuous import Method
+from seismo_pes.signal.filter import settling_s
 
 __all__ = [
     "Agc",
@@ -162,6 +164,7 @@ def multiband_ram(
     bands_hz: Sequence[tuple[float, float]],
     window_s: float,
     corners: int = 4,
+    zero_phase: bool = True,
 ) -> Trace:
     """Sum the running absolute mean normalisations of several bands.
 
@@ -173,6 +176,8 @@ def multiband_ram(
         Full width of the running mean in seconds.
     corners : int
         Order of the band-pass filters.
+    zero_phase : bool
+        Filter forward and backward; otherwise causal, as ``continuous`` requires.
     """
     data = _normalize.multiband_running_absolute_mean(
         samples(trace),
@@ -180,6 +185,7 @@ def multiband_ram(
         bands_hz,
         _half(trace, window_s),
         corners,
+        zero_phase,
     )
     return with_data(trace, data)
 
@@ -241,15 +247,72 @@ def _half(trace: Any, window_s: float) -> int:
     return round(window_s * float(trace.stats.sampling_rate) / 2)
 
 
-Normalize = element(normalize, "Normalize")
+def _window_margin(
+    rate_hz: float, window_s: float, across_components: bool = False
+) -> float:
+    return window_s
+
+
+def _ram_margin(
+    rate_hz: float,
+    kind: str,
+    ram_window_s: float | None = None,
+    clip_std: float | None = None,
+) -> float:
+    return (ram_window_s or 0.0) if kind == "ram" else 0.0
+
+
+def _envelope_margin(rate_hz: float, n: int = 15) -> float:
+    return (n + 1) / rate_hz
+
+
+def _multiband_margin(
+    rate_hz: float,
+    bands_hz: Sequence[tuple[float, float]],
+    window_s: float,
+    corners: int = 4,
+    zero_phase: bool = True,
+) -> float:
+    settling = (settling_s("bandpass", tuple(b), rate_hz, corners) for b in bands_hz)
+    return window_s + max(settling)
+
+
+Normalize = element(normalize, "Normalize", margin=_ram_margin)
 OneBit = element(onebit, "OneBit")
 Clip = element(clip, "Clip")
 Winsorize = element(winsorize, "Winsorize")
 MeanNormalize = element(mean_normalize, "MeanNormalize")
-Envelope = element(envelope, "Envelope")
-Gain = element(gain, "Gain")
+Gain = element(gain, "Gain", margin=_window_margin)
 WaterLevel = element(water_level, "WaterLevel")
-MultibandRam = element(multiband_ram, "MultibandRam")
+
+
+def _envelope_method(trace: Trace, n: int = 15) -> Method:
+    return continuous.envelope(n)
+
+
+def _multiband_method(
+    trace: Trace,
+    bands_hz: Sequence[tuple[float, float]],
+    window_s: float,
+    corners: int = 4,
+    zero_phase: bool = False,
+) -> Method:
+    rate_hz = float(trace.stats.sampling_rate)
+    return continuous.multiband_running_absolute_mean(
+        rate_hz, bands_hz, _half(trace, window_s), corners
+    )
+
+
+Envelope = continuous_element(
+    envelope, "Envelope", _envelope_method, any_parameters, margin=_envelope_margin
+)
+MultibandRam = continuous_element(
+    multiband_ram,
+    "MultibandRam",
+    _multiband_method,
+    require_causal,
+    margin=_multiband_margin,
+)
 
 
 def _running(method: Callable[[int], Method]) -> Callable[..., Method]:
@@ -266,8 +329,8 @@ def _running(method: Callable[[int], Method]) -> Callable[..., Method]:
 def _require_single(*, across_components: bool = False, **options: Any) -> None:
     if across_components:
         raise ParameterError(
-            "continuous=True needs across_components=False: the components of an "
-            "instrument come in pieces of different times"
+            "continuous=True needs across_components=False: the pieces of the "
+            "components of an instrument cover different times"
         )
 
 
@@ -277,7 +340,13 @@ RunningAbsoluteMean = continuous_element(
     _running(continuous.running_absolute_mean),
     _require_single,
     per="station",
+    margin=_window_margin,
 )
 Agc = continuous_element(
-    agc, "Agc", _running(continuous.agc), _require_single, per="station"
+    agc,
+    "Agc",
+    _running(continuous.agc),
+    _require_single,
+    per="station",
+    margin=_window_margin,
 )

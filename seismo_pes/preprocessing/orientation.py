@@ -11,7 +11,7 @@ from obspy import Inventory, Stream, Trace
 from dispel4py.errors import DataError
 from seismo_pes.element import element
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.traces import aligned, with_data
+from seismo_pes.items.waveforms import aligned, with_data
 from seismo_pes.metadata.epochs import (
     DIRECTION,
     VERTICAL_DEG,
@@ -19,14 +19,16 @@ from seismo_pes.metadata.epochs import (
     direction,
     split_trace,
 )
-from seismo_pes.metadata.inventory import StationInventories
+from seismo_pes.metadata.inventory import MissingMetadata, StationInventories
 from seismo_pes.preprocessing.quality import WithRemarks
 from seismo_pes.signal.errors import ParameterError as SignalError
-from seismo_pes.signal.rotation import to_rt, to_zne
+from seismo_pes.signal.rotation import directions, to_rt, to_zne
 
 __all__ = [
+    "NOMINAL",
     "Orient",
     "Rotate",
+    "alignment",
     "orient",
     "rotate",
     "rotate_pair",
@@ -35,6 +37,11 @@ __all__ = [
 COMPONENTS = "ZNE"
 HORIZONTAL_DEG = 5.0  # largest dip of two horizontals without a vertical
 ROTATED = "ZRT"
+# Azimuth and dip of the direction for which the last letter of a channel code stands.
+NOMINAL = {"Z": (0.0, -90.0), "N": (0.0, 0.0), "E": (90.0, 0.0)}
+MOST_TILT_DEG = 30.0  # of a single component: at this angle half of it is other motion
+LEAST_ALIGNMENT = np.cos(np.radians(MOST_TILT_DEG)) + 1e-9
+PARALLEL = np.cos(np.radians(90 - VERTICAL_DEG)) - 1e-9  # smaller ones are rounding
 
 
 def orient(stream: Stream, inventory: Inventory) -> Stream:
@@ -48,7 +55,9 @@ def orient(stream: Stream, inventory: Inventory) -> Stream:
     ----------
     stream : obspy.Stream
         Three components of one instrument. Two horizontals alone become N and E. A
-        vertical alone keeps its code, and changes its sign where its dip is positive.
+        single component keeps its code: Z, N or E that point the other way change their
+        sign, and an inclined one is divided by the cosine of the angle, up to 30
+        degrees; then other motion remains in it.
         Only times at which all components have samples are kept.
     inventory : obspy.Inventory
         Station metadata with azimuth and dip of the channels at the time of the traces.
@@ -62,7 +71,7 @@ def orient(stream: Stream, inventory: Inventory) -> Stream:
     ------
     DataError
         If a direction is unknown, or the components are neither three, nor two
-        horizontals, nor one vertical.
+        horizontals, nor one that points along the line of its code.
     """
     oriented = Stream()
     for traces, data in _simultaneous(stream, inventory):
@@ -89,18 +98,55 @@ def _oriented(traces: Stream, data: np.ndarray, inventory: Inventory) -> list[Tr
         upright = np.concatenate([np.zeros((1, data.shape[1]), data.dtype), data])
         rows = to_zne(upright, [0.0, *azimuth], [-90.0, 0.0, 0.0])[1:]
         return _named(traces[0], rows, COMPONENTS[1:])
-    if len(traces) == 1 and abs(dip[0]) >= VERTICAL_DEG:
-        return [with_data(traces[0], data[0] if dip[0] < 0 else -data[0])]
+    if len(traces) == 1:
+        part = alignment(traces[0].id, azimuth[0], dip[0])
+        if abs(part) > LEAST_ALIGNMENT:
+            row = data[0] * data.dtype.type(np.sign(part))
+            if abs(part) < PARALLEL:
+                row = row / data.dtype.type(abs(part))
+            return [with_data(traces[0], row)]
     channels = ", ".join(
         f"{t.id} (dip {d:g})" for t, d in zip(traces, dip, strict=True)
     )
     raise DataError(
-        f"{channels}: three components are needed, or two horizontals, or one vertical"
+        f"{channels}: three components are needed, or two horizontals, or one less "
+        f"than {MOST_TILT_DEG:g} degrees from the line of its code"
     )
 
 
+def alignment(channel_id: str, azimuth_deg: float, dip_deg: float) -> float:
+    """Return the cosine of the angle between a channel and the direction of its code.
+
+    Parameters
+    ----------
+    channel_id : str
+        Codes that end in N and E are north and east. Any other letter is vertical if
+        the dip is closer to it than to the horizontal.
+    azimuth_deg, dip_deg : float
+        Direction of the channel, as in StationXML.
+
+    Returns
+    -------
+    float
+        -1 for a channel that is upside down; 0 if the code does not tell a direction.
+
+    Examples
+    --------
+    >>> round(alignment("XX.A..HHZ", 0.0, 90.0), 6)
+    -1.0
+    >>> round(alignment("XX.A..HHZ", 0.0, -80.0), 3)
+    0.985
+    """
+    vertical = NOMINAL["Z"] if abs(dip_deg) > 45 else None
+    nominal = NOMINAL.get(channel_id[-1:], vertical)
+    if nominal is None:
+        return 0.0
+    one, other = directions(*zip(nominal, (azimuth_deg, dip_deg), strict=True))
+    return float(np.clip(one @ other, -1, 1))
+
+
 def _direction(trace: Trace, inventory: Inventory) -> tuple[float, float]:
-    """Return azimuth and dip that hold for most samples of a trace.
+    """Return azimuth and dip that are valid for most samples of a trace.
 
     Only samples at an end, within the tolerance of epochs, can have others.
     """
@@ -110,7 +156,7 @@ def _direction(trace: Trace, inventory: Inventory) -> tuple[float, float]:
     values = None if channel is None else direction(channel)
     if values is None:
         start, end = trace.stats.starttime, trace.stats.endtime
-        raise DataError(
+        raise MissingMetadata(
             f"{trace.id}: the inventory has no azimuth and dip of the channel from "
             f"{start} to {end}"
         )
@@ -201,11 +247,12 @@ class Orient(WithRemarks):
     Ports
     -----
     input : obspy.Stream, obspy.Trace or Waveforms
-        What comes in stays as it is.
+        The input stays unchanged.
     output : the same type
         New traces, see `orient`.
     skipped : Skipped
-        Instruments that cannot be turned, with the time.
+        Instruments that cannot be rotated, with the time; remarks on single components
+        that are inclined.
     """
 
     per = "station"
@@ -219,12 +266,29 @@ class Orient(WithRemarks):
         self._stations = StationInventories(self.inventory)
 
     def check(self, part: Stream) -> tuple[Stream, list[Skipped]]:
-        """Turn one instrument, as far as its directions are known."""
+        """Rotate one instrument, as far as its directions are known."""
         inventory = self._stations.of(part[0].id)
         oriented, refused = Stream(), []
         for traces, data in _simultaneous(part, inventory):
             try:
-                oriented.extend(_oriented(traces, data, inventory))
+                with self._stations.searched():
+                    oriented.extend(_oriented(traces, data, inventory))
+                refused += self._remarks_on(traces, inventory)
             except (DataError, SignalError) as error:
                 refused.append(self.skip(traces[0].id, error))
         return oriented, refused
+
+    def _remarks_on(self, traces: Stream, inventory: Inventory) -> list[Skipped]:
+        """Return a remark on a single component that is inclined."""
+        if len(traces) > 1:
+            return []
+        part = abs(alignment(traces[0].id, *_direction(traces[0], inventory)))
+        if part >= PARALLEL:
+            return []
+        reason = (
+            f"a single component, {np.degrees(np.arccos(part)):.0f} degrees from the "
+            f"line of its code: divided by {part:.3f}, the cosine; "
+            f"{100 * np.sqrt(1 - part**2) / part:.0f} % of the motion across this line "
+            "remains in it"
+        )
+        return [Skipped(self.stage, traces[0].id, reason)]

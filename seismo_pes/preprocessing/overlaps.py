@@ -11,10 +11,11 @@ from obspy import Stream, Trace
 from dispel4py.errors import ParameterError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
+from seismo_pes.preprocessing.joining import in_phase, is_same_record
 from seismo_pes.preprocessing.quality import with_remarks, without_runs
 from seismo_pes.preprocessing.segments import finite_pieces
 from seismo_pes.signal.gaps import runs_of
-from seismo_pes.signal.rates import exact_rate
+from seismo_pes.signal.rates import exact_rate, is_jump
 
 __all__ = ["RULES", "ResolveOverlaps", "resolve_overlaps"]
 
@@ -31,8 +32,10 @@ def resolve_overlaps(
 ) -> tuple[Stream, list[Skipped]]:
     """Join overlapping traces of a channel; a rule decides where their samples differ.
 
-    Equal samples are merged without a remark. Traces that only touch, and traces of
-    different sampling rates, do not change.
+    Equal samples are merged without a remark. If traces have different fractions of a
+    sample, and are not the same record, the later trace is interpolated at the times of
+    the earlier trace. Traces that only touch do not change, nor do traces of different
+    sampling rates.
 
     Parameters
     ----------
@@ -79,40 +82,46 @@ def _groups(stream: Stream) -> Iterator[tuple[str, list[Trace]]]:
         yield channel_id, traces
 
 
-def _clusters(traces: list[Trace]) -> Iterator[list[tuple[int, Trace]]]:
+def _clusters(traces: list[Trace]) -> Iterator[list[tuple[Fraction, Trace]]]:
     """Yield traces that overlap, with their offsets in samples from the first trace."""
     ordered = sorted(traces, key=lambda t: (t.stats.starttime.ns, -t.stats.npts))
-    cluster: list[tuple[int, Trace]] = []
+    cluster: list[tuple[Fraction, Trace]] = []
     origin_ns = end = 0
     for trace in ordered:
         start_ns = trace.stats.starttime.ns
         rate = exact_rate(trace.stats.sampling_rate)
-        first = round(Fraction(start_ns - origin_ns, NS) * rate)
-        if cluster and first < end:
-            cluster.append((first, trace))
-            end = max(end, first + trace.stats.npts)
+        position = Fraction(start_ns - origin_ns, NS) * rate
+        if cluster and round(position) < end:
+            cluster.append((position, trace))
+            end = max(end, round(position) + trace.stats.npts)
             continue
         if cluster:
             yield cluster
-        cluster, origin_ns, end = [(0, trace)], start_ns, trace.stats.npts
+        cluster, origin_ns, end = [(Fraction(0), trace)], start_ns, trace.stats.npts
     if cluster:
         yield cluster
 
 
-def _join(cluster: list[tuple[int, Trace]], rule: str) -> tuple[Trace, np.ndarray]:
+def _join(cluster: list[tuple[Fraction, Trace]], rule: str) -> tuple[Trace, np.ndarray]:
     """Return the joined trace, and which of its samples differ between traces."""
-    n = max(first + trace.stats.npts for first, trace in cluster)
+    n = max(round(position) + trace.stats.npts for position, trace in cluster)
+    rate_hz = float(cluster[0][1].stats.sampling_rate)
     dtype = np.result_type(*(trace.data for _, trace in cluster))
+    if any(is_jump(float(first - round(first)), rate_hz) for first, _ in cluster):
+        dtype = np.result_type(dtype, np.float32)  # samples may be interpolated
     data, count = np.zeros(n, dtype), np.zeros(n, np.int32)
     total = np.zeros(n if rule == "mean" else 0)
     different = np.zeros(n, np.bool_)
-    for first, trace in cluster:
+    for position, trace in cluster:
+        first, samples = round(position), trace.data
         part = slice(first, first + trace.stats.npts)
         covered = count[part] > 0
-        different[part] |= covered & (data[part] != trace.data)
+        different[part] |= covered & (data[part] != samples)
+        if not is_same_record(data[part][covered], samples[covered]):
+            samples = in_phase(samples, position - first, rate_hz)
         if rule == "mean":
-            total[part] += trace.data
-        data[part] = np.where(covered & (rule != "last"), data[part], trace.data)
+            total[part] += samples
+        data[part] = np.where(covered & (rule != "last"), data[part], samples)
         count[part] += 1
     if rule == "mean" and different.any():
         mean = total / count
@@ -122,4 +131,6 @@ def _join(cluster: list[tuple[int, Trace]], rule: str) -> tuple[Trace, np.ndarra
     return joined, different
 
 
-ResolveOverlaps = with_remarks(resolve_overlaps, "ResolveOverlaps", per="stream")
+ResolveOverlaps = with_remarks(
+    resolve_overlaps, "ResolveOverlaps", per="stream", cause="overlap"
+)

@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 from obspy import Stream, Trace, UTCDateTime
 
+import seismo_pes.preprocessing.margins as margins
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.element import Element, FunctionElement, element
+from seismo_pes.element import Element, FunctionElement, dated, element
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
-from seismo_pes.preprocessing.segments import finite_pieces, grid_index, merge_stream
+from seismo_pes.preprocessing.gap_filling import join_traces
+from seismo_pes.preprocessing.segments import finite_pieces, grid_index
 from seismo_pes.signal import gaps as _gaps
 from seismo_pes.signal import resample as _resample
 from seismo_pes.signal import shift as _shift
@@ -58,6 +60,7 @@ class WithRemarks(Element):
     """
 
     stage = "quality"
+    cause = ""
 
     def check(self, part: Any) -> Checked:
         """Return new traces made from one trace, and remarks."""
@@ -66,7 +69,7 @@ class WithRemarks(Element):
     def transform(self, part: Any) -> Stream:
         """Check, and keep the remarks."""
         stream, remarks = self.check(part)
-        self._remarks += remarks
+        self._remarks += [dated(remark, part) for remark in remarks]
         return stream
 
     def _transformed(self, stream: Iterable[Trace], skipped: list[Skipped]) -> Stream:
@@ -83,17 +86,21 @@ class _FunctionWithRemarks(WithRemarks, FunctionElement):
 
 
 def with_remarks(
-    function: Callable[..., Checked], name: str, per: str = "trace"
+    function: Callable[..., Checked],
+    name: str,
+    per: str = "trace",
+    margin: Callable[..., float] | None = None,
+    cause: str = "",
 ) -> type[FunctionElement]:
     """Make the PE of a function that returns a Stream and a list of `Skipped`.
 
-    Like `element`; the remarks are emitted on the port ``skipped``.
+    Like `element`; the remarks are emitted on the port ``skipped``. ``cause`` is
+    that of `Element`.
     """
-    base: Any = element(function, name, per)
+    base: Any = element(function, name, per, margin)
     members = {"__doc__": base.__doc__, "__module__": base.__module__}
-    return type(
-        name, (_FunctionWithRemarks, base), {**members, "stage": WithRemarks.stage}
-    )
+    members |= {"stage": WithRemarks.stage, "cause": cause}
+    return type(name, (_FunctionWithRemarks, base), members)
 
 
 def without_runs(trace: Trace, runs: np.ndarray) -> Stream:
@@ -141,7 +148,8 @@ def _n_samples(seconds: float, rate_hz: float, name: str) -> int:
 def fill_gaps(stream: Stream, max_gap_s: float) -> Checked:
     """Join traces; fill short gaps by straight lines.
 
-    Masked samples and NaN count as gaps. Longer gaps stay, and are counted.
+    Masked samples and NaN count as gaps. Longer gaps stay, and are counted. With a
+    length of 0 s, traces that touch are joined, and no gap is filled.
 
     Parameters
     ----------
@@ -157,15 +165,14 @@ def fill_gaps(stream: Stream, max_gap_s: float) -> Checked:
     """
     if not (math.isfinite(max_gap_s) and max_gap_s >= 0):
         raise ParameterError(f"max_gap_s must be at least 0 s, not {max_gap_s}")
-    joined = merge_stream(stream)
-    filled = merge_stream(stream, max_gap_s)
-    remarks = []
+    joined, remarks = join_traces(stream)
+    filled, _ = join_traces(stream, max_gap_s)
     for channel_id in dict.fromkeys(trace.id for trace in joined):
         parts = [sum(t.id == channel_id for t in traces) for traces in (joined, filled)]
         if parts[0] > parts[1]:
             reason = f"gaps of up to {max_gap_s:g} s filled by straight lines"
             remarks.append(Skipped("quality", channel_id, reason, parts[0] - parts[1]))
-        if parts[1] > 1:
+        if parts[1] > 1 and max_gap_s > 0:
             reason = f"gaps of more than {max_gap_s:g} s stay"
             remarks.append(Skipped("quality", channel_id, reason, parts[1] - 1))
     return filled, remarks
@@ -225,7 +232,7 @@ def drop_flat(trace: Trace, shortest_s: float, value: float | None = None) -> Ch
     return _each(
         trace,
         lambda data: _gaps.flat_runs(data, shortest, value),
-        f"{description}, taken out",
+        f"{description}, removed",
     )
 
 
@@ -261,7 +268,7 @@ def drop_clipped(
         runs = _gaps.clipped_runs(data, shortest, level)
         return _gaps.widened(runs, n_more, len(data))
 
-    return _each(trace, clipped, "clipped, taken out")
+    return _each(trace, clipped, "clipped, removed")
 
 
 def drop_transients(trace: Trace, k: float, window_s: float) -> Checked:
@@ -286,7 +293,7 @@ def drop_transients(trace: Trace, k: float, window_s: float) -> Checked:
         runs = _gaps.runs_of(_spikes.loud_windows(data, n_window, k)) * n_window
         return runs.clip(max=len(data))
 
-    return _each(trace, loud, f"louder than {k:g} MAD, taken out")
+    return _each(trace, loud, f"louder than {k:g} MAD, removed")
 
 
 def despike(trace: Trace, k: float, window_s: float) -> Checked:
@@ -428,11 +435,13 @@ def _at_rate(trace: Trace, old_hz: float, rate_hz: float) -> np.ndarray:
     return _resample.resample(trace.data, old_hz, rate_hz)
 
 
-FillGaps = with_remarks(fill_gaps, "FillGaps", per="stream")
+FillGaps = with_remarks(fill_gaps, "FillGaps", per="stream", margin=margins.fill_margin)
 DropDuplicates = with_remarks(drop_duplicates, "DropDuplicates", per="stream")
-DropFlat = with_remarks(drop_flat, "DropFlat")
-DropClipped = with_remarks(drop_clipped, "DropClipped")
-DropTransients = with_remarks(drop_transients, "DropTransients")
-Despike = with_remarks(despike, "Despike")
-AlignSamples = with_remarks(align_samples, "AlignSamples")
-RestoreRate = with_remarks(restore_rate, "RestoreRate")
+DropFlat = with_remarks(drop_flat, "DropFlat", margin=margins.flat_margin, cause="flat")
+DropClipped = with_remarks(
+    drop_clipped, "DropClipped", margin=margins.clipped_margin, cause="clipped"
+)
+DropTransients = with_remarks(drop_transients, "DropTransients", cause="transient")
+Despike = with_remarks(despike, "Despike", margin=margins.despike_margin)
+AlignSamples = with_remarks(align_samples, "AlignSamples", margin=margins.align_margin)
+RestoreRate = with_remarks(restore_rate, "RestoreRate", margin=margins.rate_margin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from dispel4py.core import GenericPE
+from seismo_pes.items.intervals import Interval, union
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import ChannelTraces, Waveforms
-from seismo_pes.preprocessing.segments import place_segments
-from seismo_pes.preprocessing.window_places import window_places
+from seismo_pes.preprocessing.segments import place_segments, window_places
 from seismo_pes.signal.psd import decibel, welch_psd
 from seismo_pes.signal.spikes import mad
 from seismo_pes.signal.window import WindowGrid
@@ -31,6 +32,7 @@ def bad_windows(
     rms: Range | None = None,
     psd_db: Range | None = None,
     psd_hz: Range | None = None,
+    rms_ratio: float | None = None,
 ) -> np.ndarray:
     """Return which windows break a rule.
 
@@ -49,6 +51,10 @@ def bad_windows(
         segments of a quarter of a window) in dB.
     psd_hz : (float, float), optional
         By default all frequencies above zero.
+    rms_ratio : float, optional
+        Largest ratio of the root mean square of a window to the median of all windows,
+        and of that median to the root mean square. Windows without any motion do not
+        enter the median.
 
     Returns
     -------
@@ -59,13 +65,21 @@ def bad_windows(
     --------
     >>> bad_windows(np.array([[1.0, -1.0], [9.0, -9.0]]), 1.0, rms=(0.5, 2.0))
     array([False,  True])
+    >>> rows = np.array([[1.0, -1.0], [2.0, -2.0], [3.0, -3.0], [9.0, -9.0]])
+    >>> bad_windows(rows, 1.0, rms_ratio=3.0)
+    array([False, False, False,  True])
     """
     bad = np.zeros(len(data), bool)
     if loud is not None:
         bad |= np.abs(data).max(axis=-1, initial=0) > loud
-    if rms is not None:
-        rms_of_window = data.std(axis=-1)
-        bad |= (rms_of_window < rms[0]) | (rms_of_window > rms[1])
+    limits = [] if rms is None else [rms]
+    rms_of_window = data.std(axis=-1)
+    moving = rms_of_window > 0
+    if rms_ratio is not None and moving.any():
+        usual = float(np.median(rms_of_window[moving]))
+        limits.append((usual / rms_ratio, usual * rms_ratio))
+    for low, high in limits:
+        bad |= (rms_of_window < low) | (rms_of_window > high)
     if psd_db is not None:
         spectrum = welch_psd(data, rate_hz, max(2, data.shape[-1] // 4))
         low_hz, high_hz = psd_hz or (0.0, rate_hz / 2)
@@ -79,6 +93,22 @@ def bad_windows(
     return bad
 
 
+def _listed(name: str, windows: list[Interval]) -> list[Skipped]:
+    """Return an entry for each run of rejected windows."""
+    starts = [start_ns for start_ns, _ in windows]
+    return [
+        Skipped(
+            "reject",
+            name,
+            REASON,
+            bisect_left(starts, end_ns) - bisect_left(starts, start_ns),
+            start_ns,
+            end_ns,
+        )
+        for start_ns, end_ns in union(windows)
+    ]
+
+
 class RejectWindows(GenericPE):
     """Mark windows with transients, or of unusual level, as not usable.
 
@@ -86,7 +116,7 @@ class RejectWindows(GenericPE):
     -----
     input, output : Waveforms
         Merged traces, which do not change; the intervals of rejected windows are added
-        to ``flat`` of their channel.
+        to ``rejected`` of their channel.
     skipped : Skipped
         Number of rejected windows of each channel.
 
@@ -104,6 +134,8 @@ class RejectWindows(GenericPE):
         this number of median absolute deviations.
     rms, psd_db, psd_hz : (float, float), optional
         See `bad_windows`.
+    rms_ratio : float, optional
+        See `bad_windows`; the median is that of the windows of the channel in the span.
     """
 
     def __init__(
@@ -115,12 +147,13 @@ class RejectWindows(GenericPE):
         rms: Range | None = None,
         psd_db: Range | None = None,
         psd_hz: Range | None = None,
+        rms_ratio: float | None = None,
     ) -> None:
         super().__init__()
         step_s = window_s if step_s is None else step_s
         self.grid = WindowGrid(origin_ns, round(window_s * NS), round(step_s * NS))
         self.n_mad = n_mad
-        self.rules = rms, psd_db, psd_hz
+        self.rules = rms, psd_db, psd_hz, rms_ratio
         self._add_input("input", tuple_type=Waveforms)
         self._add_output("output", tuple_type=Waveforms)
         self._add_output("skipped", tuple_type=Skipped)
@@ -131,10 +164,10 @@ class RejectWindows(GenericPE):
         channels = []
         for channel in item.channels:
             bad = self._rejected(channel)
-            channels.append(replace(channel, flat=(*channel.flat, *bad)))
+            channels.append(replace(channel, rejected=(*channel.rejected, *bad)))
             if bad:
                 name = channel.traces[0].id
-                yield {"skipped": Skipped("reject", name, REASON, len(bad))}
+                yield from ({"skipped": entry} for entry in _listed(name, bad))
         yield {"output": Waveforms(tuple(channels))}
 
     def _rejected(self, channel: ChannelTraces) -> list[tuple[int, int]]:

@@ -11,13 +11,14 @@ from dispel4py.errors import DataError
 from seismo_pes.element import element
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
-from seismo_pes.items.traces import samples, with_data
-from seismo_pes.preprocessing.pieces import continuous_element
+from seismo_pes.items.waveforms import samples, with_data
+from seismo_pes.preprocessing.continuous import any_parameters, continuous_element
 from seismo_pes.preprocessing.quality import with_remarks
-from seismo_pes.preprocessing.timing import nominal_rate_hz
+from seismo_pes.preprocessing.retiming import nominal_rate_hz
 from seismo_pes.signal import continuous
 from seismo_pes.signal import resample as _resample
 from seismo_pes.signal.continuous import Method
+from seismo_pes.signal.filter import settling_s
 from seismo_pes.signal.rates import exact_rate
 
 __all__ = [
@@ -204,8 +205,8 @@ def replace_rate(trace: Trace, rate_hz: float) -> tuple[Stream, list[Skipped]]:
 def require_nyquist(trace: Trace, above_hz: float) -> Trace:
     """Refuse a trace whose Nyquist frequency is not above a frequency.
 
-    At a higher sampling rate such a trace holds only residues of the interpolation at
-    that frequency. To divide them by their amplitude makes signals of them.
+    If such a trace is resampled to a higher rate, it has only residues of the
+    interpolation at that frequency. Whitening would turn these residues into signals.
 
     Parameters
     ----------
@@ -252,15 +253,38 @@ def _interpolation(
     return continuous.interpolate_lanczos(place, old / new, half_width)
 
 
-def _any(**options: object) -> None:
-    """Accept all parameters: each allows records in pieces."""
+def _filter_margin(rate_hz: float, factor: float) -> float:
+    """Return the reach of the anti-alias filter, and one sample more."""
+    return (_resample.HALF_LENGTH + 1) * factor / rate_hz
 
 
-Resample = continuous_element(resample, "Resample", _resampling, _any)
-Decimate = continuous_element(decimate, "Decimate", _decimation, _any)
+def _resampling_margin(old_hz: float, /, rate_hz: float, origin_ns: int = 0) -> float:
+    return _filter_margin(old_hz, max(old_hz / rate_hz, 1.0))
+
+
+def _interpolation_margin(
+    old_hz: float, /, rate_hz: float, origin_ns: int = 0, half_width: int = 20
+) -> float:
+    reach_s = (half_width + 1) / old_hz
+    if rate_hz < old_hz:
+        reach_s += settling_s("lowpass", (0.4 * rate_hz,), old_hz, 8)
+    return reach_s
+
+
+Resample = continuous_element(
+    resample, "Resample", _resampling, any_parameters, margin=_resampling_margin
+)
+Decimate = continuous_element(
+    decimate, "Decimate", _decimation, any_parameters, margin=_filter_margin
+)
 ResampleLanczos = continuous_element(
-    resample_lanczos, "ResampleLanczos", _interpolation, _any
+    resample_lanczos,
+    "ResampleLanczos",
+    _interpolation,
+    any_parameters,
+    margin=_interpolation_margin,
 )
 ReplaceRate = with_remarks(replace_rate, "ReplaceRate")
 ResampleFourier = element(resample_fourier, "ResampleFourier")
 RequireNyquist = element(require_nyquist, "RequireNyquist")
+RequireNyquist.cause = "band"

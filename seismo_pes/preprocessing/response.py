@@ -7,7 +7,9 @@ The inverse of each response is computed once, in `metadata.inverse`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +19,28 @@ from scipy import fft
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element
-from seismo_pes.items.traces import with_data
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.waveforms import with_data
 from seismo_pes.metadata.epochs import (
     RESPONSE,
     channel_epochs,
     has_response,
     split_trace,
 )
-from seismo_pes.metadata.inventory import StationInventories
+from seismo_pes.metadata.inventory import MissingMetadata, StationInventories
 from seismo_pes.metadata.inverse import PreFilter, ResponseCache
+from seismo_pes.methods import RESPONSES
 from seismo_pes.signal.transfer import apply
 
 __all__ = ["RemoveResponse", "remove_response"]
 
-OUTPUTS = ("DISP", "VEL", "ACC", "DEF")
+# After this time, the impulse response of a cosine flank of 1 Hz is below 1e-6 of the
+# root mean square of white noise in its band; seconds. Longer for narrower flanks.
+FLANK_REACH_S = 20.0
+# Margin without a pre-filter, seconds. The impulse response of the inverse alone has no
+# end; a band-pass that follows ends it.
+REACH_S = 3600.0
+OUTPUTS = (*RESPONSES, "DEF")
 
 
 def remove_response(
@@ -81,7 +91,7 @@ def remove_response(
         _check_pre_filt(pre_filt, trace.stats.sampling_rate)
         for part, response in _parts_with_response(trace, inventory):
             if response is None:
-                raise DataError(_no_response(part, inventory))
+                raise MissingMetadata(_no_response(part, inventory))
             data = _deconvolved(part, response, cache, output, pre_filt, water_level_db)
             removed.append(with_data(part, data))
     return removed
@@ -104,10 +114,10 @@ class RemoveResponse(Element):
     input : obspy.Stream, obspy.Trace or Waveforms
         Gapless traces.
     output : the same type
-        Traces, or parts of traces, that have a response, without it.
+        Traces, or parts of traces, that have a response; the response is removed.
     skipped : Skipped
-        Traces, or parts of traces, that have none, and those whose Nyquist frequency is
-        below the last corner of ``pre_filt``, stage ``"response"``.
+        Traces, or parts of traces, without a response, and traces whose Nyquist
+        frequency is below the last corner of ``pre_filt``, stage ``"response"``.
 
     Raises
     ------
@@ -143,12 +153,35 @@ class RemoveResponse(Element):
         self._cache = ResponseCache(self.cache_mb)
         self._stations = StationInventories(self.inventory)
 
+    def skip(self, name: str, error: Exception) -> Skipped:
+        """Return the report of a part that has no response; its time stands apart."""
+        report = super().skip(name, error)
+        return replace(report, reason=_TIME.sub("", report.reason))
+
     def _parts(self, traces: list[Trace]) -> list[Trace]:
         return [
             part
             for trace in traces
             for part, _ in _parts_with_response(trace, self._stations.of(trace.id))
         ]
+
+    def margin_s(self, rate_hz: float) -> float:
+        """Return the length of the impulse response of ``pre_filt``, seconds.
+
+        Without ``pre_filt`` it is an hour. The impulse response of the inverse is as
+        long as the trace, so at the longest periods the ends of the trace have an
+        effect everywhere.
+
+        Parameters
+        ----------
+        rate_hz : float
+            Sampling rate of the input.
+        """
+        pre_filt = self.options[1]
+        if pre_filt is None:
+            return REACH_S
+        f1, f2, f3, f4 = pre_filt
+        return FLANK_REACH_S / min(f2 - f1, f4 - f3)
 
     def transform(self, part: Trace) -> Stream:
         """Remove the response from a part of a trace.
@@ -167,7 +200,8 @@ class RemoveResponse(Element):
                 f"the Nyquist frequency of data sampled at {2 * nyquist_hz:g} Hz"
             )
         inventory = self._stations.of(part.id)
-        return remove_response([part], inventory, *self.options, cache=self._cache)
+        with self._stations.searched():
+            return remove_response([part], inventory, *self.options, cache=self._cache)
 
 
 def _parts_with_response(
@@ -181,8 +215,12 @@ def _parts_with_response(
     ]
 
 
+# how the message of `_no_response` names the time of a part
+_TIME = re.compile(r" from \S+ to \S+(?=: )")
+
+
 def _no_response(part: Trace, inventory: Inventory) -> str:
-    """Say why there is no response for a part of a trace."""
+    """Return an error with the reason why a part of a trace has no response."""
     epochs = channel_epochs(inventory, part.id)
     start, end = part.stats.starttime, part.stats.endtime
     when = f"{part.id}: no response from {start} to {end}"

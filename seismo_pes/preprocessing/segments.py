@@ -5,35 +5,36 @@ The rules, in the order in which they are applied:
 1. Traces without samples are dropped. Masked and non-finite samples (NaN, inf) are
    removed, and the trace is split there.
 2. A sampling rate in the header that differs from the nominal one counts as nominal if
-the difference is less than half a sample over the whole trace; a trace with any other
-   rate is left out and listed.
-3. Where time stamps contradict the sampling rate, samples are interpolated to the
-   nominal rate at their true times (`timing`). Any other trace belongs to the nearest
-   sample of the grid; the fraction of a sample between both is kept exactly. A fraction
-   below a hundredth of a sample is zero.
+   the difference is less than half a sample over the whole trace; a trace with any
+   other rate is left out and listed.
+3. Where time stamps contradict the sampling rate, or jump by a part of a sample,
+   samples are interpolated at their true times (`retiming.retime`). Any other trace
+   belongs to the nearest sample of the grid; the fraction of a sample between both is
+   kept exactly. A fraction below a hundredth of a sample is zero.
 4. A trace that begins less than half a sample from the end of the trace before it is
-joined to that trace. 5. Where traces overlap, equal samples are merged silently. Where
-they differ, the
+   joined to that trace.
+5. Where traces overlap, equal samples are merged silently. Where they differ, the
    samples of the trace that starts earlier are kept, and the conflict is listed.
+
+The windows of a run have their places in the segments (`window_places`).
 """
 
 from __future__ import annotations
 
-import logging
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
-from obspy import Stream, Trace, UTCDateTime
+from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import DataError
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
-from seismo_pes.items.traces import with_data
+from seismo_pes.items.waveforms import with_data
 from seismo_pes.preprocessing.joining import (
     SAME_TIME,
     Conflicts,
@@ -43,19 +44,19 @@ from seismo_pes.preprocessing.joining import (
     join,
     nearest,
 )
-from seismo_pes.preprocessing.timing import nominal_rate_hz, retime
+from seismo_pes.preprocessing.retiming import nominal_rate_hz, retime
 from seismo_pes.signal.rates import exact_rate
 
 __all__ = [
     "Segment",
+    "WindowPlaces",
     "finite_pieces",
     "grid_index",
     "merge_segments",
-    "merge_stream",
     "place_segments",
+    "sort_by_rate",
+    "window_places",
 ]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -163,15 +164,15 @@ def merge_segments(
     """
     segments: list[Segment] = []
     skipped: list[Skipped] = []
-    for channel_id, traces in sorted(_by_channel(stream).items()):
-        nominal = rate_hz or _dominant_rate(traces)
-        fitting, misfits = _sort_by_rate(traces, nominal)
+    for channel_id, traces in sorted(by_channel(stream).items()):
+        nominal = rate_hz or dominant_rate(traces)
+        fitting, misfits = sort_by_rate(traces, nominal)
         skipped += _list_rates(channel_id, misfits, nominal)
         fitting, remarks = retime(fitting, nominal)
         skipped += remarks
-        runs, conflicts = join(_pieces(fitting, grid_origin_ns, nominal))
+        runs, conflicts = join(on_grid(fitting, grid_origin_ns, nominal), nominal)
         if conflicts.n_traces:
-            skipped.append(_conflict(channel_id, conflicts))
+            skipped.append(conflict_report(channel_id, conflicts))
         rate = float(exact_rate(nominal))
         segments += [_segment(channel_id, run, rate, dtype) for run in runs]
     return segments, skipped
@@ -210,8 +211,8 @@ def place_segments(
     merged = [trace for trace in traces if trace.stats.npts]
     if not merged:
         return [], []
-    channel_id, nominal = merged[0].id, rate_hz or _dominant_rate(merged)
-    fitting, misfits = _sort_by_rate(merged, nominal)
+    channel_id, nominal = merged[0].id, rate_hz or dominant_rate(merged)
+    fitting, misfits = sort_by_rate(merged, nominal)
     rate, runs = exact_rate(nominal), list[Run]()
     for trace in sorted(fitting, key=lambda trace: trace.stats.starttime.ns):
         position = Fraction(trace.stats.starttime.ns - grid_origin_ns, NS) * rate
@@ -248,73 +249,78 @@ def finite_pieces(trace: Trace) -> list[Trace]:
     ]
 
 
-def merge_stream(stream: Iterable[Trace], max_gap_s: float = 0.0) -> Stream:
-    """Join continuous traces; fill short gaps by a straight line.
+class WindowPlaces(NamedTuple):
+    """The samples of each window in the segments of one channel.
+
+    Attributes
+    ----------
+    covered : numpy.ndarray
+        Shape (n,), bool: which windows a segment covers wholly; the other attributes
+        have no meaning for other windows.
+    segment : numpy.ndarray
+        Shape (n,), int64: index of this segment.
+    first : numpy.ndarray
+        Shape (n,), int64: the first sample in the segment, counted from its first.
+    offset : numpy.ndarray
+        Shape (n,), float64: true time of this sample minus the time of the window's
+        first sample on the grid, in samples, between -1 and 1.
+    """
+
+    covered: np.ndarray
+    segment: np.ndarray
+    first: np.ndarray
+    offset: np.ndarray
+
+
+def window_places(
+    segments: Sequence[Segment], first: np.ndarray, stop: np.ndarray
+) -> WindowPlaces:
+    """Find the samples of windows in the segments of a channel.
+
+    The samples of a channel may lie between those of the grid. A window begins with the
+    first sample at or after its first sample on the grid. If the segment ends before
+    the last sample of the window, the window begins one sample earlier, less than one
+    sampling interval before its time.
 
     Parameters
     ----------
-    stream : obspy.Stream or iterable of obspy.Trace
-        Any channels, in any order; it is not changed.
-    max_gap_s : float
-        Longest gap that is interpolated linearly (integers are rounded), seconds;
-        at longer gaps the stream stays split.
+    segments : sequence of Segment
+        Of one channel, ascending in time.
+    first, stop : numpy.ndarray
+        Shape (n,), int64: samples of the windows on the grid.
 
     Returns
     -------
-    obspy.Stream
-        New traces with the headers of the first trace of each piece, and its dtype (the
-        widest dtype if they differ). Conflicting overlaps are resolved by the rules of
-        this module, and logged. Traces of different rates are not joined.
+    WindowPlaces
+
+    Examples
+    --------
+    A record that begins 0.8 samples after the start of the first window:
+
+    >>> segment = Segment("XX.AAA..HHZ", 1, 1.0, np.zeros(20), -0.2)
+    >>> first = np.array([0, 10])
+    >>> places = window_places([segment], first, first + 10)
+    >>> places.covered, places.first, places.offset
+    (array([ True,  True]), array([ 0, 10]), array([0.8, 0.8]))
     """
-    merged = Stream()
-    for channel_id, traces in sorted(_by_channel(stream).items()):
-        while traces:
-            nominal = _dominant_rate(traces)
-            fitting, traces = _sort_by_rate(traces, nominal)
-            merged.extend(_merge_one_rate(channel_id, fitting, nominal, max_gap_s))
-    return merged
+    if not segments:
+        none = np.zeros(len(first), np.int64)
+        return WindowPlaces(none > 0, none, none, none.astype(np.float64))
+    # offsets from the grid sample at or before each sample
+    offsets = np.array([s.offset for s in segments])
+    late = offsets < -float(SAME_TIME)
+    begins = np.array([s.first_sample for s in segments], np.int64) - late
+    ends = np.array([s.end_sample for s in segments], np.int64) - late
+    offsets = offsets + late
+    segment = np.maximum(np.searchsorted(begins, first, side="right") - 1, 0)
+    begin, end, offset = begins[segment], ends[segment], offsets[segment]
+    between = np.abs(offset) >= float(SAME_TIME)
+    early = between & (stop == end + 1) & (first > begin)
+    covered = (first >= begin) & ((stop <= end) | early)
+    return WindowPlaces(covered, segment, first - begin - early, offset - early)
 
 
-def _merge_one_rate(
-    channel_id: str, traces: list[Trace], nominal: float, max_gap_s: float
-) -> list[Trace]:
-    first = min(traces, key=lambda trace: trace.stats.starttime.ns)
-    origin_ns = first.stats.starttime.ns
-    traces, _ = retime(traces, nominal)
-    runs, conflicts = join(_pieces(traces, origin_ns, nominal))
-    if conflicts.n_traces:
-        logger.warning("%s: %s", channel_id, _conflict(channel_id, conflicts).reason)
-    rate = exact_rate(nominal)
-    merged = []
-    for run in _fill_gaps(runs, math.floor(max_gap_s * rate + Fraction(1, 1000))):
-        trace = Trace(header=first.stats.copy())
-        start_ns = origin_ns + round((run.first + run.offset) / rate * NS)
-        trace.stats.starttime = UTCDateTime(ns=start_ns)
-        trace.stats.sampling_rate = float(rate)
-        trace.data = run.data.copy() if len(run.parts) == 1 else run.data
-        merged.append(trace)
-    return merged
-
-
-def _fill_gaps(runs: list[Run], max_samples: int) -> list[Run]:
-    filled: list[Run] = []
-    for run in runs:
-        position = run.first + run.offset
-        gap = filled[-1].gap_to(position) if filled else max_samples + 1
-        if gap > max_samples:
-            filled.append(run)
-            continue
-        before, after = filled[-1].tail(1)[-1], run.parts[0][0]
-        line = np.linspace(float(before), float(after), gap + 2)[1:-1]
-        dtype = run.parts[0].dtype
-        if np.issubdtype(dtype, np.integer):
-            line = np.rint(line)
-        filled[-1].add(line.astype(dtype), filled[-1].end, position - gap)
-        filled[-1].add(run.data, filled[-1].end, position)
-    return filled
-
-
-def _by_channel(stream: Iterable[Trace]) -> dict[str, list[Trace]]:
+def by_channel(stream: Iterable[Trace]) -> dict[str, list[Trace]]:
     channels: dict[str, list[Trace]] = {}
     for trace in stream:
         if trace.stats.npts and trace.stats.sampling_rate > 0:
@@ -322,7 +328,7 @@ def _by_channel(stream: Iterable[Trace]) -> dict[str, list[Trace]]:
     return channels
 
 
-def _dominant_rate(traces: list[Trace]) -> float:
+def dominant_rate(traces: list[Trace]) -> float:
     """Return the rate of most samples, the higher rate if two have as many."""
     samples: Counter[float] = Counter()
     for trace in traces:
@@ -336,9 +342,18 @@ def _drift(trace: Trace, nominal: float) -> float:
     return abs(nominal_rate_hz(trace) / nominal - 1) * trace.stats.npts
 
 
-def _sort_by_rate(
+def sort_by_rate(
     traces: list[Trace], nominal: float
 ) -> tuple[list[Trace], list[Trace]]:
+    """Divide traces into those that have a sampling rate, and the others.
+
+    Parameters
+    ----------
+    traces : list of obspy.Trace
+    nominal : float
+        The rate. A rate that makes a difference of less than half a sample over the
+        trace counts as equal.
+    """
     fitting: list[Trace] = []
     misfits: list[Trace] = []
     for trace in traces:
@@ -352,7 +367,7 @@ def _sort_by_rate(
     return fitting, misfits
 
 
-def _pieces(traces: Iterable[Trace], origin_ns: int, nominal: float) -> Iterator[Piece]:
+def on_grid(traces: Iterable[Trace], origin_ns: int, nominal: float) -> Iterator[Piece]:
     rate = exact_rate(nominal)
     for trace in traces:
         position = Fraction(trace.stats.starttime.ns - origin_ns, NS) * rate
@@ -363,15 +378,18 @@ def _pieces(traces: Iterable[Trace], origin_ns: int, nominal: float) -> Iterator
 def _segment(
     channel_id: str, run: Run, rate_hz: float, dtype: DTypeLike | None
 ) -> Segment:
-    data = run.data
     if dtype is None:
-        dtype = np.float32 if data.dtype == np.float32 else np.float64
-    data = np.ascontiguousarray(data, dtype=dtype)
+        of_parts = np.result_type(*run.parts)
+        dtype = np.float32 if of_parts == np.float32 else np.float64
+    if len(run.parts) == 1:
+        data = np.ascontiguousarray(run.parts[0], dtype=dtype)
+    else:  # joined and converted at once
+        data = np.concatenate(run.parts, dtype=dtype, casting="unsafe")
     offset = float(run.offset) if abs(run.offset) >= SAME_TIME else 0.0
     return Segment(channel_id, run.first, rate_hz, data, offset / rate_hz)
 
 
-def _conflict(channel_id: str, conflicts: Conflicts) -> Skipped:
+def conflict_report(channel_id: str, conflicts: Conflicts) -> Skipped:
     return Skipped(
         "merge",
         channel_id,
@@ -386,13 +404,18 @@ def _list_rates(
 ) -> Iterator[Skipped]:
     rates = Counter(nominal_rate_hz(trace) for trace in misfits)
     for rate, count in sorted(rates.items()):
-        reason = f"left out: sampled at {rate:g} Hz where {nominal:g} Hz is expected"
+        reason = (
+            f"left out: sampled at {rate:g} Hz where {nominal:g} Hz is expected: bring "
+            "all data to one rate (--sampling-rate-hz) or, if headers are wrong, give "
+            "the true rate (--recorded-hz)"
+        )
         if abs(rate / nominal - 1) < 1e-3:
             worst = max(
                 _drift(t, nominal) for t in misfits if nominal_rate_hz(t) == rate
             )
             reason = (
                 f"left out: its rate of {rate:.9g} Hz drifts {worst:.1f} samples from "
-                f"{nominal:g} Hz over the trace; resample it first"
+                f"{nominal:g} Hz over the trace: bring all data to one rate "
+                "(--sampling-rate-hz)"
             )
         yield Skipped("merge", channel_id, reason, count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,8 +9,13 @@ import numpy as np
 from obspy import Trace
 
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.preprocessing.segments import Segment, merge_segments
-from seismo_pes.preprocessing.timing import nominal_rate_hz
+from seismo_pes.preprocessing.retiming import nominal_rate_hz
+from seismo_pes.preprocessing.segments import (
+    Segment,
+    by_channel,
+    dominant_rate,
+    merge_segments,
+)
 from seismo_pes.signal.gaps import runs_of
 
 __all__ = ["merge_all_rates"]
@@ -32,37 +36,29 @@ def merge_all_rates(
     Returns
     -------
     segments : list of Segment
-        Sorted by channel and time. At a time with data of two rates, those of the rate
-        with most samples stay.
+        Sorted by channel and time. At a time with data of two rates, the data of the
+        rate with the most samples are kept.
     skipped : list of Skipped
-        Entries of `merge_segments`, and the rates that were brought together.
+        Entries of `merge_segments`, and the channels with several rates.
     """
-    groups: dict[str, dict[float, list[Trace]]] = {}
-    for trace in stream:
-        if trace.stats.npts and trace.stats.sampling_rate > 0:
-            rates = groups.setdefault(trace.id, {})
-            rates.setdefault(nominal_rate_hz(trace), []).append(trace)
     segments: list[Segment] = []
     skipped: list[Skipped] = []
-    for channel_id, rates in sorted(groups.items()):
-        channel, remarks = _merge_channel(channel_id, rates, grid_origin_ns)
+    for channel_id, traces in sorted(by_channel(stream).items()):
+        channel, remarks = _merge_channel(channel_id, traces, grid_origin_ns)
         segments += channel
         skipped += remarks
     return segments, skipped
 
 
 def _merge_channel(
-    channel_id: str, rates: dict[float, list[Trace]], grid_origin_ns: int
+    channel_id: str, traces: list[Trace], grid_origin_ns: int
 ) -> tuple[list[Segment], list[Skipped]]:
-    waiting = [trace for traces in rates.values() for trace in traces]
+    waiting = traces
     segments: list[Segment] = []
     skipped: list[Skipped] = []
     used: list[float] = []
     while waiting:
-        samples: Counter[float] = Counter()
-        for trace in waiting:
-            samples[nominal_rate_hz(trace)] += trace.stats.npts
-        rate_hz = max(samples, key=lambda rate: (samples[rate], rate))
+        rate_hz = dominant_rate(waiting)
         close = [t for t in waiting if abs(nominal_rate_hz(t) / rate_hz - 1) < 0.01]
         waiting = [t for t in waiting if abs(nominal_rate_hz(t) / rate_hz - 1) >= 0.01]
         merged, remarks = merge_segments(close, grid_origin_ns)
@@ -71,7 +67,9 @@ def _merge_channel(
         used.append(rate_hz)
     if len(used) > 1:
         listing = ", ".join(f"{rate_hz:g}" for rate_hz in used)
-        reason = f"its sampling rate changes: {listing} Hz; all are brought to one rate"
+        reason = (
+            f"its sampling rate changes: {listing} Hz; all are resampled to one rate"
+        )
         skipped.append(Skipped("merge", channel_id, reason, len(used)))
     return sorted(segments, key=_start_s), skipped
 
@@ -82,7 +80,7 @@ def _start_s(segment: Segment) -> float:
 
 
 def _outside(segment: Segment, others: list[Segment]) -> list[Segment]:
-    """Return the parts of a segment at times when others have no samples."""
+    """Return the parts of a segment at times without samples of other segments."""
     rate_hz, n = segment.rate_hz, len(segment.data)
     free = np.ones(n, bool)
     for other in others:

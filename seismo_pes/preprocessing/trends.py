@@ -9,7 +9,7 @@ from __future__ import annotations
 from obspy import Trace
 
 from seismo_pes.element import element
-from seismo_pes.items.traces import samples, with_data
+from seismo_pes.items.waveforms import samples, with_data
 from seismo_pes.signal import detrend as _detrend
 from seismo_pes.signal import taper as _taper
 
@@ -84,4 +84,4 @@ Demean = element(demean, "Demean")
 Detrend = element(detrend, "Detrend")
 DetrendPolynomial = element(detrend_polynomial, "DetrendPolynomial")
 DetrendSpline = element(detrend_spline, "DetrendSpline")
-Taper = element(taper, "Taper")
+Taper = element(taper, "Taper", margin=lambda rate_hz, seconds: seconds)

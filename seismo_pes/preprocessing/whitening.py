@@ -8,7 +8,7 @@ from scipy import fft
 
 from dispel4py.errors import DataError
 from seismo_pes.element import element
-from seismo_pes.items.traces import aligned, samples, with_data
+from seismo_pes.items.waveforms import aligned, samples, with_data
 from seismo_pes.signal.detrend import demean
 from seismo_pes.signal.normalize import running_mean
 from seismo_pes.signal.whiten import band_weights

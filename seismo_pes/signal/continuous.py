@@ -15,19 +15,24 @@ they cannot work on pieces.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from seismo_pes.signal import normalize
 from seismo_pes.signal import resample as _resample
-from seismo_pes.signal._arrays import FloatArray, as_float, require_count
-from seismo_pes.signal._recursive import continued, starting_states
+from seismo_pes.signal._arrays import require_count
+from seismo_pes.signal._pieces import (
+    Bands,
+    Causal,
+    Envelope,
+    Lanczos,
+    Method,
+    Reaching,
+    State,
+)
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.filter import butterworth
 
@@ -38,195 +43,14 @@ __all__ = [
     "bandpass",
     "bandstop",
     "decimate",
+    "envelope",
     "highpass",
     "interpolate_lanczos",
     "lowpass",
+    "multiband_running_absolute_mean",
     "resample",
     "running_absolute_mean",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """The state of a method after some samples, of small and bounded size.
-
-    Attributes
-    ----------
-    memory
-        States of a filter, or the last samples; the other axes are those of the
-        records.
-    n_in
-        Number of samples received, without the samples left out at the start.
-    n_out
-        Number of output samples that have been returned.
-    """
-
-    memory: FloatArray
-    n_in: int
-    n_out: int
-
-
-class Method(Protocol):
-    """A function for records in pieces."""
-
-    def advance(
-        self, x: ArrayLike, state: State | None = None
-    ) -> tuple[FloatArray, State]:
-        """Return the output that is final after the samples `x`, and the new state.
-
-        Parameters
-        ----------
-        x
-            The next samples, shape ``(..., n)``, the same axes in each piece; n may be
-            0.
-        state
-            The state after the previous piece, which is not changed; None at the start.
-
-        Raises
-        ------
-        ParameterError
-            If the axes before the last differ from those of the previous pieces.
-        """
-
-    def flush(self, state: State) -> FloatArray:
-        """Return the last output, at the end of the record."""
-
-    def position(self, n_out: int) -> Fraction:
-        """Return the position of an output sample, in input samples."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Causal:
-    """Second-order sections: each input sample gives one output sample at once."""
-
-    sections: FloatArray
-
-    def advance(
-        self, x: ArrayLike, state: State | None = None
-    ) -> tuple[FloatArray, State]:
-        x = as_float(x)
-        if state is None:
-            state = State(starting_states(self.sections, x.shape[:-1]), 0, 0)
-        _require_axes(x, state)
-        out, memory = continued(self.sections, x, state.memory)
-        n = state.n_in + x.shape[-1]
-        return out, State(memory, n, n)
-
-    def flush(self, state: State) -> FloatArray:
-        # the narrower type, so that joining does not change the type of other pieces
-        return np.empty((*state.memory.shape[:-1], 0), np.float32)
-
-    def position(self, n_out: int) -> Fraction:
-        return Fraction(n_out)
-
-
-class _Windowed:
-    """A method whose output depends on the samples around it.
-
-    The memory holds the samples on which the next output depends, and all later
-    samples. So the function for whole records handles the start and the end of the
-    record.
-    """
-
-    first = 0
-
-    def n_final(self, n_in: int) -> int:
-        """Return how many output samples are final after `n_in` samples."""
-        raise NotImplementedError
-
-    def first_needed(self, n_out: int) -> int:
-        """Return the index of the first sample on which output `n_out` depends."""
-        raise NotImplementedError
-
-    def output(
-        self, record: FloatArray, begin: int, start: int, stop: int | None
-    ) -> FloatArray:
-        """Return output from start to stop (or the end); `record` starts at `begin`."""
-        raise NotImplementedError
-
-    def advance(
-        self, x: ArrayLike, state: State | None = None
-    ) -> tuple[FloatArray, State]:
-        x = as_float(x)
-        if state is None:
-            state = State(x[..., :0], -self.first, 0)
-        _require_axes(x, state)
-        left_out = min(max(-state.n_in, 0), x.shape[-1])
-        record = np.concatenate((state.memory, x[..., left_out:]), axis=-1)
-        n_in = state.n_in + x.shape[-1]
-        begin = n_in - record.shape[-1]
-        n_out = max(state.n_out, self.n_final(n_in))
-        if n_out == state.n_out:
-            return record[..., :0], State(record, n_in, n_out)
-        out = self.output(record, begin, state.n_out, n_out)
-        n_done = max(0, self.first_needed(n_out) - begin)
-        return out, State(record[..., n_done:].copy(), n_in, n_out)
-
-    def flush(self, state: State) -> FloatArray:
-        begin = state.n_in - state.memory.shape[-1]
-        return self.output(state.memory, begin, state.n_out, None)
-
-
-@dataclass(frozen=True)
-class _Reaching(_Windowed):
-    """A function whose output depends on `reach` samples on both sides.
-
-    For the `ratio` p/q, q input samples give p output samples.
-    """
-
-    function: Callable[[FloatArray], FloatArray]
-    reach: int
-    ratio: Fraction = Fraction(1)
-    first: int = 0
-
-    def n_final(self, n_in: int) -> int:
-        n_ready = n_in - self.reach
-        return math.floor((n_ready - 1) * self.ratio) + 1 if n_ready > 0 else 0
-
-    def first_needed(self, n_out: int) -> int:
-        q = self.ratio.denominator
-        return (math.floor(n_out / self.ratio) - self.reach) // q * q
-
-    def output(
-        self, record: FloatArray, begin: int, start: int, stop: int | None
-    ) -> FloatArray:
-        offset = int(begin * self.ratio)
-        out = self.function(record)
-        return out[..., start - offset : None if stop is None else stop - offset]
-
-    def position(self, n_out: int) -> Fraction:
-        return n_out / self.ratio
-
-
-@dataclass(frozen=True)
-class _Lanczos(_Windowed):
-    """Interpolation at indices ``start + step * m``."""
-
-    start: Fraction
-    step: Fraction
-    half_width: int
-
-    def n_final(self, n_in: int) -> int:
-        n_ready = n_in - self.half_width - 1 - float(self.start)
-        return math.floor(n_ready / float(self.step)) + 1 if n_ready >= 0 else 0
-
-    def first_needed(self, n_out: int) -> int:
-        return math.floor(self._index(n_out)) - self.half_width - 1
-
-    def _index(self, n_out: int) -> float:
-        return float(self.start) + float(self.step) * n_out
-
-    def output(
-        self, record: FloatArray, begin: int, start: int, stop: int | None
-    ) -> FloatArray:
-        if stop is None:
-            last = begin + record.shape[-1] - 1 - float(self.start)
-            stop = max(start, math.floor(last / float(self.step) + 1e-9) + 1)
-        indices = float(self.start) + float(self.step) * np.arange(start, stop)
-        return _resample.lanczos_at(record, indices - begin, self.half_width)
-
-    def position(self, n_out: int) -> Fraction:
-        return self.start + self.step * n_out
 
 
 def bandpass(rate_hz: float, low_hz: float, high_hz: float, corners: int = 4) -> Method:
@@ -248,7 +72,7 @@ def bandpass(rate_hz: float, low_hz: float, high_hz: float, corners: int = 4) ->
     >>> bool(np.allclose(np.concatenate((first, second)), whole, rtol=0, atol=1e-13))
     True
     """
-    return _Causal(butterworth("bandpass", (low_hz, high_hz), rate_hz, corners))
+    return Causal(butterworth("bandpass", (low_hz, high_hz), rate_hz, corners))
 
 
 def bandstop(rate_hz: float, low_hz: float, high_hz: float, corners: int = 4) -> Method:
@@ -259,7 +83,7 @@ def bandstop(rate_hz: float, low_hz: float, high_hz: float, corners: int = 4) ->
     ParameterError
         If a corner is at or above Nyquist.
     """
-    return _Causal(butterworth("bandstop", (low_hz, high_hz), rate_hz, corners))
+    return Causal(butterworth("bandstop", (low_hz, high_hz), rate_hz, corners))
 
 
 def lowpass(rate_hz: float, corner_hz: float, corners: int = 4) -> Method:
@@ -270,7 +94,7 @@ def lowpass(rate_hz: float, corner_hz: float, corners: int = 4) -> Method:
     ParameterError
         If the corner is at or above Nyquist.
     """
-    return _Causal(butterworth("lowpass", (corner_hz,), rate_hz, corners))
+    return Causal(butterworth("lowpass", (corner_hz,), rate_hz, corners))
 
 
 def highpass(rate_hz: float, corner_hz: float, corners: int = 4) -> Method:
@@ -281,7 +105,7 @@ def highpass(rate_hz: float, corner_hz: float, corners: int = 4) -> Method:
     ParameterError
         If the corner is at or above Nyquist.
     """
-    return _Causal(butterworth("highpass", (corner_hz,), rate_hz, corners))
+    return Causal(butterworth("highpass", (corner_hz,), rate_hz, corners))
 
 
 def resample(rate_in_hz: float, rate_out_hz: float, first: int = 0) -> Method:
@@ -324,7 +148,7 @@ def resample(rate_in_hz: float, rate_out_hz: float, first: int = 0) -> Method:
         if ratio == 1
         else math.ceil(_resample.HALF_LENGTH * max(Fraction(1), 1 / ratio))
     )
-    return _Reaching(function, reach, ratio, require_count(first, "first"))
+    return Reaching(function, reach, ratio, require_count(first, "first"))
 
 
 def decimate(factor: int) -> Method:
@@ -362,7 +186,7 @@ def interpolate_lanczos(
     if not (np.isfinite(float(start)) and start >= 0):
         raise ParameterError(f"start must be at least 0, not {start}")
     half_width = _resample.require_lanczos(float(step), half_width)
-    return _Lanczos(Fraction(start), Fraction(step), half_width)
+    return Lanczos(Fraction(start), Fraction(step), half_width)
 
 
 def running_absolute_mean(n_half: int, across_components: bool = False) -> Method:
@@ -380,7 +204,7 @@ def running_absolute_mean(n_half: int, across_components: bool = False) -> Metho
         n_half=n_half,
         across_components=across_components,
     )
-    return _Reaching(function, require_count(n_half, "n_half"))
+    return Reaching(function, require_count(n_half, "n_half"))
 
 
 def agc(n_half: int, across_components: bool = False) -> Method:
@@ -396,12 +220,44 @@ def agc(n_half: int, across_components: bool = False) -> Method:
     function = partial(
         normalize.agc, n_half=n_half, across_components=across_components
     )
-    return _Reaching(function, require_count(n_half, "n_half"))
+    return Reaching(function, require_count(n_half, "n_half"))
 
 
-def _require_axes(x: FloatArray, state: State) -> None:
-    if x.shape[:-1] != state.memory.shape[:-1]:
-        raise ParameterError(
-            f"x: shape {x.shape} does not continue records of the axes "
-            f"{state.memory.shape[:-1]}"
-        )
+def multiband_running_absolute_mean(
+    rate_hz: float,
+    bands_hz: Sequence[tuple[float, float]],
+    n_half: int,
+    corners: int = 4,
+) -> Method:
+    """The sum of normalised bands, with ``zero_phase=False``.
+
+    See `normalize.multiband_running_absolute_mean`. The output is delayed by `n_half`
+    samples.
+
+    Raises
+    ------
+    ParameterError
+        If there is no band, a band exceeds Nyquist, or `n_half` is negative.
+    """
+    if not bands_hz:
+        raise ParameterError("bands_hz holds no band")
+    filters = tuple(
+        Causal(butterworth("bandpass", (low, high), rate_hz, corners))
+        for low, high in bands_hz
+    )
+    n_half = require_count(n_half, "n_half")
+    function = partial(normalize.running_absolute_mean, n_half=n_half)
+    return Bands(filters, Reaching(function, n_half))
+
+
+def envelope(n: int) -> Method:
+    """Division by the mean of the neighbours; see `normalize.envelope`.
+
+    The output is delayed by `n` samples, and begins after ``2 n + 1`` samples.
+
+    Raises
+    ------
+    ParameterError
+        If `n` is below 1.
+    """
+    return Envelope(require_count(n, "n", 1))

@@ -11,8 +11,11 @@ from seismo_pes.signal._arrays import (
     require_count,
     require_rate,
 )
+from seismo_pes.signal._butterworth import design
 from seismo_pes.signal._recursive import filtered
 from seismo_pes.signal.errors import ParameterError
+
+SETTLED = 1e-9  # amplitude of an impulse response, of its first, that counts as zero
 
 
 def bandpass(
@@ -199,13 +202,46 @@ def butterworth(
     return _design(kind, tuple(corners_hz), float(rate_hz), corners)
 
 
+def settling_s(
+    kind: str, corners_hz: tuple[float, ...], rate_hz: float, corners: int = 4
+) -> float:
+    """Return how long the impulse response of a Butterworth filter lasts, seconds.
+
+    After this time its slowest part has fallen to a billionth of its amplitude.
+
+    Parameters
+    ----------
+    kind
+        ``"lowpass"``, ``"highpass"``, ``"bandpass"`` or ``"bandstop"``.
+    corners_hz
+        One corner, or the lower and the upper one of a band, below Nyquist.
+    rate_hz
+        Sampling rate.
+    corners
+        Order of the prototype, 1 to 20.
+
+    Raises
+    ------
+    ParameterError
+        If a corner is at or above Nyquist, or the order out of range.
+
+    Examples
+    --------
+    >>> round(settling_s("highpass", (0.1,), 20.0, 1), 1)
+    33.0
+    """
+    sections = butterworth(kind, corners_hz, rate_hz, corners)
+    poles = np.concatenate([np.roots(section[3:]) for section in sections])
+    radius = min(float(np.abs(poles).max()), 1 - 1e-12)
+    if radius == 0:
+        return 0.0
+    return float(np.log(SETTLED) / np.log(radius) / rate_hz)
+
+
 @lru_cache(maxsize=64)
 def _design(
     kind: str, corners_hz: tuple[float, ...], rate_hz: float, order: int
 ) -> FloatArray:
-    from scipy.signal import butter
-
-    band = corners_hz if len(corners_hz) == 2 else corners_hz[0]
-    sections = np.asarray(butter(order, band, kind, output="sos", fs=rate_hz))
+    sections = design(kind, corners_hz, rate_hz, order)
     sections.setflags(write=False)
     return sections

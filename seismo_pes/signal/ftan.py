@@ -12,7 +12,7 @@ from seismo_pes.signal.errors import ParameterError
 
 
 class Dispersion(NamedTuple):
-    """Picks of each filter, from the longest to the shortest period; NaN without one.
+    """Picks of each filter, from the longest to the shortest period; NaN if no pick.
 
     Attributes
     ----------

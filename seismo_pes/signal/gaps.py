@@ -11,6 +11,9 @@ from seismo_pes.signal.errors import ParameterError
 __all__ = ["clipped_runs", "flat_runs", "interpolate_gaps", "runs_of", "widened"]
 
 Runs = NDArray[np.int64]
+# Samples of the shortest run on the coarse grid of `flat_runs`. With fewer samples, the
+# grid has runs by chance; with more, it is not coarse.
+_PROBES = 16
 
 
 def runs_of(mask: ArrayLike) -> Runs:
@@ -128,16 +131,17 @@ def flat_runs(x: ArrayLike, shortest: int, value: float | None = None) -> Runs:
     """
     data = _record(x)
     shortest = require_count(shortest, "shortest", 2)
+    none = np.empty((0, 2), dtype=np.int64)
     if data.size < shortest:
-        return np.empty((0, 2), dtype=np.int64)
-    # a run has equal neighbours on this coarse grid; most records have none
-    probes = data[:: shortest // 2]
-    if not (probes[1:] == probes[:-1]).any():
-        return np.empty((0, 2), dtype=np.int64)
+        return none
+    # a run is also one on a coarse grid; most records have none
+    step = shortest // _PROBES
+    if step > 1 and not len(flat_runs(data[::step], shortest // step)):
+        return none
     changes = np.flatnonzero(data[1:] != data[:-1]) + 1
     edges = np.concatenate(([0], changes, [data.size]))
-    runs = np.column_stack((edges[:-1], edges[1:]))
-    runs = runs[runs[:, 1] - runs[:, 0] >= shortest]
+    long = np.flatnonzero(np.diff(edges) >= shortest)
+    runs = np.column_stack((edges[long], edges[long + 1]))
     if value is not None:
         runs = runs[data[runs[:, 0]] == value]
     return runs.astype(np.int64)

@@ -52,7 +52,8 @@ def mwcs_delays(
 
     Returns
     -------
-    `Delays`; `coherence` is the mean over the band.
+    `Delays`; `coherence` is the mean over the band. The error follows from the scatter
+    of the phases about the line, and is at least that of noise with this coherence.
 
     Raises
     ------
@@ -96,6 +97,9 @@ def mwcs_delays(
     delay, error, at_edge = _phase_slopes(frequency[band], mean_hz, cross, coherence)
     # Neighbouring bins of the padded, tapered window are not independent.
     error = error * np.sqrt(n_fft / (size * _EFFECTIVE))
+    # The phases of a few independent bins may lie on a line by chance.
+    least = _coherence_error(coherence, frequency[band], _EFFECTIVE * size / rate_hz)
+    error = np.maximum(error, least)
     lag = first_lag_s + (starts + (size - 1) / 2) / rate_hz
     return Delays(lag, delay, error, coherence.mean(axis=1), at_edge)
 
@@ -122,6 +126,19 @@ def _smooth(s: FloatArray, n_half: int) -> FloatArray:
     padded = np.pad(s, ((0, 0), (n_half, n_half)), mode="edge")
     views = np.lib.stride_tricks.sliding_window_view(padded, 2 * n_half + 1, axis=1)
     return np.asarray(views @ kernel)
+
+
+def _coherence_error(
+    coherence: FloatArray, frequency: FloatArray, duration_s: float
+) -> FloatArray:
+    """Return the error of a delay in noise, from the mean coherence over the band.
+
+    The variance of a phase is (1 / coherence**2 - 1) / 2 in each independent bin.
+    """
+    c = np.clip(coherence.mean(axis=1), 1e-6, 1.0)
+    n_bins = max(float(np.ptp(frequency)) * duration_s, 1.0)
+    omega = 2 * np.pi * np.sqrt((frequency**2).mean())
+    return np.asarray(np.sqrt((1 / c**2 - 1) / (2 * n_bins)) / omega)
 
 
 def _mean_frequency(

@@ -74,11 +74,12 @@ def multiband_running_absolute_mean(
     bands_hz: Sequence[tuple[float, float]],
     n_half: int,
     corners: int = 4,
+    zero_phase: bool = True,
 ) -> FloatArray:
     """Sum of the running absolute mean normalisations of several bands.
 
-    Each band, filtered with zero phase, gets its own weight, so that an earthquake at
-    long periods does not suppress the noise at short periods.
+    Each band gets its own weight, so that an earthquake at long periods does not
+    suppress the noise at short periods.
 
     Parameters
     ----------
@@ -92,6 +93,8 @@ def multiband_running_absolute_mean(
         Half width of the running mean in samples.
     corners
         Order of the filters.
+    zero_phase
+        Filter forward and backward; otherwise causal.
 
     Raises
     ------
@@ -111,7 +114,8 @@ def multiband_running_absolute_mean(
     x = as_float(x)
     out = np.zeros_like(x)
     for low, high in bands_hz:
-        out += running_absolute_mean(bandpass(x, rate_hz, low, high, corners), n_half)
+        band = bandpass(x, rate_hz, low, high, corners, zero_phase)
+        out += running_absolute_mean(band, n_half)
     return out
 
 
@@ -134,7 +138,9 @@ def running_mean(x: ArrayLike, n_half: int) -> FloatArray:
     """
     x = as_float(x)
     n_half = require_count(n_half, "n_half")
-    n, width = x.shape[-1], 2 * n_half + 1
+    n = x.shape[-1]
+    n_half = min(n_half, n)  # more samples than the record has make no difference
+    width = 2 * n_half + 1
     if n_half == 0 or n == 0:
         return x.astype(np.float64)
     padded = np.zeros((*x.shape[:-1], n + 2 * n_half))
@@ -276,13 +282,11 @@ def envelope(x: ArrayLike, n: int) -> FloatArray:
     magnitude = np.abs(x)
     if size <= 2 * n:
         return _divide(x, magnitude.mean(axis=-1, dtype=np.float64, keepdims=True))
-    weight = running_mean(magnitude, n)
-    weight *= 2 * n + 1
-    weight -= magnitude
-    weight /= 2 * n
-    # The difference of nearly equal sums leaves rounding errors, also negative ones.
-    floor = 4 * np.finfo(np.float64).eps * magnitude.max(axis=-1, keepdims=True)
-    weight[weight < floor] = 0.0
+    weight = np.empty(x.shape)
+    sums = np.empty((*x.shape[:-1], size - n + 1))  # of n neighbours
+    _running_sums(np.asarray(magnitude, np.float64), n, sums)
+    np.add(sums[..., : size - 2 * n], sums[..., n + 1 :], out=weight[..., n : size - n])
+    weight[..., n : size - n] /= 2 * n
     weight[..., :n] = weight[..., n : n + 1]
     weight[..., size - n :] = weight[..., size - n - 1 : size - n]
     return _divide(x, weight)

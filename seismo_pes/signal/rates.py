@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from seismo_pes.signal._arrays import require_rate
 from seismo_pes.signal.errors import ParameterError
 
-__all__ = ["MAX_PPM", "TimedRun", "exact_rate", "measure_timing"]
+__all__ = ["MAX_PPM", "TimedRun", "exact_rate", "is_jump", "measure_timing"]
 
 _NEAR = 1e-6
 _LARGEST_DENOMINATOR = 100_000
@@ -25,8 +25,15 @@ LEAST_DRIFT = 0.02
 #: Largest difference of the true times from a single rate, samples; the run is divided
 #: at a larger difference.
 MOST_DEVIATION = 0.02
+#: Largest delay of stamps that agree with the header's rate, samples: the rounding of
+#: double precision is smaller. Then no line is fitted, which takes longer.
+EXACT = 1e-6
 #: Largest gap or overlap of pieces that touch, samples.
 HALF_SAMPLE = 0.5
+#: Least jump of time stamps that is corrected, samples: the accuracy of lags.
+LEAST_JUMP = 0.05
+#: The same in seconds: many formats round the time of a stamp to a millisecond.
+LEAST_JUMP_S = 1e-3
 #: Least ratio of a significant slope to its standard error.
 SIGNIFICANCE = 5.0
 #: Least number of equal steps that show a wrong rate rather than gaps.
@@ -79,6 +86,24 @@ def _fraction(rate_hz: float) -> Fraction:
 # -- rates over time stamps ---------------------------------------------------------
 
 
+def is_jump(step: float, rate_hz: float) -> bool:
+    """Return whether a step between the time stamps of pieces is more than rounding.
+
+    Parameters
+    ----------
+    step
+        Start of a piece minus the end of the piece before it, samples.
+    rate_hz
+        Sampling rate.
+
+    Examples
+    --------
+    >>> is_jump(0.3, 100.0), is_jump(0.03, 100.0), is_jump(0.3, 1000.0)
+    (True, False, False)
+    """
+    return abs(step) > max(LEAST_JUMP, LEAST_JUMP_S * rate_hz)
+
+
 class TimedRun(NamedTuple):
     """Consecutive pieces that were sampled at one rate, without a gap.
 
@@ -120,7 +145,8 @@ def measure_timing(
     of the header if the drift over the run exceeds 0.02 samples and five times the
     standard error, so that jitter of the stamps has no effect. If the rate changes, the
     run is divided until each part agrees with its line to 0.02 samples, or to the
-    scatter of the stamps.
+    scatter of the stamps. Fewer than six pieces show no scatter: without a drift, they
+    are divided where their stamps jump (`is_jump`).
 
     Parameters
     ----------
@@ -147,7 +173,7 @@ def measure_timing(
 
     Examples
     --------
-    Records of 200 samples at 19.999 Hz whose header says 20 Hz:
+    Records of 200 samples at 19.999 Hz whose header has 20 Hz:
 
     >>> start_ns = np.round(np.arange(1000) * 200 / 19.999 * 1e9)
     >>> (run,) = measure_timing(start_ns, [200] * 1000, 20.0)
@@ -191,31 +217,44 @@ def _rate_of_steps(steps_ns: Times, n: Times, rate_hz: float, max_ppm: float) ->
 
 
 def _runs(
-    start_ns: Times, n: Times, first: int, stop: int, rate_hz: float, max_ppm: float
+    start_ns: Times,
+    n: Times,
+    first: int,
+    stop: int,
+    rate_hz: float,
+    max_ppm: float,
+    jitter: float = 0.0,
 ) -> list[TimedRun]:
-    """Fit one line to pieces that touch, or divide them."""
+    """Fit one line to pieces that touch, or divide them.
+
+    `jitter` is the scatter of the stamps of more pieces, if it is known, in samples.
+    """
     header = TimedRun(first, stop, int(start_ns[first]), rate_hz, 0.0)
     if stop - first < LEAST_STEPS:
-        return [header]
+        return _divided_at_jumps(header, start_ns, n, jitter)
     sample = np.cumsum(n[first : stop - 1], dtype=np.float64)
     sample = np.concatenate(([0.0], sample))
     # delay of each stamp relative to the header's rate, in samples
     late = (start_ns[first:stop] - start_ns[first]) * (rate_hz / 1e9) - sample
+    if np.abs(late).max() <= EXACT:
+        return [header]
     slope, level, error = _line(sample, late)
     deviation = late - level - slope * sample
     length = float(n[first:stop].sum())
-    scatter = float(np.median(np.abs(np.diff(deviation)))) if stop - first > 3 else 0.0
+    scatter = _scatter(deviation) if stop - first > 3 else 0.0
     smooth = _running_median(deviation)
     most = max(MOST_DEVIATION, SIGNIFICANCE * scatter)
     worst = int(np.argmax(np.abs(smooth)))
     if abs(smooth[worst]) > most and stop - first >= 2 * LEAST_STEPS:
         middle = first + _best_division(sample, late)
         return [
-            *_runs(start_ns, n, first, middle, rate_hz, max_ppm),
-            *_runs(start_ns, n, middle, stop, rate_hz, max_ppm),
+            *_runs(start_ns, n, first, middle, rate_hz, max_ppm, scatter),
+            *_runs(start_ns, n, middle, stop, rate_hz, max_ppm, scatter),
         ]
     drift = -slope * length
     if abs(drift) <= LEAST_DRIFT or abs(slope) <= SIGNIFICANCE * error:
+        if stop - first < 2 * LEAST_STEPS:
+            return _divided_at_jumps(header, start_ns, n, jitter)
         return [header]
     if abs(slope) * 1e6 > max_ppm:
         pieces = range(first, stop)
@@ -226,6 +265,33 @@ def _runs(
         ]
     true_start_ns = int(start_ns[first]) + round(level / rate_hz * 1e9)
     return [TimedRun(first, stop, true_start_ns, rate_hz / (1 + slope), drift)]
+
+
+def _divided_at_jumps(
+    run: TimedRun, start_ns: Times, n: Times, jitter: float
+) -> list[TimedRun]:
+    """Return the parts of a run of a few pieces, which begin where its stamps jump."""
+    inside = slice(run.first, run.stop)
+    steps = np.diff(start_ns[inside]) * (run.rate_hz / 1e9) - n[inside][:-1]
+    edges = [
+        run.first + k
+        for k, step in enumerate(steps.tolist(), start=1)
+        if is_jump(step, run.rate_hz) and abs(step) > SIGNIFICANCE * jitter
+    ]
+    return [
+        run._replace(first=first, stop=stop, start_ns=int(start_ns[first]))
+        for first, stop in zip([run.first, *edges], [*edges, run.stop], strict=True)
+    ]
+
+
+def _scatter(deviation: NDArray[np.float64]) -> float:
+    """Return the scatter of stamps about a line, without the steps that all share.
+
+    If stamps jump once, all others have the same step from a line through them.
+    """
+    steps = np.diff(deviation)
+    apart = np.abs(steps - np.median(steps))
+    return float(min(np.median(np.abs(steps)), np.median(apart)))
 
 
 def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float, float]:

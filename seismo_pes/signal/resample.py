@@ -222,12 +222,12 @@ def _response(p: int, q: int, units: int) -> FloatArray:
 
 def _bins(taps: FloatArray, n: int, n_bins: int) -> FloatArray:
     """Return the first bins of a transform of length n of taps centred on time zero."""
-    from scipy.signal import zoom_fft
-
     if n <= _LARGEST_TRANSFORM:
         at = np.arange(len(taps)) - len(taps) // 2
         record = np.bincount(at % n, taps, n)
         return np.asarray(fft.rfft(record)[:n_bins].real)
+    from scipy.signal import zoom_fft  # slow to import, for unusual rates only
+
     band = zoom_fft(taps, (0.0, n_bins / n), n_bins, fs=1.0)
     centred = np.exp(2j * np.pi * (len(taps) // 2) / n * np.arange(n_bins))
     return np.asarray((band * centred).real)

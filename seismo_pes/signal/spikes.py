@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import rank_filter
 
 from seismo_pes.signal._arrays import FloatArray, as_float, require_count
 from seismo_pes.signal.errors import ParameterError
 from seismo_pes.signal.gaps import interpolate_gaps
 
-__all__ = ["despike", "loud_windows", "mad", "spikes"]
+__all__ = ["despike", "level_jumps", "loud_windows", "mad", "spikes"]
 
+# Samples of a block, blocks on either side, and least ratio: see `level_jumps`.
+_BLOCK, _N_BESIDE, _LEAST_RATIO = 100, 5, 10.0
 TO_SIGMA = 1.482602218505602  # 1 / quantile of the normal distribution at 3/4
 
 
@@ -144,7 +145,10 @@ def loud_windows(x: ArrayLike, n_window: int, k: float) -> NDArray[np.bool_]:
 def _hampel(
     x: FloatArray, n_half: int, k: float
 ) -> tuple[NDArray[np.bool_], FloatArray]:
+    from scipy.ndimage import rank_filter  # slow to import, and few runs remove spikes
+
     n_half = require_count(n_half, "n_half", 1)
+    n_half = min(n_half, max(x.shape[-1] - 1, 1))  # more adds only mirrored samples
     k = _threshold(k)
     if x.size == 0:
         return np.zeros(x.shape, dtype=np.bool_), x
@@ -201,3 +205,67 @@ def _threshold(k: float) -> float:
     if not (np.isfinite(k) and k > 0):
         raise ParameterError(f"k must be a positive number of MAD, not {k}")
     return float(k)
+
+
+def level_jumps(x: ArrayLike) -> NDArray[np.int64]:
+    """Find steps of the level of a record that are larger than its amplitude.
+
+    The record is cut into blocks of 100 samples. The level changes in a block if the
+    means of the five blocks before and of the five blocks after it differ by more than
+    ten times the ranges of the means of these blocks, and by more than the root mean
+    square amplitude about them. The step is where the means on both sides differ most
+    significantly.
+
+    Parameters
+    ----------
+    x
+        One record, shape ``(n,)``; NaN is no jump.
+
+    Returns
+    -------
+    The sample after each step, shape ``(n_jumps,)``.
+
+    Raises
+    ------
+    ParameterError
+        If `x` is not one record.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(1).standard_normal(5000)
+    >>> x[3210:] += 50
+    >>> level_jumps(x)
+    array([3210])
+    """
+    x = np.asarray(x)
+    if x.ndim != 1:
+        raise ParameterError(f"x must be one record, not of shape {x.shape}")
+    n_blocks = len(x) // _BLOCK
+    if n_blocks < 2 * _N_BESIDE + 1:
+        return np.empty(0, np.int64)
+    blocks = as_float(x[: n_blocks * _BLOCK]).reshape(n_blocks, _BLOCK)
+    means = blocks @ np.full(_BLOCK, 1 / _BLOCK, blocks.dtype)
+    size = _N_BESIDE
+    level = np.convolve(means, np.full(size, 1 / size), "valid")
+    beside = [means[k : k + len(level)] for k in range(size)]
+    spread = np.maximum.reduce(beside) - np.minimum.reduce(beside)
+    jump = np.abs(level[size + 1 :] - level[: -size - 1])
+    scatter = np.maximum(spread[size + 1 :], spread[: -size - 1])
+    candidates = np.flatnonzero(jump > _LEAST_RATIO * scatter)
+    jumps = []
+    for k in candidates.tolist():
+        block = k + _N_BESIDE
+        near = blocks[block - _N_BESIDE : block + _N_BESIDE + 1].astype(np.float64)
+        outer = np.delete(near, _N_BESIDE, axis=0)
+        rms = np.sqrt(np.square(outer - outer.mean(axis=1, keepdims=True)).mean())
+        if jump[k] > rms > 0:
+            jumps.append((block - _N_BESIDE) * _BLOCK + _step(near.ravel()))
+    return np.unique(np.array(jumps, np.int64))
+
+
+def _step(x: FloatArray) -> int:
+    """Return the first sample after the most significant step of a record."""
+    n = len(x)
+    after = np.arange(1, n)
+    sums = np.cumsum(x - x.mean())[:-1]
+    return int(after[np.argmax(sums**2 / (after * (n - after)))])

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft
-from scipy.ndimage import uniform_filter
 
 from seismo_pes.signal._arrays import (
     ComplexArray,
@@ -151,6 +150,8 @@ def wiener_windows(
 
 def _local_wiener(x: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Lim's adaptive filter: the local mean if the variance is that of noise."""
+    from scipy.ndimage import uniform_filter  # slow to import, for one stack only
+
     mean = uniform_filter(x, size, mode="nearest")
     variance = uniform_filter(np.square(x), size, mode="nearest") - mean**2
     variance = np.maximum(variance, 0)

@@ -10,6 +10,10 @@ from seismo_pes.signal.delays import parabolic_peak
 from seismo_pes.signal.errors import ParameterError
 
 SIDES = ("both", "causal", "acausal")
+# Largest probability that the best coefficient of a search is one of independent
+# records: with a hundred pairs and a year of days, 36 changes by chance, and the means
+# over pairs need coherence, too.
+MOST_CHANCE = 1e-3
 
 
 class Stretch(NamedTuple):
@@ -19,7 +23,7 @@ class Stretch(NamedTuple):
     ----------
     dvv
         Relative velocity change: ``current(t) = reference(t (1 + dvv))``. NaN where
-        the current or the reference is silent, and at the edge of the search.
+        the current or the reference is silent, and where `at_edge` is true.
     coefficient
         Correlation coefficient at the best stretch.
     unstretched
@@ -27,8 +31,8 @@ class Stretch(NamedTuple):
     error
         Standard error of dvv after Weaver et al. (2011); NaN if no band was given.
     at_edge
-        True where the coefficient is largest at ``max_dvv`` or ``-max_dvv``: the true
-        change may lie outside of the search.
+        True where no change within the search fits: the coefficient is largest at
+        ``max_dvv`` or ``-max_dvv``, or no larger than that of independent records.
     """
 
     dvv: FloatArray
@@ -53,7 +57,9 @@ def stretch(
 
     The stretched references are computed once, by a cubic spline. One matrix product
     gives their correlation coefficients with all current records. A parabola through
-    the largest coefficient and its neighbours refines the best stretch.
+    the largest coefficient and its neighbours refines the best stretch. The largest
+    coefficient must be one that independent records reach in less than one of a
+    thousand searches, else the change has no value.
 
     Parameters
     ----------
@@ -87,7 +93,8 @@ def stretch(
     References
     ----------
     Lobkis and Weaver (2003), doi:10.1103/PhysRevLett.90.254302; error: Weaver et al.
-    (2011), Geophys. J. Int. 185, 1384-1392.
+    (2011), Geophys. J. Int. 185, 1384-1392; coefficients of independent records:
+    Hotelling (1939), doi:10.2307/2371512.
 
     Examples
     --------
@@ -111,8 +118,10 @@ def stretch(
     stretched = CubicSpline(t, r)(at)
     stretched[(at < t[0]) | (at > t[-1])] = 0.0
     rows = y[..., chosen].reshape(-1, int(chosen.sum()))
-    c = _unit(rows) @ _unit(stretched).T
+    directions = _unit(stretched)
+    c = _unit(rows) @ directions.T
     place, coefficient, at_edge = parabolic_peak(c)
+    at_edge |= _chance(coefficient, directions, n_independent(r[chosen])) > MOST_CHANCE
     dvv = -max_dvv + place * (trials[1] - trials[0])
     silent = ~(np.abs(c).max(axis=1) > 0)
     at_edge &= ~silent
@@ -122,6 +131,63 @@ def stretch(
     shape = y.shape[:-1]
     parts = (dvv, np.minimum(coefficient, 1.0), c[:, n_steps // 2], error, at_edge)
     return Stretch(*(part.reshape(shape) for part in parts))
+
+
+def n_independent(x: ArrayLike) -> float:
+    """Return the number of independent samples of a record: bandwidth times duration.
+
+    Twice the equivalent bandwidth of its spectrum times the equivalent duration of its
+    envelope, at least 3.
+
+    Parameters
+    ----------
+    x
+        Shape ``(n,)``, not silent.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(1).standard_normal(2000)
+    >>> round(n_independent(x) / 2000, 1)
+    1.0
+    >>> round(n_independent(np.convolve(x, np.ones(10), "same")) / 2000, 1)
+    0.1
+    """
+    x = as_float(x).astype(np.float64)
+    power = np.abs(np.fft.rfft(x)) ** 2
+    square = x**2
+    if not power.any():
+        return 3.0
+    # The mean of squares over the square of the mean is 2 for the power of noise, and 3
+    # for its squared samples.
+    bins = 2 * power.sum() ** 2 / (power**2).sum()
+    duration = min(3 * square.sum() ** 2 / (square**2).sum() / len(x), 1.0)
+    return float(max(2 * bins * duration, 3.0))
+
+
+def _chance(
+    coefficient: FloatArray, directions: FloatArray, n_free: float
+) -> FloatArray:
+    """Return the probability of a larger best coefficient with independent records.
+
+    The directions of the stretched references are a curve on the unit sphere. A record
+    has a coefficient above c with one of them if it lies in a tube about this curve;
+    Hotelling gives the volume of the tube from the length of the curve.
+
+    Parameters
+    ----------
+    coefficient
+        Best coefficients, shape ``(n_rows,)``.
+    directions
+        Stretched references of unit norm, in the order of the stretch.
+    n_free
+        Number of independent samples.
+    """
+    from scipy.special import betainc
+
+    length = float(np.linalg.norm(np.diff(directions, axis=0), axis=1).sum())
+    rest = 1 - np.clip(coefficient, 0.0, 1.0) ** 2
+    along = length / (2 * np.pi) * rest ** ((n_free - 2) / 2)
+    return np.asarray(along + betainc((n_free - 1) / 2, 0.5, rest) / 2)
 
 
 def _unit(x: FloatArray) -> FloatArray:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft
-from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from seismo_pes.signal._arrays import (
     ComplexArray,
@@ -248,8 +247,9 @@ def wavelet_velocity_change(
     return changes
 
 
-# Least mean cosine of the phases that the best change of a search leaves. In synthetic
-# codas, changes inside of the search leave more and changes outside of it leave less.
+# Least mean cosine of the phases that remain after the best change of a search. In
+# synthetic codas it is larger if the true change is within the search, and smaller if
+# not.
 _LEAST_ALIGNED = 0.6
 
 
@@ -361,6 +361,9 @@ def _turn(w: ComplexArray) -> ComplexArray:
 
 
 def _smooth(s: FloatArray, sigma: FloatArray, n_frequencies: int) -> FloatArray:
+    # slow to import, and only delays need it
+    from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+
     out = np.empty_like(s)
     for k, width in enumerate(sigma):
         out[k] = gaussian_filter1d(s[k], width, mode="constant", truncate=3.0)

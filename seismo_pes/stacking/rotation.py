@@ -102,6 +102,8 @@ class RotateTensor(GenericPE):
         Pairs with fewer than nine correlations.
     """
 
+    derives = "matching"
+
     def __init__(self) -> None:
         super().__init__()
         self._waiting: dict[tuple[str, int], dict[str, Correlation]] = {}
@@ -109,11 +111,25 @@ class RotateTensor(GenericPE):
         self._add_output("output", tuple_type=Correlation)
         self._add_output("skipped", tuple_type=Skipped)
 
+    def derivation_key(self, port: str, item: Any) -> str | None:
+        """Return the instruments and the start of a correlation.
+
+        Parameters
+        ----------
+        port : str
+            Input or output.
+        item : object
+            The item.
+        """
+        if isinstance(item, Correlation):
+            name, start = _place(item)
+            return f"{name} from {start}"
+        return None
+
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Take one correlation."""
         item: Correlation = inputs["input"]
-        start = int(np.min(item.start_ns, initial=2**62))
-        key = f"{item.first[:-1]}_{item.second[:-1]}", start
+        key = _place(item)
         members = self._waiting.setdefault(key, {})
         members[item.first[-1] + item.second[-1]] = item
         if len(members) < 9:
@@ -139,3 +155,9 @@ class RotateTensor(GenericPE):
             yield {"skipped": Skipped("rotate", name, reason)}
             return
         yield from ({"output": correlation} for correlation in rotated)
+
+
+def _place(item: Correlation) -> tuple[str, int]:
+    """Return the instruments and the start of a correlation."""
+    start = int(np.min(item.start_ns, initial=2**62))
+    return f"{item.first[:-1]}_{item.second[:-1]}", start

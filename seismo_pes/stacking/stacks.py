@@ -304,9 +304,21 @@ class RunningStack(GenericPE):
     def __init__(self, each: bool = True) -> None:
         super().__init__()
         self.each = each
+        self.derives = "accumulate" if each else "matching"
         self._sums: dict[str, tuple[np.ndarray, Correlation]] = {}
         self._add_input("input", grouping=["id"], tuple_type=Correlation)
         self._add_output("output", tuple_type=Correlation)
+
+    def derivation_key(self, port: str, item: Any) -> str:
+        """Return the pair of an item.
+
+        Parameters
+        ----------
+        port : str
+            Input or output.
+        item : Correlation
+        """
+        return str(item.id)
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Add one item.

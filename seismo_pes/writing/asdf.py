@@ -6,6 +6,7 @@ pyasdf, and the programs that are based on it, read these files.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import h5py
 import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes.writing.hdf5_file import hdf5_file
 
 if TYPE_CHECKING:
     from obspy import Inventory, Trace
@@ -52,7 +54,11 @@ class AsdfWriter:
 
     def __init__(self, path: str | Path, mode: str = "w") -> None:
         self.path = Path(path)
-        self._file = h5py.File(self.path, mode)
+        exists = mode == "a" and self.path.exists()
+        self._open = contextlib.ExitStack()
+        self._file: h5py.File = self._open.enter_context(
+            hdf5_file(self.path, "r+" if exists else "w")
+        )
         self._file.attrs["file_format"] = np.bytes_("ASDF")
         self._file.attrs["file_format_version"] = np.bytes_(VERSION)
         for name in ("Waveforms", "AuxiliaryData", "Provenance"):
@@ -150,11 +156,17 @@ class AsdfWriter:
         self._file.attrs.update(attributes)
 
     def close(self) -> None:
-        """Close the file; has no effect if it is closed."""
-        self._file.close()
+        """Close the file; has no effect if it is closed.
+
+        Raises
+        ------
+        OSError
+            If the file could not be written.
+        """
+        self._open.close()
 
     def __enter__(self) -> AsdfWriter:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def __exit__(self, *exc: Any) -> None:
+        self._open.__exit__(*exc)

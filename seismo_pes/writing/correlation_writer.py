@@ -20,14 +20,13 @@ from dispel4py.errors import DataError
 from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing.disk_output import DiskOutput, open_output
-from seismo_pes.writing.part_files import (
+from seismo_pes.writing.part_files import PartLayout, create_part, seal_part
+from seismo_pes.writing.part_records import (
     LAST,
     MARKER,
     RECORD,
-    PartLayout,
-    create_part,
+    data_sums,
     make_records,
-    seal_part,
     stamp,
 )
 
@@ -74,6 +73,8 @@ class CorrelationWriter:
     session : int
         Number of this start of the run; rows of later sessions replace those of
         earlier ones.
+    run_id : str
+        Identity of the run: its reader refuses parts of other runs.
 
     Attributes
     ----------
@@ -96,11 +97,12 @@ class CorrelationWriter:
         direct: bool | None = None,
         about: str = "",
         session: int = 0,
+        run_id: str = "",
     ) -> None:
         self.folder = parts_folder(out)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.direct = direct
-        self.about, self.session = about, session
+        self.about, self.session, self.run_id = about, session, run_id
         self.n_rows = 0
         self.n_bytes = 0
         self.paths: list[Path] = []
@@ -110,14 +112,18 @@ class CorrelationWriter:
         self._output: DiskOutput | None = None
         self._n_used = 0
         self._has_failed = False
+        self._tile_rows: dict[tuple[int, int, int], int] = {}  # of tiles not finished
 
     def write(self, rows: CorrelationRows) -> None:
         """Write a batch of rows; they are committed in order, data before records."""
         data = self._to_disk_type(rows)
-        records = make_records(rows, data)
+        n_before = self._tile_rows.pop(rows.tile, 0)
+        records = make_records(rows, data, n_before)
         if rows.last and not len(rows):
             data = np.zeros((1, rows.n_lags), data.dtype)
-            records = _marker(rows.tile)
+            records = _marker(rows.tile, n_before, data)
+        if not rows.last:
+            self._tile_rows[rows.tile] = n_before + len(rows)
         begin = 0
         while begin < len(data):
             end = begin + self._make_room(len(data) - begin, data[:1].nbytes)
@@ -159,7 +165,7 @@ class CorrelationWriter:
         room = max(min(size, LARGEST_PART_BYTES) // bytes_per_row, 1)
         path = self.folder / f"part-{self._token}-{len(self.paths):03d}.h5"
         self._layout = create_part(
-            path, room, *self._row_form, self.about, self.session
+            path, room, *self._row_form, self.about, self.session, self.run_id
         )
         self.paths.append(path)
         direct = self.direct
@@ -172,6 +178,7 @@ class CorrelationWriter:
         assert self._output is not None
         assert self._layout is not None
         offset = self._layout.index_offset + self._n_used * RECORD.itemsize
+        stamp(records, self._layout.seed, self._n_used)
         self._has_failed = True  # until data and records are both written
         self._output.append(data.data.cast("B"))
         self._output.commit(records.tobytes(), offset)
@@ -203,13 +210,15 @@ class CorrelationWriter:
         self.close()
 
 
-def _marker(tile: tuple[int, int, int]) -> np.ndarray:
+def _marker(tile: tuple[int, int, int], n_before: int, data: np.ndarray) -> np.ndarray:
     """Return the record of a finished tile whose last batch has no rows."""
     records = np.zeros(1, RECORD)
     records["first"] = records["second"] = -1
     records["tile"] = tile
     records["flags"] = LAST | MARKER
-    return stamp(records)
+    records["tile_rows"] = n_before + 1
+    records["data_sum"] = data_sums(data)
+    return records
 
 
 @dataclass(frozen=True)
@@ -219,7 +228,7 @@ class TileWritten:
     Parameters
     ----------
     tile
-        (block i, block j, period or -1).
+        (block i, block j, period).
     n_rows, n_bytes
         Rows of the tile, and bytes of their data.
     """
@@ -250,7 +259,11 @@ class WriteCorrelations(GenericPE):
     session : int
         Number of this start of the run; rows of later sessions replace those of
         earlier ones.
+    run_id : str
+        Identity of the run: its reader refuses parts of other runs.
     """
+
+    derives = "matching"
 
     def __init__(
         self,
@@ -258,21 +271,46 @@ class WriteCorrelations(GenericPE):
         direct: bool | None = None,
         about: str = "",
         session: int = 0,
+        run_id: str = "",
     ) -> None:
         super().__init__()
         self._add_input("input", tuple_type=CorrelationRows)
         self._add_output("written", tuple_type=TileWritten)
         self.out = str(out)
         self.direct = direct
-        self.about, self.session = about, session
+        self.about, self.session, self.run_id = about, session, run_id
         self._writer_of_rows: CorrelationWriter | None = None
         self._open_tiles: dict[tuple[int, int, int], tuple[int, int]] = {}
 
     def _preprocess(self) -> None:
         self._writer_of_rows = CorrelationWriter(
-            self.out, self.direct, self.about, self.session
+            self.out, self.direct, self.about, self.session, self.run_id
         )
         self._open_tiles = {}
+
+    def derivation_key(self, port: str, item: Any) -> str:
+        """Return the tile of an item.
+
+        Parameters
+        ----------
+        port : str
+            Input or output.
+        item : CorrelationRows or TileWritten
+        """
+        return str(item.tile)
+
+    def describe_item(self, port: str, item: Any) -> dict[str, Any]:
+        """Return the terms of a tile that was written.
+
+        Parameters
+        ----------
+        port : str
+            The output.
+        item : TileWritten
+        """
+        row, column, period = item.tile
+        terms = {"row": row, "column": column, "period": period}
+        return terms | {"n_pairs": item.n_rows, "n_bytes": item.n_bytes}
 
     def process(self, inputs: dict[str, Any]) -> dict[str, TileWritten] | None:
         """Write one batch; after the last batch of a tile, report the tile."""
@@ -292,6 +330,9 @@ class WriteCorrelations(GenericPE):
         if writer is not None:
             with report_full_disk(self.out, FULL_DISK_NOTE):
                 writer.close()
+            for path in writer.paths:
+                # large files, with checksums of their own for all rows
+                self.note_file(path, "HDF5", sha256="")
             logger.debug(
                 "%d rows, %.1f MB in %d files",
                 writer.n_rows,

@@ -16,7 +16,13 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["BufferedOutput", "DirectOutput", "DiskOutput", "open_output"]
+__all__ = [
+    "BufferedOutput",
+    "DirectOutput",
+    "DiskOutput",
+    "open_output",
+    "write_all",
+]
 
 PAGE = 4096  # bytes: direct writes must begin and end at multiples of this
 # Blocks of a direct output, and bytes of each: large enough for the disk's full speed.
@@ -65,7 +71,7 @@ def write_all(fd: int, data: memoryview | bytes, offset: int, path: Path) -> Non
     Raises
     ------
     OSError
-        If the disk is full (in plain words, with the path), or for other failures.
+        If the disk is full (in plain words), or for other failures; with the path.
     """
     view = memoryview(data)
     while len(view):
@@ -78,7 +84,7 @@ def write_all(fd: int, data: memoryview | bytes, offset: int, path: Path) -> Non
                     "the disk is full (the rows that are written stay readable)",
                     str(path),
                 ) from None
-            raise
+            raise OSError(error.errno, error.strerror, str(path)) from None
         view, offset = view[n_written:], offset + n_written
 
 

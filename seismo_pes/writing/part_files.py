@@ -9,7 +9,13 @@ is killed never leaves an unreadable file, and a growing file can be read withou
 lock.
 
 The first 4096 bytes are the user block of HDF5. They hold a `PartLayout` as JSON, so
-that a program can read the rows without the HDF5 library.
+that a program can read the rows without the HDF5 library: in the first half that of the
+growing file, which stays as it is, and in the second half that of the sealed file.
+Therefore a power failure while the file is sealed leaves the first.
+
+Everything in a part has a checksum: the user block, the page of HDF5 metadata, the text
+about the run, each record and the data of each row. The checksum of a record depends on
+the run, on the name of the part and on the number of the row (see `part_records`).
 """
 
 from __future__ import annotations
@@ -18,6 +24,8 @@ import json
 import os
 import socket
 import time
+import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,63 +33,31 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import DataError
-from seismo_pes.items.tiles import CorrelationRows
+from seismo_pes.full_disk import name_errors
+from seismo_pes.whole_file import whole_file
 from seismo_pes.writing.disk_output import write_all
+from seismo_pes.writing.part_records import RECORD, checksums, read_array
 
 __all__ = [
-    "DAMAGED",
-    "LAST",
-    "MARKER",
-    "RECORD",
     "PartLayout",
-    "close_abandoned",
+    "count_rows",
     "create_part",
-    "data_sums",
-    "make_records",
+    "index_pieces",
     "read_index",
     "read_layout",
-    "repair_length",
     "seal_part",
-    "whole_rows",
 ]
 
 PART_FORMAT = "seismo_pes part"
-PART_VERSION = 2
+PART_VERSION = 3
 PAGE = 4096  # bytes: user block, HDF5 metadata and datasets begin at multiples of this
+PIECE_ROWS = 1 << 16  # most records that are read at a time: 7 MB
+HALF = PAGE // 2  # bytes: where the layout of a sealed part begins
 SEAL = b"SEALED\r\n"  # the end of the user block of a part that its writer has closed
-# Flags of a record.
-LAST = 1  # the last row of its tile
-MARKER = 2  # not a correlation: only marks its tile as finished
-DAMAGED = 4  # the data of the row were lost before they were on the disk
-
-# What the index has of a row: the positions of its two channels in the run's channel
-# table, windows, tile, flags, sum of the data, time span, name of the stack. ``check``
-# is a checksum of the record and, through ``data_sum``, of the data.
-RECORD = np.dtype(
-    [
-        ("first", "<i4"),
-        ("second", "<i4"),
-        ("n_windows", "<i4"),
-        ("tile", "<i4", (3,)),
-        ("flags", "<u4"),
-        ("data_sum", "<u4"),
-        ("start_ns", "<i8"),
-        ("end_ns", "<i8"),
-        ("stack", "S48"),
-        ("check", "<u4"),
-    ]
+DAMAGED_HEAD = (
+    "not a part file of a correlation run, or its beginning is damaged: "
+    "xcorr-app check OUT --repair sets it aside, and --resume computes its rows again"
 )
-_N_WORDS = RECORD.itemsize // 4
-# Weights of the 32-bit words in the checksum: odd, so that each changed bit changes it.
-# The seed is part of the file format.
-_WEIGHTS = (
-    np.random.default_rng(20151019).integers(0, 2**32, _N_WORDS, dtype=np.uint32) | 1
-)
-_WEIGHTS[-1] = 0  # the last word is the checksum itself
-# Added to each checksum, so that an unwritten record, all zeros, is not valid.
-_NOT_ZERO = np.uint32(0x5EED5EED)
-# Bytes of data that are read at a time to check their sums.
-_CHECK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -100,10 +76,18 @@ class PartLayout:
         Bytes of the whole file.
     created_ns, host, pid
         Time (nanoseconds since 1970), host and process that created the file.
+    name
+        Name of the file.
+    run_id
+        Identity of the run; empty for a file outside a run.
     session
         Number of the start of the run, from 1; 0 for a file outside a run.
     about_bytes
         Bytes of the dataset ``run``, a multiple of 4096.
+    about_sum, metadata_sum
+        Checksums (CRC-32) of the dataset ``run``, and of the page of HDF5 metadata.
+    n_rows
+        Number of rows in a sealed file; -1 while the file grows.
     sealed
         True if the writer has closed the file and all of its data are on the disk.
     """
@@ -117,8 +101,13 @@ class PartLayout:
     created_ns: int
     host: str
     pid: int
+    name: str = ""
+    run_id: str = ""
     session: int = 0
     about_bytes: int = PAGE
+    about_sum: int = 0
+    metadata_sum: int = 0
+    n_rows: int = -1
     sealed: bool = False
 
     @property
@@ -131,13 +120,22 @@ class PartLayout:
         """Rows of the dataset ``data``, which sealing cuts; ``index`` is not cut."""
         return (self.size - self.data_offset) // self.row_bytes
 
-    def user_block(self) -> bytes:
-        """Return the first 4096 bytes of the file."""
+    def half_block(self) -> bytes:
+        """Return the half of the user block that describes the file."""
         head = {"format": PART_FORMAT, "version": PART_VERSION, **asdict(self)}
         sealed = head.pop("sealed")
-        text = json.dumps(head).encode()
-        body = text.ljust(PAGE - len(SEAL), b"\0")
+        text = json.dumps(head | {"check": _sum_of(head)}).encode()
+        body = text.ljust(HALF - len(SEAL), b"\0")
         return body + (SEAL if sealed else bytes(len(SEAL)))
+
+    @property
+    def seed(self) -> int:
+        """Begin of the checksums of the records: it depends on the run and the file."""
+        return zlib.crc32(f"{self.run_id}/{self.name}".encode())
+
+
+def _sum_of(head: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(head, sort_keys=True).encode())
 
 
 # ------------------------------------------------------------------ creating a part
@@ -150,6 +148,7 @@ def create_part(
     dtype: str,
     about: str = "",
     session: int = 0,
+    run_id: str = "",
 ) -> PartLayout:
     """Create an empty part file with room for at least ``rows`` rows.
 
@@ -164,35 +163,43 @@ def create_part(
         Number of rows, their length and NumPy type.
     about
         Text of the dataset ``run``: which run the rows come from.
-    session
+    session, run_id
         See `PartLayout`.
     """
     rows = max(rows, _rows_of_a_page(n_lags, dtype), -(-PAGE // RECORD.itemsize))
     text = about.encode()
     about_bytes = max(-(-len(text) // PAGE), 1) * PAGE
-    temporary = path.with_name(f".{path.name}.tmp")
-    offsets = _create_hdf5(temporary, rows, rows, n_lags, dtype, about_bytes)
-    layout = PartLayout(
-        n_lags=n_lags,
-        dtype=dtype,
-        rows=rows,
-        index_offset=offsets[1],
-        data_offset=offsets[2],
-        size=temporary.stat().st_size,
-        created_ns=time.time_ns(),
-        host=socket.gethostname()[:255],
-        pid=os.getpid(),
-        session=session,
-        about_bytes=about_bytes,
-    )
-    with open(temporary, "r+b") as file:
-        file.write(layout.user_block())
-        file.seek(offsets[0])
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    with whole_file(path) as temporary:
+        offsets = _create_hdf5(temporary, rows, rows, n_lags, dtype, about_bytes)
+        metadata = _metadata_page(temporary)
+        layout = PartLayout(
+            n_lags=n_lags,
+            dtype=dtype,
+            rows=rows,
+            index_offset=offsets[1],
+            data_offset=offsets[2],
+            size=temporary.stat().st_size,
+            created_ns=time.time_ns(),
+            host=socket.gethostname()[:64],
+            pid=os.getpid(),
+            name=path.name,
+            run_id=run_id,
+            session=session,
+            about_bytes=about_bytes,
+            about_sum=zlib.crc32(text.ljust(about_bytes, b"\0")),
+            metadata_sum=zlib.crc32(metadata),
+        )
+        with open(temporary, "r+b") as file:
+            file.write(layout.half_block())
+            file.seek(offsets[0])
+            file.write(text)
     return layout
+
+
+def _metadata_page(path: Path) -> bytes:
+    with name_errors(path), open(path, "rb") as file:
+        file.seek(PAGE)
+        return file.read(PAGE)
 
 
 def _rows_of_a_page(n_lags: int, dtype: str) -> int:
@@ -241,8 +248,9 @@ def seal_part(path: Path, layout: PartLayout, rows: int) -> PartLayout:
     """Cut a part file to its rows and mark it as finished.
 
     First all data are written to the disk. Then the page of HDF5 metadata is replaced
-    by that of a file with fewer rows, then the user block is replaced, and last the end
-    of the file is cut off. The file is readable after each of these steps.
+    by that of a file with fewer rows, then the layout of the sealed file is written,
+    and last the end of the file is cut off. The file is readable after each of these
+    steps, also after a power failure.
 
     Parameters
     ----------
@@ -259,186 +267,161 @@ def seal_part(path: Path, layout: PartLayout, rows: int) -> PartLayout:
         If this version of HDF5 writes other metadata than the version that created the
         file. The file stays readable, but unsealed.
     """
-    rows = max(rows, _rows_of_a_page(layout.n_lags, layout.dtype))
+    room = max(rows, _rows_of_a_page(layout.n_lags, layout.dtype))
     template = path.with_name(f".{path.name}.seal")
     template.unlink(missing_ok=True)
     form = layout.n_lags, layout.dtype, layout.about_bytes
     try:
-        offsets = _create_hdf5(template, layout.rows, rows, *form)
-        with open(template, "rb") as file:
-            metadata = file.read(offsets[0])[PAGE:]
+        offsets = _create_hdf5(template, layout.rows, room, *form)
+        metadata = _metadata_page(template)
         size = template.stat().st_size
     finally:
         template.unlink(missing_ok=True)
     about_offset = layout.index_offset - layout.about_bytes
     expected = about_offset, layout.index_offset, layout.data_offset
-    if offsets != expected or len(metadata) != PAGE:
+    if offsets != expected or about_offset != 2 * PAGE:
         raise DataError(
             f"{path}: created by another version of HDF5; it stays unsealed"
         )
-    sealed = replace(layout, size=size, sealed=True)
+    metadata_sum = zlib.crc32(metadata)
+    sealed = replace(
+        layout, size=size, n_rows=rows, metadata_sum=metadata_sum, sealed=True
+    )
     with open(path, "r+b", buffering=0) as file:
-        os.fsync(file.fileno())
+        _sync(file.fileno(), path)
         write_all(file.fileno(), metadata, PAGE, path)
-        write_all(file.fileno(), sealed.user_block(), 0, path)
+        _sync(file.fileno(), path)
+        write_all(file.fileno(), sealed.half_block(), HALF, path)
         file.truncate(size)
-        os.fsync(file.fileno())
+        _sync(file.fileno(), path)
     return sealed
 
 
-# ------------------------------------------------------------------ after a crash
-
-
-def close_abandoned(path: Path, layout: PartLayout) -> PartLayout:
-    """Seal a part file whose writer has ended without closing it.
-
-    Rows whose data were lost by a power failure get the flag `DAMAGED`.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be sealed; its rows stay readable.
-    """
-    repair_length(path, layout)
-    records = read_index(path, layout)
-    damaged = np.flatnonzero(~whole_rows(path, layout, records))
-    with open(path, "r+b", buffering=0) as file:
-        for row in damaged.tolist():
-            record = records[row : row + 1].copy()
-            record["flags"] |= DAMAGED
-            offset = layout.index_offset + row * RECORD.itemsize
-            write_all(file.fileno(), stamp(record).tobytes(), offset, path)
-    return seal_part(path, layout, len(records))
-
-
-def whole_rows(path: Path, layout: PartLayout, records: np.ndarray) -> np.ndarray:
-    """Return for each record whether the data of its row are complete.
-
-    For a sealed file the flags are enough, because its data were on the disk before it
-    was sealed. Of other files all data are read and compared with their sums.
-    """
-    whole = (records["flags"] & DAMAGED) == 0
-    if layout.sealed:
-        return np.asarray(whole)
-    n_rows = max(_CHECK_BYTES // max(layout.row_bytes, 1), 1)
-    with open(path, "rb") as file:
-        file.seek(layout.data_offset)
-        for begin in range(0, len(records), n_rows):
-            expected = records["data_sum"][begin : begin + n_rows]
-            data = np.fromfile(file, layout.dtype, len(expected) * layout.n_lags)
-            sums = data_sums(data.reshape(len(expected), layout.n_lags))
-            whole[begin : begin + n_rows] &= sums == expected
-    return np.asarray(whole)
-
-
-# ------------------------------------------------------------------ records
-
-
-def data_sums(data: np.ndarray) -> np.ndarray:
-    """Return a 32-bit sum of each row, to recognise rows that are incomplete.
-
-    >>> data_sums(np.zeros((2, 3), "f4"))
-    array([0, 0], dtype=uint32)
-    """
-    words = np.ascontiguousarray(data).view(np.uint32)
-    return np.add.reduce(words, axis=1, dtype=np.uint32)
-
-
-def make_records(rows: CorrelationRows, data: np.ndarray) -> np.ndarray:
-    """Return the index records of a batch of rows.
-
-    Parameters
-    ----------
-    rows
-        The batch.
-    data
-        Its data in the byte order of the file.
-
-    Raises
-    ------
-    DataError
-        If the name of the stack is empty, too long or has a slash.
-    """
-    stack = rows.stack.encode()
-    if not stack or len(stack) > RECORD["stack"].itemsize or b"/" in stack:
-        raise DataError(
-            f"stack name {rows.stack!r}: it must have 1 to {RECORD['stack'].itemsize} "
-            "bytes and no '/'"
-        )
-    records = np.zeros(len(rows), RECORD)
-    records["first"], records["second"] = rows.pairs.T
-    records["n_windows"] = rows.n_windows
-    records["tile"] = rows.tile
-    records["start_ns"], records["end_ns"] = rows.start_ns, rows.end_ns
-    records["stack"] = stack
-    records["data_sum"] = data_sums(data)
-    if rows.last and len(records):
-        records["flags"][-1] = LAST
-    return stamp(records)
-
-
-def stamp(records: np.ndarray) -> np.ndarray:
-    """Fill in the checksums of records, in place, and return the records."""
-    records["check"] = _checksums(records)
-    return records
-
-
-def _checksums(records: np.ndarray) -> np.ndarray:
-    words = records.view(np.uint32).reshape(len(records), _N_WORDS)
-    sums = np.zeros(len(records), np.uint32)
-    for i in range(_N_WORDS):  # one word at a time needs less memory than a product
-        sums += words[:, i] * _WEIGHTS[i]
-    return sums + _NOT_ZERO
+def _sync(fd: int, path: Path) -> None:
+    """Write a file to the disk; an error has its path."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 # ------------------------------------------------------------------ reading
 
 
-def read_layout(path: Path) -> PartLayout:
+def read_layout(path: Path, torn: bool = False) -> PartLayout:
     """Read the user block of a part.
+
+    Parameters
+    ----------
+    path
+        The file.
+    torn
+        If the layout of the sealed file is damaged, return that of the growing file:
+        perhaps the power failed while it was written.
 
     Raises
     ------
     DataError
-        If the file is not a part file, or has another version of the format.
+        If the file is not a part file, is damaged, has another name than the part, or
+        has another version of the format.
     """
-    with open(path, "rb") as file:
+    with name_errors(path), open(path, "rb") as file:
         block = file.read(PAGE)
+    growing = _parsed(path, block[:HALF])
+    if len(block) < PAGE:  # it is on the disk before the file has its name
+        raise DataError(f"{path}: {DAMAGED_HEAD}")
+    if growing.n_rows >= 0:  # of an earlier version of the program: in one half
+        return replace(growing, sealed=block.endswith(SEAL))
+    if not any(block[HALF:]):
+        return growing
     try:
-        head = json.loads(block[: PAGE - len(SEAL)].rstrip(b"\0"))
+        final = _parsed(path, block[HALF : -len(SEAL)])
+        if not block.endswith(SEAL) or final.n_rows < 0:
+            raise DataError(f"{path}: {DAMAGED_HEAD}")
+    except DataError:
+        if torn:
+            return growing
+        raise
+    return replace(final, sealed=True)
+
+
+def _parsed(path: Path, half: bytes) -> PartLayout:
+    try:
+        head = json.loads(half.rstrip(b"\0"))
         form, version = head.pop("format"), head.pop("version")
+        if (form, version) == (PART_FORMAT, PART_VERSION):
+            check = head.pop("check")
+            if check != _sum_of({"format": form, "version": version, **head}):
+                raise ValueError
     except (ValueError, KeyError, AttributeError):
-        raise DataError(f"{path}: not a part file of a correlation run") from None
+        raise DataError(f"{path}: {DAMAGED_HEAD}") from None
     if form != PART_FORMAT or version != PART_VERSION:
         raise DataError(
             f"{path}: has the format {form!r} version {version}; this program reads "
             f"{PART_FORMAT!r} version {PART_VERSION}"
         )
-    return PartLayout(**head, sealed=block.endswith(SEAL))
+    layout = PartLayout(**head)
+    if layout.name != path.name:
+        raise DataError(f"{path}: is the part {layout.name} under another name")
+    return layout
 
 
-def read_index(path: Path, layout: PartLayout, piece: int = 65536) -> np.ndarray:
+def read_index(path: Path, layout: PartLayout) -> np.ndarray:
     """Return the records of all committed rows whose data are inside the file.
 
-    They are read in pieces of ``piece`` records.
+    Raises
+    ------
+    DataError
+        If a sealed part has lost records or their data.
     """
-    n_data_rows = (path.stat().st_size - layout.data_offset) // max(layout.row_bytes, 1)
-    limit = min(layout.rows, max(n_data_rows, 0))
-    pieces = []
-    with open(path, "rb") as file:
-        file.seek(layout.index_offset)
-        for begin in range(0, limit, piece):
-            count = min(piece, limit - begin)
-            records = np.fromfile(file, RECORD, count)
-            valid = records["check"] == _checksums(records)
-            n_valid = len(records) if valid.all() else int(np.argmin(valid))
-            pieces.append(records[:n_valid])
-            if n_valid < count:
-                break
+    pieces = list(index_pieces(path, layout))
     return np.concatenate(pieces) if pieces else np.zeros(0, RECORD)
 
 
-def repair_length(path: Path, layout: PartLayout) -> None:
-    """Extend a file that lost its end to its full size, so that HDF5 can open it."""
-    if path.stat().st_size < layout.size:
-        os.truncate(path, layout.size)
+def count_rows(path: Path, layout: PartLayout) -> int:
+    """Return the number of committed rows; those of a growing file are counted."""
+    if layout.sealed:
+        return layout.n_rows
+    return sum(map(len, index_pieces(path, layout)))
+
+
+def index_pieces(
+    path: Path, layout: PartLayout, n_rows: int | None = None
+) -> Iterator[np.ndarray]:
+    """Yield the records of committed rows whose data are inside the file, in pieces.
+
+    Parameters
+    ----------
+    path, layout
+        The file and its layout.
+    n_rows
+        Number of rows, if those that are added later are not wanted.
+
+    Raises
+    ------
+    DataError
+        If a sealed part has lost records or their data.
+    """
+    n_data_rows = (path.stat().st_size - layout.data_offset) // max(layout.row_bytes, 1)
+    limit = min(layout.rows, max(n_data_rows, 0))
+    if layout.sealed:
+        limit = min(limit, layout.n_rows)
+    if n_rows is not None:
+        limit = min(limit, n_rows)
+    n_read = 0
+    with open(path, "rb") as file:
+        file.seek(layout.index_offset)
+        while n_read < limit:
+            records = read_array(path, file, RECORD, min(PIECE_ROWS, limit - n_read))
+            valid = records["check"] == checksums(records, layout.seed, n_read)
+            n_valid = len(records) if valid.all() else int(np.argmin(valid))
+            n_read += n_valid
+            if n_valid:
+                yield records[:n_valid]
+            if not n_valid or n_valid < len(records):
+                break
+    if layout.sealed and n_read < layout.n_rows:
+        raise DataError(
+            f"{path}: damaged (row {n_read} of {layout.n_rows}): "
+            "xcorr-app check OUT --repair marks it, and --resume computes it again"
+        )

@@ -6,6 +6,7 @@ that they wrote. A file gets its name when it is complete.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.full_disk import report_full_disk
+from seismo_pes.full_disk import DiskFull, report_full_disk
+from seismo_pes.items.codes import file_name_of
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.traces import with_data
-from seismo_pes.items.waveforms import RECORDS, Waveforms
+from seismo_pes.items.waveforms import RECORDS, Waveforms, with_data
+from seismo_pes.whole_file import whole_file
 from seismo_pes.writing.asdf import AsdfWriter
 
 __all__ = [
@@ -115,8 +117,8 @@ def file_name(trace: Trace) -> str:
     """
     pair = trace.stats.get("xcorr")
     if not pair:
-        return f"{trace.id}.{_time_text(trace.stats.starttime)}"
-    name = f"{pair['first']}_{pair['second']}"
+        return file_name_of(f"{trace.id}.{_time_text(trace.stats.starttime)}")
+    name = file_name_of(f"{pair['first']}_{pair['second']}")
     if not pair.get("start_ns"):
         return name
     return f"{name}.{_time_text(UTCDateTime(ns=pair['start_ns']))}"
@@ -139,6 +141,20 @@ class _Write(GenericPE):
         self._add_output("skipped", tuple_type=Skipped)
         self.folder = str(folder)
 
+    def describe_item(self, port: str, item: Any) -> dict[str, Any]:
+        """Return the terms of an item; a path is a file that was written.
+
+        Parameters
+        ----------
+        port : str
+            The output.
+        item : object
+            The item.
+        """
+        if port != "written":
+            return super().describe_item(port, item)
+        return {"location": item, "format": Path(item).suffix.removeprefix(".")}
+
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Write one item."""
         stream = as_stream(inputs["input"])
@@ -146,6 +162,8 @@ class _Write(GenericPE):
             try:
                 with report_full_disk(self.folder):
                     path = self._write_file(name, traces)
+            except DiskFull:
+                raise
             except (DataError, ValueError) as error:
                 yield {"skipped": Skipped("write", traces[0].id, str(error))}
                 continue
@@ -159,11 +177,11 @@ class _Write(GenericPE):
     def _write_file(self, name: str, traces: Stream) -> Path | None:
         raise NotImplementedError
 
-    def _place(self, name: str) -> tuple[Path, Path]:
-        """Return the temporary path of a file, and its path when it is complete."""
+    def _place(self, name: str) -> Path:
+        """Return the path of a file, whose folder is made."""
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        return folder / f".{name}.tmp", folder / name
+        return folder / name
 
 
 class WriteSac(_Write):
@@ -189,13 +207,14 @@ class WriteSac(_Write):
     """
 
     def _write_file(self, name: str, traces: Stream) -> Path:
-        draft, path = self._place(f"{name}.sac")
+        path = self._place(f"{name}.sac")
         pair = traces[0].stats.get("xcorr")
-        if pair is None:
-            traces[0].write(str(draft), format="SAC")
-        else:
-            _sac_trace(traces[0], pair).write(str(draft))
-        return draft.rename(path)
+        with whole_file(path, sync=False) as draft:
+            if pair is None:
+                traces[0].write(str(draft), format="SAC")
+            else:
+                _sac_trace(traces[0], pair).write(str(draft))
+        return path
 
 
 def _sac_trace(trace: Trace, pair: dict[str, Any]) -> Any:
@@ -253,11 +272,11 @@ class WriteMiniseed(_Write):
         return files
 
     def _write_file(self, name: str, traces: Stream) -> Path:
-        draft, path = self._place(f"{name}.mseed")
-        Stream([_for_mseed(trace) for trace in traces]).write(
-            str(draft), format="MSEED"
-        )
-        return draft.rename(path)
+        path = self._place(f"{name}.mseed")
+        stored = Stream([_for_mseed(trace) for trace in traces])
+        with whole_file(path, sync=False) as draft:
+            stored.write(str(draft), format="MSEED")
+        return path
 
 
 def _for_mseed(trace: Trace) -> Trace:
@@ -289,13 +308,19 @@ class _WriteOneFile(_Write):
         self.path = str(path)
         self._file: Any = None
 
+    def _preprocess(self) -> None:
+        self._whole = contextlib.ExitStack()
+
+    def _draft(self) -> Path:
+        """Return the temporary path of the file, which is renamed at the end."""
+        return self._whole.enter_context(whole_file(self._place(Path(self.path).name)))
+
     def _postprocess(self) -> None:
         file, self._file = self._file, None
         if file is not None:
-            with report_full_disk(self.folder):
+            with report_full_disk(self.folder), self._whole:
                 file.close()
-                draft, path = self._place(Path(self.path).name)
-                self.write("written", str(draft.rename(path)))
+            self.write("written", self.path)
 
 
 class WriteNpz(_WriteOneFile):
@@ -323,8 +348,7 @@ class WriteNpz(_WriteOneFile):
         import zipfile
 
         if self._file is None:
-            draft, _ = self._place(Path(self.path).name)
-            self._file = zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED)
+            self._file = zipfile.ZipFile(self._draft(), "w", zipfile.ZIP_STORED)
         if f"{name}.npy" in self._file.NameToInfo:
             raise DataError(f"{name}: {self.path} already has an array of this name")
         stats = traces[0].stats
@@ -365,7 +389,7 @@ class WriteAsdf(_WriteOneFile):
     def _write_file(self, name: str, traces: Stream) -> None:
         (trace,) = traces
         if self._file is None:
-            self._file = AsdfWriter(self._place(Path(self.path).name)[0])
+            self._file = AsdfWriter(self._draft())
         pair = trace.stats.get("xcorr")
         if pair is None:
             self._file.add_waveform(trace, self.tag)

@@ -1,4 +1,4 @@
-"""The catalogue of PEs: what it tells agrees with what there is."""
+"""The catalogue of PEs agrees with their classes."""
 
 import json
 
@@ -37,7 +37,7 @@ class Sample(GenericPE):
         self._add_output("rest")
 
 
-def test_an_entry_has_it_all():
+def test_an_entry_is_complete():
     entry = catalog.describe(Sample)
     assert entry.summary == "Keep every n-th item."
     assert [(p.name, p.direction, p.items) for p in entry.ports] == [
@@ -82,13 +82,13 @@ def test_ports_are_those_of_an_instance():
     from seismo_pes.preprocessing.trends import Taper
 
     entry = next(entry for entry in ENTRIES if entry.name == "Taper")
-    made = Taper(seconds=1.0)
+    result = Taper(seconds=1.0)
     by_direction = {
         direction: [p.name for p in entry.ports if p.direction == direction]
         for direction in ("input", "output")
     }
-    assert by_direction["input"] == list(made.inputconnections)
-    assert by_direction["output"] == list(made.outputconnections)
+    assert by_direction["input"] == list(result.inputconnections)
+    assert by_direction["output"] == list(result.outputconnections)
 
 
 def test_command_prints_text_and_json(capsys):
@@ -97,12 +97,12 @@ def test_command_prints_text_and_json(capsys):
     assert "Bandpass: Apply a Butterworth band-pass." in text
     assert "corners = 4" in text
     assert cli.main(["pes", "--json", "seismo_pes.preprocessing.filters"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found[0]["name"] == "Bandpass"
-    assert found[0]["parameters"][0]["about"] == "Corners in Hz, below Nyquist."
+    result = json.loads(capsys.readouterr().out)
+    assert result[0]["name"] == "Bandpass"
+    assert result[0]["parameters"][0]["about"] == "Corners in Hz, below Nyquist."
 
 
-def test_mistakes_are_one_line(capsys):
+def test_mistakes_give_one_line(capsys):
     assert cli.main(["pes", "no_such_package"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(ParameterError, match="no package"):

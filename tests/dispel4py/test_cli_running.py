@@ -39,7 +39,7 @@ graph.connect(Numbers(), "output", Picky(), "input")
 
 
 def main(words: list[str]) -> int:
-    """Run the command as if in a process of its own."""
+    """Run the command as in a process of its own."""
     sys.modules.pop("workflow", None)
     return cli.main(words)
 
@@ -60,18 +60,18 @@ def test_dead_letters_and_retry(mapping, graph, tmp_path, capsys) -> None:
     options = ["-n", "3"] if mapping == "multi" else []
     words = [mapping, graph(), *options, "--on-error", "skip"]
     assert main([*words, "--dead-letters", letters]) == 0
-    told = capsys.readouterr()
-    assert "Picky1.output: 9 items" in told.out
-    assert "skipped: 1" in told.err
-    assert f"dispel4py retry {letters}" in told.err
+    output = capsys.readouterr()
+    assert "Picky1.output: 9 items" in output.out
+    assert "skipped: 1" in output.err
+    assert f"dispel4py retry {letters}" in output.err
     assert main(["retry", letters, graph(bad=()), "-m", mapping, *options]) == 0
     assert capsys.readouterr().out == "Picky1.output: 1 item\n  3\n"
 
 
 def test_retry_takes_no_inputs(graph, tmp_path, capsys) -> None:
     assert main(["retry", str(tmp_path / "letters"), graph(), "-i", "3"]) == 2
-    told = capsys.readouterr().err
-    assert "unrecognized arguments: -i 3; see dispel4py retry --help" in told
+    errors = capsys.readouterr().err
+    assert "unrecognized arguments: -i 3; see dispel4py retry --help" in errors
 
 
 def test_retry_of_nothing(graph, tmp_path, capsys) -> None:
@@ -84,8 +84,8 @@ def test_summary_is_a_profile(graph, tmp_path, capsys) -> None:
     words = ["multi", graph(bad=(), pause=0.005), "-n", "3", "--summary"]
     assert main([*words, "--summary-json", profile]) == 0
     assert "busy s" in capsys.readouterr().err
-    found = json.loads(Path(profile).read_text())
-    assert found["pes"]["Picky1"]["busy_s"] > 0.04
+    result = json.loads(Path(profile).read_text())
+    assert result["pes"]["Picky1"]["busy_s"] > 0.04
     assert main(["multi", graph(bad=()), "-n", "4", "--profile", profile]) == 0
 
 
@@ -107,11 +107,11 @@ def test_trace(graph, tmp_path) -> None:
         (["--dead-letters", "nowhere/l"], "there is no folder nowhere"),
     ],
 )
-def test_mistakes_are_one_line(options, says, graph, capsys) -> None:
+def test_mistakes_give_one_line(options, says, graph, capsys) -> None:
     assert main(["simple", graph(), *options]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert says in told
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    assert says in errors
 
 
 def test_a_log_gets_a_line_now_and_then() -> None:
@@ -135,12 +135,12 @@ def test_a_terminal_gets_a_table(graph, tmp_path) -> None:
     pty = pytest.importorskip("pty")
     parent, child = pty.openpty()
     words = [sys.executable, "-m", "dispel4py", "multi", graph(bad=(), pause=0.1)]
-    able = os.environ | {"TERM": "xterm"}  # a dumb one gets no table that changes
+    able = os.environ | {"TERM": "xterm"}  # a dumb terminal gets no table
     with subprocess.Popen(
         [*words, "-n", "2"], stderr=child, stdout=subprocess.DEVNULL, env=able
     ) as process:
         os.close(child)
-        told = b""
+        output = b""
         while True:
             try:
                 part = os.read(parent, 65536)
@@ -148,15 +148,15 @@ def test_a_terminal_gets_a_table(graph, tmp_path) -> None:
                 break
             if not part:
                 break
-            told += part
+            output += part
         assert process.wait() == 0
     os.close(parent)
-    assert b"waiting" in told
-    assert b"Picky1" in told
+    assert b"waiting" in output
+    assert b"Picky1" in output
 
 
 @pytest.mark.parametrize("mapping", ["simple", "multi"])
-def test_interrupted_runs_say_how_far_they_came(mapping, graph, tmp_path) -> None:
+def test_interrupted_runs_report_their_progress(mapping, graph, tmp_path) -> None:
     """The signal comes after 0.8 s of work, when progress has been reported."""
     words = [sys.executable, "-m", "dispel4py", mapping, graph(100_000, (), 0.02)]
     words += ["-n", "3"] if mapping == "multi" else []
@@ -164,7 +164,7 @@ def test_interrupted_runs_say_how_far_they_came(mapping, graph, tmp_path) -> Non
         while not (tmp_path / "begun").exists() and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=60)[1]
-    assert process.returncode == 130, told
-    assert "so far" in told
-    assert "Picky1" in told
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, errors
+    assert "so far" in errors
+    assert "Picky1" in errors

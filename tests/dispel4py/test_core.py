@@ -51,10 +51,10 @@ def test_types_are_those_declared():
 
 
 def test_name_and_id():
-    one, other = Echo(), Echo()
-    assert one.name == other.name == "Echo"
-    assert one.id != other.id
-    assert one.id in repr(one)
+    first, second = Echo(), Echo()
+    assert first.name == second.name == "Echo"
+    assert first.id != second.id
+    assert first.id in repr(first)
 
 
 def test_the_default_process_does_nothing():
@@ -72,7 +72,7 @@ def test_process_calls_the_underlined_method():
     assert Short().process({"a": 1}) == {"output": {"a": 1}}
 
 
-def test_writing_to_no_output_says_which_there_are():
+def test_writing_to_a_missing_output_names_the_outputs():
     with pytest.raises(PortError, match="did you mean 'output'"):
         Echo().write("ouput", 1)
 

@@ -1,4 +1,4 @@
-"""Measured costs: what a profile may look like, and whose seconds they are."""
+"""Measured costs: the forms of a profile, and the PEs that get its seconds."""
 
 import json
 
@@ -76,9 +76,9 @@ def test_ids_count_before_names_and_names_are_split():
     assert costs_of(pes, costs) == ([1.0, 2.0, 2.0], [])
 
 
-def test_what_does_not_match_is_said():
-    found, notes = costs_of(named("Read", "Sum"), {"Read0": 2.0, "Gone5": 1.0})
-    assert found == [2.0, 2.0]
+def test_names_that_do_not_match_are_reported():
+    result, notes = costs_of(named("Read", "Sum"), {"Read0": 2.0, "Gone5": 1.0})
+    assert result == [2.0, 2.0]
     assert notes == [
         "cost not measured, taken as the average: Sum1",
         "costs of PEs that are not in the graph: Gone5",

@@ -116,7 +116,7 @@ def test_dot_nests_composites():
     assert len(re.findall(r'"Read\d":o0:s -> "(A|Extra)\d":i0:n', text)) == 2
 
 
-def test_dot_escapes_what_has_a_meaning():
+def test_dot_escapes_special_characters():
     graph = WorkflowGraph()
     graph.add(Box('a<b>|{"c"}\\', ("in|put",), ("o>",)))
     text = draw(graph)
@@ -204,7 +204,7 @@ def test_mermaid_nests_composites():
     assert "legend" not in mermaid(create_iterative_chain([abs, str]))
 
 
-def test_mermaid_escapes_what_has_a_meaning():
+def test_mermaid_escapes_special_characters():
     graph = WorkflowGraph()
     graph.add(Box('<a> & "b" #1', (), ("out",)))
     assert 'pe0["#lt;a#gt; #amp; #quot;b#quot; #35;1<br/>out: out"]' in mermaid(graph)
@@ -242,7 +242,7 @@ def test_svg_frames_hold_their_composites():
 
 
 @pytest.mark.parametrize("suffix", ["dot", "gv", "mmd", "MMD"])
-def test_texts_need_nothing(tmp_path, suffix, monkeypatch):
+def test_texts_need_no_graphviz(tmp_path, suffix, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     path = tmp_path / f"graph.{suffix}"
     write_image(nested_graph(), path)
@@ -252,13 +252,15 @@ def test_texts_need_nothing(tmp_path, suffix, monkeypatch):
 
 @needs_graphviz
 @pytest.mark.parametrize("suffix", ["svg", "PNG", "pdf"])
-def test_the_suffix_says_what_is_drawn(tmp_path, suffix):
+def test_the_suffix_selects_the_format(tmp_path, suffix):
     path = tmp_path / f"graph.{suffix}"
     write_image(nested_graph(), path)
     assert path.stat().st_size > 500
 
 
-def test_without_graphviz_the_message_says_how_to_get_it(tmp_path, monkeypatch, capsys):
+def test_without_graphviz_the_message_explains_the_installation(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.setenv("PATH", str(tmp_path))
     words = ["draw", "dispel4py.examples.word_count", "-o", str(tmp_path / "g.svg")]
     assert cli.main(words) == 2
@@ -308,8 +310,8 @@ def fake_dot(tmp_path, monkeypatch, program):
 def test_graphviz_draws_where_it_is_installed(tmp_path, monkeypatch):
     echo = "import sys; print(sys.argv[1]); print(sys.stdin.read())"
     fake_dot(tmp_path, monkeypatch, echo)
-    found = image_bytes(nested_graph(), "svg").decode()
-    assert found == f"-Tsvg\n{draw(nested_graph())}\n"
+    result = image_bytes(nested_graph(), "svg").decode()
+    assert result == f"-Tsvg\n{draw(nested_graph())}\n"
 
 
 def test_graphviz_that_fails_ends_in_a_line(tmp_path, monkeypatch, capsys):
@@ -374,23 +376,23 @@ def test_plan_shows_expected_seconds_and_notes(tmp_path, capsys):
     expected_message = capsys.readouterr().out
     assert "process  expected s  runs" in expected_message
     assert "note: costs of PEs that are not in the graph: Gone" in expected_message
-    assert "note: 2 processes for 3 PEs: they share" in expected_message
+    assert "note: 2 processes for 3 PEs: PEs share processes" in expected_message
 
 
 def test_plan_as_json_holds_everything():
     plan = make_plan(station_graph(), 6)
-    found = plan_record(plan)
-    assert found["n_processes"] == len(found["processes"]) == 6
+    result = plan_record(plan)
+    assert result["n_processes"] == len(result["processes"]) == 6
     where = {
-        (i["pe"], p["process"]) for p in found["processes"] for i in p["instances"]
+        (i["pe"], p["process"]) for p in result["processes"] for i in p["instances"]
     }
     assert where == {(i.pe_id, i.process) for i in plan.instances}
-    assert where == {(pe["pe"], p) for pe in found["pes"] for p in pe["processes"]}
-    assert [route["grouping"] for route in found["routes"]][:2] == [
+    assert where == {(pe["pe"], p) for pe in result["pes"] for p in pe["processes"]}
+    assert [route["grouping"] for route in result["routes"]][:2] == [
         "shuffle",
         "by network, station",
     ]
-    assert found["pes"][0]["shares_with"] == []
+    assert result["pes"][0]["shares_with"] == []
     assert plan_text(plan).count("note:") == len(plan.notes)
 
 
@@ -410,8 +412,8 @@ def test_plan_as_json_holds_everything():
         (["drwa", "dispel4py.examples.squares"], "did you mean 'draw'"),
     ],
 )
-def test_mistakes_are_one_line(words, expected_message, capsys):
+def test_mistakes_give_one_line(words, expected_message, capsys):
     assert cli.main(words) == 2
-    told = capsys.readouterr().err
-    assert expected_message in told
-    assert told.count("\n") == 1
+    errors = capsys.readouterr().err
+    assert expected_message in errors
+    assert errors.count("\n") == 1

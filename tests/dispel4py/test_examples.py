@@ -1,4 +1,4 @@
-"""The examples run, under every mapping, and give what they promise."""
+"""The examples give the documented results under every mapping."""
 
 import math
 from collections import Counter
@@ -52,8 +52,8 @@ def test_statistics(mapping, processes):
 @PLACES
 def test_split_merge(mapping, processes):
     result = outputs("split_merge", 4, mapping, processes)
-    (found,) = (ports["output"] for ports in result.outputs.values())
-    assert sorted(found) == [
+    (output,) = (ports["output"] for ports in result.outputs.values())
+    assert sorted(output) == [
         "halved: 101",
         "halved: 102",
         "unchanged: 1",

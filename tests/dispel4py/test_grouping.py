@@ -88,7 +88,7 @@ def test_equal_values_have_equal_hashes(equal):
     assert len({stable_hash((x, None)) for x in equal}) == 1
 
 
-#: What went where must never change: results may lie in files by it.
+#: These hashes must never change: the division of stored results may depend on them.
 FROZEN = {
     "'CI.CCA'": 2236835085,
     "('CI', 'CCA')": 4129174387853268394,
@@ -120,20 +120,20 @@ def hashes_in_another_process(seed: str) -> list[int]:
 
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_hash_is_the_same_in_every_process_for_ever(seed):
-    found = dict(zip(FROZEN, hashes_in_another_process(seed), strict=True))
-    assert found == FROZEN
+    result = dict(zip(FROZEN, hashes_in_another_process(seed), strict=True))
+    assert result == FROZEN
 
 
 def test_keys_are_spread_evenly():
     stations = [f"XX.S{k:03d}" for k in range(1000)]
     for n in (2, 3, 5, 8):
         counts = np.bincount([stable_hash(s) % n for s in stations], minlength=n)
-        # ten standard deviations of a fair deal would be a fault of the hash
+        # a deviation of ten standard deviations would be a fault of the hash
         assert np.abs(counts - 1000 / n).max() < 10 * np.sqrt(1000 / n)
     assert [stable_hash(k) % 4 for k in range(8)] == [0, 1, 2, 3, 0, 1, 2, 3]
 
 
-def test_what_has_no_stable_content_is_refused():
+def test_keys_without_stable_content_are_refused():
     with pytest.raises(ItemError, match="cannot group by a object"):
         stable_hash(object())
 
@@ -147,7 +147,7 @@ def test_no_grouping_is_round_robin(declared):
 
 
 @pytest.mark.parametrize("declared", ["al", 3, {"a": 1}, 2.5])
-def test_what_is_no_grouping_is_refused(declared):
+def test_invalid_groupings_are_refused(declared):
     with pytest.raises(GraphError, match="is not a grouping"):
         Grouping.of(declared)
 
@@ -195,6 +195,6 @@ def test_a_function_chooses():
 
 
 @pytest.mark.parametrize("chosen", [3, -1, 1.5, "0"])
-def test_a_function_cannot_choose_what_is_not_there(chosen):
+def test_a_function_cannot_choose_a_missing_instance(chosen):
     with pytest.raises(ItemError, match="chose instance"):
         Grouping.of(lambda item, n: [chosen]).select("item", 3)

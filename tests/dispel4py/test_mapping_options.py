@@ -8,10 +8,11 @@ from dataclasses import fields
 import pytest
 
 from dispel4py.cli import main
+from dispel4py.declaration import options_of
 from dispel4py.errors import MappingUnavailable, ParameterError
 from dispel4py.mappings import get_mapping, mapping_class, place
 from dispel4py.mappings.base import Place
-from dispel4py.mappings.multi import MultiOptions
+from dispel4py.mappings.multi.settings import MultiOptions
 from dispel4py.mappings.options import Options
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
@@ -84,9 +85,9 @@ def test_options_of_another_package_are_options_of_the_command(elsewhere, capfd)
     assert main(["--n-hosts", "3", *words[:4], "--quiet"]) == 0
     assert capfd.readouterr().out == "short 3 False\n"
     assert main(["far", "--help"]) == 0
-    told = capfd.readouterr().out
-    assert "options of far" in told
-    assert "queue of the cluster (default: short)" in told
+    output = capfd.readouterr().out
+    assert "options of far" in output
+    assert "queue of the cluster (default: short)" in output
 
 
 def test_its_launcher_starts_the_command(elsewhere, monkeypatch, capfd):
@@ -102,7 +103,7 @@ def test_its_launcher_starts_the_command(elsewhere, monkeypatch, capfd):
     ("words", "expected_message"),
     [
         (["far", "--n-hosts", "many"], "argument --n-hosts: invalid int value: 'many'"),
-        (["far", "--restart-workers"], "works with the mapping 'multi' only"),
+        (["far", "--restart-workers"], "with the mappings 'multi', 'storm' only"),
         (["simple", "--queue", "long"], "unrecognized arguments: --queue long"),
         (["simple", "--start-method", "fork"], "works with the mapping 'multi' only"),
         (["lost"], "the mapping 'lost' cannot be imported: No module named 'nowhere'"),
@@ -118,16 +119,16 @@ def test_options_that_do_not_fit_are_refused_in_a_line(
     assert expected_message in error
 
 
-def test_the_list_says_what_is_missing(elsewhere, monkeypatch, capfd):
+def test_the_list_names_missing_programs(elsewhere, monkeypatch, capfd):
     monkeypatch.delenv("FAR_RANK")
     assert main(["mappings"]) == 0
     lines = dict(line.split(None, 1) for line in capfd.readouterr().out.splitlines())
-    assert lines["multi"] == "Runs each process of the plan as a process of this host."
+    assert lines["multi"].startswith("Runs each process of the plan as a process of th")
     assert lines["far"] == "cannot run here: there is no far-run"
     assert lines["lost"].startswith("cannot run here: the mapping 'lost' cannot be")
 
 
-def test_run_takes_them_by_keyword(elsewhere, capfd):
+def test_run_takes_options_by_keyword(elsewhere, capfd):
     from dispel4py.examples.squares import graph
 
     run(graph, 1, mapping="far", queue="long")
@@ -144,15 +145,18 @@ def test_run_refuses_options_of_another_mapping(mapping, option):
     (name,) = option
     if mapping == "mpi":
         pytest.importorskip("mpi4py", reason="mpi4py is not installed")
-    with pytest.raises(ParameterError, match=f"{name} works with the mapping 'multi'"):
+    with pytest.raises(
+        ParameterError, match=rf"^{name} works with the mappings? 'multi'"
+    ):
         run(WorkflowGraph(), mapping=mapping, **option)
 
 
 def test_every_option_has_a_type_a_default_and_help():
     for options in (Options, MultiOptions):
-        for field in fields(options):
-            if field.name != "measure":  # a consequence of --summary
-                assert field.metadata["help"]
+        declarations = options_of(options)
+        assert all(declaration.help for declaration in declarations.values())
+        names = {field.name for field in fields(options)}
+        assert names - declarations.keys() == {"measure"}  # follows from --summary
     with pytest.raises(ParameterError, match="unknown start method 'spoon'"):
         get_mapping("multi", start_method="spoon")
     with pytest.raises(MappingUnavailable, match="did you mean 'multi'"):

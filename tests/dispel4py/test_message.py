@@ -1,4 +1,4 @@
-"""How items become bytes, and which of them are copied."""
+"""The encoding of items, and the items that are copied."""
 
 import threading
 
@@ -37,7 +37,7 @@ def test_round_trip(item):
 def test_large_buffers_travel_beside_the_pickle():
     array = np.zeros(LARGE_BUFFER // 8)
     head, buffers = encode([array, array[:-1].copy()])
-    assert len(head) > array.nbytes - 8  # the buffer that is a little too small
+    assert len(head) > array.nbytes - 8  # a buffer that is slightly too small
     assert [buffer.nbytes for buffer in buffers] == [LARGE_BUFFER]
     assert np.shares_memory(np.frombuffer(buffers[0]), array)
 
@@ -50,7 +50,7 @@ def test_a_decoded_array_belongs_to_its_receiver():
 
 
 @pytest.mark.parametrize("item", [threading.Lock(), lambda: 1, [open]])
-def test_what_cannot_be_sent_is_named(item):
+def test_objects_that_cannot_be_sent_are_named(item):
     if item == [open]:
         item = iter([threading.Lock()])
     with pytest.raises(ItemError, match=f"a {type(item).__name__} cannot be sent"):
@@ -58,12 +58,12 @@ def test_what_cannot_be_sent_is_named(item):
 
 
 @pytest.mark.parametrize("item", [3, 1.5, "text", b"bytes", None, True, frozenset({1})])
-def test_what_cannot_change_is_not_copied(item):
+def test_immutable_items_are_not_copied(item):
     assert private_copy(item) is item
 
 
 @pytest.mark.parametrize("item", [[1, [2]], {"a": {"b": 1}}, {1, 2}, bytearray(b"x")])
-def test_what_can_change_is_copied_whole(item):
+def test_items_that_can_change_are_copied_whole(item):
     again = private_copy(item)
     assert again == item
     assert again is not item
@@ -71,14 +71,14 @@ def test_what_can_change_is_copied_whole(item):
         assert again[1] is not item[1]
 
 
-def test_arrays_are_copied_unless_nobody_can_write_to_them():
+def test_arrays_are_copied_unless_they_are_read_only():
     array = np.arange(5)
     again = private_copy(array)
     again[0] = 9
     assert array[0] == 0
     array.setflags(write=False)
     assert private_copy(array) is array
-    # a view of an array that someone else may write to is no safe thing to share
+    # a view of an array that other code may write to cannot be shared safely
     base = np.arange(5)
     view = base[:3]
     view.setflags(write=False)

@@ -8,7 +8,7 @@ import pytest
 from dispel4py.base import ConsumerPE, IterativePE, ProducerPE
 from dispel4py.errors import RunError
 from dispel4py.lineage import PROCESS
-from dispel4py.mappings import worker
+from dispel4py.mappings import wiring, worker
 from dispel4py.observe import Observer, Observers
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
@@ -31,9 +31,9 @@ class Reciprocal(IterativePE):
 
 
 def graph():
-    made = WorkflowGraph()
-    made.connect(Numbers(), "output", Reciprocal(), "input")
-    return made
+    workflow = WorkflowGraph()
+    workflow.connect(Numbers(), "output", Reciprocal(), "input")
+    return workflow
 
 
 class Everything(Observer):
@@ -79,7 +79,7 @@ def test_a_run_is_seen_whole():
 
 
 class Files(Observer):
-    """Writes what it sees in the workers to files."""
+    """Writes the events of the workers to files."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -93,7 +93,7 @@ class Files(Observer):
 
 
 @pytest.mark.parametrize("start_method", ["fork", "spawn"])
-def test_workers_are_watched_where_they_are(tmp_path, start_method):
+def test_observers_are_called_in_the_workers(tmp_path, start_method):
     run(
         graph(),
         mapping="multi",
@@ -156,7 +156,7 @@ def test_observers_learn_of_a_failed_run(mapping):
     watch = Everything()
     with pytest.raises(RunError):
         run(graph(), mapping=mapping, processes=2, observers=[watch])
-    if mapping == "multi":  # how simple tells it is by the exception
+    if mapping == "multi":  # the mapping simple reports it by the exception
         assert ("failed", "Reciprocal1") in watch.seen
     assert ("finished", 0) not in watch.seen
 
@@ -179,20 +179,21 @@ def test_progress_is_reported_within_a_call_that_writes_many_items(
     mapping, n, monkeypatch
 ):
     monkeypatch.setattr(worker, "PROGRESS_SECONDS", -1.0)
+    monkeypatch.setattr(wiring, "LOOK_SECONDS", -1.0)
     seen = []
 
     class Progress(Observer):
         def progress(self, counts):
             seen.append(counts["Numbers0"].n_out)
 
-    made = WorkflowGraph()
-    made.connect(Numbers(), "output", Leaf(), "input")
-    run(made, mapping=mapping, processes=n, observers=[Progress()])
+    workflow = WorkflowGraph()
+    workflow.connect(Numbers(), "output", Leaf(), "input")
+    run(workflow, mapping=mapping, processes=n, observers=[Progress()])
     assert seen[-1] == 5
     assert any(0 < given < 5 for given in seen)
 
 
-def test_what_nobody_listens_to_costs_nothing():
+def test_events_without_a_listener_cost_nothing():
     assert Observers([Observer()]).listener("called") is None
     assert Observers([Everything()]).listener("called") is not None
     assert Observers([Observer()]).at_worker().members == []

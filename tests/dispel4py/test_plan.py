@@ -34,7 +34,7 @@ def test_each_pe_has_processes_of_its_own():
     assert places(make_plan(graph, 3)) == [[0], [1], [2]]
 
 
-def test_what_is_left_is_shared_out():
+def test_remaining_processes_are_shared():
     graph, _ = row(3)
     assert places(make_plan(graph, 6)) == [[0], [1, 2, 3], [4, 5]]
 
@@ -45,7 +45,7 @@ def test_declared_numbers_come_first():
     assert places(make_plan(graph, 5)) == [[0], [1], [2, 3, 4]]
 
 
-def test_source_gets_what_it_declares_and_no_more():
+def test_a_source_gets_its_declared_number_of_instances():
     graph, pes = row(2)
     assert places(make_plan(graph, 4)) == [[0], [1, 2, 3]]
     pes[0].numprocesses = 2
@@ -60,7 +60,7 @@ def test_single_and_global_have_one_instance():
     assert [len(p) for p in places(make_plan(graph, 2))] == [1, 1, 1]
 
 
-def test_with_fewer_processes_than_pes_they_are_shared():
+def test_pes_share_processes_if_there_are_too_few():
     graph, _ = row(4)
     plan = make_plan(graph, 2)
     assert places(plan)[1:] == [[0, 1]] * 3
@@ -93,14 +93,14 @@ def test_no_processes_are_refused(n):
 
 
 @pytest.mark.parametrize("wanted", [0, -2, 1.5, "2"])
-def test_senseless_numprocesses_are_refused(wanted):
+def test_invalid_numprocesses_are_refused(wanted):
     graph, pes = row(2)
     pes[1].numprocesses = wanted
     with pytest.raises(PlanError, match="numprocesses must be 1 or more"):
         make_plan(graph, 4)
 
 
-def test_a_senseless_grouping_names_its_input():
+def test_an_invalid_grouping_names_its_input():
     graph, pes = row(2)
     pes[1]._add_input("input", grouping="al")
     with pytest.raises(GraphError, match="input 'input' of IterativePE1"):
@@ -198,6 +198,6 @@ def test_every_plan_is_sound(layout):
 @given(layouts())
 def test_the_same_graph_has_the_same_plan(layout):
     *shape, n = layout
-    one, other = make_plan(build(*shape), n), make_plan(build(*shape), n)
-    assert one.instances == other.instances
-    assert one.routes == other.routes
+    first, second = make_plan(build(*shape), n), make_plan(build(*shape), n)
+    assert first.instances == second.instances
+    assert first.routes == second.routes

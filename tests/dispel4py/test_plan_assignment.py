@@ -1,4 +1,4 @@
-"""Process assignment: every PE somewhere, no process idle that could work."""
+"""Process assignment: every PE has a process, and no process is needlessly idle."""
 
 import itertools
 import pickle
@@ -66,13 +66,13 @@ def idle(plan):
         ([Node() for _ in range(4)], 6, [1, 2, 2, 1]),
         ([Node() for _ in range(4)], 8, [1, 3, 2, 2]),
         ([Node() for _ in range(4)], 32, [1, 11, 10, 10]),
-        # numbers are kept while anyone else can use the rest
+        # numbers are kept as long as other PEs can use the remaining processes
         ([Node(), Node(4), Node()], 9, [1, 4, 4]),
         ([Node(2), Node(4), Node()], 9, [2, 4, 3]),
         # they are cut in proportion, and grow in proportion
         ([Node(), Node(4), Node(2)], 4, [1, 2, 1]),
         ([Node(), Node(2), Node(4)], 10, [1, 3, 6]),
-        # one instance, whatever is declared or left
+        # one instance, for any declaration and any number of free processes
         ([Node(), Node(grouping="global"), Node()], 7, [1, 1, 5]),
         ([Node(), Node(5, single=True), Node()], 7, [1, 1, 5]),
         # weights
@@ -105,8 +105,8 @@ def test_a_pe_with_fewer_instances_than_requested_is_noted():
 def test_fewer_processes_than_pes_share_them():
     plan = make_plan(chain(*[Node() for _ in range(5)]), 3)
     assert placement(plan) == [[0], *[[0, 1, 2]] * 4]
-    assert plan.notes == ("3 processes for 5 PEs: they share",)
-    # between PEs that share all their processes nothing travels
+    assert plan.notes == ("3 processes for 5 PEs: PEs share processes",)
+    # no item leaves its process if two PEs share all their processes
     assert [route.stays_local for route in plan.routes] == [False, True, True, True]
 
 
@@ -149,7 +149,7 @@ def test_more_partitions_than_processes_are_put_together():
     graph.partitions = [[pe] for pe in pes]
     plan = make_plan(graph, 2)
     assert placement(plan) == [[0], [0, 1], [0, 1]]
-    assert plan.notes == ("2 processes for 3 partitions: all PEs share",)
+    assert plan.notes == ("2 processes for 3 partitions: all PEs share processes",)
 
 
 @pytest.mark.parametrize(
@@ -186,10 +186,10 @@ def test_pes_share_processes_where_that_ends_sooner():
     plan = make_plan(graph, 4)
     assert sizes(plan) == [1, 4, 4, 4]
     assert plan.seconds == pytest.approx([10.3 / 4] * 4)
-    assert "expected to end after 2.57 s, not 10 s" in plan.notes[0]
+    assert "expected to take 2.57 s instead of 10 s" in plan.notes[0]
 
 
-def test_costs_do_not_tear_a_good_layout_apart():
+def test_costs_do_not_change_a_good_layout():
     # every PE has a process of its own and all take as long
     graph = chain(Node(), Node(), Node(), Node())
     assert sizes(make_plan(graph, 4, dict.fromkeys(["Node"], 4.0))) == [1] * 4
@@ -201,7 +201,7 @@ def test_estimated_loads_end_level():
         estimate_loads([[0], [2], [0, 1, 2]], [1.0, 3.0, 6.0], 3)
         == [pytest.approx(10 / 3)] * 3
     )
-    # what one instance does alone stays where it is
+    # the work of a single instance stays in its process
     assert estimate_loads([[0], [0, 1]], [5.0, 1.0], 2) == [5.0, 1.0]
 
 
@@ -243,7 +243,7 @@ def graphs(draw: Any) -> WorkflowGraph:
 
 
 def is_bound(plan, k):
-    """Whether a PE may have no more instances than it declares."""
+    """Return whether a PE may not have more instances than it declares."""
     into = [route for route in plan.routes if route.destination_pe == k]
     return (
         getattr(plan.pes[k], "single", False)
@@ -326,22 +326,22 @@ DEMANDS = st.lists(
 
 
 @given(DEMANDS, st.integers(0, 40))
-def test_counts_leave_nothing_that_anyone_can_use(demands, more):
+def test_counts_leave_no_usable_process(demands, more):
     n = len(demands) + more
-    found = distribute(demands, n)
-    assert min(found) >= 1
-    assert sum(found) <= n
+    result = distribute(demands, n)
+    assert min(result) >= 1
+    assert sum(result) <= n
     assert all(
-        d.limit is None or c <= d.limit for d, c in zip(demands, found, strict=True)
+        d.limit is None or c <= d.limit for d, c in zip(demands, result, strict=True)
     )
     if any(demand.limit is None for demand in demands):
-        assert sum(found) == n
+        assert sum(result) == n
     else:
-        assert sum(found) == min(n, sum(d.wanted for d in demands))
+        assert sum(result) == min(n, sum(d.wanted for d in demands))
 
 
 @given(DEMANDS, st.integers(1, 9))
-def test_loads_hold_all_the_work(demands, n):
+def test_loads_add_up_to_all_the_work(demands, n):
     weights = [demand.weight for demand in demands]
     for laid in (
         place_together(demands, range(n)),

@@ -1,4 +1,4 @@
-"""Calling `run`: what it refuses before it starts, and what it returns."""
+"""Calls of `run`: mistakes that it refuses before it starts, and its results."""
 
 import itertools
 
@@ -73,7 +73,7 @@ def test_inputs_by_a_name_that_several_have():
 @pytest.mark.parametrize(
     ("inputs", "n"), [(None, 1), (3, 3), ({"Ones": 4}, 4), ({"Ones0": [{}, {}]}, 2)]
 )
-def test_a_source_is_called_as_often_as_said(inputs, n):
+def test_a_source_is_called_the_given_number_of_times(inputs, n):
     assert run(row(Ones()), inputs).output("Ones0") == [1] * n
 
 
@@ -90,8 +90,8 @@ def test_a_call_may_have_several_inputs():
         (2.5, "must be a dict or a number, not float"),
         ({"Ad": 1}, "inputs for 'Ad', which is no source: did you mean 'Add0'"),
         ({"Add1": 1}, "Add1 is fed by another PE: only sources take inputs"),
-        ({"Add0": -1}, "-1 calls make no sense"),
-        (-1, "-1 calls make no sense"),
+        ({"Add0": -1}, "-1 calls; use 0 or more"),
+        (-1, "-1 calls; use 0 or more"),
         ({"Add0": "file"}, "must be a list of dicts or a number of calls, not str"),
         ({"Add0": {"input": 1}}, "list of dicts or a number of calls, not dict"),
         ({"Add0": True}, "must be a list of dicts or a number of calls, not bool"),
@@ -106,7 +106,7 @@ def test_inputs_that_do_not_fit_are_refused(inputs, expected_message):
     assert expected_message in str(caught.value)
 
 
-def test_inputs_that_are_given_stay_as_they_are():
+def test_inputs_do_not_change():
     given = {"Add": [{"input": 1}]}
     run(row(Add()), given)
     assert given == {"Add": [{"input": 1}]}
@@ -129,7 +129,7 @@ def test_inputs_that_are_given_stay_as_they_are():
     ],
     ids=str,
 )
-def test_options_that_make_no_sense_are_refused(options, kind, expected_message):
+def test_invalid_options_are_refused(options, kind, expected_message):
     with pytest.raises(kind, match=expected_message) as caught:
         run(row(Ones()), **options)
     assert isinstance(caught.value, UserError)
@@ -145,7 +145,7 @@ def test_graphs_that_cannot_be_run_are_refused():
         run(graph)
 
 
-def test_nothing_starts_before_all_is_checked():
+def test_no_process_starts_before_all_checks():
     started = []
 
     class Loud(ProducerPE):

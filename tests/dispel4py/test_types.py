@@ -1,4 +1,4 @@
-"""Types on ports: what fits what, and what `connect` says of what does not."""
+"""Types of ports: which types match, and the messages of `connect`."""
 
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -149,11 +149,11 @@ TYPES = st.recursive(
 
 
 @given(TYPES, TYPES)
-def test_any_two_declarations_can_be_compared(one, other):
-    assert fits(one, one)
-    assert fits(one, Any)
-    assert fits(one, other) in (True, False)
-    assert "\n" not in type_name(one)
+def test_any_two_declarations_can_be_compared(first, second):
+    assert fits(first, first)
+    assert fits(first, Any)
+    assert fits(first, second) in (True, False)
+    assert "\n" not in type_name(first)
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,16 @@ def test_a_mismatch_is_refused_in_one_line_and_nothing_is_added():
         graph.connect(Reader(None, list[int]), "output", Sum(str), "input")
     assert str(caught.value) == (
         "cannot connect Reader.output to Sum.input: "
-        "it gives list[int], and str is wanted"
+        "the output has list[int], the input needs str"
     )
     assert graph.pes == []
+
+
+def test_names_that_differ_only_give_a_warning(caplog):
+    graph = WorkflowGraph()
+    graph.connect(Reader(None, ["number"]), "output", Sum(["word"]), "input")
+    assert len(graph.connections) == 1
+    assert "Reader.output to Sum.input: the output has ['number'], the" in caplog.text
 
 
 def test_undeclared_ports_take_and_give_everything():
@@ -224,12 +231,14 @@ def test_types_are_seen_through_composites():
     outer = CompositePE()
     outer._map_input("input", inner, "input")
     graph = WorkflowGraph()
-    with pytest.raises(GraphError, match=r"Reader\.output to Sum\.input: it gives int"):
+    with pytest.raises(
+        GraphError, match=r"Reader\.output to Sum\.input: the output has int"
+    ):
         graph.connect(Reader(None, int), "output", outer, "input")
 
 
 class Same(GenericPE):
-    """Gives what it gets, and says so in either spelling."""
+    """Passes items on, and declares their type in either spelling."""
 
     def __init__(self):
         GenericPE.__init__(self)
@@ -255,7 +264,7 @@ class NewSame(Same):
 
 
 @pytest.mark.parametrize("same", [OldSame, NewSame])
-def test_types_propagate_through_pes_that_pass_them_on(same):
+def test_types_propagate_through_pes_that_keep_them(same):
     graph, first, second, last = WorkflowGraph(), same(), same(), Typed()
     graph.connect(first, "output", second, "input")
     graph.connect(second, "output", last, "input")
@@ -264,7 +273,7 @@ def test_types_propagate_through_pes_that_pass_them_on(same):
     assert first.known == second.known == {"input": ["number"]}
 
 
-def test_propagation_finds_what_connect_could_not_see():
+def test_propagation_finds_mismatches_that_connect_cannot_find():
     graph, same = WorkflowGraph(), NewSame()
     graph.connect(same, "output", Sum(str), "input")
     graph.connect(Reader(None, int), "output", same, "input")

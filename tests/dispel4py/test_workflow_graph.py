@@ -59,7 +59,7 @@ def test_roots():
     ("node", "hint"),
     [(IterativePE, r"IterativePE is a class: .* IterativePE\(\)"), (abs, "wrap it")],
 )
-def test_what_was_meant_as_a_pe_is_seen(node, hint):
+def test_a_class_instead_of_a_pe_is_recognised(node, hint):
     with pytest.raises(GraphError, match=hint):
         WorkflowGraph().add(node)
 
@@ -93,7 +93,7 @@ def test_ports_of_the_wrong_side_are_named():
         WorkflowGraph().connect(IterativePE(), "output", IterativePE(), "output")
 
 
-def test_pe_without_ports_says_so():
+def test_a_pe_without_ports_is_named():
     with pytest.raises(PortError, match="there are none"):
         WorkflowGraph().connect(ConsumerPE(), "output", IterativePE(), "input")
 
@@ -121,7 +121,7 @@ def test_an_empty_graph_is_refused():
         WorkflowGraph().sorted_pes()
 
 
-def test_sorted_pes_come_after_what_feeds_them():
+def test_sorted_pes_follow_their_senders():
     late, early = IterativePE(), ProducerPE()
     graph = WorkflowGraph()
     graph.add(late)

@@ -41,8 +41,19 @@ class Source:
             return self.name
         return self.name.rpartition(".")[0]
 
-    def walk(self, deep: bool = True) -> Iterator[ast.AST]:
-        """Nodes that run: `deep` enters functions, imports for types are left out."""
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the tree."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
+    def _imports(self) -> dict[bool, set[str]]:
+        return {
+            deep: self._imported(self._nodes_that_run(deep)) for deep in (True, False)
+        }
+
+    def _nodes_that_run(self, deep: bool) -> Iterator[ast.AST]:
+        """Yield nodes that run, without imports for types; `deep` enters functions."""
         todo: list[ast.AST] = [self.tree]
         while todo:
             node = todo.pop()
@@ -55,16 +66,21 @@ class Source:
 
     def imports(self, deep: bool = True) -> set[str]:
         """Dotted names that this module imports when it runs."""
-        return self._imported(self.walk(deep))
+        return self._imports[deep]
+
+    def faces(self) -> set[str]:
+        """Packages that this module imports names from while it is imported itself."""
+        nodes = self._nodes_that_run(deep=False)
+        return {self._resolve(n) for n in nodes if isinstance(n, ast.ImportFrom)}
 
     def imports_for_types(self) -> set[str]:
         """Dotted names that this module imports under ``TYPE_CHECKING``."""
-        blocks = [node for node in ast.walk(self.tree) if _is_type_checking(node)]
+        blocks = [node for node in self.nodes if _is_type_checking(node)]
         return self._imported(node for block in blocks for node in ast.walk(block))
 
     def strings(self) -> set[str]:
         """Texts of the string constants of this module."""
-        constants = (n for n in ast.walk(self.tree) if isinstance(n, ast.Constant))
+        constants = (node for node in self.nodes if isinstance(node, ast.Constant))
         return {node.value for node in constants if isinstance(node.value, str)}
 
     def _imported(self, nodes: Iterable[ast.AST]) -> set[str]:

@@ -12,7 +12,7 @@ REFUSED_NAMES = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common)($|_)")
 
 
 def functions(source):
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -53,12 +53,12 @@ def test_no_long_modules(sources):
     assert not [row for row in rows if row[0] > LONGEST_MODULE]
 
 
-def test_every_module_says_what_it_is(sources):
+def test_every_module_has_a_docstring(sources):
     silent = [s.relative for s in sources.values() if not ast.get_docstring(s.tree)]
     assert not silent
 
 
-def test_rooms_say_what_enters_and_what_leaves(sources):
+def test_rooms_describe_their_input_and_output(sources):
     silent = []
     for source in sources.values():
         if source.is_package and within_a_room(source.name):
@@ -73,7 +73,7 @@ def within_a_room(name: str) -> bool:
     return name.startswith(("seismo_pes.", "xcorr_app.", "misfit_app."))
 
 
-def test_names_say_what_is_inside(sources):
+def test_names_describe_the_contents(sources):
     vague = [
         name
         for name in sources
@@ -87,7 +87,7 @@ def test_the_library_does_not_print(sources):
         f"{source.relative}:{node.lineno}"
         for source in sources.values()
         if source.path.name != "cli.py" and not source.name.startswith("benchmarks")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
     ]
     assert not loud
@@ -97,7 +97,7 @@ def test_no_bare_except_and_no_bare_exception(sources):
     vague = [
         f"{source.relative}:{node.lineno}"
         for source in sources.values()
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if (isinstance(node, ast.ExceptHandler) and node.type is None)
         or (isinstance(node, ast.Raise) and raises_plain_exception(node))
     ]

@@ -8,6 +8,7 @@ import pytest
 
 from dispel4py import cli as dispel4py
 from dispel4py.mappings import REGISTRY
+from misfit_app import cli as misfit_app
 from xcorr_app import cli as xcorr_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,20 +79,28 @@ def test_every_mapping_is_described(page):
 @pytest.mark.parametrize(
     ("main", "words", "page"),
     [(xcorr_app.main, [name], "xcorr-app.md") for name in sorted(xcorr_app.COMMANDS)]
-    + [(dispel4py.main, [], "engine.md")],
-    ids=[*sorted(xcorr_app.COMMANDS), "dispel4py"],
+    + [
+        (misfit_app.main, [name], "misfit-app.md")
+        for name in sorted(misfit_app.COMMANDS)
+    ]
+    + [(dispel4py.main, name.split(), "engine.md") for name in ("", *REGISTRY)],
+    ids=[
+        *sorted(xcorr_app.COMMANDS),
+        *(f"misfit-app {name}" for name in sorted(misfit_app.COMMANDS)),
+        *(f"dispel4py {name}" for name in ("", *REGISTRY)),
+    ],
 )
 def test_every_option_is_described(main, words, page, capsys):
     assert main([*words, "--help"]) == 0
-    told = " ".join(capsys.readouterr().out.split())
+    output = " ".join(capsys.readouterr().out.split())
     page = (ROOT / "docs" / page).read_text(encoding="utf-8")
     # the pages need not describe the opposites of switches (--no-strict)
-    lost = {o for o in OPTION.findall(told) if o not in page and o[:5] != "--no-"}
+    lost = {o for o in OPTION.findall(output) if o not in page and o[:5] != "--no-"}
     assert not lost
     rows = [line.replace("`", "") for line in page.splitlines() if line[:1] == "|"]
-    for option, default in DEFAULT.findall(told):
-        said = [row for row in rows if option in row]
-        assert any(default in row for row in said), (option, default, said)
+    for option, default in DEFAULT.findall(output):
+        message = [row for row in rows if option in row]
+        assert any(default in row for row in message), (option, default, message)
 
 
 def test_tables_agree_with_the_code():

@@ -1,17 +1,25 @@
-"""Every example of the pages runs, in the order of the page, on a small archive."""
+"""Every example of the pages runs, in the order of the page, on a small archive.
+
+Each command and each block of Python is a test of its own. The tests of a page share a
+folder and the names of its Python. A test also runs the earlier examples of its page
+that have not run, so a single test can be chosen.
+"""
 
 import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 import sysconfig
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from dispel4py import cli as dispel4py
+from misfit_app import cli as misfit_app
+from xcorr_app import cli as xcorr_app
 from xcorr_app import synthetic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,14 +27,24 @@ PAGES = [
     "README.md",
     "docs/xcorr-app.md",
     "docs/engine.md",
+    "docs/laptop.md",
     "docs/elements.md",
+    "docs/misfit-app.md",
+    "docs/misfits.md",
+    "docs/provenance.md",
     "docs/write-a-pe.md",
 ]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Commands for a shell, or with tests of their own: these are not run here.
 LEFT_OUT = ("make ", ". .venv/bin/activate", "xcorr-app demo")
-OURS = ("xcorr-app", "dispel4py", "mpiexec")
+# Called in this process: a new one would import numpy, scipy and obspy again.
+MAINS = {
+    "dispel4py": dispel4py.main,
+    "misfit-app": misfit_app.main,
+    "xcorr-app": xcorr_app.main,
+}
 MOST_PROCESSES = 2
+LONGEST_S = 200  # for one program; an idle machine needs 5 s
 
 
 @dataclass(frozen=True)
@@ -68,12 +86,52 @@ def archive(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def workplace(archive, tmp_path, monkeypatch):
-    for name in ("archive", "stationxml", "stations.txt"):
-        (tmp_path / name).symlink_to(archive / name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def examples(page: str) -> Iterator[str | list[str]]:
+    """Python blocks of a page, and the words of its commands, in order."""
+    for kind, text in blocks(page):
+        if kind == "python":
+            yield text
+        elif kind == "sh":
+            for words in commands(text):
+                if not shlex.join(words).startswith(LEFT_OUT):
+                    yield words
+
+
+@dataclass
+class Page:
+    """A page whose examples run in order, in a folder."""
+
+    name: str
+    folder: Path
+    n_run: int = 0
+    names: dict = field(default_factory=lambda: {"__name__": "example"})
+
+    def run(self, number: int) -> None:
+        """Run an example, and the earlier ones that have not run."""
+        todo = list(examples(self.name))[self.n_run : number + 1]
+        for example in todo:
+            self.n_run += 1
+            if isinstance(example, list):
+                run_command(example)
+            else:
+                self._run_python(example)
+
+    def _run_python(self, text: str) -> None:
+        exec(compile(text, self.name, "exec"), self.names)
+        if "class Square" in text:
+            (self.folder / "squares.py").write_text(text)
+
+
+@pytest.fixture(scope="module")
+def pages(archive, tmp_path_factory):
+    """All pages, each with a folder that has the data."""
+    result = {}
+    for name in PAGES:
+        folder = tmp_path_factory.mktemp("page")
+        for data in ("archive", "stationxml", "stations.txt"):
+            (folder / data).symlink_to(archive / data)
+        result[name] = Page(name, folder)
+    return result
 
 
 def limit_processes(words):
@@ -84,45 +142,50 @@ def limit_processes(words):
     return words
 
 
-def run_command(words):
-    assert words[0] in OURS, f"no such command: {shlex.join(words)}"
+def run_command(words: list[str]) -> None:
+    words = limit_processes(words)
     if "--out" in words and not {"--resume", "--update"} & set(words):
         shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
+    if words[0] in MAINS:
+        assert MAINS[words[0]](words[1:]) == 0, shlex.join(words)
+    else:
+        run_program(words)
+
+
+def run_program(words: list[str]) -> None:
+    assert words[0] == "mpiexec", f"no such command: {shlex.join(words)}"
     scripts = sysconfig.get_path("scripts")
     done = subprocess.run(
-        limit_processes(words),
+        words,
         env=os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=LONGEST_S,
     )
     assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_examples_run(page, workplace):
-    names = {"__name__": "example"}
-    example = workplace / "squares.py"
-    for kind, text in blocks(page):
-        if kind == "python":
-            exec(compile(text, page, "exec"), names)
-            if "class Square" in text:
-                example.write_text(text)
-        elif kind == "sh":
-            for words in commands(text):
-                if not shlex.join(words).startswith(LEFT_OUT):
-                    run_command(words)
+def labelled_examples():
+    """Page and number of every example, with a label that says what it is."""
+    for page in PAGES:
+        for number, example in enumerate(examples(page)):
+            text = "python" if isinstance(example, str) else shlex.join(example)
+            yield pytest.param(page, number, id=f"{page}-{number:02d}-{text[:50]}")
 
 
-def test_the_left_out_commands_exist():
-    done = subprocess.run(
-        [sys.executable, "-m", "xcorr_app", "demo", "--help"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0
+@pytest.mark.parametrize(("page", "number"), list(labelled_examples()))
+def test_examples_run(page, number, pages, monkeypatch):
+    monkeypatch.chdir(pages[page].folder)
+    pages[page].run(number)
+
+
+def test_every_page_has_examples():
+    assert [page for page in PAGES if not list(examples(page))] == []
+
+
+def test_the_left_out_commands_exist(capsys):
+    assert xcorr_app.main(["demo", "--help"]) == 0
+    help_text = capsys.readouterr().out
     for option in ("--out", "--stations", "--hours"):
-        assert option in done.stdout
+        assert option in help_text

@@ -1,4 +1,4 @@
-"""No mapping is named outside its own module: the others ask the registry."""
+"""No mapping is named outside its own module: other modules ask the registry."""
 
 import ast
 
@@ -30,7 +30,7 @@ def test_no_mapping_is_named_elsewhere(sources):
         allowed = {id(node) for node in defaults(source.tree)}
         named += [
             f"{source.relative}:{node.lineno} {node.value!r}"
-            for node in ast.walk(source.tree)
+            for node in source.nodes
             if isinstance(node, ast.Constant)
             and node.value in REGISTRY
             and id(node) not in allowed

@@ -1,6 +1,7 @@
 """Packages of others are used by their public names, and are not changed."""
 
 import ast
+from functools import cache
 
 OURS = {"dispel4py", "seismo_pes", "xcorr_app", "misfit_app", "benchmarks"}
 # Names that begin with an underscore but are documented.
@@ -8,17 +9,23 @@ DOCUMENTED = {
     "os._exit": "ends a forked child, or a rank that MPI_Abort left alive",
 }
 # Attributes of other packages that their documentation says to set.
-SETTINGS = {"mpi4py.rc.initialize", "mpi4py.rc.finalize"}
+SETTINGS = {
+    "mpi4py.rc.initialize",
+    "mpi4py.rc.finalize",
+    "sys.excepthook",
+    "sys.unraisablehook",
+}
 
 
 def is_private(name: str) -> bool:
     return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
 
 
-def foreign_names(tree: ast.Module) -> dict[str, str]:
+@cache
+def foreign_names(source) -> dict[str, str]:
     """Names in a module that come from packages of others, with their dotted path."""
     names = {}
-    for node in ast.walk(tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.partition(".")[0]
@@ -50,11 +57,11 @@ def dotted(node: ast.AST, names: dict[str, str]) -> str:
 
 def private_uses(source):
     """Private names of others that a module imports, or uses as attributes."""
-    names = foreign_names(source.tree)
+    names = foreign_names(source)
     for name, path in names.items():
         if any(is_private(part) for part in path.split(".")):
             yield f"{source.relative} imports {path} as {name}"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and is_private(node.attr):
             path = dotted(node, names)
             if path and path not in DOCUMENTED:
@@ -63,8 +70,8 @@ def private_uses(source):
 
 def changes(source):
     """Assignments to attributes of others, and to the class of any object."""
-    names = foreign_names(source.tree)
-    for node in ast.walk(source.tree):
+    names = foreign_names(source)
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             path = dotted(node, names)
             if (path and path not in SETTINGS) or node.attr == "__class__":

@@ -15,7 +15,7 @@ from dispel4py.observe import Observer
 
 
 class Seen(NamedTuple):
-    """One call, without its items."""
+    """One call."""
 
     process: int
     instance: int
@@ -25,6 +25,7 @@ class Seen(NamedTuple):
     received: Any
     sent: list[Any]
     cause: str
+    item: str
 
 
 class Notes(Observer):
@@ -53,6 +54,7 @@ class Notes(Observer):
             received and [*received.channel, received.first],
             [[*items.channel, items.first, items.n] for items in call.sent],
             failure.cause if failure else "",
+            repr(call.item),
         )
         file = self.files[seen.process]
         file.write(json.dumps(seen) + "\n")
@@ -63,7 +65,7 @@ class Notes(Observer):
 
 
 def read(folder: Path) -> list[Seen]:
-    """Return all calls that were written down; a torn last line is left out."""
+    """Return all calls that were written; an incomplete last line is left out."""
     calls = []
     for path in sorted(Path(folder).glob("calls-*")):
         for line in path.read_text().splitlines(keepends=True):

@@ -1,12 +1,10 @@
-"""What the tests of the mappings share: graphs, MPI runs, a watch on leftovers."""
+"""Fixtures of the tests of mappings: graphs, MPI runs, a check for leftovers."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
-import pickle
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +14,33 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # workers look there as well
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # workers need it, too
 
-from programs import HERE, MARK, environment, require_mpi
+from programs import MARK, run_all
+from redis_servers import server, start_server, url  # noqa: F401
 
 SHARED_MEMORY = Path("/dev/shm")
-#: For all cases in one go; a tenth of it is usual on an idle machine.
-LONGEST_SECONDS = 200
+# Of Linux: a new table of mounts, and changes of it that no other process sees.
+_CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 1 << 14, 1 << 18
+
+
+def own_shared_memory() -> bool:
+    """Give this process and its programs a /dev/shm of their own; False if it cannot.
+
+    Only root can. Then a run of a test in another process of pytest does not see the
+    folders of a run here, and does not remove those of a killed one.
+    """
+    if sys.platform != "linux" or os.geteuid() or not SHARED_MEMORY.is_dir():
+        return False
+    system = ctypes.CDLL(None)
+    return not (
+        system.unshare(_CLONE_NEWNS)
+        or system.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None)
+        or system.mount(b"tmpfs", bytes(SHARED_MEMORY), b"tmpfs", 0, None)
+    )
+
+
+HAS_OWN_MEMORY = own_shared_memory()
 
 
 @pytest.fixture(scope="session")
@@ -39,75 +57,71 @@ def outcomes(
     return outcomes_of
 
 
-def run_all(mapping: str, n: int, path: Path) -> dict[str, Any]:
-    """Run all cases in one go; those after a failure are missing."""
-    command = [sys.executable, str(HERE / "graphs.py"), mapping, str(n), str(path)]
-    if mapping == "mpi":
-        command = [require_mpi(), "-n", str(n), *command]
-    with subprocess.Popen(
-        command,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as program:
-        try:
-            error = program.communicate(timeout=LONGEST_SECONDS)[1]
-        except subprocess.TimeoutExpired:
-            os.killpg(program.pid, signal.SIGKILL)
-            error = f"not done after {LONGEST_SECONDS} s\n{program.communicate()[1]}"
-    found: dict[str, Any] = {"": f"exit {program.returncode}\n{error[-3000:]}"}
-    with contextlib.suppress(FileNotFoundError, EOFError), open(path, "rb") as file:
-        while True:
-            name, outcome = pickle.load(file)
-            found[name] = outcome
-    return found
-
-
 def our_processes() -> set[int]:
     """Processes that come from this one, or from a program that it started."""
     parents: dict[int, int] = {}
-    found, mark = {os.getpid()}, f"{MARK}={os.getpid()}\0".encode()
+    result, mark = {os.getpid()}, f"{MARK}={os.getpid()}\0".encode()
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             state, parent = (
                 (folder / "stat").read_text().rpartition(") ")[2].split()[:2]
             )
-            # Python keeps such helpers for all that it spawns, until it ends; workers
-            # look like the server that forks them
+            # Python keeps helper processes for spawned processes until it ends; forked
+            # workers have the command line of their server
             command = (folder / "cmdline").read_bytes()
             is_server = b"forkserver" in command and int(parent) == os.getpid()
             if state != "Z" and b"resource_tracker" not in command and not is_server:
                 parents[int(folder.name)] = int(parent)
                 if mark in (folder / "environ").read_bytes():
-                    found.add(int(folder.name))
+                    result.add(int(folder.name))
     while True:
-        more = {p for p, parent in parents.items() if parent in found} - found
+        more = {p for p, parent in parents.items() if parent in result} - result
         if not more:
-            return found - {os.getpid()}
-        found |= more
+            return result - {os.getpid()}
+        result |= more
 
 
-def run_folders() -> set[Path]:
-    """Folders of runs in shared memory."""
-    return set(SHARED_MEMORY.glob("dispel4py-*"))
+def run_folders(pid: int | None = None) -> set[Path]:
+    """Folders in shared memory, of all runs or those that a process has started."""
+    return set(SHARED_MEMORY.glob(f"dispel4py-{pid or '*'}-*"))
 
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
-    """Fail the test if it leaves processes, or folders of runs that nobody uses."""
-    processes, folders = our_processes(), run_folders()
+    """Fail the test if it leaves processes, or folders of ended runs.
+
+    The test may start programs. It is marked ``alone`` if this process shares /dev/shm
+    with others: a test beside it may remove the folder of a killed program.
+    """
+    yield from _leaves_nothing(run_folders)
+
+
+@pytest.fixture
+def nothing_left_by_runs() -> Iterator[None]:
+    """The same for a test whose runs are started by its own process."""
+    yield from _leaves_nothing(lambda: run_folders(os.getpid()))
+
+
+def _leaves_nothing(find_folders: Callable[[], set[Path]]) -> Iterator[None]:
+    processes, folders = our_processes(), find_folders()
     yield
-    deadline = time.monotonic() + 3.0
+    deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         left = our_processes() - processes
-        stale = {f for f in run_folders() - folders if not _in_use(f)}
+        stale = {f for f in find_folders() - folders if not _in_use(f)}
         if not left and not stale:
             return
         time.sleep(0.05)
     assert not left, f"processes left: {left}"
     assert not stale, f"folders left: {stale}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that look for leftovers: a test beside them may remove some."""
+    for item in items:
+        if not HAS_OWN_MEMORY and "nothing_left" in getattr(item, "fixturenames", ()):
+            item.add_marker("alone")
 
 
 def _in_use(folder: Path) -> bool:

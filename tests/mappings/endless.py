@@ -16,7 +16,7 @@ ENOUGH = 300
 
 
 class Reader(GenericPE):
-    """Works on inputs that it is given; there are two instances where there is room."""
+    """Works on inputs of the run; has two instances if there are enough processes."""
 
     def __init__(self) -> None:
         GenericPE.__init__(self, 2)
@@ -44,7 +44,7 @@ class Stops(IterativePE):
 
 
 class Live(ProducerPE):
-    """Gives a number every now and then, between calls."""
+    """Sends a number from time to time, and returns in between."""
 
     def __init__(self, n: int, pause_s: float) -> None:
         super().__init__()
@@ -58,7 +58,10 @@ class Live(ProducerPE):
 
 
 def numbers(n: int | None, until: list[str] | None = None) -> Iterator[dict[str, int]]:
-    """Give inputs, and say when the generator is closed."""
+    """Yield inputs, and note when the generator is opened and closed."""
+    if until is None:
+        sys.stdout.write("opened\n")
+        sys.stdout.flush()
     try:
         for k in itertools.count() if n is None else range(n):
             yield {"input": k}

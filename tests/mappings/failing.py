@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -15,7 +16,7 @@ from dispel4py.workflow_graph import WorkflowGraph
 
 
 class Source(ProducerPE):
-    """Gives 0 to 9."""
+    """Sends 0 to 9."""
 
     def _process(self, inputs: Any) -> None:
         for number in range(10):
@@ -46,11 +47,41 @@ class Raising(Pass):
 
 
 class RaisingLeaf(ConsumerPE):
-    """Raises on 3, and nothing waits for it."""
+    """Raises on 3; no PE follows it."""
 
     def _process(self, data: Any) -> None:
         if data == 3:
             raise KeyError("no place for three")
+
+
+class Careless(Pass):
+    """Catches every error of the items that it writes, and goes on."""
+
+    def _process(self, data: Any) -> None:
+        with contextlib.suppress(BaseException):  # as a bare except
+            self.write("output", data)
+
+
+class CarelessAtTheEnd(Pass):
+    """Writes all items at its end, and catches every error."""
+
+    def preprocess(self) -> None:
+        self.items: list[Any] = []
+
+    def _process(self, data: Any) -> None:
+        self.items.append(data)
+
+    def postprocess(self) -> None:
+        for item in self.items:
+            with contextlib.suppress(BaseException):
+                self.write("output", item)
+
+
+class CarelesslyUnpicklable(Careless):
+    """Catches the error about an item that cannot be sent."""
+
+    def _process(self, data: Any) -> None:
+        super()._process(threading.Lock() if data == 3 else data)
 
 
 class Exiting(Pass):
@@ -63,7 +94,7 @@ class Exiting(Pass):
 
 
 class Killed(Pass):
-    """Is killed on 3, as the kernel does it when memory is short."""
+    """Is killed on 3, as by the kernel when memory is short."""
 
     def _process(self, data: Any) -> Any:
         if data == 3:
@@ -72,7 +103,7 @@ class Killed(Pass):
 
 
 class Hoarding(Pass):
-    """Takes memory on 3 until there is none."""
+    """On 3, takes memory until none is left."""
 
     def _process(self, data: Any) -> Any:
         hoard = []
@@ -91,7 +122,7 @@ class Vanishing(Pass):
 
 
 class Unpicklable(Pass):
-    """Gives what cannot be sent."""
+    """Sends an item that cannot be pickled."""
 
     def _process(self, data: Any) -> Any:
         return threading.Lock() if data == 3 else data
@@ -112,14 +143,14 @@ class BadEnd(Pass):
 
 
 class Unspeakable:
-    """An item whose text cannot be had."""
+    """An item whose `repr` raises an error."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no words")
 
 
 class GivesUnspeakable(ProducerPE):
-    """Gives an item whose text cannot be had."""
+    """Sends an item whose `repr` raises an error."""
 
     def _process(self, inputs: Any) -> Any:
         return Unspeakable()
@@ -133,7 +164,7 @@ class ChokesOnIt(Pass):
 
 
 class RaisingSource(ProducerPE):
-    """Raises after it gave some items."""
+    """Raises after it has sent some items."""
 
     def process(self, inputs: Any) -> Any:
         yield {"output": 1}
@@ -141,21 +172,21 @@ class RaisingSource(ProducerPE):
 
 
 class WrongPort(Pass):
-    """Writes to an output that is not there."""
+    """Writes to an output that does not exist."""
 
     def _process(self, data: Any) -> None:
         self.write("ouput", data)
 
 
 class WrongReturn(Pass):
-    """Returns what is no dict."""
+    """Returns a number instead of a dict."""
 
     def process(self, inputs: Any) -> Any:
         return 7
 
 
 class Sleeper(Pass):
-    """Works long, and says that it has begun."""
+    """Works for a long time, and notes that it has begun."""
 
     def preprocess(self) -> None:
         Path(os.environ["STARTED"]).touch()
@@ -186,6 +217,22 @@ def raising_leaf() -> WorkflowGraph:
 
 def raising_source() -> WorkflowGraph:
     return chain(RaisingSource(), Pass(), Sink())
+
+
+def careless() -> WorkflowGraph:
+    return chain(Source(), Careless(), Raising(), Sink())
+
+
+def careless_at_the_end() -> WorkflowGraph:
+    return chain(Source(), CarelessAtTheEnd(), Raising(), Sink())
+
+
+def carelessly_unpicklable() -> WorkflowGraph:
+    return in_the_middle(CarelesslyUnpicklable())
+
+
+def careless_sleeper() -> WorkflowGraph:
+    return chain(Source(), Careless(), Sleeper(), Sink())
 
 
 def exiting() -> WorkflowGraph:

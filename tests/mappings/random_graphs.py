@@ -1,4 +1,4 @@
-"""Random graphs without cycles, for every mapping to agree on."""
+"""Random graphs without cycles, drawn by hypothesis."""
 
 from __future__ import annotations
 
@@ -7,45 +7,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import graphs
 from hypothesis import strategies as st
 
-from dispel4py.base import CompositePE
-from dispel4py.core import GenericPE
-from dispel4py.run import run
-from dispel4py.workflow_graph import WorkflowGraph
+from dispel4py.testing.conformance.layouts import GROUPINGS, build, given_by
 
-GROUPINGS = {"value": [0], "trail": [1], "global": "global", "own": None, "none": None}
-
-
-def by_last_digits(item: Any, n: int) -> int:
-    """Choose an instance, as a grouping of the user's own does."""
-    return item[0] % 100 % n
-
-
-class Node(GenericPE):
-    """Sends each number on, changed, by an output that depends on it."""
-
-    N_OUTPUTS = 2
-
-    def __init__(self, number: int, grouping: Any) -> None:
-        GenericPE.__init__(self)
-        self.number = number
-        self._add_input("input", grouping=grouping)
-        for k in range(self.N_OUTPUTS):
-            self._add_output(f"output{k}")
-
-    def process(self, inputs: dict[str, Any]) -> Any:
-        value, trail = inputs["input"]
-        item = (value * 31 + self.number) % 1009, f"{trail}/{self.number}"
-        if value % 3 == 0:
-            self.write("output0", item)
-        return {f"output{value % self.N_OUTPUTS}": item}
+__all__ = ["build", "given_by", "random_graphs"]
 
 
 @st.composite
 def random_graphs(draw: Any) -> Any:
-    """Edges of a graph without cycles, and how its PEs are laid out."""
+    """Draw the edges of a graph without cycles, and the layout of its PEs."""
     n = draw(st.integers(1, 6))
     pairs = [(a, b) for b in range(n) for a in range(b)]
     edges = st.tuples(st.sampled_from(pairs or [(0, 0)]), st.integers(0, 1))
@@ -62,40 +33,6 @@ def random_graphs(draw: Any) -> Any:
         "processes": draw(st.integers(1, 6)),
         "values": draw(st.lists(st.integers(0, 1000), max_size=12)),
     }
-
-
-def wrapped(node: Any, depth: int) -> Any:
-    """Put a PE into a composite in a composite."""
-    for _ in range(depth):
-        outer = CompositePE()
-        outer.add(node)
-        outer._map_input("input", node, "input")
-        for k in range(Node.N_OUTPUTS):
-            outer._map_output(f"output{k}", node, f"output{k}")
-        node = outer
-    return node
-
-
-def build(layout: dict[str, Any]) -> tuple[WorkflowGraph, dict[str, Any]]:
-    """Return a fresh graph and the inputs of its sources."""
-    graph, nodes = WorkflowGraph(), []
-    for k in range(layout["n"]):
-        name = layout["groupings"][k]
-        node = Node(k, by_last_digits if name == "own" else GROUPINGS[name])
-        node.numprocesses = layout["wanted"][k]
-        nodes.append(wrapped(node, layout["in_composites"][k]))
-        graph.add(nodes[k])
-    for (a, b), port in layout["edges"]:
-        graph.connect(nodes[a], f"output{port}", nodes[b], "input")
-    items = [{"input": (value, "")} for value in layout["values"]]
-    return graph, {pe.id: items for pe in graph.roots()}
-
-
-def given_by(layout: dict[str, Any], **how: Any) -> dict[str, list[str]] | None:
-    """Return the outputs of a run; None in a process without the whole result."""
-    graph, inputs = build(layout)
-    result = run(graph, inputs, **how)
-    return graphs.multisets(result) if result.complete else None
 
 
 if __name__ == "__main__":

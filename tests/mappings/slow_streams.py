@@ -1,10 +1,13 @@
-"""Streams that are quick at first and then slow; as a program, some under MPI."""
+"""Streams that are quick at first and then slow; as a program, runs them under MPI."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from dispel4py.base import IterativePE, ProducerPE
@@ -18,7 +21,7 @@ PAUSE_S = 0.5
 
 
 class Time:
-    """The clock of the system, as PEs of these graphs use it."""
+    """The clock of the system, for the PEs of these graphs."""
 
     def now(self) -> float:
         return time.time()
@@ -33,7 +36,7 @@ class Timed:
     clock: Any = Time()
 
     def bursts(self) -> Any:
-        """Give the time of many quick items, then of slow ones."""
+        """Yield the times of many quick items, then of slow items."""
         for _ in range(N_QUICK):
             yield self.clock.now()
         for _ in range(N_SLOW):
@@ -42,7 +45,7 @@ class Timed:
 
 
 class Writes(Timed, ProducerPE):
-    """Writes all in one call."""
+    """Writes all items in one call."""
 
     def _process(self, inputs: Any) -> None:
         for item in self.bursts():
@@ -50,7 +53,7 @@ class Writes(Timed, ProducerPE):
 
 
 class Yields(Timed, ProducerPE):
-    """Is a generator; its items are no numbers."""
+    """Is a generator whose items are not numbers."""
 
     def process(self, inputs: Any) -> Any:
         for item in self.bursts():
@@ -58,7 +61,7 @@ class Yields(Timed, ProducerPE):
 
 
 class InTheMiddle(Timed, IterativePE):
-    """Gives all for one item, in one call."""
+    """Sends all items in a call with one item."""
 
     def _process(self, data: Any) -> None:
         for item in self.bursts():
@@ -66,7 +69,7 @@ class InTheMiddle(Timed, IterativePE):
 
 
 class AtTheEnd(Timed, IterativePE):
-    """Gives all when its input has ended."""
+    """Sends all items when its input has ended."""
 
     def _process(self, data: Any) -> None:
         pass
@@ -77,14 +80,14 @@ class AtTheEnd(Timed, IterativePE):
 
 
 class OnePe(ProducerPE):
-    """Gives one item."""
+    """Sends one item."""
 
     def _process(self, inputs: Any) -> int:
         return 1
 
 
 class Two(Timed, GenericPE):
-    """Writes by two outputs in turn."""
+    """Writes to two outputs in turn."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,8 +99,23 @@ class Two(Timed, GenericPE):
             self.write("other" if k % 2 else "output", item)
 
 
+class Restarted(Timed, IterativePE):
+    """Gives the time at each item; its process is killed once, at a quick item."""
+
+    def __init__(self, mark: Path) -> None:
+        super().__init__()
+        self.mark, self.n = mark, 0
+
+    def _process(self, data: Any) -> float:
+        self.n += 1
+        if self.n > N_QUICK // 2 and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.clock.now()
+
+
 class Delay(Timed, IterativePE):
-    """Gives how old each item is when it arrives, and when it was written."""
+    """Sends the delay of each item, and the time at which it was written."""
 
     def _process(self, data: Any) -> tuple[float, float]:
         written = data[0] if isinstance(data, tuple) else data
@@ -126,7 +144,7 @@ KINDS = ("writes", "yields", "two edges", "in the middle", "at the end")
 
 
 def delays(kind: str, **how: Any) -> list[float] | None:
-    """Return the delays of the slow items in seconds; None where they are not known."""
+    """Return the delays of the slow items in seconds; None if they are not known."""
     graph, delay = graph_of(kind)
     result = run(graph, **how)
     return slow_delays(result.output(delay.id)) if result.complete else None

@@ -1,4 +1,4 @@
-"""How much is sent ahead: batches, and what limits them; and how long it is kept."""
+"""Batches of a channel: their size, their limits, and how long they are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dispel4py.router import Router
 
 
 class Post:
-    """Keeps what is sent."""
+    """Keeps the frames that are sent."""
 
     process, is_behind = 0, False
 
@@ -35,18 +35,18 @@ class Post:
 class Worker:
     """Acknowledges the oldest batch, or one of a channel, when a channel waits."""
 
-    keeps_frames, first_serial, first_number = False, 0, 0
+    keeps_frames, first_serial = False, 0
     n_told = 0
 
     def __init__(self, seconds_of: Any = lambda item: 0.0) -> None:
         self.post, self.channels, self.lock = Post(), {}, RLock()
-        self.clock = Simulation()  # no time passes
+        self.clock = Simulation()  # the clock stands still
         self.seconds_of, self.n_answered = seconds_of, 0
 
     def channel(self, destination: int) -> Channel:
-        made = Channel(Key(0, 0, destination), destination, 0, self)
-        self.channels[made.key] = made
-        return made
+        new_channel = Channel(Key(0, 0, destination), destination, 0, self)
+        self.channels[new_channel.key] = new_channel
+        return new_channel
 
     def answer(self) -> None:
         """Acknowledge the oldest batch."""
@@ -56,10 +56,10 @@ class Worker:
         self.channels[key].take_acknowledgement(serial, len(values), seconds)
 
     def poll(self, timeout_s: float) -> None:
-        """Take in nothing."""
+        """Receive nothing."""
 
     def serve(self, depth: int) -> None:
-        """Wait until something is answered."""
+        """Wait until a batch is acknowledged."""
         self.answer()
 
     def report_progress(self) -> None:
@@ -67,7 +67,7 @@ class Worker:
         self.n_told += 1
 
     def schedule_flush(self) -> None:
-        """Leave it where it is: a slow machine changes no batch."""
+        """Do nothing, so that a slow machine does not change the batches."""
 
 
 def sizes(worker: Worker) -> list[int]:
@@ -88,12 +88,12 @@ def test_batches_of_cheap_items_grow() -> None:
 
 def test_many_numbers_are_sent_as_one_by_one() -> None:
     alone, together = Worker(), Worker()
-    one, many = alone.channel(1), together.channel(1)
+    single, many = alone.channel(1), together.channel(1)
     for first in range(0, 5000, 100):
         for k in range(first, first + 100):
-            one.put(k)
+            single.put(k)
         many.put_numbers(list(range(first, first + 100)))
-    assert one.n_put == many.n_put == 5000
+    assert single.n_put == many.n_put == 5000
     assert sizes(alone) == sizes(together)
 
 
@@ -124,7 +124,7 @@ def test_a_batch_of_usually_cheap_items_stays_small() -> None:
 
 
 def test_a_slow_start_is_forgotten() -> None:
-    """The first item takes a second: it loads something."""
+    """The first item takes a second, as for loading a library."""
     worker = Worker(lambda item: 1.0 if item == 0 else 1e-6)
     way = worker.channel(1)
     for k in range(5000):
@@ -133,7 +133,7 @@ def test_a_slow_start_is_forgotten() -> None:
 
 
 def test_little_is_sent_ahead_to_slow_instances() -> None:
-    """Each has one item in hand and one waiting."""
+    """Each instance works on one item, and one item waits for it."""
     worker = Worker()
     ways = [worker.channel(k) for k in (1, 2, 3)]
     router = Router(Grouping(), len(ways))
@@ -154,7 +154,7 @@ def test_little_is_sent_ahead_to_slow_instances() -> None:
 
 
 class Keeper(Worker):
-    """Keeps what is not settled; answers that more is to come of each batch."""
+    """Keeps unsettled batches; acknowledges each batch as not yet settled."""
 
     keeps_frames = True
 
@@ -166,7 +166,7 @@ class Keeper(Worker):
         )
 
 
-def test_a_batch_is_kept_until_nothing_is_left_of_it() -> None:
+def test_a_batch_is_kept_until_it_is_settled() -> None:
     worker = Keeper()
     way = worker.channel(1)
     for k in range(3):
@@ -189,7 +189,7 @@ def test_the_sender_is_informed_when_a_batch_is_settled() -> None:
     worker = Keeper()
     first, second = worker.channel(1), worker.channel(2)
     custody, key = Custody(worker.post), Key(7, 7, 7)
-    assert custody.take(5, key, 41, [first, second])  # nothing came of it
+    assert custody.take(5, key, 41, [first, second])  # no item was made from it
     first.put("x")
     second.put("y")
     assert not custody.take(5, key, 42, [first, second])
@@ -204,7 +204,7 @@ def test_the_sender_is_informed_when_a_batch_is_settled() -> None:
     assert worker.post.sent == [(SETTLED, key, 42)]
 
 
-def test_nothing_is_kept_for_who_has_left() -> None:
+def test_no_batch_is_kept_for_a_worker_that_has_ended() -> None:
     worker = Keeper()
     way = worker.channel(1)
     way.put("x")

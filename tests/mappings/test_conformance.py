@@ -1,12 +1,10 @@
-"""Every mapping gives the same: the graphs of `graphs.py`, and random ones."""
+"""All mappings give the same results, for the cases of `graphs` and random graphs."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from functools import cache
-from typing import Any
 
 import graphs
 import pytest
@@ -15,6 +13,9 @@ from hypothesis import strategies as st
 from programs import HERE, environment, require_mpi
 from random_graphs import given_by, random_graphs
 
+from dispel4py.testing.conformance import STOPPED, under_simple
+from tests.draws import each_once
+
 SPAWNED = (
     "composite",
     "group_by_string",
@@ -22,7 +23,8 @@ SPAWNED = (
     "arrays_of_every_kind",
     "failures_are_listed",
 )
-PLACES = [(mapping, n) for mapping in ("multi", "mpi") for n in (1, 2, 5)]
+#: The cases run under MPI with two processes in test_provenance.py, with provenance.
+PLACES = [("multi", 1), ("multi", 2), ("multi", 5), ("mpi", 1), ("mpi", 5)]
 RUNS = [
     pytest.param(mapping, n, name, id=f"{mapping}-{n}-{name}")
     for mapping, n in PLACES
@@ -31,17 +33,10 @@ RUNS = [
 ]
 
 
-@cache
-def under_simple(name: str) -> dict[str, Any]:
-    found = graphs.outcome(name, mapping="simple")
-    assert found is not None
-    return found
-
-
 @pytest.mark.parametrize(
     "name", [name for name, case in graphs.CASES.items() if case.expected is not None]
 )
-def test_simple_gives_what_is_expected(name):
+def test_simple_gives_the_expected_results(name):
     case = graphs.CASES[name]
     expected = {
         port: [graphs.freeze(item) for item in items]
@@ -49,29 +44,41 @@ def test_simple_gives_what_is_expected(name):
     }
     if case.view is not graphs.sequences:
         expected = {port: sorted(items) for port, items in expected.items()}
-    found = under_simple(name)["view"]
-    assert {port: found.get(port) for port in expected} == expected
+    result = under_simple(name)["view"]
+    assert {port: result.get(port) for port in expected} == expected
 
 
-@pytest.mark.timeout(240)  # the first of each place waits for all cases there
 @pytest.mark.parametrize(("mapping", "n", "name"), RUNS)
-def test_every_mapping_gives_the_same(mapping, n, name, outcomes):
-    found = outcomes(mapping, n)
-    assert name in found, found[""]
-    assert found[name] == under_simple(name)
+def test_every_mapping_gives_the_same_results(mapping, n, name, outcomes):
+    result = outcomes(mapping, n)
+    assert name in result, result[""]
+    assert result[name] == under_simple(name)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("mapping", "n"), PLACES)
+def test_streams_are_stopped_early(mapping, n, outcomes):
+    for name, (items, expected) in outcomes(mapping, n)[STOPPED].items():
+        assert (name, items) == (name, expected)
+
+
 @pytest.mark.parametrize(("mapping", "n"), PLACES)
 def test_every_mapping_ends_well(mapping, n, outcomes):
     assert outcomes(mapping, n)[""].startswith("exit 0\n")
 
 
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
-@pytest.mark.parametrize("name", SPAWNED)
+@pytest.mark.parametrize(("mapping", "n"), PLACES)
+def test_w17_the_last_items_arrive(mapping, n, outcomes):
+    """In older engines the message that ends a stream was sent, and not waited for."""
+    view = outcomes(mapping, n)["postprocess_order"]["view"]
+    assert view["c3.output"][-1] == "tuple('c', 4)"
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), each_once(SPAWNED, ["spawn", "forkserver"])
+)
 def test_workers_that_are_not_forked(name, method):
-    found = graphs.outcome(name, mapping="multi", processes=3, start_method=method)
-    assert found == under_simple(name)
+    result = graphs.outcome(name, mapping="multi", processes=3, start_method=method)
+    assert result == under_simple(name)
 
 
 # --------------------------------------------------------------- random graphs
@@ -85,8 +92,8 @@ def test_workers_that_are_not_forked(name, method):
 @given(random_graphs())
 def test_random_graphs(layout):
     expected = given_by(layout)
-    found = given_by(layout, mapping="multi", processes=layout["processes"])
-    assert found == expected
+    result = given_by(layout, mapping="multi", processes=layout["processes"])
+    assert result == expected
 
 
 @settings(

@@ -1,6 +1,6 @@
-"""A run waits for nothing that never comes: last frames arrive, however late.
+"""The end of a run: last frames arrive, also late ones, and no process waits for ever.
 
-And when workers are killed and started again, nothing of the stream is lost.
+If workers are killed and started again, no item of the stream is lost.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import pytest
 
 from dispel4py.base import IterativePE
 from dispel4py.errors import RunError
-from dispel4py.mappings import multi_run, standstill, worker
+from dispel4py.lineage import Key
+from dispel4py.mappings import standstill, wire, worker
+from dispel4py.mappings.multi import run as multi_run
 from dispel4py.mappings.sockets import SocketPost
 from dispel4py.mappings.wire import END
 from dispel4py.run import run
 
 
 class Late(graphs.Items):
-    """Gives its items after a while."""
+    """Sends its items after a pause."""
 
     def __init__(self, seconds: float, *items: Any) -> None:
         super().__init__(*items)
@@ -35,7 +37,7 @@ class Late(graphs.Items):
 
 
 class Busy(IterativePE):
-    """Works long on one of its items, and reads no frames meanwhile."""
+    """Works for a long time on one item, and reads no frames meanwhile."""
 
     def _process(self, data: Any) -> Any:
         time.sleep(1.2 if data == "long" else 0.0)
@@ -44,12 +46,12 @@ class Busy(IterativePE):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """What may take some seconds takes none."""
+    """Set the waits of some seconds to zero."""
     monkeypatch.setattr(multi_run, "_GRACE_SECONDS", 0.05)
 
 
-def test_the_end_of_a_stream_waits_for_a_full_mailbox(nothing_left):
-    """The system keeps ten messages for a process; the eleventh sender has to wait."""
+def test_the_end_of_a_stream_waits_for_a_full_mailbox(nothing_left_by_runs):
+    """The system keeps ten messages for a process; the eleventh message has to wait."""
     busy = Busy()
     sources = [Late(0.0, "long"), *(Late(0.4, *range(5)) for _ in range(5)), Late(0.8)]
     graph = graphs.WorkflowGraph()
@@ -63,16 +65,16 @@ def test_the_end_of_a_stream_waits_for_a_full_mailbox(nothing_left):
 
 
 class Mortal(IterativePE):
-    """Kills its process at an item, once in the run; maybe it waits for another's end.
+    """Kills its process at an item, once in the run; it may first wait for another PE.
 
     Parameters
     ----------
     victim : int
         The item.
     folder : Path
-        Where it leaves a file with its name as it dies.
+        Folder for a file with its name, written before it dies.
     after : str
-        Name of the PE that must have died before.
+        Name of the PE whose process must have died before.
     """
 
     def __init__(self, victim: int, folder: Path, after: str = "") -> None:
@@ -96,16 +98,16 @@ def restarted(graph: Any, processes: int, pe: Any) -> set[Any]:
     return set(run(graph, **how).output(pe.id))
 
 
-def test_a_source_that_has_left_need_not_end_again(tmp_path, nothing_left):
-    """A new worker waited for the end of a stream whose source was long gone."""
+def test_a_source_that_has_ended_need_not_end_again(tmp_path, nothing_left_by_runs):
+    """Before, a new worker waited for the end of a stream whose source had ended."""
     mortal, graph = Mortal(4, tmp_path), graphs.WorkflowGraph()
     graph.connect(Late(0.5, *range(5)), "output", mortal, "input")
     graph.connect(graphs.Items(), "output", mortal, "input")
     assert restarted(graph, 3, mortal) == set(range(5))
 
 
-def test_a_source_that_leaves_during_a_restart_need_not_end_again(
-    tmp_path, nothing_left
+def test_a_source_that_ends_during_a_restart_need_not_end_again(
+    tmp_path, nothing_left_by_runs
 ):
     mortals = Mortal(2, tmp_path), Mortal(4, tmp_path)
     mortals[0].name, mortals[1].name = "first", "second"
@@ -114,8 +116,8 @@ def test_a_source_that_leaves_during_a_restart_need_not_end_again(
     assert restarted(graph, 4, mortals[1]) == set(range(5))
 
 
-def test_what_two_that_die_have_in_hand_is_given_again(tmp_path, nothing_left):
-    """What the first had answered for lay in the mailbox of the second."""
+def test_items_of_two_killed_workers_are_sent_again(tmp_path, nothing_left_by_runs):
+    """Items that the first worker had acknowledged waited for the second worker."""
     first, second = Mortal(2, tmp_path), Mortal(0, tmp_path, after="first")
     first.name, second.name = "first", "second"
     graph = graphs.chain(graphs.Items(*range(9)), first, second)
@@ -123,16 +125,18 @@ def test_what_two_that_die_have_in_hand_is_given_again(tmp_path, nothing_left):
 
 
 @pytest.mark.parametrize("victim", [5, 60, 199])
-def test_what_waits_for_a_full_batch_is_given_again(victim, tmp_path, nothing_left):
-    """Of PEs that share a process, the first had answered before the last had sent."""
+def test_items_of_an_unfinished_batch_are_sent_again(
+    victim, tmp_path, nothing_left_by_runs
+):
+    """In a shared process, the first PE had acknowledged before the last had sent."""
     source, mortal, last = graphs.Range(200), Mortal(victim, tmp_path), graphs.Pass()
     graph = graphs.chain(source, mortal, last)
     graph.partitions = [[source], [mortal, last]]
     assert restarted(graph, 2, last) == set(range(200))
 
 
-def test_a_worker_is_given_the_same_twice(tmp_path, nothing_left):
-    """A worker gets an old batch again for a PE that has finished."""
+def test_a_worker_receives_a_batch_twice(tmp_path, nothing_left_by_runs):
+    """A worker gets a batch again for a PE that has finished."""
     mortals = Mortal(30, tmp_path), Mortal(60, tmp_path), Mortal(90, tmp_path)
     for mortal, name in zip(mortals, ("first", "second", "third"), strict=True):
         mortal.name = name
@@ -145,15 +149,15 @@ def test_a_worker_is_given_the_same_twice(tmp_path, nothing_left):
 # ----------------------------------------------------------------- a safety net
 
 
-def test_a_run_that_stands_still_fails(monkeypatch, nothing_left):
-    """If the engine had such a defect, it would end all the same."""
+def test_a_run_without_progress_fails(monkeypatch, nothing_left_by_runs):
+    """Even with a defect of the engine, the run ends."""
     send = SocketPost.send
 
     def lossy(post: SocketPost, destination: int, head: bytes, *more: Any) -> None:
-        if head != multi_run.pack(END, lost):
+        if head != wire.pack(END, lost):
             send(post, destination, head, *more)
 
-    lost = worker.Key(0, 0, 1)
+    lost = Key(0, 0, 1)
     monkeypatch.setattr(SocketPost, "send", lossy)
     monkeypatch.setattr(standstill, "CHECK_SECONDS", 0.3)
     monkeypatch.setattr(standstill, "MOST_WAITS", 2)
@@ -163,8 +167,8 @@ def test_a_run_that_stands_still_fails(monkeypatch, nothing_left):
         run(graph, mapping="multi", processes=3)
 
 
-def test_a_worker_that_is_ended_as_it_starts_says_nothing(monkeypatch, capfd):
-    """It had the parent's way to end, with a traceback."""
+def test_a_worker_that_is_ended_at_its_start_prints_nothing(monkeypatch, capfd):
+    """Before, it ended like the parent, with a traceback."""
     work = multi_run._work
 
     def ended_early(*arguments: Any) -> None:

@@ -1,14 +1,17 @@
-"""What observers learn of calls: every item is sent once, and received once."""
+"""The records of calls for observers: every item is sent once, and received once."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,6 @@ from dispel4py.lineage import (
     FAILED,
     INPUTS,
     INTERRUPTED,
-    LIFE,
     POSTPROCESS,
     PREPROCESS,
     PROCESS,
@@ -43,12 +45,14 @@ from dispel4py.plan import make_plan
 from dispel4py.run import run
 from dispel4py.testing import Simulation, simulate
 from dispel4py.workflow_graph import WorkflowGraph
+from tests.draws import chosen
 
 PLACES = [("simple", 1), ("multi", 1), ("multi", 3)]
+UNDER_MULTI = chosen(graphs.FEW, graphs.CASES)
 
 
 class Calls(Observer):
-    """Keeps calls, where the workers are in this process."""
+    """Keeps calls, if the workers are in this process."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
@@ -61,7 +65,7 @@ class Calls(Observer):
 
 
 class Numbers(ProducerPE):
-    """Gives 0 to n - 1 in one call."""
+    """Sends 0 to n - 1 in one call."""
 
     def __init__(self, n: int = 5) -> None:
         super().__init__()
@@ -73,7 +77,7 @@ class Numbers(ProducerPE):
 
 
 class Twice(IterativePE):
-    """Passes each item on twice, and says at the end how many came."""
+    """Sends each item twice, and the number of items at the end."""
 
     n = 0
 
@@ -87,7 +91,7 @@ class Twice(IterativePE):
 
 
 class Picky(IterativePE):
-    """Fails on 3 after it wrote; on 1 at the first two attempts only."""
+    """Fails on 3 after it has written, and on 1 in the first two attempts."""
 
     attempts = 0
 
@@ -108,7 +112,7 @@ def chain(*pes: Any) -> WorkflowGraph:
     return graph
 
 
-def test_a_call_says_what_it_received_and_sent():
+def test_a_call_has_the_items_received_and_sent():
     source, twice, seen = Numbers(3), Twice(), Calls()
     graph = chain(source, twice)
     run(graph, observers=[seen])
@@ -136,19 +140,20 @@ def test_a_call_says_what_it_received_and_sent():
 
 
 @pytest.mark.parametrize("policy", ["skip", "retry:2"])
-def test_a_call_says_how_it_ended(policy):
+def test_a_call_has_its_outcome(policy):
     source, picky, last, seen = Numbers(5), Picky(), IterativePE(), Calls()
     last._process = lambda data: data
     run(chain(source, picky, last), on_error=policy, observers=[seen])
     calls = {call.item: call for call in seen.of(picky)}
     is_retried = policy != "skip"
-    assert calls[0][5] == (DONE, 1, None)
+    assert calls[0].ending == (DONE, 1, None)
     assert calls[3].outcome == SKIPPED
     assert "I do not like 3" in calls[3].failure.cause
     assert calls[3].attempts == (3 if is_retried else 1)
     assert calls[1].outcome == (DONE if is_retried else SKIPPED)
     assert calls[1].attempts == (3 if is_retried else 1)
-    # what a skipped call wrote before it failed has gone; of an attempt, nothing has
+    # items that a skipped call wrote before its failure were sent; items of a failed
+    # attempt were not
     assert sum(items.n for items in calls[3].sent) == (0 if is_retried else 1)
 
 
@@ -169,7 +174,7 @@ def test_the_failure_that_ends_a_run_is_reported_with_the_interrupted_calls():
 @pytest.mark.parametrize("policy", ["stop", "skip", "retry:1"])
 def test_sent_and_received_items_join(mapping, n, grouping, policy, tmp_path):
     class Both(GenericPE):
-        """Writes to both outputs, and fails now and then if that may be."""
+        """Writes to both outputs, and fails on some items if failures are allowed."""
 
         def __init__(self) -> None:
             super().__init__(2)
@@ -217,14 +222,14 @@ def test_observers_change_nothing_in_random_graphs(layout):
     how = {"mapping": "multi", "processes": layout["processes"]}
     for place in ({}, how):
         with tempfile.TemporaryDirectory() as folder:
-            found = given_by(layout, observers=[Notes(Path(folder))], **place)
-            assert found == expected
+            result = given_by(layout, observers=[Notes(Path(folder))], **place)
+            assert result == expected
             check_joined(read(Path(folder)), sum(map(len, expected.values())))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(random_graphs(), st.integers(0, 1000))
-def test_any_order_of_events_gives_the_same(layout, seed):
+def test_any_order_of_events_gives_the_same_results(layout, seed):
     """Several workers in one process, in virtual time."""
     graph, inputs = build(layout)
     clock = Simulation(seed, delay_s=0.001 * (seed % 3))
@@ -266,7 +271,7 @@ def test_observers_change_nothing_under_mpi(n, layouts):
 @pytest.mark.parametrize("mapping", ["simple", "multi"])
 def test_observers_change_nothing_in_the_conformance_graphs(mapping, tmp_path):
     changed = []
-    for name in graphs.CASES:
+    for name in graphs.CASES if mapping == "simple" else UNDER_MULTI:
         folder = tmp_path / name
         folder.mkdir()
         how = {} if mapping == "simple" else {"mapping": "multi", "processes": 3}
@@ -277,42 +282,106 @@ def test_observers_change_nothing_in_the_conformance_graphs(mapping, tmp_path):
     assert not changed
 
 
-class Deadly(IterativePE):
-    """Is killed once, on an item."""
+class Deadly(GenericPE):
+    """Sends several items for each item; its process is killed at some moments.
+
+    Parameters
+    ----------
+    marks : Path
+        Has a file for each moment that has passed, in seconds after the start.
+    moments : list of float
+        The moments.
+    """
 
     stateful = False
 
-    def __init__(self, mark: str) -> None:
+    def __init__(self, marks: Path, moments: list[float]) -> None:
         super().__init__()
-        self.mark = mark
+        self._add_input("input")
+        self._add_output("output")
+        self._add_output("other")
+        self.marks, self.moments = marks, moments
+
+    def preprocess(self) -> None:
+        for k, moment in enumerate(self.moments):
+            try:
+                (self.marks / f"{k}").touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            kill = threading.Timer(moment, os.kill, (os.getpid(), signal.SIGKILL))
+            kill.daemon = True
+            kill.start()
+            return
+
+    def process(self, inputs: Any) -> Any:
+        item = inputs["input"]
+        for k in range(item % 4):
+            self.write("output", f"{item}.{k}")
+            time.sleep(0.0005)
+        return {"other": f"{item} other"}
+
+    def postprocess(self) -> None:
+        self.write("other", "end")
+
+
+class Passing(IterativePE):
+    """Passes items on; it can be started again."""
 
     def _process(self, data: Any) -> Any:
-        if data == 60 and not Path(self.mark).exists():
-            Path(self.mark).touch()
-            os.kill(os.getpid(), signal.SIGKILL)
         return data
 
 
-def test_a_worker_that_is_started_again_repeats_names(tmp_path):
-    """What it gets again has the names of before; what it sends has new ones."""
-    deadly, last = Deadly(str(tmp_path / "mark")), IterativePE()
-    last._process = lambda data: data
-    graph = chain(Numbers(200), deadly, last)
-    run(
-        *(graph, None, "multi", 3),
+def check_equal_names(calls: list[Any], restarted: set[int]) -> None:
+    """Check the names of items that restarted instances sent before and send again.
+
+    The values of the items of a channel differ. So an item that is sent again has the
+    value of the item that was sent before, and must have its name.
+    """
+    value_of: dict[Any, str] = {}
+    name_of: dict[Any, Any] = {}
+    sent_by: dict[Any, dict[Key, list[int]]] = {}
+    for call in calls:
+        if not call.received:
+            continue
+        name = Key(*call.received[:3]), call.received[3]
+        assert value_of.setdefault(name, call.item) == call.item
+        which = name[0].source, name[0].route, call.item
+        if name[0].source in restarted:
+            assert name_of.setdefault(which, name) == name
+        if call.instance in restarted and call.outcome == DONE:
+            sent = {Key(*s[:3]): list(range(s[3], s[3] + s[4])) for s in call.sent}
+            assert sent_by.setdefault(name, sent) == sent
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("processes", "n_deadly"), [(4, 1), (6, 2), (2, 1)])
+def test_a_restarted_worker_repeats_names(tmp_path, seed, processes, n_deadly):
+    """Also the choice of instances, and items in the middle of a call."""
+    moments = [random.Random(seed).uniform(0.01, 0.2) for _ in range(2 * n_deadly)]
+    deadly = Deadly(tmp_path, moments)
+    first, second = Passing(), Passing()
+    graph = chain(Numbers(300), deadly, first)
+    graph.connect(deadly, "other", second, "input")
+    graph.connect(first, "output", second, "input")
+    if processes > 2:
+        deadly.numprocesses = n_deadly
+    else:  # the PEs after the deadly one are in its process
+        graph.partitions = [[graph.pes[0]], graph.pes[1:]]
+    result = run(
+        *(graph, None, "multi", processes),
         restart_workers=True,
         observers=[Notes(tmp_path)],
     )
+    restarted = {r.process for r in result.processes if r.restarts}
+    assert restarted
     calls = read(tmp_path)
+    check_equal_names(calls, {c.instance for c in calls if c.process in restarted})
     sent, received = sent_names(calls), received_names(calls)
-    to_deadly = {name for name in received if name[0] == Key(0, 0, 1)}
-    assert to_deadly == {(Key(0, 0, 1), k) for k in range(200)}
-    assert {number // LIFE for key, number in received if key == Key(1, 1, 2)} <= {0, 1}
-    assert any(number >= LIFE for key, number in sent if key == Key(1, 1, 2))
-    # the last call before the end of the worker could not be reported
-    lost = {name for name in received if name[0].source != INPUTS} - set(sent)
-    assert all(key == Key(1, 1, 2) for key, _ in lost)
-    assert set(sent.values()) == {1}
+    results = {name for name in sent if name[0].destination == COLLECTOR}
+    # the last call of a killed worker is not reported
+    inputs = {name for name in received if name[0].source == INPUTS}
+    assert set(received) - inputs <= set(sent)
+    assert set(sent) - results <= set(received)
 
 
 def test_an_observer_of_items_may_fail():

@@ -1,4 +1,4 @@
-"""A worker that the kernel kills because memory is short is named, with its item."""
+"""If the kernel kills a worker for lack of memory, the message names PE and item."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from programs import environment, require_mpi
 
 LIMIT_BYTES = 400_000_000
-#: The files that limit what a group of processes has: memory, and memory with swap.
+#: Files with the limits of a control group: of memory, and of memory with swap.
 LIMITS = {
     1: {
         "memory.limit_in_bytes": LIMIT_BYTES,
@@ -24,25 +24,25 @@ LIMITS = {
 
 
 def parents() -> list[tuple[int, Path]]:
-    """Folders in which a group with a limit may be made: version, path."""
+    """Yield the folders in which a group with a limit can be made: version, path."""
     mounted = [
         (fields[1], fields[2], fields[3])
         for fields in map(str.split, Path("/proc/self/mounts").read_text().splitlines())
     ]
-    found = []
+    results = []
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         for folder, kind, options in mounted:
             is_first = kind == "cgroup" and "memory" in options.split(",")
             if is_first and controllers == "memory":
-                found.append((1, Path(folder + path)))
+                results.append((1, Path(folder + path)))
             elif kind == "cgroup2" and not controllers:
-                found.append((2, Path(folder + path)))
-    return found
+                results.append((2, Path(folder + path)))
+    return results
 
 
 def limit(group: Path, version: int) -> None:
-    """Limit a group, and see that a process can enter it."""
+    """Limit a group, and check that a process can enter it."""
     has_swap = len(Path("/proc/swaps").read_text().splitlines()) > 1
     for name, value in LIMITS[version].items():
         if has_swap or "sw" not in name:
@@ -57,20 +57,20 @@ def group():
         pytest.skip("memory is limited by control groups, which Linux has")
     reasons = []
     for version, parent in parents():
-        made = parent / f"dispel4py-test-{uuid.uuid4().hex[:8]}"
+        result = parent / f"dispel4py-test-{uuid.uuid4().hex[:8]}"
         try:
-            made.mkdir()
-            limit(made, version)
+            result.mkdir()
+            limit(result, version)
         except (OSError, subprocess.CalledProcessError) as error:
             reasons.append(getattr(error, "strerror", "") or str(error))
             with contextlib.suppress(OSError):
-                made.rmdir()
+                result.rmdir()
             continue
-        yield made
-        deadline = time.monotonic() + 10.0
-        while True:  # those that were killed are there until they are cleared away
+        yield result
+        deadline = time.monotonic() + 60.0
+        while True:  # until killed processes are collected
             try:
-                made.rmdir()
+                result.rmdir()
                 return
             except OSError:
                 assert time.monotonic() < deadline, "the program left processes"

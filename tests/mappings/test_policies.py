@@ -1,10 +1,12 @@
-"""What happens to items that fail: skipped, tried again, kept, run again."""
+"""The policies for failing items: skipped, tried again, stored, run again."""
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
+import stat
 import time
 from collections import Counter
 from itertools import pairwise
@@ -47,7 +49,7 @@ class Numbers(ProducerPE):
 
 
 class Picky(IterativePE):
-    """Writes each item twice, the second time only if it likes it."""
+    """Writes each item twice, but fails before the second time on some items."""
 
     def __init__(self, bad=(3, 7), error=ValueError) -> None:
         super().__init__()
@@ -62,7 +64,7 @@ class Picky(IterativePE):
 
 
 class Flaky(IterativePE):
-    """Fails on its first attempts at each item, and spoils it."""
+    """Changes each item, and fails in the first attempts."""
 
     def __init__(self, n_failures: int) -> None:
         super().__init__()
@@ -83,10 +85,14 @@ class Wrap(IterativePE):
 
 
 class Slow(IterativePE):
+    """Works long on 2, and catches errors of a class."""
+
+    caught: type[BaseException] = Exception
+
     def _process(self, data):
         try:
             time.sleep(30 if data == 2 else 0)
-        except Exception:
+        except self.caught:
             return "caught"
         return data
 
@@ -108,8 +114,8 @@ class Deadly(IterativePE):
 
 def chain(*pes: GenericPE) -> WorkflowGraph:
     graph = WorkflowGraph()
-    for one, other in pairwise(pes):
-        graph.connect(one, "output", other, "input")
+    for first, second in pairwise(pes):
+        graph.connect(first, "output", second, "input")
     return graph
 
 
@@ -119,24 +125,24 @@ def chain(*pes: GenericPE) -> WorkflowGraph:
 def test_skip_keeps_everything_else(how) -> None:
     picky = Picky()
     result = run(chain(Numbers(10), picky), on_error="skip", **how)
-    found = Counter(result.output(picky.id))
-    assert found == {k: 1 if k in (3, 7) else 2 for k in range(10)}
+    output = Counter(result.output(picky.id))
+    assert output == {k: 1 if k in (3, 7) else 2 for k in range(10)}
     assert result.n_failures == len(result.failures) == 2
     assert {f.item for f in result.failures} == {"3", "7"}
     assert all(f.pe_id == picky.id and f.port == "input" for f in result.failures)
 
 
-def test_retry_gives_what_one_good_attempt_gives(how) -> None:
+def test_a_retry_gives_the_items_of_the_good_attempt(how) -> None:
     flaky = Flaky(2)
     graph = chain(Numbers(5), Wrap(), flaky)
-    graph.partitions = [graph.pes]  # one process sees an item again
+    graph.partitions = [graph.pes]  # a process gets an item again
     result = run(graph, on_error="retry:2", **how)
     expected = Counter([*range(5), *(f"attempt at {k}" for k in range(5))])
     assert Counter(result.output(flaky.id)) == expected
     assert not result.failures
 
 
-def test_retry_gives_up_in_the_end(how) -> None:
+def test_retries_end_after_their_number(how) -> None:
     flaky = Flaky(2)
     graph = chain(Numbers(5), Wrap(), flaky)
     graph.partitions = [graph.pes]
@@ -202,13 +208,43 @@ def test_letters_of_another_graph_are_refused(tmp_path: Path) -> None:
         run(chain(Numbers(9), Wrap()), letters=read_letters(path))
 
 
-def test_what_is_no_letter_file_is_refused(tmp_path: Path) -> None:
+def test_other_files_than_letters_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "letters"
     with pytest.raises(InputError, match="No such file"):
         read_letters(path)
     path.write_text("hello")
     with pytest.raises(InputError, match="not a dead-letter file"):
         read_letters(path)
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_letters_that_others_may_have_written_are_not_read(
+    tmp_path: Path, monkeypatch
+) -> None:
+    path, trap = tmp_path / "letters", tmp_path / "trap"
+    run(chain(Numbers(9), Picky()), on_error="skip", dead_letters=path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with open(path, "ab") as file:
+        file.write(pickle.dumps(Trap(trap)))
+    with pytest.raises(InputError, match="not a dead-letter file"):
+        read_letters(path)
+    path.chmod(0o620)
+    with pytest.raises(InputError, match="can be changed by others"):
+        read_letters(path)
+    path.chmod(0o600)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(InputError, match="belongs to another user"):
+        read_letters(path)
+    assert not trap.exists()
 
 
 def test_a_run_whose_letters_cannot_be_kept_is_refused(tmp_path: Path) -> None:
@@ -226,8 +262,10 @@ def test_a_torn_last_letter_is_left_out(tmp_path: Path) -> None:
 # -- time limits -------------------------------------------------------------------
 
 
-def test_a_hung_item_is_given_up_in_time(how) -> None:
+@pytest.mark.parametrize("caught", [Exception, BaseException])
+def test_a_hung_item_fails_in_time(how, caught) -> None:
     slow = Slow()
+    slow.caught = caught
     result = run(chain(Numbers(4), slow), on_error="skip", item_timeout_s=0.3, **how)
     assert sorted(result.output(slow.id)) == [0, 1, 3]
     assert "0.3 s" in result.failures[0].cause
@@ -259,9 +297,9 @@ def test_a_killed_worker_is_started_again(tmp_path: Path, n: int) -> None:
     assert "was started again" in brief(result)
 
 
-def test_what_a_worker_did_is_the_sum_of_its_lives() -> None:
+def test_the_work_of_a_worker_is_the_sum_over_its_starts() -> None:
     collector = Collector(make_plan(chain(Numbers(9), Wrap()), 2), Observers())
-    told = ProcessReport(
+    output = ProcessReport(
         *(1, 2.0, 0.5, 80.0, {"a": 7, "b": 1}),
         (InstanceReport("Wrap1", 0, n_in=6, n_out=5, n_failed=1, n_waiting=4),),
     )
@@ -269,10 +307,10 @@ def test_what_a_worker_did_is_the_sum_of_its_lives() -> None:
         *(1, 1.0, 0.25, 70.0, {"a": 2}),
         (InstanceReport("Wrap1", 0, n_in=3, n_out=3, busy_s=0.5),),
     )
-    collector.take_report(1, PROGRESS, told)
+    collector.take_report(1, PROGRESS, output)
     collector.start_again(1)
-    collector.start_again(1)  # killed before it could tell anything
-    collector.take_report(1, PROGRESS, told)
+    collector.start_again(1)  # killed before its first report
+    collector.take_report(1, PROGRESS, output)
     collector.start_again(1)
     collector.take_report(1, DONE, last)
     result = collector.finish(3.0)
@@ -343,11 +381,11 @@ def test_bytes_between_processes_are_counted() -> None:
     result = run(graph, mapping="multi", processes=3)
     sent = as_dict(result)["bytes_sent"]
     assert sent["Numbers0.output -> Wrap1.input"] > 1000
-    assert len(sent) == 3  # the third leads to the result
+    assert len(sent) == 3  # the third output is a result
     assert all(report.peak_memory_mb > 1 for report in result.processes)
 
 
-def test_trace_is_what_chrome_reads(how, tmp_path: Path) -> None:
+def test_a_trace_is_in_the_format_of_chrome(how, tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     result = run(chain(Numbers(10), Wrap()), observers=[Trace(path)], **how)
     events = json.loads(path.read_text())["traceEvents"]

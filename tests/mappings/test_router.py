@@ -1,4 +1,4 @@
-"""The router chooses as the mappings do, and needs nothing of them."""
+"""The router chooses the same instances as the mappings, without using them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
 
 N = 3
-#: As many as the channels take at once: a shuffle never meets one without room.
+#: So few items that every channel always has room for a shuffle.
 ITEMS = [{"station": f"S{k}", "k": k} for k in range(N * SLOW_WINDOW)]
 
 
@@ -44,7 +44,7 @@ GROUPINGS = {
 
 
 class Source(GenericPE):
-    """Writes the items, all of them in one call."""
+    """Writes all items in one call."""
 
     def __init__(self):
         GenericPE.__init__(self)
@@ -56,7 +56,7 @@ class Source(GenericPE):
 
 
 class Place(IterativePE):
-    """Says in which process an item arrives."""
+    """Adds the process in which an item arrives."""
 
     numprocesses = N
 
@@ -75,7 +75,7 @@ def graph_of(name):
 
 
 def arrivals(name, **how):
-    """Pairs of item and instance."""
+    """Return the pairs of item and instance."""
     graph = graph_of(name)
     plan = make_plan(graph, how["processes"] or N + 1)
     (sink,) = [k for k, pe in enumerate(plan.pes) if isinstance(pe, Place)]
@@ -94,11 +94,11 @@ def choices(name):
 
 
 @pytest.mark.parametrize("name", GROUPINGS)
-def test_items_arrive_where_the_router_says(name):
+def test_items_arrive_at_the_instances_of_the_router(name):
     assert arrivals(name, mapping="multi", processes=N + 1) == choices(name)
 
 
-def test_items_arrive_where_the_router_says_under_mpi():
+def test_items_arrive_at_the_instances_of_the_router_under_mpi():
     done = subprocess.run(
         [require_mpi(), "-n", str(N + 1), sys.executable, HERE / "test_router.py"],
         env=environment(),
@@ -112,7 +112,7 @@ def test_items_arrive_where_the_router_says_under_mpi():
 
 
 @pytest.mark.parametrize("name", GROUPINGS)
-def test_a_router_can_be_pickled_and_goes_on(name):
+def test_a_router_can_be_pickled_and_continues(name):
     router = Router(Grouping.of(GROUPINGS[name]), N, first=1)
     before = [router.choose(item) for item in ITEMS[:4]]
     copy = pickle.loads(pickle.dumps(router))
@@ -132,7 +132,7 @@ def test_a_shuffle_starts_at_its_own_instance(first):
     ]
 
 
-def test_what_cannot_be_routed_is_refused():
+def test_items_that_cannot_be_routed_are_refused():
     with pytest.raises(PlanError, match="1 instance or more, not 0"):
         Router(Grouping(), 0)
     with pytest.raises(ItemError, match="chose instance 3 out of 3"):
@@ -140,8 +140,10 @@ def test_what_cannot_be_routed_is_refused():
 
 
 if __name__ == "__main__":
-    from dispel4py.mappings.mpi_world import world
+    from dispel4py.mappings.mpi.world import world
 
-    told = {name: arrivals(name, mapping="mpi", processes=None) for name in GROUPINGS}
+    arrivals_by_grouping = {
+        name: arrivals(name, mapping="mpi", processes=None) for name in GROUPINGS
+    }
     if world().rank == 0:
-        sys.stdout.write(json.dumps(told))
+        sys.stdout.write(json.dumps(arrivals_by_grouping))

@@ -15,9 +15,9 @@ from dispel4py.mappings.segments import Arena
 
 @pytest.fixture
 def folder():
-    made = run_folder()
-    yield made
-    remove_folder(made)
+    result = run_folder()
+    yield result
+    remove_folder(result)
 
 
 @pytest.mark.parametrize("size", [1, 70_000, 5_000_001])
@@ -41,8 +41,8 @@ def test_a_segment_in_use_is_not_written_to(folder) -> None:
     receiver.close()
 
 
-def test_who_keeps_very_many_gets_copies(folder, monkeypatch) -> None:
-    """A process has no more files mapped than the system lets it have."""
+def test_a_receiver_that_keeps_many_arrays_gets_copies(folder, monkeypatch) -> None:
+    """A process maps no more files than the system allows."""
     monkeypatch.setattr(segments, "_MOST_IN_USE", 4)
     sender, receiver = Arena(folder, 0), Arena(folder, 1)
     kept = [
@@ -58,7 +58,7 @@ def test_who_keeps_very_many_gets_copies(folder, monkeypatch) -> None:
 
 
 def test_segments_that_are_kept_do_not_stand_in_the_way(folder, monkeypatch) -> None:
-    """The sender looks at a few only, and finds those that are free by and by."""
+    """The sender examines only a few segments at a time, and finds free ones later."""
     monkeypatch.setattr(segments, "_MOST_TRIES", 2)
     sender, receiver = Arena(folder, 0), Arena(folder, 1)
     kept = [receiver.receive(*sender.send([b"x" * 9])) for _ in range(10)]
@@ -92,7 +92,7 @@ def test_without_room_in_memory_a_file_on_disk_does(folder, monkeypatch) -> None
     assert not os.path.exists(path)
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next() -> None:
+def test_files_of_a_killed_run_are_removed_by_the_next() -> None:
     code = "from dispel4py.mappings.folders import run_folder; print(run_folder())"
     left = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
@@ -102,8 +102,8 @@ def test_what_a_killed_run_left_is_removed_by_the_next() -> None:
     assert not os.path.exists(left)
 
 
-def test_what_somebody_still_reads_is_not_removed(tmp_path) -> None:
-    """The watcher of an MPI run tells of it when its maker has been killed."""
+def test_a_folder_in_use_is_not_removed(tmp_path) -> None:
+    """The watcher of an MPI run still reads the folder after its owner was killed."""
     code = (
         "import os, sys; from dispel4py.mappings.folders import run_folder; "
         "print(run_folder(), flush=True); os.fork() or sys.stdin.read()"
@@ -127,7 +127,7 @@ def test_what_somebody_still_reads_is_not_removed(tmp_path) -> None:
 
 
 def test_an_array_keeps_its_segment(folder) -> None:
-    """However it was derived from what arrived."""
+    """An array that was derived from the received array keeps the segment, too."""
     import numpy as np
 
     from dispel4py.message import decode, encode

@@ -1,4 +1,4 @@
-"""Signals that come at the worst of times: while workers are being started."""
+"""Signals that arrive while workers are started."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ def sender(tmp_path):
     post.close()
 
 
-def test_nobody_is_refused_while_a_mailbox_is_made(tmp_path, sender, monkeypatch):
-    # as the system does it: first there is a file, then a socket that is bound to it
+def test_no_sender_is_refused_while_a_mailbox_is_made(tmp_path, sender, monkeypatch):
+    # as in the system: the file exists before a socket is bound to it
     class Slow(socket.socket):
         def bind(self, path):
             os.mknod(path, stat.S_IFSOCK | 0o600)
@@ -38,7 +38,7 @@ def test_nobody_is_refused_while_a_mailbox_is_made(tmp_path, sender, monkeypatch
     assert (frame.source, frame.head) == (0, b"early")
 
 
-def test_what_is_sent_before_there_is_a_mailbox_waits(tmp_path, sender):
+def test_frames_wait_until_the_mailbox_exists(tmp_path, sender):
     sender.send(1, b"early")
     assert not sender.has_sent_all(1)
     opened = SocketPost(tmp_path, 1)
@@ -49,14 +49,14 @@ def test_what_is_sent_before_there_is_a_mailbox_waits(tmp_path, sender):
         opened.close()
 
 
-def test_nothing_waits_for_a_receiver_that_has_ended(tmp_path, sender):
+def test_no_frame_waits_for_a_receiver_that_has_ended(tmp_path, sender):
     SocketPost(tmp_path, 1).close()
     assert inbox_path(tmp_path, 1).exists()
     sender.send(1, b"late")
     assert sender.has_sent_all(1)
 
 
-def test_the_place_of_one_killed_while_it_started_can_be_taken(tmp_path, sender):
+def test_the_mailbox_of_a_worker_killed_at_its_start_can_be_replaced(tmp_path, sender):
     left = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     left.bind(str(inbox_path(tmp_path, 1).with_name(".inbox-1")))
     left.close()
@@ -69,8 +69,8 @@ def test_the_place_of_one_killed_while_it_started_can_be_taken(tmp_path, sender)
         opened.close()
 
 
-def test_what_can_never_be_sent_is_an_error(tmp_path, sender):
-    """It was tried again for ever."""
+def test_a_frame_that_can_never_be_sent_is_an_error(tmp_path, sender):
+    """Before, it was sent again for ever."""
     opened = SocketPost(tmp_path, 1)
     limit = opened.inbox.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
     try:

@@ -1,6 +1,6 @@
 """The known weaknesses of the older engines, W1 to W9, W12, W17 and W19, each tested.
 
-Each docstring says what happened there.
+Each docstring describes the old behaviour.
 """
 
 from __future__ import annotations
@@ -21,44 +21,32 @@ from dispel4py.errors import InputError, PlanError, PortError, RunError
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
 
-EVERYWHERE = [("simple", 1), ("multi", 5), ("mpi", 5)]
+#: Under MPI, the same graphs run in test_conformance.py, by one start of MPI.
+EVERYWHERE = [("simple", 1), ("multi", 5)]
 anywhere = pytest.mark.parametrize(("mapping", "n"), EVERYWHERE)
 
 
-def run_case(name, mapping, n, outcomes):
-    """Run a case of `graphs`; under MPI it has been run with all others."""
-    if mapping == "mpi":
-        return outcomes("mpi", n)[name]
-    return graphs.outcome(name, mapping=mapping, processes=n)
-
-
 @pytest.mark.parametrize("name", ["raising", "raising_leaf"])
-def test_w1_pe_that_raises(name, nothing_left):
+def test_w1_pe_that_raises(name, nothing_left_by_runs):
     """Multi hung for ever; where the PE was a leaf, it ended as if all were well."""
     with pytest.raises(RunError, match="three"):
         run(getattr(failing, name)(), mapping="multi", processes=3)
 
 
-@pytest.mark.timeout(240)
 @anywhere
-def test_w2_two_edges_into_one_input(mapping, n, outcomes):
+def test_w2_two_edges_into_one_input(mapping, n):
     """With two instances behind the input, multi and mpi waited for ends for ever."""
     for name in ("two_outputs_into_one_input", "merge_of_two_sources"):
-        found = run_case(name, mapping, n, outcomes)
-        assert found == graphs.outcome(name, mapping="simple")
+        result = graphs.outcome(name, mapping=mapping, processes=n)
+        assert result == graphs.outcome(name, mapping="simple")
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("mapping", ["mpi", "multi"])
-def test_w3_group_by_string(mapping, outcomes):
+def test_w3_group_by_string():
     """Each interpreter salts `hash`, so ranks sent one key to different instances."""
-    if mapping == "mpi":
-        view = outcomes("mpi", 5)["group_by_string"]["view"]
-    else:
-        view = graphs.outcome(
-            "group_by_string", mapping="multi", processes=5, start_method="spawn"
-        )["view"]
-    # a key that came to two instances would be there twice
+    view = graphs.outcome(
+        "group_by_string", mapping="multi", processes=5, start_method="spawn"
+    )["view"]
+    # a key at two instances would be counted twice
     keys = [re.search(r"'(.*?)'", text).group(1) for text in view["Gather2.output"]]
     assert Counter(keys) == {"CI.CCA": 1, "CI.HEC": 1, "IU.ANMO": 1}
 
@@ -67,15 +55,15 @@ def test_w3_group_by_string(mapping, outcomes):
 def test_w4_fewer_processes_than_pes(processes):
     """It ended in 'dictionary changed size during iteration'."""
     name = "more_pes_than_processes"
-    found = graphs.outcome(name, mapping="multi", processes=processes)
-    assert found == graphs.outcome(name, mapping="simple")
+    result = graphs.outcome(name, mapping="multi", processes=processes)
+    assert result == graphs.outcome(name, mapping="simple")
 
 
 @pytest.mark.parametrize("name", ["partitions", "partitions_with_sizes"])
 def test_w4_partitions(name):
     """Partitions did not work at all."""
-    found = graphs.outcome(name, mapping="multi", processes=3)
-    assert found == graphs.outcome(name, mapping="simple")
+    result = graphs.outcome(name, mapping="multi", processes=3)
+    assert result == graphs.outcome(name, mapping="simple")
 
 
 def test_w4_partition_of_something_else():
@@ -93,8 +81,8 @@ def test_w5_many_results(size):
     assert run(graph, mapping="multi", processes=2).output("Pass1") == items
 
 
-def test_w6_unpicklable_item(nothing_left):
-    """The item was lost with a message of a thread, or none; what followed hung."""
+def test_w6_unpicklable_item(nothing_left_by_runs):
+    """The item was lost, with a message of a thread or without; then the run hung."""
     with pytest.raises(RunError, match=r"Unpicklable1 .*'input' = 3: .*lock"):
         run(failing.unpicklable(), mapping="multi", processes=3)
 
@@ -121,8 +109,8 @@ def test_w7_misspelt_pe_in_inputs(mapping):
         run(graph, {"Pass": [{"input": 1}]}, mapping=mapping)
 
 
-def test_w8_an_item_goes_through_before_the_next_comes():
-    """Each PE worked off the whole stream before the next one began."""
+def test_w8_an_item_passes_all_pes_before_the_next_item():
+    """Each PE processed the whole stream before the next PE began."""
     seen = []
 
     class Watched(graphs.Pass):
@@ -205,7 +193,7 @@ if result.complete:
 
 
 def peaks_mb(tmp_path, mapping, n, pause_s):
-    """Growth of memory in each process while 300 MB pass through it."""
+    """Return the growth of memory in each process while 300 MB pass through it."""
     program = tmp_path / "memory.py"
     program.write_text(textwrap.dedent(MEMORY))
     words = [sys.executable, str(program), mapping, str(n), str(pause_s)]
@@ -229,25 +217,24 @@ def test_w8_memory_of_simple(tmp_path):
 
 @pytest.mark.parametrize("mapping", ["multi", "mpi"])
 def test_w9_a_quick_source_waits_for_a_slow_consumer(mapping, tmp_path):
-    """The source went on, and held 231 of 200 x 1 MB."""
+    """The source continued, and its process had 231 MB for 200 arrays of 1 MB."""
     assert max(peaks_mb(tmp_path, mapping, 4, 0.003).values()) < 120.0
 
 
 # ---------------------------------------------------------------------- others
 
 
-@pytest.mark.timeout(240)
 @anywhere
-def test_w12_both_sides_of_a_tee_get_all(mapping, n, outcomes):
+def test_w12_both_sides_of_a_tee_get_all(mapping, n):
     """The dynamic mappings gave 0 and 10 items instead of 10 and 10."""
-    view = run_case("tee", mapping, n, outcomes)["view"]
+    view = graphs.outcome("tee", mapping=mapping, processes=n)["view"]
     assert {port: len(items) for port, items in view.items()} == {
         "Add1.output": 20,
         "Pass2.output": 20,
     }
 
 
-def test_w17_mpi_tells_the_error_of_any_rank(nothing_left):
+def test_w17_mpi_reports_the_error_of_any_rank(nothing_left):
     """Before, only rank 0 reported its error; other ranks ended without a message."""
     mpiexec = require_mpi()
     words = [mpiexec, "-n", "3", sys.executable, "-m", "dispel4py", "mpi", "failing"]
@@ -260,23 +247,14 @@ def test_w17_mpi_tells_the_error_of_any_rank(nothing_left):
         check=False,
     )
     assert done.returncode == 1
-    said = r"RaisingLeaf2 \(instance 0, process 2\) .*'input' = 3: KeyError"
-    assert len(re.findall(said, done.stderr)) == 1
+    message = r"RaisingLeaf2 \(instance 0, process 2\) .*'input' = 3: KeyError"
+    assert len(re.findall(message, done.stderr)) == 1
     assert 'raise KeyError("no place for three")' in done.stderr
 
 
-@pytest.mark.timeout(240)
-def test_w17_the_last_items_arrive(outcomes):
-    """The message that ends a stream was sent, and never waited for."""
-    for n in (1, 2, 5):
-        found = outcomes("mpi", n)
-        assert found["postprocess_order"]["view"]["c3.output"][-1] == "tuple('c', 4)"
-        assert found[""].startswith("exit 0\n")
-
-
-@pytest.mark.timeout(240)
 @anywhere
-def test_w19_composite_fed_by_two_sources(mapping, n, outcomes):
-    """Only the first edge was kept; the other source's items came out by its side."""
-    view = run_case("composite_fed_by_two_sources", mapping, n, outcomes)["view"]
+def test_w19_composite_fed_by_two_sources(mapping, n):
+    """Only the first edge was kept; the items of the other source became results."""
+    name = "composite_fed_by_two_sources"
+    view = graphs.outcome(name, mapping=mapping, processes=n)["view"]
     assert view == {"Pass4.output": ["11", "111", "112", "12"]}

@@ -1,4 +1,4 @@
-"""What holds for every element of the catalogue: ports, types, literal parameters."""
+"""Rules for every element of the catalogue: ports, types, literal parameters."""
 
 import ast
 import importlib
@@ -17,7 +17,7 @@ from dispel4py.errors import GraphError
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.tiles.streams import Correlate
 from seismo_pes.element import Element, element, item_element
-from seismo_pes.gathering.streams import Gather
+from seismo_pes.gathering.traces import Gather
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.preprocessing.filters import Bandpass
@@ -30,7 +30,7 @@ from seismo_pes.stacking.stacks import Stack
 START = UTCDateTime(2024, 3, 1)
 CHANNEL = "XX.AAA..HHZ"
 BASES = {"Element", "FunctionElement", "WithRemarks"}
-# what must be given, as a user writes it in a text; the rest has defaults
+# required parameters, as a user writes them; the others have defaults
 LITERALS = {
     "table": "'clock.csv'",
     "inventory": "'stations.xml'",
@@ -58,7 +58,17 @@ LITERALS = {
 }
 SPECIAL = {"Normalize": {"kind": "'onebit'"}}
 # modules that every room needs
-SHARED = {"element", "extras", "full_disk", "library_warnings", "methods"}
+SHARED = {
+    "element",
+    "extras",
+    "file_search",
+    "full_disk",
+    "hdf5_input",
+    "library_warnings",
+    "methods",
+    "regular_file",
+    "whole_file",
+}
 
 
 def classes():
@@ -82,7 +92,7 @@ HANDING_ON = [pe for pe in classes() if hands_on_waveforms(pe)]
 
 
 def built(pe: type):
-    """Make the element as from a text: from literals, and no others."""
+    """Make the element from literals only, as from a text."""
     known = LITERALS | SPECIAL.get(pe.__name__, {})
     given = {
         p.name: ast.literal_eval(known[p.name])
@@ -124,12 +134,12 @@ def test_the_families_hand_on_waveforms() -> None:
 
 @pytest.mark.parametrize("pe", HANDING_ON, ids=lambda pe: pe.__name__)
 def test_literals_make_an_element_that_hands_on_waveforms(pe, metadata) -> None:
-    made = pickle.loads(pickle.dumps(built(pe)))
-    made.preprocess()
+    copy = pickle.loads(pickle.dumps(built(pe)))
+    copy.preprocess()
     item = waveforms()
-    returned = made.process({"input": item})
-    found = [returned] if isinstance(returned, dict) else list(returned)
-    (output,) = [one["output"] for one in found if "output" in one]
+    returned = copy.process({"input": item})
+    result = [returned] if isinstance(returned, dict) else list(returned)
+    (output,) = [entry["output"] for entry in result if "output" in entry]
     assert isinstance(output, Waveforms)
     assert output.spans[0] == item.spans[0]
     (trace,) = item.stream
@@ -141,8 +151,8 @@ def test_literals_make_an_element_that_hands_on_waveforms(pe, metadata) -> None:
 
 @pytest.mark.parametrize("pe", HANDING_ON, ids=lambda pe: pe.__name__)
 def test_ports_declare_types(pe) -> None:
-    made = built(pe)
-    for ports in (made.inputconnections, made.outputconnections):
+    result = built(pe)
+    for ports in (result.inputconnections, result.outputconnections):
         undeclared = [name for name, port in ports.items() if TYPE not in port]
         assert pe.__module__ == "seismo_pes.plotting.drawing_elements" or not undeclared
 
@@ -167,9 +177,9 @@ ACCEPTED = [
 ]
 
 
-@pytest.mark.parametrize(("source", "destination", "said"), REFUSED)
-def test_wrong_connections_are_refused(source, destination, said) -> None:
-    with pytest.raises(GraphError, match=rf"\.input: it gives {said}"):
+@pytest.mark.parametrize(("source", "destination", "message"), REFUSED)
+def test_wrong_connections_are_refused(source, destination, message) -> None:
+    with pytest.raises(GraphError, match=rf"\.input: the output has {message}"):
         WorkflowGraph().connect(source(), "output", destination(), "input")
 
 
@@ -179,7 +189,7 @@ def test_right_connections_are_not(source, destination) -> None:
 
 
 def test_remarks_are_no_data() -> None:
-    with pytest.raises(GraphError, match=r"Demean\.skipped.*gives Skipped"):
+    with pytest.raises(GraphError, match=r"Demean\.skipped.*has Skipped"):
         WorkflowGraph().connect(Demean(), "skipped", Demean(), "input")
 
 
@@ -190,9 +200,9 @@ def test_functions_of_users_get_types_from_their_annotations() -> None:
     def untyped(item):
         return item
 
-    made = item_element(loudness, "Loudness", "Correlation", "float")()
-    assert made.inputconnections["input"][TYPE] is Correlation
-    assert made.outputconnections["output"][TYPE] is float
+    result = item_element(loudness, "Loudness", "Correlation", "float")()
+    assert result.inputconnections["input"][TYPE] is Correlation
+    assert result.outputconnections["output"][TYPE] is float
     plain = item_element(untyped, "Untyped", "object", "object")()
     assert TYPE not in plain.inputconnections["input"]
     assert TYPE not in plain.outputconnections["output"]

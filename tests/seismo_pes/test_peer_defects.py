@@ -1,4 +1,4 @@
-"""Defects seen in other codes for ambient noise; each must stay out of this one.
+"""Defects of other programs for ambient noise, which this program must not have.
 
 One run of a network with a known truth answers for the whole chain: thirty stations on
 a line, a plane wave along it, a single day, no rotation, two processes.
@@ -77,9 +77,9 @@ def results(out):
 
 def test_every_station_is_used_also_the_tenth(results):
     """The original drops every tenth station of the list."""
-    found = {c.first.split(".")[1] for c in results}
-    found |= {c.second.split(".")[1] for c in results}
-    assert sorted(found) == STATIONS
+    result = {c.first.split(".")[1] for c in results}
+    result |= {c.second.split(".")[1] for c in results}
+    assert sorted(result) == STATIONS
 
 
 def test_horizontals_1_and_2_are_not_dropped(results):
@@ -129,11 +129,11 @@ def test_every_lag_is_right_within_half_a_sample_and_its_sign(results):
 
 @pytest.mark.parametrize("kind", CORRELATIONS)
 def test_every_kind_of_correlation_has_the_lag(kind):
-    one, other = (record(name, "LHZ", i) for i, name in enumerate(("S01", "S10")))
-    found = correlate_pair(
-        one.slice(DAY, DAY + 7199), other.slice(DAY, DAY + 7199), 40.0, kind=kind
+    first, second = (record(name, "LHZ", i) for i, name in enumerate(("S01", "S10")))
+    result = correlate_pair(
+        first.slice(DAY, DAY + 7199), second.slice(DAY, DAY + 7199), 40.0, kind=kind
     )
-    assert found.lags_s[found.data[0].argmax()] == 18.0
+    assert result.lags_s[result.data[0].argmax()] == 18.0
 
 
 def test_exported_sac_files_are_sac(out, tmp_path):
@@ -162,9 +162,11 @@ def test_correlation_is_not_circular():
     a, b = np.zeros(100), np.zeros(100)
     a[2], b[97] = 1.0, 1.0  # 95 samples apart; on a circle 5
     assert np.abs(cross_correlate(a, b, 20)).max() < 1e-15
-    one, other = (Trace(x, {"station": s}) for x, s in zip((a, b), "AB", strict=True))
-    found = correlate_pair(one, other, 20.0, window_detrend="none")
-    assert np.abs(found.data).max() < 1e-6
+    first, second = (
+        Trace(x, {"station": s}) for x, s in zip((a, b), "AB", strict=True)
+    )
+    result = correlate_pair(first, second, 20.0, window_detrend="none")
+    assert np.abs(result.data).max() < 1e-6
 
 
 def test_psd_whitening_keeps_phases():
@@ -178,8 +180,8 @@ def test_psd_whitening_keeps_phases():
 
 
 @pytest.mark.parametrize("hole_hz", [0.6, 0.8, 1.0, 1.2])
-def test_mwcs_does_not_trip_over_one_noisy_bin(hole_hz):
-    """Unwrapping from bin to bin, one bad phase moves all after it by a cycle."""
+def test_mwcs_is_robust_against_a_noisy_bin(hole_hz):
+    """Unwrapped from bin to bin, one bad phase moves all later phases by a cycle."""
     rate, delay = 10.0, 0.35
     n = 4000
     f = np.fft.rfftfreq(n, 1 / rate)
@@ -188,9 +190,9 @@ def test_mwcs_does_not_trip_over_one_noisy_bin(hole_hz):
     later = spectrum * np.exp(-2j * np.pi * f * delay)
     bad = np.abs(f - hole_hz) < 0.03
     later[bad] *= np.exp(2j * np.pi * rng.random(bad.sum()))
-    one, other = np.fft.irfft(spectrum), np.fft.irfft(later)
-    found = mwcs_delays(one, other, rate, 0.2, 1.8, 40.0, 20.0)
-    assert np.abs(found.delay_s - delay).max() < 0.05
+    first, second = np.fft.irfft(spectrum), np.fft.irfft(later)
+    result = mwcs_delays(first, second, rate, 0.2, 1.8, 40.0, 20.0)
+    assert np.abs(result.delay_s - delay).max() < 0.05
 
 
 def test_corners_above_nyquist_raise():
@@ -205,15 +207,15 @@ def test_corners_above_nyquist_raise():
 def test_words_are_compared_by_value():
     """The original asks ``is 'env'``: equal text from a file is another object."""
     word = "".join(["one", "bit"])
-    made = normalize(record("S01", "LHZ"), word)
-    assert set(np.unique(made.data)) <= {-1.0, 0.0, 1.0}
+    result = normalize(record("S01", "LHZ"), word)
+    assert set(np.unique(result.data)) <= {-1.0, 0.0, 1.0}
 
 
-def test_the_other_sign_is_one_call_away():
+def test_the_other_sign_is_a_reversal():
     """The original conjugates the second; ours is the first at positive lags."""
-    one, other = record("S01", "LHZ"), record("S03", "LHZ")
-    ours = correlate_pair(one, other, 10.0)
-    theirs = correlate_pair(other, one, 10.0)
+    first, second = record("S01", "LHZ"), record("S03", "LHZ")
+    ours = correlate_pair(first, second, 10.0)
+    theirs = correlate_pair(second, first, 10.0)
     assert ours.lags_s[ours.data[0].argmax()] == 4.0
     assert np.allclose(ours.data, theirs.data[:, ::-1], rtol=1e-4)
 
@@ -239,12 +241,12 @@ def test_a_moving_stack_of_a_gappy_series():
     start = np.array([0, 1, 2, 10, 11]) * 3600 * 10**9
     rows = np.arange(15.0).reshape(5, 3)
     c = Correlation.of("a", "b", rows, 1.0, start_ns=start, end_ns=start + 3600 * 10**9)
-    made = moving_stack(c, 2 * 3600, 3600)
-    assert made.n_windows.tolist() == [2, 2, 1, 1, 2]
+    result = moving_stack(c, 2 * 3600, 3600)
+    assert result.n_windows.tolist() == [2, 2, 1, 1, 2]
 
 
 def test_rotation_knows_1_and_2_by_their_azimuth():
-    """NoisePy rotates only what is called N and E."""
+    """NoisePy rotates only components with the codes N and E."""
     channels = [
         Channel(code, "", 0, 0, 0, 0, azimuth=azimuth, dip=0.0)
         for code, azimuth in (("LH1", 40.0), ("LH2", 130.0))
@@ -252,9 +254,9 @@ def test_rotation_knows_1_and_2_by_their_azimuth():
     known = Inventory([Network("XX", [Station("S05", 0, 0, 0, channels=channels)])])
     along = np.sin(np.arange(50.0))  # ground moves towards 40 degrees
     header = {"network": "XX", "station": "S05", "starttime": DAY}
-    one = Trace(along, header | {"channel": "LH1"})
+    first = Trace(along, header | {"channel": "LH1"})
     two = Trace(0 * along, header | {"channel": "LH2"})
-    made = rotate(orient(Stream([one, two]), known), 40.0)
-    radial, transverse = (made.select(component=c)[0].data for c in "RT")
+    result = rotate(orient(Stream([first, two]), known), 40.0)
+    radial, transverse = (result.select(component=c)[0].data for c in "RT")
     assert np.allclose(radial, along)
     assert np.allclose(transverse, 0, atol=1e-12)

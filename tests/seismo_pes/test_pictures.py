@@ -1,4 +1,4 @@
-"""The pictures of the elements in the docs: one for each that is drawn, small."""
+"""The pictures of elements in the docs: each exists, is shown, and is small."""
 
 import importlib.util
 import re
@@ -28,8 +28,8 @@ def tool():
 
 
 def test_each_picture_is_drawn_shown_and_small(tool):
-    there = {path.stem for path in PICTURES.glob("*.png")}
-    assert there == {name.lower() for name in tool.FIGURES}
+    forward = {path.stem for path in PICTURES.glob("*.png")}
+    assert forward == {name.lower() for name in tool.FIGURES}
     page = (ROOT / "docs" / "pes.md").read_text(encoding="utf-8")
     shown = re.findall(r"!\[(\w+)\]\(pictures/(\w+)\.png\)", page)
     assert {name for name, _ in shown} == set(tool.FIGURES)

@@ -34,7 +34,7 @@ OPTIONS = [
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
+def archive_folder(tmp_path_factory) -> Path:
     """An SDS archive of two days, its StationXML and station list."""
     folder = tmp_path_factory.mktemp("network")
     make_archive(NETWORK, folder)
@@ -42,43 +42,43 @@ def made(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def expected(made) -> dict[str, np.ndarray]:
-    return correlated(made, "sds", [made / "archive"])
+def expected(archive_folder) -> dict[str, np.ndarray]:
+    return correlated(archive_folder, "sds", [archive_folder / "archive"])
 
 
 def correlated(
-    made: Path, name: str, data: list[object], inventory: object = None
+    archive_folder: Path, name: str, data: list[object], inventory: object = None
 ) -> dict[str, np.ndarray]:
     """Run the command; return every correlation of every stack."""
-    out = made / f"out-{name}"
-    words = ["--stations", str(made / "stations.txt"), "--out", str(out)]
+    out = archive_folder / f"out-{name}"
+    words = ["--stations", str(archive_folder / "stations.txt"), "--out", str(out)]
     words += ["--data", *map(str, data)]
-    words += ["--inventory", str(inventory or made / "stations.xml")]
+    words += ["--inventory", str(inventory or archive_folder / "stations.xml")]
     assert cli.main([*words, *OPTIONS]) == 0
     skipped = (
         (out / "skipped.tsv").read_text() if (out / "skipped.tsv").exists() else ""
     )
     assert len(skipped.splitlines()) <= 1, skipped
-    found = {}
+    correlations = {}
     with store.open(out) as results:
         for stack in results.stacks:
-            for one in results.correlations(stack):
-                found[f"{one.first} {one.second} {stack}"] = np.array(one.data)
+            for row in results.correlations(stack):
+                correlations[f"{row.first} {row.second} {stack}"] = np.array(row.data)
     shutil.rmtree(out)
-    return found
+    return correlations
 
 
 def same(
-    found: dict[str, np.ndarray], expected: dict[tuple[str, str], np.ndarray]
+    correlations: dict[str, np.ndarray], expected: dict[tuple[str, str], np.ndarray]
 ) -> None:
     assert len(expected) == 9  # three pairs: two days, and all
-    assert set(found) == set(expected)
+    assert set(correlations) == set(expected)
     for key, data in expected.items():
-        np.testing.assert_array_equal(found[key], data)
+        np.testing.assert_array_equal(correlations[key], data)
 
 
-def days(made: Path) -> Iterator[tuple[Path, obspy.Trace]]:
-    for path in sorted((made / "archive").rglob("*.D.*")):
+def days(archive_folder: Path) -> Iterator[tuple[Path, obspy.Trace]]:
+    for path in sorted((archive_folder / "archive").rglob("*.D.*")):
         if path.is_file():
             yield path, obspy.read(path, headonly=True)[0]
 
@@ -86,7 +86,7 @@ def days(made: Path) -> Iterator[tuple[Path, obspy.Trace]]:
 # -- files --------------------------------------------------------------------------
 
 LAYOUTS: dict[str, tuple[str, str]] = {
-    # what is given as --data below the folder, and where the files are
+    # value of --data below the folder, and the paths of the files
     "bud": ("", "{n}/{s}/{s}.{n}.{l}.{c}.{y}.{j}"),
     "folder": ("", "all/{s}-{y}-{j}"),
     "glob": ("day*/*.ms", "day{j}/{s}.ms"),
@@ -98,9 +98,9 @@ LAYOUTS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts_of_files(made, expected, layout, tmp_path) -> None:
+def test_layouts_of_files(archive_folder, expected, layout, tmp_path) -> None:
     given, names = LAYOUTS[layout]
-    for path, trace in days(made):
+    for path, trace in days(archive_folder):
         stats = trace.stats
         name = names.format(
             n=stats.network,
@@ -113,28 +113,31 @@ def test_layouts_of_files(made, expected, layout, tmp_path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, tmp_path / name)
     data = f"{tmp_path}/{given}" if given else tmp_path
-    same(correlated(made, layout, [data]), expected)
+    same(correlated(archive_folder, layout, [data]), expected)
 
 
-def test_asdf_with_its_own_metadata(made, expected, tmp_path) -> None:
+def test_asdf_with_its_own_metadata(archive_folder, expected, tmp_path) -> None:
     path = tmp_path / "all.h5"
     with AsdfWriter(path) as file:
-        for name, _ in days(made):
+        for name, _ in days(archive_folder):
             file.add_waveform(obspy.read(name)[0])
-        file.add_inventory(obspy.read_inventory(made / "stations.xml"))
-    same(correlated(made, "asdf", [path], inventory=path), expected)
+        file.add_inventory(obspy.read_inventory(archive_folder / "stations.xml"))
+    same(correlated(archive_folder, "asdf", [path], inventory=path), expected)
 
 
-def test_several_archives_are_one(made, expected, tmp_path) -> None:
-    for path, trace in days(made):
+def test_several_archives_are_one(archive_folder, expected, tmp_path) -> None:
+    for path, trace in days(archive_folder):
         # the second day elsewhere, as are both days of one station
         second = trace.stats.starttime.day > 1 or trace.stats.station == "S03"
         place = tmp_path / ("late" if second else "early") / path.name
         place.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, place)
     both = [tmp_path / "early", tmp_path / "late"]
-    same(correlated(made, "two", both), expected)
-    same(correlated(made, "twice", [made / "archive", *both]), expected)
+    same(correlated(archive_folder, "two", both), expected)
+    same(
+        correlated(archive_folder, "twice", [archive_folder / "archive", *both]),
+        expected,
+    )
 
 
 def test_spans_of_two_archives_keep_their_order() -> None:
@@ -146,13 +149,13 @@ def test_spans_of_two_archives_keep_their_order() -> None:
     assert (joined.n_before, joined.n_after, joined.one_channel) == (1, 1, False)
 
 
-def test_an_archive_of_several_knows_its_channels(made, tmp_path) -> None:
+def test_an_archive_of_several_knows_its_channels(archive_folder, tmp_path) -> None:
     (tmp_path / "odd").write_bytes(b"not a waveform")
-    both = open_archives([str(made / "archive"), str(tmp_path)])
-    plain = open_archives([str(made / "archive")])
+    both = open_archives([str(archive_folder / "archive"), str(tmp_path)])
+    plain = open_archives([str(archive_folder / "archive")])
     assert both.channel_ids() == plain.channel_ids() == NETWORK.channel_ids()
     assert both.channels() == plain.channels()
-    twice = open_archives([str(made / "archive")] * 2)
+    twice = open_archives([str(archive_folder / "archive")] * 2)
     assert twice.channels() == plain.channels()
 
 
@@ -186,18 +189,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         lines = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        found = Inventory([], source="test")
+        inventory = Inventory([], source="test")
         level = "level=response" in lines
         for line in lines.splitlines():
             if "=" not in line:
                 network, station, location, channel, *_ = line.split()
-                found += self.inventory.select(
+                inventory += self.inventory.select(
                     network, station, location.replace("--", ""), channel
                 ).copy()
-        for one in (c for n in found for s in n for c in s):
-            one.response = one.response if level else None
+        for channel in (c for n in inventory for s in n for c in s):
+            channel.response = channel.response if level else None
         content = io.BytesIO()
-        found.write(content, "STATIONXML")
+        inventory.write(content, "STATIONXML")
         self.answer(200, content.getvalue())
 
     def answer(self, status: int, content: bytes) -> None:
@@ -213,11 +216,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def service(made, monkeypatch) -> Iterator[str]:
+def service(archive_folder, monkeypatch) -> Iterator[str]:
     """A data centre on this machine; its URL."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    Handler.folder = made / "archive"
-    Handler.inventory = obspy.read_inventory(made / "stations.xml")
+    Handler.folder = archive_folder / "archive"
+    Handler.inventory = obspy.read_inventory(archive_folder / "stations.xml")
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -227,18 +230,28 @@ def service(made, monkeypatch) -> Iterator[str]:
     datacentre._client.cache_clear()
 
 
-def test_a_data_centre(made, expected, service) -> None:
-    same(correlated(made, "fdsn", [service], inventory=service), expected)
+def test_a_data_centre(archive_folder, expected, service) -> None:
+    same(correlated(archive_folder, "fdsn", [service], inventory=service), expected)
 
 
-def test_metadata_of_a_data_centre_alone(made, expected, service) -> None:
-    same(correlated(made, "meta", [made / "archive"], inventory=service), expected)
+def test_metadata_of_a_data_centre_alone(archive_folder, expected, service) -> None:
+    same(
+        correlated(
+            archive_folder, "meta", [archive_folder / "archive"], inventory=service
+        ),
+        expected,
+    )
 
 
-def test_a_data_centre_that_is_not_there(made, capsys) -> None:
+def test_a_data_centre_that_is_not_there(archive_folder, capsys) -> None:
     with pytest.raises(ParameterError, match="no data centre is known by this name"):
         station_metadata("fdsn://NOWHERE", NETWORK.channel_ids(), 0, 1)
-    words = ["--stations", str(made / "stations.txt"), "--out", str(made / "none")]
+    words = [
+        "--stations",
+        str(archive_folder / "stations.txt"),
+        "--out",
+        str(archive_folder / "none"),
+    ]
     assert cli.main([*words, "--data", "fdsn://NOWHERE", *OPTIONS[:4]]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -250,7 +263,7 @@ def scedc_name(trace: obspy.Trace) -> str:
     return f"{year}/{year}_{day}/{codes}_{year}{day}.ms"
 
 
-def test_an_object_store(made, expected, monkeypatch) -> None:
+def test_an_object_store(archive_folder, expected, monkeypatch) -> None:
     pytest.importorskip("s3fs")
     moto = pytest.importorskip("moto.server")
     import s3fs
@@ -268,18 +281,18 @@ def test_an_object_store(made, expected, monkeypatch) -> None:
             monkeypatch.setenv(name, value)
         files = s3fs.S3FileSystem()
         files.mkdir("days")
-        for path, trace in days(made):
+        for path, trace in days(archive_folder):
             files.pipe_file(f"days/waveforms/{scedc_name(trace)}", path.read_bytes())
-        same(correlated(made, "s3", ["s3://days/waveforms"]), expected)
+        same(correlated(archive_folder, "s3", ["s3://days/waveforms"]), expected)
     finally:
         s3fs.S3FileSystem.clear_instance_cache()
         running.stop()
 
 
-def test_a_store_of_files(made, expected, tmp_path) -> None:
+def test_a_store_of_files(archive_folder, expected, tmp_path) -> None:
     pytest.importorskip("fsspec")
-    for path, trace in days(made):
+    for path, trace in days(archive_folder):
         place = tmp_path / scedc_name(trace)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
-    same(correlated(made, "file", [f"file://{tmp_path}"]), expected)
+    same(correlated(archive_folder, "file", [f"file://{tmp_path}"]), expected)

@@ -1,4 +1,4 @@
-"""Runs of several bands and components: files and titles name what is shown."""
+"""Runs of several bands and components: files and titles contain the shown band."""
 
 import numpy as np
 import pytest
@@ -54,14 +54,18 @@ CHOICE = "band 0.1-0.5Hz of 2; --band chooses"
 COMPONENTS = "components ZZ of 4; --components chooses"
 
 
-def test_what_was_chosen_is_told(run, tmp_path):
+def test_the_chosen_band_and_components_are_named(run, tmp_path):
     assert commands.info([str(run)]).splitlines()[0] == CHOICE
     assert CHOICE not in commands.info([str(run), "--band", "0.5", "1"])
     lines = commands.plot([str(run), "--max-lag-s", "20"]).splitlines()
     name = "record_section_0.1-0.5Hz_ZZ.png"
     assert lines == [CHOICE, COMPONENTS, str(run / name)]
     lines = commands.report([str(run)]).splitlines()
-    assert lines == [CHOICE, COMPONENTS, str(run / "report_0.1-0.5Hz_ZZ.html")]
+    page = run / "report_0.1-0.5Hz_ZZ.html"
+    assert lines == [CHOICE, COMPONENTS, str(page)]
+    text = page.read_text()
+    assert "shown here" in text
+    assert "0.1-0.5Hz ZZ" in text
     dest = str(tmp_path / "x.npz")
     assert commands.export([str(run), dest, "--format", "npz"]) == f"{CHOICE}\n{dest}"
 

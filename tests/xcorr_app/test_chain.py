@@ -1,4 +1,4 @@
-"""What the options and ``--steps`` make of traces."""
+"""The traces after preprocessing by the options and by ``--steps``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dispel4py.run import run as run_graph
 from dispel4py.testing import feed
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.items.waveforms import ChannelSpan, ChannelTraces, Waveforms
+from seismo_pes.methods import TIME_NORMS
 from seismo_pes.preprocessing import normalization as normalize
 from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
 from seismo_pes.preprocessing.rejection import bad_windows
@@ -22,8 +23,9 @@ from seismo_pes.preprocessing.trends import detrend_polynomial, taper
 from seismo_pes.reading.spans import ReadWaveforms
 from tests.xcorr_app.conftest import DAY
 from xcorr_app.config import Config
-from xcorr_app.planning.chain import Preprocess
+from xcorr_app.planning.chain import NORMALIZERS
 from xcorr_app.planning.plan import RunPlan, plan_run
+from xcorr_app.planning.preprocess import Preprocess
 from xcorr_app.planning.steps import elements, parse_steps, rate_after
 from xcorr_app.workflow import Spans
 
@@ -50,15 +52,15 @@ def plan(tmp_path: Path) -> Callable[..., RunPlan]:
 
 
 def processed(plan: RunPlan) -> tuple[list[Waveforms], list[object]]:
-    """Read and preprocess; return what leaves, and what was skipped."""
+    """Read and preprocess; return the output, and the skipped data."""
     graph, spans, read = WorkflowGraph(), Spans(), ReadWaveforms()
     graph.connect(spans, "output", read, "input")
     graph.connect(read, "output", Preprocess(plan), "input")
     given = [{"input": span} for span in plan.spans]
     outputs = run_graph(graph, {"Spans": given}).outputs
-    made = [item for ports in outputs.values() for item in ports.get("output", [])]
+    result = [item for ports in outputs.values() for item in ports.get("output", [])]
     skipped = [item for ports in outputs.values() for item in ports.get("skipped", [])]
-    return made, skipped
+    return result, skipped
 
 
 def one_trace(plan: RunPlan) -> Trace:
@@ -101,11 +103,16 @@ LEVELS = {
 }
 
 
+def test_each_normalisation_has_an_element() -> None:
+    assert ("none", *NORMALIZERS) == TIME_NORMS
+    assert {*LEVELS} == {*NORMALIZERS}
+
+
 @pytest.mark.parametrize("kind", LEVELS)
 def test_each_normalisation_is_that_of_its_function(plan, noise, kind) -> None:
     options, function = LEVELS[kind]
-    made = one_trace(plan(detrend="none", time_norm=kind, **options))
-    np.testing.assert_allclose(made.data, function(noise).data, rtol=1e-12)
+    result = one_trace(plan(detrend="none", time_norm=kind, **options))
+    np.testing.assert_allclose(result.data, function(noise).data, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -118,19 +125,19 @@ def test_each_normalisation_is_that_of_its_function(plan, noise, kind) -> None:
     ],
 )
 def test_trends(plan, noise, options, degree) -> None:
-    made = one_trace(plan(**options))
+    result = one_trace(plan(**options))
     expected = noise
     if degree is not None:
         expected = detrend_polynomial(noise, degree)
-    np.testing.assert_allclose(made.data, expected.data, atol=1e-9)
+    np.testing.assert_allclose(result.data, expected.data, atol=1e-9)
 
 
-def test_splines_follow_what_is_slow(plan, write_trace) -> None:
+def test_splines_follow_slow_trends(plan, write_trace) -> None:
     slow = np.sin(np.arange(N) * 2 * np.pi / 2000)
     write_trace("AAA", slow, rate_hz=RATE_HZ)
-    made = one_trace(plan(detrend="spline", detrend_knots_s=30))
+    result = one_trace(plan(detrend="spline", detrend_knots_s=30))
     # cubic pieces of 0.94 rad: 0.94**4 / 384 at most
-    assert np.abs(made.data).max() < 2.1e-3
+    assert np.abs(result.data).max() < 2.1e-3
 
 
 def test_filters_and_their_order_of_corners(plan, noise) -> None:
@@ -153,10 +160,10 @@ def test_resampled_traces_lie_on_one_grid(plan, write_trace, kind, late) -> None
     data = np.sin(2 * np.pi * 0.31 * t)
     write_trace("AAA", data[late:], DAY + late / RATE_HZ, RATE_HZ)
     write_trace("BBB", data, DAY, RATE_HZ)
-    made, _ = processed(
+    result, _ = processed(
         plan(sampling_rate_hz=2, resampling=kind, detrend="none", taper_s=0)
     )
-    for item in made:
+    for item in result:
         (trace,) = item.stream
         assert trace.stats.sampling_rate == 2
         since = (trace.stats.starttime - DAY) * 2
@@ -168,9 +175,8 @@ def test_resampled_traces_lie_on_one_grid(plan, write_trace, kind, late) -> None
 
 
 def test_decimation_needs_a_whole_factor(plan, noise) -> None:
-    made = plan(sampling_rate_hz=3, resampling="decimate")
     with pytest.raises(ParameterError, match="10 Hz is not a multiple of"):
-        Preprocess(made)
+        plan(sampling_rate_hz=3, resampling="decimate")
 
 
 def test_trim_leaves_higher_rates_alone() -> None:
@@ -185,7 +191,7 @@ def test_quality_options(plan, write_trace, rng) -> None:
     data[1000:1010] = 50.0  # at the recorder's limit
     write_trace("AAA", data[:3000], DAY, RATE_HZ, name="a.mseed")
     write_trace("AAA", data[3005:], DAY + 300.5, RATE_HZ, name="b.mseed")
-    made, skipped = processed(
+    result, skipped = processed(
         plan(
             detrend="none",
             despike_mad=50,
@@ -195,12 +201,12 @@ def test_quality_options(plan, write_trace, rng) -> None:
             max_gap_s=2,
         )
     )
-    reasons = " ".join(one.reason for one in skipped)
+    reasons = " ".join(entry.reason for entry in skipped)
     for word in ("replaced by the median", "flat", "clipped", "filled by straight"):
         assert word in reasons
-    starts = [round((t.stats.starttime - DAY) * RATE_HZ) for t in made[0].stream]
+    starts = [round((t.stats.starttime - DAY) * RATE_HZ) for t in result[0].stream]
     assert starts == [0, 700]  # the dead part is too long to be filled
-    assert max(np.abs(t.data).max() for t in made[0].stream) < 10
+    assert max(np.abs(t.data).max() for t in result[0].stream) < 10
 
 
 def test_records_of_a_wrong_rate_and_between_samples(plan, write_trace) -> None:
@@ -208,11 +214,13 @@ def test_records_of_a_wrong_rate_and_between_samples(plan, write_trace) -> None:
     write_trace("AAA", wave, DAY + 0.02, RATE_HZ)
     fine = np.sin(2 * np.pi * 0.2 * np.arange(2 * N) / 20)
     write_trace("BBB", fine, DAY, 20.0)
-    made, skipped = processed(
+    result, skipped = processed(
         plan(recorded_hz=10, align_samples=True, detrend="none", start=str(DAY))
     )
-    assert {trace.stats.sampling_rate for item in made for trace in item.stream} == {10}
-    assert any("onto the grid" in one.reason for one in skipped)
+    assert {trace.stats.sampling_rate for item in result for trace in item.stream} == {
+        10
+    }
+    assert any("onto the grid" in entry.reason for entry in skipped)
 
 
 def test_loud_windows_are_rejected(plan, write_trace, rng) -> None:
@@ -222,23 +230,60 @@ def test_loud_windows_are_rejected(plan, write_trace, rng) -> None:
     write_trace("AAA", data, DAY, RATE_HZ)
     loud, skipped = processed(plan(reject_mad=20))
     minute = 60 * 10**9
-    assert loud[0].channels[0].flat == ((DAY.ns + 2 * minute, DAY.ns + 3 * minute),)
+    assert loud[0].channels[0].rejected == ((DAY.ns + 2 * minute, DAY.ns + 3 * minute),)
     assert skipped[-1].stage == "reject"
     assert skipped[-1].count == 1
     quiet, _ = processed(plan(reject_rms=(0.1, 5), reject_mad=None))
-    assert [s - DAY.ns for s, _ in quiet[0].channels[0].flat] == [
+    assert [s - DAY.ns for s, _ in quiet[0].channels[0].rejected] == [
         2 * minute,
         5 * minute,
     ]
     colour, _ = processed(plan(reject_psd_db=(-40, 0), reject_psd_hz=(1, 4)))
-    assert [s - DAY.ns for s, _ in colour[0].channels[0].flat] == [5 * minute]
+    assert [s - DAY.ns for s, _ in colour[0].channels[0].rejected] == [5 * minute]
+
+
+@pytest.mark.parametrize("gain", [1.0, 1e-9, 1e6])
+def test_windows_are_rejected_by_the_level_of_their_channel(
+    plan, write_trace, rng, gain
+) -> None:
+    """The rule is the same for any unit and gain, and holds for each channel."""
+    data = rng.standard_normal(N)
+    data[1200:1800] *= 8  # the third minute
+    data[3000:3600] /= 8  # the sixth minute
+    write_trace("AAA", gain * data, DAY, RATE_HZ)
+    write_trace("BBB", 100 * gain * rng.standard_normal(N), DAY, RATE_HZ)
+    result, skipped = processed(plan(reject_rms_ratio=5))
+    minute = 60 * 10**9
+    rejected = {
+        item.channels[0].span.channel_id[3:6]: [
+            (start - DAY.ns) // minute for start, _ in item.channels[0].rejected
+        ]
+        for item in result
+    }
+    assert rejected == {"AAA": [2, 5], "BBB": []}
+    assert [(s.what[3:6], s.count) for s in skipped if s.stage == "reject"] == [
+        ("AAA", 1),
+        ("AAA", 1),
+    ]
+    result, _ = processed(plan(reject_rms_ratio=10))
+    assert not any(item.channels[0].rejected for item in result)
+
+
+def test_silent_windows_do_not_change_the_median_level(rng) -> None:
+    data = rng.standard_normal((9, 400))
+    data[:6] = 0.0
+    data[8] *= 9
+    bad = bad_windows(data, 10.0, rms_ratio=5.0)
+    assert bad.tolist() == [True] * 6 + [False, False, True]
+    assert not bad_windows(data[:6], 10.0, rms_ratio=5.0).any()  # all silent
+    assert bad_windows(np.empty((0, 400)), 10.0, rms_ratio=5.0).tolist() == []
 
 
 def test_psd_of_white_noise_is_its_variance_over_the_band(rng) -> None:
     data = rng.standard_normal((3, 4000)) * np.array([[1], [10], [100]])
     # 2 / rate times the variance: -7, 13 and 33 dB at 10 Hz
-    found = bad_windows(data, 10.0, psd_db=(10, 16))
-    assert found.tolist() == [True, False, True]
+    result = bad_windows(data, 10.0, psd_db=(10, 16))
+    assert result.tolist() == [True, False, True]
 
 
 def test_components_travel_together_if_a_step_needs_them(
@@ -284,9 +329,9 @@ def test_orient_makes_north_and_east(plan, write_trace, tmp_path) -> None:
     assert {channel.latitude for channel in prepared.channels} == {1}
     ((item,), _) = processed(prepared)
     assert {span.channel_id for span in item.spans} == set(ids)
-    made = {trace.id: trace.data for trace in item.stream}
-    np.testing.assert_allclose(made["XX.AAA..BHN"], north, atol=1e-9)
-    np.testing.assert_allclose(made["XX.AAA..BHE"], east, atol=1e-9)
+    result = {trace.id: trace.data for trace in item.stream}
+    np.testing.assert_allclose(result["XX.AAA..BHN"], north, atol=1e-9)
+    np.testing.assert_allclose(result["XX.AAA..BHE"], east, atol=1e-9)
     steps = plan(steps="Orient, OneBit", inventory=str(path), components=["ZNE"])
     ((same,), _) = processed(steps)
     assert {span.channel_id for span in same.spans} == set(ids)
@@ -297,11 +342,11 @@ def test_orient_makes_north_and_east(plan, write_trace, tmp_path) -> None:
 
 def test_steps_are_the_functions_one_after_the_other(plan, noise) -> None:
     chain = "DetrendPolynomial(order=3), Taper(seconds=10), Winsorize(n_rms=2)"
-    made = one_trace(plan(steps=chain))
+    result = one_trace(plan(steps=chain))
     expected = normalize.winsorize(taper(detrend_polynomial(noise, 3), 10), 2)
-    np.testing.assert_allclose(made.data, expected.data, rtol=1e-12)
+    np.testing.assert_allclose(result.data, expected.data, rtol=1e-12)
     listed = one_trace(plan(steps=chain.split(", ")))
-    np.testing.assert_array_equal(listed.data, made.data)
+    np.testing.assert_array_equal(listed.data, result.data)
 
 
 def test_steps_are_the_options_where_these_say_the_same(plan, noise) -> None:
@@ -326,11 +371,11 @@ def test_steps_know_grid_rate_and_rejection(plan, write_trace, rng) -> None:
     ((item,), _) = processed(prepared)
     since = (item.stream[0].stats.starttime - DAY) * 2
     assert since == pytest.approx(round(since))
-    assert len(item.channels[0].flat) == 1  # seen before the signs were taken
+    assert len(item.channels[0].rejected) == 1  # seen before the signs were taken
 
 
 @pytest.mark.parametrize(
-    ("chain", "said"),
+    ("chain", "message"),
     [
         ("Detrendd", "no element 'Detrendd': did you mean 'Detrend'"),
         ("Taper(secs=3)", "Taper has no parameter 'secs': did you mean 'seconds'"),
@@ -345,10 +390,10 @@ def test_steps_know_grid_rate_and_rejection(plan, write_trace, rng) -> None:
         ("RemoveResponse(output='VEL')", "needs station metadata: add --inventory"),
     ],
 )
-def test_mistakes_in_chains_are_one_line(plan, noise, chain, said) -> None:
+def test_mistakes_in_chains_give_one_line(plan, noise, chain, message) -> None:
     with pytest.raises(ParameterError) as error:
         Preprocess(plan(steps=chain))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert str(error.value).startswith("--steps: ")
 
@@ -369,6 +414,6 @@ def test_rotated_components_are_flat_where_one_component_was():
     first, second = spans
     item = Waveforms((ChannelTraces(first, (), ((10, 20),)), ChannelTraces(second)))
     named = NameSpans({"XX.A..BH1": "XX.A..BHN", "XX.A..BH2": "XX.A..BHE"})
-    (made,) = feed(named, item)["output"]
-    assert [span.channel_id for span in made.spans] == ["XX.A..BHN", "XX.A..BHE"]
-    assert [channel.flat for channel in made.channels] == [((10, 20),)] * 2
+    (result,) = feed(named, item)["output"]
+    assert [span.channel_id for span in result.spans] == ["XX.A..BHN", "XX.A..BHE"]
+    assert [channel.flat for channel in result.channels] == [((10, 20),)] * 2

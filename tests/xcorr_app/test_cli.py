@@ -83,7 +83,7 @@ def test_options_outrank_the_file(workflow, out, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ([], "nothing to do"),
         (["inf", "OUT"], "did you mean 'info'"),
@@ -110,9 +110,9 @@ def test_options_outrank_the_file(workflow, out, tmp_path):
         (["info", "nowhere"], "nowhere"),
     ],
 )
-def test_mistakes_are_one_line_and_exit_2(words, said, capsys):
+def test_mistakes_give_one_line_and_exit_2(words, message, capsys):
     assert cli.main(words) == 2
-    assert said in one_line(capsys)
+    assert message in one_line(capsys)
 
 
 def test_failures_exit_1(workflow, out, capsys):
@@ -154,7 +154,7 @@ def test_sigterm_unwinds_as_an_interrupt_does():
 def test_mpi_is_started_by_the_command_itself(workflow, out, monkeypatch):
     started = []
     monkeypatch.setattr(
-        "dispel4py.mappings.mpi_launch.launch",
+        "dispel4py.mappings.mpi.launch.launch",
         lambda n, words: started.append((n, words)),
     )
     words = [*RUN, str(out), "--mapping", "mpi", "-n", "3"]
@@ -191,14 +191,14 @@ def test_skipped_data_are_reported_and_stored(workflow, out, capsys):
     assert "5 skipped" in text
     assert "day0.sac, day1.sac, day2.sac and 2 more" in text
     rows = (out / "skipped.tsv").read_text().splitlines()
-    assert rows[0] == "stage\twhat\treason\tcount"
-    assert rows[1] == "read\tday0.sac\tnot a file that ObsPy reads\t1"
+    assert rows[0] == "stage\twhat\treason\tcount\ttimes"
+    assert rows[1] == "read\tday0.sac\tnot a file that ObsPy reads\t1\t"
     assert len(rows) == 6
     assert cli.main([*RUN, str(out), "--strict"]) == 1
     assert "--strict, and 5 skipped" in one_line(capsys)
 
 
-def test_quiet_prints_nothing(workflow, out, capsys):
+def test_quiet_commands_print_nothing(workflow, out, capsys):
     workflow.skipped = [Skipped("read", "a", "b")]
     assert cli.main([*RUN, str(out), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -236,17 +236,17 @@ def test_a_continued_run_has_its_options(workflow, out, monkeypatch, capsys):
     earlier = Config(
         stations="a", data="b", out=str(out), window_s=900, force=True, end="2022-01-05"
     )
-    stored = types.SimpleNamespace(config=earlier.to_dict())
+    stored = types.SimpleNamespace(config=earlier.to_dict(), division={})
     monkeypatch.setattr("xcorr_app.running.resume.read_run", lambda _: stored)
     words = ["--out", str(out), "--resume"]
     assert cli.main(words) == 2
     assert "no run was started in" in one_line(capsys)
     (out / "run.json").touch()
     assert cli.main([*words, "-n", "3"]) == 0
-    (made,) = workflow.configs
-    assert (made.stations, made.window_s, made.processes) == ("a", 900, 3)
-    assert (made.resume, made.force) == (True, False)
-    assert made.end == earlier.end
+    (result,) = workflow.configs
+    assert (result.stations, result.window_s, result.processes) == ("a", 900, 3)
+    assert (result.resume, result.force) == (True, False)
+    assert result.end == earlier.end
     longer = ["--out", str(out), "--update", "--stations", "longer"]
     assert cli.main(longer) == 0
     assert workflow.configs[1].stations == "longer"
@@ -269,9 +269,9 @@ def test_help_names_every_option_and_command(capsys):
     cli.main(["--help-all"])
     every = capsys.readouterr().out
     for name, option in options_of(Config).items():
-        for told, here in ((every, True), (text, not option.rare)):
+        for output, here in ((every, True), (text, not option.rare)):
             spelled = f"--{name.replace('_', '-')}"
-            assert bool(re.search(rf"{spelled}[ ,\n]", told)) == here, name
+            assert bool(re.search(rf"{spelled}[ ,\n]", output)) == here, name
 
 
 def test_help_loads_nothing_heavy():

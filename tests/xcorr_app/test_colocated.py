@@ -1,4 +1,4 @@
-"""Two sensors at one place: no radial, and no pair is lost without a line."""
+"""Two sensors at one place: no radial, and every omitted pair is listed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_co_located_sensors_are_listed(tmp_path, write_trace, rng, mapping):
     words += ["--components", "ZZ", "RR", "TT", "--mapping", *mapping]
     assert cli.main([*words, "--window-s", "600", "--max-lag-s", "5"]) == 0
     rows = [row for row in read_skipped(tmp_path / "out") if row[0] == "rotate"]
-    reason = "no radial and transverse between them: they are at one place"
-    assert rows == [["rotate", "XX.A..HH?, XX.B..HH?", reason, "1"]]
+    reason = "no radial and transverse components: the sensors are at one place"
+    assert rows == [["rotate", "XX.A..HH?, XX.B..HH?", reason, "1", ""]]
     with store.open(tmp_path / "out") as results:
         pairs = {(p.first[3] + p.second[3], p.first[-1]) for p in results}
     assert pairs == {
@@ -34,7 +34,7 @@ def test_co_located_sensors_are_listed(tmp_path, write_trace, rng, mapping):
     }
 
 
-def test_single_station_pairs_of_two_sensors_are_remarked(tmp_path, rng):
+def test_single_station_pairs_of_two_sensors_get_a_remark(tmp_path, rng):
     from obspy import Trace
 
     (tmp_path / "data").mkdir()
@@ -51,5 +51,5 @@ def test_single_station_pairs_of_two_sensors_are_remarked(tmp_path, rng):
     assert cli.main([*words, "--window-s", "600"]) == 0
     (row,) = read_skipped(tmp_path / "out")
     assert row[:2] == ["select", "XX.A"]
-    assert "locations '00' and '10'" in row[2]
+    assert "location codes '00' and '10'" in row[2]
     assert row[3] == "4"  # of 6 pairs

@@ -77,7 +77,7 @@ def test_fit_gives_the_velocity_of_the_medium(tmp_path, velocity_km_s):
     assert "10 pairs" in str(fit)
 
 
-def test_command_line_of_the_demonstration_is_a_valid_one(tmp_path):
+def test_command_line_of_the_demonstration_is_valid(tmp_path):
     words = demo.run_words(SMALL, tmp_path, ["--mapping", "multi", "-n", "2"])
     given = vars(cli.run_parser().parse(words))
     config = Config.resolve(given, given.pop("config"))

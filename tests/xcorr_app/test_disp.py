@@ -107,7 +107,7 @@ def test_known_dispersion_is_found(run, tmp_path, side):
     group, phase = truth(network["period_s"][measured])
     np.testing.assert_allclose(network["group_km_s"][measured], group, rtol=0.02)
     np.testing.assert_allclose(network["phase_km_s"][measured], phase, rtol=0.01)
-    assert (network["group_p84"] >= network["group_p16"])[measured].all()
+    assert (network["group_p84_km_s"] >= network["group_p16_km_s"])[measured].all()
     about = json.loads((tmp_path / "disp.json").read_text())
     assert about["settings"]["side"] == side
 

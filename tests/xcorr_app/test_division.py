@@ -1,4 +1,4 @@
-"""How a run is divided, and the bound of its memory: counted, and measured."""
+"""The division of a run, and the bound of its memory: counted, and measured."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from xcorr_app.planning.memory import (
     Load,
     Resources,
     available_bytes,
+    check_pairs,
     shares,
 )
 from xcorr_app.planning.pairs import ChosenPairs
@@ -49,12 +50,14 @@ def plan(ids, n_days=1, substack="none", rotation=None, first_day=100, rate_hz=1
     """The parts of a plan that its division needs."""
     grid = WindowGrid(first_day * DAY_NS, 3600 * 10**9, 3600 * 10**9)
     days = range(first_day, first_day + n_days)
-    made = {i for one in rotation.rotated.values() for i in one[1:]} if rotation else ()
+    result = (
+        {i for item in rotation.rotated.values() for i in item[1:]} if rotation else ()
+    )
     spans = [
         ChannelSpan(id_, day * DAY_NS, (day + 1) * DAY_NS, (f"{id_}.{day}",), day)
         for day in days
         for k, id_ in enumerate(ids)
-        if k not in made
+        if k not in result
     ]
     config = SimpleNamespace(substack=substack, mapping="multi", recorded_hz=None)
     channels = [Channel(id_, 0.0, float(k), 0.0) for k, id_ in enumerate(ids)]
@@ -74,20 +77,20 @@ def stations(n, components="Z"):
 
 
 def test_blocks_are_ranges_that_hold_every_channel_once():
-    made = divide(plan(stations(100)), Resources(2, 8 * GB))
-    assert made.blocks[0][0] == 0
-    assert made.blocks[-1][1] == 100
-    for (_, stop), (first, _) in zip(made.blocks, made.blocks[1:], strict=False):
+    result = divide(plan(stations(100)), Resources(2, 8 * GB))
+    assert result.blocks[0][0] == 0
+    assert result.blocks[-1][1] == 100
+    for (_, stop), (first, _) in zip(result.blocks, result.blocks[1:], strict=False):
         assert stop == first
-    assert Division.from_dict(made.to_dict()) == made
+    assert Division.from_dict(result.to_dict()) == result
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 50])
 def test_instruments_are_not_cut(n):
     ids = stations(n, "ENZ")
-    made = divide(plan(ids), Resources(2, 8 * GB))
-    assert all(first % 3 == stop % 3 == 0 for first, stop in made.blocks)
-    assert sum(stop - first for first, stop in made.blocks) == len(ids)
+    result = divide(plan(ids), Resources(2, 8 * GB))
+    assert all(first % 3 == stop % 3 == 0 for first, stop in result.blocks)
+    assert sum(stop - first for first, stop in result.blocks) == len(ids)
 
 
 def test_rotated_channels_are_in_no_block():
@@ -96,16 +99,16 @@ def test_rotated_channels_are_in_no_block():
         rotated=dict.fromkeys((0, 1, 2), (2, 6, 7)),
         pairs=lambda i, j, selection: SimpleNamespace(wanted=np.zeros((0, 3, 3))),
     )
-    made = divide(plan(ids, rotation=rotation), Resources(1, 8 * GB))
-    assert made.block_of(5) >= 0
-    assert made.block_of(6) == made.block_of(7) == -1
+    result = divide(plan(ids, rotation=rotation), Resources(1, 8 * GB))
+    assert result.block_of(5) >= 0
+    assert result.block_of(6) == result.block_of(7) == -1
 
 
 def test_less_memory_makes_smaller_blocks():
     loads = [
         divide(plan(stations(200), rate_hz=50.0), Resources(2, m * GB)) for m in (16, 2)
     ]
-    sizes = [max(stop - first for first, stop in one.blocks) for one in loads]
+    sizes = [max(stop - first for first, stop in load.blocks) for load in loads]
     assert sizes[1] < sizes[0]
 
 
@@ -122,11 +125,13 @@ def test_one_group_if_its_sums_fit_else_days():
 
 def test_long_runs_write_rows_regularly(monkeypatch):
     monkeypatch.setattr(division, "CHECKPOINT_S", 5.0)
-    made = divide(plan(stations(10), 300), Resources(1, 4 * GB))
-    assert len(made.groups) > 3
-    assert [s for one in made.groups for s in one.periods] == list(range(100, 400))
-    assert made.groups[0].name == ".1970-04-11"
-    assert made.substacks.key(101) == 100
+    result = divide(plan(stations(10), 300), Resources(1, 4 * GB))
+    assert len(result.groups) > 3
+    assert [s for group in result.groups for s in group.periods] == list(
+        range(100, 400)
+    )
+    assert result.groups[0].name == ".1970-04-11"
+    assert result.substacks.key(101) == 100
 
 
 def test_growing_only_adds():
@@ -140,25 +145,27 @@ def test_growing_only_adds():
     assert extend(old, plan(ids, 5), 20, Resources(2, 4 * GB)) == old
 
 
-def test_what_is_needed():
-    one = plan(stations(4), 4)
+def test_needed_tiles_are_those_of_unfinished_groups():
+    run_plan = plan(stations(4), 4)
     blocks = ((0, 2), (2, 4))
-    made = Division(blocks, "group", (Group(".a", (100, 101)), Group(".b", (102, 103))))
-    places = pairs_of_tiles(one.pairs, made.blocks)
+    result = Division(
+        blocks, "group", (Group(".a", (100, 101)), Group(".b", (102, 103)))
+    )
+    places = pairs_of_tiles(run_plan.pairs, result.blocks)
     assert places == {(0, 0): 1, (0, 1): 4, (1, 1): 1}
     finished = {(0, 0, 100), (0, 1, 100), (1, 1, 100), (0, 1, 102)}
-    needed = needed_tiles(one, made, places, finished)
+    needed = needed_tiles(run_plan, result, places, finished)
     left = frozenset({(0, 0), (1, 1)})
     assert needed == {102: left, 103: left}
 
 
 def test_rounds_hold_their_share_and_everything_once():
-    one = plan(stations(60), 3)
-    made = divide(one, Resources(1, 4 * GB))
-    pairs, load = pairs_of_tiles(one.pairs, made.blocks), Load.of(one)
-    needed = needed_tiles(one, made, pairs)
+    run_plan = plan(stations(60), 3)
+    result = divide(run_plan, Resources(1, 4 * GB))
+    pairs, load = pairs_of_tiles(run_plan.pairs, result.blocks), Load.of(run_plan)
+    needed = needed_tiles(run_plan, result, pairs)
     most = sum(pairs.values()) * load.sums // 4
-    rounds = rounds_of(needed, made, pairs, load, most)
+    rounds = rounds_of(needed, result, pairs, load, most)
     assert 4 <= len(rounds) <= 6
     seen = []
     for part in rounds:
@@ -167,7 +174,7 @@ def test_rounds_hold_their_share_and_everything_once():
         assert sum(pairs[p] for p in places) * load.sums <= 1.3 * most
         seen += places
     assert sorted(seen) == sorted(pairs)
-    assert rounds_of({}, made, pairs, load, most) == []
+    assert rounds_of({}, result, pairs, load, most) == []
 
 
 def test_shares_add_up_to_no_more_than_there_is():
@@ -175,17 +182,20 @@ def test_shares_add_up_to_no_more_than_there_is():
     for processes in (1, 2, 8):
         for sums in (0, GB, 100 * GB):
             memory = 8 * GB
-            made = shares(Resources(processes, memory), load, sums)
-            under_way = 2 * 4 * processes * made.block
-            held = made.gather + made.sums + under_way + processes * load.process
+            result = shares(Resources(processes, memory), load, sums)
+            under_way = 2 * 4 * processes * result.block
+            held = result.gather + result.sums + under_way + processes * load.process
             assert held <= memory
-            assert processes * made.restack <= memory
+            assert processes * result.restack <= memory
 
 
 def test_too_little_memory_is_refused():
     load = Load(trace=7 * MB, spectrum=10 * MB, row=40_004, sums=80_008)
     with pytest.raises(ParameterError, match=r"--memory-gb 0.5: 4 processes .*fewer"):
         shares(Resources(4, GB // 2), load)
+    with pytest.raises(ParameterError, match=r"0.3: .* 4,000,000 pairs needs 0.36 GB"):
+        check_pairs(Resources(1, 3 * GB // 10), 4_000_000)
+    check_pairs(Resources(1, 3 * GB // 10), 3_000_000)
     assert 0 < available_bytes() < 2**50
 
 
@@ -193,7 +203,7 @@ def test_too_little_memory_is_refused():
 
 
 def peak_bytes(words: list[str]) -> int:
-    """Run the command; return the most memory that its processes had together.
+    """Run the command; return the largest memory of its processes together.
 
     Pages that several of them share count once (PSS).
     """
@@ -208,25 +218,25 @@ def peak_bytes(words: list[str]) -> int:
 
 
 def family(pid: int) -> list[int]:
-    found = [pid]
-    for one in found:  # grows as they are found
-        for path in Path(f"/proc/{one}/task").glob("*/children"):
+    result = [pid]
+    for process in result:  # grows in the loop
+        for path in Path(f"/proc/{process}/task").glob("*/children"):
             with contextlib.suppress(OSError):
-                found += map(int, path.read_text().split())
-    return found
+                result += map(int, path.read_text().split())
+    return result
 
 
 def resident_bytes(pid: int) -> int:
     with contextlib.suppress(OSError):
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        if found := re.search(r"^Pss: +(\d+) kB$", text, re.MULTILINE):
-            return int(found[1]) * 1024
+        if result := re.search(r"^Pss: +(\d+) kB$", text, re.MULTILINE):
+            return int(result[1]) * 1024
     return 0
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory) -> Path:
-    """Spectra of 190 MB, and as much again in blocks: a day of 28 channels."""
+    """A day of 28 channels: spectra of 190 MB, and the same size in blocks."""
     folder = tmp_path_factory.mktemp("network")
     rng = np.random.default_rng(1)
     noise = rng.integers(-999, 999, 432_000).astype("i4")

@@ -9,12 +9,13 @@ import pytest
 
 from dispel4py.errors import ParameterError
 from seismo_pes.items.tiles import CorrelationRows
+from seismo_pes.methods import VELOCITY_CHANGES
 from seismo_pes.writing.correlation_writer import CorrelationWriter
-from xcorr_app import commands, store
+from xcorr_app import cli, commands, store
 from xcorr_app.measuring.batches import describe_skipped
 from xcorr_app.measuring.dvv import MeasureChanges, measure_dvv
 from xcorr_app.measuring.dvv_methods import lag_range
-from xcorr_app.measuring.dvv_settings import METHODS, choose_settings
+from xcorr_app.measuring.dvv_settings import choose_settings
 from xcorr_app.measuring.dvv_tables import CHANGE, NetworkMean
 from xcorr_app.measuring.tables import read_table
 from xcorr_app.reporting.velocity_change import draw_changes, summary
@@ -88,7 +89,7 @@ TOLERANCE = {"stretching": 1e-4, "mwcs": 2e-4, "wcc": 2e-4, "dtw": 6e-4,
              "wcs": 6e-4, "wts": 3e-4}  # fmt: skip
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", VELOCITY_CHANGES)
 def test_known_changes_are_found(run, tmp_path, method):
     settings = choose_settings(run, method=method, lag_s=(8.0, 45.0))
     slow = method in ("dtw", "wts")
@@ -179,6 +180,16 @@ def test_pairs_that_cannot_be_measured_are_reported(tmp_path):
     assert lines[0] == "2 of 6 pairs skipped:"
 
 
+@pytest.mark.parametrize("method", VELOCITY_CHANGES)
+def test_a_run_whose_pairs_cannot_be_measured_gives_one_line(tmp_path, capsys, method):
+    with make(tmp_path / "a", n=3, located=False):
+        pass
+    assert cli.main(["dvv", str(tmp_path / "a"), "--method", method, "--quiet"]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "none of the 3 pairs could be measured: the distance is unknown" in message
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -218,7 +229,7 @@ def test_mean_of_the_network():
 
 
 @pytest.mark.parametrize("mapping", ["simple", "multi"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", VELOCITY_CHANGES)
 def test_changes_beyond_the_search_have_no_value_and_are_counted(
     tmp_path, method, mapping
 ):
@@ -242,6 +253,7 @@ def test_changes_beyond_the_search_have_no_value_and_are_counted(
     # far beyond the search no stretch fits: a change of low coherence, or at the edge
     is_low = pairs["coherence"] < 0.5
     np.testing.assert_array_equal((pairs["at_edge"] > 0) | is_low, is_beyond)
+    np.testing.assert_array_equal(np.isnan(pairs["dvv_percent"]), is_beyond)
     np.testing.assert_array_equal(np.isnan(pairs["dvv_percent"]), pairs["at_edge"] > 0)
     error = pairs["dvv_percent"] / 100 - np.repeat(truth, n)
     assert np.abs(error[~is_beyond]).max() < 1.5e-3
@@ -252,11 +264,11 @@ def test_changes_beyond_the_search_have_no_value_and_are_counted(
     n_at_edge = int(pairs["at_edge"].sum())
     assert n_at_edge >= n
     edge = f"{n_at_edge} of {5 * n} changes at the edge of the search, --max-dvv 1.5 %"
-    assert edge in lines
+    assert f"{edge}, or without a fit in it" in lines
     assert "1 of 6 days without a stack" in lines
 
 
-def test_a_mean_counts_what_it_leaves_out_and_needs_pairs():
+def test_a_mean_counts_omitted_values_and_needs_pairs():
     mean = NetworkMean(1, 1, 0.5, min_pairs=3)
     rows = np.zeros(6, CHANGE)
     rows["dvv"] = [1e-3, 2e-3, 3e-3, 3e-3, np.nan, np.nan]
@@ -274,7 +286,7 @@ def test_a_mean_counts_what_it_leaves_out_and_needs_pairs():
     assert 1e-3 < row["dvv"] < 2e-3
 
 
-def test_the_summary_says_which_pairs_are_not_coherent(run, tmp_path):
+def test_the_summary_names_incoherent_pairs(run, tmp_path):
     settings = choose_settings(run, lag_s=(8.0, 45.0))
     table, *_ = measure_dvv(run, settings, tmp_path, min_coherence=1.0)
     lines = summary(table, settings)

@@ -1,4 +1,4 @@
-"""Metadata that hold for a part of a run: each part of a record gets its own."""
+"""Metadata that are valid for a part of a run: each part of a record gets its own."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Folder:
         words += ["--inventory", str(self.path / "stations.xml")]
         words += ["--out", str(self.path / "out"), "--max-lag-s", "10"]
         assert cli.main([*words, "--window-s", "3600", *options]) == 0
-        return [reason for _, _, reason, _ in self.skipped()]
+        return [reason for _, _, reason, *_ in self.skipped()]
 
     def skipped(self):
         return [tuple(row) for row in read_skipped(self.path / "out")]
@@ -81,9 +81,9 @@ def folder(tmp_path):
     return Folder(tmp_path)
 
 
-def coefficient(one, other):
+def coefficient(first, second):
     """Return the correlation coefficient of two stacks."""
-    a, b = (np.asarray(x.data, float) for x in (one, other))
+    a, b = (np.asarray(x.data, float) for x in (first, second))
     return (a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum())
 
 
@@ -179,13 +179,18 @@ def test_a_time_without_an_epoch_is_left_out_and_listed(folder):
     reasons = folder.run("--response", "VEL", "--pre-filt", "0.1", "0.2", "1.8", "2.2")
     assert folder.stack("A..BHZ", "B..BHZ").n_windows == HOURS - 1
     (reason,) = [reason for reason in reasons if "no response" in reason]
-    assert "from 2024-03-01T05:00:02" in reason
-    assert "to 2024-03-01T05:59:57" in reason
+    assert "give it the missing epoch" in reason
+    with store.open(folder.path / "out") as results:
+        assert results.account().lost == {"response": 1}
+    (times,) = [row[4] for row in folder.skipped() if row[2] == reason]
+    start, end = times.split("/")
+    assert "2024-03-01T05:00:02" <= start < "2024-03-01T05:00:03"
+    assert "2024-03-01T05:59:57" <= end <= "2024-03-01T05:59:58.000"
 
 
 def test_epochs_that_contradict_each_other_are_listed(folder):
     epochs = [
-        channel("BHZ", 0, -90, None, None, gain=1.0),  # nobody closed it
+        channel("BHZ", 0, -90, None, None, gain=1.0),  # without an end
         channel("BHZ", 0, -90, CHANGE, None, gain=7.0),
     ]
     steps = np.where(np.arange(N) < N // 2, 1.0, 7.0)
@@ -202,7 +207,7 @@ def test_epochs_that_contradict_each_other_are_listed(folder):
 
 @pytest.mark.parametrize(("move_deg", "n_windows"), [(0.0005, HOURS), (0.1, 8)])
 def test_a_station_that_moved(folder, move_deg, n_windows):
-    """Coordinates of most windows hold; a long move leaves the others out."""
+    """The coordinates of most windows are used; a long move leaves the others out."""
     moved = DAY + 4 * 3600
     folder.record(
         *("A", "BHZ", ground(4)[0]),
@@ -216,7 +221,11 @@ def test_a_station_that_moved(folder, move_deg, n_windows):
     assert pair.distance_km == pytest.approx(110.61, abs=0.02)
     (remark,) = [reason for reason in reasons if "moved" in reason]
     assert "to 2024-03-01T04:00:00" in remark
-    assert sum("left out from" in reason for reason in reasons) == (n_windows < HOURS)
+    left_out = ["left out: the sensor stood" in reason for reason in reasons]
+    assert sum(left_out) == (n_windows < HOURS)
+    with store.open(folder.path / "out") as results:
+        lost = {"epoch": HOURS - n_windows} if n_windows < HOURS else {}
+        assert results.account().lost == lost
 
 
 def test_listed_coordinates_outrank_moves(folder):
@@ -231,7 +240,7 @@ def test_listed_coordinates_outrank_moves(folder):
     assert folder.stack("A..BHZ", "B..BHZ").n_windows == HOURS
 
 
-def test_what_misleads_is_remarked(folder):
+def test_misleading_directions_get_a_remark(folder):
     motion = ground(6, 3)
     folder.record("A", "BHZ", motion[0], channel("BHZ", 0, 90))
     folder.record("A", "BHN", motion[1], channel("BHN", 47.0, 0))
@@ -244,7 +253,7 @@ def test_what_misleads_is_remarked(folder):
     assert any("47 degrees from N" in reason for reason in askew)
 
 
-def test_a_response_that_is_not_of_ground_motion_is_remarked(folder):
+def test_a_response_that_is_not_of_ground_motion_gets_a_remark(folder):
     voltage = channel("BHZ", None, -90, gain=1.0)
     voltage.response.response_stages[0].input_units = "V"
     voltage.location_code = "--"  # the empty code
@@ -258,7 +267,7 @@ def test_a_response_that_is_not_of_ground_motion_is_remarked(folder):
 
 @pytest.mark.parametrize("dip", [90.0, 60.0])
 def test_a_vertical_alone(folder, dip):
-    """A vertical that counts down as positive is turned; an oblique one is listed."""
+    """A vertical with positive values down changes sign; an oblique one is listed."""
     motion = ground(6)[0]
     folder.record("A", "BHZ", -motion, channel("BHZ", None if dip == 90 else 0, dip))
     folder.record("B", "BHZ", motion, channel("BHZ", None, -90))
@@ -267,8 +276,25 @@ def test_a_vertical_alone(folder, dip):
     if dip == 60:
         assert any("XX.A..BHZ (dip 60)" in reason for reason in reasons)
         return
-    one, other = folder.stack("A..BHZ", "B..BHZ"), folder.stack("B..BHZ", "C..BHZ")
-    np.testing.assert_array_equal(one.data, other.data)
+    first, second = folder.stack("A..BHZ", "B..BHZ"), folder.stack("B..BHZ", "C..BHZ")
+    np.testing.assert_array_equal(first.data, second.data)
+
+
+@pytest.mark.parametrize("dip", [70.0, -70.0])
+def test_an_inclined_vertical_alone(folder, dip):
+    """It has the polarity and the amplitude of the vertical motion, and a remark."""
+    motion = ground(6)[0]
+    part = -np.sin(np.radians(dip))
+    folder.record("A", "BHZ", part * motion, channel("BHZ", 0, dip))
+    folder.record("B", "BHZ", motion, channel("BHZ", None, -90))
+    folder.record("C", "BHZ", motion, channel("BHZ", None, -90))
+    reasons = folder.run("--orient", "--components", "ZZ")
+    assert any("20 degrees from the line of its code" in reason for reason in reasons)
+    first, second = folder.stack("A..BHZ", "B..BHZ"), folder.stack("B..BHZ", "C..BHZ")
+    np.testing.assert_allclose(first.data, second.data, atol=1e-5)
+    reasons = folder.run("--components", "ZZ", "--force")
+    angle = "160" if dip > 0 else "20"
+    assert any(f"points {angle} degrees from Z" in reason for reason in reasons)
 
 
 def test_an_update_notices_a_move(folder):

@@ -1,4 +1,4 @@
-"""The estimate before a run: its counts against what the run then writes."""
+"""The estimate before a run: its counts equal the counts of the run."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ def test_counts_are_those_of_the_run(words, tmp_path, capsys, options):
     assert cli.main([*words, *options, "--dry-run"]) == 0
     text = capsys.readouterr().out
     assert not (tmp_path / "out").exists()
-    found = dict(line.split("  ", 1) for line in text.splitlines())
-    found = {name.strip(): value.strip() for name, value in found.items()}
+    result = dict(line.split("  ", 1) for line in text.splitlines())
+    result = {name.strip(): value.strip() for name, value in result.items()}
     assert cli.main([*words, *options, "--quiet"]) == 0
     with store.open(tmp_path / "out") as results:
         n_rows = sum(
             int((results.windows(s)["part"] >= 0).sum()) for s in results.stacks
         )
-        assert int(found["pairs"]) == len(results)
-    at_most = int(found["correlations"].split()[0].replace(",", ""))
+        assert int(result["pairs"]) == len(results)
+    at_most = int(result["correlations"].split()[0].replace(",", ""))
     if "window" in options or "hour" in options:  # as if the days were full
         assert at_most > n_rows
     else:
         assert at_most == n_rows
-    assert found["days"] == "2"
-    assert re.fullmatch(r"about \d+ s", found["time"])
-    assert re.match(r"about \d+ MB in \d process", found["memory"])
+    assert result["days"] == "2"
+    assert re.fullmatch(r"about \d+ s", result["time"])
+    assert re.match(r"about \d+ MB in \d process", result["memory"])
 
 
 def test_the_remaining_work_of_a_run(words, tmp_path, capsys):

@@ -119,6 +119,7 @@ READ_ORIGIN = {
     "zarr": lambda d: json.loads((d / ".zattrs").read_text()),
     "noisepy": lambda d: attributes(next(d.glob("CCF/*.h5"))),
     "msnoise": lambda d: attributes(next(d.rglob("REF/ZZ/*.nc"))),
+    "misfit": lambda d: json.loads((d / ABOUT_FILE).read_text()),
 }
 
 

@@ -129,7 +129,7 @@ TOLERANCES = {"filtered": 0.03, "pcc1": 0.03, "pcc2": 0.03, "by Lanczos": 0.03}
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_each_method_gives_what_it_gives_on_the_grid(tmp_path, record, name):
+def test_each_method_gives_the_same_as_on_the_grid(tmp_path, record, name):
     options = ["--time-norm", "none", *OPTIONS[name]]
     if name == "filtered":
         options = options[2:]

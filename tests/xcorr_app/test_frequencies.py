@@ -18,8 +18,9 @@ from obspy.core.inventory import (
 from seismo_pes.application.skipped import read_skipped
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import cli, store
+from xcorr_app.measuring.frequencies import band_of, content_hz
 
-COMMON = ["--window-s", "300", "--max-lag-s", "20", "--sampling-rate-hz", "5"]
+COMMON = ["--window-s", "300", "--max-lag-s", "20"]
 
 
 @pytest.fixture
@@ -39,6 +40,8 @@ def run(request, archive: Path, tmp_path: Path) -> Callable[..., int]:
         (tmp_path / "stations.txt").write_text(stations)
         words = ["--stations", str(tmp_path / "stations.txt"), "--data", str(archive)]
         words += ["--out", str(tmp_path / "out"), "--quiet", *COMMON]
+        if "--steps" not in options:
+            words += ["--sampling-rate-hz", "5"]
         if request.param == "multi":
             words += ["--mapping", "multi", "-n", "2"]
         return cli.main([*words, *options])
@@ -75,16 +78,34 @@ def test_bands_above_the_record_have_no_value(run, tmp_path: Path) -> None:
 
 def test_whitening_above_the_record_leaves_the_channel_out(run, tmp_path: Path) -> None:
     assert run("--whiten", "band", "--whiten-hz", "0.1", "2") == 0
-    found = windows(tmp_path / "out", "all")
-    assert {pair: n for pair, n in found.items() if n} == {"AB": 6}
+    result = windows(tmp_path / "out", "all")
+    assert {pair: n for pair, n in result.items() if n} == {"AB": 6}
     assert set(listed(tmp_path / "out")) == {"XX.CCC..HHZ", "XX.DDD..HHZ"}
 
 
 def test_bands_of_a_normalisation_leave_the_channel_out(run, tmp_path: Path) -> None:
     bands = ["--norm-bands-hz", "0.1-0.4", "0.4-1"]
     assert run("--time-norm", "multiband-ram", "--ram-window-s", "20", *bands) == 0
-    found = windows(tmp_path / "out", "all")
-    assert {pair: n for pair, n in found.items() if n} == {"AB": 6}
+    result = windows(tmp_path / "out", "all")
+    assert {pair: n for pair, n in result.items() if n} == {"AB": 6}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "Whiten(low_hz=0.1, high_hz=2)",
+        "WhitenPsd(low_hz=0.1, high_hz=2, window_s=100)",
+        "MultibandRam(window_s=20, bands_hz=[[0.1, 0.4], [0.4, 1]])",
+    ],
+)
+def test_steps_that_divide_above_the_record_leave_the_channel_out(
+    run, tmp_path: Path, step: str
+) -> None:
+    assert run("--steps", f"Resample(rate_hz=5), {step}") == 0
+    result = windows(tmp_path / "out", "all")
+    assert {pair: n for pair, n in result.items() if n} == {"AB": 6}
+    channels = {row[1] for row in read_skipped(tmp_path / "out")}
+    assert {"XX.CCC..HHZ", "XX.DDD..HHZ"} <= channels
 
 
 @pytest.mark.parametrize(
@@ -93,6 +114,9 @@ def test_bands_of_a_normalisation_leave_the_channel_out(run, tmp_path: Path) -> 
         ["--bands-hz", "1-2"],
         ["--whiten", "band", "--whiten-hz", "0.1", "2"],
         ["--bandpass-hz", "0.1", "1"],
+        ["--bandstop-hz", "0.1", "0.6"],
+        ["--highpass-hz", "0.6"],
+        ["--lowpass-hz", "0.5"],
     ],
 )
 def test_frequencies_that_no_record_has_are_refused(
@@ -108,7 +132,7 @@ def test_frequencies_that_no_record_has_are_refused(
 def test_the_flank_of_a_band_ends_at_the_nyquist_frequency(
     run, tmp_path: Path, write_trace, archive: Path
 ) -> None:
-    """A band of a slow record gives what it gives at the record's own rate."""
+    """A band of a slow record gives the same as at the record's own rate."""
     rng = np.random.default_rng(6)
     fast = rng.standard_normal(9000)
     spectrum = np.fft.rfft(fast)
@@ -149,8 +173,8 @@ def test_a_pre_filter_above_the_nyquist_frequency_skips_the_channel(
     run, inventory: str, tmp_path: Path
 ) -> None:
     assert run(*pre_filtered(inventory, 0.02, 0.05, 1.5, 2.0)) == 0
-    found = windows(tmp_path / "out", "all")
-    assert {pair: n for pair, n in found.items() if n} == {"AB": 6}
+    result = windows(tmp_path / "out", "all")
+    assert {pair: n for pair, n in result.items() if n} == {"AB": 6}
     rows = [row for row in read_skipped(tmp_path / "out") if row[0] == "response"]
     assert {row[1] for row in rows} == {"XX.CCC..HHZ", "XX.DDD..HHZ"}
     assert "0.5 Hz, the Nyquist frequency of data sampled at 1 Hz" in rows[0][2]
@@ -183,3 +207,52 @@ def test_a_pre_filter_that_fits_no_channel_is_refused(
     assert message.count("\n") == 1
     assert words in message
     assert not (tmp_path / "out").exists()
+
+
+# -- measurements ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dvv", "--lag-s", "0", "18", "--filter-hz", "1.2", "2"],
+        ["dvv", "--lag-s", "0", "18", "--method", "wts", "--frequencies-hz", "0.05"],
+        ["disp", "--period-s", "1", "20"],
+    ],
+)
+def test_measurements_outside_of_the_whitened_band_are_refused(
+    run, tmp_path: Path, capsys, words
+) -> None:
+    options = ["--whiten", "band", "--whiten-hz", "0.1", "0.4", "--substack", "window"]
+    assert run(*options) == 0
+    capsys.readouterr()
+    assert cli.main([words[0], str(tmp_path / "out"), *words[1:], "--quiet"]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    limits = "has only frequencies 0.0794 to 0.504 Hz"
+    assert limits in message
+
+
+def test_the_band_of_a_stack_is_what_its_filters_have_in_common(
+    run, tmp_path: Path
+) -> None:
+    options = ["--bandpass-hz", "0.05", "0.4", "--whiten", "band"]
+    assert run(*options, "--whiten-hz", "0.1", "0.45", stations="XX AAA\nXX BBB") == 0
+    with store.open(tmp_path / "out") as results:
+        assert band_of(results, "all") == (0.1, 0.4)
+        # whitening has flanks of a third of an octave
+        expected = 0.1 / 2 ** (1 / 3), 0.45 * 2 ** (1 / 3)
+        assert content_hz(results, "all") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("bands", [["0.1-0.3"], ["0.1-0.3", "0.4-0.9"]])
+def test_the_band_of_a_stack_is_known_if_it_is_the_only_one(
+    run, tmp_path: Path, bands: list[str]
+) -> None:
+    assert run("--bands-hz", *bands, stations="XX AAA\nXX BBB") == 0
+    stack = "all" if len(bands) == 1 else "all@0.1-0.3Hz"
+    with store.open(tmp_path / "out") as results:
+        assert band_of(results, stack) == (0.1, 0.3)
+        flank = 2 ** (1 / 3)
+        expected = (0.1 / flank, 0.3 * flank)
+        assert content_hz(results, stack) == pytest.approx(expected)

@@ -1,9 +1,12 @@
 import errno
+import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from obspy import Trace
 
 from dispel4py.errors import DataError
 from seismo_pes.application.lock import LOCK_FILE
@@ -18,19 +21,19 @@ def full_disk(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_every_error_of_a_full_disk_is_one_line():
+def test_every_error_of_a_full_disk_gives_one_line():
     for error in (
         OSError(errno.ENOSPC, "No space left on device", "name"),
         OSError(errno.EDQUOT, "Disk quota exceeded"),
         OSError("Unable to flush (errno = 28, message = 'No space left on device')"),
         RuntimeError("Problems closing file (message = 'No space left on device')"),
     ):
-        with pytest.raises(DiskFull) as told, report_full_disk("out", "that stays"):
+        with pytest.raises(DiskFull) as output, report_full_disk("out", "that stays"):
             raise error
-        assert str(told.value) == "out: the disk is full; that stays"
-        assert told.value.errno == errno.ENOSPC
-        assert isinstance(told.value, DataError)
-        assert is_full(told.value)
+        assert str(output.value) == "out: the disk is full; that stays"
+        assert output.value.errno == errno.ENOSPC
+        assert isinstance(output.value, DataError)
+        assert is_full(output.value)
 
 
 def test_other_errors_pass():
@@ -61,7 +64,8 @@ def test_the_disk_fills_while_a_run_writes(
 
     def some_room(fd, data, offset):
         sizes.append(len(data))
-        return full_disk() if len(sizes) > 4 else pwrite(fd, data, offset)
+        # the accounts of three channels, then data and records of two tiles
+        return full_disk() if len(sizes) > 7 else pwrite(fd, data, offset)
 
     monkeypatch.setattr(sink.os, "pwrite", some_room)
     monkeypatch.setattr(
@@ -113,14 +117,58 @@ def test_two_runs_in_one_folder(words, tmp_path, monkeypatch, capsys):
     assert main([*words, "--force"]) == 0
 
 
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ended")
+    rng = np.random.default_rng(1)
+    (folder / "data").mkdir()
+    for station in ("AAA", "BBB"):
+        header = {"network": "XX", "station": station, "channel": "HHZ"}
+        trace = Trace(rng.standard_normal(600).astype("f4"), header)
+        trace.write(str(folder / "data" / f"{station}.mseed"), "MSEED")
+    (folder / "stations.txt").write_text("XX.AAA 45 10\nXX.BBB 45.1 10\n")
+    words = ["--stations", str(folder / "stations.txt"), "--out", str(folder / "out")]
+    words += ["--data", str(folder / "data"), "--window-s", "60", "--max-lag-s", "9"]
+    assert main([*words, "--quiet"]) == 0
+    return folder / "out"
+
+
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [("plot", errno.EFBIG), ("report", errno.ENOSPC), ("export", errno.ENOSPC)],
+)
+def test_the_disk_is_full_when_results_are_shown(
+    ended, tmp_path, monkeypatch, capsys, command, number
+):
+    place, words = ended, [command, str(ended)]
+    if command == "export":
+        place = tmp_path / "dest.npz"
+        words += [str(place), "--format", "npz"]
+    before, sync = sorted(ended.rglob("*")), os.fsync
+
+    def fail(descriptor):
+        # figures of a report are temporary files elsewhere
+        if os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(place.parent)):
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    with monkeypatch.context() as during:
+        during.setattr(os, "fsync", fail)
+        assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"xcorr-app: error: {place}")
+    assert sorted(ended.rglob("*")) == before
+    assert not list(tmp_path.iterdir())
+
+
 FULL_UNDER_MPI = """
-import errno, sys
+import sys
 from seismo_pes.writing import disk_output as sink
 pwrite, sizes = sink.os.pwrite, []
 def some_room(fd, data, offset):
     sizes.append(len(data))
     if len(sizes) > 2:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(*ERROR)
     return pwrite(fd, data, offset)
 sink.os.pwrite = some_room
 from xcorr_app.cli import main
@@ -129,25 +177,62 @@ if __name__ == "__main__":
 """
 
 
-def test_a_full_disk_is_one_line_under_mpi(words, tmp_path):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.ESTALE])
+def test_a_full_or_lost_disk_gives_one_line_under_mpi(words, tmp_path, number):
     pytest.importorskip("mpi4py")
-    from dispel4py.mappings.mpi_launch import find_mpiexec
+    from dispel4py.mappings.mpi.launch import find_mpiexec
 
     script = tmp_path / "full.py"
-    script.write_text(FULL_UNDER_MPI)
+    error = number, os.strerror(number)
+    script.write_text(f"ERROR = {error!r}\n{FULL_UNDER_MPI}")
     command = [find_mpiexec(), "-n", "2", sys.executable, str(script), *words]
     done = subprocess.run(
         [*command, "--mapping", "mpi"], capture_output=True, text=True, timeout=60
     )
     assert done.returncode != 0
     out = tmp_path / "out"
-    said = [line for line in done.stderr.splitlines() if "MPI_Abort" not in line]
-    assert [line for line in said if line.strip()] == [
-        f"error: {out}: the disk is full; the correlations that were written before "
-        "stay readable"
-    ]
+    message = [line for line in done.stderr.splitlines() if "MPI_Abort" not in line]
+    (line,) = [line for line in message if line.strip()]
+    assert line.startswith(f"error: {out}")
+    assert line.endswith(
+        "the disk is full; the correlations that were written before stay readable"
+        if number == errno.ENOSPC
+        else ".h5: Stale file handle"
+    )
     with store.open(out) as results:
         assert len(results) < 3
     assert main([*words, "--resume"]) == 0
     with store.open(out) as results:
         assert len(results) == 3
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("change", ["rename", "remove"])
+def test_a_folder_that_is_moved_or_removed_in_a_run(
+    words, tmp_path, monkeypatch, capsys, change, when
+):
+    from xcorr_app import workflow
+
+    out, whole = tmp_path / "out", workflow.run_graph
+
+    def moved(*args, **kwargs):
+        if when == "after":
+            result = whole(*args, **kwargs)
+        if change == "rename":
+            out.rename(tmp_path / "elsewhere")
+        else:
+            shutil.rmtree(out)
+        return result if when == "after" else whole(*args, **kwargs)
+
+    with monkeypatch.context() as during:
+        during.setattr(workflow, "run_graph", moved)
+        assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"xcorr-app: error: {out}: was moved or removed")
+    if change == "rename":
+        shutil.rmtree(out, ignore_errors=True)
+        (tmp_path / "elsewhere").rename(out)
+        (out / LOCK_FILE).unlink()  # of this process, which has not ended
+        assert main([*words, "--resume"]) == 0
+        with store.open(out) as results:
+            assert len(results) == 3

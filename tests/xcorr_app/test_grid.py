@@ -59,7 +59,7 @@ def test_sampling_rates(rates, expected) -> None:
     assert (grid.recorded_hz, grid.rate_hz) == expected
 
 
-def test_the_usual_rate_is_the_higher_one_of_two_equally_frequent_ones() -> None:
+def test_the_usual_rate_is_the_higher_of_two_equally_frequent_rates() -> None:
     assert usual_rate_hz(infos([20.0, 100.0])) == 100.0
     with pytest.raises(ParameterError, match="give --sampling-rate-hz"):
         usual_rate_hz([])

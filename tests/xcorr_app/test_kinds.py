@@ -43,7 +43,7 @@ def test_the_lag_is_right_within_half_a_sample(place, tmp_path, kind, stack) -> 
     arrival_s = WAVE.positions_km()[:, 0] / WAVE.velocity_km_s
     with store.open(tmp_path) as results:
         assert len(results) == 15
-        for one, pair in zip(results.correlations(), results.pairs, strict=True):
+        for item, pair in zip(results.correlations(), results.pairs, strict=True):
             true_s = arrival_s[pair["second"]] - arrival_s[pair["first"]]
-            lag = planewave.peak_lag(one.data)
-            assert np.abs(lag - true_s * WAVE.rate_hz) < 0.5, (one.first, one.second)
+            lag = planewave.peak_lag(item.data)
+            assert np.abs(lag - true_s * WAVE.rate_hz) < 0.5, (item.first, item.second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from obspy.core.inventory import Channel, Inventory, Network, Station
 from tests.xcorr_app.conftest import DAY
 from tests.xcorr_app.test_resume import check_close, made_and_kept
 from xcorr_app import cli
+from xcorr_app.results.runfile import read_run
+from xcorr_app.running.fingerprints import Fingerprints
 from xcorr_app.running.metadata_digests import changed_periods
 from xcorr_app.synthetic_response import velocity_response
 
@@ -44,8 +46,10 @@ class Instruments:
                 for i in range(len(ends) - 1)
             ]
             stations.append(Station(code, *place, channels=channels))
-        made = Inventory([Network("XX", stations=stations)], source="test")
-        made.write(str(path), format="STATIONXML")
+        changing_inventory = Inventory(
+            [Network("XX", stations=stations)], source="test"
+        )
+        changing_inventory.write(str(path), format="STATIONXML")
         return path
 
     def channel(self, code, place, start, end, factor):
@@ -149,10 +153,11 @@ def test_places_count_where_pairs_are_chosen_by_them(
 
 def test_runs_of_before_know_no_metadata(tmp_path, words, capsys):
     assert cli.main(words("out", *RESPONSE)) == 0
-    path = tmp_path / "out" / "inputs.json"
-    text = re.sub(r', "metadata": \{.*\}\}$', "}", path.read_text())
-    assert "metadata" not in text
-    path.write_text(text)
+    out = tmp_path / "out"
+    run_id = read_run(out).run_id
+    stored = Fingerprints.read(out, run_id)
+    assert stored.metadata
+    replace(stored, metadata={}).write(out, run_id)
     Instruments({"BBB": 2.0}).write(tmp_path / "stations.xml")
     capsys.readouterr()
     assert cli.main(words("out", *RESPONSE, "--update")) == 0

@@ -1,4 +1,4 @@
-"""The functions for notebooks give what a run of the application gives."""
+"""The functions for notebooks give the results of the application."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def test_a_pair_is_that_of_the_application(paths, tmp_path, kind, whiten, dtype)
         **band,
     )
     run(settings)
-    one, other = (read(str(path))[0] for path in paths)
+    first, second = (read(str(path))[0] for path in paths)
     pair = correlate_pair(
-        *(one, other, 5.0), window_s=60.0, step_s=30.0, kind=kind, whiten=whiten,
+        *(first, second, 5.0), window_s=60.0, step_s=30.0, kind=kind, whiten=whiten,
         dtype=dtype, **band,
     )  # fmt: skip
     assert len(pair.data) == 9

@@ -37,26 +37,26 @@ def ground(write_trace, rng) -> dict[str, np.ndarray]:
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., dict[str, np.ndarray]]:
     """Run the command; return every correlation by its components and stack."""
-    made = []
+    output = []
 
     def command(*options: str, stacks: bool = False) -> dict[str, np.ndarray]:
         (tmp_path / "list.txt").write_text(PLACES)
-        out = tmp_path / f"out{len(made)}"
-        made.append(out)
+        out = tmp_path / f"out{len(output)}"
+        output.append(out)
         words = ["--stations", str(tmp_path / "list.txt"), "--out", str(out)]
         words += ["--data", str(tmp_path / "data"), *SHORT, *options]
         assert cli.main(words) == 0
-        found = {}
+        result = {}
         with store.open(out) as results:
             for stack in results.stacks:
-                for one in results.correlations(stack):
+                for correlation in results.correlations(stack):
                     codes = [
                         id_.split(".")[1][0] + id_[-1]
-                        for id_ in (one.first, one.second)
+                        for id_ in (correlation.first, correlation.second)
                     ]
                     name = "".join(codes) + (f" {stack}" if stacks else "")
-                    found[name] = np.array(one.data)
-        return found
+                    result[name] = np.array(correlation.data)
+        return result
 
     return command
 
@@ -106,10 +106,10 @@ def test_misaligned_components_are_oriented_first(
     for station, degrees in (("A", 30.0), ("B", 250.0)):
         angle = np.radians(degrees)
         north, east = ground[station + "N"], ground[station + "E"]
-        one = np.cos(angle) * north + np.sin(angle) * east
+        first = np.cos(angle) * north + np.sin(angle) * east
         two = -np.sin(angle) * north + np.cos(angle) * east
         write_trace(station * 3, ground[station + "Z"])
-        write_trace(station * 3, one, channel="HH1")
+        write_trace(station * 3, first, channel="HH1")
         write_trace(station * 3, two, channel="HH2")
         codes = {"HHZ": (0, -90), "HH1": (degrees, 0), "HH2": ((degrees + 90) % 360, 0)}
         channels.append(
@@ -154,8 +154,8 @@ def test_bands_of_one_run_are_those_of_many(ground, run) -> None:
 
 @pytest.mark.parametrize("kind", ["coherency", "deconvolution", "pcc1", "pcc2"])
 def test_kinds_find_the_delay(ground, run, kind) -> None:
-    found = run("--kind", kind)["AZBZ"]
-    assert np.argmax(found) - len(found) // 2 == 7
+    result = run("--kind", kind)["AZBZ"]
+    assert np.argmax(result) - len(result) // 2 == 7
 
 
 def test_stacks_over_time(ground, run) -> None:
@@ -189,6 +189,28 @@ def test_a_rejected_window_is_not_stacked(run, write_trace, rng, tmp_path) -> No
     checked = run(*PLAIN, "--reject-mad", "50")["AZBZ"]
     assert np.abs(loud - quiet).max() > 10 * np.abs(checked - quiet).max()
     listed = (tmp_path / "out2" / "skipped.tsv").read_text()
+    assert "reject\tXX.BBB..HHZ\t" in listed
+
+
+@pytest.mark.parametrize("mapping", ["simple", "multi"])
+def test_a_window_of_unusual_level_is_not_stacked(
+    run, write_trace, rng, tmp_path, mapping
+) -> None:
+    a, b = rng.standard_normal((2, N))
+    b[1200:1800] *= 20
+    write_trace("AAA", a)
+    write_trace("BBB", b)
+    more = ["-n", "2"] if mapping == "multi" else []
+    words = [*PLAIN, "--mapping", mapping, *more]
+    loud = run(*words)["AZBZ"]
+    checked = run(*words, "--reject-rms-ratio", "5")["AZBZ"]
+    a[1200:1800] = b[1200:1800] = np.nan  # the window is missing
+    write_trace("AAA", a)
+    write_trace("BBB", b)
+    truth = run(*words)["AZBZ"]
+    np.testing.assert_allclose(checked, truth, atol=1e-5 * np.abs(truth).max())
+    assert np.abs(loud - truth).max() > 0.1 * np.abs(truth).max()
+    listed = (tmp_path / "out1" / "skipped.tsv").read_text()
     assert "reject\tXX.BBB..HHZ\t" in listed
 
 

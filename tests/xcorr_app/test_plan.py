@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlating.windows.substacks import period_name
+from seismo_pes.correlating.substacks import period_name
 from seismo_pes.metadata.stations import Channel
 from tests.xcorr_app.conftest import DAY
 from xcorr_app.config import Config
@@ -64,64 +65,96 @@ def plan(tmp_path: Path, archive: Path) -> Callable[..., RunPlan]:
     return prepared
 
 
-def pairs_of(made: RunPlan) -> set[tuple[str, str]]:
+def pairs_of(result: RunPlan) -> set[tuple[str, str]]:
     """The pairs that a plan chooses, first and second as in the table."""
-    index = np.arange(len(made.channels))
-    wanted = made.pairs.selection.allowed(index, index) & (index[:, None] <= index)
-    short = [f"{c.station[0]}{c.code[-1]}" for c in made.channels]
+    index = np.arange(len(result.channels))
+    wanted = result.pairs.selection.allowed(index, index) & (index[:, None] <= index)
+    short = [f"{c.station[0]}{c.code[-1]}" for c in result.channels]
     return {(short[i], short[j]) for i, j in zip(*np.nonzero(wanted), strict=True)}
+
+
+# -- the order of the steps ---------------------------------------------------------
+
+
+def test_no_step_calls_an_earlier_step(plan) -> None:
+    stack, order, climbs = [], [], []
+
+    def note(frame, event, _) -> None:
+        name = frame.f_globals.get("__name__", "")
+        if event == "return" and stack and stack[-1][0] is frame:
+            stack.pop()
+        elif event == "call" and name.startswith("xcorr_app."):
+            caller = stack[-1][1] if stack else name
+            is_step = caller.startswith("xcorr_app.planning.") and stack[1:]
+            if is_step and name in order[: order.index(caller)]:
+                climbs.append(f"{caller} calls {name}.{frame.f_code.co_name}")
+            stack.append((frame, name))
+            if name not in order:
+                order.append(name)
+
+    plan()  # modules that are imported at their use
+    sys.setprofile(note)
+    try:
+        plan(components=["ZRT"], across_components=True)
+    finally:
+        sys.setprofile(None)
+    assert "xcorr_app.planning.pairs" in order
+    assert not climbs
 
 
 # -- channels and spans -------------------------------------------------------------
 
 
 def test_verticals_are_correlated(plan) -> None:
-    made = plan()
-    assert [c.id for c in made.channels] == [
+    run_plan = plan()
+    assert [c.id for c in run_plan.channels] == [
         "XX.AAA..HHZ",
         "XX.BBB..HHZ",
         "YY.CCC..HHZ",
         "YY.DDD..HHZ",
     ]
-    assert (made.pairs.n_pairs, made.pairs.n_possible) == (6, 6)
+    assert (run_plan.pairs.n_pairs, run_plan.pairs.n_possible) == (6, 6)
 
 
 def test_periods_are_days_since_1970(plan) -> None:
-    made = plan()
+    run_plan = plan()
     first = DAY.ns // (86_400 * 10**9)
-    assert [period_name(day) for day in made.periods] == [
+    assert [period_name(day) for day in run_plan.periods] == [
         "2024-03-01",
         "2024-03-02",
     ]
-    assert {span.period for span in made.spans} == {first, first + 1}
-    assert Counter(span.period for span in made.spans) == {first: 4, first + 1: 4}
+    assert {span.period for span in run_plan.spans} == {first, first + 1}
+    assert Counter(span.period for span in run_plan.spans) == {first: 4, first + 1: 4}
     later = plan(start="2024-03-02")
     assert list(later.periods) == [first + 1]
 
 
 def test_known_channels_keep_their_numbers(plan) -> None:
     known = ("XX.GONE..HHZ", "YY.CCC..HHZ", "XX.AAA..HHZ")
-    made = plan(known)
-    assert [c.id for c in made.channels] == [*known, "XX.BBB..HHZ", "YY.DDD..HHZ"]
-    assert made.channels[1].latitude == 10.5
-    assert np.isnan(made.channels[0].latitude)
-    again = plan(tuple(c.id for c in made.channels))
-    assert again.channels[1:] == made.channels[1:]
+    run_plan = plan(known)
+    assert [c.id for c in run_plan.channels] == [*known, "XX.BBB..HHZ", "YY.DDD..HHZ"]
+    assert run_plan.channels[1].latitude == 10.5
+    assert np.isnan(run_plan.channels[0].latitude)
+    again = plan(tuple(c.id for c in run_plan.channels))
+    assert again.channels[1:] == run_plan.channels[1:]
 
 
 def test_new_stations_are_second_in_pairs_of_components(plan) -> None:
     known = ("YY.CCC..HHN", "YY.CCC..HHZ")
     places = {codes: PLACES[codes] for codes in (("XX", "AAA"), ("YY", "CCC"))}
-    made = plan(known, components=["ZN"], pairs="cross", places=places)
-    assert pairs_of(made) == {("CZ", "AN")}
+    run_plan = plan(known, components=["ZN"], pairs="cross", places=places)
+    assert pairs_of(run_plan) == {("CZ", "AN")}
 
 
 def test_channels_of_no_pair_are_not_read(plan, tmp_path) -> None:
     (tmp_path / "pairs.txt").write_text("XX.AAA YY.CCC..HHZ # the far ones\n\n")
-    made = plan(pair_list=str(tmp_path / "pairs.txt"))
-    assert {span.channel_id for span in made.spans} == {"XX.AAA..HHZ", "YY.CCC..HHZ"}
-    assert pairs_of(made) == {("AZ", "CZ")}
-    assert (made.pairs.n_pairs, made.pairs.n_possible) == (1, 1)
+    run_plan = plan(pair_list=str(tmp_path / "pairs.txt"))
+    assert {span.channel_id for span in run_plan.spans} == {
+        "XX.AAA..HHZ",
+        "YY.CCC..HHZ",
+    }
+    assert pairs_of(run_plan) == {("AZ", "CZ")}
+    assert (run_plan.pairs.n_pairs, run_plan.pairs.n_possible) == (1, 1)
 
 
 # -- pairs --------------------------------------------------------------------------
@@ -159,9 +192,9 @@ def test_channels_of_no_pair_are_not_read(plan, tmp_path) -> None:
     ],
 )
 def test_pairs_are_chosen(plan, options, expected) -> None:
-    made = plan(**options)
-    assert pairs_of(made) == expected
-    assert made.pairs.n_pairs == len(expected)
+    run_plan = plan(**options)
+    assert pairs_of(run_plan) == expected
+    assert run_plan.pairs.n_pairs == len(expected)
 
 
 def test_autocorrelations_is_another_word_for_auto(plan) -> None:
@@ -172,16 +205,16 @@ def test_autocorrelations_is_another_word_for_auto(plan) -> None:
 
 def test_new_stations_are_paired_with_all(plan, tmp_path) -> None:
     (tmp_path / "new.txt").write_text("YY DDD\n")
-    made = plan(new_stations=str(tmp_path / "new.txt"))
-    assert pairs_of(made) == {("AZ", "DZ"), ("BZ", "DZ"), ("CZ", "DZ")}
+    run_plan = plan(new_stations=str(tmp_path / "new.txt"))
+    assert pairs_of(run_plan) == {("AZ", "DZ"), ("BZ", "DZ"), ("CZ", "DZ")}
 
 
 def test_unknown_names_of_pair_lists_are_reported(plan, tmp_path) -> None:
     listing = tmp_path / "pairs.txt"
     listing.write_text("XX.* YY.CCC\nXX.AAA,ZZ.QQQ\n")
-    made = plan(pair_list=str(listing))
-    assert pairs_of(made) == {("AZ", "CZ"), ("BZ", "CZ")}
-    assert [one.what for one in made.skipped] == ["ZZ.QQQ"]
+    run_plan = plan(pair_list=str(listing))
+    assert pairs_of(run_plan) == {("AZ", "CZ"), ("BZ", "CZ")}
+    assert [entry.what for entry in run_plan.skipped] == ["ZZ.QQQ"]
     listing.write_text("XX.AAA\n")
     with pytest.raises(ParameterError, match=r"pairs.txt:1: .*not two stations"):
         plan(pair_list=str(listing))
@@ -190,7 +223,7 @@ def test_unknown_names_of_pair_lists_are_reported(plan, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (
             {"distance_km": (1, 2), "networks": ["XX x YY"]},
@@ -203,10 +236,10 @@ def test_unknown_names_of_pair_lists_are_reported(plan, tmp_path) -> None:
         ),
     ],
 )
-def test_nothing_left_is_one_line(plan, options, said) -> None:
+def test_a_selection_without_pairs_gives_one_line(plan, options, message) -> None:
     with pytest.raises(ParameterError) as error:
         plan(**options)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -214,22 +247,22 @@ def test_nothing_left_is_one_line(plan, options, said) -> None:
 
 
 def test_radial_and_transverse_channels_are_appended(plan) -> None:
-    made = plan(components=["RR", "TT"])
-    ids = [c.id for c in made.channels]
+    run_plan = plan(components=["RR", "TT"])
+    ids = [c.id for c in run_plan.channels]
     assert ids[-6:] == [
         f"{net}.{sta}..HH{letter}" for net, sta in list(PLACES)[:3] for letter in "RT"
     ]
     assert len(ids) == 15
-    assert made.channels[-1].latitude == 10.5
-    assert made.settings.coherent
-    assert (made.pairs.n_pairs, made.pairs.n_possible) == (6, 36)
-    assert made.pairs.rotation == rotation_of(made.channels)
-    assert made.pairs.rotation.triplets[0] == (2, 1, 0)
-    (lacking,) = [one for one in made.skipped if one.stage == "rotate"]
+    assert run_plan.channels[-1].latitude == 10.5
+    assert run_plan.settings.coherent
+    assert (run_plan.pairs.n_pairs, run_plan.pairs.n_possible) == (6, 36)
+    assert run_plan.pairs.rotation == rotation_of(run_plan.channels)
+    assert run_plan.pairs.rotation.triplets[0] == (2, 1, 0)
+    (lacking,) = [entry for entry in run_plan.skipped if entry.stage == "rotate"]
     assert lacking.what == "YY.DDD..HH?"
     assert "components N, Z, not Z, N, E" in lacking.reason
     # channels that cannot be rotated are not read
-    assert {span.channel_id.split(".")[1] for span in made.spans} == {
+    assert {span.channel_id.split(".")[1] for span in run_plan.spans} == {
         "AAA",
         "BBB",
         "CCC",
@@ -237,9 +270,9 @@ def test_radial_and_transverse_channels_are_appended(plan) -> None:
 
 
 def test_all_nine_rotated_components(plan) -> None:
-    made = plan(components=["ZRT"])
+    run_plan = plan(components=["ZRT"])
     # of three instruments each with each; ZZ also of the fourth
-    assert made.pairs.n_pairs == 3 * 9 + 3
+    assert run_plan.pairs.n_pairs == 3 * 9 + 3
 
 
 def test_stations_without_coordinates_are_not_rotated(plan) -> None:
@@ -274,10 +307,12 @@ def test_codes_that_components_need() -> None:
 
 
 def test_components_that_only_share_weights_are_read(plan) -> None:
-    made = plan(components=["ZZ"], across_components=True, networks=["XX x XX"])
-    assert made.pairs.n_pairs == 1
-    assert {span.channel_id[-1] for span in made.spans} == set("ZNE")
-    assert len(made.channels) == 6
+    run_plan = plan(components=["ZZ"], across_components=True, networks=["XX x XX"])
+    assert run_plan.pairs.n_pairs == 1
+    assert {span.channel_id[-1] for span in run_plan.spans} == set("ZNE")
+    assert len(run_plan.channels) == 6
+    assert run_plan.settings.coherent
+    assert not plan(components=["NE"]).settings.coherent
 
 
 def test_rotation_needs_all_three() -> None:
@@ -289,8 +324,10 @@ def test_rotation_needs_all_three() -> None:
 
 
 def test_settings_follow_the_options(plan) -> None:
-    made = plan(bands_hz=["0.1-0.2", "0.2-0.4"], whiten="psd", whiten_smooth_hz=0.05)
-    settings = made.settings
+    run_plan = plan(
+        bands_hz=["0.1-0.2", "0.2-0.4"], whiten="psd", whiten_smooth_hz=0.05
+    )
+    settings = run_plan.settings
     assert settings.band_names == ("0.1-0.2Hz", "0.2-0.4Hz")
     assert (settings.whiten, settings.whiten_smooth_hz) == ("psd", 0.05)
     assert settings.unit_energy
@@ -306,7 +343,7 @@ def test_bands_above_nyquist_are_refused(plan) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ("powr=2", "--stack-options for --stack nth-root: .*powr"),
         ("power=0", "--stack-options for --stack nth-root: .*power"),
@@ -314,13 +351,17 @@ def test_bands_above_nyquist_are_refused(plan) -> None:
         (None, ""),
     ],
 )
-def test_parameters_of_stacks_are_tried_before(plan, options, said) -> None:
-    asked = {"stack": "nth-root", "substack": "day", "stack_options": options}
-    if not said:
-        assert plan(**asked).pairs.n_pairs == 6
+def test_parameters_of_stacks_are_tried_before(plan, options, message) -> None:
+    options_of_stacks = {
+        "stack": "nth-root",
+        "substack": "day",
+        "stack_options": options,
+    }
+    if not message:
+        assert plan(**options_of_stacks).pairs.n_pairs == 6
         return
-    with pytest.raises(ParameterError, match=said) as error:
-        plan(**asked)
+    with pytest.raises(ParameterError, match=message) as error:
+        plan(**options_of_stacks)
     assert "\n" not in str(error.value)
 
 

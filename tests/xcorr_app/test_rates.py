@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from pathlib import Path
+
 import numpy as np
 import pytest
+from obspy import Trace
 
 from seismo_pes.signal.filter import lowpass
 from seismo_pes.signal.resample import interpolate_lanczos
@@ -61,3 +65,67 @@ def test_recorded_hz_replaces_the_rate_of_wrong_headers(tmp_path, write_trace, m
     assert abs(lag_s - 3.25) < 0.01
     listing = (tmp_path / "out" / "skipped.tsv").read_text()
     assert "rate of 5 Hz in the header replaced by 4 Hz" in listing
+
+
+def as_sac(trace: Trace, path: Path) -> None:
+    trace.data = trace.data.astype(np.float32)
+    trace.write(str(path.with_suffix(".sac")), "SAC")
+
+
+def as_mseed(trace: Trace, path: Path) -> None:
+    """Write records whose times come from the wrong rate."""
+    trace.write(str(path.with_suffix(".mseed")), "MSEED")
+
+
+def as_true_records(trace: Trace, path: Path) -> None:
+    """Write records of 200 samples with true starts, as a recorder does."""
+    n, content = 200, []
+    for first in range(0, len(trace.data), n):
+        part = trace.copy()
+        part.data = trace.data[first : first + n].copy()
+        part.stats.starttime += first / 4.0
+        buffer = BytesIO()
+        part.write(buffer, "MSEED", reclen=2048)
+        content.append(buffer.getvalue())
+    path.with_suffix(".mseed").write_bytes(b"".join(content))
+
+
+@pytest.mark.parametrize(
+    ("header_hz", "mapping"), [(0.05, "simple"), (1.0, "multi"), (40.0, "simple")]
+)
+@pytest.mark.parametrize("hours", [HOURS, 1])
+@pytest.mark.parametrize("written", [as_sac, as_mseed, as_true_records])
+def test_a_header_far_from_the_recorded_rate(
+    tmp_path, motion, written, header_hz, hours, mapping
+):
+    """Data of 4 Hz from before to after midnight; no header has the true rate."""
+    (tmp_path / "data").mkdir()
+    begin = DAY - 2 * 3600  # the second half is on the next day
+    for station, late_s in (("A", 0.0), ("B", 3.25)):
+        for start_s in range(0, HOURS * 3600, hours * 3600):
+            header = {"network": "XX", "station": station, "channel": "HHZ"}
+            header |= {"sampling_rate": header_hz, "starttime": begin + start_s}
+            data = motion(4.0, start_s, hours * 3600, late_s)
+            path = tmp_path / "data" / f"{station}-{start_s}"
+            written(Trace(data, header), path)
+    options = ["--recorded-hz", "4", "--mapping", mapping]
+    options += ["-n", "2"] if mapping == "multi" else []
+    lag_s, n_windows, _ = run(tmp_path, "out", "AB", *PLAIN, *options)["AB"]
+    assert n_windows == HOURS
+    assert abs(lag_s - 3.25) < 0.01
+    listing = (tmp_path / "out" / "skipped.tsv").read_text()
+    assert f"rate of {header_hz:g} Hz in the header replaced by 4 Hz" in listing
+
+
+def test_a_channel_of_another_rate_is_listed_with_the_cure(
+    tmp_path, write_trace, motion
+):
+    for station, rate_hz in (("A", 4.0), ("B", 4.0), ("C", 5.0)):
+        write_trace(station, motion(rate_hz, 0, HOURS * 3600), DAY, rate_hz)
+    found = run(tmp_path, "out", "ABC", *PLAIN)
+    assert found["AB"][1] == HOURS
+    listing = (tmp_path / "out" / "skipped.tsv").read_text()
+    (line,) = [line for line in listing.splitlines() if "is expected" in line]
+    assert "XX.C..HHZ\tleft out: sampled at 5 Hz where 4 Hz is expected: " in line
+    assert "--sampling-rate-hz" in line
+    assert "--recorded-hz" in line

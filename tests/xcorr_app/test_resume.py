@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,11 +19,12 @@ import pytest
 
 from seismo_pes.writing import correlation_writer as write
 from seismo_pes.writing.part_files import read_layout
+from tests.draws import each_once
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import cli, store
 from xcorr_app.planning import division
-from xcorr_app.results.parts import finished_tiles
-from xcorr_app.results.runfile import read_run
+from xcorr_app.results.run_parts import finished_tiles
+from xcorr_app.results.runfile import new_session, read_run, write_run
 
 STATIONS = ("AAA", "BBB", "CCC", "DDD")
 N_DAYS = 3
@@ -76,9 +78,9 @@ def whole(tmp_path_factory, network: Path) -> Path:
     return folder / "out"
 
 
-def check_same(one: Path, other: Path) -> None:
+def check_same(first: Path, second: Path) -> None:
     """Assert that two runs have the same bytes."""
-    with store.open(one) as a, store.open(other) as b:
+    with store.open(first) as a, store.open(second) as b:
         assert b.complete
         assert a.stacks == b.stacks
         assert a.pairs.tobytes() == b.pairs.tobytes()
@@ -92,9 +94,9 @@ def check_same(one: Path, other: Path) -> None:
                 np.testing.assert_array_equal(data, data_after)
 
 
-def check_close(one: Path, other: Path) -> None:
+def check_close(first: Path, second: Path) -> None:
     """Assert that two runs have the same rows up to rounding, in any order."""
-    with store.open(one) as a, store.open(other) as b:
+    with store.open(first) as a, store.open(second) as b:
         assert a.stacks == b.stacks
         assert len(a) == len(b)
         for name in a.stacks:
@@ -160,7 +162,7 @@ def test_a_run_continues_after_an_interrupt_or_a_full_disk(
     assert cli.main(words("out", *DAYS, "--resume")) == 0
     check_same(whole, out)
     run = read_run(out)
-    assert [one.how for one in run.sessions] == ["start", "resume"]
+    assert [session.how for session in run.sessions] == ["start", "resume"]
 
 
 def test_only_missing_tiles_are_computed(tmp_path, words, monkeypatch, capsys):
@@ -225,8 +227,8 @@ def test_sums_that_do_not_fit_are_made_in_rounds(tmp_path, words, monkeypatch):
 
     assert cli.main(words("whole", *COMMON)) == 0
 
-    def tight(needed, made, pairs, load, sums):
-        return division.rounds_of(needed, made, pairs, load, 2 * load.sums)
+    def tight(needed, result, pairs, load, sums):
+        return division.rounds_of(needed, result, pairs, load, 2 * load.sums)
 
     monkeypatch.setattr(work, "rounds_of", tight)
     with monkeypatch.context() as during:
@@ -274,11 +276,11 @@ def start_slowly(tmp_path: Path, words: list[str], n: int) -> subprocess.Popen:
 
 
 def descendants(pid: int) -> list[int]:
-    found = []
+    results = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            found += [int(child), *descendants(int(child))]
-    return found
+            results += [int(child), *descendants(int(child))]
+    return results
 
 
 @pytest.mark.parametrize(
@@ -323,6 +325,52 @@ def damage_like_a_power_failure(out: Path) -> None:
         os.truncate(path, min(size, path.stat().st_size))
 
 
+@pytest.mark.parametrize(
+    ("mapping", "how"),
+    each_once(["simple", "multi -n 2", "mpi -n 2"], ["--resume", "--update"]),
+)
+def test_a_run_without_work_left(tmp_path, whole, capsys, mapping, how):
+    if "mpi" in mapping:
+        pytest.importorskip("mpi4py")
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    given = ["--out", str(out), "--mapping", *mapping.split(), how]
+    assert cli.main(given) == 0
+    assert capsys.readouterr().err == ""
+    check_same(whole, out)
+    assert read_run(out).session == 2
+    assert not list(out.glob(".*.tmp"))
+
+
+def test_results_of_a_run_that_has_not_ended(tmp_path, words, monkeypatch, capsys):
+    out, dest = str(tmp_path / "out"), str(tmp_path / "dest.npz")
+    with monkeypatch.context() as during:
+        break_off(during, 9, KeyboardInterrupt)
+        assert cli.main(words("out", *DAYS)) == 130
+    capsys.readouterr()
+    commands = [["export", out, dest, "--format", "npz"], ["plot", out], ["dvv", out]]
+    for command in [*commands, ["disp", out], ["clocks", out]]:
+        assert cli.main(command) == 1
+        line = one_line(capsys)
+        assert "--resume" in line
+        assert "--unfinished" in line
+    stack = ["--stack", "2024-03-01", "--unfinished"]
+    assert cli.main([*commands[0], *stack]) == 0
+    assert Path(dest).exists()
+    assert cli.main(["info", out, "--stack", "2024-03-01"]) == 0
+    assert "not complete" in capsys.readouterr().out
+
+
+def test_an_update_that_was_killed_before_its_first_row(tmp_path, whole):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    write_run(out, new_session(read_run(out), "update"))
+    with store.open(out) as results:
+        assert not results.complete
+    assert cli.main(["--out", str(out), "--resume"]) == 0
+    check_same(whole, out)
+
+
 # -- what may not be resumed -------------------------------------------------------
 
 
@@ -360,7 +408,7 @@ def test_another_configuration_is_refused(words, capsys, options, named, how):
     assert named in one_line(capsys)
 
 
-def test_how_it_runs_may_differ(tmp_path, words, monkeypatch, whole):
+def test_options_of_the_execution_may_differ(tmp_path, words, monkeypatch, whole):
     with monkeypatch.context() as during:
         break_off(during, 9, KeyboardInterrupt)
         assert cli.main(words("out", *DAYS)) == 130
@@ -393,8 +441,8 @@ def test_data_that_changed_meanwhile(tmp_path, words, capsys):
 def made_and_kept(capsys) -> tuple[int, int]:
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if "blocks of correlations computed" in line]
-    made, kept = line.split(": ")[1].split(";")[0].split(", ")
-    return int(made.split()[0]), int(kept.split()[0])
+    result, kept = line.split(": ")[1].split(";")[0].split(", ")
+    return int(result.split()[0]), int(kept.split()[0])
 
 
 @pytest.mark.parametrize("options", [DAYS, COMMON], ids=["days", "all"])
@@ -420,7 +468,7 @@ def test_new_days_and_stations(tmp_path, words, capsys, options):
     check_close(tmp_path / "all", tmp_path / "out")
     run = read_run(tmp_path / "out")
     assert run.run_id == run_id
-    assert [one.how for one in run.sessions] == ["start", "update", "update"]
+    assert [session.how for session in run.sessions] == ["start", "update", "update"]
     assert cli.main(words("out", *options, "--update", data=data)) == 0
     assert made_and_kept(capsys) == (0, 18)
     check_close(tmp_path / "all", tmp_path / "out")
@@ -443,9 +491,9 @@ def test_data_that_changed_are_correlated_again(
         assert cli.main(words("out", *options, "--update", data=data)) == 130
     capsys.readouterr()
     assert cli.main(words("out", *options, "--resume", data=data)) == 0
-    made, kept = made_and_kept(capsys)
-    assert made + kept == 6
-    assert made < 6
+    result, kept = made_and_kept(capsys)
+    assert result + kept == 6
+    assert result < 6
     assert cli.main(words("scratch", *options, data=data)) == 0
     check_close(tmp_path / "scratch", tmp_path / "out")
 

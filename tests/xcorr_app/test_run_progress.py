@@ -1,4 +1,4 @@
-"""Progress of both phases, whose ends are known from the beginning."""
+"""Progress of both phases, whose totals are known from the beginning."""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from xcorr_app import cli
+
 
 def test_threads_without_work_do_not_spin():
     """OpenBLAS reads its environment when numpy is loaded, so numpy is loaded later."""
@@ -23,6 +25,51 @@ print(os.environ["OPENBLAS_THREAD_TIMEOUT"])
     assert done.stdout == "4\n"
 
 
+ELSEWHERE = '''
+"""A mapping of another package: it counts its runs, and works as simple does."""
+from dispel4py.mappings.simple import Simple
+
+class Far(Simple):
+    name = "far"
+    n_runs = 0
+
+    def execute(self, plan, inputs, observers):
+        Far.n_runs += 1
+        return super().execute(plan, inputs, observers)
+'''
+
+
+@pytest.fixture
+def far(tmp_path, monkeypatch):
+    """Install a package that has a mapping called far."""
+    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
+    info = tmp_path / "elsewhere-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: elsewhere\nVersion: 1.0\n")
+    text = "[dispel4py.mappings]\nfar = elsewhere:Far\n"
+    (info / "entry_points.txt").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("elsewhere", None)
+
+
+def test_a_mapping_of_another_package_runs_and_measures(far, tmp_path, capsys):
+    out = tmp_path / "demo"
+    words = ["demo", "--out", str(out), "--stations", "3", "--hours", "1", "--quiet"]
+    assert cli.main([*words, "--mapping", "Far"]) == 0
+    mapping = sys.modules["elsewhere"].Far
+    n_runs = mapping.n_runs
+    assert n_runs
+    assert cli.main(["disp", str(out / "correlations"), "--mapping", "far"]) == 0
+    assert mapping.n_runs > n_runs
+    assert (out / "correlations" / "disp.csv").exists()
+    capsys.readouterr()
+    assert cli.main([*words, "--mapping", "fair"]) == 2
+    message = capsys.readouterr().err
+    assert "--mapping: 'fair' is not one of simple, multi, mpi, " in message
+    assert ", far (did you mean 'far'?)" in message
+
+
 RANK_WITH_A_MISTAKE = """
 import os, sys
 sys.argv[1:] = ["--stations", "nowhere.txt", "--data", ".", "--out", "out"]
@@ -36,7 +83,7 @@ command()
 @pytest.mark.parametrize("ranks", [["1"], ["0", "1", "2"]])
 def test_a_mistake_on_one_rank_ends_all_ranks(ranks, tmp_path):
     pytest.importorskip("mpi4py")
-    from dispel4py.mappings.mpi_launch import find_mpiexec
+    from dispel4py.mappings.mpi.launch import find_mpiexec
 
     program = tmp_path / "program.py"
     program.write_text(RANK_WITH_A_MISTAKE.format(ranks=ranks))

@@ -249,10 +249,10 @@ def test_every_kind_is_drawn(tmp_path, kind, capsys, monkeypatch):
 # ------------------------------------------------------------------ report
 
 
-def test_report_is_one_file_that_needs_no_other(tmp_path):
+def test_a_report_is_a_single_file(tmp_path):
     with make(tmp_path / "out") as results:
         (results.path / "skipped.tsv").write_text(
-            "stage\twhat\treason\tcount\nread\tXX.A\t<torn> & lost\t3\n"
+            "stage\twhat\treason\tcount\ttimes\nread\tXX.A\t<torn> & lost\t3\t\n"
         )
         path = write_report(results, tmp_path / "r.html", velocities_km_s=[3])
         with pytest.raises(ParameterError, match="--force"):
@@ -313,8 +313,8 @@ def test_scan(archive, tmp_path, capsys):
     assert cli.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["XX.A..LHZ", "2024-01-01", "2024-01-02", "2", "58.3",
-                                "%", "1"]  # fmt: skip
-    assert lines[2].split()[3:] == ["1", "16.7", "%", "0"]
+                                "%", "1", "1", "Hz"]  # fmt: skip
+    assert lines[2].split()[3:] == ["1", "16.7", "%", "0", "1", "Hz"]
     assert "torn" in lines[4]
     assert lines[-1] == str(picture)
     assert picture.stat().st_size > 5000

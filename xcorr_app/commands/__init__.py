@@ -5,14 +5,25 @@ options of its command and imports what the command needs only when it is called
 """
 
 from xcorr_app.commands.availability import ScanOptions, scan
+from xcorr_app.commands.clock_errors import ClocksOptions, clocks
 from xcorr_app.commands.demonstration import DemoOptions
 from xcorr_app.commands.dispersion import DispOptions, disp
 from xcorr_app.commands.figures import KINDS, PlotOptions, plot
 from xcorr_app.commands.formats import FORMATS, ExportOptions, export
-from xcorr_app.commands.options import PROG, parse_command
+from xcorr_app.commands.integrity import CheckOptions, check
+from xcorr_app.commands.near_real_time import (
+    demo_words,
+    live_parser,
+    mend_live,
+    run_live,
+    show_run,
+    shown,
+    write_service,
+)
 from xcorr_app.commands.pair_list import InfoOptions, info
 from xcorr_app.commands.parameters import InitOptions, init
 from xcorr_app.commands.report_page import ReportOptions, report
+from xcorr_app.commands.shared_options import PROG, parse_command
 from xcorr_app.commands.velocity_change import DvvOptions, dvv
 
 __all__ = [
@@ -21,15 +32,24 @@ __all__ = [
     "OPTIONS",
     "PROG",
     "DemoOptions",
+    "check",
+    "clocks",
+    "demo_words",
     "disp",
     "dvv",
     "export",
     "info",
     "init",
+    "live_parser",
+    "mend_live",
     "parse_command",
     "plot",
     "report",
+    "run_live",
     "scan",
+    "show_run",
+    "shown",
+    "write_service",
 ]
 
 #: The options of each command, in the order of the documentation.
@@ -37,10 +57,12 @@ OPTIONS = {
     "init": InitOptions,
     "demo": DemoOptions,
     "info": InfoOptions,
+    "check": CheckOptions,
     "plot": PlotOptions,
     "report": ReportOptions,
     "export": ExportOptions,
     "dvv": DvvOptions,
     "disp": DispOptions,
+    "clocks": ClocksOptions,
     "scan": ScanOptions,
 }

@@ -10,7 +10,7 @@ from typing import Any
 from dispel4py.errors import ParameterError
 from seismo_pes.application.progress import progress_display
 from seismo_pes.application.times import time_ns
-from xcorr_app.commands.options import (
+from xcorr_app.commands.shared_options import (
     PROG,
     QuietOptions,
     command_option,
@@ -68,9 +68,13 @@ class ScanOptions(QuietOptions):
     )
 
 
-def scan(words: list[str]) -> str:
-    """``xcorr-app scan --data ARCHIVE``: the data of an archive."""
+def scan(words: list[str]) -> tuple[str, int]:
+    """``xcorr-app scan --data ARCHIVE``: the data of an archive.
+
+    Returns a text, and the number of files and folders that could not be read.
+    """
     options = parse_command("scan", ABOUT, ScanOptions, words)
+    from seismo_pes.items.skipped import FAILED_READ
     from seismo_pes.metadata.stations import read_station_list
     from seismo_pes.reading.archives.availability import find_availability
     from seismo_pes.reading.archives.opening import open_archive
@@ -87,6 +91,7 @@ def scan(words: list[str]) -> str:
             progress=None if progress is None else partial(progress.update, "channels"),
         )
     path = availability.draw(table, options.output, options.data)
+    failed = {entry.what for entry in table.skipped if entry.stage == FAILED_READ}
     if options.json:
-        return json.dumps(availability.as_json(table, path), indent=1)
-    return f"{availability.as_text(table)}\n{path}"
+        return json.dumps(availability.as_json(table, path), indent=1), len(failed)
+    return f"{availability.as_text(table)}\n{path}", len(failed)

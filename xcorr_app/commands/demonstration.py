@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispel4py.mappings import REGISTRY
-from xcorr_app.commands.options import QuietOptions, command_option
+from xcorr_app.commands.shared_options import QuietOptions, command_option
 from xcorr_app.defaults import HOURS, N_STATIONS, SEED
 
 __all__ = ["ABOUT", "DemoOptions"]
@@ -38,11 +38,11 @@ class DemoOptions(QuietOptions):
         least=0,
     )
     mapping: str = command_option(
-        "choice",
+        "mapping",
         "where the correlation runs",
         default="multi",
         choices=tuple(REGISTRY),
     )
     processes: int = command_option(
-        "count", "processes of --mapping multi and mpi", default=2, short="-n"
+        "count", "processes of any --mapping but simple", default=2, short="-n"
     )

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 from dispel4py.errors import ParameterError
-from seismo_pes.application.progress import progress_display
-from xcorr_app.commands.options import (
+from seismo_pes.methods import DISPERSION_SIDES
+from xcorr_app.commands.measured_results import open_measured, report_measurement
+from xcorr_app.commands.shared_options import (
     PROG,
     ComponentsOptions,
+    EndedRunOptions,
     MeasuringOptions,
-    ResultsOptions,
     StackOptions,
     command_option,
     parse_command,
-    table_folder,
 )
 from xcorr_app.defaults import (
     DISP_SIDE,
@@ -45,14 +44,14 @@ files, in OUT or the folder of --output:
                     whether the pick is accepted
   disp_network.csv  median, 16th and 84th percentile over the pairs
   disp.png          the curves of all pairs, and their median
-  disp_pair.png     the analysis of the clearest pair
+  disp_pair.png     the analysis of the pair with the most accepted picks
   disp.json         the settings
-The names carry band, stack and components, if the run has several.
+The names contain band, stack and components, if the run has several.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class DispOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptions):
+class DispOptions(EndedRunOptions, StackOptions, ComponentsOptions, MeasuringOptions):
     """Options of ``xcorr-app disp``."""
 
     period_s: tuple[float, float] | None = command_option(
@@ -71,10 +70,10 @@ class DispOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOpti
         unit="km/s",
     )
     side: str = command_option(
-        "text",
+        "choice",
         "lags that are used; symmetric is the mean of both sides",
         default=DISP_SIDE,
-        metavar="symmetric|causal|acausal",
+        choices=DISPERSION_SIDES,
     )
     reference_km_s: float | None = command_option(
         "number",
@@ -101,7 +100,7 @@ class DispOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOpti
     )
     min_pairs: int = command_option(
         "count",
-        "medians over fewer pairs are left out, unless only fewer are measured",
+        "medians over fewer pairs are left out, unless fewer are measured in total",
         default=MIN_PAIRS,
     )
 
@@ -109,26 +108,15 @@ class DispOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOpti
 def disp(words: list[str]) -> str:
     """``xcorr-app disp OUT``: dispersion of surface waves."""
     options = parse_command("disp", ABOUT, DispOptions, words)
-    from xcorr_app import store
-    from xcorr_app.measuring.batches import describe_skipped
     from xcorr_app.measuring.dispersion import choose_settings, measure_disp
-    from xcorr_app.pair_subsets import shown_components
+    from xcorr_app.pair_subsets import USUAL
     from xcorr_app.reporting import dispersion
-    from xcorr_app.results.stack_names import file_label, stack_notes
+    from xcorr_app.results.stack_names import stack_notes
 
-    with (
-        store.open(options.out) as results,
-        progress_display(options.quiet) as progress,
-    ):
-        stack = options.stack_in(results)
-        components, choice = shown_components(results, options.components)
-        label = file_label(results, stack, components)
-        folder = table_folder(options, f"disp{label}.csv")
-        choices = options.band_choice(results)
-        choices += [choice] if choice and not options.pair else []
+    with open_measured(options, "disp", USUAL) as measured:
         settings = choose_settings(
-            results,
-            stack=stack,
+            measured.store,
+            stack=measured.stack,
             period_s=options.period_s,
             n_periods=options.periods,
             velocity_km_s=options.velocity_km_s,
@@ -139,32 +127,25 @@ def disp(words: list[str]) -> str:
             min_wavelengths=options.min_wavelengths,
         )
         measurement = measure_disp(
-            results,
+            measured.store,
             settings,
-            folder,
-            pairs=options.pair,
-            components=options.components,
-            min_pairs=options.min_pairs,
-            label=label,
-            mapping=options.mapping,
-            processes=options.processes,
-            progress=None if progress is None else partial(progress.update, "pairs"),
+            measured.folder,
+            **measured.arguments,
         )
         if measurement is None:  # another process of the run has the measurement
             return ""
         table, n_pairs, skipped = measurement
-        lines = [
-            *choices,
-            *describe_skipped(skipped, n_pairs),
-            *dispersion.summary(table, n_pairs),
-        ]
+        summary = dispersion.summary(table, n_pairs)
         figures = []
         with suppress(ParameterError):  # without an accepted pick
-            notes = [*stack_notes(results, stack), components]
-            path = folder / f"disp{label}.png"
+            notes = [*stack_notes(measured.store, measured.stack), measured.components]
+            path = measured.path("disp")
             figures.append(dispersion.draw_curves(table, path, notes))
         clearest = dispersion.clearest_pair(table)
         if clearest is not None:
-            path = folder / f"disp_pair{label}.png"
-            figures.append(dispersion.draw_ftan(results, settings, clearest, path))
-    return "\n".join([*lines, *map(str, [*table.paths, *figures])])
+            path = measured.path("disp_pair")
+            figures.append(
+                dispersion.draw_ftan(measured.store, settings, clearest, path)
+            )
+    paths = [*table.paths, *figures]
+    return report_measurement(measured, skipped, n_pairs, summary, paths)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.errors import ParameterError, suggest
-from xcorr_app.commands.options import (
+from xcorr_app.commands.shared_options import (
     PROG,
     ComponentsOptions,
+    EndedRunOptions,
     FigureOptions,
     PairOptions,
-    ResultsOptions,
     StackOptions,
     command_option,
     parse_command,
@@ -61,7 +61,7 @@ kinds that need --pair:
 
 @dataclass(frozen=True, kw_only=True)
 class PlotOptions(
-    ResultsOptions, PairOptions, FigureOptions, ComponentsOptions, StackOptions
+    EndedRunOptions, PairOptions, FigureOptions, ComponentsOptions, StackOptions
 ):
     """Options of ``xcorr-app plot``."""
 
@@ -84,11 +84,10 @@ def plot(words: list[str]) -> str:
     options = parse_command("plot", ABOUT, PlotOptions, words)
     kind = options.kind or ("pair" if options.pair else "section")
     _check_kind(kind, options.pair)
-    from xcorr_app import store
     from xcorr_app.pair_subsets import shown_components
     from xcorr_app.results.stack_names import file_label
 
-    with store.open(options.out) as results:
+    with options.open_results() as results:
         choices = options.band_choice(results)
         components = ""
         if not options.pair:

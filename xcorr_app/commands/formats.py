@@ -7,10 +7,10 @@ from functools import partial
 
 from dispel4py.errors import ParameterError
 from seismo_pes.application.progress import progress_display
-from xcorr_app.commands.options import (
+from xcorr_app.commands.shared_options import (
     PROG,
+    EndedRunOptions,
     QuietOptions,
-    ResultsOptions,
     StackOptions,
     command_option,
     parse_command,
@@ -18,7 +18,17 @@ from xcorr_app.commands.options import (
 
 __all__ = ["FORMATS", "ExportOptions", "export"]
 
-FORMATS = ("npz", "sac", "mseed", "asdf", "netcdf", "zarr", "noisepy", "msnoise")
+FORMATS = (
+    "npz",
+    "sac",
+    "mseed",
+    "asdf",
+    "netcdf",
+    "zarr",
+    "noisepy",
+    "msnoise",
+    "misfit",
+)
 WITH_ALL_STACKS = ("noisepy", "msnoise")
 
 ABOUT = f"""\
@@ -38,6 +48,8 @@ formats:
   zarr      a Zarr folder with the dimensions pair and lag
   noisepy   a folder of NoisePy's stacks and daily correlations
   msnoise   an output folder of MSNoise 2: references and daily correlations
+  misfit    a folder for misfit-app: empirical Green's functions, each station
+            as a source
 
 All of them contain the configuration, the versions and the id of the run.
 """
@@ -50,7 +62,7 @@ def _is_known(name: str, label: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(ResultsOptions, StackOptions, QuietOptions):
+class ExportOptions(EndedRunOptions, StackOptions, QuietOptions):
     """Options of ``xcorr-app export``."""
 
     dest: str = command_option(
@@ -67,7 +79,7 @@ class ExportOptions(ResultsOptions, StackOptions, QuietOptions):
         "text",
         "a substack such as 2022-05-17, instead of the stack of the whole run",
         metavar="NAME",
-        otherwise="all; noisepy and msnoise: every one",
+        otherwise="all; every stack for noisepy and msnoise",
     )
     force: bool = command_option("flag", "replace existing files", default=False)
 
@@ -76,13 +88,12 @@ def export(words: list[str]) -> str:
     """``xcorr-app export OUT --format FORMAT DEST``."""
     options = parse_command("export", ABOUT, ExportOptions, words)
     from seismo_pes.full_disk import report_full_disk
-    from xcorr_app import store
     from xcorr_app.export import export
 
     is_chosen = options.stack is not None or options.band is not None
     every = options.format in WITH_ALL_STACKS and not is_chosen
     with (
-        store.open(options.out) as results,
+        options.open_results() as results,
         progress_display(options.quiet) as progress,
         report_full_disk(options.dest, "the files there are not complete"),
     ):

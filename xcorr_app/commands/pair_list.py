@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
-from xcorr_app.commands.options import (
+from seismo_pes.application.options import Needs, When
+from xcorr_app.commands.shared_options import (
     PROG,
     PairOptions,
     ResultsOptions,
@@ -22,6 +24,7 @@ List the pairs: distance, windows stacked, largest value and its lag.
 examples:
   {PROG} info results
   {PROG} info results --pair CI.CCA CI.HEC
+  {PROG} info results --pair CI.CCA CI.HEC --lineage
   {PROG} info results --json --stack 2022-05-17
 """
 
@@ -34,6 +37,20 @@ class InfoOptions(ResultsOptions, PairOptions, StackOptions):
     all: bool = command_option(
         "flag", "list every pair, not only the first 40", default=False
     )
+    lineage: bool = command_option(
+        "flag",
+        "show the files and the steps that the correlation of a pair was made of; the "
+        "run needs --provenance",
+        default=False,
+        needs=(Needs((When("pair"),), "needs --pair A B"),),
+    )
+    provenance: str | None = command_option(
+        "text",
+        "folder of provenance",
+        metavar="DIR",
+        otherwise="that of the run",
+        needs=(Needs((When("lineage"),), "needs --lineage"),),
+    )
 
 
 def info(words: list[str]) -> str:
@@ -43,6 +60,8 @@ def info(words: list[str]) -> str:
     from xcorr_app.reporting.info import info_json, info_text
 
     with store.open(options.out) as results:
+        if options.pair and options.lineage:
+            return _lineage(results, options)
         stack = options.stack_in(results)
         if options.json:
             return json.dumps(
@@ -51,3 +70,13 @@ def info(words: list[str]) -> str:
         text = info_text(results, all_pairs=options.all, pair=options.pair, stack=stack)
         choice = [] if options.pair else options.band_choice(results)
         return "\n".join([*choice, text])
+
+
+def _lineage(results: Any, options: InfoOptions) -> str:
+    from xcorr_app.reporting.lineage import lineage_json, lineage_text
+
+    assert options.pair is not None
+    if options.json:
+        found = lineage_json(results, options.pair, options.provenance)
+        return json.dumps(found, indent=1)
+    return lineage_text(results, options.pair, options.provenance)

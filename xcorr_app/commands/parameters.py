@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dispel4py.errors import ParameterError
 from seismo_pes.application.configuration import Configuration
-from xcorr_app.commands.options import PROG, command_option, parse_command
+from xcorr_app.commands.shared_options import PROG, command_option, parse_command
 from xcorr_app.config import template
 
 __all__ = ["InitOptions", "init"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from xcorr_app.commands.options import (
+from xcorr_app.commands.shared_options import (
     PROG,
     ComponentsOptions,
     FigureOptions,

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 from dispel4py.errors import ParameterError
-from seismo_pes.application.progress import progress_display
-from xcorr_app.commands.options import (
+from seismo_pes.methods import SIDES, VELOCITY_CHANGES
+from xcorr_app.commands.measured_results import open_measured, report_measurement
+from xcorr_app.commands.shared_options import (
     PROG,
     ComponentsOptions,
+    EndedRunOptions,
     MeasuringOptions,
-    ResultsOptions,
     StackOptions,
     command_option,
     parse_command,
-    table_folder,
 )
 from xcorr_app.defaults import (
     DVV_METHOD,
@@ -52,16 +51,20 @@ files, in OUT or the folder of --output:
   dvv_network.csv  the mean over the pairs, weighted by 1 / error^2
   dvv.png          the mean over time
   dvv.json         the settings
-The names carry band, stack and components, if the run has several.
+The names contain band, stack and components, if the run has several.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptions):
+class DvvOptions(EndedRunOptions, StackOptions, ComponentsOptions, MeasuringOptions):
     """Options of ``xcorr-app dvv``."""
 
     method: str = command_option(
-        "text", "see above", default=DVV_METHOD, metavar="METHOD"
+        "choice",
+        "see above",
+        default=DVV_METHOD,
+        choices=VELOCITY_CHANGES,
+        metavar="METHOD",
     )
     components: str | None = command_option(
         "text",
@@ -103,10 +106,7 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
         otherwise="the band of the run",
     )
     side: str = command_option(
-        "text",
-        "lags that are used by stretching",
-        default=DVV_SIDE,
-        metavar="both|causal|acausal",
+        "choice", "lags that are used by stretching", default=DVV_SIDE, choices=SIDES
     )
     max_dvv: float = command_option(
         "number", "largest change of the search", default=100 * MAX_DVV, unit="%"
@@ -133,7 +133,7 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
     )
     min_pairs: int = command_option(
         "count",
-        "means over fewer pairs are left out, unless only fewer are measured",
+        "means over fewer pairs are left out, unless fewer are measured in total",
         default=MIN_PAIRS,
     )
 
@@ -141,28 +141,15 @@ class DvvOptions(ResultsOptions, StackOptions, ComponentsOptions, MeasuringOptio
 def dvv(words: list[str]) -> str:
     """``xcorr-app dvv OUT``: velocity changes over time."""
     options = parse_command("dvv", ABOUT, DvvOptions, words)
-    from xcorr_app import store
-    from xcorr_app.measuring.batches import describe_skipped
     from xcorr_app.measuring.dvv import measure_dvv
     from xcorr_app.measuring.dvv_settings import choose_settings
-    from xcorr_app.pair_subsets import shown_components
     from xcorr_app.reporting import velocity_change
-    from xcorr_app.results.stack_names import file_label
 
-    with (
-        store.open(options.out) as results,
-        progress_display(options.quiet) as progress,
-    ):
-        stack = options.stack_in(results)
-        components, choice = shown_components(results, options.components, usual="")
-        label = file_label(results, stack, components)
-        folder = table_folder(options, f"dvv{label}.csv")
-        choices = options.band_choice(results)
-        choices += [choice] if choice and not options.pair else []
+    with open_measured(options, "dvv") as measured:
         settings = choose_settings(
-            results,
+            measured.store,
             method=options.method,
-            reference=stack,
+            reference=measured.stack,
             period=options.period,
             band=options.filter_hz,
             side=options.side,
@@ -174,29 +161,21 @@ def dvv(words: list[str]) -> str:
             frequencies_hz=tuple(sorted(options.frequencies_hz)),
         )
         measurement = measure_dvv(
-            results,
+            measured.store,
             settings,
-            folder,
-            pairs=options.pair,
-            components=options.components,
+            measured.folder,
             min_coherence=options.min_coherence,
-            min_pairs=options.min_pairs,
-            label=label,
-            mapping=options.mapping,
-            processes=options.processes,
-            progress=None if progress is None else partial(progress.update, "pairs"),
+            **measured.arguments,
         )
     if measurement is None:  # another process of the run has the measurement
         return ""
     table, n_pairs, skipped = measurement
-    lines = [
-        *choices,
-        *describe_skipped(skipped, n_pairs),
-        *velocity_change.summary(table, settings),
-    ]
+    summary = velocity_change.summary(table, settings)
     figures = []
     with suppress(ParameterError):  # without a change to draw
-        path = folder / f"dvv{label}.png"
-        note = components or choice.partition(";")[0]
-        figures.append(velocity_change.draw_changes(table, settings, path, note))
-    return "\n".join([*lines, *map(str, [*table.paths, *figures])])
+        path = measured.path("dvv")
+        figures.append(
+            velocity_change.draw_changes(table, settings, path, measured.note)
+        )
+    paths = [*table.paths, *figures]
+    return report_measurement(measured, skipped, n_pairs, summary, paths)

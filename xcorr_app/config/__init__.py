@@ -96,11 +96,6 @@ class Config(
         return any(RADIAL & set(pair) for pair in self.components or ())
 
     @property
-    def coherent(self) -> bool:
-        """Whether the components of an instrument share weights and windows."""
-        return self.rotates or self.across_components
-
-    @property
     def orients(self) -> bool:
         """Whether components are rotated to Z, N and E."""
         return self.orient or bool(re.search(r"\bOrient\b", self.steps or ""))

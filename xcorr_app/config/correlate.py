@@ -25,8 +25,8 @@ def _is_within_window(max_lag_s: float, label: str, config: Any) -> None:
 def _is_of_cc(normalize: str, label: str, config: Any) -> None:
     if normalize == "energy" and config.kind != "cc":
         raise ParameterError(
-            f"{label} energy goes with --kind cc, not {config.kind}, which is "
-            f"normalised by itself: leave {label} out"
+            f"{label} energy needs --kind cc: {config.kind} has its own normalisation; "
+            f"leave {label} out"
         )
 
 
@@ -44,7 +44,7 @@ class CorrelateOptions(Configuration):
     )
     kind: str = _correlate(
         "choice",
-        "cross-correlation, coherency, deconvolution by the first of the two, phase "
+        "cross-correlation, coherency, deconvolution by the first channel, phase "
         "cross-correlation of power 1 (slow) or 2",
         default="cc",
         choices=CORRELATIONS,

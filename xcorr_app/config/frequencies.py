@@ -15,7 +15,7 @@ def below_nyquist(band: tuple[float, float], label: str, config: Any) -> None:
 
 
 def bands_below_nyquist(bands: tuple[Any, ...], label: str, config: Any) -> None:
-    """Refuse bands of which one does not end below half of ``--sampling-rate-hz``."""
+    """Refuse bands unless all end below half of ``--sampling-rate-hz``."""
     for band in bands:
         _check(band, f"{label} {band[0]:g}-{band[1]:g}", config.sampling_rate_hz)
 

@@ -70,8 +70,8 @@ class InputOptions(Configuration):
         "texts",
         "channel codes to use, with wildcards",
         metavar="CODE",
-        # One vertical component is the usual first look; the other eight cost
-        # nine times as much and mean little before rotation.
+        # Verticals are the usual first choice: all nine pairs of components take nine
+        # times as long, and are of little use before rotation.
         otherwise="the codes in the station list; ??Z of stations without a code, or "
         "the components that --components needs",
         example='["BHZ"]',

@@ -9,6 +9,7 @@ from typing import Any
 from dispel4py.errors import ParameterError
 from seismo_pes.application.configuration import Configuration
 from seismo_pes.application.options import Needs, When, option
+from seismo_pes.methods import RESPONSES, TIME_NORMS
 from xcorr_app.config.frequencies import (
     bands_below_nyquist,
     below_nyquist,
@@ -18,21 +19,7 @@ from xcorr_app.config.frequencies import (
 _option = partial(option, "preprocess")
 _step = partial(_option, replaced_by="steps", replaced_how="put it into the chain")
 
-TIME_NORMS = (
-    "none",
-    "onebit",
-    "clip",
-    "winsorize",
-    "ram",
-    "multiband-ram",
-    "mean",
-    "gain",
-    "envelope",
-    "agc",
-    "water-level",
-)
 RUNNING = ("ram", "multiband-ram", "gain", "agc")  # normalisations with a window
-RESPONSES = ("VEL", "DISP", "ACC")
 
 
 def _are_flanks(
@@ -137,7 +124,8 @@ class TraceOptions(Configuration):
     orient: bool = _step(
         "flag",
         "rotate the components of each instrument to Z, N and E, using the azimuths "
-        "and dips of --inventory: for BH1 and BH2, and for misaligned sensors",
+        "and dips of --inventory: for BH1 and BH2, and for misaligned sensors; single "
+        "components that are upside down or inclined are corrected, too",
         default=False,
         needs=(
             Needs(
@@ -185,8 +173,8 @@ class TraceOptions(Configuration):
     corners: int = _step("count", "order of the filters, in each direction", default=4)
     causal: bool = _step(
         "flag",
-        "filter forward only, which delays the signal; without it filters run forward "
-        "and backward and have no phase",
+        "filter forward only, which delays the signal; by default filters run forward "
+        "and backward, with zero phase",
         default=False,
         rare=True,
     )

@@ -79,7 +79,9 @@ class QualityOptions(Configuration):
     clock: str | None = _quality(
         "text",
         "clock errors: CSV of channel,start,end,offset_s (recorded minus true time, "
-        "seconds) and, if the clock drifts, end_offset_s",
+        "seconds) and, if the clock drifts, end_offset_s; or of channel,time,offset_s; "
+        "or of synchronisations, channel,recorded,true; the last two may have "
+        "interpolation, linear or cubic",
         metavar="FILE",
         otherwise="all clocks are right",
         example='"clock.csv"',
@@ -107,7 +109,7 @@ class QualityOptions(Configuration):
     reject_mad: float | None = _quality(
         "number",
         "leave out windows with a peak beyond N median absolute deviations of their "
-        "day (scaled: for normal noise, standard deviations): earthquakes, steps",
+        "day (scaled to the standard deviation of normal noise): earthquakes, steps",
         otherwise="all windows are used",
         example="10.0",
         above=0,
@@ -121,10 +123,19 @@ class QualityOptions(Configuration):
         least=0,
         rare=True,
     )
+    reject_rms_ratio: float | None = _quality(
+        "number",
+        "leave out windows whose RMS is more than N times the median RMS of the "
+        "channel's windows of the day, or less than 1/N of it",
+        otherwise="all windows are used",
+        example="5.0",
+        above=1,
+        rare=True,
+    )
     reject_psd_db: tuple[float, float] | None = _quality(
         "range",
-        "leave out windows whose power spectral density, its mean in dB over "
-        "--reject-psd-hz, is outside of this range, relative to 1 (unit)^2/Hz",
+        "leave out windows whose power spectral density, averaged in dB over "
+        "--reject-psd-hz, is outside of this range; relative to 1 (unit)^2/Hz",
         unit="dB",
         otherwise="all windows are used",
         example="[-170.0, -90.0]",

@@ -25,8 +25,9 @@ def check_relations(config: Any) -> None:
 def _check_orientation(config: Any) -> None:
     if config.orients and config.components is None and config.channels is None:
         raise ParameterError(
-            "--orient rotates three components, but only verticals are read: add "
-            "--components ZNE (or ZZ, or --channels 'BH?')"
+            "--orient needs all components of an instrument, but only verticals are "
+            "read: add --components ZNE, or --components ZZ for verticals only (or "
+            "--channels 'BH?')"
         )
 
 
@@ -61,5 +62,5 @@ def _check_components(config: Any) -> None:
     if letters & {"R", "T"} and letters & {"N", "E", "1", "2"}:
         raise ParameterError(
             f"--components {' '.join(config.components)}: R and T replace N "
-            "and E: make a run for each"
+            "and E: make one run for R and T, and one for N and E"
         )

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from dispel4py.mappings import REGISTRY
 from seismo_pes.application.configuration import Configuration
-from seismo_pes.application.options import option
+from seismo_pes.application.options import Needs, When, option
 
 _run = partial(option, "run")
+
+
+def _can_be_read(path: str, label: str, config: Any) -> None:
+    # imports numpy, which `--help` does not need
+    from dispel4py.provenance.selection import read_selection
+
+    read_selection(path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,14 +25,15 @@ class RunOptions(Configuration):
     """Where and how a run is executed."""
 
     mapping: str = _run(
-        "choice",
-        "where it runs: in one process, in several on this machine, or by MPI",
+        "mapping",
+        "where it runs: simple is one process, multi several on this machine; others "
+        "are for clusters (docs/mappings.md)",
         default="simple",
         choices=tuple(REGISTRY),
     )
     processes: int | None = _run(
         "count",
-        "number of processes of --mapping multi and mpi",
+        "number of processes of any --mapping but simple",
         short="-n",
         otherwise="the number of cores",
         example="4",
@@ -48,6 +57,20 @@ class RunOptions(Configuration):
         "when a step fails: stop the run, or skip the item and continue",
         default="stop",
         choices=("stop", "skip"),
+    )
+    provenance: str | None = _run(
+        "text",
+        "record what each product was made of, in a new folder in DIR",
+        metavar="DIR",
+        example='"provenance"',
+    )
+    capture: str | None = _run(
+        "text",
+        "TOML file: which terms of products --provenance records, and when",
+        metavar="FILE",
+        needs=(Needs((When("provenance"),), "needs --provenance DIR"),),
+        check=_can_be_read,
+        example='"capture.toml"',
     )
     strict: bool = _run(
         "flag",

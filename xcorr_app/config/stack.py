@@ -36,7 +36,7 @@ class StackOptions(Configuration):
     window_stack: str = _stack(
         "choice",
         "how windows are stacked for a day (an hour with --substack hour); the stack "
-        "of several days is their mean, unless --stack is another",
+        "of several days is their mean, unless --stack names another method",
         default="linear",
         choices=STACKS,
         metavar="KIND",
@@ -44,8 +44,8 @@ class StackOptions(Configuration):
     )
     stack: str = _stack(
         "choice",
-        "how the substacks of --substack are stacked to the stack of the whole run and "
-        "to moving stacks",
+        "how the substacks of --substack are combined to the stack of the whole run "
+        "and to moving stacks",
         default="linear",
         choices=STACKS,
         metavar="KIND",

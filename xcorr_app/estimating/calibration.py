@@ -15,18 +15,18 @@ from dispel4py.base import IterativePE
 from dispel4py.errors import DataError, RunError
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.correlating.spectra.window_spectra import Spectra, WindowSpectra
+from seismo_pes.correlating.spectra.window_spectra import WindowSpectra
+from seismo_pes.correlating.substacks import Substacks
 from seismo_pes.correlating.tiles.blocks import gather
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
-from seismo_pes.correlating.windows.substacks import Substacks
-from seismo_pes.items.tiles import Tile
+from seismo_pes.items.tiles import Spectra, Tile
 from seismo_pes.items.times import NS
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.reading.formats.waveform_files import read_file
 from seismo_pes.reading.spans import ReadWaveforms
-from xcorr_app.planning.chain import Preprocess
 from xcorr_app.planning.memory import MB, Load
 from xcorr_app.planning.plan import RunPlan
+from xcorr_app.planning.preprocess import Preprocess
 from xcorr_app.running.moving import MovingStack
 from xcorr_app.running.restack import BATCH_BYTES, N_DRAWS
 from xcorr_app.running.second_phase import derived_stacks

@@ -16,7 +16,7 @@ from pathlib import Path
 from dispel4py.mappings import mapping_class
 from seismo_pes.application.progress import duration
 from seismo_pes.items.waveforms import ChannelSpan
-from seismo_pes.writing.part_files import RECORD
+from seismo_pes.writing.part_records import RECORD
 from xcorr_app.config import Config
 from xcorr_app.estimating.calibration import (
     load_by_headers,
@@ -35,12 +35,24 @@ from xcorr_app.planning.division import (
 )
 from xcorr_app.planning.memory import MB, TILES_UNDER_WAY, Load, Resources
 from xcorr_app.planning.plan import plan_run
-from xcorr_app.results.parts import finished_tiles
-from xcorr_app.running.resume import check_config, read_started
+from xcorr_app.running.accounted import accounted_tiles
+from xcorr_app.running.resume import (
+    check_config,
+    failed_reads,
+    read_started,
+    was_planned,
+)
 from xcorr_app.running.second_phase import derived_stacks
 from xcorr_app.running.work import Work, work_left
 
-__all__ = ["Estimate", "estimate", "estimate_of", "rough_seconds"]
+__all__ = [
+    "Estimate",
+    "bytes_at_work",
+    "estimate",
+    "estimate_of",
+    "planned_work",
+    "rough_seconds",
+]
 
 HOUR_NS = 3600 * 10**9
 # Usual figures of a machine of 2020 with a solid-state disk.
@@ -151,20 +163,37 @@ def estimate(config: Config) -> Estimate:
     ParameterError
         If the run itself would refuse the options or the data.
     """
-    resources = Resources.of(config)
+    return estimate_of(planned_work(config, Resources.of(config)), measured=True)
+
+
+def planned_work(config: Config, resources: Resources) -> Work:
+    """Return the work of a run, without writing anything.
+
+    Parameters
+    ----------
+    config
+        The options.
+    resources
+        Processes and memory.
+
+    Raises
+    ------
+    ParameterError
+        If the run itself would refuse the options or the data.
+    """
     if not (config.resume or config.update):
         plan = plan_run(config)
         division = divide(plan, resources)
-        return estimate_of(work_left(plan, division, resources), measured=True)
+        return work_left(plan, division, resources)
     out = Path(config.out)
     run = read_started(out, "--update" if config.update else "--resume")
     check_config(run, config, config.update)
     plan = plan_run(config, run.channels["id"].tolist())
     division = Division.from_dict(run.division)
-    if config.update:
+    if config.update or not all(map(was_planned, failed_reads(out))):
         division = extend(division, plan, len(run.channels), resources)
-    work = work_left(plan, division, resources, finished_tiles(out))
-    return estimate_of(work, measured=True)
+    finished = accounted_tiles(out, plan, division)
+    return work_left(plan, division, resources, finished)
 
 
 def estimate_of(work: Work, measured: bool = False) -> Estimate:
@@ -201,6 +230,7 @@ def estimate_of(work: Work, measured: bool = False) -> Estimate:
         writing_s = _writing_s(n_derived, load, stacking_s, speed)
         seconds["stack and write"] = reading_s + writing_s
     seconds["index"] = n_rows * ROW_S
+    each, waiting = bytes_at_work(work, load)
     return Estimate(
         len(plan.channels),
         n_pairs,
@@ -211,7 +241,7 @@ def estimate_of(work: Work, measured: bool = False) -> Estimate:
         work.resources.memory_bytes,
         work.resources.processes,
         seconds,
-        _probable_bytes(work, load, n_pairs),
+        work.resources.processes * each + waiting,
     )
 
 
@@ -272,17 +302,31 @@ def _writing_s(n_rows: float, load: Load, computing_s: float, speed: float) -> f
     return max(computing_s, n_bytes / DISK_BYTES_PER_S)
 
 
-def _probable_bytes(work: Work, load: Load, n_pairs: int) -> int:
-    """Return the probable memory of the first phase; the shares are upper bounds."""
+def bytes_at_work(work: Work, load: Load) -> tuple[int, int]:
+    """Return the probable memory of the first phase; the shares are upper bounds.
+
+    Parameters
+    ----------
+    work
+        The work.
+    load
+        Sizes of its items.
+
+    Returns
+    -------
+    each, waiting
+        Bytes of each process, with its modules; bytes of the spectra and sums that
+        wait in one of them.
+    """
     counts = Counter(span.period for span in work.plan.spans)
     spectra = 2 * max(counts.values(), default=0) * load.spectrum  # and their blocks
     size = max((stop - first for first, stop in work.division.blocks), default=0)
     under_way = 2 * TILES_UNDER_WAY * size * load.spectrum
+    n_pairs = sum(pairs_of_tiles(work.plan.pairs, work.division.blocks).values())
     sums = n_pairs * load.sums if work.division.sums_up else 0
     return (
-        work.resources.processes * (load.process + under_way + MODULES_BYTES)
-        + min(spectra, work.shares.gather)
-        + min(sums, work.shares.sums)
+        load.process + under_way + MODULES_BYTES,
+        min(spectra, work.shares.gather) + min(sums, work.shares.sums),
     )
 
 

@@ -1,8 +1,8 @@
 """Correlations in the formats of other programs.
 
 What enters is the open results of a run. What leaves is a file or a folder (NumPy,
-SAC, miniSEED, ASDF, netCDF, Zarr, or the layout of NoisePy or MSNoise), or an xarray
-dataset.
+SAC, miniSEED, ASDF, netCDF, Zarr, or the layout of NoisePy, MSNoise or misfit-app), or
+an xarray dataset.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dispel4py.errors import ParameterError, suggest
 from xcorr_app.export.asdf import export_asdf
+from xcorr_app.export.misfit import export_misfit
 from xcorr_app.export.mseed import export_mseed
 from xcorr_app.export.msnoise import export_msnoise
 from xcorr_app.export.netcdf import export_netcdf
@@ -28,6 +29,7 @@ __all__ = [
     "FORMATS",
     "export",
     "export_asdf",
+    "export_misfit",
     "export_mseed",
     "export_msnoise",
     "export_netcdf",
@@ -48,6 +50,7 @@ FORMATS: dict[str, tuple[Callable[..., Path], str]] = {
     "zarr": (export_zarr, "a Zarr folder with the dimensions pair and lag"),
     "noisepy": (export_noisepy, "a folder of NoisePy's stacks and daily correlations"),
     "msnoise": (export_msnoise, "an output folder of MSNoise 2"),
+    "misfit": (export_misfit, "a folder for misfit-app: Green's functions by source"),
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from seismo_pes.application.files import new_folder
+from seismo_pes.whole_file import whole_file
 from xcorr_app.export.target import Progress, iterate, write_about
 from xcorr_app.results.stack_names import file_label
 from xcorr_app.store import Store
@@ -41,6 +42,7 @@ def export_mseed(
         trace = correlation.to_trace()
         encoding = "FLOAT64" if trace.data.dtype == np.float64 else "FLOAT32"
         path = folder / f"{correlation.id}{label}.mseed"
-        trace.write(str(path), format="MSEED", encoding=encoding)
+        with whole_file(path, sync=False) as temporary:
+            trace.write(str(temporary), format="MSEED", encoding=encoding)
     write_about(folder, store, stack)
     return folder

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from seismo_pes.application.files import new_folder
 from seismo_pes.items.correlation import Correlation
+from seismo_pes.whole_file import whole_file
 from xcorr_app.export.columns import Column
 from xcorr_app.export.netcdf import write_netcdf
 from xcorr_app.export.target import Progress, about, iterate_named, stacks_for
@@ -87,4 +88,5 @@ def _write(
         Column("taxis", ("taxis",), correlation.lags_s, {"units": "s"}),
         Column(name, ("taxis",), correlation.data),
     ]
-    write_netcdf(path, columns, about)
+    with whole_file(path, sync=False) as temporary:
+        write_netcdf(temporary, columns, about)

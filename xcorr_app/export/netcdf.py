@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from seismo_pes.application.files import new_file
+from seismo_pes.writing.hdf5_file import hdf5_file
 from xcorr_app.export.columns import CORRELATION, Column, pair_columns, stacked_pairs
 from xcorr_app.export.target import Progress, about
 from xcorr_app.store import Store
@@ -43,7 +44,7 @@ def export_netcdf(
     shape = (len(chosen), len(store.lags_s))
     with new_file(dest, force, "netcdf") as temporary:
         write_netcdf(temporary, columns, about(store, stack))
-        with h5py.File(temporary, "r+") as file:
+        with hdf5_file(temporary, "r+") as file:
             data = file.create_dataset(CORRELATION, shape, store.dtype)
             _attach_scales(file, data, ("pair", "lag"))
             done = 0
@@ -60,7 +61,7 @@ def write_netcdf(
 ) -> None:
     """Write columns to a new netCDF-4 file; each dimension is the name of a column."""
     columns = list(columns)
-    with h5py.File(path, "w", track_order=True) as file:
+    with hdf5_file(path, track_order=True) as file:
         file.attrs.update(attributes)
         for column in columns:
             is_text = column.data.dtype.kind == "U"

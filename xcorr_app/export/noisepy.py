@@ -12,6 +12,7 @@ noisepy-seis-io 0.3 read them. TIMESPAN is ``2022_05_17_00_00_00T2022_05_18_00_0
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 from seismo_pes.application.files import new_folder
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.times import NS
+from seismo_pes.whole_file import whole_file
 from seismo_pes.writing.asdf import AsdfWriter
 from xcorr_app.export.target import (
     Progress,
@@ -84,14 +86,16 @@ def _write_stack(
     for correlation, label in pairs:
         span = _timespan(int(correlation.start_ns), int(correlation.end_ns))
         path = folder / "STACK" / Path(label).parent / f"{span}.h5"
-        mode = "a" if path in replaced else "w"
-        replaced.add(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with AsdfWriter(path, mode) as file:
-            parameters = _describe(correlation)
-            components = correlation.components
-            file.add_auxiliary(correlation.data, STACK, components, parameters)
-            file.set_attributes(origin)
+        with whole_file(path, sync=False) as temporary:
+            if path in replaced:  # other components of the pair
+                shutil.copyfile(path, temporary)
+            with AsdfWriter(temporary, "a") as file:
+                parameters = _describe(correlation)
+                components = correlation.components
+                file.add_auxiliary(correlation.data, STACK, components, parameters)
+                file.set_attributes(origin)
+        replaced.add(path)
 
 
 def _write_substack(
@@ -100,7 +104,7 @@ def _write_substack(
     """Write one substack, a file for all pairs."""
     (folder / "CCF").mkdir(parents=True, exist_ok=True)
     path = folder / "CCF" / f"{_timespan(*_time_of_substack_ns(store, stack))}.h5"
-    with AsdfWriter(path) as file:
+    with whole_file(path, sync=False) as temporary, AsdfWriter(temporary) as file:
         file.set_attributes(about(store, stack.name))
         pairs = iterate_named(store, stack, "NoisePy", _name_in_substacks, progress)
         for correlation, label in pairs:

@@ -10,6 +10,7 @@ import numpy as np
 
 from seismo_pes.application.files import new_folder
 from seismo_pes.items.correlation import Correlation
+from seismo_pes.whole_file import whole_file
 from xcorr_app.export.target import Progress, about, iterate, write_about
 from xcorr_app.results.stack_names import band_hz, file_label, split
 from xcorr_app.store import Store
@@ -75,7 +76,9 @@ def export_sac(
     run_id, label = about(store, stack)["run_id"], file_label(store, stack)
     for correlation in iterate(store, stack, progress):
         trace = _make_sac_trace(correlation, run_id)
-        trace.write(str(folder / f"{correlation.id}{label}.sac"))
+        path = folder / f"{correlation.id}{label}.sac"
+        with whole_file(path, sync=False) as temporary:
+            trace.write(str(temporary))
     write_about(folder, store, stack)
     return folder
 

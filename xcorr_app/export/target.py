@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.files import write_whole
 from seismo_pes.items.correlation import Correlation
 from xcorr_app.results.stack_names import bands_of, split, unit_of
 from xcorr_app.store import Store
@@ -57,7 +58,7 @@ def about(store: Store, stack: str | None) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Stacked:
-    """A stack that another program has a place for.
+    """A stack that the layout of another program can hold.
 
     Parameters
     ----------
@@ -131,5 +132,5 @@ def write_about(folder: Path, store: Store, stack: str | None) -> Path:
     origin: dict[str, Any] = about(store, stack)
     for name in ("configuration", "software"):
         origin[name] = json.loads(origin[name])
-    path.write_text(json.dumps(origin, indent=1), encoding="utf-8")
+    write_whole(path, json.dumps(origin, indent=1))
     return path

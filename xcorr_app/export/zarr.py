@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from seismo_pes.application.files import new_folder
+from seismo_pes.whole_file import whole_file
 from xcorr_app.export.columns import CORRELATION, Column, pair_columns, stacked_pairs
 from xcorr_app.export.target import Progress, about
 from xcorr_app.store import Store
@@ -56,7 +57,7 @@ def export_zarr(
         metadata |= _describe_array(column, column.data.shape, column.data.dtype, None)
         _make_array_folder(folder / column.name)
         chunk = column.data.astype(column.data.dtype.newbyteorder("<"))
-        (folder / column.name / "0").write_bytes(chunk.tobytes())
+        _write(folder / column.name / "0", chunk.tobytes())
     rows = Column(CORRELATION, ("pair", "lag"), np.zeros((0, 0)))
     metadata |= _describe_array(rows, shape, store.dtype, n_rows)
     _make_array_folder(folder / CORRELATION)
@@ -64,14 +65,19 @@ def export_zarr(
     for number, (_, data) in enumerate(blocks):
         whole = np.zeros((n_rows, shape[1]), store.dtype.newbyteorder("<"))
         whole[: len(data)] = data
-        (folder / CORRELATION / f"{number}.0").write_bytes(whole.tobytes())
+        _write(folder / CORRELATION / f"{number}.0", whole.tobytes())
         if progress is not None:
             progress(min((number + 1) * n_rows, shape[0]), shape[0])
     for name, content in metadata.items():
-        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+        _write(folder / name, json.dumps(content).encode())
     consolidated = {"zarr_consolidated_format": 1, "metadata": metadata}
-    (folder / ".zmetadata").write_text(json.dumps(consolidated), encoding="utf-8")
+    _write(folder / ".zmetadata", json.dumps(consolidated).encode())
     return folder
+
+
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path, sync=False) as temporary:
+        temporary.write_bytes(content)
 
 
 def _make_array_folder(folder: Path) -> None:

@@ -26,8 +26,10 @@ from dispel4py.errors import DataError, ParameterError
 from dispel4py.observe import Count, Observer
 from dispel4py.run import run as run_graph
 from dispel4py.workflow_graph import WorkflowGraph
+from seismo_pes.application.files import write_whole
 from seismo_pes.full_disk import report_full_disk
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.regular_file import ReadFailed
 from seismo_pes.signal.errors import ParameterError as SignalError
 from xcorr_app import store as stores
 from xcorr_app.store import Store
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 BATCH_BYTES = 8 << 20  # of correlations in a batch: small beside a process's memory
+NO_TABLE = "no table of this measurement was written"
 MOST_EXAMPLES = 3  # pairs that are named for each reason
 Progress = Callable[[int, int], None]
 
@@ -123,6 +126,8 @@ class MeasurePairs(GenericPE):
             pair = self._store.pairs[index]
             try:
                 rows.append(measure())
+            except ReadFailed:
+                raise
             except (DataError, SignalError) as error:
                 name = f"{pair['first_id']} - {pair['second_id']}"
                 reason = str(error).removeprefix(
@@ -151,20 +156,20 @@ class WriteInOrder(GenericPE):
 
     def _preprocess(self) -> None:
         self._waiting, self._next = {}, 0
-        with report_full_disk(self.sink.folder):
+        with report_full_disk(self.sink.folder, NO_TABLE):
             self.sink.open()
 
     def process(self, inputs: dict[str, Any]) -> None:
-        """Write the rows of a batch, or keep them until earlier batches have come."""
+        """Write the rows of a batch, or keep them until earlier batches arrive."""
         batch: BatchRows = inputs["input"]
         self._waiting[batch.number] = batch.rows
         while self._next in self._waiting:
-            with report_full_disk(self.sink.folder):
+            with report_full_disk(self.sink.folder, NO_TABLE):
                 self.sink.add(self._waiting.pop(self._next))
             self._next += 1
 
     def _postprocess(self) -> None:
-        with report_full_disk(self.sink.folder):
+        with report_full_disk(self.sink.folder, NO_TABLE):
             self.sink.close()
 
 
@@ -285,7 +290,7 @@ def write_settings(store: Store, path: Path, settings: Mapping[str, Any]) -> Pat
         "settings": dict(settings),
         "configuration": store.config,
     }
-    path.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    write_whole(path, json.dumps(record, indent=1))
     return path
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from dispel4py.errors import DataError, ParameterError, suggest
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.measuring.dispersion import SIDES, measure_dispersion
+from seismo_pes.measuring.dispersion import measure_dispersion
+from seismo_pes.methods import DISPERSION_SIDES
 from seismo_pes.signal.ftan import Dispersion
 from xcorr_app.defaults import (
     DISP_SIDE,
@@ -30,7 +31,7 @@ from xcorr_app.measuring.batches import (
     measure_and_record,
 )
 from xcorr_app.measuring.dispersion_tables import PICK, CurveTable
-from xcorr_app.measuring.dvv_settings import band_of
+from xcorr_app.measuring.frequencies import band_of, check_frequencies
 from xcorr_app.pair_subsets import USUAL, chosen_pairs
 from xcorr_app.store import Store
 
@@ -124,6 +125,8 @@ def choose_settings(
             f"--period-s {period_s[0]:g} {period_s[1]:g}: needs {shortest_s:g} < LO "
             "< HI, two samples"
         )
+    periods_text = f"--period-s {period_s[0]:g} {period_s[1]:g}"
+    check_frequencies(store, name, periods_text, 1 / period_s[1], 1 / period_s[0])
     if n_periods < 2:
         raise ParameterError(f"--periods {n_periods}: must be 2 or more")
     periods = np.geomspace(*period_s, n_periods)
@@ -137,8 +140,10 @@ def _check(settings: DispSettings) -> None:
     slow, fast = settings.velocity_km_s
     if not 0 < slow < fast:
         raise ParameterError(f"--velocity-km-s {slow:g} {fast:g}: needs 0 < LO < HI")
-    if settings.side not in SIDES:
-        raise ParameterError(f"--side {settings.side}: {suggest(settings.side, SIDES)}")
+    if settings.side not in DISPERSION_SIDES:
+        raise ParameterError(
+            f"--side {settings.side}: {suggest(settings.side, DISPERSION_SIDES)}"
+        )
     for name in ("reference_km_s", "alpha"):
         value = getattr(settings, name)
         if value is not None and not value > 0:
@@ -187,11 +192,11 @@ def measure_curve(correlation: Correlation, settings: DispSettings) -> np.ndarra
     return _picks(dispersion.picks, distance_km, settings)
 
 
-def _picks(found: Dispersion, distance_km: float, settings: DispSettings) -> np.ndarray:
-    rows = np.zeros(len(found.period_s), PICK)
+def _picks(picks: Dispersion, distance_km: float, settings: DispSettings) -> np.ndarray:
+    rows = np.zeros(len(picks.period_s), PICK)
     rows["distance_km"] = distance_km
-    for name in found._fields:
-        rows[name] = getattr(found, name)[::-1]
+    for name in picks._fields:
+        rows[name] = getattr(picks, name)[::-1]
     wavelength_km = rows["group_km_s"] * rows["instantaneous_period_s"]
     with np.errstate(invalid="ignore"):
         rows["accepted"] = (
@@ -281,7 +286,8 @@ def measure_disp(
     components
         Only pairs of these components; by default ``ZZ``, if the results have it.
     min_pairs
-        Least number of pairs of a median; of fewer pairs than this in all, all of them.
+        Least number of pairs of a median; if fewer pairs are measured in total, the
+        number of these.
     label
         End of the names of the files, such as ``_0.1-0.2Hz``.
     mapping, processes, progress

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from seismo_pes.whole_file import whole_file
 from xcorr_app import store as stores
-from xcorr_app.measuring.tables import format_number, temporary_path
+from xcorr_app.measuring.tables import format_number
 from xcorr_app.store import Store
 
 __all__ = ["PICK", "CurveTable", "interpolate_velocity"]
@@ -138,6 +139,7 @@ class CurveTable:
         self.velocity_km_s = velocity_km_s
         self._store: Store | None = None
         self._file: IO[str] | None = None
+        self._files = contextlib.ExitStack()
         self._medians: dict[str, Medians] = {}
 
     @property
@@ -153,7 +155,11 @@ class CurveTable:
         path, _ = self.paths
         path.parent.mkdir(parents=True, exist_ok=True)
         self._store = stores.open(self.out)
-        self._file = temporary_path(path).open("w", encoding="utf-8", newline="")
+        self._file = self._files.enter_context(
+            self._files.enter_context(whole_file(path)).open(
+                "w", encoding="utf-8", newline=""
+            )
+        )
         self._file.write(",".join(["first", "second", *VALUES, *FLAGS]) + "\n")
         slow, fast = self.velocity_km_s
         self._medians = {
@@ -182,20 +188,17 @@ class CurveTable:
         """Write the medians over the pairs, and give both files their final names."""
         if self._file is None or self._store is None:
             return
-        path, network = self.paths
-        self._file.close()
+        _, network = self.paths
         self._store.close()
-        with temporary_path(network).open("w", encoding="utf-8", newline="") as file:
-            file.writelines(self._format_network())
-        for final in (path, network):
-            os.replace(temporary_path(final), final)
+        with self._files, whole_file(network) as temporary:
+            temporary.write_text("".join(self._format_network()), encoding="utf-8")
         self._file = self._store = None
 
     def _format_network(self) -> Iterator[str]:
         head = ["period_s"]
         for name in VELOCITIES:
             short = name.partition("_")[0]
-            head += [f"n_{short}", name, f"{short}_p16", f"{short}_p84"]
+            head += [f"n_{short}", name, *(f"{short}_{p}_km_s" for p in ("p16", "p84"))]
         yield ",".join(head) + "\n"
         columns = [self.period_s]
         for medians in self._medians.values():

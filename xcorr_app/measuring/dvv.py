@@ -28,7 +28,7 @@ from xcorr_app.measuring.dvv_tables import CHANGE, ChangeTable
 from xcorr_app.pair_subsets import chosen_pairs
 from xcorr_app.store import Store
 
-__all__ = ["MeasureChanges", "measure_dvv"]
+__all__ = ["MeasureChanges", "measure_dvv", "read_substacks"]
 
 
 class MeasureChanges(MeasurePairs):
@@ -61,7 +61,7 @@ class MeasureChanges(MeasurePairs):
         most_rows = max(self.max_bytes // row_bytes, 1)
         names = self.settings.current
         if len(indices) * len(names) <= most_rows:
-            windows, data = _read_substacks(store, names, indices)
+            windows, data = read_substacks(store, names, indices)
             for column, index in enumerate(indices.tolist()):
                 part = partial(_select_pair, windows, data, column)
                 yield index, partial(self._measure_pair, store, index, [part])
@@ -110,7 +110,7 @@ class MeasureChanges(MeasurePairs):
 _Series = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _read_substacks(
+def read_substacks(
     store: Store, names: Sequence[str], indices: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return windows and data of some pairs in some stacks, shape (names, pairs)."""
@@ -128,7 +128,7 @@ def _select_pair(windows: np.ndarray, data: np.ndarray, column: int) -> _Series:
 
 
 def _read_pair(store: Store, names: Sequence[str], first: int, index: int) -> _Series:
-    windows, data = _read_substacks(store, names, np.array([index]))
+    windows, data = read_substacks(store, names, np.array([index]))
     return first + np.arange(len(names)), windows[:, 0], data[:, 0]
 
 
@@ -185,7 +185,8 @@ def measure_dvv(
     min_coherence
         Changes of lower coherence do not enter the mean.
     min_pairs
-        Least number of pairs of a mean; of fewer pairs than this in all, all of them.
+        Least number of pairs of a mean; if fewer pairs are measured in total, the
+        number of these.
     label
         End of the names of the files, such as ``_0.1-0.2Hz``.
     mapping, processes, progress

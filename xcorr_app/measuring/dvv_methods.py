@@ -15,7 +15,7 @@ from seismo_pes.signal.filter import bandpass
 from seismo_pes.signal.taper import taper
 from xcorr_app.measuring.dvv_settings import DvvSettings
 
-__all__ = ["lag_range", "measure_changes"]
+__all__ = ["filter_correlation", "lag_range", "measure_changes"]
 
 # Lags that are used, as a part of the longest lag: near the end no data are left to
 # stretch or to shift.
@@ -79,7 +79,8 @@ def measure_changes(
     """
     if settings.filtered:
         correlation, reference = (
-            _filter(item, settings.band_hz) for item in (correlation, reference)
+            filter_correlation(item, settings.band_hz)
+            for item in (correlation, reference)
         )
     max_lag_s = float(correlation.lags_s[-1])
     low_s, high_s = lag_range(settings, correlation.distance_km, max_lag_s)
@@ -133,6 +134,7 @@ def _window_s(settings: DvvSettings, length_s: float) -> float:
     return min(max(4 / (high - low), 3 / np.sqrt(low * high)), length_s / 2)
 
 
-def _filter(c: Correlation, band: tuple[float, float]) -> Correlation:
+def filter_correlation(c: Correlation, band: tuple[float, float]) -> Correlation:
+    """Return a correlation that is tapered at its ends and filtered."""
     edge = round(c.rate_hz / band[0])
     return replace(c, data=bandpass(taper(c.data, edge), c.rate_hz, *band))

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError, suggest
+from seismo_pes.methods import SIDES, VELOCITY_CHANGES
 from xcorr_app.defaults import DVV_METHOD, DVV_SIDE, DVV_VELOCITY_KM_S, MAX_DVV
-from xcorr_app.results.stack_names import UNITS, band_hz, over_time
+from xcorr_app.measuring.frequencies import band_of, check_frequencies
+from xcorr_app.results.stack_names import UNITS, over_time
 from xcorr_app.store import Store
 
-__all__ = ["BY_FREQUENCY", "METHODS", "DvvSettings", "band_of", "choose_settings"]
+__all__ = ["BY_FREQUENCY", "DvvSettings", "choose_settings"]
 
-METHODS = ("stretching", "mwcs", "wcc", "dtw", "wcs", "wts")
 BY_FREQUENCY = ("wcs", "wts")
 N_FREQUENCIES = 8
-SIDES = ("both", "causal", "acausal")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class DvvSettings:
     Parameters
     ----------
     method
-        One of `METHODS`.
+        One of `seismo_pes.methods.VELOCITY_CHANGES`.
     band_hz
         Band of the correlations, or the band to which they are filtered.
     filtered
@@ -83,7 +83,7 @@ def choose_settings(
     store
         Open results.
     method
-        One of `METHODS`.
+        One of `seismo_pes.methods.VELOCITY_CHANGES`.
     reference
         Name of a stack; by default the stack of the whole run.
     period
@@ -100,8 +100,8 @@ def choose_settings(
         If there are no such stacks, if no band is known, or if a setting is out of
         range.
     """
-    if method not in METHODS:
-        raise ParameterError(f"--method {method}: {suggest(method, METHODS)}")
+    if method not in VELOCITY_CHANGES:
+        raise ParameterError(f"--method {method}: {suggest(method, VELOCITY_CHANGES)}")
     if period is not None and period not in UNITS:
         raise ParameterError(f"--period {period}: {suggest(period, UNITS)}")
     name = store.default_stack if reference is None else reference
@@ -132,20 +132,6 @@ def choose_settings(
     return chosen
 
 
-def band_of(store: Store, stack: str) -> tuple[float, float] | None:
-    """Return the frequency band of a stack in Hz, or None if it is unknown."""
-    nyquist = store.sampling_rate_hz / 2
-    for band in (
-        band_hz(stack),
-        store.config.get("bandpass_hz"),
-        store.config.get("whiten_hz"),
-    ):
-        if band:
-            low, high = band
-            return float(low), min(float(high), 0.95 * nyquist)
-    return None
-
-
 def _check(settings: DvvSettings, store: Store) -> None:
     low, high = settings.band_hz
     nyquist = store.sampling_rate_hz / 2
@@ -154,6 +140,9 @@ def _check(settings: DvvSettings, store: Store) -> None:
             f"--filter-hz {low:g} {high:g}: needs 0 < LO < HI < {nyquist:g}, half the "
             "sampling rate"
         )
+    if settings.filtered:
+        option = f"--filter-hz {low:g} {high:g}"
+        check_frequencies(store, settings.reference, option, low, high)
     if settings.side not in SIDES:
         raise ParameterError(f"--side {settings.side}: {suggest(settings.side, SIDES)}")
     if settings.side != "both" and settings.method != "stretching":
@@ -171,6 +160,8 @@ def _check(settings: DvvSettings, store: Store) -> None:
             raise ParameterError(
                 f"--frequencies-hz {frequency:g}: needs 0 < HZ < {nyquist:g}"
             )
+        option = f"--frequencies-hz {frequency:g}"
+        check_frequencies(store, settings.reference, option, frequency, frequency)
     max_lag_s = float(store.lags_s[-1])
     if settings.lag_s is not None and not 0 <= settings.lag_s[0] < max_lag_s:
         raise ParameterError(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from seismo_pes.whole_file import whole_file
 from xcorr_app import store as stores
-from xcorr_app.measuring.tables import format_number, temporary_path
+from xcorr_app.measuring.tables import format_number
 from xcorr_app.results.stack_names import split
 from xcorr_app.store import Store
 
@@ -45,7 +46,7 @@ NETWORK = np.dtype(
 )
 CHANGE_COLUMNS = "dvv_percent", "error_percent", "coherence"
 # Added to the errors of dv/v in the weights of a mean, so that a few pairs with tiny
-# errors do not decide it.
+# errors do not dominate it.
 ERROR_FLOOR = 1e-5
 MILLISECOND_NS = 1_000_000
 
@@ -53,10 +54,10 @@ MILLISECOND_NS = 1_000_000
 class NetworkMean:
     """Mean over the pairs of the changes at each time; pairs are added one by one.
 
-    Weights are ``1 / (error**2 + 1e-5**2)``. The error of the mean is the larger of
-    two: the one that follows from the errors, and the one from the scatter of the
-    pairs. Changes of low coherence and changes at the edge of the search do not enter
-    the mean; they are counted.
+    Weights are ``1 / (error**2 + 1e-5**2)``. The error of the mean is the larger of two
+    errors: the error that follows from the errors of the pairs, and the error that
+    follows from their scatter. Changes of low coherence and changes at the edge of the
+    search do not enter the mean; they are counted.
 
     >>> mean = NetworkMean(1, 1, 0.5)
     >>> rows = np.zeros(3, CHANGE)
@@ -88,7 +89,7 @@ class NetworkMean:
         shape = (n_times, n_frequencies)
         self.min_coherence, self.min_pairs = min_coherence, min_pairs
         self._start_ns = np.full(n_times, np.iinfo(np.int64).max)
-        self._end_ns = np.zeros(n_times, np.int64)
+        self._end_ns = np.full(n_times, np.iinfo(np.int64).min)
         self._has_changes = np.zeros(n_times, bool)
         self._count = np.zeros(shape, np.int64)
         self._n_incoherent = np.zeros(shape, np.int64)
@@ -181,6 +182,7 @@ class ChangeTable:
         self.min_coherence = min_coherence
         self._store: Store | None = None
         self._file: IO[str] | None = None
+        self._files = contextlib.ExitStack()
         self._mean: NetworkMean | None = None
 
     @property
@@ -196,7 +198,11 @@ class ChangeTable:
         path, _ = self.paths
         path.parent.mkdir(parents=True, exist_ok=True)
         self._store = stores.open(self.out)
-        self._file = temporary_path(path).open("w", encoding="utf-8", newline="")
+        self._file = self._files.enter_context(
+            self._files.enter_context(whole_file(path)).open(
+                "w", encoding="utf-8", newline=""
+            )
+        )
         columns = ["first", "second", "stack", "time", *CHANGE_COLUMNS]
         columns += ["frequency_hz"] if self.frequencies_hz else []
         self._file.write(",".join([*columns, "n_windows", "at_edge"]) + "\n")
@@ -230,14 +236,14 @@ class ChangeTable:
         """Write the mean over the pairs, and give both files their final names."""
         if self._file is None or self._mean is None or self._store is None:
             return
-        path, network = self.paths
-        self._file.close()
+        _, network = self.paths
         self._store.close()
         table = self._mean.table(self.frequencies_hz or [np.nan])
-        with temporary_path(network).open("w", encoding="utf-8", newline="") as file:
-            file.writelines(_format_network(table, bool(self.frequencies_hz)))
-        for final in (path, network):
-            os.replace(temporary_path(final), final)
+        with self._files, whole_file(network) as temporary:
+            temporary.write_text(
+                "".join(_format_network(table, bool(self.frequencies_hz))),
+                encoding="utf-8",
+            )
         self._file = self._mean = self._store = None
 
 

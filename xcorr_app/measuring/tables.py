@@ -5,18 +5,14 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-__all__ = ["format_number", "read_table", "split_by_pair", "temporary_path"]
+from seismo_pes.full_disk import name_errors
 
-
-def temporary_path(path: Path) -> Path:
-    """Return where a file is written before it is renamed to ``path``."""
-    return path.with_name(f".{path.name}.tmp")
+__all__ = ["format_number", "read_table", "split_by_pair"]
 
 
 def format_number(value: float, form: str = ".5g") -> str:
@@ -43,17 +39,18 @@ def read_table(
     most_bytes
         Read only rows of about this many bytes; by default the whole file.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
+    with name_errors(Path(path)), Path(path).open(encoding="utf-8", newline="") as file:
         head, *rows = csv.reader(file.readlines(most_bytes or -1))
-    columns: dict[str, Any] = {}
-    for name, cells in zip(head, zip(*rows, strict=True), strict=False):
-        if name in ("time", "start", "end"):
-            columns[name] = np.array([cell[:-1] for cell in cells], "datetime64[ms]")
-        elif name in ("first", "second", "stack"):
-            columns[name] = np.array(cells)
-        else:
-            columns[name] = np.array([float(cell or "nan") for cell in cells])
-    return {name: columns.get(name, np.zeros(0)) for name in head}
+    columns = list(zip(*rows, strict=True)) or [()] * len(head)
+    return {name: _column(name, x) for name, x in zip(head, columns, strict=True)}
+
+
+def _column(name: str, cells: Sequence[str]) -> np.ndarray:
+    if name in ("time", "start", "end"):
+        return np.array([cell[:-1] for cell in cells], "datetime64[ms]")
+    if name in ("first", "second", "stack", "station"):
+        return np.array(cells, str)
+    return np.array([float(cell or "nan") for cell in cells])
 
 
 def split_by_pair(columns: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:

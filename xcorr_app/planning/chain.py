@@ -1,18 +1,20 @@
-"""The preprocessing of a run: the elements that each trace passes, in order."""
+"""The elements that each trace of a run passes, in order, and their margins."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
-from dispel4py.base import CompositePE
+from obspy import Inventory
+
 from dispel4py.core import GenericPE
 from dispel4py.errors import ParameterError
-from seismo_pes.gathering.components import GatherComponents
+from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.element import Element
 from seismo_pes.preprocessing.clock_correction import CorrectClock
 from seismo_pes.preprocessing.epochs import SplitEpochs
 from seismo_pes.preprocessing.filters import Bandpass, Bandstop, Highpass, Lowpass
-from seismo_pes.preprocessing.grid import NameSpans, TrimToGrid
+from seismo_pes.preprocessing.grid import TrimToGrid, TrimToSpan
 from seismo_pes.preprocessing.merge import Merge
 from seismo_pes.preprocessing.normalization import (
     Agc,
@@ -35,6 +37,7 @@ from seismo_pes.preprocessing.quality import (
     DropFlat,
     FillGaps,
 )
+from seismo_pes.preprocessing.record_remarks import RemarkRecords
 from seismo_pes.preprocessing.rejection import RejectWindows
 from seismo_pes.preprocessing.resampling import (
     Decimate,
@@ -52,10 +55,13 @@ from seismo_pes.preprocessing.trends import (
     DetrendSpline,
     Taper,
 )
-from xcorr_app.planning.plan import RunPlan
+from seismo_pes.signal.errors import ParameterError as SignalError
+from xcorr_app.config import Config
+from xcorr_app.planning.grid import RunGrid
+from xcorr_app.planning.metadata_remarks import MetadataChecks
 from xcorr_app.planning.steps import Step, parse_steps
 
-__all__ = ["Preprocess"]
+__all__ = ["Chain"]
 
 # Modules of elements that change amplitudes: windows must be rejected before them.
 LEVELLING = (
@@ -63,46 +69,102 @@ LEVELLING = (
     "seismo_pes.preprocessing.whitening",
 )
 
-# Modules of elements that use scipy.signal or scipy.interpolate, which take 45 MB.
-NEEDS_SCIPY = (
-    "seismo_pes.preprocessing.filters",
-    "seismo_pes.preprocessing.normalization",
-    "seismo_pes.preprocessing.resampling",
-    "seismo_pes.preprocessing.response",
-)
 
+@dataclass(frozen=True)
+class Chain:
+    """The steps of the preprocessing of a run.
 
-class Preprocess(CompositePE):
-    """Preprocess raw traces to traces on the common grid, at the common rate.
-
-    Ports ``input`` and ``output``: Waveforms. It contains only the steps of the
-    configuration. From the first step that needs all components of an instrument, the
-    components travel together.
+    Attributes
+    ----------
+    config : Config
+        The options.
+    grid : RunGrid
+        Windows and sampling rates.
+    settings : SpectraSettings
+        How windows become spectra.
+    inventory : obspy.Inventory or None
+        Station metadata.
+    checks : MetadataChecks
+        Which metadata change while records last.
     """
 
-    def __init__(self, plan: RunPlan) -> None:
-        super().__init__()
-        steps = list(_gather_components(plan, [*_checks(plan), *_chain(plan)]))
-        if any(type(step).__module__ in NEEDS_SCIPY for step in steps):
-            import scipy.signal  # noqa: F401 - forked workers share its memory
-        for before, after in itertools.pairwise(steps):
-            self.connect(before, "output", after, "input")
-        self.add(steps[0])
-        self._map_input("input", steps[0], "input")
-        self._map_output("output", steps[-1], "output")
+    config: Config
+    grid: RunGrid
+    settings: SpectraSettings
+    inventory: Inventory | None
+    checks: MetadataChecks
+
+    def elements(self) -> list[GenericPE]:
+        """Return new elements, in order.
+
+        Where they need margins, `TrimToSpan` follows the last one that does.
+        """
+        steps = self._without_trim()
+        margins_s = self._margins_s(steps)
+        needing = [k for row in margins_s for k, value in enumerate(row) if value > 0]
+        if needing:
+            steps.insert(max(needing) + 1, TrimToSpan())
+        return steps
+
+    def margin_s(self) -> float:
+        """Return the time before and after a span that the elements need, seconds.
+
+        It is the sum over the elements, at the sampling rate that needs most.
+        """
+        margins_s = self._margins_s(self._without_trim())
+        return max(map(sum, margins_s), default=0.0)
+
+    def _without_trim(self) -> list[GenericPE]:
+        return [*_checks(self), *_chain(self)]
+
+    def _margins_s(self, steps: list[GenericPE]) -> list[list[float]]:
+        """Return the margins of all elements, for each rate that they accept."""
+        rows = []
+        for rate_hz in self.grid.rates_hz:
+            try:
+                rows.append(list(_margins_at(steps, rate_hz)))
+            except SignalError:  # an element refuses data of this rate
+                continue
+        return rows
 
 
-def _checks(plan: RunPlan) -> Iterator[GenericPE]:
+def _margins_at(steps: Iterable[GenericPE], rate_hz: float) -> Iterator[float]:
+    for step in steps:
+        if isinstance(step, Element):
+            yield step.margin_s(rate_hz)
+            rate_hz = step.output_hz(rate_hz)
+        else:
+            yield 0.0
+
+
+def _checks(chain: Chain) -> Iterator[GenericPE]:
     """Yield the elements that check and merge the records, and split them."""
-    config, origin_ns = plan.config, plan.settings.grid.origin_ns
-    if config.clock is not None:
-        yield CorrectClock(config.clock)
+    config, origin_ns = chain.config, chain.settings.grid.origin_ns
     if config.recorded_hz is not None:
         yield ReplaceRate(rate_hz=config.recorded_hz)
-    if config.align_samples:
-        yield AlignSamples(origin_ns=origin_ns)
+    if config.clock is not None:
+        yield CorrectClock(config.clock)
     if config.overlaps != "first":
         yield ResolveOverlaps(rule=config.overlaps)
+    corrections = list(_corrections(chain))
+    if corrections:  # they must not see the cuts of the files
+        yield FillGaps(max_gap_s=0.0)
+        yield from corrections
+    if config.max_gap_s > 0:
+        yield FillGaps(max_gap_s=config.max_gap_s)
+    yield Merge(origin_ns, flat_s=config.window_s, all_rates=_has_target(chain))
+    yield RemarkRecords(config.window_s)
+    checks = chain.checks
+    if checks.changing is not None:
+        use = checks.use
+        yield SplitEpochs(checks.changing, use.responses, use.directions, use.places)
+
+
+def _corrections(chain: Chain) -> Iterator[GenericPE]:
+    """Yield the elements that correct or remove samples, by their neighbours."""
+    config = chain.config
+    if config.align_samples:
+        yield AlignSamples(origin_ns=chain.settings.grid.origin_ns)
     if config.drop_flat_s is not None:
         yield DropFlat(shortest_s=config.drop_flat_s)
     if config.drop_clipped:
@@ -110,44 +172,37 @@ def _checks(plan: RunPlan) -> Iterator[GenericPE]:
     if config.despike_mad is not None:
         assert config.despike_s is not None
         yield Despike(k=config.despike_mad, window_s=config.despike_s)
-    if config.max_gap_s > 0:
-        yield FillGaps(max_gap_s=config.max_gap_s)
-    yield Merge(origin_ns, flat_s=config.window_s, all_rates=_has_target(plan))
-    checks = plan.checks
-    if checks.changing is not None:
-        use = checks.use
-        yield SplitEpochs(checks.changing, use.responses, use.directions, use.places)
 
 
-def _has_target(plan: RunPlan) -> bool:
-    """Say whether traces of any rate are brought to one."""
-    config = plan.config
+def _has_target(chain: Chain) -> bool:
+    """Return whether traces of all rates are resampled to one rate."""
+    config = chain.config
     if config.steps is not None:
         return any("rate_hz" in step.parameters for step in parse_steps(config.steps))
     return config.sampling_rate_hz is not None
 
 
-def _chain(plan: RunPlan) -> Iterator[GenericPE]:
+def _chain(chain: Chain) -> Iterator[GenericPE]:
     """Yield the elements that work on continuous traces."""
-    if plan.config.steps is not None:
-        yield from _steps_of_text(plan, parse_steps(plan.config.steps))
+    if chain.config.steps is not None:
+        yield from _steps_of_text(chain, parse_steps(chain.config.steps))
         return
-    yield from _trend(plan)
-    yield from _instrument(plan)
-    yield from _filters(plan)
-    if plan.config.time_norm == "multiband-ram":
-        bands_hz = plan.config.norm_bands_hz or ()
+    yield from _trend(chain)
+    yield from _instrument(chain)
+    yield from _filters(chain)
+    if chain.config.time_norm == "multiband-ram":
+        bands_hz = chain.config.norm_bands_hz or ()
         yield RequireNyquist(above_hz=max(band[1] for band in bands_hz))
-    yield from _resampled(plan)
-    yield from _rejecting(plan)
-    yield from _levelled(plan)
+    yield from _resampled(chain)
+    yield from _rejecting(chain)
+    yield from _levelled(chain)
 
 
 # -- the chain of the options -------------------------------------------------------
 
 
-def _trend(plan: RunPlan) -> Iterator[GenericPE]:
-    config = plan.config
+def _trend(chain: Chain) -> Iterator[GenericPE]:
+    config = chain.config
     if config.detrend == "polynomial":
         yield DetrendPolynomial(order=config.detrend_order)
     elif config.detrend == "spline":
@@ -163,17 +218,19 @@ def _trend(plan: RunPlan) -> Iterator[GenericPE]:
         yield Taper(seconds=config.taper_s)
 
 
-def _instrument(plan: RunPlan) -> Iterator[GenericPE]:
-    config = plan.config
+def _instrument(chain: Chain) -> Iterator[GenericPE]:
+    config = chain.config
     if config.response != "none":
         level_db = config.response_level_db
-        yield RemoveResponse(plan.inventory, config.response, config.pre_filt, level_db)
+        yield RemoveResponse(
+            chain.inventory, config.response, config.pre_filt, level_db
+        )
     if config.orient:
-        yield Orient(plan.inventory)
+        yield Orient(chain.inventory)
 
 
-def _filters(plan: RunPlan) -> Iterator[GenericPE]:
-    config = plan.config
+def _filters(chain: Chain) -> Iterator[GenericPE]:
+    config = chain.config
     how = {"corners": config.corners, "zero_phase": not config.causal}
     if config.highpass_hz is not None:
         yield Highpass(corner_hz=config.highpass_hz, **how)
@@ -187,11 +244,11 @@ def _filters(plan: RunPlan) -> Iterator[GenericPE]:
         yield Lowpass(corner_hz=config.lowpass_hz, **how)
 
 
-def _resampled(plan: RunPlan) -> Iterator[GenericPE]:
-    if plan.config.sampling_rate_hz is None:
+def _resampled(chain: Chain) -> Iterator[GenericPE]:
+    if chain.config.sampling_rate_hz is None:
         return
-    rate_hz, origin_ns = plan.settings.rate_hz, plan.settings.grid.origin_ns
-    kind = plan.config.resampling
+    rate_hz, origin_ns = chain.settings.rate_hz, chain.settings.grid.origin_ns
+    kind = chain.config.resampling
     if kind == "rational":
         yield Resample(rate_hz=rate_hz, origin_ns=origin_ns)
     elif kind == "lanczos":
@@ -200,7 +257,7 @@ def _resampled(plan: RunPlan) -> Iterator[GenericPE]:
         yield TrimToGrid(rate_hz, origin_ns, both_ends=True)
         yield ResampleFourier(rate_hz=rate_hz)
     else:
-        recorded_hz = plan.grid.recorded_hz
+        recorded_hz = chain.grid.recorded_hz
         factor = round(recorded_hz / rate_hz)
         if factor < 1 or abs(recorded_hz / rate_hz - factor) > 1e-6:
             raise ParameterError(
@@ -211,66 +268,73 @@ def _resampled(plan: RunPlan) -> Iterator[GenericPE]:
         yield Decimate(factor=factor)
 
 
-def _rejecting(plan: RunPlan) -> Iterator[GenericPE]:
-    config = plan.config
+def _rejecting(chain: Chain) -> Iterator[GenericPE]:
+    config = chain.config
     rules = config.reject_mad, config.reject_rms, config.reject_psd_db
-    if any(rule is not None for rule in rules):
+    ratio = config.reject_rms_ratio
+    if any(rule is not None for rule in (*rules, ratio)):
         yield RejectWindows(
             config.window_s,
             config.step_s,
-            plan.settings.grid.origin_ns,
+            chain.settings.grid.origin_ns,
             *rules,
             config.reject_psd_hz,
+            ratio,
         )
 
 
-def _levelled(plan: RunPlan) -> Iterator[GenericPE]:
-    config = plan.config
-    kind, across = config.time_norm, config.across_components
-    window_s, level = config.ram_window_s, config.clip_std
-    if kind == "onebit":
-        yield OneBit()
-    elif kind == "clip":
-        yield Clip(n_std=level)
-    elif kind == "winsorize":
-        yield Winsorize(n_rms=level)
-    elif kind == "ram":
-        yield RunningAbsoluteMean(window_s=window_s, across_components=across)
-    elif kind == "multiband-ram":
-        bands_hz, corners = config.norm_bands_hz, config.corners
-        yield MultibandRam(bands_hz=bands_hz, window_s=window_s, corners=corners)
-    elif kind == "mean":
-        yield MeanNormalize()
-    elif kind == "gain":
-        yield Gain(window_s=window_s)
-    elif kind == "envelope":
-        yield Envelope(n=config.envelope_n)
-    elif kind == "agc":
-        yield Agc(window_s=window_s, across_components=across)
-    elif kind == "water-level":
-        yield WaterLevel(level=level)
+# The element of each kind of normalisation, from the options.
+NORMALIZERS: dict[str, Callable[[Config], GenericPE]] = {
+    "onebit": lambda _: OneBit(),
+    "clip": lambda options: Clip(n_std=options.clip_std),
+    "winsorize": lambda options: Winsorize(n_rms=options.clip_std),
+    "ram": lambda options: RunningAbsoluteMean(
+        window_s=options.ram_window_s, across_components=options.across_components
+    ),
+    "multiband-ram": lambda options: MultibandRam(
+        bands_hz=options.norm_bands_hz,
+        window_s=options.ram_window_s,
+        corners=options.corners,
+    ),
+    "mean": lambda _: MeanNormalize(),
+    "gain": lambda options: Gain(window_s=options.ram_window_s),
+    "envelope": lambda options: Envelope(n=options.envelope_n),
+    "agc": lambda options: Agc(
+        window_s=options.ram_window_s, across_components=options.across_components
+    ),
+    "water-level": lambda options: WaterLevel(level=options.clip_std),
+}
+
+
+def _levelled(chain: Chain) -> Iterator[GenericPE]:
+    """Yield the element of the normalisation in time, if there is one."""
+    if chain.config.time_norm in NORMALIZERS:
+        yield NORMALIZERS[chain.config.time_norm](chain.config)
 
 
 # -- the chain of --steps -----------------------------------------------------------
 
 
-def _steps_of_text(plan: RunPlan, steps: list[Step]) -> Iterator[GenericPE]:
+def _steps_of_text(chain: Chain, steps: list[Step]) -> Iterator[GenericPE]:
     """Yield the elements of ``--steps`` with the parameters that the run knows."""
-    rejecting = list(_rejecting(plan))
+    highest_hz = [step.divides_to_hz for step in steps if step.divides_to_hz]
+    if highest_hz:  # a record resampled to a higher rate has nothing to divide by
+        yield RequireNyquist(above_hz=max(highest_hz))
+    rejecting = list(_rejecting(chain))
     for step in steps:
         if step.element.__module__ in LEVELLING:
             yield from rejecting
             rejecting = []
         more: dict[str, object] = {}
-        origin_ns = plan.settings.grid.origin_ns
+        origin_ns = chain.settings.grid.origin_ns
         if step.takes("origin_ns"):
             more["origin_ns"] = origin_ns
         if step.takes("inventory"):
-            if plan.inventory is None:
+            if chain.inventory is None:
                 raise ParameterError(
                     f"--steps: {step.name} needs station metadata: add --inventory PATH"
                 )
-            more["inventory"] = plan.inventory
+            more["inventory"] = chain.inventory
         element = step.build(**more)
         if isinstance(element, ResampleFourier):
             yield TrimToGrid(step.parameters["rate_hz"], origin_ns, both_ends=True)
@@ -278,34 +342,3 @@ def _steps_of_text(plan: RunPlan, steps: list[Step]) -> Iterator[GenericPE]:
             yield TrimToGrid(None, origin_ns, factor=step.parameters["factor"])
         yield element
     yield from rejecting
-
-
-# -- components together ------------------------------------------------------------
-
-
-def _gather_components(plan: RunPlan, steps: list[GenericPE]) -> Iterator[GenericPE]:
-    """Gather components before the first step that needs all of them."""
-    waiting = True
-    for step in steps:
-        if waiting and _needs_all(step):
-            yield _gather(plan)
-            waiting = False
-        yield step
-        if isinstance(step, Orient):
-            yield NameSpans(plan.names)
-    if waiting and plan.config.coherent:
-        yield _gather(plan)
-
-
-def _needs_all(step: GenericPE) -> bool:
-    if getattr(step, "per", "") != "station":
-        return False
-    parameters = getattr(step, "parameters", {})
-    optional = isinstance(step, RunningAbsoluteMean | Agc) or (
-        "across_components" in parameters
-    )
-    return bool(parameters.get("across_components")) if optional else True
-
-
-def _gather(plan: RunPlan) -> GenericPE:
-    return GatherComponents(plan.recorded)

@@ -33,16 +33,23 @@ class RecordedChannels:
         excluded. None: the start or end of the data.
     skipped : list of Skipped
         Stations without data, and files that could not be read.
+    without_data : list of str
+        Entries of the station list for which the archive has no channel.
     """
 
     archive: Archive
     infos: dict[str, ChannelInfo]
     limits: Limits
     skipped: list[Skipped]
+    without_data: list[str]
 
 
 def recorded_channels(
-    stations: StationList, data: Sequence[str], limits: Limits, components: Components
+    stations: StationList,
+    data: Sequence[str] | Archive,
+    limits: Limits,
+    components: Components,
+    recorded_hz: float | None = None,
 ) -> RecordedChannels:
     """Search the archives for the channels of the listed stations.
 
@@ -50,24 +57,30 @@ def recorded_channels(
     ----------
     stations : StationList
         Stations and channel codes to search for.
-    data : sequence of str
-        The archives.
+    data : sequence of str or Archive
+        The archives, or all of them as one.
     limits : (int or None, int or None)
         As in `RecordedChannels`.
     components : Components
         Components that the run works on.
+    recorded_hz : float, optional
+        True sampling rate of all data. By default that of the headers.
 
     Raises
     ------
     ParameterError
         If there is no such archive, or it has no such channel.
     """
-    archive = open_archives(data)
+    archive = data if isinstance(data, Archive) else open_archives(data)
+    if recorded_hz is not None:
+        archive.assume_rate(recorded_hz)
     codes = ",".join(stations.codes)
     infos, skipped = select(archive, stations.patterns, codes, *limits)
     if components.letters is not None:
         infos = _of_components(infos, components)
-    return RecordedChannels(archive, infos, limits, [*archive.skipped, *skipped])
+    without_data = [entry.what for entry in skipped]
+    skipped = [*archive.skipped, *skipped]
+    return RecordedChannels(archive, infos, limits, skipped, without_data)
 
 
 def _of_components(

@@ -1,4 +1,4 @@
-"""Pairs of two sensors at one station or place: what they cannot give."""
+"""Remarks on pairs of two sensors at one station or place."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def without_radial(
             members = sorted(
                 {channels[z].id[:-1] + "?" for pair in pairs for z in pair}
             )
-            reason = "no radial and transverse between them: they are at one place"
+            reason = "no radial and transverse components: the sensors are at one place"
             skipped.append(Skipped("rotate", ", ".join(members), reason, len(pairs)))
     return skipped
 
@@ -57,9 +57,9 @@ def without_radial(
 def _is_wanted(
     rotation: Rotation, selection: PairSelection, first: int, second: int
 ) -> bool:
-    """Say whether radial or transverse correlations of two instruments are wanted."""
-    one, other = (np.array(rotation.rotated[z]) for z in (first, second))
-    wanted = selection.allowed(one, other)
+    """Return whether a rotated correlation of two instruments is wanted."""
+    left, right = (np.array(rotation.rotated[z]) for z in (first, second))
+    wanted = selection.allowed(left, right)
     wanted[0, 0] = False
     return bool(wanted.any())
 
@@ -95,8 +95,8 @@ def with_several_locations(
         if n_pairs:
             listed = " and ".join(repr(code) for code in sorted(set(codes.tolist())))
             reason = (
-                f"single-station pairs join its locations {listed}: two sensors; a "
-                "station list with location codes chooses one"
+                f"single-station pairs combine the location codes {listed}, which are "
+                "two sensors; location codes in the station list choose one"
             )
             remarks.append(Skipped("select", f"{network}.{station}", reason, n_pairs))
     return remarks

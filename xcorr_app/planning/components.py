@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Components"]
 
@@ -21,43 +21,46 @@ class Components:
         The components of an instrument share their weights and their windows.
     oriented : bool
         The components are rotated to Z, N and E.
+    rotated : bool
+        Whether radial or transverse components are wanted.
+    whole_instruments : bool
+        Whether all components of an instrument are read if one is needed.
+    letters : frozenset of str or None
+        Components that are read; None: all components.
+    codes : tuple of str or None
+        Codes of the channels that are read, with wildcards; None: any.
+
+    Examples
+    --------
+    >>> Components(("ZZ", "RT")).codes
+    ('??E', '??N', '??Z')
     """
 
     pairs: tuple[str, ...] | None = None
     together: bool = False
     oriented: bool = False
+    rotated: bool = field(init=False)
+    whole_instruments: bool = field(init=False)
+    letters: frozenset[str] | None = field(init=False)
+    codes: tuple[str, ...] | None = field(init=False)
 
-    @property
-    def rotated(self) -> bool:
-        """Whether radial or transverse components are wanted."""
-        return any(RADIAL & set(pair) for pair in self.pairs or ())
-
-    @property
-    def whole_instruments(self) -> bool:
-        """Whether all components of an instrument are read if one is needed."""
-        return self.rotated or self.together or self.oriented
-
-    @property
-    def letters(self) -> frozenset[str] | None:
-        """Components that are read; None: all components."""
-        if self.pairs is None:
-            return None
-        letters = {letter for pair in self.pairs for letter in pair}
-        if self.rotated:
-            letters = letters - RADIAL | set("ZNE")
-        if self.together:
-            letters |= set("ZNE12")
-        if self.oriented:
-            letters |= set("ZNE123")
-        return frozenset(letters)
-
-    @property
-    def codes(self) -> tuple[str, ...] | None:
-        """Codes of the channels that are read, with wildcards; None: any.
-
-        >>> Components(("ZZ", "RT")).codes
-        ('??E', '??N', '??Z')
-        """
-        if self.letters is None:
-            return None
-        return tuple(f"??{letter}" for letter in sorted(self.letters))
+    def __post_init__(self) -> None:
+        rotated = any(RADIAL & set(pair) for pair in self.pairs or ())
+        letters, codes = None, None
+        if self.pairs is not None:
+            letters = frozenset(letter for pair in self.pairs for letter in pair)
+            if rotated:
+                letters = letters - RADIAL | set("ZNE")
+            if self.together:
+                letters |= set("ZNE12")
+            if self.oriented:
+                letters |= set("ZNE123")
+            codes = tuple(f"??{letter}" for letter in sorted(letters))
+        derived = {
+            "rotated": rotated,
+            "whole_instruments": rotated or self.together or self.oriented,
+            "letters": letters,
+            "codes": codes,
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from seismo_pes.correlating.substacks import Substacks, period_name
 from seismo_pes.correlating.tiles.blocks import block_size, wanted_tiles
-from seismo_pes.correlating.windows.substacks import Substacks, period_name
 from xcorr_app.planning.memory import MB, Load, Resources, shares
 from xcorr_app.planning.pairs import ChosenPairs
 from xcorr_app.planning.plan import RunPlan

@@ -55,6 +55,8 @@ class RunGrid:
         Sampling rate of the data, and of the preprocessed traces.
     highest_hz : float or None
         Highest sampling rate of the data. None: not known of all channels.
+    rates_hz : tuple of float
+        All sampling rates of the data that are known.
     """
 
     windows: WindowGrid
@@ -62,6 +64,7 @@ class RunGrid:
     recorded_hz: float
     rate_hz: float
     highest_hz: float | None = None
+    rates_hz: tuple[float, ...] = ()
 
 
 def run_grid(
@@ -92,7 +95,12 @@ def run_grid(
     if rates.steps is not None:
         rate_hz = rate_after(parse_steps(rates.steps), recorded_hz)
     highest_hz = rates.recorded_hz or _highest_hz(infos)
-    return RunGrid(windows, end_ns, recorded_hz, rate_hz, highest_hz)
+    rates_hz = {recorded_hz}
+    if rates.recorded_hz is None:
+        rates_hz |= {rate_hz for info in infos for rate_hz in info.rates_hz}
+    return RunGrid(
+        windows, end_ns, recorded_hz, rate_hz, highest_hz, tuple(sorted(rates_hz))
+    )
 
 
 def _time_of_run(

@@ -13,7 +13,16 @@ from dispel4py.mappings import mapping_class
 from xcorr_app.config.run import RunOptions
 from xcorr_app.planning.plan import RunPlan
 
-__all__ = ["GB", "MB", "Load", "Resources", "Shares", "available_bytes", "shares"]
+__all__ = [
+    "GB",
+    "MB",
+    "Load",
+    "Resources",
+    "Shares",
+    "available_bytes",
+    "check_pairs",
+    "shares",
+]
 
 GB = 10**9
 MB = 10**6
@@ -24,6 +33,7 @@ USUAL_BYTES = 400 * MB  # usual memory of a process at work
 TRACE_COPIES = 6  # copies of a trace during preprocessing, as float64
 SPECTRUM_COPIES = 3  # copies of the spectra of a channel during the transform
 TILES_UNDER_WAY = 4  # tiles of each process: one is correlated, others wait for it
+PAIR_BYTES = 90  # measured memory of each pair while the index file is written
 LEAST_BYTES = 48 * MB  # smallest memory in which spectra can be gathered
 
 
@@ -56,7 +66,8 @@ class Load:
         """Return the sizes of the items of a plan."""
         settings, rate_hz = plan.settings, plan.settings.rate_hz
         times = {(span.start_ns, span.end_ns) for span in plan.spans}
-        seconds = max((end - start) / 1e9 for start, end in times)
+        limits = {span.read_limits for span in plan.spans}
+        seconds = max((end - start) / 1e9 for start, end in limits)
         n_windows = max(len(settings.grid.windows_between(*time)) for time in times)
         n_bins = settings.bins.stop - settings.bins.start
         item = np.dtype(settings.dtype).itemsize
@@ -181,6 +192,29 @@ def shares(resources: Resources, load: Load, sums: int = 0) -> Shares:
         restack=max((memory_bytes - processes * WORK_BYTES) // processes, LEAST_BYTES)
         // 2,
     )
+
+
+def check_pairs(resources: Resources, n_pairs: int) -> None:
+    """Refuse a run whose index file, at its end, needs more memory.
+
+    Parameters
+    ----------
+    resources
+        Processes and memory.
+    n_pairs
+        Number of pairs of the run.
+
+    Raises
+    ------
+    ParameterError
+        If the memory is too small.
+    """
+    if n_pairs * PAIR_BYTES > resources.memory_bytes:
+        raise ParameterError(
+            f"--memory-gb {resources.memory_bytes / GB:.2g}: the index file of "
+            f"{n_pairs:,} pairs needs {n_pairs * PAIR_BYTES / GB:.2g} GB: give that "
+            "much, or choose fewer pairs (--distance-km)"
+        )
 
 
 def available_bytes(processes: int = 1) -> int:

@@ -29,8 +29,9 @@ from seismo_pes.metadata.epochs import (
 from seismo_pes.metadata.inventory import StationInventories
 from seismo_pes.metadata.stations import PatternIndex
 from seismo_pes.preprocessing.epochs import MOVED_M, distance_m
-from seismo_pes.signal.rotation import directions
+from seismo_pes.preprocessing.orientation import NOMINAL, alignment
 from xcorr_app.config import Config
+from xcorr_app.planning.components import Components
 from xcorr_app.planning.stations import StationList
 from xcorr_app.planning.steps import parse_steps
 from xcorr_app.planning.table import ChannelTable
@@ -40,8 +41,6 @@ __all__ = ["MetadataChecks", "MetadataUse", "check_metadata", "metadata_use"]
 STAGE = "inventory"
 LEAST_MOVE_M = 1.0  # coordinates are written to a metre or so
 ASKEW_DEG = 5.0  # SEED calls components N and E, and Z, up to this angle
-# Azimuth and dip that the last letter of a channel code stands for.
-MEANT = {"Z": (0.0, -90.0), "N": (0.0, 0.0), "E": (90.0, 0.0)}
 # Input units of responses to ground motion, as evalresp knows them.
 MOTION = {
     prefix + unit
@@ -52,12 +51,12 @@ MOTION = {
 
 @dataclass(frozen=True)
 class MetadataUse:
-    """What a run uses of the metadata of its channels.
+    """The metadata of its channels that a run uses.
 
     Attributes
     ----------
     responses, directions : bool
-        Whether responses are removed, and components turned.
+        Whether responses are removed, and components rotated.
     places : mapping of str to (float, float)
         Latitude and longitude of the channels, by the id of the record, where they
         come from the inventory.
@@ -75,12 +74,12 @@ class MetadataUse:
 
 @dataclass(frozen=True)
 class MetadataChecks:
-    """What the metadata of a run say.
+    """The results of the checks of the metadata of a run.
 
     Attributes
     ----------
     use : MetadataUse
-        What the run uses of them.
+        The metadata that the run uses.
     changing : obspy.Inventory or None
         The stations whose records are split. None: there are none.
     away : dict of str to list of (int, int)
@@ -88,8 +87,8 @@ class MetadataChecks:
         data are left out. Nanoseconds since 1970.
     remarks : list of Skipped
         Changes at which records are split, epochs that contradict each other, moves of
-        stations, and, where components are not turned or responses are not of ground
-        motion, what can mislead.
+        stations, misaligned components that are not rotated, and responses that are not
+        of ground motion.
     """
 
     use: MetadataUse
@@ -99,9 +98,12 @@ class MetadataChecks:
 
 
 def metadata_use(
-    config: Config, stations: StationList, table: ChannelTable
+    config: Config,
+    stations: StationList,
+    table: ChannelTable,
+    components: Components,
 ) -> MetadataUse:
-    """Return what a run uses of the metadata of its channels.
+    """Return the metadata of its channels that a run uses.
 
     Parameters
     ----------
@@ -111,6 +113,8 @@ def metadata_use(
         Coordinates in it outrank those of the inventory.
     table : ChannelTable
         The channels with their coordinates.
+    components : Components
+        Whether components are oriented.
     """
     steps = () if config.steps is None else parse_steps(config.steps)
     responses = config.response != "none" or any(
@@ -127,7 +131,7 @@ def metadata_use(
         )
         if not is_listed and is_position(channel.latitude, channel.longitude):
             places[id_] = channel.latitude, channel.longitude
-    return MetadataUse(responses, config.orients, places)
+    return MetadataUse(responses, components.oriented, places)
 
 
 def check_metadata(
@@ -144,12 +148,12 @@ def check_metadata(
     spans : mapping of str to (int, int)
         First and last time of the data of each channel in the run.
     use : MetadataUse
-        What the run uses of them.
+        The metadata that the run uses.
 
     Returns
     -------
     MetadataChecks
-        What was compared, and what was noticed.
+        The remarks, and the stations whose metadata change.
     """
     if inventory is None:
         return MetadataChecks(use, None, {}, [])
@@ -178,9 +182,9 @@ def check_metadata(
             reasons += _units(epochs)
         remarks += [Skipped(STAGE, channel_id, reason) for reason in reasons]
     networks = [network for part in changing.values() for network in part]
-    made = Inventory(networks, source=inventory.source) if networks else None
+    subset = Inventory(networks, source=inventory.source) if networks else None
     away = {channel_id: times for channel_id, times in away.items() if times}
-    return MetadataChecks(use, made, away, remarks)
+    return MetadataChecks(use, subset, away, remarks)
 
 
 def _changes(
@@ -229,12 +233,12 @@ class _Move:
     def remark(self) -> str:
         """The move in words."""
         start, end = (UTCDateTime(ns=t) for t in self.time)
-        how = "its data of this time are used with them"
+        how = "its data of this time are used with these coordinates"
         if self.is_long:
-            how = "its data of this time are left out: a run of its own can use them"
+            how = "its data of this time are left out: use them in a separate run"
         return (
             f"moved: from {start} to {end} it stood {self.away_m:,.0f} m from the "
-            f"coordinates that hold for most of the time; {how}"
+            f"coordinates of most of the time; {how}"
         )
 
 
@@ -253,20 +257,18 @@ def _moves(
 def _askew(
     channel_id: str, epochs: Iterable[Metadata], span: tuple[int, int]
 ) -> Iterator[str]:
-    """Yield how far a channel points from where its code says."""
-    meant = MEANT.get(channel_id[-1:])
-    if meant is None:
+    """Yield a remark if a channel does not point in the direction of its code."""
+    if channel_id[-1:] not in NOMINAL:
         return
     for epoch in timeline(epochs, DIRECTION, *span):
         values = direction(epoch.metadata)
         assert values is not None
-        one, other = directions(*zip(meant, values, strict=True))
-        angle_deg = np.degrees(np.arccos(np.clip(one @ other, -1, 1)))
+        angle_deg = np.degrees(np.arccos(alignment(channel_id, *values)))
         if angle_deg > ASKEW_DEG + 1e-6:
             yield (
                 f"points {angle_deg:.0f} degrees from {channel_id[-1]} (azimuth "
                 f"{values[0]:g}, dip {values[1]:g} in the inventory), and is used as "
-                "recorded; --orient turns it"
+                "recorded; --orient rotates it"
             )
 
 
@@ -285,8 +287,8 @@ def _units(epochs: Iterable[Metadata]) -> Iterator[str]:
     for units in dict.fromkeys(map(_input_units, epochs)):
         if units and units.upper().replace(" ", "") not in MOTION:
             yield (
-                f"its response has the input unit {units}, which is not of ground "
-                "motion: the result has that unit, whatever --response says"
+                f"its response has the input unit {units}, which is not a unit of "
+                "ground motion: the result is in this unit, for any --response"
             )
 
 

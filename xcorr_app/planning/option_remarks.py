@@ -1,4 +1,4 @@
-"""Options that will not do what their user may expect, told before the start."""
+"""Remarks before the start of a run on options without the expected effect."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MOST_NAMES = 3  # channels that are named in a remark
 def option_remarks(
     config: Config, infos: Mapping[str, ChannelInfo], channels: list[Channel]
 ) -> list[str]:
-    """Return a line for each option that has no effect, or another than expected.
+    """Return a line for each option that has no effect, or an unexpected effect.
 
     Parameters
     ----------
     config : Config
         The options.
     infos : dict of str to ChannelInfo
-        What the archives hold of each channel.
+        The data of each channel in the archives.
     channels : list of Channel
         The channel table of the run.
     """
@@ -55,7 +55,7 @@ def _remark_rates(config: Config, infos: Mapping[str, ChannelInfo]) -> Iterator[
         yield (
             f"--sampling-rate-hz {asked_hz:g} is above the rate of {len(slower):,} of "
             f"{len(infos):,} channels ({', '.join(slower[:MOST_NAMES])}{more}): they "
-            "have no higher frequencies than before"
+            "have no frequencies above half of their own rate"
         )
 
 

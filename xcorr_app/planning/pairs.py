@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import numpy as np
 
@@ -15,12 +14,13 @@ from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.stations import Channel, PatternIndex, read_station_list
+from seismo_pes.regular_file import read_text
 from xcorr_app.config.pairs import PairOptions
 from xcorr_app.planning.colocated import with_several_locations, without_radial
 from xcorr_app.planning.components import Components
 from xcorr_app.planning.table import ChannelTable
 
-__all__ = ["ChosenPairs", "choose_pairs", "rotation_of"]
+__all__ = ["ChosenPairs", "NoPairs", "choose_pairs", "rotation_of"]
 
 BLOCK = 1024  # channels whose pairs are counted at once: 1 MB of booleans
 RULES = (
@@ -31,6 +31,12 @@ RULES = (
     "networks",
     "new_stations",
 )
+
+
+class NoPairs(ParameterError):
+    """No pair is left to correlate; like a run without a window, it exits with 1."""
+
+    exit_status = 1
 
 
 @dataclass(frozen=True)
@@ -92,17 +98,19 @@ def choose_pairs(
     """
     ids = [channel.id for channel in table.channels]
     skipped: list[Skipped] = []
-    rules = _rules(options, ids, skipped)
+    selection = _selection(options, table.channels, skipped)
     rotation = rotation_of(table.channels) if components.rotated else None
-    n_pairs, needed = _count_pairs(rules.selection(table.channels), rotation, len(ids))
+    n_pairs, needed = _count_pairs(selection, rotation, len(ids))
     if not n_pairs:
         n_possible = _n_possible(table.channels, rotation, options)
-        raise ParameterError(_no_pair(options, ids, n_possible, table.not_rotated))
+        raise NoPairs(_no_pair(options, ids, n_possible, table.not_rotated))
     needed_ids = _with_instruments(ids, needed, components.whole_instruments)
-    kept = [c for c in table.channels if c.id in needed_ids or c.id in table.earlier]
-    rotation = rotation_of(kept) if components.rotated else None
-    selection = rules.selection(kept)
+    kept_ids = needed_ids | table.earlier
+    rows = [k for k, id_ in enumerate(ids) if id_ in kept_ids]
+    kept = [table.channels[k] for k in rows]
+    selection = selection.subset(np.array(rows))
     if rotation is not None:
+        rotation = rotation_of(kept)
         skipped += without_radial(kept, rotation, selection)
     if "single-station" in options.pairs:
         skipped += with_several_locations(kept, selection)
@@ -219,76 +227,57 @@ def _spelled(name: str, value: object) -> str:
 # -- rules --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """The rules for pairs, with the contents of the files that they name."""
-
-    options: PairOptions
-    listed: frozenset[tuple[str, str]] | None
-    members: frozenset[str] | None
-
-    def selection(self, channels: Sequence[Channel]) -> PairSelection:
-        """Apply the rules to a channel table."""
-        index = {channel.id: k for k, channel in enumerate(channels)}
-        listed = members = networks = None
-        if self.listed is not None:
-            listed = {
-                (index[first], index[second])
-                for first, second in self.listed
-                if first in index and second in index
-            }
-        if self.members is not None:
-            members = {index[id_] for id_ in self.members if id_ in index}
-        if self.options.networks is not None:
-            crosses = [cross.split(" x ") for cross in self.options.networks]
-            networks = [(first, second) for first, second in crosses]
-        return PairSelection(
-            list(index),
-            [channel.latitude for channel in channels],
-            [channel.longitude for channel in channels],
-            kinds=self.options.pairs,
-            components=self.options.components,
-            distance_km=self.options.distance_km,
-            azimuth_deg=self.options.azimuth_deg,
-            listed=listed,
-            networks=networks,
-            members=members,
-        )
-
-
-def _rules(options: PairOptions, ids: list[str], skipped: list[Skipped]) -> _Rules:
-    """Read the files of the rules; add names without a channel to ``skipped``."""
-    listed = members = None
+def _selection(
+    options: PairOptions, channels: Sequence[Channel], skipped: list[Skipped]
+) -> PairSelection:
+    """Apply the rules to a channel table; add listed names without a channel."""
+    index = {channel.id: k for k, channel in enumerate(channels)}
+    listed = members = networks = None
     if options.pair_list is not None:
-        listed = _listed_pairs(options.pair_list, ids, skipped)
+        names = _listed_pairs(options.pair_list, list(index), skipped)
+        listed = {(index[first], index[second]) for first, second in names}
     if options.new_stations is not None:
-        index = PatternIndex(read_station_list(options.new_stations))
-        members = frozenset(id_ for id_ in ids if index.matching(id_))
-    return _Rules(options, listed, members)
+        patterns = PatternIndex(read_station_list(options.new_stations))
+        members = {k for id_, k in index.items() if patterns.matching(id_)}
+    if options.networks is not None:
+        crosses = [cross.split(" x ") for cross in options.networks]
+        networks = [(first, second) for first, second in crosses]
+    return PairSelection(
+        list(index),
+        [channel.latitude for channel in channels],
+        [channel.longitude for channel in channels],
+        kinds=options.pairs,
+        components=options.components,
+        distance_km=options.distance_km,
+        azimuth_deg=options.azimuth_deg,
+        listed=listed,
+        networks=networks,
+        members=members,
+    )
 
 
 def _listed_pairs(
     path: str, ids: list[str], skipped: list[Skipped]
 ) -> frozenset[tuple[str, str]]:
     """Return the pairs of channels in a file."""
-    meant: dict[str, list[str]] = {}
+    matches: dict[str, list[str]] = {}
     pairs: set[tuple[str, str]] = set()
     for place, *names in _pair_lines(path):
         for name in names:
-            if name not in meant:
-                meant[name] = [id_ for id_ in ids if _matches(name, id_)]
+            if name not in matches:
+                matches[name] = [id_ for id_ in ids if _matches(name, id_)]
         reason = f"not among the channels of the run ({place})"
-        unknown = [name for name in names if not meant[name]]
+        unknown = [name for name in names if not matches[name]]
         skipped += [Skipped("select", name, reason) for name in unknown]
         first, second = names
-        pairs |= {(a, b) for a in meant[first] for b in meant[second]}
+        pairs |= {(a, b) for a in matches[first] for b in matches[second]}
     return frozenset(pairs)
 
 
 def _pair_lines(path: str) -> Iterator[tuple[str, str, str]]:
     """Yield file and line number, and the two names of each line."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ParameterError(f"--pair-list {path}: {reason}") from error

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlating.windows.substacks import window_name
+from seismo_pes.correlating.substacks import window_name
 from seismo_pes.items.times import DAY_NS, NS
 from seismo_pes.signal.window import WindowGrid
 
 __all__ = ["between_windows", "far_times", "no_window_fits", "window_periods"]
 
 HOUR_NS = 3600 * NS
-# A gap in time after which data are remarked: longer than the pauses of most networks,
+# Gap in time after which data get a remark: longer than the pauses of most networks,
 # shorter than the errors of unset clocks (1970, 1980, 1024 weeks).
 FAR_NS = 5 * 365 * DAY_NS
 
@@ -25,8 +25,8 @@ def window_periods(
 ) -> dict[int, tuple[int, int]]:
     """Divide the windows of a run by the UTC day in which they start.
 
-    Only days near data are looked at: years without data between two records cost
-    nothing.
+    Only days with data are examined, so that years without data between two records
+    take no time.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _days(windows: WindowGrid, times: Sequence[tuple[int, int]]) -> list[int]:
 def far_times(times: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return the intervals of data that lie years away from most of the data.
 
-    Such a year is mostly that of a clock that was not set.
+    Such a year usually comes from a clock that was not set.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def far_times(times: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def between_windows(windows: WindowGrid, times: Sequence[tuple[int, int]]) -> str:
-    """Return a line if data are long enough for a window, but hold none of the grid.
+    """Return a line if data are long enough for a window, but contain none.
 
     Parameters
     ----------
@@ -118,7 +118,8 @@ def between_windows(windows: WindowGrid, times: Sequence[tuple[int, int]]) -> st
     Returns
     -------
     str
-        With a start that gives a window; "" if data hold a window, or are too short.
+        The line names a start that gives a window; "" if data contain a window, or
+        are too short.
     """
     for start_ns, end_ns in times:
         if len(windows.windows_between(start_ns - NS // 2, end_ns + NS)):
@@ -131,8 +132,8 @@ def between_windows(windows: WindowGrid, times: Sequence[tuple[int, int]]) -> st
         rule = "at full hours"
     start, end = window_name(start_ns), window_name(end_ns)
     return (
-        f"windows start {rule}: {start[11:]}-{end[11:]} holds none; "
-        f"--start {start} does"
+        f"windows start {rule}: {start[11:]}-{end[11:]} contains no window; "
+        f"give --start {start}"
     )
 
 

@@ -22,6 +22,7 @@ def spans_to_read(
     channel_ids: Sequence[str],
     periods: Mapping[int, tuple[int, int]],
     windows: WindowGrid,
+    margin_ns: int = 0,
 ) -> list[ChannelSpan]:
     """Return the spans of channels for which the archive has files.
 
@@ -35,6 +36,8 @@ def spans_to_read(
         Start and end of each period, from `window_periods`.
     windows : WindowGrid
         The windows.
+    margin_ns : int
+        Time before and after each period that the preprocessing needs.
 
     Returns
     -------
@@ -47,7 +50,7 @@ def spans_to_read(
         If there are no files in any period.
     """
     days = list(periods)
-    spans = archive.spans(channel_ids, list(periods.values()))
+    spans = archive.spans(channel_ids, list(periods.values()), margin_ns)
     if not spans:
         raise no_window_fits(windows, archive.name)
     return [replace(span, period=days[span.period]) for span in spans]
@@ -61,7 +64,7 @@ def data_times(
     Parameters
     ----------
     infos : mapping of str to ChannelInfo
-        What the archive holds of each channel.
+        The data of each channel in the archives.
     channel_ids : iterable of str
         Recorded channels that pairs need.
     grid : RunGrid

@@ -9,6 +9,7 @@ from dispel4py.errors import ParameterError
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.signal.errors import ParameterError as SignalError
 from xcorr_app.config import Config
+from xcorr_app.planning.components import Components
 from xcorr_app.planning.grid import RunGrid
 from xcorr_app.planning.steps import parse_steps
 
@@ -18,7 +19,9 @@ __all__ = ["spectra_settings"]
 OF_SOME_METHODS = ("whiten_smooth_hz", "water_level", "smooth_hz")
 
 
-def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
+def spectra_settings(
+    grid: RunGrid, config: Config, components: Components
+) -> SpectraSettings:
     """Return the settings of all spectra of a run.
 
     Parameters
@@ -27,6 +30,8 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
         Windows and sampling rate.
     config : Config
         The options of windows, whitening and correlation.
+    components : Components
+        Whether the components of an instrument share weights and windows.
 
     Raises
     ------
@@ -53,7 +58,7 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
             whiten=config.whiten,
             edge_octaves=config.edge_octaves,
             kind=config.kind,
-            coherent=config.coherent,
+            coherent=components.rotated or components.together,
             content_hz=None if pre_filt is None else (pre_filt[0], pre_filt[-1]),
             **options,
         )
@@ -64,10 +69,10 @@ def spectra_settings(grid: RunGrid, config: Config) -> SpectraSettings:
 
 
 def _check_bands(config: Config, rate_hz: float) -> None:
-    for option, (low_hz, high_hz) in [*_filters(config), *_divided(config)]:
-        if high_hz >= rate_hz / 2:
+    for option, corners_hz in [*_filters(config), *_divided(config)]:
+        if corners_hz[-1] >= rate_hz / 2:
             raise ParameterError(
-                f"{option} {low_hz:g} {high_hz:g}: {high_hz:g} Hz is not below "
+                f"{_text(option, corners_hz)}: {corners_hz[-1]:g} Hz is not below "
                 f"{rate_hz / 2:g} Hz, the Nyquist frequency at {rate_hz:g} Hz"
             )
 
@@ -80,15 +85,15 @@ def _check_content(
     data = (
         f"the Nyquist frequency of the data (no channel exceeds {2 * nyquist_hz:g} Hz)"
     )
-    for option, (low_hz, high_hz) in [*_filters(config), *_divided(config)]:
-        if high_hz >= nyquist_hz:
+    for option, corners_hz in [*_filters(config), *_divided(config)]:
+        if corners_hz[-1] >= nyquist_hz:
             raise ParameterError(
-                f"{option} {low_hz:g} {high_hz:g}: {high_hz:g} Hz is not below "
+                f"{_text(option, corners_hz)}: {corners_hz[-1]:g} Hz is not below "
                 f"{nyquist_hz:g} Hz, {data}"
             )
     if pre_filt is None:
         return
-    corners = "--pre-filt " + " ".join(f"{corner:g}" for corner in pre_filt)
+    corners = _text("--pre-filt", pre_filt)
     if pre_filt[-1] > nyquist_hz:
         raise ParameterError(
             f"{corners}: {pre_filt[-1]:g} Hz is above {nyquist_hz:g} Hz, {data}"
@@ -101,11 +106,22 @@ def _check_content(
             )
 
 
+def _text(option: str, values: Sequence[float]) -> str:
+    return f"{option} {' '.join(f'{value:g}' for value in values)}"
+
+
 def _filters(config: Config) -> list[tuple[str, Sequence[float]]]:
-    """Return the band of the band-pass, with the name of its option."""
-    if config.bandpass_hz is None:
-        return []
-    return [("--bandpass-hz", config.bandpass_hz)]
+    """Return the corners of the filters, with the names of their options."""
+    filters: list[tuple[str, Sequence[float]]] = []
+    if config.bandpass_hz is not None:
+        filters.append(("--bandpass-hz", config.bandpass_hz))
+    if config.bandstop_hz is not None:
+        filters.append(("--bandstop-hz", config.bandstop_hz))
+    if config.highpass_hz is not None:
+        filters.append(("--highpass-hz", (config.highpass_hz,)))
+    if config.lowpass_hz is not None:
+        filters.append(("--lowpass-hz", (config.lowpass_hz,)))
+    return filters
 
 
 def _divided(config: Config) -> list[tuple[str, Sequence[float]]]:
@@ -124,5 +140,5 @@ def _pre_filt(config: Config) -> Sequence[float] | None:
     if config.steps is None:
         return config.pre_filt
     parameters = [step.parameters for step in parse_steps(config.steps)]
-    given = [one["pre_filt"] for one in parameters if one.get("pre_filt")]
+    given = [entry["pre_filt"] for entry in parameters if entry.get("pre_filt")]
     return given[0] if given else None

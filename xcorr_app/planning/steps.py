@@ -53,6 +53,16 @@ class Step:
         optional = "across_components" in inspect.signature(self.element).parameters
         return bool(self.parameters.get("across_components")) or not optional
 
+    @property
+    def divides_to_hz(self) -> float | None:
+        """Highest frequency at which the element divides by amplitudes; None: none."""
+        if self.name in ("Whiten", "WhitenPsd"):
+            return self.parameters.get("high_hz")
+        if self.name == "MultibandRam":
+            bands_hz = self.parameters.get("bands_hz") or ()
+            return max((band[1] for band in bands_hz), default=None)
+        return None
+
     def build(self, **more: Any) -> Element:
         """Return the element; ``more`` are parameters that the run knows.
 

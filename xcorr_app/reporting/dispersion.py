@@ -62,7 +62,7 @@ def draw_curves(
         name: [_select_accepted(curve, f"{name}_km_s") for curve in curves]
         for name in names
     }
-    columns = ("{}_p16", "{}_km_s", "{}_p84", "n_{}")
+    columns = ("{}_p16_km_s", "{}_km_s", "{}_p84_km_s", "n_{}")
     medians = {
         name: np.stack([network[column.format(name)] for column in columns], axis=1)
         for name in names
@@ -94,8 +94,8 @@ def _select_accepted(curve: Columns, name: str) -> tuple[np.ndarray, np.ndarray]
 def clearest_pair(table: CurveTable) -> Columns | None:
     """Return the picks of the pair with the most accepted picks; None without pairs.
 
-    Of pairs with equally many, the one with the highest signal-to-noise ratios. Only
-    the first 40 MB of the table are read.
+    Of pairs with the same number, the pair with the highest signal-to-noise ratios.
+    Only the first 40 MB of the table are read.
     """
     pairs_file, _ = table.paths
     curves = split_by_pair(read_table(pairs_file, most_bytes=MOST_BYTES))

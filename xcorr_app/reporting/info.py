@@ -11,11 +11,12 @@ import numpy as np
 
 from seismo_pes.items.times import NS
 from seismo_pes.signal.folding import outer_signal_to_noise, peaks
+from xcorr_app.reporting.account import account_as_json, account_as_lines
 from xcorr_app.store import Store
 
 __all__ = ["describe", "info_json", "info_text", "pair_rows"]
 
-FIRST_ROWS = 40  # pairs that are listed unless all are asked for
+FIRST_ROWS = 40  # pairs that are listed without --all
 
 
 def pair_rows(
@@ -158,10 +159,15 @@ def info_json(
     Returns
     -------
     dict
-        The entries of `describe`, and ``pairs``: the list of `pair_rows`.
+        The entries of `describe`, ``account`` (see `account_as_json`) if the run has
+        one, and ``pairs``: the list of `pair_rows`.
     """
     indices = None if pair is None else [store.pair_index(*pair)]
-    return describe(store, stack) | {"pairs": pair_rows(store, stack, indices)}
+    description = describe(store, stack)
+    account = store.account()
+    if account.windows:
+        description["account"] = account_as_json(account)
+    return description | {"pairs": pair_rows(store, stack, indices)}
 
 
 # ------------------------------------------------------------------ for people
@@ -174,7 +180,7 @@ def info_text(
     all_pairs: bool = False,
     stack: str | None = None,
 ) -> str:
-    """Return a summary of a run and a table of its pairs.
+    """Return a summary of a run, the account of its windows, and a table of its pairs.
 
     Parameters
     ----------
@@ -183,13 +189,16 @@ def info_text(
     pair
         Two channels: only this pair, with each of its stacks.
     all_pairs
-        List every pair; by default the first 40.
+        List every pair and all lost windows; by default the first 40.
     stack
         Name of the stack; by default ``"all"``.
     """
     if pair is not None:
         return _format_pair(store, *pair)
     lines = _summarise(describe(store, stack))
+    account = store.account()
+    if account.windows:
+        lines += ["", *account_as_lines(account, all_pairs)]
     if not len(store):
         return "\n".join(lines)
     shown = len(store) if all_pairs else min(len(store), FIRST_ROWS)

@@ -259,7 +259,7 @@ def correlations_by_components(
 
 
 def _belongs_to(channel: str, text: str) -> bool:
-    """Tell whether a channel belongs to a station or an instrument.
+    """Return whether a channel belongs to a station or an instrument.
 
     >>> _belongs_to("CI.CCA.00.BHZ", "CCA"), _belongs_to("CI.CCA.00.BHZ", "CI.CCA")
     (True, True)

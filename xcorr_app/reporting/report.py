@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from dispel4py.errors import ParameterError
 from seismo_pes.application import report
 from seismo_pes.application.files import new_file
 from seismo_pes.application.skipped import COLUMNS as SKIPPED_COLUMNS
-from seismo_pes.application.skipped import SKIPPED_FILE, read_skipped
+from seismo_pes.application.skipped import SKIPPED_FILE, read_skipped, skipped_rows
 from seismo_pes.plotting.figure import DPI
-from xcorr_app.pair_subsets import usable_pairs
+from xcorr_app.pair_subsets import shown_components, usable_pairs
+from xcorr_app.reporting.account import account_as_html, times_text
 from xcorr_app.reporting.direction_figures import (
     draw_azimuths,
     draw_directions,
@@ -39,12 +40,13 @@ from xcorr_app.reporting.pair_figures import (
     draw_components,
     draw_pair,
 )
-from xcorr_app.results.stack_names import summary_of
+from xcorr_app.results.stack_names import file_label, summary_of
 from xcorr_app.store import Store
 
 __all__ = ["write_report"]
 
 MOST_PAIRS = 200  # rows of the table of pairs
+MOST_TIMES = 4  # intervals of a row of skipped data
 MOST_SKIPPED = 500  # rows of the table of skipped data
 
 
@@ -93,11 +95,15 @@ def write_report(
         figures = _list_network_figures(store, options, components)
         figures += _list_pair_figures(store, options, components)
         figures += _list_measurements(store.path)
+    shown = ""
+    if store.stacks:
+        label = file_label(store, stack, shown_components(store, components)[0])
+        shown = label.strip("_").replace("_", " ")
     parts = [
-        _tabulate_facts(about, store.run_id),
+        _tabulate_facts(about, store.run_id, shown),
         *report.figures(figures, DPI),
         report.section("Pairs", _tabulate_pairs(store, stack)),
-        report.section("Skipped data, and remarks", _tabulate_skipped(out)),
+        *_account(store),
         report.folded("Settings", report.settings_table(about["config"])),
         report.folded(
             "Software",
@@ -183,7 +189,7 @@ def _split_label(stem: str) -> tuple[str, str]:
     return name, stem.removeprefix(name).strip("_").replace("_", " ")
 
 
-def _tabulate_facts(about: dict[str, Any], run_id: str | None) -> str:
+def _tabulate_facts(about: dict[str, Any], run_id: str | None, shown: str) -> str:
     rows: list[tuple[str, Any]] = [
         ("folder", about["path"]),
         *([("run", run_id)] if run_id else []),
@@ -203,6 +209,8 @@ def _tabulate_facts(about: dict[str, Any], run_id: str | None) -> str:
         near, far = about["distance_km"]
         rows.append(("distances", f"{near:.3f} to {far:.3f} km"))
     rows.append(("stacks", "; ".join(summary_of(about["stacks"])) or "none yet"))
+    if shown:
+        rows.append(("shown here", shown))
     return report.table(None, rows)
 
 
@@ -239,12 +247,24 @@ def _tabulate_pairs(store: Store, stack: str | None) -> str:
     )
 
 
-def _tabulate_skipped(out: Path) -> str:
-    if not (out / SKIPPED_FILE).is_file():
-        return "<p>The run has not written a list yet.</p>"
-    rows = read_skipped(out)
+def _account(store: Store) -> Iterator[str]:
+    """Yield the sections on lost windows and skipped data."""
+    title, account = "Skipped data, and remarks", store.account()
+    if account.windows:
+        yield report.section(
+            "Windows of the channels: possible, used, lost", account_as_html(account)
+        )
+        rows = skipped_rows(account.skipped, partial(times_text, most=MOST_TIMES))
+        yield report.section(title, _tabulate_skipped(rows))
+    elif (store.path / SKIPPED_FILE).is_file():
+        yield report.section(title, _tabulate_skipped(read_skipped(store.path)))
+    else:
+        yield report.section(title, "<p>The run has not written a list yet.</p>")
+
+
+def _tabulate_skipped(rows: list[list[str]]) -> str:
     if not rows:
         return "<p>Nothing was skipped.</p>"
-    table = report.table(SKIPPED_COLUMNS, rows[:MOST_SKIPPED])
+    table = report.table(SKIPPED_COLUMNS, rows[:MOST_SKIPPED], 3, 4)
     n_more = len(rows) - MOST_SKIPPED
     return table + (f"<p>{n_more:,} more in {SKIPPED_FILE}.</p>" if n_more > 0 else "")

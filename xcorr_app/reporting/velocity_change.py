@@ -55,7 +55,7 @@ def draw_changes(
     notes += [components] if components else []
     n_at_edge = int(mean["n_at_edge"].sum())
     if n_at_edge:
-        notes.append(f"{n_at_edge:,} changes at the edge of the search left out")
+        notes.append(f"{n_at_edge:,} changes without a fit left out")
     n_pairs = int(mean["n_pairs"].max())
     pairs = None
     if pairs_file.stat().st_size < MOST_BYTES:
@@ -115,7 +115,7 @@ def _changes_of_pairs(
 
 
 def summary(table: ChangeTable, settings: DvvSettings) -> list[str]:
-    """Return lines of text about the mean of the network, and what it leaves out."""
+    """Return lines of text about the mean of the network, and the omitted values."""
     mean = read_table(table.paths[1])
     lines = _list_left_out(table, settings, mean)
     known = np.isfinite(mean["dvv_percent"])
@@ -124,7 +124,8 @@ def summary(table: ChangeTable, settings: DvvSettings) -> list[str]:
     percent, error = mean["dvv_percent"][known], mean["error_percent"][known]
     n_times = len(np.unique(mean["time"][known]))
     n_pairs = int(mean["n_pairs"].max())
-    pairs = f"{n_pairs:,} pair{'' if n_pairs == 1 else 's'} at {n_times:,} times"
+    pairs = f"{n_pairs:,} pair{'' if n_pairs == 1 else 's'} at {n_times:,} "
+    pairs += "time" if n_times == 1 else "times"
     error = error[np.isfinite(error)]
     spread = f", error of the mean {np.median(error):.4f} %" if len(error) else ""
     headline = (
@@ -139,7 +140,10 @@ def _explain_nothing(mean: dict[str, np.ndarray]) -> str:
     if mean["n_pairs"].any():
         return "no mean has enough pairs: lower --min-pairs"
     if mean["n_at_edge"].sum() > mean["n_incoherent"].sum():
-        return "all changes are at the edge of the search: raise --max-dvv"
+        return (
+            "no change within the search fits: raise --max-dvv, or compare stacks of "
+            "more windows"
+        )
     return "no change is coherent enough for a mean: lower --min-coherence"
 
 
@@ -153,7 +157,8 @@ def _list_left_out(
     )
     n_values = int(mean["n_pairs"].sum()) + n_incoherent + n_at_edge
     low = f"below --min-coherence {table.min_coherence:g}"
-    edge = f"at the edge of the search, --max-dvv {100 * settings.max_dvv:g} %"
+    percent = f"{100 * settings.max_dvv:g} %"
+    edge = f"at the edge of the search, --max-dvv {percent}, or without a fit in it"
     for n_left, limit in ((n_incoherent, low), (n_at_edge, edge)):
         if n_left:
             lines.append(f"{n_left:,} of {n_values:,} changes {limit}")

@@ -1,10 +1,16 @@
-"""The index file of a run, ``correlations.h5``: all parts in one HDF5 file."""
+"""The index file of a run, ``correlations.h5``: all parts in one HDF5 file.
+
+The user block of the file, its first 512 bytes, has the identity of the run, the number
+of its last session, and the size and the checksum of the file as JSON.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +18,40 @@ import h5py
 import numpy as np
 
 from dispel4py.errors import DataError
+from seismo_pes.file_search import files_named
+from seismo_pes.full_disk import name_errors
+from seismo_pes.whole_file import whole_file
 from seismo_pes.writing.correlation_writer import parts_folder
-from seismo_pes.writing.part_files import PartLayout, read_layout, repair_length
-from xcorr_app.results.parts import Part as PartOfRun
-from xcorr_app.results.parts import Table, table_from_parts
-from xcorr_app.results.runfile import INDEX_FILE, RunInfo, channel_dtype, read_run
+from seismo_pes.writing.part_damage import repair_length
+from seismo_pes.writing.part_files import PartLayout, read_layout
+from xcorr_app.results.run_parts import Part as PartOfRun
+from xcorr_app.results.run_parts import Table, check_run, table_from_parts
+from xcorr_app.results.runfile import (
+    INDEX_FILE,
+    RUN_FILE,
+    RunInfo,
+    channel_dtype,
+    read_run,
+)
+from xcorr_app.results.stack_names import usual_stack
+from xcorr_app.results.virtual_rows import write_virtual
 
 __all__ = [
     "PAIR_GEOMETRY",
+    "Indexed",
     "StackTables",
+    "check_index_file",
     "finalize",
     "is_current",
     "pair_table",
     "read_index_file",
 ]
 
+USER_BLOCK = 512  # bytes, the least that HDF5 allows
+PAIRS_AT_ONCE = 1 << 16  # of the table of pairs
+READ_BYTES = 4 << 20  # of a file, to compute its checksum
 INDEX_FORMAT = "xcorr-app correlations"
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 ABOUT = (
     "Row k of /correlations/STACK/data and /correlations/STACK/windows belongs to "
     "pairs[k], in every stack. A pair that a stack does not have has NaN, and part -1. "
@@ -90,47 +113,110 @@ def pair_table(channels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------ writing
 
 
-def finalize(out: str | Path) -> Path:
-    """Write the index file of a run whose writers have ended; return its path.
+@dataclass(frozen=True)
+class Indexed:
+    """What an index file has.
+
+    Parameters
+    ----------
+    path
+        The file.
+    n_pairs, n_rows
+        Pairs, and rows with windows in all stacks.
+    n_windows
+        Windows in the usual stack of all pairs.
+    """
+
+    path: Path
+    n_pairs: int
+    n_rows: int
+    n_windows: int
+
+
+def finalize(out: str | Path) -> Indexed:
+    """Write the index file of a run whose writers have ended.
 
     The file has no correlations: its datasets are virtual and read the parts. It can be
-    written again at any time, and gets its name when it is complete.
+    written again at any time, and gets its name when it is complete. The memory does
+    not grow with the number of stacks.
 
     Parameters
     ----------
     out
-        Folder of the run.
-
-    Returns
-    -------
-    pathlib.Path
-        ``OUT/correlations.h5``.
+        Folder of the run; the file is ``OUT/correlations.h5``.
     """
     out = Path(out)
-    run, table = read_run(out), table_from_parts(out, verify=True)
+    run, table = read_run(out), table_from_parts(out, verify=True, on_disk=True)
     for part in table.parts:
         repair_length(out / part.name, part.layout)
-    temporary = out / f".{INDEX_FILE}.tmp"
+    with whole_file(out / INDEX_FILE) as temporary:
+        n_rows, n_windows = _write_index(temporary, run, table)
+    logger.debug("%d pairs in %d parts", len(table.pairs), len(table.parts))
+    return Indexed(out / INDEX_FILE, len(table.pairs), n_rows, n_windows)
+
+
+def _write_index(path: Path, run: RunInfo, table: Table) -> tuple[int, int]:
+    """Write an index file; return the numbers of its rows and windows."""
+    usual = usual_stack(table.stacks)
+    n_rows = n_windows = 0
     with h5py.File(
-        temporary, "w", libver=("v110", "v110"), locking=False, track_order=False
+        path,
+        "w",
+        libver=("v110", "v110"),
+        locking=False,
+        track_order=False,
+        userblock_size=USER_BLOCK,
     ) as file:
         _write_description(file, run)
-        pairs = pair_table(_as_bytes(run.channels), table.pairs)
-        _write_table(file, "pairs", pairs)
+        _write_pairs(file, run, table.pairs)
         _write_table(file, "parts", _part_table(table.parts))
         group = file.create_group("correlations")
         for name, windows in table.stacks.items():
             stack = group.create_group(name)
             _write_table(stack, "windows", windows)
-            _write_virtual(stack, windows, table.parts, run)
-    temporary.rename(out / INDEX_FILE)
-    logger.debug("%d pairs in %d parts", len(table.pairs), len(table.parts))
-    return out / INDEX_FILE
+            write_virtual(stack, windows, table.parts, run.n_lags, np.dtype(run.dtype))
+            n_rows += int((windows["n_windows"] > 0).sum())
+            if name == usual:
+                n_windows = int(windows["n_windows"].sum())
+    _write_user_block(path, run)
+    return n_rows, n_windows
+
+
+def _write_pairs(file: h5py.File, run: RunInfo, pairs: np.ndarray) -> None:
+    """Write the table of pairs, some at a time."""
+    channels = _as_bytes(run.channels)
+    dtype = pair_table(channels, pairs[:0]).dtype
+    dataset = file.create_dataset("pairs", (len(pairs),), dtype)
+    for k in range(0, len(pairs), PAIRS_AT_ONCE):
+        some = pairs[k : k + PAIRS_AT_ONCE]
+        dataset[k : k + PAIRS_AT_ONCE] = pair_table(channels, some)
+
+
+def _write_user_block(path: Path, run: RunInfo) -> None:
+    """Write the user block of a complete index file."""
+    head = {
+        "format": INDEX_FORMAT,
+        "version": INDEX_VERSION,
+        "run_id": run.run_id,
+        "session": run.session,
+        "size": path.stat().st_size,
+        "crc32": _file_sum(path),
+    }
+    with open(path, "r+b") as file:
+        file.write(json.dumps(head).encode().ljust(USER_BLOCK, b"\0"))
+
+
+def _file_sum(path: Path) -> int:
+    """Return the CRC-32 of a file after its user block."""
+    total = 0
+    with name_errors(path), open(path, "rb") as file:
+        file.seek(USER_BLOCK)
+        while piece := file.read(READ_BYTES):
+            total = zlib.crc32(piece, total)
+    return total
 
 
 def _write_description(file: h5py.File, run: RunInfo) -> None:
-    file.attrs["format"] = INDEX_FORMAT
-    file.attrs["version"] = INDEX_VERSION
     file.attrs["about"] = ABOUT
     file.attrs["created"] = run.created
     file.attrs["run_id"] = run.run_id
@@ -164,51 +250,6 @@ def _part_table(parts: tuple[PartOfRun, ...]) -> np.ndarray:
     return table
 
 
-def _write_virtual(
-    group: h5py.Group, windows: np.ndarray, parts: tuple[PartOfRun, ...], run: RunInfo
-) -> None:
-    """Write ``data``, whose row k is the row of a part that ``windows[k]`` gives.
-
-    Consecutive rows of a part are one mapping. The VirtualLayout of h5py is not used,
-    because it takes a millisecond for each mapping.
-    """
-    dtype = np.dtype(run.dtype)
-    target = h5py.h5s.create_simple((len(windows), run.n_lags))
-    sources = [
-        h5py.h5s.create_simple((part.layout.data_rows, run.n_lags)) for part in parts
-    ]
-    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    plist.set_layout(h5py.h5d.VIRTUAL)
-    plist.set_fill_value(np.array(np.nan, dtype))
-    for begin, end in _ranges(windows):
-        part, row = int(windows["part"][begin]), int(windows["row"][begin])
-        block = (int(end - begin), run.n_lags)
-        target.select_hyperslab((int(begin), 0), (1, 1), None, block)
-        sources[part].select_hyperslab((row, 0), (1, 1), None, block)
-        name = parts[part].name.encode()
-        plist.set_virtual(target, name, b"/data", sources[part])
-    target.select_all()
-    kind = h5py.h5t.py_create(dtype.newbyteorder("<"), logical=True)
-    h5py.h5d.create(group.id, b"data", kind, target, plist)
-
-
-def _ranges(windows: np.ndarray) -> np.ndarray:
-    """Return (begin, end) of consecutive rows of a part.
-
-    >>> windows = np.array([(0, 5), (0, 6), (1, 7), (-1, 0), (1, 8)],
-    ...                    [("part", "i4"), ("row", "i8")])
-    >>> _ranges(windows).tolist()
-    [[0, 2], [2, 3], [4, 5]]
-    """
-    if not len(windows):
-        return np.zeros((0, 2), np.int64)
-    part, row = windows["part"], windows["row"]
-    new = (part[1:] != part[:-1]) | (row[1:] != row[:-1] + 1)
-    begins = np.concatenate([[0], np.flatnonzero(new) + 1])
-    ends = np.append(begins[1:], len(windows))
-    return np.stack([begins, ends], axis=1)[part[begins] >= 0]
-
-
 # ------------------------------------------------------------------ reading
 
 
@@ -225,31 +266,66 @@ def read_index_file(path: Path) -> tuple[RunInfo, Table, np.ndarray]:
     Raises
     ------
     DataError
-        If the file is not an index file.
+        If the file is not an index file, is damaged, or has parts of another run.
     """
+    check_index_file(path)
+    file = h5py.File(path, "r", locking=False)
     try:
-        file = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise DataError(f"{path}: not readable as HDF5 ({error})") from error
-    try:
-        return _read_all_but_stacks(file, path)
+        run = _read_description(file, len(file["lags_s"]))
+        pairs = _read_table(file["pairs"])
+        parts = tuple(_read_part(path.parent, run, row) for row in file["parts"][()])
     except BaseException:
         file.close()
         raise
-
-
-def _read_all_but_stacks(
-    file: h5py.File, path: Path
-) -> tuple[RunInfo, Table, np.ndarray]:
-    if file.attrs.get("format") != INDEX_FORMAT:
-        raise DataError(f"{path}: HDF5, but not the result of xcorr-app")
-    if file.attrs["version"] != INDEX_VERSION:
-        raise DataError(f"{path}: version {file.attrs['version']} is not known here")
-    run = _read_description(file, len(file["lags_s"]))
-    pairs = _read_table(file["pairs"])
-    parts = tuple(_read_part(path.parent, row) for row in file["parts"][()])
     indices = np.stack([pairs["first"], pairs["second"]], axis=1)
     return run, Table(parts, indices, StackTables(path, file)), pairs
+
+
+def check_index_file(path: Path, run_id: str = "") -> None:
+    """Compare an index file with its checksum.
+
+    Parameters
+    ----------
+    path
+        The index file.
+    run_id
+        Identity of its run, if it is known.
+
+    Raises
+    ------
+    DataError
+        If the file is not an index file, is damaged, or belongs to another run.
+    """
+    head = _user_block(path)
+    if run_id and head.get("run_id") != run_id:
+        raise DataError(f"{path}: belongs to another run than {path.parent / RUN_FILE}")
+    if (path.stat().st_size, _file_sum(path)) != (head.get("size"), head.get("crc32")):
+        raise DataError(
+            f"{path}: damaged (its checksum does not fit): "
+            "xcorr-app check OUT --repair writes it again"
+        )
+
+
+def _user_block(path: Path) -> dict[str, Any]:
+    """Read the user block of an index file."""
+    with name_errors(path), open(path, "rb") as file:
+        block = file.read(USER_BLOCK)
+    try:
+        head = json.loads(block.rstrip(b"\0"))
+        form, version = head["format"], head["version"]
+    except (ValueError, KeyError, TypeError):
+        form = version = None
+    if form != INDEX_FORMAT or not isinstance(version, int):
+        raise DataError(
+            f"{path}: not the result of xcorr-app, or damaged: "
+            "xcorr-app check OUT --repair writes it again"
+        )
+    if version != INDEX_VERSION:
+        raise DataError(
+            f"{path}: has version {version} of the format {form!r}; this program reads "
+            f"version {INDEX_VERSION}"
+        )
+    return dict(head)
 
 
 class StackTables(Mapping[str, np.ndarray]):
@@ -316,11 +392,13 @@ def _read_description(file: h5py.File, n_lags: int) -> RunInfo:
     )
 
 
-def _read_part(out: Path, row: Any) -> PartOfRun:
+def _read_part(out: Path, run: RunInfo, row: Any) -> PartOfRun:
     name = row["name"].decode()
     path = out / name
     if path.exists():
-        return PartOfRun(name, read_layout(path), int(row["n_rows"]))
+        layout = read_layout(path)
+        check_run(path, layout, run.run_id)
+        return PartOfRun(name, layout, int(row["n_rows"]))
     absent = PartLayout(0, "<f4", 0, 0, 0, 0, 0, "", 0)  # rows cannot be read
     return PartOfRun(name, absent, int(row["n_rows"]))
 
@@ -335,17 +413,29 @@ def _read_table(dataset: h5py.Dataset) -> np.ndarray:
     return table.astype(np.dtype(fields))
 
 
-def is_current(out: Path) -> bool:
-    """Return whether the index file has all rows that the parts of the run have."""
-    index = out / INDEX_FILE
-    if not index.is_file():
-        return False
-    folder = parts_folder(out)
-    if not folder.is_dir():
+def is_current(index: Path, parts: Iterable[PartOfRun]) -> bool:
+    """Return whether an index file has all rows of a run that has ended.
+
+    A copy of the file without the run has no other rows, so it is current.
+
+    Parameters
+    ----------
+    index
+        The file.
+    parts
+        The parts that it lists.
+    """
+    out, head = index.parent, _user_block(index)
+    if (out / RUN_FILE).is_file():
+        run = read_run(out)
+        if (run.run_id, run.session) != (head.get("run_id"), head.get("session")):
+            return False
+    if not parts_folder(out).is_dir():
         return True  # without its parts, whose table can still be read
-    present = {path.relative_to(out).as_posix() for path in folder.glob("part-*.h5")}
-    with h5py.File(index, "r", locking=False) as file:
-        indexed = {name.decode() for name in file["parts"]["name"]}
-    if present != indexed:
-        return False
-    return all(read_layout(out / name).sealed for name in present)
+    listed = {part.name: part for part in parts}
+    paths = files_named(parts_folder(out), "part-*.h5")
+    present = {path.relative_to(out).as_posix() for path in paths}
+    return present == set(listed) and all(
+        part.layout.sealed and part.layout.n_rows == part.n_rows
+        for part in listed.values()
+    )

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import DataError
-from seismo_pes.writing.part_files import data_sums
-from xcorr_app.results.parts import Part
+from seismo_pes.regular_file import ReadFailed
+from seismo_pes.writing.part_records import data_sums
+from xcorr_app.results.run_parts import Part
 
 __all__ = ["RowReader"]
 
@@ -50,7 +51,8 @@ class RowReader:
         Raises
         ------
         DataError
-            If a part is missing or a row is damaged.
+            If a part is missing or a row is damaged; `ReadFailed` if the operating
+            system cannot read it.
         """
         data = np.empty((len(windows), self.n_lags), self.dtype)
         begin = 0
@@ -69,7 +71,11 @@ class RowReader:
         offset = layout.data_offset + int(window["row"]) * layout.row_bytes
         buffer = target.data.cast("B")
         while len(buffer):
-            n_read = os.preadv(file, [buffer], offset)
+            try:
+                n_read = os.preadv(file, [buffer], offset)
+            except OSError as error:
+                path = self.folder / self.parts[int(window["part"])].name
+                raise ReadFailed(f"{path}: cannot be read ({error.strerror})") from None
             if n_read == 0:
                 self._refuse(window)
             buffer, offset = buffer[n_read:], offset + n_read
@@ -91,6 +97,8 @@ class RowReader:
                 raise DataError(
                     f"{path}: missing; the folder of a run moves as a whole"
                 ) from None
+            except OSError as error:
+                raise ReadFailed(f"{path}: cannot be read ({error.strerror})") from None
         return self._files[part]
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ from seismo_pes.application.run_record import (
     write_record,
 )
 from seismo_pes.writing.correlation_writer import parts_folder
+from xcorr_app.results.account import remove_account
 
 __all__ = [
     "INDEX_FILE",
@@ -43,7 +44,7 @@ __all__ = [
 INDEX_FILE = "correlations.h5"
 INPUTS_FILE = "inputs.json"
 RUN_FORMAT = "xcorr-app run"
-RUN_VERSION = 2
+RUN_VERSION = 4
 SOFTWARE = ("dispel4py-seismo", "numpy", "scipy", "obspy", "h5py")
 
 
@@ -206,6 +207,7 @@ def _make_room(out: Path, overwrite: bool) -> None:
     for path in files:
         path.unlink(missing_ok=True)
     shutil.rmtree(parts_folder(out), ignore_errors=True)
+    remove_account(out)
     parts_folder(out).mkdir(parents=True, exist_ok=True)
 
 

@@ -13,7 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from dispel4py.errors import ParameterError
+from dispel4py.errors import DataError, ParameterError
+from seismo_pes.items.codes import defective_code
 
 __all__ = [
     "UNITS",
@@ -21,15 +22,18 @@ __all__ = [
     "band_choice",
     "band_name",
     "bands_of",
+    "check_names",
     "file_label",
     "full_name",
     "over_time",
     "stack_notes",
     "unit_of",
+    "usual_stack",
 ]
 
 # From the longest to the shortest: by default the longest unit of a run is used.
 UNITS = ("moving", "day", "hour", "window")
+STACK_NAME = re.compile(r"[\w.:~@+-]+")
 # Names of several stacks of each unit.
 PLURALS = {
     "moving": "moving stacks",
@@ -128,6 +132,17 @@ def summary_of(stacks: Iterable[str]) -> list[str]:
     return [*lines, f"in the bands {', '.join(bands)}"] if bands else lines
 
 
+def usual_stack(stacks: Iterable[str]) -> str | None:
+    """Return the stack of the whole run in the lowest band, else the first stack.
+
+    >>> usual_stack(["2022-05-17@1-2Hz", "all@1-2Hz"]), usual_stack([])
+    ('all@1-2Hz', None)
+    """
+    names = sorted(stacks)
+    usual = ("all", *(f"all@{band}" for band in bands_of(names)))
+    return next((name for name in (*usual, *names) if name in names), None)
+
+
 def full_name(
     store: _StackNames,
     stack: str | None = None,
@@ -193,7 +208,7 @@ def stack_notes(store: _StackNames, stack: str | None) -> list[str]:
 
 
 def file_label(store: _StackNames, stack: str | None, components: str = "") -> str:
-    """Return the end of the name of a file, so that files of other stacks stay.
+    """Return the end of the name of a file; files of other stacks have other names.
 
     Empty for the stack of the whole run, if the run has only one band.
 
@@ -264,3 +279,28 @@ def add_missing(names: list[str]) -> list[str]:
     times = np.arange(starts[0], starts[-1] + 1)
     # A few days that are spread over years would be lost among the missing ones.
     return names if len(times) > 50 * len(names) else [f"{t}{band}" for t in times]
+
+
+def check_names(
+    place: object, channel_ids: Iterable[str], stacks: Iterable[str]
+) -> None:
+    """Refuse names that a run cannot have written, because they become names of files.
+
+    Parameters
+    ----------
+    place
+        Where the names are stored, for the message.
+    channel_ids, stacks
+        The names.
+
+    Raises
+    ------
+    DataError
+        If one is not the id of a channel, or the name of a stack.
+    """
+    for channel_id in channel_ids:
+        if defect := defective_code(channel_id):
+            raise DataError(f"{place}: {defect}")
+    for stack in stacks:
+        if not STACK_NAME.fullmatch(stack):
+            raise DataError(f"{place}: {stack!r} is not the name of a stack")

@@ -8,7 +8,6 @@ files that are not on a disk it is the name only.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,13 +15,18 @@ from functools import cache
 from pathlib import Path
 
 from dispel4py.errors import DataError
-from seismo_pes.application.files import write_whole
+from seismo_pes.application.files import read_checked, write_checked
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan
-from xcorr_app.results.runfile import INPUTS_FILE
+from seismo_pes.reading import read_file
+from xcorr_app.results.runfile import INPUTS_FILE, RUN_FILE
 from xcorr_app.running.metadata_digests import History
 
 __all__ = ["Fingerprints", "changed_blocks", "file_fingerprints", "reaches_into"]
+
+INPUTS_FORMAT = "xcorr-app inputs"
+INPUTS_VERSION = 1
+WAY_OUT = "xcorr-app check OUT --repair removes it"
 
 PeriodBlock = tuple[int, int]
 FileDigests = tuple[
@@ -50,17 +54,19 @@ class Fingerprints:
     metadata: dict[str, History] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, out: Path) -> Fingerprints:
+    def read(cls, out: Path, run_id: str) -> Fingerprints:
         """Read ``OUT/inputs.json``. Without this file the fingerprints are empty.
 
         Raises
         ------
         DataError
-            If `write` did not write the file.
+            If `write` did not write the file for this run, or it is damaged.
         """
         path = out / INPUTS_FILE
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_checked(path, INPUTS_FORMAT, INPUTS_VERSION, WAY_OUT)
+            if values["run_id"] != run_id:
+                raise DataError(f"{path}: of another run than {out / RUN_FILE}")
             files = {
                 (int(period), int(block)): (own, around)
                 for period, blocks in values["stretches"].items()
@@ -73,20 +79,23 @@ class Fingerprints:
             return cls(frozenset(values["channels"]), files, metadata)
         except FileNotFoundError:
             return cls()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path}: not fingerprints of data ({error!r})") from error
 
-    def write(self, out: Path) -> None:
-        """Write ``OUT/inputs.json``."""
-        periods: dict[int, dict[int, FileDigests]] = {}
+    def write(self, out: Path, run_id: str) -> None:
+        """Write ``OUT/inputs.json`` for a run."""
+        periods: dict[str, dict[str, FileDigests]] = {}
         for (period, block), digests in sorted(self.files.items()):
-            periods.setdefault(period, {})[block] = digests
+            periods.setdefault(str(period), {})[str(block)] = digests
         values = {
+            "format": INPUTS_FORMAT,
+            "version": INPUTS_VERSION,
+            "run_id": run_id,
             "channels": sorted(self.channels),
             "stretches": periods,
             "metadata": self.metadata,
         }
-        write_whole(out / INPUTS_FILE, json.dumps(values))
+        write_checked(out / INPUTS_FILE, values)
 
 
 def file_fingerprints(
@@ -139,7 +148,7 @@ def _state(path: str) -> str:
 
 def _digest(lines: list[str]) -> str:
     text = "\n".join(sorted(lines))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(os.fsencode(text), digest_size=8).hexdigest()
 
 
 # ------------------------------------------------------------------ comparing
@@ -165,7 +174,7 @@ def changed_blocks(
     block_of
         Function from the id of a channel to its block.
     """
-    changed, unsure = set(), set()
+    changed, unsure = _new_places(before, now), set()
     for place, (own, around) in before.files.items():
         own_now, around_now = now.files.get(place, ("", ""))
         if own_now != own:
@@ -180,12 +189,28 @@ def changed_blocks(
     return changed
 
 
+def _new_places(before: Fingerprints, now: Fingerprints) -> set[PeriodBlock]:
+    """Return the places whose first data are new, in periods and blocks known before.
+
+    Their correlations count as done, because there were no data.
+    """
+    periods = {period for period, _ in before.files}
+    blocks = {block for _, block in before.files}
+    return {
+        (period, block)
+        for period, block in now.files.keys() - before.files.keys()
+        if period in periods and block in blocks
+    }
+
+
 def _neighbours_reach(span: ChannelSpan) -> bool:
     return any(reaches_into(path, span) for path in _files_of_day(span)[1])
 
 
 def reaches_into(path: str, span: ChannelSpan) -> bool:
-    """Return whether a file has samples of a span; True if it cannot be read.
+    """Return whether a file has samples of a span or of its margins.
+
+    True if it cannot be read.
 
     Parameters
     ----------
@@ -194,16 +219,15 @@ def reaches_into(path: str, span: ChannelSpan) -> bool:
     span
         The span.
     """
-    import obspy
-
     try:
-        traces = obspy.read(path, headonly=True)
-    except Exception:  # noqa: BLE001 - obspy's readers raise anything
+        traces = read_file(path, headonly=True)
+    except DataError:
         return True
+    start_ns, end_ns = span.read_limits
     half_ns = max((round(0.5e9 * trace.stats.delta) for trace in traces), default=0)
     return any(
         trace.id == span.channel_id
-        and trace.stats.endtime.ns + half_ns >= span.start_ns
-        and trace.stats.starttime.ns < span.end_ns - half_ns
+        and trace.stats.endtime.ns + half_ns >= start_ns
+        and trace.stats.starttime.ns < end_ns - half_ns
         for trace in traces
     )

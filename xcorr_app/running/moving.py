@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from seismo_pes.correlating.windows.substacks import window_name
+from seismo_pes.correlating.substacks import window_name
 from seismo_pes.items.times import NS
 
 __all__ = ["MovingStack", "moving_stacks"]

@@ -20,9 +20,10 @@ from dispel4py.core import GenericPE
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.stacking.stacks import stack
-from seismo_pes.writing.part_files import RECORD
-from xcorr_app.results.parts import DERIVED, WINDOWS, Part
+from seismo_pes.writing.part_records import RECORD, read_array
 from xcorr_app.results.row_reader import RowReader
+from xcorr_app.results.run_parts import DERIVED, Part
+from xcorr_app.results.window_tables import WINDOWS
 from xcorr_app.running.moving import MovingStack
 from xcorr_app.running.substacks import Extent, RestackTile
 
@@ -227,9 +228,10 @@ class RestackPairs(GenericPE):
 
     def _records(self, extent: Extent) -> np.ndarray:
         part = self.parts[extent.part]
-        with open(Path(self.out) / part.name, "rb") as file:
+        path = Path(self.out) / part.name
+        with open(path, "rb") as file:
             file.seek(part.layout.index_offset + extent.begin * RECORD.itemsize)
-            return np.fromfile(file, RECORD, extent.end - extent.begin)
+            return read_array(path, file, RECORD, extent.end - extent.begin)
 
     def _pairs_at_once(self, n_intervals: int) -> int:
         """Return the number of pairs that are stacked together."""

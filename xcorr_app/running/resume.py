@@ -9,12 +9,21 @@ from dispel4py.errors import ParameterError
 from seismo_pes.application.options import options_of
 from seismo_pes.application.run_record import check_started, refuse_other_options
 from seismo_pes.application.times import time_ns
+from seismo_pes.items.skipped import FAILED_READ, Skipped
 from xcorr_app.config import Config
 from xcorr_app.planning.plan import RunPlan
+from xcorr_app.results.account import read_account
 from xcorr_app.results.runfile import RunInfo, read_run
 from xcorr_app.running.fingerprints import Fingerprints
 
-__all__ = ["check_config", "check_plan", "few_names", "read_started"]
+__all__ = [
+    "check_config",
+    "check_plan",
+    "failed_reads",
+    "few_names",
+    "read_started",
+    "was_planned",
+]
 
 # Options for the start of a run, which do not change its results.
 STARTING = frozenset({"out", "force", "resume", "update"})
@@ -35,16 +44,23 @@ def read_started(out: Path, option: str) -> RunInfo:
     Raises
     ------
     ParameterError
-        If no run was started in the folder.
+        If no run was started in the folder, or it is a live run.
     """
     check_started(out, option)
-    return read_run(out)
+    run = read_run(out)
+    if run.division.get("live"):
+        raise ParameterError(
+            f"{option}: {out} has a live run: xcorr-app live continues it"
+        )
+    return run
 
 
 # ------------------------------------------------------------------ options
 
 
-def check_config(run: RunInfo, config: Config, growing: bool) -> None:
+def check_config(
+    run: RunInfo, config: Config, growing: bool, action: str | None = None
+) -> None:
     """Refuse options whose results would differ from those in the folder.
 
     Parameters
@@ -55,33 +71,60 @@ def check_config(run: RunInfo, config: Config, growing: bool) -> None:
         The present options.
     growing
         Stations and days may be added.
+    action
+        What continues the run, for messages; by default --update or --resume.
 
     Raises
     ------
     ParameterError
         If an option differs.
     """
+    action = action or ("--update" if growing else "--resume")
     options = options_of(type(config))
     free = STARTING | {name for name, opt in options.items() if opt.table == "run"}
     free |= GROWING if growing else frozenset()
-    action = f"{config.out}: {'--update' if growing else '--resume'}"
-    refuse_other_options(run.config, config, free, action)
+    refuse_other_options(run.config, config, free, f"{config.out}: {action}")
     if growing:
-        _check_end(run, config)
+        _check_end(run, config, action)
 
 
-def _check_end(run: RunInfo, config: Config) -> None:
+def _check_end(run: RunInfo, config: Config, action: str) -> None:
     before = run.config.get("end")
     before_ns = None if before is None else time_ns(before)
     if config.end_ns is not None and (before_ns is None or config.end_ns < before_ns):
         raise ParameterError(
-            f"{config.out}: --update with --end {config.end}, but the results there go "
-            f"to {before or 'the end of the earlier data'}: give a later one or leave "
-            "--end out"
+            f"{config.out}: {action} with --end {config.end}, but the results there "
+            f"end at {before or 'the end of the earlier data'}: give a later --end or "
+            "leave it out"
         )
 
 
 # ------------------------------------------------------------------ data
+
+
+def failed_reads(out: Path) -> list[Skipped]:
+    """Return what the operating system could not read at earlier starts of a run.
+
+    Parameters
+    ----------
+    out
+        Folder of the run.
+    """
+    return [entry for entry in read_account(out).skipped if entry.stage == FAILED_READ]
+
+
+def was_planned(entry: Skipped) -> bool:
+    """Return whether an input that could not be read belongs to the plan of the run.
+
+    Inputs that could not be read in the search for data are not in the plan: when they
+    can be read, they may add stations, days and metadata.
+
+    Parameters
+    ----------
+    entry
+        From `failed_reads`.
+    """
+    return entry.start_ns is not None
 
 
 def check_plan(
@@ -122,7 +165,7 @@ def check_plan(
             "them do not coincide with the windows of the results there: give the "
             "first day of the results as --start"
         )
-    if plan.config.coherent:
+    if plan.settings.coherent:
         _check_instruments(option, len(known), plan)
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from seismo_pes.items.times import DAY_NS
 from xcorr_app.planning.plan import RunPlan
-from xcorr_app.results.parts import (
+from xcorr_app.results.run_parts import (
     DERIVED,
     Part,
     Tile,
     counted,
     finished_tiles,
-    iterate_parts,
+    parts_of,
+    records_of,
     with_rules,
 )
 from xcorr_app.results.runfile import Redo, read_run, write_run
@@ -85,14 +86,15 @@ def finished_stacks(out: Path, finished: set[Tile]) -> set[Place] | None:
     """
     last_substack = last_stack = 0
     redo = read_run(out).redo
-    for part, records in iterate_parts(out):
+    for part in parts_of(out):
         session = part.layout.session
-        valid = records[counted(records, session, redo)]
-        derived = valid["tile"][:, 2] == DERIVED
-        if not derived.all():
-            last_substack = max(last_substack, session)
-        if derived.any():
-            last_stack = max(last_stack, session)
+        for _, records in records_of(out, part):
+            valid = records[counted(records, session, redo)]
+            derived = valid["tile"][:, 2] == DERIVED
+            if not derived.all():
+                last_substack = max(last_substack, session)
+            if derived.any():
+                last_stack = max(last_stack, session)
     if last_substack > last_stack:
         return None
     return {(row, column) for row, column, key in finished if key == DERIVED}

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from dispel4py.errors import ParameterError
 from seismo_pes.application.lock import RunLock
-from seismo_pes.correlating.windows.substacks import period_name
+from seismo_pes.correlating.substacks import period_name
 from xcorr_app.config import Config
 from xcorr_app.planning.division import Division, divide, extend
 from xcorr_app.planning.memory import Resources
 from xcorr_app.planning.plan import RunPlan, plan_run
-from xcorr_app.results.parts import finished_tiles, with_rules
+from xcorr_app.results.account_sums import close_journals
+from xcorr_app.results.run_parts import with_rules
 from xcorr_app.results.runfile import (
     channel_table,
     create_run,
@@ -20,10 +21,23 @@ from xcorr_app.results.runfile import (
     read_run,
     write_run,
 )
+from xcorr_app.running.accounted import accounted_tiles
+from xcorr_app.running.accounting import open_account
 from xcorr_app.running.fingerprints import Fingerprints, file_fingerprints
 from xcorr_app.running.metadata_digests import used_metadata
-from xcorr_app.running.outdated import block_finder, close_parts, redo_changed
-from xcorr_app.running.resume import check_config, check_plan, read_started
+from xcorr_app.running.outdated import (
+    block_finder,
+    close_parts,
+    redo_changed,
+    redo_failed,
+)
+from xcorr_app.running.resume import (
+    check_config,
+    check_plan,
+    failed_reads,
+    read_started,
+    was_planned,
+)
 from xcorr_app.running.second_phase import derived_stacks
 from xcorr_app.running.work import Work, work_left
 
@@ -65,8 +79,10 @@ def open_session(config: Config, lock: RunLock) -> Work:
         division=_division_entry(division, plan),
         overwrite=config.force,
     )
-    _fingerprints(plan, division).write(Path(config.out))
-    return replace(work, run=run)
+    _fingerprints(plan, division).write(Path(config.out), run.run_id)
+    work = replace(work, run=run)
+    open_account(work)
+    return work
 
 
 def _continue(config: Config, lock: RunLock, how: str) -> Work:
@@ -74,8 +90,12 @@ def _continue(config: Config, lock: RunLock, how: str) -> Work:
     out, growing = Path(config.out), how == "update"
     read_started(out, f"--{how}")
     lock.take(wait_s=ENDING_S)
-    run, before = read_run(out), Fingerprints.read(out)
+    run = read_run(out)
+    before = Fingerprints.read(out, run.run_id)
     check_config(run, config, growing)
+    close_journals(out)
+    failed = failed_reads(out)
+    growing = growing or not all(map(was_planned, failed))
     plan = plan_run(config, run.channels["id"].tolist())
     check_plan(run, plan, before, growing)
     close_parts(out)
@@ -86,12 +106,13 @@ def _continue(config: Config, lock: RunLock, how: str) -> Work:
     now = _fingerprints(plan, division)
     if not growing:
         _check_periods(config, before, now)
-    rules = redo_changed(plan, division, before, now, run.session + 1)
+    rules = redo_changed(plan, division, before, now, run.session + 1, growing)
     if rules and not growing:
         raise ParameterError(
             f"{config.out}: --resume, but the data of {period_name(rules[0].key)} "
             "changed since the run was started: use --update"
         )
+    rules += redo_failed(plan, division, failed, run.session + 1)
     run = new_session(run, how, redo=with_rules(run.redo, rules))
     if growing:
         run = replace(
@@ -102,9 +123,11 @@ def _continue(config: Config, lock: RunLock, how: str) -> Work:
         )
     write_run(out, run)
     # written last: if the process ends before, the next start finds the changes again
-    now.write(out)
-    work = work_left(plan, division, resources, finished_tiles(out))
-    return replace(work, run=run, how=how)
+    now.write(out, run.run_id)
+    work = work_left(plan, division, resources, accounted_tiles(out, plan, division))
+    work = replace(work, run=run, how=how)
+    open_account(work)
+    return work
 
 
 def _fingerprints(plan: RunPlan, division: Division) -> Fingerprints:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from seismo_pes.writing.part_files import MARKER
-from xcorr_app.results.parts import (
+from dispel4py.description import describe
+from seismo_pes.writing.part_records import MARKER
+from xcorr_app.results.run_parts import (
     DERIVED,
     Part,
     counted,
-    iterate_parts,
+    parts_of,
+    records_of,
     redo_rules,
 )
 
@@ -59,6 +61,11 @@ class RestackTile:
     extents: tuple[Extent, ...]
 
 
+@describe.register
+def _of_tile(item: RestackTile) -> dict[str, Any]:
+    return {"row": item.row, "column": item.column, "n_extents": len(item.extents)}
+
+
 def substack_rows(
     out: Path,
 ) -> tuple[tuple[Part, ...], dict[tuple[int, int], RestackTile]]:
@@ -70,22 +77,34 @@ def substack_rows(
         Folder of the run.
     """
     redo = redo_rules(out)
-    parts: list[Part] = []
+    parts = parts_of(out)
     extents: dict[tuple[int, int], list[Extent]] = {}
-    for part, records in iterate_parts(out):
-        valid = counted(records, part.layout.session, redo)
-        valid &= (records["flags"] & MARKER) == 0
-        valid &= records["tile"][:, 2] != DERIVED
-        for begin, end in _ranges(records, valid):
-            row, column, key = records["tile"][begin].tolist()
-            name = records["stack"][begin].decode()
-            extent = Extent(key, name, len(parts), begin, end)
-            extents.setdefault((row, column), []).append(extent)
-        parts.append(part)
+    for number, part in enumerate(parts):
+        for first_row, records in records_of(out, part):
+            valid = counted(records, part.layout.session, redo)
+            valid &= (records["flags"] & MARKER) == 0
+            valid &= records["tile"][:, 2] != DERIVED
+            for begin, end in _ranges(records, valid):
+                row, column, key = records["tile"][begin].tolist()
+                name = records["stack"][begin].decode()
+                rows = begin + first_row, end + first_row
+                _append(
+                    extents.setdefault((row, column), []),
+                    Extent(key, name, number, *rows),
+                )
     tiles = {
         place: RestackTile(*place, tuple(extents[place])) for place in sorted(extents)
     }
     return tuple(parts), tiles
+
+
+def _append(extents: list[Extent], new: Extent) -> None:
+    """Append an extent; one that continues the last extent is joined to it."""
+    last = extents[-1] if extents else None
+    if last is not None and (*last[:3], last.end) == (*new[:3], new.begin):
+        extents[-1] = last._replace(end=new.end)
+    else:
+        extents.append(new)
 
 
 def _ranges(records: np.ndarray, valid: np.ndarray) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seismo_pes.items.skipped import Skipped
+from xcorr_app.results.account import Account
 
 __all__ = ["RunSummary"]
 
@@ -30,7 +31,9 @@ class RunSummary:
     out
         Folder of the results.
     skipped
-        Data that could not be used, or were used with a remark.
+        Data that this start could not use, or used with a remark.
+    account
+        Windows and skipped data of all starts of the run.
     failures
         Failures of single items, if ``--on-error skip`` lets the run continue.
     how
@@ -51,6 +54,7 @@ class RunSummary:
     seconds: float
     out: Path
     skipped: Sequence[Skipped] = field(default=())
+    account: Account | None = None
     failures: Sequence[Any] = field(default=())
     how: str = "start"
     n_tiles: int = 0
@@ -78,6 +82,13 @@ class RunSummary:
             channels = f"none of the {len(names)} channels" if n_more else first
             return f"the inventory has {channels}" if n_more else f"{first}: {ABSENT}"
         return f"{first}{f' and {n_more:,} more' if n_more else ''}: {text}"
+
+    def losses(self) -> str:
+        """Return one line about the windows of the channels; "" if none is lost."""
+        account = self.account
+        if account is None or account.n_used == account.n_possible:
+            return ""
+        return account.summary()
 
     def headline(self) -> str:
         """Return one line about the contents of the folder of the results."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from xcorr_app.planning.division import (
     Division,
@@ -13,9 +14,9 @@ from xcorr_app.planning.division import (
     pairs_of_tiles,
     rounds_of,
 )
-from xcorr_app.planning.memory import Load, Resources, Shares, shares
+from xcorr_app.planning.memory import Load, Resources, Shares, check_pairs, shares
 from xcorr_app.planning.plan import RunPlan
-from xcorr_app.results.parts import Tile
+from xcorr_app.results.run_parts import Tile
 from xcorr_app.results.runfile import RunInfo
 
 __all__ = ["Work", "needed_tiles", "work_left"]
@@ -55,6 +56,11 @@ class Work:
     how: str = "start"
 
     @property
+    def out(self) -> Path:
+        """Folder of the run."""
+        return Path(self.plan.config.out)
+
+    @property
     def n_tiles(self) -> int:
         """Number of tiles to compute, counted for each period."""
         return sum(len(places) for needed in self.rounds for places in needed.values())
@@ -91,6 +97,7 @@ def work_left(
         If the memory is too small.
     """
     load, pairs = Load.of(plan), pairs_of_tiles(plan.pairs, division.blocks)
+    check_pairs(resources, sum(pairs.values()))
     needed = needed_tiles(plan, division, pairs, frozenset(finished))
     places = set().union(*needed.values()) if needed else set()
     sums = 0

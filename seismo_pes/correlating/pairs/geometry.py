@@ -52,6 +52,10 @@ class Reach:
         self._places = places
         self._distance_km, self._azimuth_deg = distance_km, azimuth_deg
 
+    def subset(self, places: np.ndarray) -> Reach:
+        """Return the same limits for a subset of the places, given by indices."""
+        return Reach(self._places[places], self._distance_km, self._azimuth_deg)
+
     def within(
         self, i: np.ndarray, j: np.ndarray, wanted: np.ndarray | None = None
     ) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 
@@ -150,6 +151,39 @@ class PairSelection:
             apart = self._reach.within(i, j, wanted & ~same)
             wanted &= (same & self._within_station) | apart
         return wanted
+
+    def subset(self, channels: np.ndarray) -> PairSelection:
+        """Return the same pairs for a subset of the channel table.
+
+        Parameters
+        ----------
+        channels : numpy.ndarray
+            Indices into the table, ascending. Position k has index k in the subset.
+
+        Examples
+        --------
+        >>> ids = ["X.A..HHN", "X.A..HHZ", "Y.B..HHZ"]
+        >>> pairs = PairSelection(ids, listed=[(0, 2)]).subset(np.array([0, 2]))
+        >>> pairs.allowed(np.arange(2), np.arange(2)).astype(int)
+        array([[0, 1],
+               [1, 0]])
+        """
+        part, n = copy.copy(self), len(channels)
+        part.n_channels = n
+        part._station, part._letter = self._station[channels], self._letter[channels]
+        if self._reach is not None:
+            part._reach = self._reach.subset(channels)
+        if self._listed is not None:
+            places = np.full(self.n_channels, -1)
+            places[channels] = np.arange(n)
+            first, second = places[np.array(np.divmod(self._listed, self.n_channels))]
+            both = (first >= 0) & (second >= 0)
+            part._listed = first[both] * n + second[both]
+        if self._networks is not None:
+            part._networks = [(a[channels], b[channels]) for a, b in self._networks]
+        if self._members is not None:
+            part._members = self._members[channels]
+        return part
 
     def count(self) -> int:
         """Return how many pairs of the table are wanted, each counted once."""

@@ -1,4 +1,5 @@
 """Spectra of windows.
 
-Arrays of windows enter; whitened, band-limited spectra leave.
+Segments of each channel enter and are cut into windows; whitened spectra of the bands
+leave.
 """

@@ -11,33 +11,51 @@ import numpy as np
 from scipy import fft
 
 from seismo_pes.correlating.settings import Band, SpectraSettings
-from seismo_pes.correlating.windows.cutting import Chunk
 from seismo_pes.signal.coherency import phase_records
 from seismo_pes.signal.normalize import running_mean
 from seismo_pes.signal.spectra import rfft_windows
 
-__all__ = ["transform"]
+__all__ = ["Chunk", "transform"]
 
 _POWER_BYTES = 1 << 19  # bytes of float64 powers per step: they stay in cache
 
 
 @dataclass(frozen=True, eq=False)
-class _ChunkSpectra:
-    """Spectra of a chunk of windows, before they are scaled."""
+class Chunk:
+    """Some windows of the channels of an instrument: their samples, then their spectra.
 
-    rows: np.ndarray  # (n,): indices of the windows
-    n_samples: np.ndarray  # (n,): samples of each window
-    data: np.ndarray  # (n_channels, n, n_bins)
-    scale: np.ndarray  # (n,): factors that restore the units
-    energies: np.ndarray  # (n, bands), mean over the channels; empty until known
-    offset: np.ndarray  # (n_channels, n): delay of the first samples, in samples
-    records: np.ndarray | None = (
-        None  # the windows themselves, if only their phases are used
-    )
+    Attributes
+    ----------
+    rows : numpy.ndarray
+        Shape (n,): indices of the windows in the span.
+    n_samples : numpy.ndarray
+        Shape (n,): samples of each window.
+    data : numpy.ndarray
+        Before the transform shape (n_channels, n, n_fft), of the settings' dtype:
+        detrended samples, divided by the scale, then zeros. After it shape
+        (n_channels, n, n_bins).
+    scale : numpy.ndarray
+        Shape (n,), float64: factors that restore the units, never 0.
+    energies : numpy.ndarray
+        Shape (n, n_bands): mean over the channels; no bands until they are known.
+    offset : numpy.ndarray
+        Shape (n_channels, n): true time of the first sample minus the time of the
+        window's first sample on the grid, in samples.
+    records : numpy.ndarray, optional
+        The samples, if only their phases are used.
+    """
 
-    def subset(self, keep: np.ndarray) -> _ChunkSpectra:
+    rows: np.ndarray
+    n_samples: np.ndarray
+    data: np.ndarray
+    scale: np.ndarray
+    energies: np.ndarray
+    offset: np.ndarray
+    records: np.ndarray | None = None
+
+    def subset(self, keep: np.ndarray) -> Chunk:
         """Return a subset of the windows."""
-        return _ChunkSpectra(
+        return Chunk(
             self.rows[keep],
             self.n_samples[keep],
             self.data[:, keep],
@@ -103,34 +121,25 @@ def transform(
 
 def _raw(
     chunk: Chunk, settings: SpectraSettings, content_hz: Band | None = None
-) -> _ChunkSpectra:
-    """Transform the windows that have energy; all bins, zero outside the content."""
-    rows = np.arange(chunk.rows.start, chunk.rows.stop)
-    data, scale, n_samples = chunk.data, chunk.scale, chunk.n_samples
-    offset = chunk.offset
-    if not chunk.alive.all():
-        alive = chunk.alive
-        rows, data, scale = rows[alive], data[:, alive], scale[alive]
-        n_samples, offset = n_samples[alive], offset[:, alive]
-    spectra = rfft_windows(data, settings.n_fft)
+) -> Chunk:
+    """Transform the windows; all bins, zero outside the content."""
+    spectra = rfft_windows(chunk.data, settings.n_fft)
     divided = settings.has_band or settings.kind == "coherency"
     if content_hz is not None and divided:
         low, high = (f * settings.n_fft / settings.rate_hz for f in content_hz)
         spectra[..., : math.ceil(low)] = 0
         if high < spectra.shape[-1]:
             spectra[..., math.ceil(high) :] = 0
-    untouched = settings.kind == "pcc2" and not settings.has_band and not offset.any()
-    records = data[..., : settings.n_samples] if untouched else None
-    energies = np.empty((len(rows), 0))
-    return _ChunkSpectra(rows, n_samples, spectra, scale, energies, offset, records)
+    on_grid = not chunk.offset.any()
+    untouched = settings.kind == "pcc2" and not settings.has_band and on_grid
+    records = chunk.data[..., : settings.n_samples] if untouched else None
+    return replace(chunk, data=spectra, records=records)
 
 
 # -- whitening ----------------------------------------------------------------------
 
 
-def _whitened(
-    raw: Iterable[_ChunkSpectra], settings: SpectraSettings
-) -> Iterator[_ChunkSpectra]:
+def _whitened(raw: Iterable[Chunk], settings: SpectraSettings) -> Iterator[Chunk]:
     """Whiten, apply the weights of a single band, and measure energies."""
     if settings.whiten == "psd":
         yield from _whiten_jointly(raw, settings)
@@ -142,9 +151,7 @@ def _whitened(
         yield _flat(replace(chunk, data=inside, scale=scale), divisor, settings)
 
 
-def _whiten_jointly(
-    raw: Iterable[_ChunkSpectra], settings: SpectraSettings
-) -> Iterator[_ChunkSpectra]:
+def _whiten_jointly(raw: Iterable[Chunk], settings: SpectraSettings) -> Iterator[Chunk]:
     """Divide by the root of the smoothed power, mean over all windows."""
     n_smooth = settings.whiten_smooth_bins
     wide, inside = _wide_bins(settings, n_smooth)
@@ -198,9 +205,7 @@ def _wide_bins(settings: SpectraSettings, n_smooth: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(bins.start - start, bins.stop - start)
 
 
-def _flat(
-    chunk: _ChunkSpectra, divisor: np.ndarray | None, settings: SpectraSettings
-) -> _ChunkSpectra:
+def _flat(chunk: Chunk, divisor: np.ndarray | None, settings: SpectraSettings) -> Chunk:
     """Divide, apply the weights of a single band, and measure the energies.
 
     The divisor is overwritten.
@@ -324,7 +329,7 @@ def _factors(energies: np.ndarray, settings: SpectraSettings) -> np.ndarray:
 # -- the end ------------------------------------------------------------------------
 
 
-def _shift_to_grid(some: _ChunkSpectra, settings: SpectraSettings) -> None:
+def _shift_to_grid(some: Chunk, settings: SpectraSettings) -> None:
     """Shift windows that lie between the samples of the grid onto it, by phase ramps.
 
     The spectra are changed in place.
@@ -347,7 +352,7 @@ def _ramp(settings: SpectraSettings, samples: float) -> np.ndarray:
 
 
 def _finish(
-    chunk: _ChunkSpectra,
+    chunk: Chunk,
     factors: np.ndarray,
     settings: SpectraSettings,
     out: np.ndarray,
@@ -371,7 +376,7 @@ def _finish(
         np.multiply(parts, size[:, None], out=out[..., inside].view(size.dtype))
 
 
-def _phase_spectra(chunk: _ChunkSpectra, settings: SpectraSettings) -> np.ndarray:
+def _phase_spectra(chunk: Chunk, settings: SpectraSettings) -> np.ndarray:
     """Return the spectra of cosine and sine of the phases, window after window."""
     n_max, n_fft = settings.n_samples, settings.n_fft
     if chunk.records is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seismo_pes.correlating.settings import SpectraSettings
-from seismo_pes.correlating.windows.substacks import window_name
+from seismo_pes.correlating.substacks import window_name
 from seismo_pes.gathering.components import instrument
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import NS
@@ -21,7 +21,7 @@ def no_window(
     channels: Sequence[Sequence[Segment]],
     settings: SpectraSettings,
 ) -> Skipped:
-    """Return the true cause why no window is used.
+    """Return the reason why no window is used.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def _cause(segment: Segment | None, settings: SpectraSettings, of: str) -> str:
     name = window_name(start_ns)
     return (
         f"{_rule(settings)}; the longest piece{of}, {name[11:19]} to "
-        f"{window_name(end_ns)[11:19]}, holds none; --start {name} does"
+        f"{window_name(end_ns)[11:19]}, contains none: give --start {name}"
     )
 
 

@@ -5,7 +5,6 @@ Each spectrum travels once for each tile of its block, not once for each pair.
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,12 +17,11 @@ from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
-from seismo_pes.correlating.spectra.window_spectra import Spectra
-from seismo_pes.correlating.tiles.spool import Slot, Spool
-from seismo_pes.gathering.closing import Closing, channels_of
+from seismo_pes.gathering.closing import PeriodsInOrder
 from seismo_pes.gathering.components import LATE
+from seismo_pes.gathering.spool import Slot, Spool
 from seismo_pes.items.skipped import Skipped
-from seismo_pes.items.tiles import Block, Tile
+from seismo_pes.items.tiles import Block, Spectra, Tile
 from seismo_pes.items.times import nanoseconds
 
 __all__ = ["Tiles", "block_size", "gather", "wanted_tiles"]
@@ -130,6 +128,8 @@ class Tiles(GenericPE):
         waits to the end of the data.
     """
 
+    derives = "matching"
+
     def __init__(
         self,
         blocks: Sequence[tuple[int, int]],
@@ -154,19 +154,39 @@ class Tiles(GenericPE):
 
     def _preprocess(self) -> None:
         self._spool = Spool(self.spool_folder)
-        self._closing = Closing[int](nanoseconds(self.max_wait_s))
-        known = self.channels if isinstance(self.channels, Mapping) else ()
-        self._order = sorted(known)  # periods not yet emitted
+        max_wait_ns = nanoseconds(self.max_wait_s)
+        self._periods = PeriodsInOrder(self.channels, max_wait_ns)
         self._waiting: dict[int, list[Waiting]] = {}
         self._n_bytes = 0
         self._tiles = wanted_tiles(self.blocks, self.pairs, self.rotate)
 
+    def derivation_key(self, port: str, item: Any) -> list[str] | None:
+        """Return block and period of spectra, or of both blocks of a tile.
+
+        Parameters
+        ----------
+        port : str
+            Input or output.
+        item : object
+            The item.
+        """
+        if isinstance(item, Tile):
+            return [f"{k} in {item.period}" for k in sorted({item.row, item.column})]
+        if isinstance(item, Spectra):
+            return [f"{self._block_of(item.channel)} in {item.period}"]
+        return None
+
+    def _block_of(self, channel: int) -> int:
+        """Return the block of a channel; -1 if it is in none."""
+        firsts = [first for first, _ in self.blocks]
+        k = int(np.searchsorted(firsts, channel, "right")) - 1
+        return k if k >= 0 and channel < self.blocks[k][1] else -1
+
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Take one channel of one period; emit the periods that are ready."""
         spectra: Spectra = inputs["input"]
-        period = spectra.period
-        if self._open(spectra):
-            self._closing.add(spectra.channel, spectra.start_ns, spectra.end_ns)
+        period, interval_ns = spectra.period, (spectra.start_ns, spectra.end_ns)
+        if self._periods.add(period, spectra.channel, *interval_ns):
             if len(spectra.windows) and self._needed_tiles(period):
                 self._waiting.setdefault(period, []).append(self._stored(spectra))
         else:
@@ -180,47 +200,10 @@ class Tiles(GenericPE):
             self.write("output", outputs["output"])
         self._spool.close()
 
-    # -- end of a period -------------------------------------------------------------
-
-    def _open(self, spectra: Spectra) -> bool:
-        """Open the period of a channel; return False if it was already emitted."""
-        period, known = spectra.period, isinstance(self.channels, Mapping)
-        if known and period not in self._closing and not self._is_ahead(period):
-            if self.max_wait_s is not None and period in self.channels:
-                return False
-            raise DataError(
-                f"spectra of channel {spectra.channel}: period {period} was "
-                "emitted already"
-            )
-        channels = channels_of(self.channels, period)
-        start_ns, end_ns = spectra.start_ns, spectra.end_ns
-        if not self._closing.open(period, start_ns, end_ns, channels):
-            return False
-        if not self._is_ahead(period):
-            bisect.insort(self._order, period)
-        return True
-
-    def _is_ahead(self, period: int) -> bool:
-        k = bisect.bisect_left(self._order, period)
-        return k < len(self._order) and self._order[k] == period
-
     def _complete(self, at_end: bool = False) -> Iterator[dict[str, Any]]:
-        while self._order and (at_end or self._is_ready(self._order[0])):
-            period = self._order.pop(0)
-            if period in self._closing:
-                self._closing.close(period)
+        for period in self._periods.ready(at_end):
             for tile in self._make_tiles(period):
                 yield {"output": tile}
-
-    def _is_ready(self, period: int) -> bool:
-        """Return whether the first period is complete, or its longest wait is over."""
-        if period in self._closing:
-            return self._closing.is_complete(period)
-        if not len(channels_of(self.channels, period)):
-            return True
-        # without data of the period, the end of the wait is that of a later period
-        later = next((p for p in self._order if p in self._closing), None)
-        return later is not None and self._closing.wait_is_over(later)
 
     # -- waiting spectra -----------------------------------------------------------
 
@@ -281,10 +264,9 @@ class Tiles(GenericPE):
 
     def _members(self, waiting: list[Waiting]) -> list[list[Waiting]]:
         members: list[list[Waiting]] = [[] for _ in self.blocks]
-        firsts = [first for first, _ in self.blocks]
         for spectra, slot in sorted(waiting, key=lambda member: member[0].channel):
-            k = int(np.searchsorted(firsts, spectra.channel, "right")) - 1
-            if k < 0 or spectra.channel >= self.blocks[k][1]:
+            k = self._block_of(spectra.channel)
+            if k < 0:
                 raise DataError(
                     f"channel {spectra.channel} of the table is in no block"
                 )

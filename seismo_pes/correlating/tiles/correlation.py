@@ -14,11 +14,12 @@ from dispel4py.errors import ParameterError
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.substacks import Substacks
 from seismo_pes.correlating.tiles.correlator import Correlator, Stacks
 from seismo_pes.correlating.tiles.pairs import PairWindows, TilePairs, pair_keys
 from seismo_pes.correlating.tiles.stacks import check_stack
 from seismo_pes.correlating.tiles.substack_sums import GroupSums
-from seismo_pes.correlating.windows.substacks import Substacks
+from seismo_pes.items.descriptions import rows_by_pair
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.tiles import CorrelationRows, Tile
 
@@ -70,6 +71,8 @@ class CorrelateTiles(GenericPE):
         If the stack is unknown, or the spectra cannot be rotated.
     """
 
+    derives = "matching"
+
     def __init__(
         self,
         settings: SpectraSettings,
@@ -102,6 +105,35 @@ class CorrelateTiles(GenericPE):
         self._members = lru_cache(maxsize=None)(self.substacks.members)
         self._wanted: dict[tuple[int, int], TilePairs] = {}
         self._sums: dict[tuple[int, int], tuple[int, GroupSums]] = {}
+
+    def derivation_key(self, port: str, item: Any) -> str | None:
+        """Return the tile and its group of periods.
+
+        Parameters
+        ----------
+        port : str
+            Input or output.
+        item : object
+            The item.
+        """
+        if isinstance(item, Tile):
+            return str((item.row, item.column, self.substacks.key(item.period)))
+        return str(item.tile) if isinstance(item, CorrelationRows) else None
+
+    def describe_item(self, port: str, item: Any) -> dict[str, Any]:
+        """Return the terms of an item; the parts of rows are their pairs.
+
+        Parameters
+        ----------
+        port : str
+            The output.
+        item : object
+            The item.
+        """
+        terms = super().describe_item(port, item)
+        if isinstance(item, CorrelationRows) and self.channel_ids:
+            terms["parts"] = lambda: rows_by_pair(item, self.channel_ids)
+        return terms
 
     def process(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Correlate one tile of one period."""
@@ -151,19 +183,22 @@ class CorrelateTiles(GenericPE):
     # -- rows ----------------------------------------------------------------------
 
     def _rows(self, batches: Iterable[Stacks], tile: TileKey) -> Iterator[Output]:
-        """Yield batches of rows as they are made; the last batch is marked."""
-        silence, ended = _SilentPairs(), False
+        """Yield batches of rows as they are made; the last batch is marked.
+
+        The last batch finishes the tile, so what was skipped is reported before it.
+        """
+        silence, last = _SilentPairs(), self._no_stacks(tile)
         for stacks in batches:
             yield from self._unrotated(stacks)
             silence.add(stacks)
-            if len(stacks.shared):
-                ended = stacks.final
-                yield replace(self._batch(stacks, tile), last=ended)
-        if not ended:
-            yield replace(self._batch(self._no_stacks(tile), tile), last=True)
+            if len(stacks.shared) and stacks.final:
+                last = stacks
+            elif len(stacks.shared):
+                yield self._batch(stacks, tile)
         if self._reports_silent_pairs(tile[2]):
             for pair in silence.pairs():
                 yield self._skipped("correlate", pair, "the channels share no window")
+        yield replace(self._batch(last, tile), last=True)
 
     def _reports_silent_pairs(self, first: int) -> bool:
         group = self.substacks.groups.get(first)

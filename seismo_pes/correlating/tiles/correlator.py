@@ -12,22 +12,23 @@ import numpy as np
 
 from seismo_pes.correlating.pairs.rotation import InstrumentPairs, rotate_tensors
 from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.substacks import Substacks
 from seismo_pes.correlating.tiles.pairs import (
     PairWindows,
     TilePairs,
     rotated_pairs,
     shared_windows,
 )
-from seismo_pes.correlating.tiles.sides import Side, in_band, on_shared_windows
 from seismo_pes.correlating.tiles.stacks import WindowStacks
-from seismo_pes.correlating.windows.substacks import Substacks
-from seismo_pes.items.tiles import Tile
+from seismo_pes.items.tiles import Block, Tile
+from seismo_pes.signal.coherency import deconvolution_spectra
 from seismo_pes.signal.correlate import correlate_block, fast_layout
 
-__all__ = ["BATCH_BYTES", "Correlator", "Stacks"]
+__all__ = ["BATCH_BYTES", "Correlator", "Stacks", "on_shared_windows"]
 
 # Bytes of rows in a batch: below the size from which malloc maps fresh memory.
 BATCH_BYTES = 24 << 20
+_CHANNELS = 8  # channels that a deconvolution divides per step
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +110,10 @@ class Correlator:
         names = self.settings.band_names if self.settings.n_bands > 1 else ("",)
         for k, band in enumerate(names):
             divided = self.settings.kind == "deconvolution"
-            first = in_band(a, k, self.settings, divided)
+            first = _in_band(a, k, self.settings, divided)
             second = first
             if a is not b or divided:
-                second = in_band(b, k, self.settings)
+                second = _in_band(b, k, self.settings)
             for substack, windows in substacks:
                 name = f"{substack}@{band}" if band else substack
                 work = _Substack(self, k, first, second, windows, a.windows[windows])
@@ -133,8 +134,8 @@ class _Substack:
         self,
         correlator: Correlator,
         band: int,
-        a: Side,
-        b: Side,
+        a: Block,
+        b: Block,
         windows: slice,
         numbers: np.ndarray,
     ) -> None:
@@ -276,6 +277,80 @@ def _scale(stacks: Stacks, summed: bool, are_sums: bool) -> None:
     np.multiply(
         stacks.data, factors[:, None].astype(stacks.data.dtype), out=stacks.data
     )
+
+
+# -- spectra ---------------------------------------------------------------------
+
+
+def on_shared_windows(a: Block, b: Block) -> tuple[Block, Block]:
+    """Return two blocks over their common windows."""
+    if a is b or np.array_equal(a.windows, b.windows):
+        return a, b
+    windows, at, to = np.intersect1d(
+        a.windows, b.windows, assume_unique=True, return_indices=True
+    )
+    return _of_windows(a, at, windows), _of_windows(b, to, windows)
+
+
+def _of_windows(block: Block, at: np.ndarray, windows: np.ndarray) -> Block:
+    if len(at) == len(block.windows):
+        return block
+    every = (at[:, None] * block.rows + np.arange(block.rows)).reshape(-1)
+    # a block that loses windows had more than one, so its bins are the first axis
+    data = block.data[:, :, every]
+    if len(every) == 1:
+        data = np.ascontiguousarray(data.transpose(1, 2, 0))
+    factors = None if block.factors is None else block.factors[:, :, at]
+    usable = block.usable[:, at]
+    return replace(block, windows=windows, usable=usable, data=data, factors=factors)
+
+
+def _in_band(
+    block: Block, k: int, settings: SpectraSettings, divided: bool = False
+) -> Block:
+    """Return the spectra of a block in one of the bands of the settings.
+
+    Parameters
+    ----------
+    block : Block
+    k : int
+        Index of the band. If there is at most one band, the spectra are used unchanged.
+    settings : SpectraSettings
+    divided : bool
+        Divide by the power, for the first side of a deconvolution.
+    """
+    data, usable = block.data, block.usable
+    if settings.n_bands > 1:
+        where, weights = settings.band(k)
+        data = data[where] if block.bins_first else data[:, :, where]
+        along = weights[:, None, None] if block.bins_first else weights
+        data = data * along.astype(data.real.dtype, copy=False)
+        if block.factors is not None:
+            factors = np.repeat(block.factors[k], block.rows, axis=1)
+            factors = factors.astype(data.real.dtype, copy=False)
+            data *= factors if block.bins_first else factors[:, :, None]
+            usable = usable & (block.factors[k] > 0)
+    if divided:
+        data = _deconvolving(data, block.bins_first, settings)
+    return replace(block, data=data, usable=usable, factors=None)
+
+
+def _deconvolving(
+    data: np.ndarray, bins_first: bool, settings: SpectraSettings
+) -> np.ndarray:
+    quotients = np.empty_like(data)
+    n = data.shape[1 if bins_first else 0]
+    for k in range(0, n, _CHANNELS):
+        channels = slice(k, k + _CHANNELS)
+        spectra = data[:, channels].transpose(1, 2, 0) if bins_first else data[channels]
+        divided = deconvolution_spectra(
+            spectra, settings.water_level, settings.smooth_bins
+        )
+        if bins_first:
+            quotients[:, channels] = divided.transpose(2, 0, 1)
+        else:
+            quotients[channels] = divided
+    return quotients
 
 
 def _bins_of_band(settings: SpectraSettings, k: int) -> slice:

@@ -1,4 +1,4 @@
-"""Correlations of a tile window by window, where windows cannot be summed as spectra.
+"""Correlations of a tile window by window, if spectra of windows cannot be summed.
 
 A phase cross-correlation of power one is not a product of spectra, and a non-linear
 stack needs each window. Pairs are correlated one after another, so that memory stays
@@ -17,8 +17,8 @@ from scipy import fft
 from dispel4py.errors import ParameterError, suggest
 from seismo_pes.correlating.pairs.rotation import InstrumentPairs, rotate_tensors
 from seismo_pes.correlating.settings import SpectraSettings
-from seismo_pes.correlating.tiles.sides import Side
 from seismo_pes.items.correlation import Correlation
+from seismo_pes.items.tiles import Block
 from seismo_pes.signal._lags import lag_range, lags_from_spectra
 from seismo_pes.signal.coherency import phase_sums
 from seismo_pes.signal.stack import analytic_phase
@@ -43,15 +43,16 @@ def check_stack(kind: str) -> None:
 
 
 class WindowStacks:
-    """Correlates single windows of two sides of a tile, and stacks them.
+    """Correlates single windows of two blocks of a tile, and stacks them.
 
     Parameters
     ----------
-    a, b : Side
+    a, b : Block
+        Spectra of the two blocks in one band, over the same windows.
     windows : slice
         The windows to stack.
     bins : slice
-        The bins of the transform that the sides have.
+        The bins of the transform that the blocks have.
     settings : SpectraSettings
     kind, options : str and mapping
         Kind and options of the stack, see `seismo_pes.stacking.stacks.stack`.
@@ -59,8 +60,8 @@ class WindowStacks:
 
     def __init__(
         self,
-        a: Side,
-        b: Side,
+        a: Block,
+        b: Block,
         windows: slice,
         bins: slice,
         settings: SpectraSettings,

@@ -18,15 +18,15 @@ from obspy import Stream, Trace
 from dispel4py.errors import DataError, ParameterError, suggest
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.settings import SpectraSettings
-from seismo_pes.correlating.spectra.window_spectra import Spectra, instrument_spectra
+from seismo_pes.correlating.spectra.window_spectra import instrument_spectra
+from seismo_pes.correlating.substacks import Substacks
 from seismo_pes.correlating.tiles.blocks import gather
 from seismo_pes.correlating.tiles.correlator import Correlator
 from seismo_pes.correlating.tiles.pairs import TilePairs
-from seismo_pes.correlating.windows.substacks import Substacks
 from seismo_pes.element import item_element
 from seismo_pes.gathering.components import instrument
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.items.tiles import Tile
+from seismo_pes.items.tiles import Spectra, Tile
 from seismo_pes.items.times import NS
 from seismo_pes.metadata.geodesy import geodesic
 from seismo_pes.methods import PAIRS

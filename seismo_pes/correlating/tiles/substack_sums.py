@@ -58,7 +58,7 @@ class GroupSums:
             self._pairs.astype(np.int32),
             np.zeros(n, np.int32),
             np.full(n, _NEVER),
-            np.full(n, -1, np.int64),
+            np.full(n, np.iinfo(np.int64).min),
         )
         return np.zeros((n, self._n_lags)), table
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import accumulate
 
+from seismo_pes.items.intervals import union
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import PatternIndex, StationPattern, split_id
 from seismo_pes.reading.archives.scan import FileEntry
 
-__all__ = ["Archive", "ChannelInfo", "Holding", "union"]
+__all__ = ["Archive", "ChannelInfo", "Holding"]
 
 # Start and end where none are given: the limits of times in int64 nanoseconds.
 ALL_TIME = (-(2**63), 2**63 - 1)
@@ -24,7 +25,7 @@ ALL_TIME = (-(2**63), 2**63 - 1)
 
 @dataclass(frozen=True)
 class ChannelInfo:
-    """The files of one channel in an archive, and what their headers say.
+    """The files of one channel in an archive, and the contents of their headers.
 
     Attributes
     ----------
@@ -53,9 +54,18 @@ class ChannelInfo:
 
 @dataclass
 class Holding:
-    """The files of one channel, in the order of time."""
+    """The files of one channel, in the order of time.
+
+    Attributes
+    ----------
+    entries : list of FileEntry
+        The files.
+    measured_hz : dict of str to float
+        True rates of files whose starts contradict the header, by path.
+    """
 
     entries: list[FileEntry]
+    measured_hz: dict[str, float] = field(default_factory=dict)
     starts: list[int] = field(init=False)
     latest_ends: list[int] = field(init=False)
 
@@ -99,13 +109,34 @@ class Archive(ABC):
         self.name = name
         self.skipped: list[Skipped] = []
         self._holdings: dict[str, Holding] = {}
+        self._recorded_hz: float | None = None
+
+    def assume_rate(self, rate_hz: float) -> None:
+        """Take a sampling rate as that of all records, whatever their headers say.
+
+        Call it before the first search.
+
+        Parameters
+        ----------
+        rate_hz : float
+            The true sampling rate.
+        """
+        self._recorded_hz = rate_hz
+        self._holdings = {
+            id_: Holding([entry.at_rate(rate_hz) for entry in holding.entries])
+            for id_, holding in self._holdings.items()
+        }
 
     @abstractmethod
     def _look_up(self, index: PatternIndex | None, start_ns: int, end_ns: int) -> None:
         """Add the files that the patterns and the times may mean to the holdings."""
 
+    def _entries(self, channel_id: str, start_ns: int, end_ns: int) -> list[FileEntry]:
+        """Return the files of a channel in the holdings that overlap a time."""
+        return self._holdings[channel_id].overlapping(start_ns, end_ns)
+
     def _describe(self, channel_id: str, entries: list[FileEntry]) -> list[FileEntry]:
-        """Return the entries, with one that has the sampling rate and coordinates."""
+        """Return the entries; at least one has the sampling rate and coordinates."""
         return entries
 
     def channels(
@@ -159,7 +190,7 @@ class Archive(ABC):
             if any(fnmatchcase(code, pattern) for pattern in codes) and (
                 index is None or index.matching(channel_id)
             ):
-                entries = self._holdings[channel_id].overlapping(start, end)
+                entries = self._entries(channel_id, start, end)
                 if entries:
                     files[channel_id] = entries
         return files
@@ -186,7 +217,11 @@ class Archive(ABC):
         return union((entry.start_ns, entry.end_ns) for entry in entries)
 
     def spans(
-        self, channel_ids: Sequence[str], periods: Sequence[tuple[int, int]]
+        self,
+        channel_ids: Sequence[str],
+        periods: Sequence[tuple[int, int]],
+        margin_ns: int = 0,
+        only_margins: bool = False,
     ) -> list[ChannelSpan]:
         """Return the units of reading, period by period.
 
@@ -196,6 +231,11 @@ class Archive(ABC):
             Channels; the order is kept within a period.
         periods : sequence of (start_ns, end_ns)
             Pieces of time; ``ChannelSpan.period`` counts them from 0.
+        margin_ns : int
+            Time before and after each period that is read, too; a day at most.
+        only_margins : bool
+            Also return the spans whose files lie in these times only. Another archive
+            may have the files of the period.
 
         Returns
         -------
@@ -203,53 +243,75 @@ class Archive(ABC):
             One for each channel and period that has a file.
         """
         spans = (
-            self._span(channel_id, start_ns, end_ns, period)
+            self._span(channel_id, start_ns, end_ns, period, margin_ns)
             for period, (start_ns, end_ns) in enumerate(periods)
             for channel_id in channel_ids
         )
-        return [
-            span for span in spans if len(span.files) > span.n_before + span.n_after
-        ]
+        least = has_files if only_margins else has_own_files
+        return [span for span in spans if least(span)]
 
     def _span(
-        self, channel_id: str, start_ns: int, end_ns: int, period: int
+        self,
+        channel_id: str,
+        start_ns: int,
+        end_ns: int,
+        period: int,
+        margin_ns: int = 0,
     ) -> ChannelSpan:
         station = PatternIndex([StationPattern(*split_id(channel_id)[:2])])
         self._look_up(station, start_ns - DAY_NS, end_ns + DAY_NS)
         holding = self._holdings.get(channel_id, Holding([]))
         inside = holding.overlapping(start_ns, end_ns)
         before, after = self._neighbours(holding, inside)
-        entries = before + inside + after
-        # a dict, because a file with two sampling rates has two entries
-        files = {entry.path: entry.file_format for entry in entries}
+        if margin_ns:
+            margin_before = holding.overlapping(start_ns - margin_ns, start_ns)
+            margin_after = holding.overlapping(end_ns, end_ns + margin_ns)
+            before = _in_order({*before, *margin_before})
+            after = _in_order({*after, *margin_after})
+        # a file with two sampling rates, or of several times, has several entries
+        own = _formats(inside)
+        earlier = {k: v for k, v in _formats(before).items() if k not in own}
+        later = {k: v for k, v in _formats(after).items() if k not in own | earlier}
+        files = earlier | own | later
         return ChannelSpan(
             *(channel_id, start_ns, end_ns, tuple(files), period),
             formats=tuple(files.values()),
-            n_before=len(before),
-            n_after=len(after),
+            n_before=len(earlier),
+            n_after=len(later),
             one_channel=self.one_channel_per_file,
+            margin_ns=margin_ns,
+            recorded_hz=self._recorded_hz,
+            measured_hz=tuple(
+                (path, holding.measured_hz[path])
+                for path in files
+                if path in holding.measured_hz
+            ),
         )
 
     def _neighbours(
         self, holding: Holding, inside: list[FileEntry]
     ) -> tuple[list[FileEntry], list[FileEntry]]:
-        """Return the files before and after that may hold a record of the time, too."""
+        """Return files before and after the time that may contain a record of it."""
         return [], []
 
 
-def union(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the union of intervals, ascending and without overlaps.
+def has_files(span: ChannelSpan) -> bool:
+    """Return whether a span has files, of its time or of its margins."""
+    return bool(span.files)
 
-    >>> union([(5, 7), (0, 2), (1, 3)])
-    [(0, 3), (5, 7)]
-    """
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(intervals):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(end, merged[-1][1])
-        else:
-            merged.append((start, end))
-    return merged
+
+def has_own_files(span: ChannelSpan) -> bool:
+    """Return whether a span has files of its time, not only of its margins."""
+    return len(span.files) > span.n_before + span.n_after
+
+
+def _formats(entries: Iterable[FileEntry]) -> dict[str, str]:
+    """Return the format of each file."""
+    return {entry.path: entry.file_format for entry in entries}
+
+
+def _in_order(entries: Iterable[FileEntry]) -> list[FileEntry]:
+    return sorted(entries, key=lambda entry: (entry.start_ns, entry.path))
 
 
 def _channel_info(entries: list[FileEntry]) -> ChannelInfo:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from obspy import Stream
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.items.times import DAY_NS, NS
 from seismo_pes.metadata.stations import StationPattern
 from seismo_pes.reading.archives.archive import ALL_TIME, Archive
+from seismo_pes.reading.archives.measured_rates import ChannelRates, record_times
 from seismo_pes.reading.formats.waveform_files import read_file
+from seismo_pes.regular_file import ReadFailed
 
 __all__ = ["Availability", "day_fractions", "find_availability"]
 
@@ -39,6 +43,10 @@ class Availability:
         Shape (n_channels, n_days): part of the day that samples cover, 0 to 1.
     n_gaps
         Shape (n_channels,): number of gaps between the first and the last sample.
+    header_hz, measured_hz
+        Shape (n_channels,): the sampling rate of most samples in the headers, and the
+        rate over the time stamps; NaN if it is not known, or if they agree with the
+        header.
     skipped
         Files that could not be read.
     """
@@ -47,6 +55,8 @@ class Availability:
     days: np.ndarray
     fraction: np.ndarray
     n_gaps: np.ndarray
+    header_hz: np.ndarray
+    measured_hz: np.ndarray
     skipped: tuple[Skipped, ...] = ()
 
 
@@ -82,12 +92,13 @@ def find_availability(
         raise ParameterError(f"{archive.name}: no such channels at this time")
     skipped: list[Skipped] = []
     headers: dict[str, dict[str, list[Interval]]] = {}
+    rates: dict[str, ChannelRates] = defaultdict(ChannelRates)
     segments: dict[str, list[Interval]] = {}
     for n_done, (channel_id, info) in enumerate(channels.items(), start=1):
         intervals: list[Interval] = []
         for path in info.files:
             if path not in headers:
-                headers[path] = _read_segments(path, skipped)
+                headers[path] = _read_segments(path, rates, skipped)
             intervals += headers[path].get(channel_id, [])
         segments[channel_id] = _clip(_join(intervals), start_ns, end_ns)
         if progress is not None:
@@ -104,16 +115,25 @@ def find_availability(
         days=np.arange(first, last).astype("datetime64[D]"),
         fraction=fraction,
         n_gaps=np.array([max(len(x) - 1, 0) for x in segments.values()]),
+        header_hz=np.array([rates[id_].header_hz for id_ in segments], float),
+        measured_hz=np.array([rates[id_].measured_hz() for id_ in segments], float),
         skipped=(*archive.skipped, *skipped),
     )
 
 
-def _read_segments(path: str, skipped: list[Skipped]) -> dict[str, list[Interval]]:
-    """Return start and end of the segments of each channel in a file."""
+def _read_segments(
+    path: str, rates: Mapping[str, ChannelRates], skipped: list[Skipped]
+) -> dict[str, list[Interval]]:
+    """Return start and end of the segments of each channel in a file.
+
+    The rates of its channels are added to ``rates``.
+    """
     try:
         stream = read_file(path, headonly=True)
+        records = record_times(path, stream)
     except DataError as error:
-        skipped.append(Skipped("scan", path, str(error).removeprefix(f"{path}: ")))
+        stage = FAILED_READ if isinstance(error, ReadFailed) else "scan"
+        skipped.append(Skipped(stage, path, str(error).removeprefix(f"{path}: ")))
         return {}
     segments: dict[str, list[Interval]] = {}
     for trace in stream:
@@ -121,6 +141,9 @@ def _read_segments(path: str, skipped: list[Skipped]) -> dict[str, list[Interval
         start_ns = stats.starttime.ns
         length_ns = round(stats.npts * NS / stats.sampling_rate)
         segments.setdefault(trace.id, []).append((start_ns, start_ns + length_ns))
+    for channel_id in segments:
+        traces = Stream([trace for trace in stream if trace.id == channel_id])
+        rates[channel_id].add(traces, records.get(channel_id))
     return segments
 
 

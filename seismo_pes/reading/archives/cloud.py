@@ -39,6 +39,9 @@ class CloudArchive(PatternArchive):
     def __init__(self, name: str, pattern: PathPattern, files: Any) -> None:
         super().__init__(name, pattern, partial(_list, files))
 
+    def _ends_ns(self, path: str) -> None:
+        """Do not open remote files; their names are used."""
+
     def _scan(self, path: str) -> list[FileEntry]:
         try:
             stream = read_content(fetch(path, HEAD_BYTES), headonly=True)

@@ -21,6 +21,7 @@ from typing import Any
 from obspy import Inventory, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes.application.files import checked_line, checked_text
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan
@@ -119,20 +120,30 @@ class FdsnArchive(Archive):
             self._holdings[channel_id] = Holding(list(dict.fromkeys(entries)))
 
     def _span(
-        self, channel_id: str, start_ns: int, end_ns: int, period: int
+        self,
+        channel_id: str,
+        start_ns: int,
+        end_ns: int,
+        period: int,
+        margin_ns: int = 0,
     ) -> ChannelSpan:
         holding = self._holdings.get(channel_id, Holding([]))
         files = []
-        if holding.overlapping(start_ns, end_ns):
+        has_own = bool(holding.overlapping(start_ns, end_ns))
+        if has_own or holding.overlapping(start_ns - margin_ns, end_ns + margin_ns):
             scheme, _, provider = self.name.partition("://")
             # one second more at each end: a sample may lie slightly before the start
-            times = f"{start_ns - 10**9}/{end_ns + 10**9}"
+            more_ns = margin_ns + 10**9
+            times = f"{start_ns - more_ns}/{end_ns + more_ns}"
             provider = provider.rstrip("/")
             files = [f"{scheme}://{provider}/{channel_id}/{times}"]
         return ChannelSpan(
             *(channel_id, start_ns, end_ns, tuple(files), period),
             formats=("",) * len(files),
+            n_before=0 if has_own else len(files),
             one_channel=True,
+            margin_ns=margin_ns,
+            recorded_hz=self._recorded_hz,
         )
 
 
@@ -319,7 +330,7 @@ def download(
                     n_empty += 1
                     if day > last_settled_day or datacentre.is_router(service):
                         continue  # data may arrive, or a data centre did not answer
-                    log.write(json.dumps([channel_id, day]) + "\n")
+                    log.write(_ledger_line(channel_id, day))
                     log.flush()
                 elif failure:
                     skipped.append(Skipped("download", channel_id, failure))
@@ -334,7 +345,7 @@ def download(
 
 
 def _fetch_day(service: Any, root: Path, channel_id: str, day: int) -> str | None:
-    """Fetch one day; return "" if it was written, None without data, or the failure."""
+    """Fetch a day; return "" if it was written, None if it is empty, or the failure."""
     path = _sds_path(root, channel_id, day)
     start_ns = day * DAY_NS
     try:
@@ -357,7 +368,7 @@ def _fetch_day(service: Any, root: Path, channel_id: str, day: int) -> str | Non
 
 
 def _has_whole_day(root: Path, channel_id: str, day: int) -> bool:
-    """Say whether the archive has a file that was fetched after the day had ended."""
+    """Return whether the archive has a file that was fetched after the day ended."""
     try:
         status = _sds_path(root, channel_id, day).stat()
     except FileNotFoundError:
@@ -377,10 +388,13 @@ def _read_ledger(ledger: Path) -> set[tuple[str, int]]:
     if not ledger.exists():
         return set()
     empty_days = set()
-    for line in ledger.read_text().splitlines():
-        try:
-            channel_id, day = json.loads(line)
-        except ValueError:
-            continue  # the unfinished line of a killed process
-        empty_days.add((channel_id, day))
+    for line in ledger.read_bytes().splitlines():
+        # damaged or unfinished lines are left out: these days are requested again
+        if text := checked_text(line):
+            channel_id, day = json.loads(text)
+            empty_days.add((channel_id, day))
     return empty_days
+
+
+def _ledger_line(channel_id: str, day: int) -> str:
+    return checked_line(json.dumps([channel_id, day]).encode()).decode() + "\n"

@@ -18,15 +18,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dispel4py.errors import ParameterError
-from seismo_pes.items.skipped import Skipped
+from seismo_pes.application.files import checked_line, checked_text
+from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.reading.archives.scan import FileEntry
-from seismo_pes.reading.archives.scan_pool import decode, encode, scan_many
+from seismo_pes.reading.archives.scan_pool import Scan, decode, encode, scan_many
 
 __all__ = ["index_file", "scan_indexed"]
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = "1"  # of the tables and of what `encode` writes into them
+FORMAT_VERSION = "3"  # of the tables and of what `encode` writes into them
 NAME = ".dispel4py-headers.sqlite"
 MIN_FILES = 100  # fewer files are scanned in a second, and get no index by default
 COMMIT_FILES = 2000  # files between two commits: an interrupted scan loses no more
@@ -36,7 +37,7 @@ SETTLED_NS = 2_000_000_000
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (readers TEXT);
 CREATE TABLE IF NOT EXISTS file (
-    path TEXT PRIMARY KEY, size INTEGER, modified_ns INTEGER, headers TEXT
+    path BLOB PRIMARY KEY, size INTEGER, modified_ns INTEGER, headers TEXT
 );
 """
 
@@ -70,7 +71,7 @@ def index_file(choice: str | Path, data: str, n_files: int) -> Path | None:
             return folder / NAME
     if choice in ("auto", "beside"):
         root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        digest = hashlib.sha256(os.path.abspath(data).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(os.fsencode(os.path.abspath(data))).hexdigest()[:16]
         return Path(root) / "dispel4py-seismo" / f"headers-{digest}.sqlite"
     path = Path(choice).expanduser()
     if not path.parent.is_dir() or path.is_dir():
@@ -129,15 +130,19 @@ def _update_index(
     """Scan the files that are new or changed; return the headers of all, encoded."""
     with closing(_open_index(path)) as database:
         rows = database.execute("SELECT * FROM file")
-        indexed = {name: ((size, time_ns), text) for name, size, time_ns, text in rows}
+        indexed = {
+            os.fsdecode(name): ((size, time_ns), text)
+            for name, size, time_ns, text in rows
+        }
         stamps = {name: stamp for name in names if (stamp := _stamp(name))}
-        removed = [(name,) for name in indexed.keys() - set(names)]
+        removed = [(os.fsencode(name),) for name in indexed.keys() - set(names)]
         with database:
             database.executemany("DELETE FROM file WHERE path = ?", removed)
         headers = {
-            name: indexed[name][1]
+            name: text
             for name, stamp in stamps.items()
             if name in indexed and indexed[name][0] == stamp
+            if (text := _text_of(indexed[name][1])) is not None
         }
         changed = [name for name in stamps if name not in headers]
         logger.info(
@@ -146,14 +151,28 @@ def _update_index(
         scan_start_ns = time.time_ns()
         scans = scan_many(changed, processes)
         while batch := list(itertools.islice(scans, COMMIT_FILES)):
+            scanned = {name: encode(scan) for name, scan in batch}
             new_rows = [
-                (name, *_settled(stamps[name], scan_start_ns), encode(scan))
+                (os.fsencode(name), *_settled(stamps[name], scan_start_ns), cell)
                 for name, scan in batch
+                if not _has_failed(scan)
+                for cell in (checked_line(scanned[name].encode()).decode(),)
             ]
             with database:
                 database.executemany("REPLACE INTO file VALUES (?, ?, ?, ?)", new_rows)
-            headers.update((name, text) for name, _, _, text in new_rows)
+            headers |= scanned
     return headers
+
+
+def _text_of(cell: object) -> str | None:
+    """Return the headers in a cell of the index; None if it is damaged."""
+    text = checked_text(cell.encode()) if isinstance(cell, str) else None
+    return None if text is None else text.decode()
+
+
+def _has_failed(scan: Scan) -> bool:
+    """Return whether a file could not be read: it may be readable the next time."""
+    return any(entry.stage == FAILED_READ for entry in scan[1])
 
 
 def _settled(stamp: Stamp, scan_start_ns: int) -> Stamp:

@@ -15,18 +15,19 @@ URLs are opened by `archives.cloud` and `archives.fdsn`.
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from obspy import UTCDateTime
 
 from dispel4py.errors import ParameterError
+from seismo_pes.file_search import matching_paths
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.stations import PatternIndex, StationPattern, split_id
 from seismo_pes.reading.archives.archive import Archive, ChannelInfo, Holding
 from seismo_pes.reading.archives.header_index import index_file, scan_indexed
+from seismo_pes.reading.archives.measured_rates import rates_of_files
 from seismo_pes.reading.archives.pattern import (
     LAYOUTS,
     PathPattern,
@@ -34,7 +35,12 @@ from seismo_pes.reading.archives.pattern import (
     find_matching_files,
     is_bud,
 )
-from seismo_pes.reading.archives.scan import FileEntry, find_files, may_be_waveform
+from seismo_pes.reading.archives.scan import (
+    FileEntry,
+    failed_listing,
+    find_files,
+    may_be_waveform,
+)
 from seismo_pes.reading.archives.sds import SdsArchive, is_sds
 from seismo_pes.reading.fetching.remote import is_remote
 
@@ -57,7 +63,13 @@ class FolderArchive(Archive):
         index_path = index_file(index, name, len(paths))
         for entry in scan_indexed(paths, self.skipped, index_path, processes):
             by_channel.setdefault(entry.channel_id, []).append(entry)
-        self._holdings = {key: Holding(value) for key, value in by_channel.items()}
+        for channel_id, entries in by_channel.items():
+            measured_hz = rates_of_files(entries)
+            timed = [
+                entry.at_rate(measured_hz.get(entry.path, entry.rate_hz))
+                for entry in entries
+            ]
+            self._holdings[channel_id] = Holding(timed, measured_hz)
 
     def _look_up(self, index: PatternIndex | None, start_ns: int, end_ns: int) -> None:
         pass
@@ -104,20 +116,31 @@ def open_archive(
     if is_remote(name):
         return _open_remote(name, layout)
     path = Path(data).expanduser()
-    # braces in the names of existing files and folders are not placeholders
-    if "{" in name and not path.exists() and not _matches(path):
-        return _open_pattern(name, str(path), index, processes)
     if path.is_dir():
         return _open_folder(name, path, layout, index, processes)
-    matches = [path] if path.is_file() else _matches(path)
-    if not matches:
+    unlisted: list[Skipped] = []
+    matches = [path] if path.is_file() else _matches(path, unlisted)
+    # braces in the names of existing files and folders are not placeholders
+    if "{" in name and not matches:
+        return _open_pattern(name, str(path), index, processes)
+    if not matches and not unlisted:
         raise ParameterError(
             f"{name}: no such file or folder, nor a pattern that matches one"
         )
-    unreadable: list[Skipped] = []
-    files = [path] if path.is_file() else _files_in(matches, path.suffix, unreadable)
+    files = dict.fromkeys(_files_in(matches, path.suffix, unlisted))
+    return _folder_archive(name, files, unlisted, index, processes)
+
+
+def _folder_archive(
+    name: str,
+    files: Iterable[Path],
+    unlisted: list[Skipped],
+    index: str | Path,
+    processes: int | None,
+) -> FolderArchive:
+    """Return the archive of some files; folders that cannot be listed are skipped."""
     archive = FolderArchive(name, files, index, processes)
-    archive.skipped += unreadable
+    archive.skipped += unlisted
     return archive
 
 
@@ -146,10 +169,9 @@ def _open_folder(
         # parsed without the folder: braces in its name are not placeholders
         levels = PathPattern.parse(LAYOUTS[layout]).levels
         return PatternArchive(name, PathPattern(str(path), levels))
-    unreadable: list[Skipped] = []
-    archive = FolderArchive(name, find_files(path, unreadable), index, processes)
-    archive.skipped += unreadable
-    return archive
+    unlisted: list[Skipped] = []
+    files = find_files(path, unlisted)
+    return _folder_archive(name, files, unlisted, index, processes)
 
 
 def _open_pattern(
@@ -159,16 +181,21 @@ def _open_pattern(
     if pattern.is_complete():
         archive: Archive = PatternArchive(name, pattern)
     else:
-        archive = FolderArchive(
-            name, sorted(find_matching_files(pattern)), index, processes
-        )
+        unlisted: list[Skipped] = []
+        files = sorted(find_matching_files(pattern, _collect(unlisted)))
+        archive = _folder_archive(name, files, unlisted, index, processes)
     if not archive.channel_ids() and not archive.skipped:
         raise ParameterError(f"{name}: no file matches this pattern")
     return archive
 
 
-def _matches(path: Path) -> list[Path]:
-    return sorted(map(Path, glob.glob(str(path), recursive=True)))
+def _matches(path: Path, unlisted: list[Skipped]) -> list[Path]:
+    return sorted(set(matching_paths(str(path), _collect(unlisted))))
+
+
+def _collect(skipped: list[Skipped]) -> Callable[[OSError], None]:
+    """Return a function that adds a folder that cannot be listed to a list."""
+    return lambda error: skipped.append(failed_listing(error))
 
 
 def select(
@@ -224,7 +251,7 @@ def select(
 
 
 def _excludes(codes: Sequence[str], channel: str) -> bool:
-    """Say whether the codes of the run exclude a channel code of the station list."""
+    """Return whether the codes of the run exclude a code of the station list."""
     has_wildcard = bool(set("*?") & set(channel))
     return not has_wildcard and not any(fnmatchcase(channel, code) for code in codes)
 
@@ -244,19 +271,19 @@ def _files_in(
             yield path
 
 
-def _held(infos: dict[str, ChannelInfo], codes: Sequence[str]) -> str:
-    """Say which channels the listed stations have, and from when to when."""
-    asked = {
+def _listed_data(infos: dict[str, ChannelInfo], codes: Sequence[str]) -> str:
+    """Return a text with the channels of the listed stations and their times."""
+    requested = {
         id_: info
         for id_, info in infos.items()
         if any(fnmatchcase(split_id(id_)[3], code) for code in codes)
     }
-    chosen = asked or infos
+    chosen = requested or infos
     start_ns = min(info.start_ns for info in chosen.values())
     end_ns = max(info.end_ns for info in chosen.values())
     span = f"from {UTCDateTime(ns=start_ns)} to {UTCDateTime(ns=end_ns)}"
     examples = ", ".join(list(chosen)[:5])
-    if asked:
+    if requested:
         return f"they have {examples} {span} (--start, --end)"
     known = " ".join(sorted({split_id(id_)[3] for id_ in chosen})[:5])
     return f"they have {examples} {span} (--channels {known})"
@@ -272,7 +299,7 @@ def _no_channel_message(
     kind = "" if set(codes) == {"*"} else f"{','.join(codes)} "
     text = f"{archive.name}: {stations} has {kind}data at this time"
     if listed := archive.channels(patterns):
-        return f"{text}; {_held(listed, codes)}"
+        return f"{text}; {_listed_data(listed, codes)}"
     if channel_ids:
         examples = ", ".join(channel_ids[:5])
         return f"{text}; there are {len(channel_ids)} channels, e.g. {examples}"

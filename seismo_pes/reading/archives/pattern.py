@@ -9,7 +9,6 @@ one.
 
 from __future__ import annotations
 
-import os
 import re
 from calendar import monthrange
 from collections.abc import Callable, Iterator
@@ -18,10 +17,11 @@ from datetime import date
 from pathlib import Path
 
 from dispel4py.errors import ParameterError, suggest
+from seismo_pes.file_search import Report, list_folder
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import PatternIndex
 from seismo_pes.reading.archives.archive import ALL_TIME
-from seismo_pes.reading.archives.scan import FileEntry
+from seismo_pes.reading.archives.scan import FileEntry, failed_listing
 from seismo_pes.reading.archives.sds import NamedArchive
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "PatternArchive",
     "find_matching_files",
     "is_bud",
-    "list_folder",
 ]
 
 HOUR_NS = DAY_NS // 24
@@ -100,7 +99,7 @@ class PathPattern:
         return {name for level in self.levels for name in _fields_of(level)}
 
     def is_complete(self) -> bool:
-        """Say whether the path alone gives channel and time, without opening files."""
+        """Whether the path alone gives channel and time, without opening files."""
         return {"network", "station", "channel", "year"} <= self.fields
 
     def match(self, level: int, name: str, fields: Fields) -> Fields | None:
@@ -213,28 +212,12 @@ def _is_leap(year: int) -> bool:
     return monthrange(year, 2)[1] == 29
 
 
-def list_folder(folder: str) -> tuple[list[str], list[str]]:
-    """Return the names of the subfolders and of the files in a folder, sorted.
-
-    Both are empty if there is no such folder.
-    """
-    folders: list[str] = []
-    files: list[str] = []
-    try:
-        with os.scandir(folder or ".") as entries:
-            for entry in entries:
-                (folders if entry.is_dir() else files).append(entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return [], []
-    return sorted(folders), sorted(files)
-
-
 def is_bud(folder: Path) -> bool:
-    """Say whether a folder has the layout NET/STA/STA.NET.LOC.CHAN.YEAR.DAY."""
+    """Return whether a folder has the layout NET/STA/STA.NET.LOC.CHAN.YEAR.DAY."""
     # parsed without the folder: braces in its name are not placeholders
     levels = PathPattern.parse(LAYOUTS["BUD"]).levels
     pattern = PathPattern(str(folder), levels)
-    return next(find_matching_files(pattern), None) is not None
+    return next(find_matching_files(pattern, lambda error: None), None) is not None
 
 
 class PatternArchive(NamedArchive):
@@ -287,7 +270,7 @@ class PatternArchive(NamedArchive):
     def _is_covered(
         self, stations: list[tuple[str, str]], start_ns: int, end_ns: int
     ) -> bool:
-        """Say whether these times of one station are known.
+        """Return whether these times of one station are known.
 
         Never for several stations: the list may mean more that are not known yet.
         """
@@ -317,16 +300,24 @@ class PatternArchive(NamedArchive):
             if start_ns < time[1] and end_ns > time[0] and _may_match(values, index):
                 self._walk(path, level + 1, values, index, time)
 
+    def _listed_names(self, folder: str) -> tuple[list[str], list[str]]:
+        """Return the names in a folder; one that cannot be listed is skipped."""
+        try:
+            return self._list(folder)
+        except OSError as error:
+            self.skipped.append(failed_listing(error))
+            return [], []
+
     def _subfolders(
         self, folder: str, level: int, fields: Fields
     ) -> Iterator[tuple[str, Fields]]:
-        for name in self._list(folder)[0]:
+        for name in self._listed_names(folder)[0]:
             values = self._pattern.match(level, name, fields)
             if values is not None:
                 yield _join(folder, name), values
 
     def _collect_files(self, folder: str, level: int, fields: Fields) -> None:
-        for name in self._list(folder)[1]:
+        for name in self._listed_names(folder)[1]:
             values = self._pattern.match(level, name, fields)
             if values is None:
                 continue
@@ -339,7 +330,7 @@ class PatternArchive(NamedArchive):
 
 
 def _may_match(fields: Fields, index: PatternIndex | None) -> bool:
-    """Say whether a path with these fields can lead to a station of the list."""
+    """Return whether a path with these fields can lead to a station of the list."""
     if index is None or not {"network", "station"} <= fields.keys():
         return True
     return bool(index.stations_among({(fields["network"], fields["station"])}))
@@ -349,15 +340,25 @@ def _join(folder: str, name: str) -> str:
     return name if not folder else f"{folder.rstrip('/')}/{name}"
 
 
-def find_matching_files(
-    pattern: PathPattern, lister: Lister = list_folder
-) -> Iterator[Path]:
-    """Yield the files whose paths match a pattern; it need not be complete."""
+def find_matching_files(pattern: PathPattern, report: Report) -> Iterator[Path]:
+    """Yield the files whose paths match a pattern; it need not be complete.
+
+    Parameters
+    ----------
+    pattern : PathPattern
+    report : callable
+        Gets the error of each folder that cannot be listed.
+    """
     folders: list[tuple[str, int, Fields]] = [(pattern.root, 0, {})]
     while folders:
         folder, level, fields = folders.pop()
         is_last = level == len(pattern.levels) - 1
-        for name in lister(folder)[1 if is_last else 0]:
+        try:
+            names = list_folder(folder)[1 if is_last else 0]
+        except OSError as error:
+            report(error)
+            continue
+        for name in names:
             values = pattern.match(level, name, fields)
             if values is not None and is_last:
                 yield Path(_join(folder, name))

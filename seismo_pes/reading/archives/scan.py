@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from obspy import Stream, Trace
 from obspy.core.trace import Stats
 
 from dispel4py.errors import DataError
-from seismo_pes.items.skipped import Skipped
+from seismo_pes.file_search import files_below
+from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.metadata.asdf import is_asdf
 from seismo_pes.reading.formats.waveform_files import find_defect, read_file
+from seismo_pes.regular_file import ReadFailed, open_regular
 
 __all__ = [
     "FileEntry",
+    "failed_listing",
     "find_files",
     "make_entry",
     "scan_ends",
@@ -81,6 +83,24 @@ class FileEntry:
     longitude: float = math.nan
     elevation_m: float = math.nan
 
+    def at_rate(self, rate_hz: float) -> FileEntry:
+        """Return the entry if the samples have another rate than that of the header.
+
+        Records of miniSEED may have true starts: their time does not become shorter.
+
+        Parameters
+        ----------
+        rate_hz : float
+            The true sampling rate.
+        """
+        if math.isnan(self.rate_hz):
+            return self
+        longer = self.rate_hz / rate_hz
+        if self.file_format.startswith("MSEED"):
+            longer = max(longer, 1.0)
+        length_ns = round((self.end_ns - self.start_ns) * longer)
+        return replace(self, end_ns=min(self.start_ns + length_ns, MAX_NS))
+
     @property
     def half_ns(self) -> int:
         """Half a sample interval; 0 if the sampling rate is not known."""
@@ -97,45 +117,42 @@ def find_files(
     folder : Path
         Where to search. Links to folders are followed, each folder only once.
     skipped : list of Skipped
-        Folders that cannot be opened are added.
+        Folders that cannot be listed now are added.
     keep_others : bool
         Also yield files whose names say that they are something else (``.xml``,
         ``.csv``, ``LICENSE`` ...). Hidden files are never yielded.
     """
 
-    def report_folder(error: OSError) -> None:
-        reason = f"cannot be opened: {error.strerror}"
-        skipped.append(Skipped("scan", str(error.filename), reason))
+    def report(error: OSError) -> None:
+        skipped.append(failed_listing(error))
 
-    visited: set[tuple[int, int]] = set()
     n_others = 0
-    for root, folders, names in os.walk(
-        folder, onerror=report_folder, followlinks=True
-    ):
-        status = os.stat(root)
-        if (status.st_dev, status.st_ino) in visited:
-            folders.clear()
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(root, name)
-            if name.startswith(".") or not (keep_others or may_be_waveform(path)):
-                n_others += 1
-            elif path.is_file():
-                yield path
+    for path in files_below(folder, report):
+        if keep_others or may_be_waveform(path):
+            yield path
+        else:
+            n_others += 1
     logger.debug("%s: %d files are no waveforms by their names", folder, n_others)
 
 
+def failed_listing(error: OSError) -> Skipped:
+    """Return the entry of a folder that the operating system could not list."""
+    reason = f"cannot be opened: {error.strerror or error}"
+    return Skipped(FAILED_READ, str(error.filename), reason)
+
+
 def may_be_waveform(path: Path) -> bool:
-    """Say whether a file may hold waveforms, by its name."""
+    """Return whether a file may hold waveforms, by its name."""
     return (
         path.suffix.lower() not in OTHER_SUFFIXES or _is_asdf(path)
     ) and path.stem.lower() not in OTHER_NAMES
 
 
 def _is_asdf(path: Path) -> bool:
-    return path.suffix.lower() in (".h5", ".hdf5") and is_asdf(path)
+    try:
+        return path.suffix.lower() in (".h5", ".hdf5") and is_asdf(path)
+    except ReadFailed:  # it is reported when the file is read
+        return True
 
 
 def scan_files(paths: Iterable[Path], skipped: list[Skipped]) -> list[FileEntry]:
@@ -162,7 +179,7 @@ def scan_file(path: str | Path) -> tuple[list[FileEntry], list[Skipped]]:
         One for each channel and sampling rate, from its first sample to its last.
     skipped : list of Skipped
         Reasons why the file or one of its traces cannot be used, and a remark if the
-        file's name says another channel than its header; the header counts. Stage
+        channels in the file's name and header differ; the header is used. Stage
         ``"scan"``.
     """
     path = str(path)
@@ -170,7 +187,8 @@ def scan_file(path: str | Path) -> tuple[list[FileEntry], list[Skipped]]:
         stream = read_file(path, headonly=True)
     except DataError as error:
         reason = str(error).removeprefix(f"{path}: ")
-        return [], [Skipped("scan", path, reason)]
+        stage = FAILED_READ if isinstance(error, ReadFailed) else "scan"
+        return [], [Skipped(stage, path, reason)]
     defects: Counter[str] = Counter()
     entries: dict[tuple[str, float], FileEntry] = {}
     for trace in stream:
@@ -200,7 +218,7 @@ def scan_ends(path: str | Path) -> FileEntry | None:
     from obspy.io.mseed.util import get_record_information
 
     try:
-        with warnings.catch_warnings(action="error"), open(path, "rb") as file:
+        with warnings.catch_warnings(action="error"), open_regular(path) as file:
             if not DATA_RECORD.match(file.read(8)):
                 return None
             first = get_record_information(file, -8)
@@ -213,7 +231,11 @@ def scan_ends(path: str | Path) -> FileEntry | None:
     if not (same and rate_hz > 0 and 0 <= start_ns <= end_ns and first["npts"] > 0):
         return None
     end_ns += round(last["npts"] * NS / rate_hz)
-    channel_id = ".".join(first[name] for name in CODES)
+    # as obspy reads codes from records
+    codes = [first[name].partition("\0")[0].strip() for name in CODES]
+    if any("." in code for code in codes):
+        return None
+    channel_id = ".".join(codes)
     return FileEntry(str(path), "MSEED", channel_id, start_ns, end_ns, rate_hz)
 
 
@@ -224,6 +246,9 @@ def make_entry(path: str, trace: Trace) -> tuple[FileEntry | None, str]:
         return None, "left out: a trace without samples"
     if defect := find_defect(trace):
         return None, defect
+    dotted = [code for name in CODES if "." in (code := str(stats.get(name, "")))]
+    if dotted:
+        return None, f"left out: a dot in the code {dotted[0]!r} of its header"
     start_ns = stats.starttime.ns
     end_ns = start_ns + round(stats.npts * NS / stats.sampling_rate)
     if abs(start_ns) > MAX_NS or abs(end_ns) > MAX_NS:
@@ -256,13 +281,13 @@ def _union(a: FileEntry, b: FileEntry) -> FileEntry:
 
 
 def _compare_with_name(path: str, stream: Stream) -> list[Skipped]:
-    """Return a remark if the file's name says another channel than its header."""
+    """Return a remark if the channels in the file's name and header differ."""
     name_id = channel_id_in_name(Path(path).name)
     header_ids = {trace.id for trace in stream}
     if name_id is None or len(header_ids) != 1 or name_id in header_ids:
         return []
     header_id = header_ids.pop()
-    reason = f"its name says {name_id}, its header {header_id}; the header counts"
+    reason = f"its name has {name_id}, its header has {header_id}; the header is used"
     return [Skipped("scan", path, reason)]
 
 

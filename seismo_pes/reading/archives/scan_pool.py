@@ -22,7 +22,7 @@ from contextlib import closing
 from dataclasses import astuple
 from typing import Any
 
-from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.reading.archives.scan import FileEntry, scan_file
 
 __all__ = ["Scan", "decode", "encode", "processors", "scan_many", "serve"]
@@ -184,8 +184,9 @@ class _Worker:
         reason = (
             f"the reading process ended while reading it (exit status {self.close()})"
         )
-        if timed_out.is_set():
+        if timed_out.is_set():  # perhaps the disk is slow: later it may be read
             reason = f"reading its headers took more than {self._limit_s:g} s"
+            return [], [Skipped(FAILED_READ, path, reason)]
         return [], [Skipped("scan", path, reason)]
 
     def close(self) -> int | None:

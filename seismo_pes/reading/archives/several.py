@@ -6,9 +6,15 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from seismo_pes.items.intervals import union
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.metadata.stations import PatternIndex, StationPattern
-from seismo_pes.reading.archives.archive import Archive, ChannelInfo, union
+from seismo_pes.reading.archives.archive import (
+    Archive,
+    ChannelInfo,
+    has_files,
+    has_own_files,
+)
 from seismo_pes.reading.archives.opening import open_archive
 
 __all__ = ["Archives", "open_archives"]
@@ -28,6 +34,11 @@ class Archives(Archive):
         self.members = tuple(members)
         self.skipped = [row for member in members for row in member.skipped]
 
+    def assume_rate(self, rate_hz: float) -> None:
+        """Take a sampling rate as that of all records; see `Archive.assume_rate`."""
+        for member in self.members:
+            member.assume_rate(rate_hz)
+
     def _look_up(self, index: PatternIndex | None, start_ns: int, end_ns: int) -> None:
         raise NotImplementedError("each member searches its own files")
 
@@ -44,6 +55,7 @@ class Archives(Archive):
         for member in self.members:
             for id_, info in member.channels(listed, start_ns, end_ns, codes).items():
                 infos[id_] = _merge_infos(infos[id_], info) if id_ in infos else info
+        self.skipped = [row for member in self.members for row in member.skipped]
         return dict(sorted(infos.items()))
 
     def channel_ids(
@@ -66,20 +78,25 @@ class Archives(Archive):
         return union(times for member in self.members for times in member.times(ids))
 
     def spans(
-        self, channel_ids: Sequence[str], periods: Sequence[tuple[int, int]]
+        self,
+        channel_ids: Sequence[str],
+        periods: Sequence[tuple[int, int]],
+        margin_ns: int = 0,
+        only_margins: bool = False,
     ) -> list[ChannelSpan]:
         """Return the units of reading, period by period; see `Archive.spans`."""
         order = {id_: k for k, id_ in enumerate(channel_ids)}
         spans: dict[tuple[int, int], ChannelSpan] = {}
         for member in self.members:
-            for span in member.spans(channel_ids, periods):
+            for span in member.spans(channel_ids, periods, margin_ns, True):
                 key = span.period, order[span.channel_id]
                 spans[key] = merge_spans(spans[key], span) if key in spans else span
-        return [spans[key] for key in sorted(spans)]
+        least = has_files if only_margins else has_own_files
+        return [spans[key] for key in sorted(spans) if least(spans[key])]
 
 
 def _merge_infos(a: ChannelInfo, b: ChannelInfo) -> ChannelInfo:
-    """Return what two archives have of one channel."""
+    """Return the entry of one channel in two archives."""
     place = b if math.isnan(a.latitude) else a
     return ChannelInfo(
         a.channel_id,
@@ -110,6 +127,7 @@ def merge_spans(a: ChannelSpan, b: ChannelSpan) -> ChannelSpan:
         n_before=counts[0],
         n_after=counts[2],
         one_channel=a.one_channel and b.one_channel,
+        measured_hz=tuple(dict.fromkeys(a.measured_hz + b.measured_hz)),
     )
 
 

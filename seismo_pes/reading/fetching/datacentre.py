@@ -27,7 +27,7 @@ from seismo_pes.reading.fetching.retry import call_with_retries, reason
 __all__ = ["ROUTERS", "ask", "client", "is_router", "request_waveforms"]
 
 ROUTERS = ("eida-routing", "earthscope-federator", "iris-federator")
-# Failures that may be over at the next attempt.
+# Failures that may have ended at the next attempt.
 TEMPORARY = (
     FDSNBadGatewayException,
     FDSNInternalServerException,
@@ -67,7 +67,7 @@ def _client(provider: str) -> Any:
     if provider in ROUTERS:
         return RoutingClient(provider)
     if provider in URL_MAPPINGS or "://" in provider:
-        with record_warnings():  # hides obspy's warning about names of the past
+        with record_warnings():  # hides obspy's warning about deprecated names
             return Client(provider)
     if "." not in provider and ":" not in provider and provider != "localhost":
         known = ", ".join([*sorted(URL_MAPPINGS), *ROUTERS])
@@ -78,7 +78,7 @@ def _client(provider: str) -> Any:
 
 
 def is_router(service: Any) -> bool:
-    """Say whether a client sends requests to other data centres.
+    """Return whether a client sends requests to other data centres.
 
     obspy's routers ignore a data centre that does not answer. An empty answer of a
     router is therefore no proof that there are no data.

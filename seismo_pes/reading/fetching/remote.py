@@ -17,13 +17,13 @@ from seismo_pes.reading.fetching.retry import call_with_retries
 
 __all__ = ["fetch", "filesystem", "is_remote"]
 
-# Buckets that need no credentials. They are read without: requests with the credentials
-# of another account are refused.
+# Buckets that are read without credentials: requests with the credentials of another
+# account are refused.
 PUBLIC_BUCKETS = frozenset({"scedc-pds", "ncedc-pds", "earthscope-geophysical-data"})
 
 
 def is_remote(path: str) -> bool:
-    """Say whether a path is a URL.
+    """Return whether a path is a URL.
 
     >>> is_remote("s3://bucket/file.ms"), is_remote("/data/file.ms")
     (True, False)

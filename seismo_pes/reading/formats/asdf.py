@@ -22,12 +22,15 @@ import numpy as np
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError
+from seismo_pes.hdf5_input import open_hdf5
 from seismo_pes.items.times import NS
+from seismo_pes.regular_file import reason_of
 from seismo_pes.signal.rates import exact_rate
 
 __all__ = ["read_asdf"]
 
 RAW = "raw_recording"  # the tag that ASDF recommends for data as recorded
+SYNTHETIC = "synthetic"  # how the tags of synthetics begin
 # The first coordinates of a station in StationXML. The text is searched and not parsed,
 # which would take long for StationXML with responses.
 COORDINATES = re.compile(
@@ -45,6 +48,7 @@ def read_asdf(
     end_ns: int | None = None,
     channel_id: str | None = None,
     tag: str | None = None,
+    synthetic: bool = False,
 ) -> Stream:
     """Read the waveforms of an ASDF file.
 
@@ -62,7 +66,10 @@ def read_asdf(
         Read only this channel.
     tag : str, optional
         The tag of the waveforms to read, where a file has several versions of them. By
-        default ``raw_recording``, or the only tag in the file.
+        default ``raw_recording``, or the only tag in the file, or the only one that
+        does not begin with ``synthetic``.
+    synthetic : bool
+        Read synthetics: tags that begin with ``synthetic``, if there are any.
 
     Returns
     -------
@@ -72,17 +79,16 @@ def read_asdf(
     Raises
     ------
     DataError
-        If the file cannot be read, or has several tags and none is ``raw_recording``.
+        If the file cannot be read, or has several such tags and none is
+        ``raw_recording``; `ReadFailed` if the operating system could not read it.
     """
-    import h5py  # here because it takes time, and few archives are ASDF
-
     stream = Stream()
     try:
-        with h5py.File(path, "r") as content:
+        with open_hdf5(path) as content:
             if _text(content.attrs.get("file_format", b"")) != "ASDF":
                 raise DataError(f"{path}: HDF5, but not ASDF")
             waveforms = content.get("Waveforms", {})
-            selected_tag = tag or _default_tag(path, waveforms)
+            selected_tag = tag or _default_tag(path, waveforms, synthetic)
             for group in _stations(waveforms, channel_id):
                 place = _coordinates(group) if headonly else {}
                 for name in sorted(group):
@@ -93,20 +99,21 @@ def read_asdf(
                     if trace is not None:
                         trace.stats.update(place)
                         stream.append(trace)
-    except (OSError, KeyError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: ASDF: {' '.join(str(error).split())}") from error
+    except DataError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: ASDF: {reason_of(error)}") from error
     return stream
 
 
-def _default_tag(path: str | Path, waveforms: Any) -> str:
-    tags = {
+def _default_tag(path: str | Path, waveforms: Any, synthetic: bool) -> str:
+    every = {
         name.rsplit("__", 1)[-1]
         for group in waveforms.values()
         for name in group
         if name.count("__") >= 3
     }
+    tags = {t for t in every if t.startswith(SYNTHETIC) == synthetic} or every
     if len(tags) > 1 and RAW not in tags:
         raise DataError(
             f"{path}: has waveforms with the tags {', '.join(sorted(tags))} and none "

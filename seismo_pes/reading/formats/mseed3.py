@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import warnings
 from pathlib import Path
@@ -13,6 +12,7 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError
 from seismo_pes.extras import optional
+from seismo_pes.regular_file import open_regular
 
 __all__ = ["MAGIC", "read_mseed3"]
 
@@ -59,6 +59,8 @@ def read_mseed3(
     DataError
         If a record is damaged (the message has libmseed's reason), or if the first
         record is incomplete.
+    OSError
+        If the file cannot be opened or read.
     """
     pymseed = optional("pymseed")
     selection: dict[str, Any] = {}
@@ -68,10 +70,13 @@ def read_mseed3(
         selection["endtime"] = pymseed.nstime2timestr(int(end_ns))
     if channel_id is not None:
         selection["sourceid"] = _source_id(pymseed, channel_id)
+    # not by its path: libmseed does not say that the operating system failed
+    with open_regular(path) as file:
+        content = file.read()
     traces = pymseed.MS3TraceList()
     try:
-        traces.add_file(
-            str(path), unpack_data=not headonly, validate_crc=True, **selection
+        traces.add_buffer(
+            content, unpack_data=not headonly, validate_crc=True, **selection
         )
         stream = Stream(
             [
@@ -85,23 +90,21 @@ def read_mseed3(
         raise DataError(f"{path}: miniSEED 3: {reason}"[:300]) from error
     finally:
         traces.close()
-    if not _ends_with_a_record(path):
+    if not _ends_with_a_record(content):
         if not stream and not selection:
             raise DataError(f"{path}: miniSEED 3: the first record is incomplete")
         warnings.warn("miniSEED 3: the last record is incomplete", stacklevel=2)
     return stream
 
 
-def _ends_with_a_record(path: str | Path) -> bool:
-    """Say whether the last record is complete, which libmseed does not check."""
-    position, size = 0, os.path.getsize(path)
-    with open(path, "rb") as file:
-        while position < size:
-            file.seek(position)
-            header = file.read(HEADER.size)
-            if len(header) < HEADER.size or not header.startswith(MAGIC):
-                return False
-            position += HEADER.size + sum(HEADER.unpack(header))
+def _ends_with_a_record(content: bytes) -> bool:
+    """Return whether the last record is complete, which libmseed does not check."""
+    position, size = 0, len(content)
+    while position < size:
+        header = content[position : position + HEADER.size]
+        if len(header) < HEADER.size or not header.startswith(MAGIC):
+            return False
+        position += HEADER.size + sum(HEADER.unpack(header))
     return position == size
 
 

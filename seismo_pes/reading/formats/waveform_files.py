@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import logging
 import math
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from functools import lru_cache
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from obspy import Stream, Trace, UTCDateTime
-from obspy.core.util.base import ENTRY_POINTS
+from obspy import Stream, Trace
 
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes.items.codes import defective_code
 from seismo_pes.library_warnings import record_warnings
-from seismo_pes.metadata.asdf import HDF5_MAGIC
 from seismo_pes.reading.fetching import remote
-from seismo_pes.reading.formats import asdf, mseed3
-from seismo_pes.reading.formats.record_times import read_record_times, with_true_rates
+from seismo_pes.reading.formats.mseed2 import read_records
+from seismo_pes.reading.formats.plugins import (
+    read_at_once,
+    read_mseed,
+)
+from seismo_pes.reading.formats.reading_process import read_in_process
+from seismo_pes.regular_file import (
+    ReadFailed,
+    copied_to_memory,
+    is_failed_read,
+    open_regular,
+)
 
 __all__ = ["find_defect", "read_content", "read_file"]
 
@@ -33,11 +41,10 @@ logger = logging.getLogger(__name__)
 # The largest absolute value of a sample, in its unit. Larger values come from a wrong
 # byte order, and their squares come near the limit of single precision, 3e38.
 MAX_SAMPLE = 1e18
-# obspy loads a pickle to recognise it, which runs the code that the file contains.
-REFUSED_FORMATS = frozenset({"PICKLE"})
-# Formats that obspy cannot read.
-OWN_READERS = {"MSEED3": mseed3.read_mseed3, "ASDF": asdf.read_asdf}
 COMPRESSED = frozenset({".gz", ".bz2", ".zip", ".tar", ".tgz"})
+UNPACKERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
+MAX_UNPACKED = 4 << 30  # bytes of an unpacked file; more comes from a hostile one
+PIECE_BYTES = 1 << 20
 
 
 def read_file(
@@ -48,6 +55,7 @@ def read_file(
     start_ns: int | None = None,
     end_ns: int | None = None,
     channel_id: str | None = None,
+    few: bool = False,
 ) -> Stream:
     """Read one file of miniSEED 3, ASDF or any format that obspy can read.
 
@@ -70,6 +78,9 @@ def read_file(
         traces are not cut to the time.
     channel_id : str, optional
         Return only this channel.
+    few : bool
+        The time is short and the file is long: of a miniSEED 2 file on a disk only the
+        records of the time are loaded, and the sampling rate is measured over these.
 
     Returns
     -------
@@ -79,19 +90,24 @@ def read_file(
     Raises
     ------
     DataError
-        If the file cannot be read, with the reason in one line.
+        If the file cannot be read, with the reason in one line; `ReadFailed` if the
+        operating system could not read it.
     """
     path = str(path)
-    selection = {"start_ns": start_ns, "end_ns": end_ns, "channel_id": channel_id}
+    selection: dict[str, Any] = {"start_ns": start_ns, "end_ns": end_ns}
+    selection["channel_id"] = channel_id
     with record_warnings() as caught:
         try:
-            stream = _read(path, file_format, headonly, selection)
+            stream = _read_few(path, selection) if few else None
+            if stream is None:
+                stream = _read(path, file_format, headonly, selection)
         except DataError:
             raise
         except ParameterError as error:  # a package is not installed
             raise DataError(f"{path}: {error}") from error
         except Exception as error:  # obspy's readers raise anything
-            raise DataError(f"{path}: {_one_line(error)}") from error
+            kind = ReadFailed if is_failed_read(error) else DataError
+            raise kind(f"{path}: {_one_line(error)}") from error
     if caught:
         others = f" (and {len(caught) - 1} more warnings)" if caught[1:] else ""
         logger.warning("%s: %s%s", path, _one_line(caught[0].message), others)
@@ -137,6 +153,8 @@ def _rename_file(error: Exception, temporary: str, name: str) -> DataError:
 
 def find_defect(trace: Trace) -> str:
     """Return the reason why a trace cannot be a seismogram, "" if it can be one."""
+    if defect := defective_code(trace.id):
+        return f"left out: {defect}"
     rate_hz = trace.stats.sampling_rate
     if not (rate_hz > 0 and math.isfinite(rate_hz)):
         return f"left out: a sampling rate of {rate_hz} Hz"
@@ -161,25 +179,60 @@ def _read(
             return Stream()
         suffix = Path(path).suffix.lower()
         suffix = suffix if suffix in COMPRESSED else ""
-        return _read_bytes(content, suffix, path, file_format, headonly, selection)
+        source = io.BytesIO(content)
+        return _read_source(source, suffix, path, file_format, headonly, selection)
     if Path(path).suffix.lower() not in COMPRESSED:
-        return _read_plain(path, file_format, headonly, selection)
+        return _read_local(path, file_format, headonly, selection)
     stream = Stream()
-    for content in _uncompress(path):
-        stream += _read_bytes(content, "", path, file_format, headonly, selection)
+    for member in _uncompress(path):
+        stream += _read_source(member, "", path, file_format, headonly, selection)
     return stream
 
 
-def _read_bytes(
-    content: bytes,
+def _read_few(path: str, selection: dict[str, Any]) -> Stream | None:
+    """Read the records of a time from miniSEED 2; None if the file is another one."""
+    if remote.is_remote(path) or Path(path).suffix.lower() in COMPRESSED:
+        return None
+    records = read_records(path, selection["start_ns"], selection["end_ns"])
+    if records is None:
+        return None
+    return read_mseed(records, selection) if records.are_sound() else None
+
+
+def _read_local(
+    path: str, file_format: str, headonly: bool, selection: dict[str, Any]
+) -> Stream:
+    """Read a file that is not compressed."""
+    try:
+        stream = read_at_once(path, file_format, headonly, selection)
+    except (DataError, ParameterError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - obspy's readers raise anything
+        logger.debug("%s: %s; other formats are tried", path, error)
+        stream = None
+    if stream is not None:
+        return stream
+    return read_in_process(path, file_format, headonly, selection)
+
+
+def _read_source(
+    source: IO[bytes],
     suffix: str,
     path: str,
     file_format: str,
     headonly: bool,
     selection: dict[str, Any],
 ) -> Stream:
+    """Read the content of a source by way of a temporary file."""
     with tempfile.NamedTemporaryFile(suffix=suffix) as file:
-        file.write(content)
+        n_bytes = 0
+        while piece := source.read(PIECE_BYTES):
+            n_bytes += file.write(piece)
+            if n_bytes > MAX_UNPACKED:
+                raise DataError(
+                    f"{path}: has more than {MAX_UNPACKED >> 30} GiB when unpacked; "
+                    "unpack it and divide it"
+                )
         file.flush()
         try:
             return _read(file.name, file_format, headonly, selection)
@@ -187,94 +240,24 @@ def _read_bytes(
             raise _rename_file(error, file.name, path) from error
 
 
-def _uncompress(path: str) -> Iterator[bytes]:
+def _uncompress(path: str) -> Iterator[Any]:
     """Yield the content of a compressed file, or of each file in an archive."""
     suffix = Path(path).suffix.lower()
-    if suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            yield from (archive.read(name) for name in archive.namelist())
-    elif suffix in (".tar", ".tgz") or Path(path).stem.lower().endswith(".tar"):
-        with tarfile.open(path, "r|*") as archive:
-            for member in archive:
-                content = archive.extractfile(member)
-                if content is not None and member.size:
-                    yield content.read()
-    else:
-        data = Path(path).read_bytes()
-        yield gzip.decompress(data) if suffix == ".gz" else bz2.decompress(data)
-
-
-def _read_plain(
-    path: str, file_format: str, headonly: bool, selection: dict[str, Any]
-) -> Stream:
-    with open(path, "rb") as file:
-        magic = file.read(8)
-    if not magic:
-        raise DataError(f"{path}: the file is empty")
-    if magic.startswith(mseed3.MAGIC):
-        file_format = "MSEED3"
-    elif magic == HDF5_MAGIC:
-        file_format = "ASDF"
-    if file_format:
-        return _read_as(file_format, path, headonly, selection)
-    first_error: Exception | None = None
-    for name in ENTRY_POINTS["waveform"]:
-        if name in REFUSED_FORMATS or not _is_format(name, path):
-            continue
-        try:
-            return _read_as(name, path, headonly, selection)
-        except Exception as error:  # noqa: BLE001 - another format may match, too
-            first_error = first_error or error
-    if first_error is not None:
-        raise first_error
-    raise DataError(f"{path}: not a waveform format that obspy can read")
-
-
-@lru_cache
-def _plugin(file_format: str, function: str) -> Any:
-    group = f"obspy.plugin.waveform.{file_format}"
-    (entry_point,) = entry_points(group=group, name=function)
-    return entry_point.load()
-
-
-def _is_format(file_format: str, path: str) -> bool:
-    try:
-        return bool(_plugin(file_format, "isFormat")(path))
-    except Exception:  # noqa: BLE001 - a plugin may fail on files of other formats
-        return False
-
-
-def _read_as(
-    file_format: str, path: str, headonly: bool, selection: dict[str, Any]
-) -> Stream:
-    if file_format in REFUSED_FORMATS:
-        raise DataError(
-            f"{path}: {file_format} files are not read, because they may run code"
-        )
-    if file_format in OWN_READERS:
-        stream = OWN_READERS[file_format](path, headonly=headonly, **selection)
-    else:
-        kwargs = _for_obspy(**selection) if file_format == "MSEED" else {}
-        stream = _plugin(file_format, "readFormat")(path, headonly=headonly, **kwargs)
-    if file_format in ("MSEED", "MSEED3") and not headonly:
-        content = Path(path).read_bytes()
-        stream = with_true_rates(stream, read_record_times(content))
-    for trace in stream:
-        trace.stats._format = file_format
-    return stream
-
-
-def _for_obspy(
-    start_ns: int | None, end_ns: int | None, channel_id: str | None
-) -> dict[str, Any]:
-    selection: dict[str, Any] = {}
-    if start_ns is not None:
-        selection["starttime"] = UTCDateTime(ns=int(start_ns))
-    if end_ns is not None:
-        selection["endtime"] = UTCDateTime(ns=int(end_ns))
-    if channel_id is not None:
-        selection["sourcename"] = channel_id
-    return selection
+    with copied_to_memory(path) as copy, open_regular(copy) as file:
+        if suffix == ".zip":
+            with zipfile.ZipFile(file) as archive:
+                for name in archive.namelist():
+                    with archive.open(name) as member:
+                        yield member
+        elif suffix in (".tar", ".tgz") or Path(path).stem.lower().endswith(".tar"):
+            with tarfile.open(fileobj=file, mode="r|*") as archive:
+                for entry in archive:
+                    content = archive.extractfile(entry)
+                    if content is not None and entry.size:
+                        yield content
+        else:
+            with UNPACKERS[suffix](file, "rb") as unpacked:
+                yield unpacked
 
 
 def _one_line(error: object) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of compatibility share: PEs as users write them, three mappings."""
+"""Fixtures of the tests of compatibility: PEs as users write them, three mappings."""
 
 import shutil
 import sys
@@ -20,12 +20,12 @@ from ranks import Ranks  # noqa: E402
 
 
 def through_simple(graph, inputs, n=None):
-    """What `process_and_return` gives; more processes than one mean nothing."""
+    """Run by `process_and_return`, which ignores the number of processes."""
     return simple_process.process_and_return(graph, inputs)
 
 
 def through_multi(graph, inputs, n=None):
-    """The same by processes, by default one per PE."""
+    """Run in several processes, by default one per PE."""
     n = n or len(graph.pes)
     args = SimpleNamespace(num=n, simple=False, results=True)
     outputs = defaultdict(lambda: defaultdict(list))
@@ -34,9 +34,9 @@ def through_multi(graph, inputs, n=None):
     return {pe_id: dict(ports) for pe_id, ports in outputs.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def through_mpi(tmp_path_factory):
-    """The same under MPI; the launchers used last wait for the next graph."""
+    """Run under MPI; the launchers used last wait for the next graph."""
     pytest.importorskip("mpi4py", reason="mpi4py is not installed")
     beside = Path(sys.executable).with_name("mpiexec")
     mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")

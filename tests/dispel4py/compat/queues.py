@@ -1,4 +1,4 @@
-"""Results of `dispel4py.new.multi_process`, which come in a queue."""
+"""Results of `dispel4py.new.multi_process`, which are in a queue."""
 
 import queue
 
@@ -8,12 +8,12 @@ from dispel4py.new.multi_process import STATUS_TERMINATED
 
 
 def drained(results):
-    """Everything in a queue of results, its end marker left out."""
-    found = []
+    """Return all results in a queue, without its end marker."""
+    result = []
     while True:
         entry = results.get_nowait()
         if entry == STATUS_TERMINATED:
             with pytest.raises(queue.Empty):
                 results.get_nowait()
-            return found
-        found.append(entry)
+            return result
+        result.append(entry)

@@ -1,4 +1,8 @@
-"""The ranks of one MPI launcher, which run one graph after the other for the tests."""
+"""The ranks of one MPI launcher, which run one graph after the other for the tests.
+
+Each rank waits for the next graph at a named pipe of its own: a rank that waits for
+other ranks uses the processor.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from dispel4py.run import run, share
+from dispel4py.mappings.mpi.world import world
+from dispel4py.run import run
 
 HERE = Path(__file__).resolve().parent
 
@@ -24,26 +30,30 @@ class Ranks:
     n : int
         How many.
     folder : Path
-        For what goes there and what comes back.
+        Folder for graphs and results.
     """
 
     def __init__(self, mpiexec: str, n: int, folder: Path) -> None:
-        self._job = folder / f"job-{n}"
+        own = Path(tempfile.mkdtemp(dir=folder))
+        self._job, self._pipes = own / "job", []
+        for rank in range(n):
+            os.mkfifo(own / f"{rank}")
+            self._pipes.append(os.open(own / f"{rank}", os.O_RDWR))
         paths = [str(HERE), str(HERE.parents[2]), os.environ.get("PYTHONPATH", "")]
         self._program = subprocess.Popen(
-            [mpiexec, "-n", str(n), sys.executable, __file__],
+            [mpiexec, "-n", str(n), sys.executable, __file__, str(own)],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in paths if p)},
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
         )
 
     def __call__(self, graph: Any, inputs: Any) -> dict[str, dict[str, list[Any]]]:
-        """Run a graph; return the outputs that gave something."""
+        """Run a graph; return the outputs with items."""
         named = {getattr(pe, "id", pe): given for pe, given in inputs.items()}
         self._job.write_bytes(pickle.dumps((graph, named), 5))
-        self._program.stdin.write(f"{self._job}\n".encode())
-        self._program.stdin.flush()
-        while True:  # what PEs print comes by the same way
+        for pipe in self._pipes:
+            os.write(pipe, f"{self._job}\n".encode())
+        while True:  # the output that PEs print is in the same stream
             line = self._program.stdout.readline()
             assert line, "the ranks have ended"
             if line == b"done\n":
@@ -51,25 +61,32 @@ class Ranks:
 
     def close(self) -> None:
         """Let the ranks end."""
-        self._program.communicate(timeout=30)
+        for pipe in self._pipes:
+            os.close(pipe)
+        self._program.communicate(timeout=100)
         assert self._program.returncode == 0
 
 
-def _serve() -> None:
+def _serve(folder: str) -> None:
     """Run the work of one rank."""
-    while path := share("mpi", sys.stdin.readline).strip():
-        graph, inputs = pickle.loads(share("mpi", Path(path).read_bytes))
-        result = run(graph, inputs, mapping="mpi")
-        if result.complete:
-            found = {
-                pe_id: {port: items for port, items in ports.items() if items}
-                for pe_id, ports in result.outputs.items()
-            }
-            given = {pe_id: ports for pe_id, ports in found.items() if ports}
-            Path(path).write_bytes(pickle.dumps(given, 5))
-            sys.stdout.write("done\n")
-            sys.stdout.flush()
+    with open(f"{folder}/{world().rank}") as pipe:
+        for line in pipe:
+            _run(Path(line.strip()))
+
+
+def _run(path: Path) -> None:
+    graph, inputs = pickle.loads(path.read_bytes())
+    result = run(graph, inputs, mapping="mpi")
+    if result.complete:
+        output = {
+            pe_id: {port: items for port, items in ports.items() if items}
+            for pe_id, ports in result.outputs.items()
+        }
+        given = {pe_id: ports for pe_id, ports in output.items() if ports}
+        path.write_bytes(pickle.dumps(given, 5))
+        sys.stdout.write("done\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(sys.argv[1])

@@ -29,9 +29,9 @@ def results(returned, composite, source=None, n=None):
     graph = WorkflowGraph()
     graph.connect(source, "output", composite, "input")
     graph.flatten()
-    (found,) = returned(graph, {source.name: [{}]}, n).values()
-    assert list(found) == ["output"]
-    return found["output"]
+    (result,) = returned(graph, {source.name: [{}]}, n).values()
+    assert list(result) == ["output"]
+    return result["output"]
 
 
 several = pytest.mark.parametrize("n", [5])
@@ -68,9 +68,9 @@ def test_min_max(returned, n):
     graph = WorkflowGraph()
     for composite in (aggregate.parallelMin(), aggregate.parallelMax()):
         graph.connect(source, "output", composite, "input")
-    found = returned(graph, {source: 1}, n + 4)
-    assert len(found) == 2
-    for pe_id, ports in found.items():
+    result = returned(graph, {source: 1}, n + 4)
+    assert len(result) == 2
+    for pe_id, ports in result.items():
         expected = 0 if pe_id.startswith("MinPE") else 999
         assert ports == {"output": [[expected]]}
 
@@ -96,9 +96,9 @@ def test_other_parts_of_an_item(returned):
 
 
 def test_instances_without_items(returned):
-    one = Rows([[3]])
-    assert results(returned, aggregate.parallelMin(), one, n=6) == [[3]]
-    assert results(returned, aggregate.parallelAvg(), one, n=6) == [[3.0, 1, 3]]
+    first = Rows([[3]])
+    assert results(returned, aggregate.parallelMin(), first, n=6) == [[3]]
+    assert results(returned, aggregate.parallelAvg(), first, n=6) == [[3.0, 1, 3]]
 
 
 def test_spellings():

@@ -6,6 +6,7 @@ import math
 import pkgutil
 from collections import Counter as Multiset
 from functools import cache
+from itertools import product
 
 import pytest
 
@@ -14,6 +15,7 @@ from dispel4py.loading import load_graph
 from dispel4py.new.processes import divide
 from dispel4py.new.processor import get_partitions
 from dispel4py.run import run
+from tests.draws import chosen
 
 NAMES = sorted(
     module.name
@@ -25,25 +27,32 @@ RANDOM = {name for name in NAMES if "word" in name or "group_by" in name} | {
 }
 PER_INSTANCE = {"grouping_onetoall", "grouping_onetoall_stateful"}
 #: More processes than most have PEs, fewer, and fewer by the option ``-s``.
-PLACES = [f"{mapping} {n}" for mapping in ("multi", "mpi") for n in ("6", "3", "3 -s")]
+SIZES = ("6", "3", "3 -s")
+PLACES = [f"{mapping} {n}" for mapping in ("multi", "mpi") for n in SIZES]
+#: Each example once under both mappings, with other sizes.
+SOME = [
+    (name, f"{mapping} {SIZES[(k + shift) % 3]}")
+    for k, name in enumerate(NAMES)
+    for shift, mapping in enumerate(("multi", "mpi"))
+]
 
 
 def graph_of(name):
-    # examples keep what they have counted: each run has a copy
+    # examples keep their counts, so each run gets a copy
     return copy.deepcopy(load_graph(f"{graph_testing.__name__}.{name}"))
 
 
 def items(outputs):
     return {
-        f"{pe_id}.{port}": Multiset(map(str, found))
+        f"{pe_id}.{port}": Multiset(map(str, result))
         for pe_id, ports in outputs.items()
-        for port, found in ports.items()
-        if found
+        for port, result in ports.items()
+        if result
     }
 
 
 def calls_of(name):
-    """How often sources are called: a filter by chance drops half of what they give."""
+    """Return how often sources are called: a random filter drops half of the items."""
     return 60 if name in RANDOM else 4
 
 
@@ -52,12 +61,11 @@ def under_simple(name):
     return items(run(graph_of(name), calls_of(name)).outputs)
 
 
-def test_there_are_as_many_as_there_were():
+def test_the_number_of_example_graphs_is_unchanged():
     assert len(NAMES) == 22
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("name", "place"), chosen(SOME, list(product(NAMES, PLACES))))
 def test_example(name, place, request):
     mapping, n, *option = place.split()
     graph, calls, expected = graph_of(name), calls_of(name), under_simple(name)
@@ -65,19 +73,19 @@ def test_example(name, place, request):
         graph = divide(graph, get_partitions(graph), is_root=False)
     if mapping == "mpi":
         through_mpi = request.getfixturevalue("through_mpi")
-        found = items(through_mpi(graph, dict.fromkeys(graph.roots(), calls), int(n)))
+        output = items(through_mpi(graph, dict.fromkeys(graph.roots(), calls), int(n)))
     else:
         result = run(graph, calls, mapping=mapping, processes=int(n))
-        found = items(result.outputs)
+        output = items(result.outputs)
     if name in RANDOM:
-        assert set(found) == set(expected)
+        assert set(output) == set(expected)
     elif name in PER_INSTANCE:
-        assert set(*found.values()) == set(*expected.values())
+        assert set(*output.values()) == set(*expected.values())
     else:
-        assert found == expected
+        assert output == expected
 
 
-def test_what_they_give():
+def test_results_of_the_example_graphs():
     counted = run(graph_of("pipeline_test"), 5).output("TestOneInOneOut5")
     assert counted == [1, 2, 3, 4, 5]
     assert run(graph_of("pipeline_composite"), 1).output("PE_subtract3") == [5.0]
@@ -87,11 +95,11 @@ def test_what_they_give():
     ]
 
 
-def test_a_number_of_calls_gives_other_numbers_each():
+def test_each_call_gives_other_numbers():
     pes = importlib.import_module(f"{graph_testing.__name__}.testing_PEs")
-    found = []
+    results = []
     source = pes.NumberProducer(3)
-    source._writer = lambda name, item: found.append(item)
+    source._writer = lambda name, item: results.append(item)
     source.process({})
     source.process({})
-    assert found == [[0], [1], [2], [0], [2], [4]]
+    assert results == [[0], [1], [2], [0], [2], [4]]

@@ -1,4 +1,4 @@
-"""What users' workflows do, each under every way to run it."""
+"""Idioms of users' workflows, each run in every way."""
 
 import re
 from collections import Counter as Multiset
@@ -28,7 +28,7 @@ WAYS = ["simple", "two more", "together", "mpi", "mpi, together"]
 
 @pytest.fixture(params=WAYS)
 def way(request):
-    """How to run a graph: a name, or a function that does it."""
+    """A way to run a graph: a name, or a function."""
     if not request.param.startswith("mpi"):
         return request.param
     through_mpi = request.getfixturevalue("through_mpi")
@@ -42,13 +42,13 @@ def way(request):
 
 
 def ran(way, graph, inputs):
-    """Items of each output that leads nowhere, as a multiset, by ``name.port``."""
-    found = defaultdict(list)
+    """Return the items of each unconnected output, as a multiset, by ``name.port``."""
+    results = defaultdict(list)
     if way == "simple" or callable(way):
         how = way if callable(way) else simple_process.process_and_return
         for pe_id, ports in how(graph, inputs).items():
             for port, items in ports.items():
-                found[pe_id, port].extend(items)
+                results[pe_id, port].extend(items)
     else:
         n = len(graph.pes)
         num = {"one each": n, "two more": n + 2, "together": n}[way]
@@ -57,10 +57,10 @@ def ran(way, graph, inputs):
             if way == "together":
                 pe_id, port = port
                 (item,) = item
-            found[pe_id, port].append(item)
+            results[pe_id, port].append(item)
     names = {pe.id: pe.name for pe in graph.pes}
     named = defaultdict(Multiset)
-    for (pe_id, port), items in found.items():
+    for (pe_id, port), items in results.items():
         named[f"{names[pe_id]}.{port}"].update(map(repr, items))
     return dict(named)
 
@@ -70,7 +70,7 @@ def texts(*items):
 
 
 class Lines(GenericPE):
-    """A source that declares no input and is given one all the same."""
+    """A source that declares no input and nevertheless gets one."""
 
     def __init__(self):
         GenericPE.__init__(self)
@@ -85,7 +85,7 @@ class Lines(GenericPE):
 
 
 class Columns(IterativePE):
-    """Looks at attributes that are set after it was made."""
+    """Uses attributes that are set after its construction."""
 
     def __init__(self):
         IterativePE.__init__(self)
@@ -100,8 +100,8 @@ def test_source_given_inputs_by_name_and_attributes_set_later(way):
     columns.columns = [2]
     graph = WorkflowGraph()
     graph.connect(read, "output", columns, "input")
-    found = ran(way, graph, {"read": [{"input": "a,b;c,d"}, {"input": "e,f"}]})
-    assert found == {"Columns.output": texts([1, "b"], [2, "d"], [3, "f"])}
+    result = ran(way, graph, {"read": [{"input": "a,b;c,d"}, {"input": "e,f"}]})
+    assert result == {"Columns.output": texts([1, "b"], [2, "d"], [3, "f"])}
 
 
 class Stage(IterativePE):
@@ -123,7 +123,7 @@ class Stage(IterativePE):
 
 
 class BareStage(IterativePE):
-    """The same, with nothing in its constructor."""
+    """The same, without a constructor of its own."""
 
     def __init__(self):
         IterativePE.__init__(self)
@@ -144,15 +144,15 @@ def root(value):
 
 
 @pytest.mark.parametrize("kind", [Stage, BareStage])
-def test_chain_of_functions_in_a_class_of_ones_own(way, kind):
+def test_chain_of_functions_in_a_class_of_the_user(way, kind):
     source = Same()
     functions = [(scale, {"factor": 2}), [scale, {"factor": 8}], root]
     chain = create_iterative_chain(functions, FunctionPE_class=kind)
     graph = WorkflowGraph()
     graph.connect(source, "output", chain, "input")
     values = [1, 4, -1] if kind is Stage else [1, 4]
-    found = ran(way, graph, {source: [{"input": [v, str(v)]} for v in values]})
-    assert found == {"PE_root.output": texts([4.0, "1"], [8.0, "4"])}
+    result = ran(way, graph, {source: [{"input": [v, str(v)]} for v in values]})
+    assert result == {"PE_root.output": texts([4.0, "1"], [8.0, "4"])}
 
 
 def test_chain_by_the_later_keyword():
@@ -202,9 +202,9 @@ def test_group_by_two_columns_then_one_instance(way, partitioned):
     if partitioned:  # the last PE is in none of them
         graph.partitions = [[source], [mood]]
     rows = [(1, "NY", "a"), (2, "NY", "a"), (3, "CA", "a"), (4, "NY", "b")] * 5
-    found = ran(way, graph, {source: [{"input": row} for row in rows]})
+    result = ran(way, graph, {source: [{"input": row} for row in rows]})
     best = [(("CA", "a"), 15), (("NY", "a"), 15), (("NY", "b"), 20)]
-    assert found == {"Happiest.output": texts(best)}
+    assert result == {"Happiest.output": texts(best)}
 
 
 class Remainder(IterativePE):
@@ -219,7 +219,7 @@ class Remainder(IterativePE):
 
 
 class Pairs(GenericPE):
-    """Takes from two inputs; writes what is left over at the end."""
+    """Pairs items of two inputs; writes the items without a partner at the end."""
 
     def __init__(self):
         GenericPE.__init__(self)
@@ -297,7 +297,7 @@ def test_two_sources_into_one_input_and_matching_by_key(way):
 
 
 class Reader(GenericPE):
-    """Has an input and does without: an empty call means its own defaults."""
+    """Has an optional input: an empty call means its own defaults."""
 
     def __init__(self):
         GenericPE.__init__(self)
@@ -322,10 +322,10 @@ def test_source_with_an_input_called_without(way, given):
         chain = create_iterative_chain([root] * 2, FunctionPE_class=BareKeeping)
         graph.connect(read, port, chain, "input")
         graph.connect(chain, "output", pe, "input")
-    found = ran(way, graph, {read: given})
+    result = ran(way, graph, {read: given})
     metadata = {"station": "A"}
     expected = [[0, metadata], [1, metadata], [0, metadata], [-1, metadata]]
-    assert found == {"Same.output": texts(*expected)}
+    assert result == {"Same.output": texts(*expected)}
 
 
 class BareKeeping(IterativePE):
@@ -338,7 +338,7 @@ class BareKeeping(IterativePE):
 
 
 class Loud(IterativePE):
-    """Has a log of its own, and writes with options."""
+    """Overrides `log`, and writes with options."""
 
     def __init__(self):
         IterativePE.__init__(self)
@@ -356,7 +356,7 @@ class Loud(IterativePE):
 
 
 class Noting(Loud):
-    """Sees what it writes."""
+    """Notes the items that it writes."""
 
     def write(self, name, data, **kwargs):
         super().write(name, (data, sorted(kwargs)), **kwargs)
@@ -367,10 +367,10 @@ def test_own_log_and_write_with_options(way, kind):
     source, loud = Counter(), kind()
     graph = WorkflowGraph()
     graph.connect(source, "output", loud, "input")
-    (found,) = ran(way, graph, {source: 2}).values()
+    (result,) = ran(way, graph, {source: 2}).values()
     options = ["location", "metadata"]
     expected = {Loud: ["-1-", "-2-"], Noting: [("-1-", options), ("-2-", options)]}
-    assert found == texts(*expected[kind])
+    assert result == texts(*expected[kind])
 
 
 class Empty(ProducerPE):
@@ -420,8 +420,8 @@ def test_a_function_as_source_feeding_two(way):
     second.name = "Letters"
     graph.connect(source, "output", first, "input")
     graph.connect(source, "output", second, "input")
-    found = ran(way, graph, {"download": [{"input": {"values": [1, 2]}}]})
-    assert found == {"Each.output": texts(1, 2, 3), "Letters.output": texts(*"other")}
+    result = ran(way, graph, {"download": [{"input": {"values": [1, 2]}}]})
+    assert result == {"Each.output": texts(1, 2, 3), "Letters.output": texts(*"other")}
 
 
 def test_attributes_that_users_meet():
@@ -432,11 +432,11 @@ def test_attributes_that_users_meet():
     source, graph = Counter(), WorkflowGraph()
     graph.connect(source, "output", pe, "input")
     args = SimpleNamespace(num=5, simple=False, results=True)
-    found = drained(multi_process.process(graph, {source: 3}, args))
-    assert [item for *_, item in found] == [1, 2, 3]  # one instance, in order
+    result = drained(multi_process.process(graph, {source: 3}, args))
+    assert [item for *_, item in result] == [1, 2, 3]  # one instance, in order
 
 
-def test_what_a_pe_logs_is_shown(capfd):
+def test_logs_of_a_pe_are_shown(capfd):
     read, columns = Lines(), Columns()
     columns.columns = []
     graph = WorkflowGraph()

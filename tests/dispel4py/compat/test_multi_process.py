@@ -30,15 +30,15 @@ def results(graph, inputs, num, simple=False):
 def test_pipeline():
     graph, source, last = chain(2)
     source.numprocesses = 1
-    found = results(graph, {source: 5}, 3)
-    assert found == [(last.id, "output", i) for i in range(1, 6)]
+    result = results(graph, {source: 5}, 3)
+    assert result == [(last.id, "output", i) for i in range(1, 6)]
     assert STATUS_TERMINATED == 12
 
 
 def test_pipeline_with_several_instances():
     graph, source, last = chain(2)
-    found = results(graph, {source: 5}, 4)
-    assert Multiset(found) == Multiset((last.id, "output", i) for i in range(1, 6))
+    result = results(graph, {source: 5}, 4)
+    assert Multiset(result) == Multiset((last.id, "output", i) for i in range(1, 6))
 
 
 def test_square():
@@ -48,9 +48,9 @@ def test_square():
     graph.connect(source, "output1", right, "input")
     graph.connect(left, "output", last, "input0")
     graph.connect(right, "output", last, "input1")
-    found = results(graph, {source: 10}, 4)
-    assert {(pe_id, port) for pe_id, port, _ in found} == {(last.id, "output")}
-    assert Multiset(i for *_, i in found) == {str(i): 2 for i in range(1, 11)}
+    result = results(graph, {source: 10}, 4)
+    assert {(pe_id, port) for pe_id, port, _ in result} == {(last.id, "output")}
+    assert Multiset(i for *_, i in result) == {str(i): 2 for i in range(1, 11)}
 
 
 def test_tee():
@@ -58,20 +58,20 @@ def test_tee():
     graph = WorkflowGraph()
     graph.connect(source, "output", left, "input")
     graph.connect(source, "output", right, "input")
-    found = defaultdict(list)
+    result = defaultdict(list)
     for pe_id, port, item in results(graph, {source: 5}, 3):
         assert port == "output"
-        found[pe_id].append(item)
-    assert found == {left.id: [1, 2, 3, 4, 5], right.id: [1, 2, 3, 4, 5]}
+        result[pe_id].append(item)
+    assert result == {left.id: [1, 2, 3, 4, 5], right.id: [1, 2, 3, 4, 5]}
 
 
 @pytest.mark.parametrize(("length", "simple"), [(2, True), (4, False)])
 def test_pipeline_simple_and_not_enough_processes(length, simple, capfd):
     graph, source, last = chain(length)
-    found = results(graph, {source: 10}, 4, simple)
-    assert {port for _, port, _ in found} == {(last.id, "output")}
-    assert {name for name, *_ in found} == {"SimpleProcessingPE1"}
-    items = [item for *_, block in found for item in block]
+    result = results(graph, {source: 10}, 4, simple)
+    assert {port for _, port, _ in result} == {(last.id, "output")}
+    assert {name for name, *_ in result} == {"SimpleProcessingPE1"}
+    items = [item for *_, block in result for item in block]
     assert Multiset(items) == Multiset(range(1, 11))
     assert f"Partition 0: {source.id}" in capfd.readouterr().out
     assert graph.partitions is None
@@ -89,9 +89,9 @@ def test_groupings(grouping):
     graph, source, last = chain(4, Numbers(10))
     middle = graph.pes[2]
     middle.inputconnections["input"]["grouping"] = grouping
-    found = results(graph, {source: 1}, 7)
-    assert {(pe_id, port) for pe_id, port, _ in found} == {(last.id, "output")}
-    times = Multiset(item for *_, (item,) in found)
+    result = results(graph, {source: 1}, 7)
+    assert {(pe_id, port) for pe_id, port, _ in result} == {(last.id, "output")}
+    times = Multiset(item for *_, (item,) in result)
     assert set(times) == set(range(10))
     assert grouping == "all" or set(times.values()) == {1}
     assert len(set(times.values())) == 1

@@ -61,7 +61,7 @@ def test_graphs_are_loaded_from_modules_and_files(file):
     assert "composite" in vars(sys.modules["temp"])
 
 
-def test_what_has_no_graph_is_refused():
+def test_modules_without_a_graph_are_refused():
     module = types.ModuleType("empty")
     with pytest.raises(InputError, match="has: none"):
         utils.findWorkflowGraph(module)

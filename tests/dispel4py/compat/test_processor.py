@@ -38,7 +38,7 @@ def test_roots():
     assert [processor._is_root(node, graph) for node in nodes] == [True, True, False]
 
 
-def test_roots_as_networkx_has_them():
+def test_roots_as_nodes_of_networkx():
     pytest.importorskip("networkx", reason="networkx is not installed")
     graph, nodes = merging()
     assert list(graph.graph.nodes()) == nodes
@@ -53,8 +53,8 @@ def test_input_invalid():
 
 def test_input_json():
     graph, source = alone()
-    found = processor.create_inputs(arguments(data='{"Counter": 20}'), graph)
-    assert found == {source.id: 20}
+    result = processor.create_inputs(arguments(data='{"Counter": 20}'), graph)
+    assert result == {source.id: 20}
 
 
 @pytest.mark.parametrize("n", [20, 1])
@@ -67,8 +67,8 @@ def test_input_file(tmp_path):
     path = tmp_path / "inputs.json"
     path.write_text(json.dumps({"Counter": [{"input": "f"}]}))
     graph, source = alone()
-    found = processor.create_inputs(arguments(file=str(path), data="{}"), graph)
-    assert found == {source.id: [{"input": "f"}]}
+    result = processor.create_inputs(arguments(file=str(path), data="{}"), graph)
+    assert result == {source.id: [{"input": "f"}]}
 
 
 def test_invalid_input_file(tmp_path):
@@ -108,9 +108,9 @@ def test_group_by():
     how = processor.GroupByCommunication(list(range(5)), "input", [0])
     keys = [1, {"a": 1}, set(range(7)), range(1), None, "text", (1, "b"), 1.5]
     for key in keys:
-        one = how.getDestination({"input": [key, "b"]})
-        assert one == how.get_destination({"input": [key, 1, 2]})
-        assert one[0] in range(5)
+        first = how.getDestination({"input": [key, "b"]})
+        assert first == how.get_destination({"input": [key, 1, 2]})
+        assert first[0] in range(5)
     assert how.name == [0]
 
 
@@ -129,8 +129,8 @@ def test_one_to_all():
 @pytest.mark.parametrize("rank", [3, 4])
 def test_shuffle_begins_at_the_place_of_its_source(rank):
     how = processor.ShuffleCommunication(rank, [3, 4], [7, 8, 9])
-    found = list(itertools.chain(*(how.getDestination(None) for _ in range(4))))
-    assert found == ([7, 8, 9, 7] if rank == 3 else [8, 9, 7, 8])
+    result = list(itertools.chain(*(how.getDestination(None) for _ in range(4))))
+    assert result == ([7, 8, 9, 7] if rank == 3 else [8, 9, 7, 8])
 
 
 def test_assign_and_connect():
@@ -150,7 +150,7 @@ def test_assign_and_connect():
 
 
 def test_two_edges_into_one_input_are_counted_for_each_process():
-    # in dispel4py 1.2.1 all processes of a PE share one growing list
+    # in dispel4py 1.2.1 all processes of a PE share a growing list
     graph, left, right, sink = WorkflowGraph(), Counter(), Counter(), Same()
     graph.connect(left, "output", sink, "input")
     graph.connect(right, "output", sink, "input")
@@ -184,17 +184,17 @@ def test_partitions_as_pes(as_items):
     assert len(parts.pes) == 3
     given = {source: [{"input": [k]} for k in range(3)] if as_items else 1}
     inputs = processor.map_inputs_to_partitions(parts, given)
-    found = process_and_return(parts, inputs)
-    (ports,) = found.values()
+    result = process_and_return(parts, inputs)
+    (ports,) = result.values()
     assert ports == {(last.id, "output"): [[[k, 1]] for k in range(3)]}
 
 
-def test_wrapper_of_ones_own():
+def test_a_wrapper_of_the_user():
     class Wrapper(processor.GenericWrapper):
-        found, ended = (), False
+        result, ended = (), False
 
         def _write(self, name, data):
-            self.found = (*self.found, (name, data))
+            self.result = (*self.result, (name, data))
 
         def _terminate(self):
             self.ended = True
@@ -217,7 +217,7 @@ def test_wrapper_of_ones_own():
     wrapper.provided_inputs = [{"input": 1}, {"input": 2}]
     wrapper.sources = {"input": [1, 2]}
     wrapper.process()
-    assert [data for _, data in wrapper.found] == [1, 1, 2, 2, "end"]
+    assert [data for _, data in wrapper.result] == [1, 1, 2, 2, "end"]
     assert wrapper.ended
 
 

@@ -151,11 +151,11 @@ def test_composite_with_create_params(returned):
     composite._map_output("comp_output", second, "output")
     graph, source, _ = around(composite)
     graph.flatten()
-    (found,) = returned(graph, {source: 10}).values()
+    (result,) = returned(graph, {source: 10}).values()
     expected = [i for i in range(1, 11) for _ in range(2)]
     if returned.__name__ != "through_simple":  # each of the two edges is in order
-        found["output"].sort()
-    assert found == {"output": expected}
+        result["output"].sort()
+    assert result == {"output": expected}
 
 
 def test_process(capfd):
@@ -185,8 +185,8 @@ def test_inputs_by_pe_id_and_name(returned, key):
 def test_word_count(returned):
     source, passing, count = Words("a b a c a b"), Same(), WordCounter()
     graph = pipeline(source, passing, count)
-    (found,) = returned(graph, {source: 1}).values()
-    assert Multiset(map(tuple, found["output"])) == Multiset(
+    (result,) = returned(graph, {source: 1}).values()
+    assert Multiset(map(tuple, result["output"])) == Multiset(
         [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("c", 1)]
     )
 
@@ -195,6 +195,6 @@ def test_result_mappings():
     source, middle, last = Counter(), Same(), Same()
     graph = pipeline(source, middle, last)
     named = {source.id: ["output"], middle.id: ["output"]}
-    found = simple_process.process_and_return(graph, {source: 2}, named)
+    result = simple_process.process_and_return(graph, {source: 2}, named)
     whole = {"output": [1, 2]}
-    assert found == {source.id: whole, middle.id: whole}
+    assert result == {source.id: whole, middle.id: whole}

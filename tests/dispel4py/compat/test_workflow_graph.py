@@ -97,7 +97,7 @@ def test_networkx():
     assert (source.numprocesses, sink.numprocesses) == (3, 3)
 
 
-def test_without_networkx_the_message_says_what_to_do(monkeypatch):
+def test_without_networkx_the_message_names_the_remedy(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "networkx", None)
@@ -111,8 +111,8 @@ def test_graphs_are_copied_and_pickled_with_their_nodes():
     for other in (copy.deepcopy(graph), pickle.loads(pickle.dumps(graph))):
         source = other.pes[0]
         assert other.objToNode[source].obj is source
-        (found,) = process_and_return(other, {source: 2}).values()
-        assert found == {"output": [1, 2]}
+        (result,) = process_and_return(other, {source: 2}).values()
+        assert result == {"output": [1, 2]}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_method_overridden_by_one_name_is_called_by_both(defined, other):
     assert getattr(below, defined)() == getattr(below, other)() == "below"
 
 
-def test_outer_ports_add_what_they_lead_to():
+def test_outer_ports_add_their_inner_nodes():
     inner, source = Same(), Counter()
     composite = WorkflowGraph()
     composite.inputmappings = {"in": (inner, "input")}

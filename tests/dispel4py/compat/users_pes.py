@@ -8,7 +8,7 @@ from dispel4py.core import GenericPE
 
 
 class Counter(GenericPE):
-    """1, 2, 3, one for each call, on each output."""
+    """Sends 1, 2, 3, ... on each output, one number per call."""
 
     def __init__(self, n_outputs=1):
         GenericPE.__init__(self)
@@ -25,7 +25,7 @@ class Counter(GenericPE):
 
 
 class Numbers(GenericPE):
-    """Lists of one number, 0 to n-1, in one call."""
+    """Sends lists of one number, 0 to n-1, in one call."""
 
     def __init__(self, n=1):
         GenericPE.__init__(self)
@@ -38,7 +38,7 @@ class Numbers(GenericPE):
 
 
 class Span(ProducerPE):
-    """Integers in one call."""
+    """Sends integers in one call."""
 
     def __init__(self, start, limit):
         ProducerPE.__init__(self)
@@ -50,7 +50,7 @@ class Span(ProducerPE):
 
 
 class Same(GenericPE):
-    """Gives what it gets, of whatever type."""
+    """Passes items of any type on."""
 
     def __init__(self):
         GenericPE.__init__(self)
@@ -94,7 +94,7 @@ class Sink(ConsumerPE):
 
 
 class Words(GenericPE):
-    """Words of a text, in lists of one."""
+    """Sends the words of a text, each in a list."""
 
     def __init__(self, text):
         GenericPE.__init__(self)
@@ -122,7 +122,7 @@ class WordCounter(GenericPE):
 
 
 class Matching(GenericPE):
-    """Holds what no pickle takes, and pairs by a key."""
+    """Pairs items by a key; holds an object that cannot be pickled."""
 
     def __init__(self):
         GenericPE.__init__(self)

@@ -72,7 +72,7 @@ def run(config: Settings) -> int:
                 skipped.append(Skipped("read", path.name, str(error)))
             if progress is not None:
                 progress.update("records", n, len(paths))
-        write_skipped(out, skipped, keep=config.resume)
+        write_skipped(out, skipped)
     sys.stdout.write(skipped_table(skipped) + "\n")
     return 0
 

@@ -51,6 +51,25 @@ def complaint(**values):
     return str(error.value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bands(Configuration):
+    bands: tuple[tuple[float, float], ...] = option("b", "bands", "bands", unit="s")
+
+
+@pytest.mark.parametrize(
+    "value", ["4-20", ["4-20"], [(4, 20)], [[4.0, 20]], (4, 20), [4, 20.0]]
+)
+def test_one_band_is_a_text_a_list_or_two_numbers(value):
+    assert Bands(bands=value).bands == ((4.0, 20.0),)
+
+
+def test_two_numbers_that_are_no_band_are_refused():
+    with pytest.raises(ParameterError, match="LO < HI"):
+        Bands(bands=(20, 4))
+    with pytest.raises(ParameterError, match="4 is not a band"):
+        Bands(bands=(4, 20, 30))
+
+
 def test_values_that_follow_from_others_are_filled_in():
     assert Settings(window_s="90").step_s == 90
     assert Settings(window_s=90, step_s=30).step_s == 30

@@ -74,7 +74,7 @@ def test_one_run_at_a_time_writes_to_a_folder(words, tmp_path, capsys):
         (["--config", "nowhere.toml"], "nowhere.toml: No such file"),
     ],
 )
-def test_a_mistake_is_one_line(words, more, message, capsys):
+def test_a_mistake_gives_one_line(words, more, message, capsys):
     assert main([*words, *more]) == 2
     assert message in one_line(capsys)
 

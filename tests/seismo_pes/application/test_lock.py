@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,7 +11,13 @@ import pytest
 
 from dispel4py.errors import ParameterError
 from seismo_pes.application import lock as locks
-from seismo_pes.application.lock import LOCK_FILE, Holder, Locked, RunLock
+from seismo_pes.application.lock import (
+    LOCK_FILE,
+    FolderLost,
+    Holder,
+    Locked,
+    RunLock,
+)
 
 DEAD_PID = 2**22 + 1  # larger than any process number of Linux
 
@@ -43,13 +50,13 @@ def test_a_second_run_is_refused_with_the_name_of_the_holder(tmp_path):
         assert "\n" not in str(refused.value)
         second.release()
         assert (tmp_path / LOCK_FILE).exists(), (
-            "who does not have it gives nothing back"
+            "a run without the lock does not release it"
         )
     assert list(tmp_path.iterdir()) == []
     assert is_taken_over(tmp_path)
 
 
-def test_it_is_given_back_when_the_run_fails(tmp_path):
+def test_the_lock_is_released_when_the_run_fails(tmp_path):
     def fail():
         with RunLock(tmp_path) as lock:
             lock.take()
@@ -113,11 +120,11 @@ def test_a_killed_process_leaves_a_lock_that_is_taken_over(tmp_path, caplog):
     assert "took over the lock of a run that did not end" in caplog.text
 
 
-def test_its_holder_keeps_it_fresh(tmp_path):
+def test_the_holder_keeps_the_lock_fresh(tmp_path):
     with RunLock(tmp_path, heartbeat_s=0.02) as lock:
         lock.take()
         os.utime(tmp_path / LOCK_FILE, (0, 0))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (
             tmp_path / LOCK_FILE
         ).stat().st_mtime < 1 and time.monotonic() < deadline:
@@ -125,7 +132,7 @@ def test_its_holder_keeps_it_fresh(tmp_path):
         assert (tmp_path / LOCK_FILE).stat().st_mtime > 1
 
 
-def test_only_one_of_many_runs_takes_over(tmp_path):
+def test_a_single_run_of_many_takes_over(tmp_path):
     leave(tmp_path, pid=DEAD_PID)
     taken, barrier = [], threading.Barrier(8)
 
@@ -158,7 +165,7 @@ def test_a_file_system_without_links(tmp_path, monkeypatch):
         assert not is_taken_over(tmp_path)
 
 
-def test_one_may_wait_for_a_run_that_is_about_to_end(tmp_path):
+def test_a_run_may_wait_for_the_end_of_another_run(tmp_path):
     first, second = RunLock(tmp_path), RunLock(tmp_path)
     first.take()
     ending = threading.Timer(0.2, first.release)
@@ -167,3 +174,115 @@ def test_one_may_wait_for_a_run_that_is_about_to_end(tmp_path):
     ending.join()
     assert second.path.is_file()
     second.release()
+
+
+# -- strangers in a shared folder --------------------------------------------------
+
+
+def link(path):
+    path.symlink_to(path.parent.parent / "theirs")
+
+
+def fifo(path):
+    os.mkfifo(path)
+
+
+def folder(path):
+    path.mkdir()
+
+
+@pytest.mark.parametrize("name", [LOCK_FILE, f".{LOCK_FILE}.takeover"])
+@pytest.mark.parametrize("make", [link, fifo, folder], ids=lambda make: make.__name__)
+def test_what_is_no_file_is_neither_followed_nor_opened_nor_removed(
+    tmp_path, make, name
+):
+    theirs = tmp_path / "theirs"
+    theirs.write_text(json.dumps(dataclasses.asdict(Holder.here())))
+    os.utime(theirs, (1e9, 1e9))
+    out = tmp_path / "out"
+    leave(out, pid=DEAD_PID)  # to be taken over
+    path = out / name
+    path.unlink(missing_ok=True)
+    make(path)
+    with RunLock(out) as lock, pytest.raises(Locked, match="remove it") as refused:
+        lock.take()
+    assert str(path) in str(refused.value)
+    assert os.path.lexists(path)
+    assert theirs.stat().st_mtime == 1e9
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pid": 0}, {"pid": -1}, {"pid": 2**40}, {"pid": "7"}, {"pid": True},
+        {"host": 3}, {"since": ["x"]}, {"born": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_lock_with_other_values_holds_until_it_is_old(tmp_path, change):
+    holder = {**dataclasses.asdict(Holder.here()), **change}
+    (tmp_path / LOCK_FILE).write_text(json.dumps(holder))
+    assert not is_taken_over(tmp_path)
+    os.utime(tmp_path / LOCK_FILE, (time.time() - 10_000,) * 2)
+    assert is_taken_over(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00\x1b[2J", b"[" * 100_000])
+@pytest.mark.parametrize("size", [0, 1 << 30])
+def test_binary_and_huge_locks_hold_until_they_are_old(tmp_path, content, size):
+    path = tmp_path / LOCK_FILE
+    path.write_bytes(content)
+    if size:
+        os.truncate(path, size)
+    with RunLock(tmp_path) as lock, pytest.raises(Locked, match="remove the file"):
+        lock.take()
+    os.utime(path, (time.time() - 10_000,) * 2)
+    assert is_taken_over(tmp_path)
+
+
+def test_an_abandoned_take_over_of_another_host_ends_when_it_is_old(tmp_path):
+    holder = leave(tmp_path, pid=DEAD_PID)
+    guard = tmp_path / f".{LOCK_FILE}.takeover"
+    other = dataclasses.replace(holder, host="other", boot="other")
+    guard.write_text(json.dumps(dataclasses.asdict(other)))
+    os.utime(guard, (time.time() - 10_000,) * 2)
+    assert is_taken_over(tmp_path)
+
+
+def test_a_lock_of_another_user_is_respected(tmp_path, monkeypatch):
+    leave(tmp_path, pid=1, born="")
+
+    def denied(*args):
+        raise PermissionError
+
+    monkeypatch.setattr(locks.os, "kill", denied)
+    assert not is_taken_over(tmp_path)
+
+
+def rename(out):
+    out.rename(out.with_name("elsewhere"))
+
+
+def remove(out):
+    shutil.rmtree(out)
+
+
+def replace(out):
+    rename(out)
+    leave(out)
+
+
+@pytest.mark.parametrize("change", [rename, remove, replace])
+def test_a_folder_that_is_moved_or_removed_is_noticed(tmp_path, change):
+    out = tmp_path / "out"
+
+    def work():
+        with RunLock(out) as lock:
+            lock.take()
+            lock.check()
+            change(out)
+            (out / "parts" / "x").write_text("")  # its error is not the cause
+
+    with pytest.raises(FolderLost, match="moved or removed") as lost:
+        work()
+    assert str(out) in str(lost.value)

@@ -64,5 +64,5 @@ def test_an_option_that_got_a_default_later_does_not_differ():
 
 def test_a_removed_option_is_named():
     earlier = Settings().to_dict() | {"smooth": 3}
-    with pytest.raises(ParameterError, match="of --smooth 3"):
+    with pytest.raises(ParameterError, match="with --smooth 3"):
         refuse_other_options(earlier, Settings(), (), "out: --resume")

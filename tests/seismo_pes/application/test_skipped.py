@@ -7,9 +7,10 @@ from seismo_pes.application.skipped import (
     write_skipped,
 )
 from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import NS
 
 
-def test_nothing_skipped_is_no_table():
+def test_no_table_without_skipped_data():
     assert skipped_table([]) == ""
     assert n_skipped([]) == 0
 
@@ -30,16 +31,27 @@ def test_table_groups_by_stage_and_reason():
     ]
 
 
-def test_rows_of_earlier_starts_are_kept(tmp_path):
-    first, second = (Skipped("read", name, "broken") for name in ("a.mseed", "b.mseed"))
-    path = write_skipped(tmp_path, [first])
-    write_skipped(tmp_path, [first, second], keep=True)
-    lines = ["stage\twhat\treason\tcount", "read\ta.mseed\tbroken\t1"]
-    assert path.read_text().splitlines() == [*lines, "read\tb.mseed\tbroken\t1"]
-    write_skipped(tmp_path, [], keep=True)
-    assert len(read_skipped(tmp_path)) == 2
-    write_skipped(tmp_path, [first])  # a new run
-    assert path.read_text().splitlines() == lines
+def test_equal_causes_share_a_row_with_their_times(tmp_path):
+    hour = 3600 * NS
+    skipped = [
+        Skipped("read", "a.mseed", "broken"),
+        Skipped("reject", "XX.A..BHZ", "loud", 2, 0, 2 * hour),
+        Skipped("reject", "XX.A..BHZ", "loud", 3, 30 * hour, 33 * hour),
+        Skipped("reject", "XX.A..BHZ", "loud", 1, 2 * hour, 3 * hour),
+    ]
+    path = write_skipped(tmp_path, skipped)
+    times = (
+        "1970-01-01T00:00:00/1970-01-01T03:00:00 "
+        "1970-01-02T06:00:00/1970-01-02T09:00:00"
+    )
+    rows = [
+        ["read", "a.mseed", "broken", "1", ""],
+        ["reject", "XX.A..BHZ", "loud", "6", times],
+    ]
+    assert read_skipped(tmp_path) == rows
+    assert path.read_text().startswith("stage\twhat\treason\tcount\ttimes\n")
+    lines = skipped_table(skipped, width=80).splitlines()
+    assert lines[-1].strip() == "XX.A..BHZ: 1970-01-01 to 1970-01-02"
 
 
 def test_without_a_file_there_are_no_rows(tmp_path):

@@ -18,16 +18,13 @@ from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.settings import SpectraSettings
-from seismo_pes.correlating.spectra.window_spectra import (
-    Spectra,
-    WindowSpectra,
-    window_spectra,
-)
+from seismo_pes.correlating.spectra.window_spectra import WindowSpectra, window_spectra
+from seismo_pes.correlating.substacks import Substacks
 from seismo_pes.correlating.tiles import correlator as tile_correlator
 from seismo_pes.correlating.tiles import substack_sums
 from seismo_pes.correlating.tiles.blocks import Tiles
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
-from seismo_pes.correlating.windows.substacks import Substacks
+from seismo_pes.items.tiles import Spectra
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.preprocessing.segments import Segment
@@ -132,9 +129,12 @@ def test_whitened_spectra_are_flat_within_the_band() -> None:
 def test_a_span_without_data_still_gives_an_item() -> None:
     pe = WindowSpectra(make_settings(), {"XX.AAA..HHZ": 3})
     span = ChannelSpan("XX.AAA..HHZ", START.ns, (START + 30).ns, (), 7)
-    (made,) = pe.process({"input": Waveforms.of(span, Stream())})
-    assert (made["output"].channel, made["output"].period) == (3, 7)
-    assert len(made["output"].windows) == 0
+    lost, result = pe.process({"input": Waveforms.of(span, Stream())})
+    account = lost["account"]
+    assert (account.period, account.n_possible, account.n_used) == (7, 3, 0)
+    assert [(row.cause, row.n_windows) for row in account.lost] == [("no data", 3)]
+    assert (result["output"].channel, result["output"].period) == (3, 7)
+    assert len(result["output"].windows) == 0
 
 
 def test_a_span_without_a_whole_window_is_reported() -> None:
@@ -143,8 +143,10 @@ def test_a_span_without_a_whole_window_is_reported() -> None:
     header = {"network": "XX", "station": "AAA", "channel": "HHZ"}
     header |= {"sampling_rate": RATE, "starttime": START}
     short = Stream([Trace(np.ones(50), header)])
-    skipped, _ = pe.process({"input": Waveforms.of(span, short)})
+    skipped, lost, _ = pe.process({"input": Waveforms.of(span, short)})
     assert "5 s" in skipped["skipped"].reason
+    causes = [(row.cause, row.n_windows) for row in lost["account"].lost]
+    assert causes == [("begin or end", 1), ("no data", 2)]
 
 
 # -- correlations ------------------------------------------------------------------
@@ -155,7 +157,7 @@ N_CHANNELS = 6
 IDS = ["X.A..HHE", "X.A..HHN", "X.A..HHZ", "X.B..HHZ", "Y.C..HHZ", "Y.D..HHZ"]
 # windows of each day: two in its first hour, two in the second, one in the third
 OF_DAY = np.array([0, 1, 360, 361, 720])
-# (channel, which window of which day) that has no data; channel 4 has none on day 1
+# (channel, (day, window)) without data; channel 4 has no data on day 1
 HOLES = {(1, 0, 0), (2, 0, 1), (2, 0, 4), (5, 1, 4), *((4, 1, k) for k in range(5))}
 
 
@@ -182,25 +184,25 @@ class Network:
         return self.of_day + PER_DAY * day
 
     def has(self, channel: int, day: int, k: int, band: int = 0) -> bool:
-        there = (channel, day, k) not in self.holes
-        return there and self.factors[band, channel, day, k] > 0
+        forward = (channel, day, k) not in self.holes
+        return forward and self.factors[band, channel, day, k] > 0
 
     def spectra(self, channel: int, day: int) -> Spectra:
-        there = [
+        forward = [
             k for k in range(len(self.of_day)) if (channel, day, k) not in self.holes
         ]
-        data = self.data[channel, day, there]
+        data = self.data[channel, day, forward]
         if self.settings.kind == "pcc2":
             data = phase_records(data).reshape(-1, 100) / 10
-        made = np.fft.rfft(data, self.settings.n_fft)[:, self.settings.bins]
+        result = np.fft.rfft(data, self.settings.n_fft)[:, self.settings.bins]
         factors = None
         if self.settings.n_bands > 1:
-            factors = self.factors[:, channel, day, there]
+            factors = self.factors[:, channel, day, forward]
         dtype = np.result_type(self.settings.dtype, np.complex64)
-        windows = self.windows(day)[there]
+        windows = self.windows(day)[forward]
         limits = (DAY + day) * DAY_NS, (DAY + day + 1) * DAY_NS
-        made = made.astype(dtype)
-        return Spectra(channel, DAY + day, *limits, windows, made, factors)
+        result = result.astype(dtype)
+        return Spectra(channel, DAY + day, *limits, windows, result, factors)
 
     def items(self) -> list[Spectra]:
         return [
@@ -210,30 +212,30 @@ class Network:
         ]
 
     def window(self, i: int, j: int, day: int, k: int, band: int) -> np.ndarray:
-        """Correlate one window of one pair as books have it."""
+        """Correlate one window of one pair by the textbook formula."""
         settings_, a, b = self.settings, self.data[i, day, k], self.data[j, day, k]
         if settings_.kind.startswith("pcc"):
             return phase_cross_correlate(a, b, 20, float(settings_.kind[-1]))
         if settings_.n_bands < 2 and settings_.kind == "cc":
             return correlate_direct(a, b, 20)
-        one, other = (np.fft.rfft(x, settings_.n_fft) for x in (a, b))
+        left, right = (np.fft.rfft(x, settings_.n_fft) for x in (a, b))
         if settings_.n_bands > 1:
-            weights = np.zeros(len(one))
+            weights = np.zeros(len(left))
             where, inside = settings_.band(band)
             first = settings_.bins.start
             weights[where.start + first : where.stop + first] = inside
-            one = one * weights * self.factors[band, i, day, k]
-            other = other * weights * self.factors[band, j, day, k]
+            left = left * weights * self.factors[band, i, day, k]
+            right = right * weights * self.factors[band, j, day, k]
             if settings_.kind == "deconvolution":
                 used = slice(where.start + first, where.stop + first)
-                one[used] = _divided(one[used], settings_.water_level)
+                left[used] = _divided(left[used], settings_.water_level)
         elif settings_.kind == "deconvolution":
-            one = _divided(one, settings_.water_level)
-        c = np.fft.irfft(np.conj(one) * other, settings_.n_fft)
+            left = _divided(left, settings_.water_level)
+        c = np.fft.irfft(np.conj(left) * right, settings_.n_fft)
         return np.r_[c[-20:], c[:21]]
 
     def stacks(self, unit: str, kind: str = "linear") -> dict:
-        """Stack as books have it: {(stack, i, j): (windows, data)}."""
+        """Stack by the textbook formula: {(stack, i, j): (windows, data)}."""
         rows: dict = {}
         bands = self.settings.band_names if self.settings.n_bands > 1 else ("",)
         for band, name in enumerate(bands):
@@ -244,7 +246,9 @@ class Network:
                         stack = f"{period}@{name}" if name else period
                         row = self.window(i, j, day, k, band)
                         rows.setdefault((stack, i, j), []).append((day, row))
-        return {key: (len(found), _stacked(found, kind)) for key, found in rows.items()}
+        return {
+            key: (len(result), _stacked(result, kind)) for key, result in rows.items()
+        }
 
     def period(self, unit: str, window: int) -> str:
         time = str(START + 10 * window)
@@ -281,7 +285,7 @@ def substacks_of(unit: str, n_days: int) -> Substacks:
 
 
 def correlated(network: Network, unit: str = "group", size: int = 2, **options):
-    """Run tiles and correlation; return the batches by tile, and what was skipped."""
+    """Run tiles and correlation; return the batches by tile, and the skipped data."""
     blocks = [(k, min(k + size, N_CHANNELS)) for k in range(0, N_CHANNELS, size)]
     expected = {DAY + day: range(N_CHANNELS) for day in range(network.n_days)}
     pairs = options.get("pairs")
@@ -295,22 +299,22 @@ def correlated(network: Network, unit: str = "group", size: int = 2, **options):
 
 
 def by_pair(batches) -> dict:
-    found: dict = {}
+    results: dict = {}
     for rows in batches:
         for pair, n, data in zip(
             rows.pairs.tolist(), rows.n_windows.tolist(), rows.data, strict=True
         ):
             key = (rows.stack, *pair)
-            assert key not in found
-            found[key] = n, data
-    return found
+            assert key not in results
+            results[key] = n, data
+    return results
 
 
-def agrees(found: dict, expected: dict, atol: float = 1e-10) -> None:
-    assert set(found) == set(expected)
+def agrees(results: dict, expected: dict, atol: float = 1e-10) -> None:
+    assert set(results) == set(expected)
     for key, (n, data) in expected.items():
-        assert found[key][0] == n, key
-        np.testing.assert_allclose(found[key][1], data, rtol=0, atol=atol)
+        assert results[key][0] == n, key
+        np.testing.assert_allclose(results[key][1], data, rtol=0, atol=atol)
 
 
 BANDS = ((0.5, 1.0), (1.5, 3.0), (0.5, 3.0))
@@ -371,17 +375,17 @@ def test_nonlinear_stacks_equal_the_textbook(unit, window_stack, kind) -> None:
 def test_only_selected_pairs_are_correlated(rules, size, window_stack) -> None:
     network = Network(make_settings())
     selection = PairSelection(IDS, **rules)
-    found, _ = correlated(
+    result, _ = correlated(
         network, "day", size, pairs=selection, window_stack=window_stack
     )
     every = np.arange(N_CHANNELS)
     wanted = selection.allowed(every, every)
     expected = kept(network.stacks("day", window_stack), lambda i, j: wanted[i, j])
-    agrees(by_pair(found), expected, 1e-9)
+    agrees(by_pair(result), expected, 1e-9)
 
 
 @pytest.mark.parametrize("unit", ["group", "day", "window"])
-def test_one_window_takes_the_short_way(unit) -> None:
+def test_a_single_window_takes_the_short_way(unit) -> None:
     """A run with one long window for each day."""
     network = Network(
         make_settings(), n_days=1, of_day=np.array([3]), holes=frozenset()
@@ -424,16 +428,16 @@ def test_groups_end_with_their_last_period() -> None:
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
     result = run(graph, {tiles: [{"input": item} for item in network.items()]})
-    found = result.output(correlate.id)
-    assert [(r.stack, r.tile) for r in found] == [
+    output = result.output(correlate.id)
+    assert [(r.stack, r.tile) for r in output] == [
         (".2024-03-01", (0, 0, DAY)),
         (".2024-03-03", (0, 0, DAY + 2)),
     ]
-    assert set(found[0].n_windows) == {10}
-    assert set(found[1].n_windows) == {5}
+    assert set(output[0].n_windows) == {10}
+    assert set(output[1].n_windows) == {5}
     begin, end = START.ns, (START + 86_400 + 7200 + 10).ns
-    assert set(found[0].start_ns) == {begin}
-    assert set(found[0].end_ns) == {end}
+    assert set(output[0].start_ns) == {begin}
+    assert set(output[0].end_ns) == {end}
 
 
 def test_a_group_without_its_last_period_ends_with_the_run() -> None:
@@ -457,7 +461,7 @@ def test_pairs_without_common_windows_are_listed(n_days, bands) -> None:
     settings_ = make_settings(bands_hz=bands)
     network = Network(settings_, n_days, holes=frozenset(holes))
     batches, skipped = correlated(network, "group", 4, channel_ids=IDS)
-    assert [one.what for one in skipped] == [f"{IDS[0]}_{IDS[1]}"]
+    assert [entry.what for entry in skipped] == [f"{IDS[0]}_{IDS[1]}"]
     assert not any(2 in rows.pairs for rows in batches)
 
 
@@ -473,15 +477,15 @@ def test_bytes_do_not_depend_on_other_tiles() -> None:
     correlate = CorrelateTiles(network.settings, Substacks("hour"))
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
-    items = [one for one in network.items() if one.period == DAY + 1]
+    items = [first for first in network.items() if first.period == DAY + 1]
     result = run(graph, {tiles: [{"input": item} for item in reversed(items)]})
     again = result.output(correlate.id)
     same = [rows for rows in whole if rows.tile == (0, 2, DAY + 1)]
     assert len(again) == len(same) > 0
-    for one, other in zip(again, same, strict=True):
-        assert one.stack == other.stack
-        assert np.array_equal(one.pairs, other.pairs)
-        assert one.data.tobytes() == other.data.tobytes()
+    for first, second in zip(again, same, strict=True):
+        assert first.stack == second.stack
+        assert np.array_equal(first.pairs, second.pairs)
+        assert first.data.tobytes() == second.data.tobytes()
 
 
 def test_impossible_settings_are_refused() -> None:
@@ -494,5 +498,5 @@ def test_impossible_settings_are_refused() -> None:
 
 
 def test_elements_travel() -> None:
-    made = CorrelateTiles(make_settings(), Substacks("day"), EVERY, IDS)
-    assert pickle.loads(pickle.dumps(made)).channel_ids == IDS
+    result = CorrelateTiles(make_settings(), Substacks("day"), EVERY, IDS)
+    assert pickle.loads(pickle.dumps(result)).channel_ids == IDS

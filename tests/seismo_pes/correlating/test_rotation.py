@@ -13,11 +13,11 @@ from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
 from seismo_pes.correlating.settings import SpectraSettings
-from seismo_pes.correlating.spectra.window_spectra import Spectra
+from seismo_pes.correlating.substacks import Substacks
 from seismo_pes.correlating.tiles import correlator as tile_correlator
 from seismo_pes.correlating.tiles.blocks import Tiles
 from seismo_pes.correlating.tiles.correlation import CorrelateTiles
-from seismo_pes.correlating.windows.substacks import Substacks
+from seismo_pes.items.tiles import Spectra
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.geodesy import geodesic
 from seismo_pes.preprocessing.orientation import rotate_pair
@@ -76,7 +76,7 @@ def correlated(data, unit, size, selection, window_stack):
     blocks = [(k, min(9, k + size)) for k in range(0, 9, size)]
     tiles = Tiles(
         blocks,
-        {0: [one.channel for one in spectra]},
+        {0: [spectrum.channel for spectrum in spectra]},
         pairs=selection,
         rotate=rotation(),
     )
@@ -87,15 +87,15 @@ def correlated(data, unit, size, selection, window_stack):
     graph = WorkflowGraph()
     graph.connect(tiles, "output", correlate, "input")
     result = run(graph, {tiles: [{"input": item} for item in spectra]})
-    found = {
+    output = {
         (rows.stack, IDS[i], IDS[j]): (n, line)
         for rows in result.output(correlate.id)
         for (i, j), n, line in zip(
             rows.pairs.tolist(), rows.n_windows.tolist(), rows.data, strict=True
         )
     }
-    assert len(found) == sum(len(rows) for rows in result.output(correlate.id))
-    return found, result.output(correlate.id, "skipped")
+    assert len(output) == sum(len(rows) for rows in result.output(correlate.id))
+    return output, result.output(correlate.id, "skipped")
 
 
 def rotate_tensors(data, a: str, b: str, k: int) -> dict[tuple[int, str], np.ndarray]:
@@ -137,10 +137,10 @@ def textbook(data, unit, window_stack) -> dict:
                         rows.setdefault(key, []).append(line)
             channels = [*range(3 * m, 3 * m + 3), *range(3 * n, 3 * n + 3)]
             if m < n and all(k in data[channel] for channel in channels):
-                made = rotate_tensors(data, a, b, k)
+                result = rotate_tensors(data, a, b, k)
                 for c, d in product("ZRT", repeat=2):
                     if c + d != "ZZ":
-                        line = correlate_direct(made[0, c], made[1, d], 20)
+                        line = correlate_direct(result[0, c], result[1, d], 20)
                         key = (period, f"X.{a}..HH{c}", f"X.{b}..HH{d}")
                         rows.setdefault(key, []).append(line)
     stack = STACKS[window_stack]
@@ -157,12 +157,12 @@ def test_rotated_stacks_are_those_of_rotated_traces(
     monkeypatch.setattr(tile_correlator, "BATCH_BYTES", batch)
     holes = {(channel, k) for k in (2, 3) for channel in (3, 4, 5)}
     data = records(holes)
-    found, skipped = correlated(data, unit, size, PairSelection(IDS), window_stack)
+    result, skipped = correlated(data, unit, size, PairSelection(IDS), window_stack)
     expected = textbook(data, unit, window_stack)
-    assert set(found) == set(expected)
+    assert set(result) == set(expected)
     for key, (n, line) in expected.items():
-        assert found[key][0] == n
-        np.testing.assert_allclose(found[key][1], line, rtol=0, atol=1e-10)
+        assert result[key][0] == n
+        np.testing.assert_allclose(result[key][1], line, rtol=0, atol=1e-10)
     assert skipped == []
 
 
@@ -171,32 +171,35 @@ def test_rotated_stacks_are_those_of_rotated_traces(
 def test_only_wanted_components_are_correlated(components, window_stack) -> None:
     data = records(set())
     selection = PairSelection(IDS, components=components, kinds={"cross"})
-    found, _ = correlated(data, "group", 3, selection, window_stack)
+    result, _ = correlated(data, "group", 3, selection, window_stack)
     expected = {
         key: value
         for key, value in textbook(data, "group", window_stack).items()
         if key[1][-1] + key[2][-1] in components and key[1][2] != key[2][2]
     }
-    assert set(found) == set(expected)
+    assert set(result) == set(expected)
     for key, (_, line) in expected.items():
-        np.testing.assert_allclose(found[key][1], line, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(result[key][1], line, rtol=0, atol=1e-10)
 
 
 def test_components_with_different_windows_are_not_rotated() -> None:
     data = records({(4, 0)})
-    found, skipped = correlated(data, "group", 3, PairSelection(IDS), "linear")
-    assert {one.what for one in skipped} == {"X.A..HHZ_X.B..HHZ", "X.B..HHZ_X.C..HHZ"}
-    assert {one.stage for one in skipped} == {"rotate"}
+    result, skipped = correlated(data, "group", 3, PairSelection(IDS), "linear")
+    assert {entry.what for entry in skipped} == {
+        "X.A..HHZ_X.B..HHZ",
+        "X.B..HHZ_X.C..HHZ",
+    }
+    assert {entry.stage for entry in skipped} == {"rotate"}
     expected = {
         key: value
         for key, value in textbook(data, "group", "linear").items()
         if not ({key[1][-1], key[2][-1]} & {"R", "T"} and "B" in (key[1][2], key[2][2]))
     }
-    assert set(found) == set(expected)
+    assert set(result) == set(expected)
 
 
 def test_instruments_that_lack_a_component_are_not_rotated() -> None:
     data = records({(4, k) for k in range(N_WINDOWS)})
-    found, skipped = correlated(data, "group", 3, PairSelection(IDS), "linear")
-    assert set(found) == set(textbook(data, "group", "linear"))
+    result, skipped = correlated(data, "group", 3, PairSelection(IDS), "linear")
+    assert set(result) == set(textbook(data, "group", "linear"))
     assert skipped == []

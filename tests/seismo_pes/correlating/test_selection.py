@@ -37,15 +37,15 @@ def expected(
     networks=None,
     members=None,
 ) -> bool:
-    one, other = IDS[i].split("."), IDS[j].split(".")
-    same = one[:2] == other[:2]
+    first, second = IDS[i].split("."), IDS[j].split(".")
+    same = first[:2] == second[:2]
     kind = "auto" if i == j else "single-station" if same else "cross"
     if kind not in kinds:
         return False
     if components is not None:
-        names = {one[3][-1] + other[3][-1]}
+        names = {first[3][-1] + second[3][-1]}
         if same:
-            names |= {other[3][-1] + one[3][-1]}
+            names |= {second[3][-1] + first[3][-1]}
         if not names & set(components):
             return False
     if listed is not None and not {(i, j), (j, i)} & set(listed):
@@ -53,7 +53,7 @@ def expected(
     if networks is not None and not any(
         fnmatchcase(x[0], a) and fnmatchcase(y[0], b)
         for a, b in networks
-        for x, y in ((one, other), (other, one))
+        for x, y in ((first, second), (second, first))
     ):
         return False
     if members is not None and not {i, j} & set(members):
@@ -94,13 +94,24 @@ RULES = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None)
 def test_rules_are_those_of_a_loop(rules) -> None:
     selection = PairSelection(IDS, LATITUDES, LONGITUDES, **rules)
-    found = pickle.loads(pickle.dumps(selection)).allowed(ALL, ALL)
+    result = pickle.loads(pickle.dumps(selection)).allowed(ALL, ALL)
     pairs = list(combinations_with_replacement(range(len(IDS)), 2))
     wanted = [pair for pair in pairs if expected(*pair, **rules)]
-    assert [pair for pair in pairs if found[pair]] == wanted
+    assert [pair for pair in pairs if result[pair]] == wanted
     assert selection.count() == len(wanted)
     part = selection.allowed(ALL[2:5], ALL[3:])
-    assert np.array_equal(part, found[2:5, 3:])
+    assert np.array_equal(part, result[2:5, 3:])
+
+
+@given(RULES, st.sets(st.integers(0, len(IDS) - 1)))
+@settings(max_examples=150, deadline=None)
+def test_rules_hold_in_a_subset_of_the_table(rules, channels) -> None:
+    rows = np.array(sorted(channels), np.int64)
+    selection = PairSelection(IDS, LATITUDES, LONGITUDES, **rules)
+    part, here = selection.subset(rows), np.arange(len(rows))
+    assert np.array_equal(part.allowed(here, here), selection.allowed(rows, rows))
+    assert part.n_channels == len(rows)
+    assert selection.n_channels == len(IDS)
 
 
 @pytest.mark.parametrize("spread_deg", [0.01, 3.0, 180.0])
@@ -119,18 +130,20 @@ def test_reach_is_that_of_geodesics(spread_deg, distance_km, azimuth_deg) -> Non
     places[4] = np.nan
     reach = Reach(places, distance_km, azimuth_deg)
     i, j = np.arange(120), np.arange(80, 300)
-    one, other = places[i][:, None], places[j][None]
-    there, *azimuths = geodesic(one[..., 0], one[..., 1], other[..., 0], other[..., 1])
-    wanted = np.isfinite(there)
+    first, second = places[i][:, None], places[j][None]
+    forward, *azimuths = geodesic(
+        first[..., 0], first[..., 1], second[..., 0], second[..., 1]
+    )
+    wanted = np.isfinite(forward)
     if distance_km is not None:
-        wanted &= (there >= distance_km[0]) & (there <= distance_km[1])
+        wanted &= (forward >= distance_km[0]) & (forward <= distance_km[1])
     if azimuth_deg is not None:
         low, high = azimuth_deg
         if low <= high:
             towards = [(x >= low) & (x <= high) for x in azimuths]
         else:
             towards = [(x >= low) | (x <= high) for x in azimuths]
-        wanted &= (there > 0) & (towards[0] | towards[1])
+        wanted &= (forward > 0) & (towards[0] | towards[1])
     np.testing.assert_array_equal(reach.within(i, j), wanted)
     some = rng.random(wanted.shape) < 0.3
     np.testing.assert_array_equal(reach.within(i, j, some), wanted & some)
@@ -143,15 +156,15 @@ def test_large_tables_stay_small() -> None:
     places = rng.uniform(30, 40, n), rng.uniform(-120, -110, n)
     selection = PairSelection(ids, *places, distance_km=(0, 200))
     assert len(pickle.dumps(selection)) < 1_000_000
-    found = selection.allowed(np.arange(128), np.arange(128, 256))
-    assert 0 < found.sum() < found.size
+    result = selection.allowed(np.arange(128), np.arange(128, 256))
+    assert 0 < result.sum() < result.size
 
 
 @pytest.mark.parametrize(
     "rules",
     [{"kinds": {"crosss"}}, {"components": {"Z"}}, {"distance_km": (5.0, 1.0)}],
 )
-def test_rules_without_sense_are_refused(rules) -> None:
+def test_invalid_rules_are_refused(rules) -> None:
     with pytest.raises(ParameterError):
         PairSelection(IDS, LATITUDES, LONGITUDES, **rules)
 
@@ -173,15 +186,15 @@ def test_instruments_in_pairs() -> None:
     rotation = Rotation(triplets, turned_to, latitudes, longitudes)
     selection = PairSelection(ids, latitudes, longitudes, components={"RR", "ZT"})
     channels = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8])
-    found = rotation.pairs(channels, channels, selection)
-    assert found.rotated.tolist() == [
+    result = rotation.pairs(channels, channels, selection)
+    assert result.rotated.tolist() == [
         [[2, 9, 10], [5, 11, 12]],
         [[2, 9, 10], [8, 13, 14]],
     ]
-    assert found.a.tolist() == [[2, 1, 0], [2, 1, 0]]
-    assert found.wanted[0].astype(int).tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 0]]
-    assert found.needed[0].astype(int).tolist() == [[0, 1, 1], [0, 1, 1], [0, 1, 1]]
+    assert result.a.tolist() == [[2, 1, 0], [2, 1, 0]]
+    assert result.wanted[0].astype(int).tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert result.needed[0].astype(int).tolist() == [[0, 1, 1], [0, 1, 1], [0, 1, 1]]
     east = np.zeros((1, 3, 3, 1))
     east[0, 2, 2] = 1
-    assert rotate_tensors(east, found.matrices[:1])[0, 1, 1, 0] == pytest.approx(1)
+    assert rotate_tensors(east, result.matrices[:1])[0, 1, 1, 0] == pytest.approx(1)
     assert len(rotation.pairs(channels[:2], channels, selection)) == 0

@@ -14,13 +14,13 @@ from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.correlating.settings import SpectraSettings
+from seismo_pes.correlating.spectra import window_spectra as cutting
 from seismo_pes.correlating.spectra.window_spectra import (
-    Spectra,
     WindowSpectra,
     instrument_spectra,
     window_spectra,
 )
-from seismo_pes.correlating.windows import cutting as windowing
+from seismo_pes.items.tiles import Spectra
 from seismo_pes.items.waveforms import ChannelSpan, ChannelTraces, Waveforms
 from seismo_pes.preprocessing.segments import Segment
 from seismo_pes.signal._lags import lags_from_spectra
@@ -88,19 +88,19 @@ def test_a_band_does_not_depend_on_other_bands(changes, dtype) -> None:
         )
         assert none is None
         where, weights = ten.band(k)
-        found = together[:, where] * weights * factors[k][:, None]
-        assert found.dtype == alone.dtype
+        result = together[:, where] * weights * factors[k][:, None]
+        assert result.dtype == alone.dtype
         size = np.abs(alone).max(axis=1, keepdims=True)
-        np.testing.assert_allclose(found / size, alone / size, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(result / size, alone / size, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("way", ["band", "psd", "running-mean"])
 def test_a_band_to_whiten_is_a_band(way) -> None:
     data = red_noise(3)
-    one = make_settings(whiten=way, whiten_hz=(1, 2))
+    first = make_settings(whiten=way, whiten_hz=(1, 2))
     other = make_settings(whiten=way, bands_hz=((1, 2),))
-    assert one.bins == other.bins
-    assert (spectra_of(data, one, 3)[0] == spectra_of(data, other, 3)[0]).all()
+    assert first.bins == other.bins
+    assert (spectra_of(data, first, 3)[0] == spectra_of(data, other, 3)[0]).all()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -154,10 +154,10 @@ def test_bands_are_parts_of_the_union() -> None:
     settings = make_settings(bands_hz=((2, 4), (0.2, 0.4)))
     for k, band in enumerate(settings.bands_hz):
         weights, bins = band_weights(settings.n_fft, RATE, *band, dtype="float64")
-        where, found = settings.band(k)
+        where, result = settings.band(k)
         assert (settings.bins.start + where.start) == bins.start
-        assert (found == weights[bins]).all()
-        assert not found.flags.writeable
+        assert (result == weights[bins]).all()
+        assert not result.flags.writeable
     assert settings.bins.start == settings.bins.start + settings.band(1)[0].start
     assert settings.bins.stop == settings.bins.start + settings.band(0)[0].stop
     assert settings.band_names == ("2-4Hz", "0.2-0.4Hz")
@@ -182,8 +182,8 @@ def test_whitening_is_that_of_the_signal_functions() -> None:
         n = settings.whiten_smooth_bins
         assert n == round(0.2 * settings.n_fft / RATE) > 1
         wanted = function(plain_spectra(data, settings), weights, n)[:, bins]
-        found, _ = spectra_of(data, settings, 3)
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+        result, _ = spectra_of(data, settings, 3)
+        np.testing.assert_allclose(result, wanted, rtol=0, atol=1e-12)
 
 
 def test_coherency_is_that_of_the_signal_function() -> None:
@@ -192,16 +192,16 @@ def test_coherency_is_that_of_the_signal_function() -> None:
         settings = make_settings(kind="coherency", smooth_hz=smooth_hz)
         plain = plain_spectra(data, settings)
         wanted = coherency_spectra(plain, settings.smooth_bins)
-        found, _ = spectra_of(data, settings, 3)
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
+        result, _ = spectra_of(data, settings, 3)
+        np.testing.assert_allclose(result, wanted, rtol=0, atol=1e-9)
 
 
 def test_spectra_for_deconvolution_keep_their_size() -> None:
     data = red_noise(2)
     settings = make_settings(kind="deconvolution")
-    found, _ = spectra_of(data, settings, 2)
+    result, _ = spectra_of(data, settings, 2)
     wanted = plain_spectra(data, settings)
-    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9 * abs(wanted).max())
+    np.testing.assert_allclose(result, wanted, rtol=1e-9, atol=1e-9 * abs(wanted).max())
 
 
 # -- phases ------------------------------------------------------------------------
@@ -221,9 +221,9 @@ def test_rows_of_phases_give_the_phase_cross_correlation(window_s) -> None:
     for k in range(3):
         x, y = (d[first[k] : stop[k]] - d[first[k] : stop[k]].mean() for d in (a, b))
         cross = (np.conj(u) * v)[2 * k : 2 * k + 2].sum(axis=0)
-        found = lags_from_spectra(cross, settings.n_fft, None, settings.max_lag)
+        result = lags_from_spectra(cross, settings.n_fft, None, settings.max_lag)
         wanted = phase_cross_correlate(x, y, settings.max_lag)
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(result, wanted, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["pcc1", "pcc2"])
@@ -240,16 +240,16 @@ def test_phases_are_those_of_the_filtered_windows(kind, way) -> None:
         records.append(np.fft.irfft(whole, settings.n_fft)[:, :N])
     u, v = (spectra_of(x, settings, 2)[0] for x in (a, b))
     if kind == "pcc1":
-        for found, wanted in zip((u, v), records, strict=True):
-            back = np.fft.irfft(found, settings.n_fft)[:, :N]
+        for result, wanted in zip((u, v), records, strict=True):
+            back = np.fft.irfft(result, settings.n_fft)[:, :N]
             size = np.abs(wanted).max()
             np.testing.assert_allclose(back / size, wanted / size, rtol=0, atol=1e-12)
         return
-    found = lags_from_spectra(
+    result = lags_from_spectra(
         (np.conj(u) * v)[2:].sum(axis=0), settings.n_fft, None, settings.max_lag
     )
     wanted = phase_cross_correlate(records[0][1], records[1][1], settings.max_lag)
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(result, wanted, rtol=0, atol=1e-9)
 
 
 # -- components --------------------------------------------------------------------
@@ -275,15 +275,15 @@ def test_rotation_before_and_after_is_the_same(changes, bands, dtype) -> None:
     settings = make_settings(coherent=True, bands_hz=bands, dtype=dtype, **changes)
     a, b = red_noise(3, 1, channels=3), red_noise(3, 2, channels=3)
     a[2] *= 100  # east is loud
-    found, before = [], []
+    result, before = [], []
     for data, angle in ((a, 200.0), (b, 35.0)):
-        for into, rows in ((found, data), (before, rotate_tensors(data, angle))):
+        for into, rows in ((result, data), (before, rotate_tensors(data, angle))):
             _, spectra, factors = instrument_spectra(
                 [[segment(row)] for row in rows], range(3), settings, [()] * 3
             )
             into.append(spectra if factors is None else spectra * factors[1][:, None])
     after = [
-        rotate_tensors(x, angle) for x, angle in zip(found, (200.0, 35.0), strict=True)
+        rotate_tensors(x, angle) for x, angle in zip(result, (200.0, 35.0), strict=True)
     ]
     wanted, cross = (
         np.einsum("iwf,jwf->ijf", np.conj(x), y) for x, y in (before, after)
@@ -295,15 +295,16 @@ def test_rotation_before_and_after_is_the_same(changes, bands, dtype) -> None:
 
 
 def test_components_alone_do_not_rotate() -> None:
-    """The test above tests something."""
+    """Without coherent components the equality of the test above does not hold."""
     settings = make_settings(bands_hz=((0.5, 2),), whiten="band")
     data = red_noise(1, 1, channels=3)
-    found, before = (
+    result, before = (
         np.stack([spectra_of(row, settings, 1)[0] for row in rows])
         for rows in (data, rotate_tensors(data, 200.0))
     )
     assert (
-        np.abs(rotate_tensors(found, 200.0) - before).max() > 0.1 * np.abs(before).max()
+        np.abs(rotate_tensors(result, 200.0) - before).max()
+        > 0.1 * np.abs(before).max()
     )
 
 
@@ -312,8 +313,8 @@ def test_polarisation_survives() -> None:
     data = red_noise(1)
     settings = make_settings(coherent=True, bands_hz=((0.5, 2),), whiten="band")
     rows = [[segment(data)], [segment(3 * data)]]
-    _, (one, three), _ = instrument_spectra(rows, range(1), settings, [()] * 2)
-    np.testing.assert_allclose(three, 3 * one, rtol=1e-12)
+    _, (first, three), _ = instrument_spectra(rows, range(1), settings, [()] * 2)
+    np.testing.assert_allclose(three, 3 * first, rtol=1e-12)
 
 
 def make_waveforms(pieces: dict[str, list[tuple[int, int]]], flats=()) -> Waveforms:
@@ -340,17 +341,17 @@ GAPS = {"E": [(0, 600)], "N": [(0, 200), (210, 600)], "Z": [(200, 600)]}
 
 
 def outputs(settings: SpectraSettings, item: Waveforms):
-    made = list(WindowSpectra(settings, TABLE).process({"input": item}))
-    return [m["output"] for m in made if "output" in m], [
-        m["skipped"] for m in made if "skipped" in m
+    result = list(WindowSpectra(settings, TABLE).process({"input": item}))
+    return [m["output"] for m in result if "output" in m], [
+        m["skipped"] for m in result if "skipped" in m
     ]
 
 
 def test_coherent_components_use_their_common_windows() -> None:
-    found, skipped = outputs(make_settings(coherent=True), make_waveforms(GAPS))
-    assert [s.channel for s in found] == [0, 1, 2]
-    assert {s.period for s in found} == {19783}
-    assert [s.windows.tolist() for s in found] == [[2]] * 3
+    result, skipped = outputs(make_settings(coherent=True), make_waveforms(GAPS))
+    assert [s.channel for s in result] == [0, 1, 2]
+    assert {s.period for s in result} == {19783}
+    assert [s.windows.tolist() for s in result] == [[2]] * 3
     assert not skipped
     alone, _ = outputs(make_settings(), make_waveforms(GAPS))
     assert [s.windows.tolist() for s in alone] == [[0, 1, 2], [0, 2], [1, 2]]
@@ -360,16 +361,16 @@ def test_a_dead_component_removes_the_windows_of_the_others_only_if_coherent() -
     whole = {letter: [(0, 600)] for letter in "ENZ"}
     dead = ((START.ns, (START + 40).ns),)
     item = make_waveforms(whole, flats=((), (), dead))
-    found, _ = outputs(make_settings(), item)
-    assert [s.windows.tolist() for s in found] == [[0, 1, 2], [0, 1, 2], [2]]
-    found, _ = outputs(make_settings(coherent=True), item)
-    assert [s.windows.tolist() for s in found] == [[2]] * 3
+    result, _ = outputs(make_settings(), item)
+    assert [s.windows.tolist() for s in result] == [[0, 1, 2], [0, 1, 2], [2]]
+    result, _ = outputs(make_settings(coherent=True), item)
+    assert [s.windows.tolist() for s in result] == [[2]] * 3
 
 
 def test_a_missing_component_is_named() -> None:
     item = make_waveforms({"E": [(0, 600)], "N": [], "Z": [(0, 600)]})
-    found, (skipped,) = outputs(make_settings(coherent=True), item)
-    assert [len(s.windows) for s in found] == [0, 0, 0]
+    result, (skipped,) = outputs(make_settings(coherent=True), item)
+    assert [len(s.windows) for s in result] == [0, 0, 0]
     assert skipped.what == "XX.AAA..HH?"
     assert "all components have" in skipped.reason
     assert "of XX.AAA..HHN: 0 s" in skipped.reason
@@ -378,8 +379,8 @@ def test_a_missing_component_is_named() -> None:
 def test_traces_of_other_channels_are_listed() -> None:
     item = make_waveforms({"E": [(0, 600)], "N": [(0, 600)], "3": [(0, 600)]})
     item = Waveforms(item.channels[:2]).with_stream(item.stream)
-    found, (skipped,) = outputs(make_settings(), item)
-    assert [s.channel for s in found] == [0, 1]
+    result, (skipped,) = outputs(make_settings(), item)
+    assert [s.channel for s in result] == [0, 1]
     assert (skipped.what, skipped.stage) == ("XX.AAA..HH3", "windows")
 
 
@@ -405,17 +406,17 @@ def test_chunks_change_nothing(monkeypatch, changes, gappy) -> None:
     if gappy:
         pieces = [segment(data[:950]), segment(data[955:], 955)]
     settings = make_settings(**changes)
-    made = []
+    result = []
     for chunk_bytes, n_rows in ((16 << 20, 4), (8 * 3 * N, 1), (1, 4), (1, 1)):
-        monkeypatch.setattr(windowing, "_CHUNK_BYTES", chunk_bytes)
-        monkeypatch.setattr(windowing, "_ROWS", n_rows)
-        made.append(instrument_spectra([pieces], range(7), settings, [()]))
-    for used, spectra, factors in made[1:]:
-        assert (used == made[0][0]).all()
+        monkeypatch.setattr(cutting, "_CHUNK_BYTES", chunk_bytes)
+        monkeypatch.setattr(cutting, "_ROWS", n_rows)
+        result.append(instrument_spectra([pieces], range(7), settings, [()]))
+    for used, spectra, factors in result[1:]:
+        assert (used == result[0][0]).all()
         # the mean power of all windows is summed in another order
-        np.testing.assert_allclose(spectra, made[0][1], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(spectra, result[0][1], rtol=1e-9, atol=1e-12)
         if factors is not None:
-            np.testing.assert_allclose(factors, made[0][2], rtol=1e-9)
+            np.testing.assert_allclose(factors, result[0][2], rtol=1e-9)
 
 
 @pytest.mark.parametrize("size", [1e-310, 1e-40, 1e40, 1e300])
@@ -424,9 +425,9 @@ def test_samples_may_be_of_any_size(size) -> None:
     settings = make_settings(bands_hz=TEN, whiten="band", dtype="float32")
     data = red_noise(3)
     wanted, factors = spectra_of(data, settings, 3)
-    found, others = spectra_of(data * size, settings, 3)
+    result, others = spectra_of(data * size, settings, 3)
     # rounding of float32, in spectra that are at most 1
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(result, wanted, rtol=0, atol=1e-4)
     np.testing.assert_allclose(others, factors, rtol=1e-6)
 
 
@@ -463,12 +464,12 @@ def test_normalised_spectra_do_not_depend_on_units(power, way, several) -> None:
     bands = TEN if several else TEN[:1]
     settings = make_settings(bands_hz=bands, whiten=way, dtype="float32")
     data = np.cumsum(np.random.default_rng(4).normal(size=2 * N))
-    one, factors = spectra_of(data, settings, 2)
-    other, others = spectra_of(10.0**power * data, settings, 2)
+    first, factors = spectra_of(data, settings, 2)
+    second, others = spectra_of(10.0**power * data, settings, 2)
     if several:
-        one, other = one * factors[3][:, None], other * others[3][:, None]
-    size = np.abs(one).max()
-    np.testing.assert_allclose(other / size, one / size, rtol=0, atol=2e-6)
+        first, second = first * factors[3][:, None], second * others[3][:, None]
+    size = np.abs(first).max()
+    np.testing.assert_allclose(second / size, first / size, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("way", ["none", "psd"])
@@ -494,7 +495,7 @@ def test_a_day_at_100_hz_takes_little_beside_its_spectra(way) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"kind": "xcorr"}, "kind 'xcorr': one of cc, "),
         ({"whiten": "white"}, "whiten 'white': one of none, "),
@@ -512,8 +513,8 @@ def test_a_day_at_100_hz_takes_little_beside_its_spectra(way) -> None:
         ({"smooth_hz": -1.0}, "smooth_hz"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(changes, said) -> None:
-    with pytest.raises(ParameterError, match=said):
+def test_settings_that_contradict_each_other_are_refused(changes, message) -> None:
+    with pytest.raises(ParameterError, match=message):
         make_settings(**changes)
 
 
@@ -522,5 +523,5 @@ def test_settings_and_spectra_travel() -> None:
     assert pickle.loads(pickle.dumps(settings)) == settings
     assert hash(settings) == hash(make_settings(bands_hz=((1.0, 2.0), (2.0, 4.0))))
     data, factors = spectra_of(red_noise(2), settings, 2)
-    one = pickle.loads(pickle.dumps(Spectra(0, 0, 0, 1, np.arange(2), data, factors)))
-    assert (one.factors == factors).all()
+    first = pickle.loads(pickle.dumps(Spectra(0, 0, 0, 1, np.arange(2), data, factors)))
+    assert (first.factors == factors).all()

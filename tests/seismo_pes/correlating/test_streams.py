@@ -14,7 +14,7 @@ from seismo_pes.correlating.tiles.streams import (
     correlate_pair,
     correlate_stream,
 )
-from seismo_pes.gathering.streams import Gather
+from seismo_pes.gathering.traces import Gather
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.methods import CORRELATIONS
 from seismo_pes.signal import coherency
@@ -45,24 +45,24 @@ def wave(delay, n=3000):
 @pytest.mark.parametrize("delay", [13, -8])
 def test_every_kind_finds_the_delay(kind, delay):
     a, b = wave(delay)
-    found = correlate_pair(a, b, 5.0, kind=kind, window_s=60.0, step_s=30.0)
-    assert found.kind == kind
-    assert found.data.shape == (9, 101)
-    assert found.data.dtype == np.float32
-    at = found.lags_s[found.data.argmax(axis=1)]
+    result = correlate_pair(a, b, 5.0, kind=kind, window_s=60.0, step_s=30.0)
+    assert result.kind == kind
+    assert result.data.shape == (9, 101)
+    assert result.data.dtype == np.float32
+    at = result.lags_s[result.data.argmax(axis=1)]
     np.testing.assert_allclose(at, delay / RATE)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_windows_are_those_of_the_textbook(dtype):
     a, b = trace(noise(seed=1)), trace(noise(seed=2), "BBB")
-    found = correlate_pair(
+    result = correlate_pair(
         *(a, b, (-1.0, 2.0)), window_s=20.0, step_s=15.0, dtype=dtype, unit_energy=False
     )
-    assert found.lags_s[0] == -1.0
-    assert found.lags_s[-1] == 2.0
-    assert len(found.data) == 19
-    for row, start in zip(found.data, found.start_ns, strict=True):
+    assert result.lags_s[0] == -1.0
+    assert result.lags_s[-1] == 2.0
+    assert len(result.data) == 19
+    for row, start in zip(result.data, result.start_ns, strict=True):
         i = round((start - START.ns) * 1e-9 * RATE)
         assert start % 15_000_000_000 == 0
         x, y = (t.data[i : i + 200] - t.data[i : i + 200].mean() for t in (a, b))
@@ -73,48 +73,48 @@ def test_windows_are_those_of_the_textbook(dtype):
 
 def test_energy_normalises_each_window():
     a = trace(noise())
-    found = correlate_pair(a, a, 1.0, window_s=50.0)
-    np.testing.assert_allclose(found.data[:, 10], 1.0, rtol=1e-6)
-    np.testing.assert_allclose(found.data, found.data[:, ::-1], atol=1e-6)
+    result = correlate_pair(a, a, 1.0, window_s=50.0)
+    np.testing.assert_allclose(result.data[:, 10], 1.0, rtol=1e-6)
+    np.testing.assert_allclose(result.data, result.data[:, ::-1], atol=1e-6)
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1000), st.sampled_from(["cc", "coherency", "pcc2", "pcc1"]))
 def test_the_other_way_round_is_reversed_in_lag(seed, kind):
     a, b = trace(noise(300, seed)), trace(noise(300, seed + 1), "BBB")
-    there, back = (
+    forward, back = (
         correlate_pair(*pair, 3.0, kind=kind, dtype="float64")
         for pair in ((a, b), (b, a))
     )
-    assert (back.first, back.second) == (there.second, there.first)
-    np.testing.assert_allclose(there.data, back.data[:, ::-1], atol=1e-9)
+    assert (back.first, back.second) == (forward.second, forward.first)
+    np.testing.assert_allclose(forward.data, back.data[:, ::-1], atol=1e-9)
 
 
 def test_phase_correlations_are_those_of_the_arrays():
     a, b = trace(noise(300)), trace(noise(300, 2), "BBB")
     for kind, power in (("pcc1", 1.0), ("pcc2", 2.0)):
-        found = correlate_pair(a, b, 2.0, kind=kind, window_detrend="none")
+        result = correlate_pair(a, b, 2.0, kind=kind, window_detrend="none")
         expected = coherency.phase_cross_correlate(a.data, b.data, 20, power)
-        np.testing.assert_allclose(found.data[0], expected, atol=1e-5)
+        np.testing.assert_allclose(result.data[0], expected, atol=1e-5)
 
 
 def test_without_windows_the_common_time_is_one():
     a, b = wave(0)
     late = b.slice(START + 30)
-    found = correlate_pair(a, late, 1.0, dtype="float64", unit_energy=False)
-    assert found.start_ns.tolist() == [(START + 30).ns]
+    result = correlate_pair(a, late, 1.0, dtype="float64", unit_energy=False)
+    assert result.start_ns.tolist() == [(START + 30).ns]
     x, y = a.data[300:], late.data
     expected = cross_correlate(x - x.mean(), y - y.mean(), 10)
-    np.testing.assert_allclose(found.data[0], expected, atol=1e-9)
+    np.testing.assert_allclose(result.data[0], expected, atol=1e-9)
 
 
 def test_gaps_and_silence_leave_windows_out():
     a, b = wave(0)
     b.data[600:1200] = 0.0
     holes = Stream([a.slice(START, START + 100), a.slice(START + 150)])
-    found = correlate_pair(holes, Stream([b]), 1.0, window_s=60.0)
+    result = correlate_pair(holes, Stream([b]), 1.0, window_s=60.0)
     # windows of a minute: the second of b is silent, the third of a has the hole
-    minutes = [(s - START.ns) / 60e9 for s in found.start_ns]
+    minutes = [(s - START.ns) / 60e9 for s in result.start_ns]
     assert minutes == [0.0, 3.0, 4.0]
 
 
@@ -133,9 +133,9 @@ def tensor_stream():
     [("cross", 9), ("single-station", 6), ("auto", 6), ("all", 21)],
 )
 def test_pairs(pairs, n):
-    found = correlate_stream(tensor_stream(), 1.0, pairs=pairs)
-    assert len(found) == n
-    for c in found:
+    result = correlate_stream(tensor_stream(), 1.0, pairs=pairs)
+    assert len(result) == n
+    for c in result:
         same = c.first.split(".")[1] == c.second.split(".")[1]
         assert same == (pairs != "cross") or pairs == "all"
     given_pairs = correlate_stream(tensor_stream(), 1.0, pairs=[("*BBB*Z", "*AAA*Z")])
@@ -146,9 +146,9 @@ def test_coordinates_give_the_geometry():
     a, b = wave(0, 300)
     a.stats.coordinates = {"latitude": 0.0, "longitude": 0.0}
     b.stats.sac = {"stla": 0.0, "stlo": 1.0}
-    found = correlate_pair(a, b, 1.0)
-    assert abs(found.distance_km - 111.319491) < 1e-6
-    assert (found.azimuth_deg, found.back_azimuth_deg) == (90.0, 270.0)
+    result = correlate_pair(a, b, 1.0)
+    assert abs(result.distance_km - 111.319491) < 1e-6
+    assert (result.azimuth_deg, result.back_azimuth_deg) == (90.0, 270.0)
     b.stats.sac = {"stla": -12345.0, "stlo": -12345.0}
     assert np.isnan(correlate_pair(a, b, 1.0).distance_km)
 
@@ -156,9 +156,9 @@ def test_coordinates_give_the_geometry():
 def test_starts_within_half_a_sample_are_simultaneous():
     a, b = wave(5)
     b.stats.starttime += 0.04
-    found = correlate_pair(a, b, 2.0)
-    assert found.lags_s[found.data[0].argmax()] == 0.5
-    assert len(found.data) == 1
+    result = correlate_pair(a, b, 2.0)
+    assert result.lags_s[result.data[0].argmax()] == 0.5
+    assert len(result.data) == 1
 
 
 def test_mistakes_and_bad_data():
@@ -185,7 +185,7 @@ def test_mistakes_and_bad_data():
         Correlation.of("a", "b", np.zeros(4), 1.0)
 
 
-def test_traces_stay_as_they_were():
+def test_traces_do_not_change():
     a, b = wave(0, 300)
     before = a.copy(), b.copy()
     for kind in CORRELATIONS:
@@ -208,8 +208,8 @@ def test_as_elements():
         ["XX.BBB..HHZ"],
     ]
     pe = pickle.loads(pickle.dumps(Correlate(max_lag_s=2.0)))
-    ((made),) = list(pe.process({"input": written[0]}))
-    assert made["output"].lags_s[made["output"].data[0].argmax()] == 0.7
+    ((result),) = list(pe.process({"input": written[0]}))
+    assert result["output"].lags_s[result["output"].data[0].argmax()] == 0.7
 
 
 def test_real_records_agree_with_the_main_job(shared_data):
@@ -217,13 +217,13 @@ def test_real_records_agree_with_the_main_job(shared_data):
     stream = Stream()
     for name in ("CICCA__BHN___2022002.ms", "CIHEC__BHN___2022002.ms"):
         stream += read(folder / name)
-    found = correlate_stream(
+    result = correlate_stream(
         stream,
         200.0,
         window_s=3600.0,
         dtype="float64",
     )
-    (c,) = found
+    (c,) = result
     mean = c.data.mean(axis=0)
     assert len(c.data) == 24
     at = np.abs(mean).argmax()

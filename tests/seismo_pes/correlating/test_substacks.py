@@ -1,4 +1,4 @@
-"""Substacks: every window is in one of them, and names sort as time does."""
+"""Substacks: every window is in one substack, and names are in the order of time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispel4py.errors import ParameterError
-from seismo_pes.correlating.windows.substacks import Substacks, period_name, window_name
+from seismo_pes.correlating.substacks import Substacks, period_name, window_name
 
 NS = 10**9
 DAY = 19129  # 2022-05-17
@@ -51,7 +51,7 @@ def test_no_windows_no_substacks() -> None:
     assert Substacks("hour").split(DAY, np.empty(0, np.int64)) == []
 
 
-def test_days_and_windows_have_names_that_tell_them_apart() -> None:
+def test_days_and_windows_have_different_names() -> None:
     assert period_name(DAY) == "2022-05-17"
     assert window_name(DAY * 86_400 * NS + 250_000_000) == "2022-05-17T00:00:00.25"
 
@@ -59,6 +59,6 @@ def test_days_and_windows_have_names_that_tell_them_apart() -> None:
 @pytest.mark.parametrize(
     ("unit", "groups"), [("week", {}), ("group", {}), ("day", {0: (0, "all")})]
 )
-def test_what_makes_no_sense_is_refused(unit, groups) -> None:
+def test_invalid_substacks_are_refused(unit, groups) -> None:
     with pytest.raises(ParameterError):
         Substacks(unit, groups)

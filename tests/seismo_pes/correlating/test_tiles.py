@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,18 +15,17 @@ from hypothesis import strategies as st
 from dispel4py.errors import DataError
 from seismo_pes.correlating.pairs.rotation import Rotation
 from seismo_pes.correlating.pairs.selection import PairSelection
-from seismo_pes.correlating.spectra.window_spectra import Spectra
-from seismo_pes.correlating.tiles import spool as spool_module
 from seismo_pes.correlating.tiles.blocks import (
     Tiles,
     block_size,
     gather,
     wanted_tiles,
 )
-from seismo_pes.correlating.tiles.sides import Side, on_shared_windows
-from seismo_pes.correlating.tiles.spool import Spool
+from seismo_pes.correlating.tiles.correlator import on_shared_windows
 from seismo_pes.full_disk import DiskFull
-from seismo_pes.items.tiles import Block
+from seismo_pes.gathering import spool as spool_module
+from seismo_pes.gathering.spool import Spool
+from seismo_pes.items.tiles import Block, Spectra
 from seismo_pes.items.times import DAY_NS
 
 FIVE = [(0, 2), (2, 4), (4, 5)]
@@ -45,7 +45,7 @@ def spectra_of(channel, windows, period=0, n_bins=3, rows=1, n_bands=0) -> Spect
 
 
 def made(tiles: Tiles, items, at_end: bool = True) -> list:
-    """Send items to an element as an engine does; return its output."""
+    """Send items to an element as the engine does; return its output."""
     written = []
     tiles.preprocess()
     tiles._writer = lambda port, item: written.append(item)
@@ -80,52 +80,52 @@ def test_block_size_gives_every_process_tiles(n_channels: int, n: int) -> None:
 
 def test_every_pair_of_channels_is_in_one_tile() -> None:
     items = [spectra_of(channel, [0, 1]) for channel in (3, 0, 4, 1, 2)]
-    found = made(Tiles(FIVE, {0: range(5)}), items, at_end=False)
+    result = made(Tiles(FIVE, {0: range(5)}), items, at_end=False)
     pairs = [
         (int(i), int(j))
-        for tile in found
+        for tile in result
         for i in tile.a.channels
         for j in tile.b.channels
         if i < j
     ]
     assert sorted(pairs) == [(i, j) for i in range(5) for j in range(i + 1, 5)]
-    assert len({tile.number for tile in found}) == len(found) == 6
+    assert len({tile.number for tile in result}) == len(result) == 6
 
 
 def test_periods_are_emitted_in_order_for_any_order_of_input() -> None:
     tiles = Tiles([(0, 2)], {5: [0, 1], 7: [0, 1], 6: [0]})
     tiles.preprocess()
     order = [(0, 7), (1, 7), (0, 6), (0, 5), (1, 5)]
-    found = [
+    result = [
         [
             out["output"].period
             for out in tiles.process({"input": spectra_of(channel, [0], period)})
         ]
         for channel, period in order
     ]
-    assert found == [[], [], [], [], [5, 6, 7]]
+    assert result == [[], [], [], [], [5, 6, 7]]
 
 
 def test_an_incomplete_period_is_emitted_at_the_end() -> None:
     items = [spectra_of(0, [0]), spectra_of(1, [0])]
     tiles = Tiles([(0, 2)], {0: range(3), 1: range(2)})
     assert made(tiles, items, at_end=False) == []
-    found = made(Tiles([(0, 2)], {0: range(3), 1: range(2)}), items)
-    assert [tile.a.channels.tolist() for tile in found] == [[0, 1], []]
+    result = made(Tiles([(0, 2)], {0: range(3), 1: range(2)}), items)
+    assert [tile.a.channels.tolist() for tile in result] == [[0, 1], []]
 
 
 def test_tiles_without_spectra_are_made_too() -> None:
     items = [spectra_of(0, []), spectra_of(2, [1])]
-    found = made(Tiles(FIVE, {0: [0, 2]}), items, at_end=False)
-    assert [(t.row, t.column) for t in found] == wanted_tiles(FIVE)
-    assert {len(t.a.channels) for t in found} == {0, 1}
+    result = made(Tiles(FIVE, {0: [0, 2]}), items, at_end=False)
+    assert [(t.row, t.column) for t in result] == wanted_tiles(FIVE)
+    assert {len(t.a.channels) for t in result} == {0, 1}
 
 
 def test_only_needed_tiles_are_made() -> None:
     items = [spectra_of(c, [0], s) for s in range(3) for c in range(5)]
     needed = {0: frozenset({(0, 2)}), 2: frozenset({(1, 1), (0, 0)})}
-    found = made(Tiles(FIVE, dict.fromkeys(range(3), range(5)), needed), items)
-    assert [(t.period, t.row, t.column) for t in found] == [
+    result = made(Tiles(FIVE, dict.fromkeys(range(3), range(5)), needed), items)
+    assert [(t.period, t.row, t.column) for t in result] == [
         (0, 0, 2),
         (2, 0, 0),
         (2, 1, 1),
@@ -136,8 +136,8 @@ def test_tiles_without_a_wanted_pair_are_not_made() -> None:
     ids = [f"X.{c}..HHZ" for c in "ABCDE"]
     selection = PairSelection(ids, listed={(1, 4), (3, 2)})
     items = [spectra_of(c, [0]) for c in range(5)]
-    found = made(Tiles(FIVE, {0: range(5)}, pairs=selection), items)
-    assert [(t.row, t.column) for t in found] == [(1, 1), (0, 2)]
+    result = made(Tiles(FIVE, {0: range(5)}, pairs=selection), items)
+    assert [(t.row, t.column) for t in result] == [(1, 1), (0, 2)]
 
 
 def test_tiles_that_a_rotation_needs_are_made() -> None:
@@ -173,15 +173,15 @@ def test_channels_outside_of_all_blocks_are_an_error() -> None:
 
 
 def test_channels_with_different_windows_share_one_axis() -> None:
-    one, other = spectra_of(0, [1, 3], n_bands=2), spectra_of(1, [3], n_bands=2)
-    block = gather([one, other], np.array([1, 3]), (0, 2))
+    first, second = spectra_of(0, [1, 3], n_bands=2), spectra_of(1, [3], n_bands=2)
+    block = gather([first, second], np.array([1, 3]), (0, 2))
     assert block.usable.tolist() == [[True, True], [False, True]]
-    assert np.array_equal(block.data[:, 0].T, one.data)
-    assert np.array_equal(block.data[:, 1].T, [[0, 0, 0], *other.data])
+    assert np.array_equal(block.data[:, 0].T, first.data)
+    assert np.array_equal(block.data[:, 1].T, [[0, 0, 0], *second.data])
     assert block.bins_first
     assert block.factors is not None
-    assert np.array_equal(block.factors[:, 0], one.factors)
-    assert np.array_equal(block.factors[:, 1, 1:], other.factors)
+    assert np.array_equal(block.factors[:, 0], first.factors)
+    assert np.array_equal(block.factors[:, 1, 1:], second.factors)
     assert not block.factors[:, 1, 0].any()
 
 
@@ -201,25 +201,27 @@ def test_blocks_meet_on_the_windows_that_both_have() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2])
-def test_a_side_gives_windows_in_the_fast_layout(rows) -> None:
+def test_a_block_gives_windows_in_the_fast_layout(rows) -> None:
     members = [spectra_of(k, range(20), rows=rows) for k in range(3)]
     block = gather(members, np.arange(20), (0, 3))
-    side = Side(block.data, block.usable, block.rows)
     for k in (0, 7, 8, 19, 3):
         single = np.stack([m.data[k * rows : (k + 1) * rows] for m in members])
         if rows == 1:
-            found = side.of(slice(k, k + 1), "bins-last")
-            assert np.array_equal(found, single)
-            alone = Side(single, block.usable[:, :1], 1)
+            result = block.of(slice(k, k + 1), "bins-last")
+            assert np.array_equal(result, single)
+            alone = gather(
+                [spectra_of(c, [0]) for c in range(3)], np.array([0]), (0, 3)
+            )
+            alone = replace(alone, data=single)
             assert alone.of(slice(0, 1), "bins-last") is single
             turned = alone.of(slice(0, 1), "bins-first")
             assert np.array_equal(turned, single.transpose(2, 0, 1))
-        found = side.of(slice(k, k + 1), "bins-first")
-        assert np.array_equal(found, single.transpose(2, 0, 1))
-    some = side.of(slice(2, 5), "bins-first")
+        result = block.of(slice(k, k + 1), "bins-first")
+        assert np.array_equal(result, single.transpose(2, 0, 1))
+    some = block.of(slice(2, 5), "bins-first")
     assert some.flags.c_contiguous
     assert np.array_equal(some[:, 1].T, members[1].data[2 * rows : 5 * rows])
-    assert side.of(slice(0, 20), "bins-first") is block.data
+    assert block.of(slice(0, 20), "bins-first") is block.data
 
 
 def test_blocks_and_tiles_are_shared_not_copied() -> None:
@@ -256,13 +258,13 @@ def test_tiles_are_the_same_by_way_of_the_disk(windows, memory, rows, order) -> 
 
 def test_no_more_than_its_share_is_held_in_memory() -> None:
     items = [spectra_of(c, range(10), n_bins=100) for c in range(20)]
-    one = items[0].data.nbytes
+    first = items[0].data.nbytes
     tiles = Tiles(
-        [(k, k + 2) for k in range(0, 20, 2)], {0: range(21)}, memory_bytes=8 * one
+        [(k, k + 2) for k in range(0, 20, 2)], {0: range(21)}, memory_bytes=8 * first
     )
     made(tiles, items, at_end=False)
-    assert tiles._n_bytes == 4 * one
-    assert tiles._spool.n_bytes == 16 * one
+    assert tiles._n_bytes == 4 * first
+    assert tiles._spool.n_bytes == 16 * first
     tiles._writer = lambda port, item: None
     tiles.postprocess()
 

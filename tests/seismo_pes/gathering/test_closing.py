@@ -31,8 +31,8 @@ def test_coverage_is_the_union(pieces) -> None:
     for start, n in pieces:
         coverage.add(start, start + n)
         seconds |= set(range(start, start + n))
-    found = {s for a, b in coverage.intervals for s in range(a, b)}
-    assert found == seconds
+    result = {s for a, b in coverage.intervals for s in range(a, b)}
+    assert result == seconds
     ends = [x for interval in coverage.intervals for x in interval]
     assert ends == sorted(set(ends))  # disjoint, ascending, and none touch
     for start in range(0, 50, 7):

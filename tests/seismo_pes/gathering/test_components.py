@@ -1,4 +1,4 @@
-"""Components of an instrument come together, and nothing waits for long."""
+"""The components of an instrument are gathered, and no item waits for long."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ ARRIVING = [
 
 def test_components_leave_when_all_are_there() -> None:
     pe = GatherComponents(CHANNELS)
-    made = [list(pe.process({"input": item})) for item in ARRIVING]
-    assert [len(outputs) for outputs in made] == [0, 0, 0, 1, 1, 1]
-    three = made[4][0]["output"]
+    result = [list(pe.process({"input": item})) for item in ARRIVING]
+    assert [len(outputs) for outputs in result] == [0, 0, 0, 1, 1, 1]
+    three = result[4][0]["output"]
     names = ["XX.AAA..HHE", "XX.AAA..HHN", "XX.AAA..HHZ"]
     assert [span.channel_id for span in three.spans] == names
     assert [trace.id for trace in three.stream] == names
@@ -56,8 +56,8 @@ def test_incomplete_instruments_are_emitted_at_the_end() -> None:
     pe._writer = lambda port, item: written.append(item)
     assert not list(pe.process({"input": ARRIVING[0]}))
     pe.postprocess()
-    (one,) = written
-    assert [span.channel_id for span in one.spans] == ["XX.AAA..HHZ"]
+    (first,) = written
+    assert [span.channel_id for span in first.spans] == ["XX.AAA..HHZ"]
 
 
 def test_instruments_differ_in_all_but_the_last_letter() -> None:
@@ -88,8 +88,8 @@ def test_components_meet_in_any_mapping(mapping, processes) -> None:
     graph.connect(gather, "output", names, "input")
     inputs = {source: [{"input": item} for item in ARRIVING]}
     result = run(graph, inputs, mapping=mapping, processes=processes)
-    found = sorted(result.output(names.id))
-    assert found == [
+    output = sorted(result.output(names.id))
+    assert output == [
         (0, ["XX.AAA..HHE", "XX.AAA..HHN", "XX.AAA..HHZ"]),
         (0, ["XX.BBB.00.BHZ"]),
         (1, ["XX.AAA..HHN", "XX.AAA..HHZ"]),

@@ -18,7 +18,7 @@ from seismo_pes.correlating import (
     WindowSpectra,
     correlate_pair,
 )
-from seismo_pes.correlating.windows.substacks import Substacks
+from seismo_pes.correlating.substacks import Substacks
 from seismo_pes.gathering import GatherPeriods
 from seismo_pes.items.times import NS
 from seismo_pes.preprocessing import Merge
@@ -57,7 +57,7 @@ def pieces_of(trace: Trace, rng: np.random.Generator) -> list[Trace]:
 
 
 def correlated(pieces, mapping="simple", processes=None, max_wait_s=None):
-    """Run the workflow of live data; return its rows by window, and what it skipped."""
+    """Run the workflow of live data; return rows by window, and the skipped data."""
     grid = WindowGrid(ORIGIN_NS, round(WINDOW_S * NS), round(STEP_S * NS))
     settings = SpectraSettings(grid, RATE_HZ, 5.0, dtype="float64")
     source = Live()
@@ -143,20 +143,22 @@ def test_a_late_piece_is_reported() -> None:
     trace = record("AAA", 1)
     late, *pieces = pieces_of(trace, np.random.default_rng(0))
     element = GatherPeriods(PERIOD_S, 0.0, ORIGIN_NS, max_wait_s=30.0)
-    made = []
+    result = []
     for piece in [*pieces, late]:
-        made += list(element.process({"input": piece}))
-    ((skipped,),) = [one.values() for one in made if "skipped" in one]
+        result += list(element.process({"input": piece}))
+    ((skipped,),) = [item.values() for item in result if "skipped" in item]
     assert skipped.what == IDS[0]
     assert "late" in skipped.reason
-    periods = [one["output"].spans[0].period for one in made if "output" in one]
+    periods = [item["output"].spans[0].period for item in result if "output" in item]
     assert periods == [0, 1, 2, 3, 4][: len(periods)]
     assert len(periods) >= 4
 
 
 def test_a_piece_goes_into_each_period_that_it_touches() -> None:
     element = GatherPeriods(PERIOD_S, WINDOW_S - STEP_S, ORIGIN_NS)
-    outputs = [one["output"] for one in element.process({"input": record("AAA", 1)})]
+    outputs = [
+        output["output"] for output in element.process({"input": record("AAA", 1)})
+    ]
     limits = [
         ((s.start_ns - ORIGIN_NS) / NS, (s.end_ns - ORIGIN_NS) / NS)
         for item in outputs

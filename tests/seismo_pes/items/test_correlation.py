@@ -40,14 +40,14 @@ def test_labelled_windows(dtype):
 def test_a_labelled_stack_with_its_uncertainty(tmp_path):
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("h5netcdf")
-    one = bootstrap(series())
-    view = one.to_xarray()
+    first = bootstrap(series())
+    view = first.to_xarray()
     assert view.dims == ("lag",)
     assert int(view.n_windows) == 4
-    np.testing.assert_array_equal(view.deviation, one.deviation)
+    np.testing.assert_array_equal(view.deviation, first.deviation)
     view.to_netcdf(tmp_path / "one.nc", engine="h5netcdf")
     with xarray.open_dataarray(tmp_path / "one.nc", engine="h5netcdf") as again:
-        np.testing.assert_array_equal(again.values, one.data)
+        np.testing.assert_array_equal(again.values, first.data)
         assert again.end.values == np.datetime64("1970-01-05")
 
 

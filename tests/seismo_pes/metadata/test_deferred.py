@@ -30,14 +30,14 @@ def channels(inventory):
 
 
 def check(path):
-    """Compare with obspy; return how many responses were deferred, how many told."""
-    found, wanted = read_stationxml(path), obspy.read_inventory(str(path))
-    if found is None:  # obspy leaves a channel out
+    """Compare with obspy; return the numbers of deferred responses and known gains."""
+    result, wanted = read_stationxml(path), obspy.read_inventory(str(path))
+    if result is None:  # obspy leaves a channel out
         return 0, 0
-    responses = [c.response for c in channels(found)]
+    responses = [c.response for c in channels(result)]
     late = [r for r in responses if isinstance(r, DeferredResponse)]
     known = [r.gain_and_kind for r in late]
-    assert found == wanted
+    assert result == wanted
     assert all(r.is_parsed for r in late)
     for response, contents in zip(late, known, strict=True):
         if contents is not None:
@@ -48,10 +48,10 @@ def check(path):
 @pytest.mark.filterwarnings("ignore")
 def test_files_of_obspy():
     counts = [check(path) for path in files(HERE)]
-    late, told = map(sum, zip(*counts, strict=True))
+    late, output = map(sum, zip(*counts, strict=True))
     assert len(counts) > 50
     assert late > 150
-    assert told > 120
+    assert output > 120
 
 
 def test_files_of_networks(shared_data):
@@ -65,7 +65,7 @@ def one_of(path=ONE):
     return channel.response
 
 
-def test_it_is_parsed_when_an_attribute_is_first_used():
+def test_a_response_is_parsed_when_an_attribute_is_first_used():
     response = one_of()
     assert isinstance(response, Response)
     with pytest.raises(AttributeError):
@@ -99,9 +99,9 @@ def test_equality_with_plain_responses_is_symmetric():
     "copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
 )
 def test_copies_are_deferred_too(copied):
-    made = copied(one_of())
-    assert isinstance(made, DeferredResponse)
-    assert made == one_of()
+    result = copied(one_of())
+    assert isinstance(result, DeferredResponse)
+    assert result == one_of()
 
 
 def changed(tmp_path, *changes):
@@ -130,6 +130,11 @@ def test_obspy_parses_responses_without_gains_in_the_text(tmp_path):
     silent = one_of(changed(tmp_path, ("<Value>1952.1</Value>", "<Value>0</Value>")))
     assert silent.gain_and_kind is None
     assert _Contents(silent).gain == 1.0
+    unknown = one_of(
+        changed(tmp_path, ("<Value>3.27508E9</Value>", "<Value>0</Value>"))
+    )
+    assert unknown.gain_and_kind is None  # it must not share what others have
+    assert _Contents(unknown) != _Contents(one_of())
 
 
 def test_the_error_of_an_unreadable_response_names_file_and_channel(tmp_path):
@@ -157,9 +162,7 @@ def test_its_warnings_are_logged(monkeypatch, caplog):
     assert "IU_ANMO_00_BHZ.xml: ANMO.00.BHZ: odd" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"text", b"<FDSNStationXML", b"<a>FDSNStationXML</a>"]
-)
+@pytest.mark.parametrize("content", [b"", b"text", b"<a>FDSNStationXML</a>"])
 def test_obspy_reads_files_of_other_formats(tmp_path, content):
     path = tmp_path / "file.xml"
     path.write_bytes(content)

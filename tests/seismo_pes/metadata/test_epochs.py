@@ -1,4 +1,4 @@
-"""Which metadata hold at which time."""
+"""The metadata that are valid at each time."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def parts(epochs, rate_hz=RATE_HZ, n=N):
     """Return first sample, number of samples and azimuth of each part of a trace."""
     header = {"starttime": START, "sampling_rate": rate_hz}
     trace = Trace(np.arange(float(n)), header)
-    found = split_trace(trace, epochs, DIRECTION)
-    for part, _ in found:
+    result = split_trace(trace, epochs, DIRECTION)
+    for part, _ in result:
         assert part.stats.starttime == START + part.data[0] / rate_hz
     return [
         (int(part.data[0]), len(part), None if channel is None else channel.azimuth)
-        for part, channel in found
+        for part, channel in result
     ]
 
 
@@ -71,7 +71,7 @@ def parts(epochs, rate_hz=RATE_HZ, n=N):
         ([epoch(1, 400)], [(0, 398, None), (398, 602, 1)]),
         ([epoch(1, None, -10)], [(0, N, None)]),
         ([], [(0, N, None)]),
-        # the epoch that begins last holds; of equal begin the one that ends first
+        # the epoch that begins last is valid; of equal starts the epoch that ends first
         ([epoch(1), epoch(2, 400)], [(0, 400, 1), (400, 600, 2)]),
         (
             [epoch(1), epoch(2, 400, 500)],
@@ -109,15 +109,15 @@ def test_a_change_between_samples_belongs_to_the_next_sample():
         max_size=5,
     )
 )
-def test_each_sample_gets_an_epoch_that_holds(spans):
+def test_each_sample_gets_a_valid_epoch(spans):
     epochs = [epoch(a, *sorted((s, e + 5 * (s == e)))) for s, e, a in spans]
-    found = parts(epochs)
-    assert [first for first, _, _ in found] == [
+    result = parts(epochs)
+    assert [first for first, _, _ in result] == [
         0,
-        *np.cumsum([n for _, n, _ in found])[:-1],
+        *np.cumsum([n for _, n, _ in result])[:-1],
     ]
     slack = 2 * TOLERANCE_S + 1
-    for first, n, azimuth in found:
+    for first, n, azimuth in result:
         for sample in {first, first + n // 2, first + n - 1}:
             near = {
                 e.azimuth

@@ -235,7 +235,7 @@ def test_missing_zero_and_other_epochs_are_listed():
     assert locate([ID], zero, inventory((None, None, 10.0)))[0][ID].latitude == 10.0
     xml = inventory((YEAR[0], YEAR[1], 10.0), span=(YEAR[0], YEAR[1]))
     _, (item,) = locate([ID], [], xml, None, YEAR[3].ns, YEAR[4].ns)
-    assert "no StationXML epoch" in item.reason
+    assert "no epoch of its StationXML" in item.reason
 
 
 def test_read_inventory_of_a_folder_with_a_broken_file(tmp_path):

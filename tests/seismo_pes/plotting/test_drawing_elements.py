@@ -131,7 +131,7 @@ def test_noise_models(noise):
     assert {"low noise model", "high noise model", "median"} <= set(names)
 
 
-def test_spectrogram_finds_a_sweep_where_it_is():
+def test_a_spectrogram_shows_a_sweep_at_its_times():
     seconds = np.arange(60_000) / 50
     phase = 2 * np.pi * np.where(seconds < 600, 2.0, 12.0) * seconds
     figure = spectrogram_figure(trace(np.sin(phase), 50.0), segment_s=20)

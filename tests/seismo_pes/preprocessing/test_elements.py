@@ -1,4 +1,4 @@
-"""What holds for every element on traces, and the elements of one record."""
+"""The common rules of elements on traces, and the elements of one record."""
 
 import pickle
 
@@ -9,7 +9,7 @@ from scipy import signal
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.element import Element
-from seismo_pes.items.traces import aligned, samples, with_data
+from seismo_pes.items.waveforms import aligned, samples, with_data
 from seismo_pes.preprocessing import filters, resampling, whitening
 from seismo_pes.preprocessing import normalization as normalize
 from seismo_pes.preprocessing import trends as preprocess
@@ -56,38 +56,38 @@ def noise(n=601, dtype=np.float64, seed=1, code="HHZ", start=START) -> Trace:
 
 
 def outputs(pe, item):
-    found = {"output": [], "skipped": []}
-    for made in pe.process({"input": item}):
-        for port, value in made.items():
-            found[port].append(value)
-    return found
+    result = {"output": [], "skipped": []}
+    for output in pe.process({"input": item}):
+        for port, value in output.items():
+            result[port].append(value)
+    return result
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
 @pytest.mark.parametrize("pe", ELEMENTS, ids=NAMES)
 def test_a_new_trace_of_the_same_kind(pe, dtype):
-    one = noise(dtype=np.float64)
-    one.data = (100 * one.data).astype(dtype)
-    one.data.setflags(write=False)
-    before = one.copy()
+    record = noise(dtype=np.float64)
+    record.data = (100 * record.data).astype(dtype)
+    record.data.setflags(write=False)
+    before = record.copy()
     pe = pickle.loads(pickle.dumps(pe))
-    ((made,), skipped) = outputs(pe, Stream([one])).values()
+    ((result,), skipped) = outputs(pe, Stream([record])).values()
     assert not skipped
-    (trace,) = made
+    (trace,) = result
     assert trace.data.dtype == (np.float32 if dtype == np.float32 else np.float64)
-    assert trace.id == one.id
+    assert trace.id == record.id
     assert np.isfinite(trace.data).all()
-    assert not np.shares_memory(trace.data, one.data)
-    assert one == before
+    assert not np.shares_memory(trace.data, record.data)
+    assert record == before
 
 
 @pytest.mark.parametrize("pe", ELEMENTS, ids=NAMES)
 def test_unusable_traces_are_reported(pe):
     gappy = noise()
     gappy.data = np.ma.masked_greater(gappy.data, 1.0)
-    found = outputs(pe, Stream([gappy]))
-    assert not found["output"][0]
-    (skipped,) = found["skipped"]
+    result = outputs(pe, Stream([gappy]))
+    assert not result["output"][0]
+    (skipped,) = result["skipped"]
     assert skipped.stage == type(pe).__name__.lower()
     assert "gaps" in skipped.reason
 
@@ -95,8 +95,8 @@ def test_unusable_traces_are_reported(pe):
 @pytest.mark.parametrize("pe", ELEMENTS, ids=NAMES)
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_short_traces_pass_or_are_reported(pe, n):
-    found = outputs(pe, Stream([noise(n)]))
-    assert len(found["output"][0]) + len(found["skipped"]) == (n > 0)
+    result = outputs(pe, Stream([noise(n)]))
+    assert len(result["output"][0]) + len(result["skipped"]) == (n > 0)
 
 
 def test_missing_and_unknown_parameters_are_named():
@@ -146,8 +146,8 @@ def test_causal_filters_do_not_look_ahead():
 def test_bands_pass_and_stop(filtered, passed_hz, stopped_hz):
     t = np.arange(1000) / RATE
     for f, amplitude in ((passed_hz, 1.0), (stopped_hz, 0.0)):
-        made = filtered(with_data(noise(), np.sin(2 * np.pi * f * t))).data[300:700]
-        assert abs(np.abs(made).max() - amplitude) < 0.02
+        result = filtered(with_data(noise(), np.sin(2 * np.pi * f * t))).data[300:700]
+        assert abs(np.abs(result).max() - amplitude) < 0.02
 
 
 @pytest.mark.parametrize("rate_hz", [4.0, 7.3, 20.0])
@@ -155,12 +155,12 @@ def test_lanczos_puts_samples_on_the_grid(rate_hz):
     start = START + 0.0437  # between samples
     t = start.timestamp - START.timestamp + np.arange(600) / RATE
     wave = with_data(noise(start=start), np.sin(2 * np.pi * 0.3 * t))
-    made = resampling.resample_lanczos(wave, rate_hz, START.ns)
-    at = (made.stats.starttime - START) + np.arange(made.stats.npts) / rate_hz
+    result = resampling.resample_lanczos(wave, rate_hz, START.ns)
+    at = (result.stats.starttime - START) + np.arange(result.stats.npts) / rate_hz
     assert abs(at[0] * rate_hz - round(at[0] * rate_hz)) < 1e-5  # microseconds
     assert at[-1] <= t[-1]
-    inner = slice(made.stats.npts // 4, -made.stats.npts // 4)
-    assert np.abs(made.data - np.sin(2 * np.pi * 0.3 * at))[inner].max() < 2e-3
+    inner = slice(result.stats.npts // 4, -result.stats.npts // 4)
+    assert np.abs(result.data - np.sin(2 * np.pi * 0.3 * at))[inner].max() < 2e-3
 
 
 def test_decimate_and_fourier_keep_the_first_sample():
@@ -218,52 +218,52 @@ def test_gaps_of_one_component_are_gaps_of_all():
     ids=lambda pe: type(pe).__name__,
 )
 def test_ratios_of_components_survive(pe):
-    one = noise(400, code="HHE")
-    other = with_data(one, 3.0 * one.data, channel="HHN")
+    record = noise(400, code="HHE")
+    other = with_data(record, 3.0 * record.data, channel="HHN")
     foreign = with_data(noise(400, seed=9), noise(400, seed=9).data, station="BBB")
-    ((made,), _) = outputs(pe, Stream([one, other, foreign])).values()
-    east, north = (made.select(channel=code)[0].data for code in ("HHE", "HHN"))
+    ((result,), _) = outputs(pe, Stream([record, other, foreign])).values()
+    east, north = (result.select(channel=code)[0].data for code in ("HHE", "HHN"))
     np.testing.assert_allclose(north, 3 * east, rtol=1e-10, atol=1e-12)
-    assert made.select(station="BBB")
+    assert result.select(station="BBB")
 
 
 def test_running_absolute_mean_is_that_of_the_arrays():
-    one = noise()
-    (made,) = normalize.running_absolute_mean(Stream([one]), window_s=2.0)
-    expected = arrays.running_absolute_mean(one.data, 10)
-    np.testing.assert_array_equal(made.data, expected)
+    record = noise()
+    (result,) = normalize.running_absolute_mean(Stream([record]), window_s=2.0)
+    expected = arrays.running_absolute_mean(record.data, 10)
+    np.testing.assert_array_equal(result.data, expected)
 
 
 # -- whitening ----------------------------------------------------------------------
 
 
 def coloured(n=4000):
-    one = noise(n)
-    return with_data(one, signal.lfilter([1], [1, -0.9], one.data))
+    record = noise(n)
+    return with_data(record, signal.lfilter([1], [1, -0.9], record.data))
 
 
 def test_whitened_amplitudes_are_the_band():
-    one = coloured()
-    (made,) = whitening.whiten(Stream([one]), 0.5, 2.0, taper_octaves=0.0)
+    record = coloured()
+    (result,) = whitening.whiten(Stream([record]), 0.5, 2.0, taper_octaves=0.0)
     n_fft = 8000
-    full = np.fft.rfft(np.pad(one.data, (0, n_fft - 4000)))
+    full = np.fft.rfft(np.pad(record.data, (0, n_fft - 4000)))
     f = np.fft.rfftfreq(n_fft, 1 / RATE)
     unit = np.where((f >= 0.5) & (f <= 2.0), np.exp(1j * np.angle(full)), 0)
-    np.testing.assert_allclose(made.data, np.fft.irfft(unit)[:4000], atol=1e-10)
+    np.testing.assert_allclose(result.data, np.fft.irfft(unit)[:4000], atol=1e-10)
 
 
 def test_psd_whitening_flattens_and_keeps_phases():
-    one = coloured(20_000)
-    made = whitening.whiten_psd(one, 0.1, 4.0, window_s=60.0)
-    f, psd = signal.welch(made.data, RATE, nperseg=600)
+    record = coloured(20_000)
+    result = whitening.whiten_psd(record, 0.1, 4.0, window_s=60.0)
+    f, psd = signal.welch(result.data, RATE, nperseg=600)
     inside = psd[(f > 0.3) & (f < 3.5)]
     assert inside.std() / inside.mean() < 0.25
-    before, after = (np.fft.rfft(x.data * np.hanning(20_000)) for x in (one, made))
+    before, after = (np.fft.rfft(x.data * np.hanning(20_000)) for x in (record, result))
     f = np.fft.rfftfreq(20_000, 1 / RATE)
     turned = np.angle(after * before.conj())[(f > 0.3) & (f < 3.5)]
     assert np.median(np.abs(turned)) < 0.02
 
 
 def test_samples_of_a_masked_array_without_gaps():
-    one = with_data(noise(), np.ma.array([1.0, 2.0]))
-    assert samples(one).tolist() == [1.0, 2.0]
+    first = with_data(noise(), np.ma.array([1.0, 2.0]))
+    assert samples(first).tolist() == [1.0, 2.0]

@@ -13,6 +13,7 @@ from obspy.signal.rotate import rotate2zne, rotate_ne_rt
 from dispel4py.errors import DataError
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.preprocessing.orientation import (
+    NOMINAL,
     Orient,
     Rotate,
     orient,
@@ -110,9 +111,9 @@ def test_orient_uses_true_directions_not_codes():
     turned = inventory(BH1=(30.0, 0.0), BH2=(120.0, 0.0), BHZ=(0.0, -90.0))
     axes = directions([30.0, 120.0, 0.0], [0.0, 0.0, -90.0])
     recorded = stream(["BH1", "BH2", "BHZ"], axes @ ground)
-    made = orient(recorded, turned)
-    assert [t.stats.channel for t in made] == ["BHZ", "BHN", "BHE"]
-    assert np.allclose([t.data for t in made], ground)
+    result = orient(recorded, turned)
+    assert [t.stats.channel for t in result] == ["BHZ", "BHN", "BHE"]
+    assert np.allclose([t.data for t in result], ground)
     level = orient(recorded.select(channel="BH[12]"), turned)
     assert [t.stats.channel for t in level] == ["BHN", "BHE"]
     assert np.allclose([t.data for t in level], ground[1:])
@@ -122,8 +123,8 @@ def test_an_inverted_vertical_is_put_right():
     ground = noise(3, 8)
     upside = inventory(BHZ=(0.0, 90.0), BHN=(0.0, 0.0), BHE=(90.0, 0.0))
     data = ground * np.array([[-1.0], [1], [1]])
-    made = orient(stream(["BHZ", "BHN", "BHE"], data), upside)
-    assert np.allclose([t.data for t in made], ground)
+    result = orient(stream(["BHZ", "BHN", "BHE"], data), upside)
+    assert np.allclose([t.data for t in result], ground)
 
 
 def test_instruments_that_cannot_be_oriented_are_reported():
@@ -131,18 +132,18 @@ def test_instruments_that_cannot_be_oriented_are_reported():
     pe = Orient(known)
     pe.preprocess()
     for codes, reason in ((["BH1"], "three components"), (["BHZ"], "azimuth and dip")):
-        made = list(pe.process({"input": stream(codes, noise(len(codes), 5))}))
-        assert reason in made[0]["skipped"].reason
+        result = list(pe.process({"input": stream(codes, noise(len(codes), 5))}))
+        assert reason in result[0]["skipped"].reason
 
 
 def test_rotate_needs_north_and_east():
     pe = Rotate(radial_deg=90.0)
     both = stream(["BHZ", "BHN", "BHE"], noise(3, 6))
-    ((made),) = list(pe.process({"input": both}))
-    found = made["output"]
-    assert [t.stats.channel for t in found] == ["BHZ", "BHR", "BHT"]
-    assert np.allclose(found[1].data, both[2].data)
-    assert np.allclose(found[2].data, -both[1].data)
+    ((output),) = list(pe.process({"input": both}))
+    result = output["output"]
+    assert [t.stats.channel for t in result] == ["BHZ", "BHR", "BHT"]
+    assert np.allclose(result[1].data, both[2].data)
+    assert np.allclose(result[2].data, -both[1].data)
     skipped, _ = list(pe.process({"input": stream(["BH1", "BH2"], noise(2, 6))}))
     assert "orient" in skipped["skipped"].reason
 
@@ -150,12 +151,12 @@ def test_rotate_needs_north_and_east():
 def test_radial_points_from_first_to_second_at_both():
     # a wave that goes north-east moves both stations along its way
     push = np.array([[1.0], [1.0]]) / np.sqrt(2)
-    one, other = (stream(["BHN", "BHE"], push, name) for name in ("AAA", "BBB"))
-    for made in rotate_pair(one, other, 45.0, 225.0):
-        assert np.allclose([t.data[0] for t in made], [1.0, 0.0], atol=1e-12)
+    first, second = (stream(["BHN", "BHE"], push, name) for name in ("AAA", "BBB"))
+    for output in rotate_pair(first, second, 45.0, 225.0):
+        assert np.allclose([t.data[0] for t in output], [1.0, 0.0], atol=1e-12)
 
 
-def test_directions_that_change_hold_for_their_part():
+def test_directions_that_change_are_valid_for_their_part():
     ground = noise(3, 4000)
     change = UTCDateTime(2024, 1, 1) + 2000
     channels = [
@@ -169,10 +170,10 @@ def test_directions_that_change_hold_for_their_part():
     axes = directions([30.0, 120.0, 0.0], [0.0, 0.0, -90.0])
     data = axes @ ground
     data[:2, 2000:] *= -1
-    made = orient(stream(["BH1", "BH2", "BHZ"], data), turned)
-    assert len(made) == 6
+    result = orient(stream(["BH1", "BH2", "BHZ"], data), turned)
+    assert len(result) == 6
     for letter, row in zip("ZNE", ground, strict=True):
-        parts = made.select(channel=f"BH{letter}")
+        parts = result.select(channel=f"BH{letter}")
         assert np.allclose(np.concatenate([part.data for part in parts]), row)
         assert parts[1].stats.starttime == change
 
@@ -185,9 +186,51 @@ def test_a_vertical_alone(dip):
         with pytest.raises(DataError, match=r"XX.AAA..BHZ \(dip 60\)"):
             orient(recorded, inventory(BHZ=(0.0, dip)))
         return
-    (made,) = orient(recorded, inventory(BHZ=(None, dip)))
-    assert made.id == "XX.AAA..BHZ"
-    assert np.array_equal(made.data, ground[0])
+    (result,) = orient(recorded, inventory(BHZ=(None, dip)))
+    assert result.id == "XX.AAA..BHZ"
+    assert np.array_equal(result.data, ground[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("code", "azimuth", "dip"),
+    [
+        ("BHZ", 0.0, -75.0), ("BHZ", 40.0, 70.0), ("BHZ", None, 90.0),
+        ("BHN", 180.0, 0.0), ("BHE", 275.0, 0.0), ("BHN", 20.0, 0.0),
+        ("BHE", 90.0, 12.0),
+    ],
+)  # fmt: skip
+def test_a_single_component_has_the_amplitude_of_its_code(code, azimuth, dip, dtype):
+    """Without motion across, the true motion is restored, with its polarity."""
+    along = NOMINAL[code[-1]]
+    one, other = directions([along[0], azimuth or 0.0], [along[1], dip])
+    motion = noise(1, 50, dtype=dtype)
+    pe = Orient(inventory(**{code: (azimuth, dip)}))
+    pe.preprocess()
+    *remarks, output = pe.process(
+        {"input": stream([code], motion * dtype(one @ other))}
+    )
+    (result,) = output["output"]
+    assert result.data.dtype == dtype
+    assert result.stats.channel == code
+    # a few degrees are within the accuracy of orientations, and stay
+    inclined = abs(one @ other) < np.cos(np.radians(5)) - 1e-6
+    tolerance = 1e-5 if inclined else 4e-3
+    np.testing.assert_allclose(result.data, motion[0], rtol=tolerance)
+    assert len(remarks) == inclined
+    assert all("the cosine" in remark["skipped"].reason for remark in remarks)
+
+
+@pytest.mark.parametrize(
+    ("code", "azimuth", "dip"),
+    [("BHZ", 0.0, -55.0), ("BHN", 90.0, 0.0), ("BH1", 0.0, 0.0), ("BHE", 90.0, 90.0)],
+)
+def test_a_single_component_far_from_its_code_is_listed(code, azimuth, dip):
+    pe = Orient(inventory(**{code: (azimuth, dip)}))
+    pe.preprocess()
+    skipped, output = pe.process({"input": stream([code], noise(1, 8))})
+    assert "three components are needed" in skipped["skipped"].reason
+    assert not output["output"]
 
 
 def test_unknown_directions_of_a_part_are_listed():
@@ -228,23 +271,23 @@ def nine(ground_a, ground_b, azimuth=30.0):
 
 def test_rotated_correlations_are_correlations_of_rotated_records():
     a, b = noise(3, 12), noise(6, 12)[3:]
-    found = {c.first[-1] + c.second[-1]: c for c in rotate_correlations(nine(a, b))}
-    assert list(found) == ["ZZ", "ZR", "ZT", "RZ", "RR", "RT", "TZ", "TR", "TT"]
+    result = {c.first[-1] + c.second[-1]: c for c in rotate_correlations(nine(a, b))}
+    assert list(result) == ["ZZ", "ZR", "ZT", "RZ", "RR", "RT", "TZ", "TR", "TT"]
     turn = [np.vstack([x[:1], to_rt(x[1], x[2], 30.0)]) for x in (a, b)]
-    for i, one in enumerate("ZRT"):
+    for i, item in enumerate("ZRT"):
         for j, other in enumerate("ZRT"):
             expected = np.correlate(turn[1][j], turn[0][i], "full")
-            assert np.allclose(found[one + other].data[0], expected)
-            assert found[one + other].distance_km == 10.0
+            assert np.allclose(result[item + other].data[0], expected)
+            assert result[item + other].distance_km == 10.0
 
 
 def test_tensor_element_waits_for_nine_and_reports_missing_correlations():
     pe, written = RotateTensor(), []
     pe._writer = lambda port, item: written.append((port, item))
     full = nine(noise(3, 5), noise(3, 5))
-    made = [x for c in full for x in pe.process({"input": c})]
-    assert len(made) == 9
-    assert all("output" in x for x in made)
+    result = [x for c in full for x in pe.process({"input": c})]
+    assert len(result) == 9
+    assert all("output" in x for x in result)
     for c in full[:8]:
         assert not list(pe.process({"input": c}))
     pe.postprocess()
@@ -260,19 +303,19 @@ def test_sensors_at_one_place_have_the_same_radial(back_azimuth):
         replace(c, distance_km=0.0, azimuth_deg=0.0, back_azimuth_deg=back_azimuth)
         for c in nine(ground, ground)
     ]
-    found = {c.first[-1] + c.second[-1]: c for c in rotate_correlations(tensor)}
+    result = {c.first[-1] + c.second[-1]: c for c in rotate_correlations(tensor)}
     given = {c.first[-1] + c.second[-1]: c for c in tensor}
     for rotated, fixed in (("RR", "NN"), ("TT", "EE"), ("ZR", "ZN"), ("RZ", "NZ")):
-        assert np.allclose(found[rotated].data, given[fixed].data)
-    assert found["RR"].data.max() > 0
+        assert np.allclose(result[rotated].data, given[fixed].data)
+    assert result["RR"].data.max() > 0
 
 
 def test_streams_at_one_place_have_the_same_radial():
     from seismo_pes.metadata.geodesy import geodesic
 
-    one, other = (stream(["BHN", "BHE"], noise(2, 20), name) for name in ("A", "B"))
+    first, second = (stream(["BHN", "BHE"], noise(2, 20), name) for name in ("A", "B"))
     _, azimuth, back_azimuth = map(float, geodesic(3.0, 4.0, 3.0, 4.0))
-    turned = rotate_pair(one, other, azimuth, back_azimuth)
+    turned = rotate_pair(first, second, azimuth, back_azimuth)
     for a, b in zip(*turned, strict=True):
         assert np.allclose(a.data, b.data)
 
@@ -284,6 +327,6 @@ def test_no_azimuth_no_rotation():
 
 def test_a_missing_horizontal_stops_no_other_station():
     both = stream(["BHN", "BHE"], noise(2, 6)) + stream(["BHZ"], noise(1, 6), "BBB")
-    made = list(Rotate(radial_deg=0.0).process({"input": both}))
-    assert [t.id for t in made[-1]["output"]] == ["XX.AAA..BHR", "XX.AAA..BHT"]
+    result = list(Rotate(radial_deg=0.0).process({"input": both}))
+    assert [t.id for t in result[-1]["output"]] == ["XX.AAA..BHR", "XX.AAA..BHT"]
     assert rotate(both.select(station="AAA"), 0.0)[0].stats.channel == "BHR"

@@ -10,12 +10,13 @@ from obspy import Stream, Trace, UTCDateTime
 from dispel4py.errors import ParameterError
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
-from seismo_pes.items.traces import with_data
-from seismo_pes.items.waveforms import ChannelSpan, Waveforms
+from seismo_pes.items.waveforms import ChannelSpan, Waveforms, with_data
 from seismo_pes.preprocessing.filters import Bandpass, Bandstop, Highpass, Lowpass
 from seismo_pes.preprocessing.normalization import (
     Agc,
     Clip,
+    Envelope,
+    MultibandRam,
     OneBit,
     RunningAbsoluteMean,
 )
@@ -34,6 +35,11 @@ ELEMENTS = {
     "ResampleLanczos": (ResampleLanczos, {"rate_hz": 25.0}),
     "RunningAbsoluteMean": (RunningAbsoluteMean, {"window_s": 30.0}),
     "Agc": (Agc, {"window_s": 10.0}),
+    "Envelope": (Envelope, {"n": 15}),
+    "MultibandRam": (
+        MultibandRam,
+        {"bands_hz": [(0.1, 1.0), (1.0, 4.0)], "window_s": 30.0, "zero_phase": False},
+    ),
 }
 
 every = pytest.mark.parametrize(
@@ -60,7 +66,7 @@ def cut(trace, indices):
 
 
 def through(pe, items):
-    """Return what an element sends, and what it sends at the end."""
+    """Return the items that an element sends, and those that it sends at the end."""
     sent = [out for item in items for out in pe.process({"input": item})]
     assert not [out for out in sent if "skipped" in out]
     late = []
@@ -71,8 +77,8 @@ def through(pe, items):
 
 def joined(traces):
     """Join traces, and check that each begins where the last one ended."""
-    for one, following in itertools.pairwise(traces):
-        end_ns = one.stats.starttime.ns + len(one) * 10**9 / one.stats.sampling_rate
+    for item, following in itertools.pairwise(traces):
+        end_ns = item.stats.starttime.ns + len(item) * 10**9 / item.stats.sampling_rate
         assert abs(following.stats.starttime.ns - end_ns) < 2000
     return np.concatenate([trace.data for trace in traces])
 
@@ -105,9 +111,9 @@ def test_packets_of_two_channels_in_turn(element, options):
     turns = zip(*(cut(r, range(97, len(r), 97)) for r in records), strict=True)
     packets = [packet for turn in turns for packet in turn]
     final, rest = through(element(**options, continuous=True), packets)
-    for one in records:
-        (whole,), _ = through(element(**options), [one])
-        check([t for t in final + rest if t.id == one.id], whole)
+    for item in records:
+        (whole,), _ = through(element(**options), [item])
+        check([t for t in final + rest if t.id == item.id], whole)
 
 
 @every
@@ -116,9 +122,9 @@ def test_a_gap_begins_a_new_record(element, options):
     pieces = [*cut(first, [5000, 9000]), *cut(second, [100, 10_000])]
     final, rest = through(element(**options, continuous=True), pieces)
     traces = final + rest
-    for one in (first, second):
-        (whole,), _ = through(element(**options), [one])
-        begin, end = one.stats.starttime - 1, one.stats.endtime + 0.5
+    for item in (first, second):
+        (whole,), _ = through(element(**options), [item])
+        begin, end = item.stats.starttime - 1, item.stats.endtime + 0.5
         check([t for t in traces if begin < t.stats.starttime < end], whole)
 
 
@@ -195,15 +201,15 @@ def test_a_chain_of_them_in_a_run(mapping):
     processes = 5 if mapping == "multi" else None
     result = run(graph, {chain[0]: items}, mapping=mapping, processes=processes)
     traces = result.outputs[chain[-1].id]["output"]
-    for one in records:
-        whole = one
+    for item in records:
+        whole = item
         for element, options in (
             (Bandpass, {"low_hz": 0.1, "high_hz": 1.0, "zero_phase": False}),
             (Resample, {"rate_hz": 4.0}),
             (Agc, {"window_s": 20.0}),
         ):
             (whole,), _ = through(element(**options), [whole])
-        check([t for t in traces if t.id == one.id], whole)
+        check([t for t in traces if t.id == item.id], whole)
 
 
 def test_an_element_with_state_can_be_pickled():

@@ -21,12 +21,7 @@ from seismo_pes.measuring.quality_metrics import (
     psd_percentiles,
 )
 from seismo_pes.preprocessing import quality
-from seismo_pes.preprocessing.clock_correction import (
-    CorrectClock,
-    correct_clock,
-    parse_clock_table,
-    read_clock_table,
-)
+from seismo_pes.preprocessing.clock_correction import CorrectClock
 from seismo_pes.preprocessing.overlaps import RULES, ResolveOverlaps, resolve_overlaps
 
 START = UTCDateTime(2024, 3, 1)
@@ -65,11 +60,11 @@ NAMES = [type(pe).__name__ for pe in ELEMENTS]
 
 
 def outputs(pe, item) -> dict[str, list]:
-    found: dict[str, list] = {}
-    for made in pe.process({"input": item}):
-        for port, value in made.items():
-            found.setdefault(port, []).append(value)
-    return found
+    results: dict[str, list] = {}
+    for output in pe.process({"input": item}):
+        for port, value in output.items():
+            results.setdefault(port, []).append(value)
+    return results
 
 
 @pytest.mark.parametrize("pe", ELEMENTS, ids=NAMES)
@@ -78,16 +73,16 @@ def test_good_data_pass_unchanged(pe, dtype) -> None:
     pe = pickle.loads(pickle.dumps(pe))
     # a wave that is not flat at its peaks and has no sample at its limit twice
     x = (1000 * np.sin(0.37 * np.arange(PRIME)) + 50 * noise()).astype(dtype)
-    one = trace(x)
-    before = one.copy()
+    record = trace(x)
+    before = record.copy()
     span = ChannelSpan("XX.AAA..HHZ", START.ns, (START + 100).ns, (), 0)
-    found = outputs(pe, Waveforms.of(span, Stream([one])))
-    (made,) = found["output"][0].stream
-    assert made.data.dtype == dtype
-    np.testing.assert_array_equal(made.data, x)
-    assert made.stats.starttime == one.stats.starttime
-    assert "skipped" not in found
-    assert one == before
+    result = outputs(pe, Waveforms.of(span, Stream([record])))
+    (output,) = result["output"][0].stream
+    assert output.data.dtype == dtype
+    np.testing.assert_array_equal(output.data, x)
+    assert output.stats.starttime == record.stats.starttime
+    assert "skipped" not in result
+    assert record == before
 
 
 @pytest.mark.parametrize("pe", ELEMENTS, ids=NAMES)
@@ -106,8 +101,8 @@ def test_good_data_pass_unchanged(pe, dtype) -> None:
 def test_odd_data_do_no_harm(pe, data) -> None:
     stream = Stream([trace(data), trace(data, start=START + 500)])
     before = copy.deepcopy(stream)
-    (made,) = outputs(pe, stream)["output"]
-    assert isinstance(made, Stream)
+    (result,) = outputs(pe, stream)["output"]
+    assert isinstance(result, Stream)
     for old, new in zip(stream, before, strict=True):
         np.testing.assert_array_equal(np.ma.filled(old.data), np.ma.filled(new.data))
 
@@ -196,10 +191,10 @@ def test_flat_runs_are_taken_out() -> None:
     x[100:130], x[500:520], x[700:705] = 0.0, 3.0, 0.0
     left, (remark,) = quality.drop_flat(trace(x), 1.0)
     assert pieces(left) == [(0, 100), (13.0, 370), (52.0, 489)]
-    assert (remark.reason, remark.count) == ("5 s flat, taken out", 2)
+    assert (remark.reason, remark.count) == ("5 s flat, removed", 2)
     zeros, (remark,) = quality.drop_flat(trace(x), 1.0, value=0)
     assert pieces(zeros) == [(0, 100), (13.0, 879)]
-    assert remark.reason == "3 s equal to 0, taken out"
+    assert remark.reason == "3 s equal to 0, removed"
 
 
 def test_clipped_samples_are_taken_out_with_a_margin() -> None:
@@ -218,7 +213,7 @@ def test_windows_with_a_transient_are_taken_out() -> None:
     x[412] = 100.0
     left, (remark,) = quality.drop_transients(trace(x), 10.0, 10.0)
     assert pieces(left) == [(0, 400), (50.0, 509)]
-    assert remark.reason == "10 s louder than 10 MAD, taken out"
+    assert remark.reason == "10 s louder than 10 MAD, removed"
 
 
 def test_the_valid_samples_of_a_trace_with_nan_are_used() -> None:
@@ -251,17 +246,17 @@ def test_samples_are_moved_onto_the_grid(shift_s) -> None:
     start = START + shift_s
     t = shift_s + np.arange(PRIME) / 10
     left, (remark,) = quality.align_samples(trace(np.sin(2 * t), start=start), START.ns)
-    (made,) = left
-    assert made.stats.starttime == START
-    error = np.abs(made.data - np.sin(2 * np.arange(PRIME) / 10))
+    (result,) = left
+    assert result.stats.starttime == START
+    error = np.abs(result.data - np.sin(2 * np.arange(PRIME) / 10))
     assert error[20:-20].max() < 1e-4
     assert remark.reason == f"moved by {-shift_s * 10:+.4f} samples onto the grid"
 
 
 def test_an_aligned_trace_keeps_its_type_and_samples() -> None:
-    one = trace(np.arange(5), start=START + 3600.000001)
-    left, remarks = quality.align_samples(one, START.ns)
-    assert left[0].data.dtype == one.data.dtype
+    record = trace(np.arange(5), start=START + 3600.000001)
+    left, remarks = quality.align_samples(record, START.ns)
+    assert left[0].data.dtype == record.data.dtype
     assert not remarks
 
 
@@ -270,22 +265,22 @@ def test_a_wrong_rate_is_corrected(rate_hz) -> None:
     n = round(100 * rate_hz)
     wave = trace(np.sin(2 * np.arange(n) / rate_hz), rate_hz=rate_hz)
     left, (remark,) = quality.restore_rate(wave, 10.0)
-    (made,) = left
-    assert made.stats.sampling_rate == 10.0
-    assert made.stats.starttime == START
-    k = np.arange(len(made.data))
+    (result,) = left
+    assert result.stats.sampling_rate == 10.0
+    assert result.stats.starttime == START
+    k = np.arange(len(result.data))
     assert abs(len(k) - 1000) <= 2
     # the ends affect 33 samples of the anti-alias filter, see signal.resample
-    error = np.abs(made.data - np.sin(2 * k / 10))[40:-40].max()
+    error = np.abs(result.data - np.sin(2 * k / 10))[40:-40].max()
     assert error < 1e-3
     assert f"from {rate_hz:g} Hz to 10 Hz" in remark.reason
 
 
 def test_rates_that_differ_by_rounding_only_are_nominal() -> None:
-    one = trace(np.arange(100), rate_hz=10.0001)
-    left, remarks = quality.restore_rate(one, 10.0)
+    record = trace(np.arange(100), rate_hz=10.0001)
+    left, remarks = quality.restore_rate(record, 10.0)
     assert left[0].stats.sampling_rate == 10.0
-    assert left[0].data.dtype == one.data.dtype
+    assert left[0].data.dtype == record.data.dtype
     assert not remarks
 
 
@@ -312,110 +307,33 @@ def test_parameters_out_of_range(call) -> None:
         call()
 
 
-# -- clocks -------------------------------------------------------------------------
-
-TABLE = """# found by noise correlation
-channel,start,end,offset_s,end_offset_s
-XX.AAA,2024-03-01,2024-03-02,0.25,
-XX.B*..HH?,2024-03-01,2024-03-01T00:01:40,0.0,0.5
-"""
-
-
-def test_a_constant_offset_moves_the_start() -> None:
-    table = parse_clock_table(TABLE)
-    one = trace(np.arange(100))
-    left, (remark,) = correct_clock(one, table)
-    assert left[0].stats.starttime == START - 0.25
-    assert left[0].data.dtype == one.data.dtype
-    assert remark.reason == "clock corrected by -0.25 s"
-
-
-def test_a_drifting_clock_is_corrected() -> None:
-    table = parse_clock_table(TABLE)
-    # recorded t means true t - 0.005 t: gains 0.5 s in 100 s
-    recorded = np.arange(1000) / 10
-    true = recorded * (1 - 0.005)
-    left, (remark,) = correct_clock(trace(np.sin(2 * true), station="BBB"), table)
-    (made,) = left
-    k = np.arange(len(made.data)) / 10
-    assert made.stats.starttime == START
-    assert abs(k[-1] - true[-1]) < 0.1
-    # Lanczos of half width 20 at 6 % of Nyquist
-    assert np.abs(made.data - np.sin(2 * k))[25:-25].max() < 1e-3
-    assert "drift +5000 parts per million" in remark.reason
-
-
-def test_a_trace_is_cut_where_the_offset_ends() -> None:
-    table = parse_clock_table(TABLE)
-    one = trace(np.arange(200), start=UTCDateTime(2024, 3, 2) - 10)
-    left, remarks = correct_clock(one, table)
-    assert len(remarks) == 1
-    assert [len(t) for t in left] == [100, 100]
-    assert left[0].stats.starttime == one.stats.starttime - 0.25
-    assert left[1].stats.starttime == UTCDateTime(2024, 3, 2)
-    np.testing.assert_array_equal(np.concatenate([t.data for t in left]), one.data)
-
-
-def test_other_channels_keep_their_times() -> None:
-    one = trace(np.arange(10), station="CCC")
-    left, remarks = correct_clock(one, parse_clock_table(TABLE))
-    assert left[0] == one
-    assert not remarks
-
-
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        ("XX.AAA,2024-03-01,2024-02-01,1.0", "clock.csv:2: start before end"),
-        ("XX.AAA,2024-03-01,2024-04-01,much", "clock.csv:2: could not convert"),
-        ("AAA,2024-03-01,2024-04-01,1.0", "clock.csv:2: 'AAA' is not NET.STA"),
-        (
-            "XX.A,2024-03-01,2024-04-01,1.0\nXX.A,2024-03-05,2024-04-01,1.0",
-            "clock.csv:3: overlaps",
-        ),
-    ],
-)
-def test_a_bad_table_is_one_line(row, reason) -> None:
-    with pytest.raises(ParameterError, match=reason):
-        parse_clock_table(f"channel,start,end,offset_s\n{row}")
-
-
-def test_a_table_is_read_from_a_file(tmp_path) -> None:
-    (tmp_path / "clock.csv").write_text(TABLE)
-    assert read_clock_table(tmp_path / "clock.csv") == parse_clock_table(TABLE)
-    with pytest.raises(ParameterError, match="columns"):
-        parse_clock_table("")
-    with pytest.raises(ParameterError, match="clock table"):
-        read_clock_table(tmp_path / "gone")
-
-
 # -- measures -----------------------------------------------------------------------
 
 
 def test_windows_are_measured_on_the_grid() -> None:
     x = np.concatenate([noise(1000), 10 * noise(1000, 2)])
-    one = trace(x, start=START + 30)
-    (found,) = measure_quality(one, 20.0, step_s=10.0, origin_ns=START.ns)
+    record = trace(x, start=START + 30)
+    (result,) = measure_quality(record, 20.0, step_s=10.0, origin_ns=START.ns)
     expected = [(START + s).ns for s in range(30, 220, 10)]
-    assert found.start_ns.tolist() == expected
+    assert result.start_ns.tolist() == expected
     first = x[:200]
-    assert found.rms[0] == pytest.approx(first.std())
-    assert found.peak[0] == pytest.approx(np.abs(first - first.mean()).max())
-    assert found.psd_db.shape == (19, len(found.frequency_hz))
-    assert found.frequency_hz[-1] == 5.0
+    assert result.rms[0] == pytest.approx(first.std())
+    assert result.peak[0] == pytest.approx(np.abs(first - first.mean()).max())
+    assert result.psd_db.shape == (19, len(result.frequency_hz))
+    assert result.frequency_hz[-1] == 5.0
     # white noise of deviation 1 and 10: 10 log10(2 / 10 Hz) and 20 dB more
-    np.testing.assert_allclose(found.psd_db[:8].mean(), -7 - 1.2, atol=1.5)
-    louder = found.psd_db[-8:].mean() - found.psd_db[:8].mean()
+    np.testing.assert_allclose(result.psd_db[:8].mean(), -7 - 1.2, atol=1.5)
+    louder = result.psd_db[-8:].mean() - result.psd_db[:8].mean()
     assert louder == pytest.approx(20, abs=1.5)
 
 
 def test_a_window_with_a_gap_is_not_measured() -> None:
     x = noise(600)
     x[250] = np.nan
-    found = measure_quality(trace(x), 10.0)
-    starts = np.concatenate([one.start_ns for one in found])
+    result = measure_quality(trace(x), 10.0)
+    starts = np.concatenate([item.start_ns for item in result])
     assert ((starts - START.ns) // NS).tolist() == [0, 10, 30, 40, 50]
-    ((channel_id, (frequency, levels)),) = psd_percentiles(found, [0, 50, 100]).items()
+    ((channel_id, (frequency, levels)),) = psd_percentiles(result, [0, 50, 100]).items()
     assert channel_id == "XX.AAA..HHZ"
     assert levels.shape == (3, len(frequency))
     assert (np.diff(levels, axis=0) >= 0).all()
@@ -423,7 +341,7 @@ def test_a_window_with_a_gap_is_not_measured() -> None:
 
 def test_measuring_lets_the_item_pass() -> None:
     stream = Stream([trace(noise(400))])
-    found = outputs(pickle.loads(pickle.dumps(MeasureQuality(10.0))), stream)
-    assert found["output"][0] is stream
-    assert len(found["measures"][0].rms) == 4
+    result = outputs(pickle.loads(pickle.dumps(MeasureQuality(10.0))), stream)
+    assert result["output"][0] is stream
+    assert len(result["measures"][0].rms) == 4
     assert measure_quality(trace(noise(50)), 10.0) == []

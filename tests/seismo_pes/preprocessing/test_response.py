@@ -19,7 +19,7 @@ from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.inverse import ResponseCache
 from seismo_pes.preprocessing.response import RemoveResponse, remove_response
 
-# relative to the largest sample: the demand; measured 1e-13 at equal lengths
+# relative to the largest sample, as required; measured 1e-13 at equal lengths
 TOLERANCE = 1e-6
 
 
@@ -150,8 +150,8 @@ def test_small_cache_gives_the_same(cca, bw):
     for _ in range(3):
         a = remove_response(parts, inventory, cache=cache)
         b = remove_response(parts, inventory, cache=large)
-        for one, other in zip(a, b, strict=True):
-            np.testing.assert_array_equal(one.data, other.data)
+        for first, second in zip(a, b, strict=True):
+            np.testing.assert_array_equal(first.data, second.data)
     assert len(cache._kept) == 1
 
 
@@ -195,6 +195,68 @@ def test_instruments_of_one_kind_are_evaluated_once(bw, monkeypatch):
         assert difference(ours, theirs) < 1e-9
 
 
+def _first_stage(**changes):
+    def spoil(response):
+        for name, value in changes.items():
+            setattr(response.response_stages[0], name, value)
+
+    return spoil
+
+
+def _sensitivity_0(response):
+    response.instrument_sensitivity.value = 0.0
+
+
+def _filter_of_zeros(response):
+    filters = [s for s in response.response_stages if hasattr(s, "coefficients")]
+    filters[0].coefficients = [0.0 for _ in filters[0].coefficients]
+
+
+def _list_of(amplitude):
+    def spoil(response):
+        frequencies = (1e-9, 1e-3, 1.0, 10.0, 100.0)
+        elements = [ResponseListElement(f, amplitude, 0.0) for f in frequencies]
+        stage = ResponseListResponseStage(1, 1.0, 1.0, "M/S", "COUNTS")
+        stage.response_list_elements = elements
+        response.response_stages = [stage]
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_first_stage(stage_gain=0.0), "stage 1 has the gain 0"),
+        (_first_stage(stage_gain=np.nan), "the product of its gains is nan"),
+        (_first_stage(stage_gain=np.inf), "the product of its gains is inf"),
+        (_first_stage(stage_gain=1e-320), "the product of its gains is "),
+        (_sensitivity_0, "its sensitivity is 0"),
+        (_filter_of_zeros, "all coefficients of stage 3 are 0"),
+        (_list_of(0.0), "it is 0 at all frequencies"),
+        (_list_of(np.inf), "it is not a number at some frequencies"),
+    ],
+)
+def test_a_response_without_inverse_is_one_line_and_harms_no_other(
+    bw, capfd, spoil, reason
+):
+    part = noise("BW.RJOB..EHZ", "2010-01-01", 3000, 100.0)
+    alone = remove_response([part], bw)[0]
+    spoiled = copy.deepcopy(bw)
+    for epoch in spoiled.select(channel="EHZ")[0][0]:
+        spoil(epoch.response)
+    cache = ResponseCache()
+    with pytest.raises(
+        DataError, match=rf"^BW.RJOB..EHZ: .*cannot be evaluated: {reason}"
+    ):
+        remove_response([part], spoiled, cache=cache)
+    # an instrument of this kind, which shares all but the gains
+    beside = remove_response([part], bw, cache=cache)[0]
+    np.testing.assert_array_equal(beside.data, alone.data)
+    with pytest.raises(DataError, match=reason):
+        remove_response([part], spoiled, cache=cache)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_input_is_left_alone(bw):
     part = noise("BW.RJOB..EHZ", "2009-08-24T00:20:03", 1000, 100.0)
     before = part.copy()
@@ -222,16 +284,16 @@ def test_constant_zero_and_one_sample(bw):
 
 
 @pytest.mark.parametrize(
-    ("channel_id", "start", "said"),
+    ("channel_id", "start", "message"),
     [
         ("XX.NONE..EHZ", "2009-08-24", "no such channel"),
         ("BW.RJOB.00.EHZ", "2009-08-24", "no such channel"),
         ("BW.RJOB..EHZ", "1999-01-01", "the missing epoch"),
     ],
 )
-def test_no_response_names_channel_and_time(bw, channel_id, start, said):
+def test_no_response_names_channel_and_time(bw, channel_id, start, message):
     part = noise(channel_id, start, 100, 100.0)
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         remove_response([part], bw)
     assert channel_id in str(caught.value)
     assert start in str(caught.value)
@@ -253,9 +315,9 @@ def test_each_part_of_a_trace_gets_its_own_response(bw):
     first, second = remove_response([recorded], inventory)
     assert second.stats.starttime == change
     halves = part.slice(endtime=change - 0.01), part.slice(change)
-    for made, half in zip((first, second), halves, strict=True):
+    for output, half in zip((first, second), halves, strict=True):
         (exact,) = remove_response([half], bw)
-        np.testing.assert_allclose(made.data, exact.data, rtol=1e-9, atol=1e-20)
+        np.testing.assert_allclose(output.data, exact.data, rtol=1e-9, atol=1e-20)
 
 
 def test_a_part_without_response_is_listed_and_the_rest_used(bw):
@@ -265,9 +327,11 @@ def test_a_part_without_response_is_listed_and_the_rest_used(bw):
         channel.end_date = part.stats.starttime + 30
     pe = RemoveResponse(inventory)
     pe.preprocess()
-    made = list(pe.process({"input": Stream([part])}))
-    assert "no response from 2010-01-01T00:00:32" in made[0]["skipped"].reason
-    assert [len(trace) for trace in made[1]["output"]] == [3200]
+    result = list(pe.process({"input": Stream([part])}))
+    skipped = result[0]["skipped"]
+    assert "no response: the inventory has" in skipped.reason
+    assert UTCDateTime(ns=skipped.start_ns) == UTCDateTime("2010-01-01T00:00:32")
+    assert [len(trace) for trace in result[1]["output"]] == [3200]
 
 
 def test_channel_without_response_is_a_data_error(bw):
@@ -287,17 +351,17 @@ def test_masked_data_is_refused(bw):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"pre_filt": (1.0, 2.0, 40.0, 60.0)}, "Nyquist frequency of 50 Hz"),
         ({"pre_filt": (1.0, 2.0, 30.0, 20.0)}, "rising corners"),
         ({"pre_filt": (1.0, 2.0, 3.0)}, "four"),
-        ({"output": "vel"}, "DISP, VEL, ACC"),
+        ({"output": "vel"}, "VEL, DISP, ACC"),
     ],
 )
-def test_mistakes(bw, options, said):
+def test_mistakes(bw, options, message):
     part = noise("BW.RJOB..EHZ", "2009-08-24", 100, 100.0)
-    with pytest.raises(ParameterError, match=said):
+    with pytest.raises(ParameterError, match=message):
         remove_response([part], bw, **options)
 
 

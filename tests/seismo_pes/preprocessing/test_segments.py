@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
-from seismo_pes.preprocessing.segments import grid_index, merge_segments, merge_stream
+from seismo_pes.preprocessing.gap_filling import merge_stream
+from seismo_pes.preprocessing.segments import grid_index, merge_segments
 
 NS = 1_000_000_000
 T0 = UTCDateTime(2022, 1, 2)
@@ -127,7 +128,7 @@ def test_below_a_hundredth_the_fraction_is_nothing():
 
 
 @pytest.mark.parametrize("gap_s", [0.051, 0.055, 0.06])
-def test_a_gap_of_more_than_half_a_sample_splits_wherever_it_lies(gap_s):
+def test_a_gap_of_more_than_half_a_sample_splits_at_any_position(gap_s):
     for start_s in (0.0, 0.03, 0.055, 0.07):
         second_s = start_s + 1.0 + gap_s
         segments, _ = merged(trace(np.zeros(10), start_s), trace(np.ones(10), second_s))
@@ -159,7 +160,7 @@ def test_masked_samples_split_and_another_trace_fills_them():
     np.testing.assert_array_equal(segment.data, np.arange(20.0))
 
 
-def test_nothing_and_empty_and_one_sample():
+def test_no_trace_and_empty_traces_and_one_sample():
     assert merged() == ([], [])
     assert merged(trace(np.zeros(0))) == ([], [])
     (segment,), _ = merged(trace([7.0]))

@@ -7,6 +7,7 @@ import pytest
 from obspy import Stream, Trace, UTCDateTime, read
 
 from seismo_pes.preprocessing import merge_segments, merge_stream
+from seismo_pes.preprocessing.overlaps import resolve_overlaps
 from seismo_pes.reading import read_file
 from seismo_pes.signal.resample import interpolate_lanczos
 
@@ -58,7 +59,7 @@ def largest_error(segments, origin=START, margin=60):
 @pytest.mark.parametrize("ppm", [-50, 10, 400])
 @pytest.mark.parametrize("shuffle", [False, True], ids=["in order", "out of order"])
 def test_records_of_miniseed_lie_at_their_true_times(tmp_path, ppm, shuffle):
-    traces = pieces(20 * (1 + ppm * 1e-6), 200, 2 * HOUR_S)
+    traces = pieces(20 * (1 + ppm * 1e-6), 200, HOUR_S)
     path = tmp_path / "day.mseed"
     write_records(path, traces, shuffle, reclen=2048, encoding="FLOAT64")
     stream = read_file(path)
@@ -68,7 +69,7 @@ def test_records_of_miniseed_lie_at_their_true_times(tmp_path, ppm, shuffle):
     segments, skipped = merge_segments(stream, START.ns)
     (segment,) = segments
     assert segment.rate_hz == 20.0
-    assert abs(len(segment.data) - 2 * HOUR_S * 20) < 202
+    assert abs(len(segment.data) - HOUR_S * 20) < 202
     assert largest_error(segments) < 0.03  # a time error of 0.01 samples at 6 Hz
     assert any(f"{ppm:+.2f} ppm" in item.reason for item in skipped)
 
@@ -176,3 +177,104 @@ def test_the_kernel_is_good_to_nine_tenths_of_nyquist():
     y = interpolate_lanczos(x, 100.37, 1.00005, 1500, 40)
     truth = np.sin(0.9 * np.pi * (100.37 + 1.00005 * np.arange(1500)))
     assert np.abs(y - truth).max() < 2e-3
+
+
+def cut(*times_s):
+    """Return traces of the motion at 20 Hz, each with its true start and end."""
+    header = {"network": "XX", "station": "A", "channel": "HHZ", "sampling_rate": 20.0}
+    return [
+        Trace(
+            ground_motion(np.arange(begin_s, end_s - 0.01, 0.05)),
+            header | {"starttime": START + begin_s},
+        )
+        for begin_s, end_s in times_s
+    ]
+
+
+def away_from(traces, joints_s, n=60):
+    """Return the largest error of traces, apart from their ends and some times."""
+    errors = []
+    for trace in traces:
+        t_s = trace.stats.starttime - START + np.arange(trace.stats.npts) / 20.0
+        error = np.abs(trace.data - ground_motion(t_s))[n:-n]
+        joints = [np.abs(t_s[n:-n] - joint_s) * 20 < n for joint_s in joints_s]
+        errors.append(error[~np.any(joints, axis=0)].max())
+    return max(errors)
+
+
+@pytest.mark.parametrize("jump_s", [0.02, -0.02, 0.008])
+@pytest.mark.parametrize("n_files", [2, 3, 8])
+def test_traces_after_a_jump_lie_at_their_true_times(jump_s, n_files):
+    starts = np.arange(n_files) * 60.0
+    starts[n_files // 2 :] += jump_s
+    traces = cut(*((start, start + 60) for start in starts))
+    (trace,) = merge_stream(traces)
+    assert away_from([trace], [starts[n_files // 2]]) < 0.03
+    _, (report,) = merge_segments(traces, START.ns)
+    assert report.count == 1
+    assert "jump by a part of a sample" in report.reason
+
+
+def test_each_of_a_few_files_has_its_own_fraction_of_a_sample():
+    traces = cut((0.016, 60.016), (60.036, 120.036), (120.015, 180.015))
+    (trace,) = merge_stream(traces)
+    assert away_from([trace], [60, 120]) < 0.03
+    _, (report,) = merge_segments(traces, START.ns)
+    assert report.count == 2
+
+
+def test_records_after_a_jump_lie_at_their_true_times(tmp_path):
+    starts = np.arange(60) * 10.0
+    starts[30:] += 0.018
+    path = tmp_path / "x.mseed"
+    traces = cut(*((start, start + 10) for start in starts))
+    write_records(path, traces, reclen=2048, encoding="FLOAT64")
+    (trace,) = merge_stream(read_file(path))
+    assert away_from([trace], [300]) < 0.03
+
+
+def test_overlapping_traces_with_other_fractions_of_a_sample():
+    traces = cut((0, 60), (50.02, 120.02))
+    segments, (report,) = merge_segments(traces, START.ns)
+    assert len(segments) == 1
+    assert largest_error(segments) < 0.03
+    assert "overlapping traces differ" in report.reason
+
+
+def test_equal_samples_are_not_moved():
+    (whole,) = cut((0, 120))
+    first, second = whole.slice(START, START + 60), whole.slice(START + 50).copy()
+    second.stats.starttime += 0.02
+    (segment,), skipped = merge_segments([first, second], START.ns)
+    assert np.array_equal(segment.data, whole.data)
+    assert not skipped
+
+
+def test_equal_samples_of_a_flat_part_show_nothing():
+    first, second = cut((0, 60), (50.02, 120.02))
+    first.data[1000:], second.data[:200] = 0.0, 0.0
+    (trace,) = merge_stream([first, second])
+    t_s = np.arange(trace.stats.npts) / 20.0
+    after = (t_s > 65) & (t_s < 115)
+    assert np.abs(trace.data - ground_motion(t_s))[after].max() < 0.03
+
+
+def test_a_filled_gap_does_not_move_the_samples_after_it():
+    traces = cut((0, 60), (60.518, 120.518))
+    (trace,) = merge_stream(traces, max_gap_s=1.0)
+    assert away_from([trace], [60.25]) < 0.03
+
+
+@pytest.mark.parametrize("rule", ["first", "last", "mean"])
+def test_a_rule_of_overlaps_does_not_move_samples(rule):
+    traces = cut((0, 60), (50.02, 120.02))
+    resolved, _ = resolve_overlaps(Stream(traces), rule)
+    assert len(resolved) == 1
+    assert away_from(resolved, [50, 60]) < 0.03
+
+
+def test_a_gap_of_an_overlap_does_not_move_samples():
+    traces = cut((0, 60), (50.02, 120.02))
+    resolved, _ = resolve_overlaps(Stream(traces), "drop")
+    assert len(resolved) == 2
+    assert away_from(resolved, []) < 0.03

@@ -24,11 +24,11 @@ def trace(data, rate_hz=10.0, start=START) -> Trace:
 
 
 def outputs(pe, item) -> dict[str, list]:
-    found: dict[str, list] = {"output": [], "skipped": []}
-    for made in pe.process({"input": item}):
-        for port, value in made.items():
-            found[port].append(value)
-    return found
+    result: dict[str, list] = {"output": [], "skipped": []}
+    for output in pe.process({"input": item}):
+        for port, value in output.items():
+            result[port].append(value)
+    return result
 
 
 @pytest.fixture
@@ -41,14 +41,14 @@ def span() -> ChannelSpan:
 
 def test_an_element_takes_trace_stream_and_waveforms(span) -> None:
     pe = preprocessing.Detrend(kind="demean")
-    one = trace([1.0, 2.0, 3.0])
-    for item in (one, Stream([one]), Waveforms.of(span, Stream([one]))):
-        (made,) = outputs(pe, item)["output"]
-        assert type(made) is type(item)
-        stream = getattr(made, "stream", made)
+    record = trace([1.0, 2.0, 3.0])
+    for item in (record, Stream([record]), Waveforms.of(span, Stream([record]))):
+        (result,) = outputs(pe, item)["output"]
+        assert type(result) is type(item)
+        stream = getattr(result, "stream", result)
         data = stream.data if isinstance(stream, Trace) else stream[0].data
         np.testing.assert_allclose(data, [-1, 0, 1])
-    np.testing.assert_array_equal(one.data, [1, 2, 3])  # as it was
+    np.testing.assert_array_equal(record.data, [1, 2, 3])  # as it was
 
 
 def test_an_element_can_be_pickled() -> None:
@@ -64,21 +64,21 @@ def test_an_unknown_parameter_is_named() -> None:
 def test_a_refused_trace_is_reported_and_other_traces_pass(span) -> None:
     good, slow = trace(np.ones(100)), trace(np.ones(100), rate_hz=1.0)
     pe = preprocessing.Bandpass(low_hz=0.1, high_hz=2.0)
-    found = outputs(pe, Waveforms.of(span, Stream([slow, good])))
-    (made,) = found["output"]
-    assert [tr.stats.sampling_rate for tr in made.stream] == [10.0]
-    (skipped,) = found["skipped"]
+    result = outputs(pe, Waveforms.of(span, Stream([slow, good])))
+    (output,) = result["output"]
+    assert [tr.stats.sampling_rate for tr in output.stream] == [10.0]
+    (skipped,) = result["skipped"]
     assert skipped.stage == "bandpass"
     assert skipped.what == "XX.AAA..HHZ"
     assert "0.5 Hz" in skipped.reason
 
 
 def test_headers_survive(span) -> None:
-    one = trace(np.arange(100.0))
-    one.stats.sac = {"stla": 1.0}
-    (made,) = outputs(preprocessing.Taper(seconds=1.0), one)["output"]
-    assert made.stats.sac == {"stla": 1.0}
-    assert made.stats.starttime == START
+    record = trace(np.arange(100.0))
+    record.stats.sac = {"stla": 1.0}
+    (result,) = outputs(preprocessing.Taper(seconds=1.0), record)["output"]
+    assert result.stats.sac == {"stla": 1.0}
+    assert result.stats.starttime == START
 
 
 # -- resampling on the grid --------------------------------------------------------
@@ -90,12 +90,12 @@ def test_headers_survive(span) -> None:
 )
 def test_resampled_traces_lie_on_the_new_grid(first: int, old_new) -> None:
     old, new = old_new
-    one = trace(np.ones(1000), float(old), START + first / old)
-    made = preprocessing.resample(one, float(new), START.ns)
-    at = (made.stats.starttime - START) * new
+    record = trace(np.ones(1000), float(old), START + first / old)
+    result = preprocessing.resample(record, float(new), START.ns)
+    at = (result.stats.starttime - START) * new
     # to half an old sample, as far as the old samples meet the new grid at all
     assert abs(at - round(at)) <= 0.5 * new / old + 1e-6
-    assert made.stats.starttime >= one.stats.starttime
+    assert result.stats.starttime >= record.stats.starttime
 
 
 def test_too_short_to_resample() -> None:
@@ -111,24 +111,24 @@ def test_merge_notes_where_data_are_flat(span) -> None:
     data[100:350] = 7.0
     pe = preprocessing.Merge(START.ns, flat_s=20.0)
     pieces = Stream([trace(data[:200]), trace(data[200:], start=START + 20)])
-    (made,) = outputs(pe, Waveforms.of(span, pieces))["output"]
-    assert [tr.stats.npts for tr in made.stream] == [600]
-    assert made.channels[0].flat == (((START + 10).ns, (START + 35).ns),)
+    (result,) = outputs(pe, Waveforms.of(span, pieces))["output"]
+    assert [tr.stats.npts for tr in result.stream] == [600]
+    assert result.channels[0].flat == (((START + 10).ns, (START + 35).ns),)
 
 
 @pytest.mark.parametrize("kind", ["none", "onebit", "ram", "clip"])
 def test_time_normalisation_by_name(kind: str) -> None:
     rng = np.random.default_rng(1)
-    one = trace(rng.standard_normal(500))
-    made = preprocessing.normalize(one, kind, ram_window_s=2.0, clip_std=1.0)
+    record = trace(rng.standard_normal(500))
+    result = preprocessing.normalize(record, kind, ram_window_s=2.0, clip_std=1.0)
     if kind == "none":
-        assert made is one
+        assert result is record
     elif kind == "onebit":
-        assert set(np.unique(made.data)) == {-1.0, 1.0}
+        assert set(np.unique(result.data)) == {-1.0, 1.0}
     elif kind == "ram":
         k = 250
-        expected = one.data[k] / np.abs(one.data[k - 10 : k + 11]).mean()
-        assert made.data[k] == pytest.approx(expected)
+        expected = record.data[k] / np.abs(record.data[k - 10 : k + 11]).mean()
+        assert result.data[k] == pytest.approx(expected)
     else:
-        rms = np.sqrt(np.square(one.data).mean())
-        assert np.abs(made.data).max() == pytest.approx(rms, rel=0.05)
+        rms = np.sqrt(np.square(record.data).mean())
+        assert np.abs(result.data).max() == pytest.approx(rms, rel=0.05)

@@ -78,37 +78,37 @@ def test_first_power_in_16_bits_is_that_in_float64(n, likeness, span, seed):
     a, noise = np.random.default_rng(seed).standard_normal((2, n)).astype("f4")
     b = (likeness * a + (1 - abs(likeness)) * noise).astype("f4")
     lags = (span[0], span[0] + span[1])
-    found = c.phase_cross_correlate(a, b, lags, 1.0)
+    result = c.phase_cross_correlate(a, b, lags, 1.0)
     u, v = c.analytic_phase(a), c.analytic_phase(b)
     exact = c.phase_sums(u, v, range(lags[0], lags[1] + 1), 1.0, "f8")
-    assert found.dtype == np.float32
+    assert result.dtype == np.float32
     # eight harmonics leave up to 7e-6, and 16 bits 1e-6 (one standard deviation)
-    assert np.abs(found - exact).max() < 2e-5
+    assert np.abs(result - exact).max() < 2e-5
 
 
 def test_first_power_of_records_longer_than_32_bits_can_sum():
     a = np.random.default_rng(5).standard_normal(132_000).astype("f4")
-    found = c.phase_cross_correlate(a, -a, 1, 1.0)  # the largest sum there can be
+    result = c.phase_cross_correlate(a, -a, 1, 1.0)  # the largest sum there can be
     exact = c.phase_cross_correlate(a.astype("f8"), -a.astype("f8"), 1, 1.0)
-    assert np.abs(found - exact).max() < 1e-5
-    assert found[1] == pytest.approx(-1, abs=1e-6)
+    assert np.abs(result - exact).max() < 1e-5
+    assert result[1] == pytest.approx(-1, abs=1e-6)
 
 
 def test_first_power_of_phases_that_are_rounded_alike():
     n = np.arange(2000)
     a, b = (np.cos(2 * np.pi * (n / 4 + p)).astype("f4") for p in (0.1, 0.2))
-    found = c.phase_cross_correlate(a, b, 30, 1.0)
+    result = c.phase_cross_correlate(a, b, 30, 1.0)
     exact = c.phase_cross_correlate(a.astype("f8"), b.astype("f8"), 30, 1.0)
-    assert np.abs(found - exact).max() < 6e-5
+    assert np.abs(result - exact).max() < 6e-5
 
 
 def test_first_power_of_records_with_silence():
     a, b = np.random.default_rng(6).standard_normal((2, 600)).astype("f4")
     u, v = c.analytic_phase(a), c.analytic_phase(b)
     u[50:60] = 0
-    found = c.phase_sums(u, v, range(-5, 6), 1.0, "f4")
+    result = c.phase_sums(u, v, range(-5, 6), 1.0, "f4")
     exact = c.phase_sums(u, v, range(-5, 6), 1.0, "f8")
-    assert np.abs(found - exact).max() < 1e-6
+    assert np.abs(result - exact).max() < 1e-6
 
 
 def test_phase_correlation_finds_a_lag_below_a_loud_burst():

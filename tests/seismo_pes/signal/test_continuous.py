@@ -12,6 +12,7 @@ from seismo_pes.signal import continuous, filter, normalize, resample
 from seismo_pes.signal.errors import ParameterError
 
 N = 3000
+BANDS_HZ = [(0.1, 1.0), (1.0, 4.0)]
 # each method, and the function for whole records that it must equal
 METHODS = {
     "bandpass": (
@@ -47,6 +48,17 @@ METHODS = {
         lambda x: normalize.running_absolute_mean(x, 2 * N),
     ),
     "agc": (continuous.agc(37), lambda x: normalize.agc(x, 37)),
+    "envelope": (continuous.envelope(15), lambda x: normalize.envelope(x, 15)),
+    "envelope of one neighbour": (
+        continuous.envelope(1),
+        lambda x: normalize.envelope(x, 1),
+    ),
+    "running means of bands": (
+        continuous.multiband_running_absolute_mean(20.0, BANDS_HZ, 50),
+        lambda x: normalize.multiband_running_absolute_mean(
+            x, 20.0, BANDS_HZ, 50, zero_phase=False
+        ),
+    ),
     "same rate": (continuous.resample(20, 20), lambda x: resample.resample(x, 20, 20)),
     "lower rate": (
         continuous.resample(100, 20),
@@ -98,10 +110,10 @@ def records(seed, shape=(N,), dtype=np.float64):
     return x.astype(dtype)
 
 
-def check(found, wanted, dtype):
-    assert found.shape == wanted.shape
+def check(results, wanted, dtype):
+    assert results.shape == wanted.shape
     scale = np.abs(wanted).max(initial=0.0)
-    assert np.abs(found - wanted).max(initial=0.0) <= TOLERANCE[dtype] * scale
+    assert np.abs(results - wanted).max(initial=0.0) <= TOLERANCE[dtype] * scale
 
 
 @every
@@ -114,9 +126,9 @@ def check(found, wanted, dtype):
 )
 def test_pieces_equal_the_whole(method, function, seed, cuts, dtype, several):
     x = records(seed, (2, 3, N) if several else (N,), dtype)
-    found = in_pieces(method, x, cuts)
-    assert found.dtype == dtype
-    check(found, function(x), dtype)
+    result = in_pieces(method, x, cuts)
+    assert result.dtype == dtype
+    check(result, function(x), dtype)
 
 
 @every
@@ -130,16 +142,16 @@ def test_short_records_sample_by_sample(method, function, length):
 def test_packets_of_equal_length(method, function):
     x = records(7)
     for n in (1, 63, 64, 65, 412, 1024):
-        found = in_pieces(method, x, range(n, N, n))
-        check(found, function(x), np.float64)
+        result = in_pieces(method, x, range(n, N, n))
+        check(result, function(x), np.float64)
 
 
 @pytest.mark.parametrize("function", ["running_absolute_mean", "agc"])
 def test_quiet_samples_after_a_quake_have_all_digits(function):
     x = records(1)
-    found = in_pieces(getattr(continuous, function)(20), x, [900, 1100, 1500])
+    result = in_pieces(getattr(continuous, function)(20), x, [900, 1100, 1500])
     wanted = getattr(normalize, function)(x, 20)
-    assert np.array_equal(found, wanted)
+    assert np.array_equal(result, wanted)
 
 
 def test_components_share_a_weight():
@@ -156,12 +168,15 @@ def test_a_state_can_be_stored(method, function):
         np.savez(file, memory=state.memory, n_in=state.n_in, n_out=state.n_out)
         file.seek(0)
         read = np.load(file)
-        same = continuous.State(read["memory"], int(read["n_in"]), int(read["n_out"]))
+        parts = tuple(stored(part) for part in state.parts)
+        same = continuous.State(
+            read["memory"], int(read["n_in"]), int(read["n_out"]), parts
+        )
         return pickle.loads(pickle.dumps(same))
 
     x = records(4)
-    found = in_pieces(pickle.loads(pickle.dumps(method)), x, [100, 1777], stored)
-    check(found, function(x), np.float64)
+    result = in_pieces(pickle.loads(pickle.dumps(method)), x, [100, 1777], stored)
+    check(result, function(x), np.float64)
 
 
 @every
@@ -174,7 +189,7 @@ def test_states_are_bounded_and_not_changed(method, function):
             again, _ = method.advance(piece, state)
             assert np.array_equal(out, again)
         state = new
-        sizes.append(state.memory.size)
+        sizes.append(sum(part.memory.size for part in (state, *state.parts)))
     assert max(sizes[len(sizes) // 2 :]) <= max(sizes[: len(sizes) // 2])
 
 
@@ -183,6 +198,8 @@ def test_states_are_bounded_and_not_changed(method, function):
     [
         (continuous.bandpass(20.0, 0.1, 2.0), 0),
         (continuous.running_absolute_mean(100), 100),
+        (continuous.envelope(15), 15),
+        (continuous.multiband_running_absolute_mean(20.0, BANDS_HZ, 50), 50),
         (continuous.resample(100, 20), 33 * 5),
         (continuous.interpolate_lanczos(0, 1, 10), 10),
     ],
@@ -200,13 +217,13 @@ def test_a_bad_sample_has_the_same_effect_in_pieces(value):
     for name in ("bandpass", "running mean", "agc", "lower rate"):
         method, function = METHODS[name]
         with np.errstate(invalid="ignore"):
-            wanted, found = function(x), in_pieces(method, x, [990, 1003, 2000])
-        finite = np.isfinite(wanted) & np.isfinite(found)
+            wanted, result = function(x), in_pieces(method, x, [990, 1003, 2000])
+        finite = np.isfinite(wanted) & np.isfinite(result)
         # the sample spreads over a block of the change of rate, wherever that begins
         if name != "lower rate":
             assert np.array_equal(finite, np.isfinite(wanted))
         assert finite.sum() > len(wanted) / 4
-        check(found[finite], wanted[finite], np.float64)
+        check(result[finite], wanted[finite], np.float64)
 
 
 def test_mistakes():
@@ -218,6 +235,10 @@ def test_mistakes():
         continuous.decimate(321)
     with pytest.raises(ParameterError, match="n_half"):
         continuous.agc(-1)
+    with pytest.raises(ParameterError, match="n must"):
+        continuous.envelope(0)
+    with pytest.raises(ParameterError, match="no band"):
+        continuous.multiband_running_absolute_mean(20.0, [], 50)
     with pytest.raises(ParameterError, match="half_width"):
         continuous.interpolate_lanczos(0, 1, 1)
     with pytest.raises(ParameterError, match="start"):

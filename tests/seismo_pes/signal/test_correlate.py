@@ -61,7 +61,7 @@ def test_friendly_function_equals_the_textbook(dtype, n, lag):
     out = c.cross_correlate(a, b, lag)
     wanted = c.correlate_direct(a, b, lag)
     assert out.dtype == dtype
-    # At a length of one sample or so the peak is no scale for the rounding.
+    # For records of about one sample, rounding errors do not scale with the peak.
     scale = np.sqrt((a.astype(float) ** 2).sum() * (b.astype(float) ** 2).sum())
     assert np.abs(out - wanted).max() <= TOLERANCE[out.dtype] * scale
     assert np.array_equal(a, before[0])
@@ -156,8 +156,8 @@ def test_bins_scale_and_out():
     part = rfft_windows(x, n_fft, bins)
     out = np.empty((9, 65), np.float32)
     scale = np.arange(1.0, 10.0)
-    got = c.correlate_block(part, part, n_fft, bins, 32, out=out, scale=scale)
-    assert got is out
+    result = c.correlate_block(part, part, n_fft, bins, 32, out=out, scale=scale)
+    assert result is out
     assert np.allclose(out, wanted * scale[:, None], rtol=0, atol=1e-4)
     sums = c.stack_cross_spectra(part, part)
     lags = c.lags_from_spectra(sums, n_fft, bins, 32, scale=0.5)
@@ -234,8 +234,8 @@ def test_any_range_of_lags_is_a_part_of_the_whole(lags, dtype):
     )
     spectra = (np.fft.rfft(x, 64)[:, None] for x in (a, b))
     blocks = list(spectra)
-    found = c.correlate_block(*blocks, 64, None, lags)
-    assert np.allclose(found, c.correlate_block(*blocks, 64, None, 11)[:, part])
+    result = c.correlate_block(*blocks, 64, None, lags)
+    assert np.allclose(result, c.correlate_block(*blocks, 64, None, 11)[:, part])
 
 
 def test_lags_beyond_the_records_are_zero():

@@ -41,20 +41,22 @@ def delays_by(name, reference, current, first=0.0):
 @pytest.mark.parametrize("delay", [0.0, 0.013, -0.1, 0.2])
 def test_a_shift_is_found_in_every_window(name, delay):
     t, wave = coda()
-    found = delays_by(name, wave(t), wave(t - delay), t[0])
+    result = delays_by(name, wave(t), wave(t - delay), t[0])
     # The windows of the two records contain different parts of the waves: the limit.
-    assert np.abs(found.delay_s - delay).max() < 0.002 + 0.05 * abs(delay)
-    assert found.coherence.min() > 0.9
-    assert abs(found.lag_s[0] - (t[0] + 5 - 0.5 / RATE)) < 1e-9
+    assert np.abs(result.delay_s - delay).max() < 0.002 + 0.05 * abs(delay)
+    assert result.coherence.min() > 0.9
+    assert abs(result.lag_s[0] - (t[0] + 5 - 0.5 / RATE)) < 1e-9
 
 
 @pytest.mark.parametrize("name", ["mwcs", "windows"])
 @pytest.mark.parametrize("dvv", [0.001, -0.002])
 def test_a_homogeneous_change_is_found(name, dvv):
     t, wave = coda()
-    found = delays_by(name, wave(t), wave(t * (1 + dvv)), t[0])
-    use = np.abs(found.lag_s) > 10
-    change = velocity_change(found.lag_s[use], found.delay_s[use], found.error_s[use])
+    result = delays_by(name, wave(t), wave(t * (1 + dvv)), t[0])
+    use = np.abs(result.lag_s) > 10
+    change = velocity_change(
+        result.lag_s[use], result.delay_s[use], result.error_s[use]
+    )
     assert abs(change.dvv - dvv) < 0.03 * abs(dvv)
     assert change.n_used == use.sum()
 
@@ -69,9 +71,9 @@ def test_errors_have_the_size_of_the_scatter(name):
     for _ in range(25):
         noise = bandpass(rng.standard_normal(t.size), RATE, 0.6, 1.8)
         noise *= 0.3 * rms / noise.std()
-        found = delays_by(name, reference, reference + noise)
-        deviations.append(found.delay_s)
-        errors.append(found.error_s)
+        result = delays_by(name, reference, reference + noise)
+        deviations.append(result.delay_s)
+        errors.append(result.error_s)
     # Medians, because a rare skipped cycle is not part of a standard error.
     scatter = 1.4826 * np.median(np.abs(deviations))
     assert 0.5 < np.median(errors) / scatter < 2
@@ -81,11 +83,11 @@ def test_errors_have_the_size_of_the_scatter(name):
 def test_swapping_turns_the_sign_and_the_unit_does_not_matter(name):
     t, wave = coda()
     a, b = wave(t), wave(t - 0.05)
-    found, swapped = delays_by(name, a, b), delays_by(name, b, a)
-    assert np.allclose(found.delay_s, -swapped.delay_s, atol=1e-6)
+    result, swapped = delays_by(name, a, b), delays_by(name, b, a)
+    assert np.allclose(result.delay_s, -swapped.delay_s, atol=1e-6)
     scaled = delays_by(name, 1e-9 * a, 1e6 * b)
-    assert np.allclose(found.delay_s, scaled.delay_s, atol=1e-9)
-    assert np.allclose(found.coherence, scaled.coherence, atol=1e-9)
+    assert np.allclose(result.delay_s, scaled.delay_s, atol=1e-9)
+    assert np.allclose(result.coherence, scaled.coherence, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["mwcs", "windows"])
@@ -95,16 +97,16 @@ def test_silent_windows_have_no_delay(name):
     b = a.copy()
     b[:400] = 0
     before = a.copy()
-    found = delays_by(name, a, b)
-    assert np.isnan(found.delay_s[0])
-    assert np.isfinite(found.delay_s[10:]).all()
+    result = delays_by(name, a, b)
+    assert np.isnan(result.delay_s[0])
+    assert np.isfinite(result.delay_s[10:]).all()
     assert np.array_equal(a, before)
     assert np.isnan(delays_by(name, 0 * a, 0 * a).delay_s).all()
     b = a.copy()
     b[300] = np.nan
-    found = delays_by(name, a, b)
-    holds = [i for i in range(len(found.lag_s)) if 100 * i <= 300 < 100 * i + 200]
-    assert np.flatnonzero(np.isnan(found.delay_s)).tolist() == holds
+    result = delays_by(name, a, b)
+    holds = [i for i in range(len(result.lag_s)) if 100 * i <= 300 < 100 * i + 200]
+    assert np.flatnonzero(np.isnan(result.delay_s)).tolist() == holds
 
 
 def test_fit_equals_weighted_least_squares():

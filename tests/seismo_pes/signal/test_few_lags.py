@@ -36,18 +36,18 @@ def test_few_lags_are_those_of_the_long_transform(
     a, b = (spectra(k, 2 + k, n_windows, bins, n_fft) for k in range(2))
     whole = correlate_block(a, b, n_fft, bins, max_lag, layout="bins-first")
     a32, b32 = a.astype(np.complex64), b.astype(np.complex64)
-    found = correlate_block(a32, b32, n_fft, bins, max_lag, layout="bins-first")
-    # the largest that any lag can have: what is summed may cancel
+    result = correlate_block(a32, b32, n_fft, bins, max_lag, layout="bins-first")
+    # the largest possible value at any lag: the terms of the sum may cancel
     scale = 2 / n_fft * np.einsum("faw,fbw->ab", np.abs(a), np.abs(b))
-    worst = np.abs(found - whole).max(axis=1) / scale.reshape(-1)
+    worst = np.abs(result - whole).max(axis=1) / scale.reshape(-1)
     assert worst.max() < 1e-6
 
 
 def test_the_shorter_way_is_taken_where_lags_are_few() -> None:
     day = 38_400, slice(150, 3850), range(-2400, 2401)
-    found = short_transform(*day, np.complex64)
-    assert found is not None
-    assert found.ratio == 4
+    result = short_transform(*day, np.complex64)
+    assert result is not None
+    assert result.ratio == 4
     assert short_transform(*day, np.complex128) is None
     assert short_transform(19_440, slice(0, 9721), range(-5000, 5001), "c8") is None
     assert fast_layout(1, 38_400, day[1], 2400, "complex64") == "bins-first"

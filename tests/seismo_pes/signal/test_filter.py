@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from obspy.signal import filter as reference
@@ -22,6 +23,36 @@ def test_equals_obspy_below_nyquist(zero_phase, n):
     for y, (name, *corners) in pairs:
         wanted = getattr(reference, name)(x, *corners, 20, **options)
         assert np.abs(y - wanted).max() < 1e-9 * max(1, np.abs(wanted).max())
+
+
+CORNERS_HZ = {
+    "lowpass": [(1e-3,), (3.0,), (9.99,)],
+    "highpass": [(1e-3,), (3.0,), (9.99,)],
+    "bandpass": [(0.1, 2.0), (1e-4, 1e-3), (0.5, 0.52), (0.01, 8.0), (8.0, 9.5)],
+    "bandstop": [(0.1, 2.0), (1e-4, 1e-3), (0.5, 0.52), (0.01, 8.0), (8.0, 9.5)],
+}
+
+
+@pytest.mark.parametrize("kind", CORNERS_HZ)
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 7, 20])
+def test_sections_are_those_of_scipy(kind, order):
+    for corners_hz in CORNERS_HZ[kind]:
+        sections = f.butterworth(kind, corners_hz, 20.0, order)
+        band = corners_hz if len(corners_hz) == 2 else corners_hz[0]
+        wanted = scipy.signal.butter(order, band, kind, output="sos", fs=20.0)
+        np.testing.assert_allclose(sections[:, 3:], wanted[:, 3:], rtol=0, atol=1e-12)
+        if order % 2 == 0:  # else scipy has zeros at the origin in another section
+            # float64, and products of twenty factors
+            np.testing.assert_allclose(sections[:, :3], wanted[:, :3], rtol=1e-12)
+        frequencies_hz = [*corners_hz, float(np.prod(corners_hz) ** 0.5), 0.05, 5.0]
+        ours, theirs = (
+            scipy.signal.sosfreqz(sos, frequencies_hz, fs=20.0)[1]
+            for sos in (sections, wanted)
+        )
+        # rounding of poles 1e-4 beside the unit circle; the middle of a stop band is 0
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
+        corner = np.abs(ours[: len(corners_hz)])
+        np.testing.assert_allclose(corner, np.sqrt(0.5), rtol=1e-6)
 
 
 def test_float32_is_accurate_in_a_narrow_band():

@@ -37,15 +37,15 @@ records = hnp.arrays(np.float64, (2, 21), elements=st.floats(-1e3, 1e3))
 @settings(deadline=None, max_examples=30)
 @given(records)
 def test_the_other_way_round_sides_change_places(c):
-    one, other = sides(c), sides(c[:, ::-1])
-    assert np.array_equal(one.causal, other.acausal)
-    assert np.array_equal(one.symmetric, other.symmetric)
-    assert np.allclose(one.causal + one.acausal, 2 * one.symmetric)
+    first, second = sides(c), sides(c[:, ::-1])
+    assert np.array_equal(first.causal, second.acausal)
+    assert np.array_equal(first.symmetric, second.symmetric)
+    assert np.allclose(first.causal + first.acausal, 2 * first.symmetric)
 
 
 @settings(deadline=None, max_examples=30)
 @given(records, st.floats(1e-3, 1e3))
 def test_signal_to_noise_does_not_depend_on_the_unit(c, factor):
     c = c + 0.1 * np.cos(np.arange(21))  # no noise at all is another case
-    one, other = (signal_to_noise(x, 2.0, (0, 2), (3, 5)) for x in (c, factor * c))
-    assert np.allclose(one, other, rtol=1e-9, equal_nan=True)
+    first, second = (signal_to_noise(x, 2.0, (0, 2), (3, 5)) for x in (c, factor * c))
+    assert np.allclose(first, second, rtol=1e-9, equal_nan=True)

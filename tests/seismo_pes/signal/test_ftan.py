@@ -32,32 +32,32 @@ def group_velocity(f):
 def test_group_and_phase_velocity_of_a_known_medium(shift):
     x = wave(shift)
     before = x.copy()
-    found = ftan(x, RATE, DISTANCE, PERIODS, (1.5, 4.5), 3.7, phase_shift_rad=shift)
-    f = 1 / found.instantaneous_period_s
-    assert np.array_equal(found.period_s, np.sort(PERIODS)[::-1])
-    assert np.abs(found.instantaneous_period_s / found.period_s - 1).max() < 0.2
-    # The curvature of the dispersion inside a filter is what is left.
-    assert np.abs(found.group_km_s / group_velocity(f) - 1).max() < 0.006
-    assert np.abs(found.phase_km_s / phase_velocity(f) - 1).max() < 0.001
-    assert found.snr.min() > 30
+    result = ftan(x, RATE, DISTANCE, PERIODS, (1.5, 4.5), 3.7, phase_shift_rad=shift)
+    f = 1 / result.instantaneous_period_s
+    assert np.array_equal(result.period_s, np.sort(PERIODS)[::-1])
+    assert np.abs(result.instantaneous_period_s / result.period_s - 1).max() < 0.2
+    # The remaining error is from the curvature of the dispersion inside a filter.
+    assert np.abs(result.group_km_s / group_velocity(f) - 1).max() < 0.006
+    assert np.abs(result.phase_km_s / phase_velocity(f) - 1).max() < 0.001
+    assert result.snr.min() > 30
     assert np.array_equal(x, before)
 
 
 def test_a_reference_at_every_period_gives_the_same():
-    one = ftan(wave(), RATE, DISTANCE, PERIODS, (1.5, 4.5), 3.7)
+    first = ftan(wave(), RATE, DISTANCE, PERIODS, (1.5, 4.5), 3.7)
     references = phase_velocity(1 / PERIODS) * 1.02
     each = ftan(wave(), RATE, DISTANCE, PERIODS, (1.5, 4.5), references)
-    assert np.allclose(one.phase_km_s, each.phase_km_s)
+    assert np.allclose(first.phase_km_s, each.phase_km_s)
     none = ftan(wave(), RATE, DISTANCE, PERIODS, (1.5, 4.5))
     assert np.isnan(none.phase_km_s).all()
-    assert np.allclose(none.group_km_s, one.group_km_s)
+    assert np.allclose(none.group_km_s, first.group_km_s)
 
 
 def test_no_arrival_is_no_pick():
     t = np.arange(4000) / RATE
     late = np.exp(-(((t - 390) / 5) ** 2)) * np.cos(2 * np.pi * t / 6)
-    found = ftan(late, RATE, 300.0, [6.0], (1.0, 5.0), 3.0)
-    assert np.isnan(found.group_km_s).all()
+    result = ftan(late, RATE, 300.0, [6.0], (1.0, 5.0), 3.0)
+    assert np.isnan(result.group_km_s).all()
     silent = ftan(np.zeros(4000), RATE, 300.0, [6.0, 9.0], (1.0, 5.0), 3.0)
     assert np.isnan(silent.group_km_s).all()
     assert np.isnan(silent.phase_km_s).all()
@@ -66,11 +66,11 @@ def test_no_arrival_is_no_pick():
 @settings(deadline=None, max_examples=10)
 @given(st.floats(1e-6, 1e6))
 def test_does_not_depend_on_the_unit(factor):
-    one = ftan(wave(), RATE, DISTANCE, PERIODS[::6], (1.5, 4.5), 3.7)
+    first = ftan(wave(), RATE, DISTANCE, PERIODS[::6], (1.5, 4.5), 3.7)
     other = ftan(factor * wave(), RATE, DISTANCE, PERIODS[::6], (1.5, 4.5), 3.7)
-    assert np.allclose(one.group_km_s, other.group_km_s)
-    assert np.allclose(one.phase_km_s, other.phase_km_s)
-    assert np.allclose(one.snr, other.snr)
+    assert np.allclose(first.group_km_s, other.group_km_s)
+    assert np.allclose(first.phase_km_s, other.phase_km_s)
+    assert np.allclose(first.snr, other.snr)
 
 
 def test_wrong_parameters_are_named():
@@ -89,15 +89,15 @@ def test_wrong_parameters_are_named():
             call()
 
 
-def test_the_ridge_of_the_image_is_what_is_picked():
+def test_the_picks_are_the_ridge_of_the_image():
     velocity = np.linspace(1.5, 4.5, 1201)
     image = ftan_image(wave(), RATE, DISTANCE, PERIODS, velocity)
     assert image.shape == (len(PERIODS), len(velocity))
     ridge = velocity[np.nanargmax(image, axis=1)]
-    found = ftan(wave(), RATE, DISTANCE, PERIODS, (1.5, 4.5))
+    result = ftan(wave(), RATE, DISTANCE, PERIODS, (1.5, 4.5))
     # samples of 0.1 s are 0.4 % of the time that the fastest waves take
-    assert np.abs(ridge / found.group_km_s[::-1] - 1).max() < 0.005
-    np.testing.assert_allclose(image.max(axis=1), found.amplitude[::-1], rtol=1e-3)
+    assert np.abs(ridge / result.group_km_s[::-1] - 1).max() < 0.005
+    np.testing.assert_allclose(image.max(axis=1), result.amplitude[::-1], rtol=1e-3)
     np.testing.assert_allclose(
         ftan_image(7 * wave(), RATE, DISTANCE, PERIODS, velocity), 7 * image
     )

@@ -24,12 +24,12 @@ NAN = np.nan
 
 
 def runs_by_hand(mask) -> list[list[int]]:
-    found, at = [], 0
+    result, at = [], 0
     for value, group in itertools.groupby(mask):
         n = len(list(group))
-        found += [[at, at + n]] if value else []
+        result += [[at, at + n]] if value else []
         at += n
-    return found
+    return result
 
 
 @given(hnp.arrays(bool, st.integers(0, 30)))
@@ -48,6 +48,19 @@ def test_flat_runs_are_those_counted_by_hand(x) -> None:
         assert flat_runs(x, shortest).tolist() == [run[:2] for run in expected]
         zeros = [run[:2] for run in expected if run[2] == 0]
         assert flat_runs(x, shortest, value=0).tolist() == zeros
+
+
+@pytest.mark.parametrize("shortest", [31, 32, 33, 100, 333])
+def test_long_flat_runs_are_found_wherever_they_are(shortest) -> None:
+    rng = np.random.default_rng(shortest)
+    for n in (shortest - 1, shortest, shortest + 1, 3 * shortest):
+        for start in rng.integers(0, 2000, 20).tolist():
+            x = rng.integers(-2, 3, 3000)  # many samples are equal by chance
+            x[start - 1 : start + n + 1] = 8
+            x[start : start + n] = 7
+            expected = [[start, start + n]] if n >= shortest else []
+            assert flat_runs(x, shortest).tolist() == expected
+    assert flat_runs(np.full(shortest, 3), shortest).tolist() == [[0, shortest]]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -128,7 +141,7 @@ def test_a_constant_is_not_clipped_and_int_limits_do_not_overflow() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(1, 5))), st.integers(0, 4))
-def test_widened_runs_cover_what_they_were(pairs, more) -> None:
+def test_widened_runs_cover_the_original_runs(pairs, more) -> None:
     mask = np.zeros(20, bool)
     for start, n in pairs:
         mask[start : start + n] = True

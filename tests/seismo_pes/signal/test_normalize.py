@@ -91,8 +91,8 @@ def test_bands_are_normalised_each_on_its_own():
     x = np.random.default_rng(10).standard_normal((2, 500))
     bands = [(0.05, 0.1), (0.2, 0.4)]
     wanted = sum(n.running_absolute_mean(bandpass(x, 1, *b), 20) for b in bands)
-    got = n.multiband_running_absolute_mean(x, 1.0, bands, 20)
-    assert np.allclose(got, wanted, atol=1e-12)
+    result = n.multiband_running_absolute_mean(x, 1.0, bands, 20)
+    assert np.allclose(result, wanted, atol=1e-12)
     with pytest.raises(ParameterError, match="no band"):
         n.multiband_running_absolute_mean(x, 1.0, [], 20)
     with pytest.raises(ParameterError, match="Nyquist"):

@@ -118,8 +118,8 @@ def test_octaves_of_a_power_law() -> None:
 
 def test_percentiles_leave_out_bad_windows_and_bear_silence() -> None:
     values = np.array([[1.0, -np.inf], [2.0, -np.inf], [3.0, 0.0], [np.nan, 9.0]])
-    found = percentiles(values, [0, 50, 100])
-    np.testing.assert_array_equal(found, [[1, -np.inf], [2, -np.inf], [3, 0]])
+    result = percentiles(values, [0, 50, 100])
+    np.testing.assert_array_equal(result, [[1, -np.inf], [2, -np.inf], [3, 0]])
     assert np.isnan(percentiles(np.empty((0, 3)), [50])).all()
     few = noise(21).reshape(21, 1)
     assert percentiles(few, 50)[0, 0] == np.median(few)
@@ -128,10 +128,10 @@ def test_percentiles_leave_out_bad_windows_and_bear_silence() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rms_of_windows(dtype) -> None:
     x = (noise(1009) + 1e3).astype(dtype)
-    found = window_rms(x, 100, 50)
-    assert found.dtype == dtype
+    result = window_rms(x, 100, 50)
+    assert result.dtype == dtype
     expected = [x[i : i + 100].astype(float).std() for i in range(0, 910, 50)]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
     assert window_rms([], 3).shape == (0,)
     assert window_rms([[5.0]], 1).tolist() == [[0.0]]
     assert np.isnan(window_rms([1.0, np.nan, 1.0, 1.0], 2)).tolist() == [True, False]

@@ -30,7 +30,7 @@ def test_no_rate_moves_by_more_than_a_millionth(rate_hz):
 
 
 @pytest.mark.parametrize("rate_hz", [0.0, -1.0, np.nan, np.inf, 9e-7, 1e-300])
-def test_nonsense_is_refused(rate_hz):
+def test_invalid_rates_are_refused(rate_hz):
     with pytest.raises(ParameterError, match="rate_hz"):
         exact_rate(rate_hz)
 

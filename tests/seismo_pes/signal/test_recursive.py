@@ -25,33 +25,33 @@ def by_scipy(sections, x, zero_phase):
 
 def by_decimals(sections, x, zero_phase):
     """Return the direct form, with 40 digits."""
-    y = [Decimal(float(one)) for one in x]
-    coefficients = [[Decimal(float(one)) for one in row] for row in sections]
+    y = [Decimal(float(value)) for value in x]
+    coefficients = [[Decimal(float(value)) for value in row] for row in sections]
     with localcontext(prec=40):
         for _ in range(1 + zero_phase):
             for b0, b1, b2, _, a1, a2 in coefficients:
                 first = second = Decimal(0)
-                for i, one in enumerate(y):
-                    out = b0 * one + first
-                    first = b1 * one - a1 * out + second
-                    second = b2 * one - a2 * out
+                for i, value in enumerate(y):
+                    out = b0 * value + first
+                    first = b1 * value - a1 * out + second
+                    second = b2 * value - a2 * out
                     y[i] = out
             y.reverse()
     return np.array(y if zero_phase else y[::-1], np.float64)
 
 
-def error(made, wanted):
-    return np.abs(made - wanted).max() / np.abs(wanted).max()
+def error(result, wanted):
+    return np.abs(result - wanted).max() / np.abs(wanted).max()
 
 
 @pytest.mark.parametrize("zero_phase", [True, False])
 @pytest.mark.parametrize("n", LENGTHS)
-def test_it_is_the_loop_over_samples(n, zero_phase):
+def test_the_filter_equals_the_loop_over_samples(n, zero_phase):
     x = 100 + np.random.default_rng(n).standard_normal(n)
     before = x.copy()
-    made = filtered(BAND, x, zero_phase)
-    assert made.dtype == np.float64
-    assert error(made, by_scipy(BAND, x, zero_phase)) < 1e-12
+    result = filtered(BAND, x, zero_phase)
+    assert result.dtype == np.float64
+    assert error(result, by_scipy(BAND, x, zero_phase)) < 1e-12
     assert np.array_equal(x, before)
 
 
@@ -59,10 +59,10 @@ def test_it_is_the_loop_over_samples(n, zero_phase):
 @pytest.mark.parametrize("shape", [(2, 3, 1000), (700, 500), (3, 300_000), (48, 7001)])
 def test_records_are_independent(shape, zero_phase):
     x = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
-    made = filtered(BAND, x, zero_phase)
-    assert made.dtype == np.float32
-    assert made.shape == shape
-    assert error(made, by_scipy(BAND, x, zero_phase)) < 1e-6
+    result = filtered(BAND, x, zero_phase)
+    assert result.dtype == np.float32
+    assert result.shape == shape
+    assert error(result, by_scipy(BAND, x, zero_phase)) < 1e-6
     strided = filtered(BAND, x[..., ::-2], zero_phase)
     assert error(strided, by_scipy(BAND, x[..., ::-2], zero_phase)) < 1e-6
 
@@ -107,7 +107,7 @@ def stable_sections(draw):
 def test_sections_of_any_kind(sections, n, zero_phase):
     x = np.random.default_rng(n).standard_normal(n)
     wanted = by_scipy(sections, x, zero_phase)
-    # the loop's own error grows with what its sections make of noise on the way
+    # the error of the loop grows with the amplification of noise by its sections
     largest = max(np.abs(by_scipy(sections[:i], x, zero_phase)).max() for i in (1, 9))
     np.testing.assert_allclose(
         filtered(sections, x, zero_phase), wanted, rtol=0, atol=1e-7 * (largest + 1)
@@ -119,27 +119,27 @@ def test_sections_of_any_kind(sections, n, zero_phase):
 def test_samples_that_are_not_finite_do_not_affect_earlier_samples(where, bad):
     x = np.random.default_rng(3).standard_normal((3, 1000))
     x[1, where] = bad
-    made = filtered(BAND, x, zero_phase=False)
+    result = filtered(BAND, x, zero_phase=False)
     wanted = filtered(BAND, np.where(np.isfinite(x), x, 0), zero_phase=False)
-    assert np.isnan(made[1, where:]).all()
-    np.testing.assert_allclose(made[1, :where], wanted[1, :where], atol=1e-14)
-    assert np.array_equal(made[::2], wanted[::2])
+    assert np.isnan(result[1, where:]).all()
+    np.testing.assert_allclose(result[1, :where], wanted[1, :where], atol=1e-14)
+    assert np.array_equal(result[::2], wanted[::2])
 
 
-def test_backward_it_reaches_the_whole_record():
+def test_backward_a_bad_sample_affects_the_whole_record():
     x = np.random.default_rng(3).standard_normal((2, 1000))
     x[1, 500] = np.nan
-    made = bandpass(x, 20.0, 0.1, 2.0)
-    assert np.isfinite(made[0]).all()
-    assert np.isnan(made[1]).all()
+    result = bandpass(x, 20.0, 0.1, 2.0)
+    assert np.isfinite(result[0]).all()
+    assert np.isnan(result[1]).all()
 
 
 def test_overflow_of_float32_affects_only_its_samples():
     x = np.zeros(200, np.float32)
     x[100] = 3e38
-    made = filtered(np.array([[1.0, 2.0, 0.0, 1.0, 0.0, 0.0]]), x, zero_phase=False)
-    assert np.flatnonzero(made).tolist() == [100, 101]
-    assert np.isinf(made[101])
+    result = filtered(np.array([[1.0, 2.0, 0.0, 1.0, 0.0, 0.0]]), x, zero_phase=False)
+    assert np.flatnonzero(result).tolist() == [100, 101]
+    assert np.isinf(result[101])
     x[199] = 3e38
     late = filtered(np.array([[2.0, 0.0, 0.0, 1.0, 0.0, 0.0]]), x, zero_phase=False)
     assert np.flatnonzero(np.isinf(late)).tolist() == [100, 199]

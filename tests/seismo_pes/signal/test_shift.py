@@ -56,7 +56,7 @@ def test_no_shift_is_a_copy() -> None:
 
 
 @given(st.floats(-1, 1), st.floats(-1, 1), st.integers(3, 200))
-def test_it_is_linear_and_turns_back(shift, factor, n) -> None:
+def test_a_shift_is_linear_and_reversible(shift, factor, n) -> None:
     rng = np.random.default_rng(n)
     x, y = rng.normal(size=(2, n))
     both = phase_shift(x + factor * y, shift)

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import norm
 
 from seismo_pes.signal.errors import ParameterError
-from seismo_pes.signal.spikes import despike, loud_windows, mad, spikes
+from seismo_pes.signal.spikes import despike, level_jumps, loud_windows, mad, spikes
 
 PRIME = 1009
 SCALE = 1 / norm.ppf(0.75)
@@ -37,9 +37,9 @@ def test_the_filter_is_hampels(n_half, k) -> None:
 
 def test_batches_are_records_one_by_one() -> None:
     x = np.stack([noise(), noise(seed=2) ** 3]).reshape(2, 1, PRIME)
-    found = spikes(x, 5, 3.0)
+    result = spikes(x, 5, 3.0)
     for i in range(2):
-        np.testing.assert_array_equal(found[i, 0], spikes(x[i, 0], 5, 3.0))
+        np.testing.assert_array_equal(result[i, 0], spikes(x[i, 0], 5, 3.0))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -62,8 +62,8 @@ def test_nan_is_no_spike_and_hides_none() -> None:
     x = noise()
     x[200:205] = np.nan
     x[500] = 100.0
-    found = spikes(x, 20, 8.0)
-    assert np.flatnonzero(found).tolist() == [500]
+    result = spikes(x, 20, 8.0)
+    assert np.flatnonzero(result).tolist() == [500]
     assert np.isnan(despike(x, 20, 8.0)[200:205]).all()
     assert not spikes(np.full(5, np.nan), 2, 3.0).any()
 
@@ -99,9 +99,9 @@ def test_spikes_do_not_depend_on_scale_and_shift(x, scale, shift) -> None:
 def test_the_loud_window_is_found() -> None:
     x = noise()
     x[450] = 30.0
-    found = loud_windows(x, 100, 10.0)
-    assert found.shape == (11,)
-    assert np.flatnonzero(found).tolist() == [4]
+    result = loud_windows(x, 100, 10.0)
+    assert result.shape == (11,)
+    assert np.flatnonzero(result).tolist() == [4]
     x[-1] = -30.0
     assert np.flatnonzero(loud_windows(x, 100, 10.0)).tolist() == [4, 10]
     x[451] = np.nan
@@ -128,3 +128,31 @@ def test_a_dead_record_has_no_loud_window() -> None:
 def test_parameters_out_of_range(call) -> None:
     with pytest.raises(ParameterError):
         call()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32, np.float64])
+def test_level_jumps_are_found_where_they_are(dtype):
+    rng = np.random.default_rng(2)
+    x = 100 * rng.standard_normal(20_000)
+    places = [1733, 6000, 12_345, 17_001]
+    for place, height in zip(places, (400, -900, 5000, 500), strict=True):
+        x[place:] += height
+    jumps = level_jumps(x.astype(dtype))
+    np.testing.assert_allclose(jumps, places, atol=3)
+
+
+def test_drifts_transients_and_noise_are_no_level_jumps():
+    rng = np.random.default_rng(3)
+    noise = rng.standard_normal(50_000)
+    t = np.arange(50_000.0)
+    transient = noise.copy()
+    transient[20_000:30_000] += 1e4 * np.exp(-t[:10_000] / 300) * np.sin(t[:10_000] / 3)
+    drift = noise + 1e-2 * t
+    tide = noise + 1e3 * np.sin(t / 5000)
+    for x in (noise, transient, drift, tide, np.cumsum(noise), np.zeros(5000)):
+        assert not level_jumps(x).size
+    assert not level_jumps(noise[:1000]).size
+    noise[25_000] = np.nan
+    assert not level_jumps(noise).size
+    with pytest.raises(ParameterError, match="one record"):
+        level_jumps(np.zeros((2, 5000)))

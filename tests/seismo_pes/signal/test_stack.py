@@ -118,8 +118,8 @@ def test_selection_and_coefficients():
     assert np.allclose(stack, x[used].mean(axis=0))
     wanted = [np.corrcoef(row, wave)[0, 1] for row in x - x.mean(1, keepdims=True)]
     zero_mean = x - x.mean(axis=1, keepdims=True)
-    got = s.coefficients(zero_mean, wave - wave.mean())
-    assert np.allclose(got, wanted, atol=1e-12)
+    result = s.coefficients(zero_mean, wave - wave.mean())
+    assert np.allclose(result, wanted, atol=1e-12)
 
 
 def test_robust_shuts_out_a_burst():

@@ -19,10 +19,10 @@ def coda(at, seed=1):
 @settings(deadline=None, max_examples=15)
 @given(st.floats(-0.015, 0.015))
 def test_finds_the_true_change(dvv):
-    found = stretch(coda(LAG), coda(LAG * (1 + dvv)), LAG, 10, 50)
+    result = stretch(coda(LAG), coda(LAG * (1 + dvv)), LAG, 10, 50)
     # The step is 1e-4; the parabola makes it a hundred times finer.
-    assert abs(found.dvv - dvv) < 2e-6
-    assert found.coefficient > 0.9999
+    assert abs(result.dvv - dvv) < 2e-6
+    assert result.coefficient > 0.9999
 
 
 def test_many_currents_at_once_and_each_side():
@@ -30,20 +30,20 @@ def test_many_currents_at_once_and_each_side():
     currents = np.array([[coda(LAG * (1 + d)) for d in row] for row in changes])
     before = currents.copy()
     for side in ("both", "causal", "acausal"):
-        found = stretch(coda(LAG), currents, LAG, 10, 50, side=side)
-        assert found.dvv.shape == (2, 2)
-        assert np.abs(found.dvv - changes).max() < 1e-5
+        result = stretch(coda(LAG), currents, LAG, 10, 50, side=side)
+        assert result.dvv.shape == (2, 2)
+        assert np.abs(result.dvv - changes).max() < 1e-5
     assert np.array_equal(currents, before)
-    assert abs(found.unstretched[1, 0] - 1) < 1e-9
-    one = stretch(coda(LAG), currents[0, 1], LAG, 10, 50, side="acausal")
-    assert abs(one.dvv - found.dvv[0, 1]) < 1e-12
+    assert abs(result.unstretched[1, 0] - 1) < 1e-9
+    first = stretch(coda(LAG), currents[0, 1], LAG, 10, 50, side="acausal")
+    assert abs(first.dvv - result.dvv[0, 1]) < 1e-12
 
 
 def test_causal_side_is_blind_to_the_other():
     current = coda(LAG * 1.003)
     current[LAG < 0] = np.random.default_rng(2).standard_normal((LAG < 0).sum())
-    found = stretch(coda(LAG), current, LAG, 10, 50, side="causal")
-    assert abs(found.dvv - 0.003) < 1e-5
+    result = stretch(coda(LAG), current, LAG, 10, 50, side="causal")
+    assert abs(result.dvv - 0.003) < 1e-5
 
 
 def test_error_of_weaver_and_its_size():
@@ -55,21 +55,21 @@ def test_error_of_weaver_and_its_size():
         phase = rng.uniform(0, 2 * np.pi, 150)
         noise = np.cos(2 * np.pi * f * LAG[:, None] + phase).sum(axis=1)
         values.append(reference + 0.5 * noise)
-    found = stretch(reference, values, LAG, 10, 50, side="causal", band_hz=(0.5, 2.0))
-    c = found.coefficient
+    result = stretch(reference, values, LAG, 10, 50, side="causal", band_hz=(0.5, 2.0))
+    c = result.coefficient
     omega = 2 * np.pi * 1.25
     wanted = np.sqrt(1 - c**2) / (2 * c)
     wanted *= np.sqrt(6 * np.sqrt(np.pi / 2) / 1.5 / omega**2 / (50**3 - 10**3))
-    assert np.allclose(found.error, wanted)
-    assert 0.4 < found.error.mean() / found.dvv.std() < 2.5
+    assert np.allclose(result.error, wanted)
+    assert 0.4 < result.error.mean() / result.dvv.std() < 2.5
     assert np.isnan(stretch(reference, reference, LAG, 10, 50).error)
 
 
 def test_silence_has_no_change():
     x = coda(LAG)
-    found = stretch(x, np.stack([0 * x, x]), LAG, 10, 50)
-    assert np.isnan(found.dvv[0])
-    assert abs(found.dvv[1]) < 1e-7
+    result = stretch(x, np.stack([0 * x, x]), LAG, 10, 50)
+    assert np.isnan(result.dvv[0])
+    assert abs(result.dvv[1]) < 1e-7
     assert np.isnan(stretch(0 * x, x, LAG, 10, 50).dvv)
 
 

@@ -34,8 +34,8 @@ def test_equals_the_padded_transform(n, n_samples, short, seed, modulus):
     bins[0] = bins[0].real
     x = rng.standard_normal(min(n, n_samples))
     with mock.patch.object(module, "_SHORT", short):
-        found = apply(x, transfer(bins), modulus)
-    assert np.allclose(found, plain(x, bins, modulus), rtol=0, atol=1e-12)
+        result = apply(x, transfer(bins), modulus)
+    assert np.allclose(result, plain(x, bins, modulus), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [172_800, 3**7 * 64, 2 * 65_537])
@@ -43,14 +43,14 @@ def test_equals_the_padded_transform_of_long_records(n):
     rng = np.random.default_rng(n)
     bins = rng.standard_normal(n + 1) + 1j * rng.standard_normal(n + 1)
     bins[0] = bins[0].real
-    made = transfer(bins)
-    assert made.odd
-    assert made.nbytes == pytest.approx(16 * n, rel=1e-3)
+    output = transfer(bins)
+    assert output.odd
+    assert output.nbytes == pytest.approx(16 * n, rel=1e-3)
     for n_samples in (n, n - 777):
         x = rng.standard_normal(n_samples)
-        found = apply(x, made, nyquist_modulus=True)
+        result = apply(x, output, nyquist_modulus=True)
         expected = plain(x, bins, modulus=True)
-        assert np.allclose(found, expected, rtol=0, atol=1e-12)
+        assert np.allclose(result, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1000, 1001])
@@ -59,12 +59,12 @@ def test_a_delay_does_not_wrap_around(n, dtype):
     # an even delay: at Nyquist its transfer function is 1
     bins = np.exp(-2j * np.pi * np.arange(n + 1) * 300 / (2 * n))
     x = np.random.default_rng(1).standard_normal(n).astype(dtype)
-    made = apply(x, transfer(bins))
-    assert made.dtype == dtype
+    result = apply(x, transfer(bins))
+    assert result.dtype == dtype
     # the phases of the bins, some hundred turns, have lost three digits
     atol = 1e4 * np.finfo(dtype).eps
-    assert np.allclose(made[300:], x[:-300], rtol=0, atol=atol)
-    assert np.abs(made[:300]).max() < atol
+    assert np.allclose(result[300:], x[:-300], rtol=0, atol=atol)
+    assert np.abs(result[:300]).max() < atol
 
 
 def test_mistakes():

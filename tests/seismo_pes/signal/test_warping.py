@@ -24,17 +24,17 @@ def test_finds_a_delay_that_changes_with_time():
     at = t.copy()
     for _ in range(30):
         at = t - 0.4 * np.sin(2 * np.pi * at / 60)
-    found = warping_delays(coda(t), coda(at), RATE, 0.8)
+    result = warping_delays(coda(t), coda(at), RATE, 0.8)
     step = 1 / (4 * RATE)
-    assert np.abs(found - delay)[20:-20].max() < 3 * step
-    assert np.sqrt(np.mean((found - delay)[20:-20] ** 2)) < step
+    assert np.abs(result - delay)[20:-20].max() < 3 * step
+    assert np.sqrt(np.mean((result - delay)[20:-20] ** 2)) < step
 
 
 def test_velocity_change_from_its_delays():
     t = np.arange(-500, 501) / RATE
-    found = warping_delays(coda(t), coda(t * 1.004), RATE, 0.5, 0.02, oversample=8)
+    result = warping_delays(coda(t), coda(t * 1.004), RATE, 0.5, 0.02, oversample=8)
     inner = slice(30, -30)
-    assert abs(velocity_change(t[inner], found[inner]).dvv - 0.004) < 2e-4
+    assert abs(velocity_change(t[inner], result[inner]).dvv - 0.004) < 2e-4
 
 
 def test_path_is_the_cheapest_of_all():
@@ -50,10 +50,10 @@ def test_path_is_the_cheapest_of_all():
 def test_many_records_are_warped_like_single_records():
     t = np.arange(120) / RATE
     rows = np.array([coda(t * (1 + change)) for change in np.linspace(0, 0.02, 70)])
-    found = warping_delays(coda(t), rows.reshape(7, 10, 120), RATE, 0.4)
+    result = warping_delays(coda(t), rows.reshape(7, 10, 120), RATE, 0.4)
     for k in (0, 9, 63, 64, 69):
         alone = warping_delays(coda(t), rows[k], RATE, 0.4)
-        assert np.array_equal(found.reshape(70, 120)[k], alone)
+        assert np.array_equal(result.reshape(70, 120)[k], alone)
 
 
 def _cheapest(errors, block):
@@ -84,12 +84,12 @@ def _cheapest(errors, block):
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(-6, 6), st.floats(1e-3, 1e3))
-def test_a_whole_shift_is_found_whatever_the_unit(shift, factor):
+def test_a_whole_shift_is_found_in_any_unit(shift, factor):
     t = np.arange(300) / RATE
     a, b = factor * coda(t), factor * coda(t - shift / RATE)
-    found = warping_delays(a, b, RATE, 0.8, oversample=1)
+    result = warping_delays(a, b, RATE, 0.8, oversample=1)
     # The ends have no samples for the comparison.
-    assert (np.abs(found[15:-15] - shift / RATE) < 1e-9).all()
+    assert (np.abs(result[15:-15] - shift / RATE) < 1e-9).all()
 
 
 def test_odd_inputs_and_mistakes():

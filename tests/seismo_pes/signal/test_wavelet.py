@@ -59,21 +59,21 @@ def test_a_shift_is_found_at_every_frequency(delay):
     t = np.arange(1500) / RATE
     a, b = coda(t), coda(t - delay)
     before = a.copy()
-    found = w.wavelet_delays(a, b, RATE, FREQUENCY)
-    inner = found.delay_s[:, 100:-100]
-    loud = found.coherence[:, 100:-100] > 0.95
+    result = w.wavelet_delays(a, b, RATE, FREQUENCY)
+    inner = result.delay_s[:, 100:-100]
+    loud = result.coherence[:, 100:-100] > 0.95
     assert loud.mean() > 0.95
     assert np.abs(inner[loud] - delay).mean() < 0.003
     assert np.array_equal(a, before)
     swapped = w.wavelet_delays(b, a, RATE, FREQUENCY)
-    assert np.allclose(swapped.delay_s, -found.delay_s, atol=1e-9)
+    assert np.allclose(swapped.delay_s, -result.delay_s, atol=1e-9)
 
 
 def test_velocity_change_at_every_frequency():
     t = np.arange(-600, 601) / RATE
     a, b = coda(t), coda(t * 1.002)
-    found = w.wavelet_delays(a, b, RATE, FREQUENCY)
-    changes = w.wavelet_velocity_change(found, t, 10, 50)
+    result = w.wavelet_delays(a, b, RATE, FREQUENCY)
+    changes = w.wavelet_velocity_change(result, t, 10, 50)
     assert len(changes) == 9
     for change in changes:
         assert abs(change.dvv - 0.002) < 1e-4
@@ -89,16 +89,16 @@ def test_silence_and_mistakes():
     bad = np.where(np.arange(50) == 9, np.nan, x)
     assert np.isnan(w.wavelet_delays(x, bad, RATE, [1.0]).delay_s).all()
     assert w.morlet(np.empty((2, 0)), RATE, [1.0]).shape == (2, 1, 0)
-    found = w.wavelet_delays(0 * x, 0 * x, RATE, [1.0])
-    change = w.wavelet_velocity_change(found, np.arange(50.0), 1, 40)[0]
+    result = w.wavelet_delays(0 * x, 0 * x, RATE, [1.0])
+    change = w.wavelet_velocity_change(result, np.arange(50.0), 1, 40)[0]
     assert np.isnan(change.dvv)
     for call, name in [
         (lambda: w.morlet(x, RATE, [5.1]), "Nyquist"),
         (lambda: w.morlet(x, RATE, []), "frequency_hz"),
         (lambda: w.morlet(x, RATE, [1.0], 1), "n_cycles"),
         (lambda: w.wavelet_delays(x, x, RATE, [1.0], 6, 2), "odd"),
-        (lambda: w.wavelet_velocity_change(found, x[1:], 0, 1), "does not fit"),
-        (lambda: w.wavelet_velocity_change(found, x, 5, 9), "no lag"),
+        (lambda: w.wavelet_velocity_change(result, x[1:], 0, 1), "does not fit"),
+        (lambda: w.wavelet_velocity_change(result, x, 5, 9), "no lag"),
         (lambda: w.wavelet_stretch(x, x, x[1:], [1.0], 1, 2), "does not fit"),
     ]:
         with pytest.raises(ParameterError, match=name):

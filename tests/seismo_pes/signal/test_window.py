@@ -71,7 +71,7 @@ def test_a_step_that_is_no_whole_sample():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
-def test_cut_marks_what_is_not_covered(dtype):
+def test_cut_marks_windows_that_are_not_covered(dtype):
     grid = WindowGrid(0, 10 * SECOND, 5 * SECOND)
     x = np.arange(100, 142).astype(dtype)
     before = x.copy()

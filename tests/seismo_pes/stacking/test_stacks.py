@@ -52,7 +52,9 @@ def windows(n=12, n_lags=101, seed=1, dtype=np.float32, noise=0.5) -> Correlatio
 
 def items(pe, item):
     return [
-        (port, x) for made in pe.process({"input": item}) for port, x in made.items()
+        (port, x)
+        for output in pe.process({"input": item})
+        for port, x in output.items()
     ]
 
 
@@ -62,22 +64,22 @@ def test_every_stack_shows_the_wave_and_keeps_the_type(kind, dtype):
     c = windows(dtype=dtype)
     before = c.data.copy()
     pe = pickle.loads(pickle.dumps(Stack(kind=kind, **OPTIONS.get(kind, {}))))
-    ((port, made),) = items(pe, c)
+    ((port, result),) = items(pe, c)
     assert port == "output"
-    assert made.data.shape == (101,)
-    assert made.data.dtype == dtype
-    assert made.lags_s[made.data.argmax()] == 10.0
-    assert (int(made.n_windows), int(made.start_ns)) == (12, 0)
-    assert int(made.end_ns) == 12 * HOUR
+    assert result.data.shape == (101,)
+    assert result.data.dtype == dtype
+    assert result.lags_s[result.data.argmax()] == 10.0
+    assert (int(result.n_windows), int(result.start_ns)) == (12, 0)
+    assert int(result.end_ns) == 12 * HOUR
     assert np.array_equal(c.data, before)
 
 
 @pytest.mark.parametrize("kind", STACKS)
 def test_one_window_is_a_stack(kind):
     # as the only day of a data set: peers need two
-    made = stack(windows(1, noise=0.0), kind, **OPTIONS.get(kind, {}))
-    assert int(made.n_windows) == 1
-    assert made.lags_s[np.abs(made.data).argmax()] == 10.0
+    result = stack(windows(1, noise=0.0), kind, **OPTIONS.get(kind, {}))
+    assert int(result.n_windows) == 1
+    assert result.lags_s[np.abs(result.data).argmax()] == 10.0
 
 
 @settings(max_examples=20, deadline=None)
@@ -104,21 +106,21 @@ def test_a_stack_of_stacks_is_the_stack_of_all(sizes):
     )
     assert np.allclose(stack(joined).data, stack(c).data)
     pe = RunningStack()
-    *_, (_, last) = [made for part in parts for made in items(pe, part)]
+    *_, (_, last) = [output for part in parts for output in items(pe, part)]
     assert np.allclose(last.data, stack(c).data)
     assert int(last.n_windows) == sum(sizes)
 
 
 def test_moving_stacks_have_their_times():
     c = windows(10, dtype=np.float64)
-    made = moving_stack(c, 3 * 3600, 2 * 3600)
-    assert made.n_windows.tolist() == [3, 3, 3, 3, 2]
-    assert (made.start_ns // HOUR).tolist() == [0, 2, 4, 6, 8]
-    assert (made.end_ns // HOUR).tolist() == [3, 5, 7, 9, 10]
-    assert np.allclose(made.data[1], c.data[2:5].mean(axis=0))
+    result = moving_stack(c, 3 * 3600, 2 * 3600)
+    assert result.n_windows.tolist() == [3, 3, 3, 3, 2]
+    assert (result.start_ns // HOUR).tolist() == [0, 2, 4, 6, 8]
+    assert (result.end_ns // HOUR).tolist() == [3, 5, 7, 9, 10]
+    assert np.allclose(result.data[1], c.data[2:5].mean(axis=0))
     ((port, same),) = items(MovingStack(length_s=10_800, step_s=7200), c)
     assert port == "output"
-    assert np.array_equal(same.data, made.data)
+    assert np.array_equal(same.data, result.data)
 
 
 def test_moving_stacks_leave_gaps_out():
@@ -127,9 +129,9 @@ def test_moving_stacks_leave_gaps_out():
     gap = Correlation.of(
         c.first, c.second, c.data, 1.0, start_ns=late, end_ns=late + HOUR
     )
-    made = moving_stack(gap, 3 * 3600, 3 * 3600)
-    assert made.n_windows.sum() == 6
-    assert (made.n_windows > 0).all()
+    result = moving_stack(gap, 3 * 3600, 3 * 3600)
+    assert result.n_windows.sum() == 6
+    assert (result.n_windows > 0).all()
     with pytest.raises(DataError, match="length_s"):
         moving_stack(c, 1800, 1800)
     with pytest.raises(ParameterError, match="positive"):
@@ -138,50 +140,50 @@ def test_moving_stacks_leave_gaps_out():
 
 def test_bootstrap_gives_the_error_of_the_mean():
     c = windows(400, dtype=np.float64)
-    made = bootstrap(c, n_draws=400)
-    assert np.allclose(made.data, c.data.mean(axis=0))
+    result = bootstrap(c, n_draws=400)
+    assert np.allclose(result.data, c.data.mean(axis=0))
     expected = c.data.std(axis=0, ddof=1) / np.sqrt(400)
-    assert np.median(np.abs(made.deviation / expected - 1)) < 0.05
-    ((_, one),) = items(Bootstrap(n_draws=10, seed=3), c)
-    assert one.deviation.shape == one.data.shape
+    assert np.median(np.abs(result.deviation / expected - 1)) < 0.05
+    ((_, first),) = items(Bootstrap(n_draws=10, seed=3), c)
+    assert first.deviation.shape == first.data.shape
 
 
 def test_symmetric_is_the_mean_of_both_sides():
     c = windows(3, dtype=np.float64)
-    made = symmetric(c)
-    assert made.lags_s[0] == 0
-    assert np.allclose(made.data[:, 5], (c.data[:, 55] + c.data[:, 45]) / 2)
+    result = symmetric(c)
+    assert result.lags_s[0] == 0
+    assert np.allclose(result.data[:, 5], (c.data[:, 55] + c.data[:, 45]) / 2)
     with pytest.raises(DataError, match=r"-K\.\.K"):
-        symmetric(made)
-    assert items(Symmetric(), made)[0][0] == "skipped"
+        symmetric(result)
+    assert items(Symmetric(), result)[0][0] == "skipped"
 
 
 def test_signal_to_noise_of_the_arrivals():
-    one = stack(windows(50))
-    found = signal_to_noise(one, velocity_km_s=(1.5, 2.5))
-    assert found.distance_km == 20.0
-    outside = np.abs(one.lags_s) >= 2 * 20 / 1.5
-    inside = (np.abs(one.lags_s) >= 8) & (np.abs(one.lags_s) <= 20 / 1.5)
-    rms = np.sqrt(np.square(one.data[outside], dtype=float).mean())
-    assert np.allclose(found.ratio, np.abs(one.data[inside]).max() / rms)
-    assert signal_to_noise(one, signal_s=(8, 13)).ratio > 5
-    assert signal_to_noise(one, signal_s=(8, 40)).ratio > 5
+    stacked = stack(windows(50))
+    result = signal_to_noise(stacked, velocity_km_s=(1.5, 2.5))
+    assert result.distance_km == 20.0
+    outside = np.abs(stacked.lags_s) >= 2 * 20 / 1.5
+    inside = (np.abs(stacked.lags_s) >= 8) & (np.abs(stacked.lags_s) <= 20 / 1.5)
+    rms = np.sqrt(np.square(stacked.data[outside], dtype=float).mean())
+    assert np.allclose(result.ratio, np.abs(stacked.data[inside]).max() / rms)
+    assert signal_to_noise(stacked, signal_s=(8, 13)).ratio > 5
+    assert signal_to_noise(stacked, signal_s=(8, 40)).ratio > 5
     with pytest.raises(ParameterError, match="velocity_km_s or signal_s"):
-        signal_to_noise(one)
-    far = Correlation.of("a", "b", one.data, 1.0)
+        signal_to_noise(stacked)
+    far = Correlation.of("a", "b", stacked.data, 1.0)
     assert items(SignalToNoise(velocity_km_s=(1, 2)), far)[0][0] == "skipped"
 
 
 def test_running_stacks_of_several_pairs():
     pe, written = RunningStack(each=False), []
     pe._writer = lambda port, item: written.append(item)
-    one, other = windows(seed=1), windows(seed=2)
-    other = Correlation.of("XX.CCC..HHZ", other.second, other.data, 1.0)
-    for c in (one, other, one):
+    first, second = windows(seed=1), windows(seed=2)
+    second = Correlation.of("XX.CCC..HHZ", second.second, second.data, 1.0)
+    for c in (first, second, first):
         assert not items(pe, c)
     pe.postprocess()
     assert [c.first for c in written] == ["XX.AAA..HHZ", "XX.CCC..HHZ"]
-    assert np.allclose(written[0].data, one.data.mean(axis=0), atol=1e-6)
+    assert np.allclose(written[0].data, first.data.mean(axis=0), atol=1e-6)
     assert int(written[0].n_windows) == 24
 
 

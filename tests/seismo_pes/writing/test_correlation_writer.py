@@ -23,17 +23,9 @@ from seismo_pes.writing.correlation_writer import (
     TileWritten,
     WriteCorrelations,
 )
-from seismo_pes.writing.part_files import (
-    DAMAGED,
-    LAST,
-    MARKER,
-    RECORD,
-    close_abandoned,
-    data_sums,
-    read_index,
-    read_layout,
-    whole_rows,
-)
+from seismo_pes.writing.part_damage import close_abandoned, whole_rows
+from seismo_pes.writing.part_files import read_index, read_layout
+from seismo_pes.writing.part_records import DAMAGED, LAST, MARKER, RECORD, data_sums
 
 N_LAGS = 11
 
@@ -276,26 +268,37 @@ def test_a_killed_writer_leaves_whole_rows(tmp_path, how, turn):
     assert len(np.unique(records[["first", "second"]])) == len(records)
 
 
-def test_an_incomplete_record_ends_the_index(tmp_path):
+def test_an_incomplete_record_ends_the_index_of_a_growing_part(tmp_path):
     with CorrelationWriter(tmp_path) as writer:
         writer.write(rows(0, 5))
         path, layout = writer.paths[0], read_layout(writer.paths[0])
+        lose_a_record(path, layout)
+        assert len(read_index(path, read_layout(path))) == 3
+    with pytest.raises(DataError, match="row 3 of 5"):
+        read_index(path, read_layout(path))
+
+
+def lose_a_record(path, layout):
     with open(path, "r+b") as file:
         file.seek(layout.index_offset + 3 * RECORD.itemsize + 40)
         file.write(bytes(RECORD.itemsize - 40))
-    assert len(read_index(path, read_layout(path))) == 3
 
 
 def test_rows_after_the_end_of_a_cut_file_are_ignored(tmp_path):
     with CorrelationWriter(tmp_path) as writer:
         writer.write(rows(0, 5))
-    path = writer.paths[0]
-    os.truncate(path, read_layout(path).data_offset + 5 * N_LAGS * 4 - 1)
-    assert len(read_index(path, read_layout(path))) == 4
+        path = writer.paths[0]
+        os.truncate(path, read_layout(path).data_offset + 5 * N_LAGS * 4 - 1)
+        assert len(read_index(path, read_layout(path))) == 4
+    os.truncate(path, read_layout(path).data_offset + 4 * N_LAGS * 4 - 1)
+    with pytest.raises(DataError, match="row 3 of 5"):
+        read_index(path, read_layout(path))
 
 
 @pytest.mark.parametrize("direct", [False, True])
-def test_a_full_disk_is_one_line_and_written_rows_stay(tmp_path, monkeypatch, direct):
+def test_a_full_disk_gives_one_line_and_written_rows_are_kept(
+    tmp_path, monkeypatch, direct
+):
     monkeypatch.setattr(sinks, "BLOCK_BYTES", 1 << 14)
     whole = os.pwrite
     room = [60]
@@ -433,3 +436,29 @@ def test_the_part_of_a_dead_writer_lost_its_end(tmp_path):
     records, data = read_part(path)
     assert (records["flags"] & DAMAGED).tolist() == [0, 0, 0, 0, DAMAGED]
     np.testing.assert_array_equal(data[:4], rows(0, 4).data)
+
+
+@pytest.mark.parametrize("begin", [2048, 2048 + 512, 4096 - 512])
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_power_failure_while_a_part_is_sealed(tmp_path, begin, is_cut):
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(rows(0, 5))
+        (path,) = writer.paths
+        n_bytes = path.stat().st_size
+    if not is_cut:  # its end was not cut off yet
+        os.truncate(path, n_bytes)
+    with open(path, "r+b") as file:  # sectors of the layout of the sealed file
+        file.seek(begin)
+        file.write(bytes(4096 - begin))
+    if begin > 2048:
+        with pytest.raises(DataError, match="damaged"):
+            read_layout(path)
+    layout = read_layout(path, torn=True)
+    assert not layout.sealed
+    assert close_abandoned(path, layout).sealed
+    assert read_layout(path).n_rows == 5
+    records, data = read_part(path)
+    assert not (records["flags"] & DAMAGED).any()
+    np.testing.assert_array_equal(data, rows(0, 5).data)
+    with h5py.File(path, "r", locking=False) as file:
+        assert file["data"].shape[1] == N_LAGS

@@ -92,7 +92,7 @@ def test_only_the_days_needed_are_listed(memory, tmp_path, monkeypatch) -> None:
     assert 1 <= sum("/2022_" in folder for folder in listed) <= 5
 
 
-def test_real_files_as_scedc_names_them(shared_data) -> None:
+def test_real_files_with_names_of_scedc(shared_data) -> None:
     archive = open_archive(f"file://{shared_data}/ci_cca_hec/s3scedc")
     assert archive.channel_ids() == [
         *("BK.THIS.00.LHZ", "BK.THIS.10.LHZ", "CI.FOX2..LHZ", "CI.NCH..LHZ")
@@ -103,8 +103,8 @@ def test_real_files_as_scedc_names_them(shared_data) -> None:
     assert stream[0].stats.npts > 3000
     (span,) = archive.spans(["BK.THIS.10.LHZ"], DAYS[:1])
     stream, skipped = read_span(span)
-    assert not stream  # the header says another location, which is reported
-    assert "its header says BK.THIS.00.LHZ" in skipped[0].reason
+    assert not stream  # the header has another location, which is reported
+    assert "its header has BK.THIS.00.LHZ" in skipped[0].reason
 
 
 def test_a_pattern_with_placeholders(memory, tmp_path) -> None:

@@ -199,7 +199,7 @@ def routed(service, monkeypatch):
         router.routes = {"AAA": service.address, "BBB": second.address}
         url = f"http://127.0.0.1:{router.server_port}/eidaws/routing/1"
         monkeypatch.setattr(
-            datacentre, "RoutingClient", partial(obspy_router, url=url, timeout=10)
+            datacentre, "RoutingClient", partial(obspy_router, url=url, timeout=100)
         )
         datacentre._client.cache_clear()
         yield service, second, router

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from seismo_pes.reading.archives.header_index import index_file, scan_indexed
 from seismo_pes.reading.archives.opening import open_archive
 from seismo_pes.reading.archives.scan import FileEntry, scan_file
 from seismo_pes.reading.archives.scan_pool import decode, encode, scan_many
+from seismo_pes.reading.formats import waveform_files
 
 START = UTCDateTime(2024, 1, 1)
 
@@ -120,6 +123,36 @@ def test_a_broken_index_is_replaced(folder, tmp_path, opened, caplog) -> None:
     opened.clear()
     scan(folder, path)
     assert opened == []
+
+
+def test_a_failed_read_is_not_kept(folder, tmp_path, monkeypatch) -> None:
+    """Permissions may change, and neither size nor time of the file."""
+    (folder / "bad").unlink()
+    index, name = tmp_path / "index", str(folder / "file0")
+    read = waveform_files.read_at_once
+
+    def fail(path, *more):
+        if path == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return read(path, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(waveform_files, "read_at_once", fail)
+        entries, skipped = scan(folder, index)
+    assert len(entries) == 4
+    assert [(entry.stage, entry.what) for entry in skipped] == [("input", name)]
+    entries, skipped = scan(folder, index)
+    assert len(entries) == 5
+    assert not skipped
+
+
+def test_a_damaged_row_is_scanned_again(folder, tmp_path, opened) -> None:
+    first = scan(folder, tmp_path / "index")
+    opened.clear()
+    with closing(sqlite3.connect(tmp_path / "index")) as database, database:
+        database.execute("UPDATE file SET headers = replace(headers, '0', '1')")
+    assert repr(scan(folder, tmp_path / "index")) == repr(first)
+    assert len(opened) == 6
 
 
 def test_files_are_scanned_if_the_index_cannot_be_written(

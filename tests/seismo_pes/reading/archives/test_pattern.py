@@ -134,14 +134,14 @@ def test_an_unknown_layout_is_named(tmp_path) -> None:
         open_archive(tmp_path, layout="SDDS")
 
 
-def test_a_header_that_says_another_channel_is_reported(tmp_path) -> None:
+def test_a_header_with_another_channel_is_reported(tmp_path) -> None:
     write(tmp_path, CUSTOM.replace("{channel}", "BHZ.{channel}"), n_days=1)
     template = CUSTOM.replace("{channel}", "{channel}.LHZ")
     archive = open_archive(f"{tmp_path}/{template}")
     (span,) = archive.spans(["XX.AAA..BHZ"], DAYS[:1])
     stream, skipped = read_span(span)
     assert not stream
-    assert "its header says XX.AAA..LHZ" in skipped[0].reason
+    assert "its header has XX.AAA..LHZ" in skipped[0].reason
 
 
 @pytest.mark.parametrize(

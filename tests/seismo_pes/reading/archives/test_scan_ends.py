@@ -32,7 +32,7 @@ def check(paths):
         n += 1
         names = "path", "file_format", "channel_id", "rate_hz"
         assert [getattr(ends, x) for x in names] == [getattr(entry, x) for x in names]
-        # starts of records are rounded, each to what its header can hold
+        # starts of records are rounded to the resolution of their headers
         slack_ns = 0.01e9 / entry.rate_hz
         assert abs(ends.start_ns - entry.start_ns) <= slack_ns
         assert abs(ends.end_ns - entry.end_ns) <= slack_ns

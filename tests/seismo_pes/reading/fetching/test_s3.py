@@ -77,7 +77,7 @@ def endpoint():
 
 @pytest.fixture(scope="module")
 def bucket(endpoint, local) -> str:
-    """Return the URL of a copy of the archive, and tell fsspec where S3 is."""
+    """Return the URL of a copy of the archive, and set the address of S3 for fsspec."""
     import fsspec
     import s3fs
 
@@ -93,7 +93,7 @@ def bucket(endpoint, local) -> str:
 
 
 def contents(archive: Archive) -> list[tuple[str, str]]:
-    """Return everything that is in an archive, as it is read."""
+    """Return the channels and samples of an archive, as they are read."""
     selected, skipped = select(archive, [StationPattern("*", "*")], "LHZ", *DAYS[0])
     assert not skipped
     results = []
@@ -107,7 +107,7 @@ def contents(archive: Archive) -> list[tuple[str, str]]:
     return results
 
 
-def test_a_bucket_is_read_like_the_folder_it_was_copied_from(bucket, local) -> None:
+def test_a_bucket_is_read_like_the_original_folder(bucket, local) -> None:
     far = open_archive(bucket)
     assert isinstance(far, CloudArchive)
     near = open_archive(f"file://{local}")
@@ -141,7 +141,7 @@ def test_a_file_by_its_url(bucket, local) -> None:
     assert read_file(f"{bucket}/{name}") == read_file(str(local / name))
 
 
-def test_what_is_not_there_is_told(bucket, monkeypatch) -> None:
+def test_missing_files_are_reported(bucket, monkeypatch) -> None:
     monkeypatch.setattr(retry, "WAITS_S", (0.0, 0.0))
     with pytest.raises(DataError, match="no such file"):
         read_file(f"{bucket}/2022/nothing.ms")
@@ -149,7 +149,7 @@ def test_what_is_not_there_is_told(bucket, monkeypatch) -> None:
         read_file("s3://nowhere-at-all/nothing.ms")
 
 
-def test_without_credentials_it_is_one_line(monkeypatch, tmp_path) -> None:
+def test_missing_credentials_give_one_line(monkeypatch, tmp_path) -> None:
     import fsspec
     import s3fs
 

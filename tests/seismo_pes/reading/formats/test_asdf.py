@@ -15,8 +15,10 @@ from dispel4py.errors import DataError
 from seismo_pes.metadata.asdf import is_asdf, read_asdf_inventory
 from seismo_pes.metadata.inventory import read_inventory
 from seismo_pes.reading.archives.opening import open_archive
+from seismo_pes.reading.archives.scan import find_files
 from seismo_pes.reading.formats.waveform_files import read_file
 from seismo_pes.reading.spans import read_span
+from seismo_pes.regular_file import ReadFailed
 
 START = UTCDateTime("2011-03-11T05:46:23.5")
 
@@ -54,7 +56,7 @@ def file(tmp_path):
     return path
 
 
-def test_an_archive_has_it_with_coordinates(file) -> None:
+def test_an_archive_has_asdf_files_with_coordinates(file) -> None:
     (file.parent / "results.h5").write_bytes(b"no HDF5")
     with h5py.File(file.parent / "other.h5", "w"):
         pass  # HDF5, but not ASDF: passed over as any other file of results
@@ -143,3 +145,15 @@ def test_a_file_of_pyasdf_is_read_alike(tmp_path, shared_data) -> None:
     info = open_archive(path).channels()[expected.id]
     assert info.latitude == pytest.approx(32.7683)
     assert read_asdf_inventory(path)[0][0].code == "113A"
+
+
+def failing(*args, **kwargs):
+    """Fail as h5py does: the number of the error is in its text only."""
+    raise KeyError("file read failed: errno = 5, error message = 'EIO'")
+
+
+def test_a_failed_read_does_not_hide_a_file(file, monkeypatch):
+    monkeypatch.setattr(h5py, "File", failing)
+    with pytest.raises(ReadFailed, match=f"{file}: Input/output error"):
+        is_asdf(file)
+    assert list(find_files(file.parent, [])) == [file]

@@ -37,7 +37,7 @@ def samples(stream, origin_ns: int) -> dict[str, list[np.ndarray]]:
     [f"reference-testdata-{name}" for name in TWINS]
     + ["testdata-3channel-signal", "testdata-oneseries-mixedlengths-mixedorder"],
 )
-def test_it_reads_as_its_twin(shared_data, name) -> None:
+def test_a_file_reads_as_its_twin(shared_data, name) -> None:
     three = read_file(shared_data / "mseed3" / f"{name}.mseed3")
     two = read_file(shared_data / "mseed3" / f"{name}.mseed2")
     assert {t.stats._format for t in three} == {"MSEED3"}
@@ -92,7 +92,7 @@ def test_only_the_channel_and_time_asked_for(shared_data) -> None:
     assert not any(len(t.data) for t in heads)
 
 
-def test_it_goes_through_an_archive_beside_miniseed_2(shared_data, tmp_path) -> None:
+def test_miniseed_3_and_2_are_read_from_one_archive(shared_data, tmp_path) -> None:
     for suffix in ("2", "3"):
         name = f"testdata-3channel-signal.mseed{suffix}"
         shutil.copy(shared_data / "mseed3" / name, tmp_path / name)
@@ -108,7 +108,9 @@ def test_it_goes_through_an_archive_beside_miniseed_2(shared_data, tmp_path) -> 
 
 
 @pytest.mark.parametrize("keep", [10, 100, 300])
-def test_a_file_without_a_whole_record_is_one_line(shared_data, tmp_path, keep) -> None:
+def test_a_file_without_a_whole_record_gives_one_line(
+    shared_data, tmp_path, keep
+) -> None:
     path = tmp_path / "broken"
     good = (shared_data / "mseed3/reference-testdata-steim2.mseed3").read_bytes()
     path.write_bytes(good[:keep])
@@ -127,7 +129,7 @@ def test_a_wrong_checksum_is_an_error(shared_data, tmp_path) -> None:
         read_file(path)
 
 
-def test_a_record_that_is_cut_off_is_told(shared_data, tmp_path, caplog) -> None:
+def test_an_incomplete_record_is_reported(shared_data, tmp_path, caplog) -> None:
     path = tmp_path / "cut"
     good = (shared_data / "mseed3/reference-testdata-steim2.mseed3").read_bytes()
     path.write_bytes(good[:-20])
@@ -136,7 +138,7 @@ def test_a_record_that_is_cut_off_is_told(shared_data, tmp_path, caplog) -> None
     assert "the last record is incomplete" in caplog.text
 
 
-def test_without_the_package_it_is_refused_by_name(
+def test_without_the_package_the_message_names_it(
     shared_data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(name):

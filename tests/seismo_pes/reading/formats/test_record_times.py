@@ -22,7 +22,7 @@ def written(trace, **options):
 
 
 def one_by_one(content):
-    """Return (start, samples) of each record, as obspy tells them."""
+    """Return (start, samples) of each record, as obspy reads them."""
     rows, place, stream = [], 0, io.BytesIO(content)
     while place + 64 < len(content):
         information = get_record_information(stream, place)

@@ -1,0 +1,1 @@
+"""Velocity changes by all methods, and by MSNoise, for known changes."""

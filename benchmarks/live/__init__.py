@@ -1,0 +1,1 @@
+"""Live runs: their latency and idle load (`python -m benchmarks.live`), and a soak."""

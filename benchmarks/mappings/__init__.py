@@ -1,0 +1,1 @@
+"""All mappings side by side: start-up, items, arrays, and the example of 2015."""

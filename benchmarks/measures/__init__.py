@@ -1,0 +1,1 @@
+"""Speed of the measures of misfit beside pyadjoint and obspy."""

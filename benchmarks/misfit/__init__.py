@@ -1,0 +1,1 @@
+"""Misfits of an event by `misfit-app` and by pyatoa with pyflex and pyadjoint."""

@@ -1,0 +1,106 @@
+"""Records go from the segments of runs into the store.
+
+A segment is read from where the last reading ended. Rows and the position in the
+segment are written in one transaction, so nothing is read twice, also if several
+processes ingest at the same time or one of them is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from dispel4py.provenance.batch import Batch
+from dispel4py.provenance.model import Line, read_records, run_folders, segments
+from dispel4py.provenance.store import Store
+
+__all__ = ["Ingested", "ingest"]
+
+#: Records of one transaction: enough that its cost does not count, and few megabytes.
+_AT_ONCE = 20_000
+
+
+class Ingested(NamedTuple):
+    """What was read: numbers of runs, of records, and of lines that were cut."""
+
+    n_runs: int
+    n_records: int
+    n_cut: int
+
+
+def ingest(store: Store, folder: str | Path) -> Ingested:
+    """Read the new records of all runs of a folder into a store.
+
+    Parameters
+    ----------
+    store : Store
+    folder : str or Path
+        The folder of ``--provenance``.
+    """
+    n_runs = n_records = n_cut = 0
+    for path in run_folders(Path(folder)):
+        known = _positions(store, path.name)
+        grown = [
+            segment
+            for segment in segments(path)
+            if segment.stat().st_size > known.get(segment.name, 0)
+        ]
+        if grown:
+            n_runs += 1
+        for segment in grown:
+            with _without_search_for_cycles():
+                records, cut = _read_segment(store, path, segment)
+            n_records, n_cut = n_records + records, n_cut + cut
+    if n_records:
+        store.database.note_sizes()
+    return Ingested(n_runs, n_records, n_cut)
+
+
+@contextlib.contextmanager
+def _without_search_for_cycles() -> Iterator[None]:
+    """Let Python not look for cycles of objects: records have none, and it is slow.
+
+    The memory of a batch is freed without this search.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _positions(store: Store, run: str) -> dict[str, int]:
+    rows = store.rows(
+        "SELECT segment.name, position FROM segment JOIN run ON run.n = segment.run "
+        "WHERE run.id = ?",
+        [run],
+    )
+    return {str(name): int(position) for name, position in rows}
+
+
+def _lines(path: Path, position: int) -> list[Line]:
+    return list(islice(read_records(path, position), _AT_ONCE))
+
+
+def _read_segment(store: Store, folder: Path, path: Path) -> tuple[int, int]:
+    """Read the rest of a segment; return the numbers of records and cut lines."""
+    n_records = n_cut = 0
+    position = _positions(store, folder.name).get(path.name, 0)
+    while lines := _lines(path, position):
+        with store.database.transaction():
+            known = _positions(store, folder.name).get(path.name, 0)
+            if known != position:  # another process has read some lines
+                position = known
+                continue
+            position = lines[-1].end
+            batch = Batch(store, folder)
+            cut = batch.take(path.name, lines)
+            batch.write()
+        n_records, n_cut = n_records + len(lines) - cut, n_cut + cut
+    return n_records, n_cut

@@ -1,0 +1,55 @@
+"""The options of ``misfit-app demo``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dispel4py.mappings import REGISTRY
+from misfit_app.commands.shared_options import command_option
+from seismo_pes.application.configuration import Configuration
+
+__all__ = ["ABOUT", "DemoOptions"]
+
+ABOUT = """\
+Make a synthetic event with stations around it whose time shifts and amplitudes are
+known, measure them, compare the measured with the true numbers, and draw all figures
+and the report. Rates, first samples and orientations of the two sides differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(Configuration):
+    """Options of ``misfit-app demo``."""
+
+    out: str = command_option(
+        "text",
+        "folder for the event, the results and the figures",
+        default="misfit-demo",
+        metavar="DIR",
+    )
+    stations: int = command_option(
+        "count", "stations around the event", default=8, least=1
+    )
+    noise: float = command_option(
+        "number",
+        "root mean square of the noise, as a part of the largest amplitude",
+        default=0.01,
+        least=0,
+    )
+    seed: int = command_option(
+        "count",
+        "seed of the random numbers: equal seeds give equal files",
+        default=1,
+        least=0,
+    )
+    mapping: str = command_option(
+        "mapping",
+        "where the measurement runs",
+        default="multi",
+        choices=tuple(REGISTRY),
+    )
+    processes: int = command_option(
+        "count", "processes of any --mapping but simple", default=2, short="-n"
+    )
+    quiet: bool = command_option(
+        "flag", "no progress, only the outcome and errors", default=False
+    )

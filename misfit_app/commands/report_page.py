@@ -1,0 +1,42 @@
+"""The command ``misfit-app report``: one HTML page for each event of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from misfit_app.commands.shared_options import (
+    PROG,
+    EndedRunOptions,
+    command_option,
+    parse_command,
+)
+
+__all__ = ["ReportOptions", "report"]
+
+ABOUT = f"""\
+Write one HTML page for each event of a run: totals, rejected traces with reasons, maps,
+histograms, stations, parameters and versions, all in one file. The figures of the
+stations are those of a run with --figures.
+
+examples:
+  {PROG} report results
+  {PROG} report results --force
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(EndedRunOptions):
+    """Options of ``misfit-app report``."""
+
+    force: bool = command_option("flag", "replace pages that exist", default=False)
+
+
+def report(words: list[str]) -> str:
+    """``misfit-app report OUT``: one HTML page for each event of a run."""
+    options = parse_command("report", ABOUT, ReportOptions, words)
+    from misfit_app.reporting.report import write_reports
+
+    paths = write_reports(
+        options.out, force=options.force, unfinished=options.unfinished
+    )
+    return "\n".join(str(path) for path in paths)

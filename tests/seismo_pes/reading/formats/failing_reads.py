@@ -1,0 +1,115 @@
+"""Let each opening and each read of a file fail once; print problems as lines of JSON.
+
+``python failing_reads.py FOLDER``: the library of `tools.disk_faults` must be loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import struct
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from seismo_pes.metadata.inventory import read_inventory
+from seismo_pes.reading.formats import reading_process, waveform_files
+from seismo_pes.reading.formats.solver_text import read_solver_text
+from seismo_pes.regular_file import ReadFailed
+from tools.disk_faults.kinds import KINDS
+from tools.disk_faults.trials import LIBRARY
+
+N_READS = 40  # of a file whose calls fail one by one; of more, the first and the last
+
+
+def read_here(*request: Any) -> Any:
+    """Read as the reading process does, in this process: its calls are counted."""
+    answer = reading_process._answer(*request)
+    if "error" in answer:
+        kind = ReadFailed if answer["failed"] else waveform_files.DataError
+        raise kind(answer["error"])
+    return answer["stream"]
+
+
+def traces(path: Path, headonly: bool) -> Any:
+    stream = waveform_files.read_file(path, headonly=headonly)
+    return sorted(
+        (t.id, t.stats.starttime.ns, t.stats.npts, t.data.tobytes()) for t in stream
+    )
+
+
+def metadata(path: Path) -> Any:
+    """Read the metadata of a station, beside those of another one."""
+    inventory, skipped = read_inventory([path, path.parents[2] / "other.xml"])
+    if any(entry.stage == "input" for entry in skipped):
+        raise ReadFailed(str(skipped))
+    return sorted(inventory.get_contents()["channels"])
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "waveforms": lambda path: traces(path, headonly=False),
+    "headers": lambda path: traces(path, headonly=True),
+    "metadata": metadata,
+    "solver": lambda path: read_solver_text(path).data.tolist(),
+}
+
+
+class Faults:
+    """Counts the calls on the files of a folder, and lets one of them fail."""
+
+    def __init__(self, folder: Path) -> None:
+        self._library = ctypes.CDLL(os.environ[LIBRARY])
+        self._folder, self._state = folder, folder.with_name("state")
+
+    def start(self, kind: int = -1, call: int = 0) -> None:
+        self._library.faults_start(
+            str(self._state).encode(), str(self._folder).encode(), kind,
+            ctypes.c_long(call), errno.EIO, None,
+        )  # fmt: skip
+
+    def counts(self) -> tuple[int, ...]:
+        return struct.unpack_from(f"{len(KINDS)}q", self._state.read_bytes())
+
+
+def problems(faults: Faults, read: Callable[[Path], Any], path: Path) -> list[str]:
+    """Return the faults after which another result came, or another error."""
+    faults.start()
+    right = read(path)
+    n_calls = dict(zip(KINDS, faults.counts(), strict=True))
+    found = [] if right and n_calls["OPEN_READ"] else ["nothing is read"]
+    for kind in ("OPEN_READ", "READ"):
+        n = n_calls[kind]
+        half = N_READS // 2
+        calls = range(n) if n <= N_READS else [*range(half), *range(n - half, n)]
+        for call in calls:
+            faults.start(KINDS.index(kind), call)
+            try:
+                if read(path) != right:
+                    found.append(f"{kind} {call}: another result")
+            except (ReadFailed, OSError) as error:
+                if not isinstance(error, ReadFailed) and error.errno != errno.EIO:
+                    found.append(f"{kind} {call}: {error!r}")
+            except Exception as error:
+                found.append(f"{kind} {call}: {error!r}")
+    faults.start()
+    return found
+
+
+def main(folder: Path) -> None:
+    waveform_files.read_in_process = read_here
+    warnings.simplefilter("ignore")
+    faults = Faults(folder)
+    for kind, read in READERS.items():
+        for path in sorted((folder / kind.replace("headers", "waveforms")).glob("*/*")):
+            if path.suffix in (".QBN", ".w"):
+                continue  # the samples of another file
+            name = f"{kind} {path.parent.name}"
+            sys.stdout.write(json.dumps([name, problems(faults, read, path)]) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

@@ -1,0 +1,375 @@
+/* Faults of a file system, for tests: a library for LD_PRELOAD.
+
+   The calls on files inside one folder are counted, over all processes of a program, in
+   a file that all of them map. The n-th call of a kind fails with an error, or ends the
+   process as a power failure does. All changes of files can be recorded, see power.py. */
+
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+    OPEN_READ, OPEN_WRITE, READ, WRITE, RENAME, SYNC, CUT, REMOVE, FOLDER, LIST, N_KINDS
+};
+enum { NEVER = -1, END = -1, HALF = -2 }; /* in place of an error number */
+
+static struct shared {
+    /* trials.py reads these */
+    int64_t n_calls[N_KINDS]; /* so far */
+    int64_t has_failed;
+    char path[4096]; /* of the call that failed */
+    /* and not these */
+    char folder[4096]; /* whose files count */
+    char record[4096]; /* file for all changes; "" if they are not recorded */
+    int kind_to_fail, error_number;
+    long call_to_fail;
+} *shared;
+static int record_fd = -1;
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static const char STATE[] = "DISK_FAULTS_STATE";
+
+static struct shared *map(int fd)
+{
+    return mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+}
+
+static void open_record(void)
+{
+    int flags = O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC;
+    if (shared->record[0] != 0)
+        record_fd = NEXT(open64)(shared->record, flags, 0600);
+}
+
+__attribute__((constructor)) static void join_program(void)
+{
+    const char *name = getenv(STATE);
+    int fd = name == NULL ? -1 : NEXT(open64)(name, O_RDWR | O_CLOEXEC);
+    if (fd >= 0) {
+        shared = map(fd);
+        NEXT(close)(fd);
+        open_record();
+    }
+}
+
+/* Count calls in a folder from now on, in the file `state`; let one fail. `record` is a
+   file or NULL. */
+void faults_start(const char *state, const char *path, int kind, long call, int error,
+                  const char *record)
+{
+    int fd = NEXT(open64)(state, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0 || NEXT(ftruncate)(fd, sizeof *shared) < 0)
+        abort();
+    shared = map(fd);
+    NEXT(close)(fd);
+    snprintf(shared->folder, sizeof shared->folder, "%s/", path);
+    shared->kind_to_fail = kind, shared->call_to_fail = call;
+    shared->error_number = error;
+    snprintf(shared->record, sizeof shared->record, "%s", record == NULL ? "" : record);
+    open_record();
+}
+
+static int is_inside(const char *path)
+{
+    if (shared == NULL)
+        return 0;
+    size_t n = strlen(shared->folder) - 1; /* without its slash: the folder itself */
+    return strncmp(path, shared->folder, n) == 0 && (path[n] == 0 || path[n] == '/');
+}
+
+/* The path of a file as the system knows it: "" if it is not in the folder. */
+static const char *path_of(int fd, char *path)
+{
+    char link[64];
+    path[0] = 0;
+    if (shared == NULL)
+        return path;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, 4095);
+    path[n < 0 ? 0 : n] = 0;
+    if (!is_inside(path))
+        path[0] = 0;
+    return path;
+}
+
+/* The absolute path of a name; "" if it is not in the folder. */
+static const char *absolute(int at, const char *name, char *path)
+{
+    char base[4096];
+    path[0] = 0;
+    if (shared == NULL || name == NULL)
+        return path;
+    if (name[0] == '/')
+        snprintf(path, 4096, "%s", name);
+    else if (at == AT_FDCWD && getcwd(base, sizeof base) != NULL)
+        snprintf(path, 4096, "%.2000s/%.2000s", base, name);
+    else if (at != AT_FDCWD) {
+        char link[64];
+        snprintf(link, sizeof link, "/proc/self/fd/%d", at);
+        ssize_t n = readlink(link, base, 4095);
+        base[n < 0 ? 0 : n] = 0;
+        snprintf(path, 4096, "%.2000s/%.2000s", base, name);
+    }
+    if (!is_inside(path))
+        path[0] = 0;
+    return path;
+}
+
+/* Return 0, or -1 if this call fails (errno is set), or 1 if half of it is done. */
+static int fails(int kind, const char *path)
+{
+    int64_t n = __atomic_fetch_add(&shared->n_calls[kind], 1, __ATOMIC_SEQ_CST);
+    if (kind != shared->kind_to_fail || n != shared->call_to_fail)
+        return 0;
+    shared->has_failed = 1;
+    snprintf(shared->path, sizeof shared->path, "%s", path);
+    if (shared->error_number == HALF)
+        return 1;
+    if (shared->error_number == END)
+        _exit(137);
+    errno = shared->error_number;
+    return -1;
+}
+
+/* Record: kind, lengths of two paths, offset, bytes; then paths and bytes. */
+static void record(int kind, const char *path, const char *other, int64_t offset,
+                   const void *data, size_t size)
+{
+    if (record_fd < 0)
+        return;
+    int64_t head[5] = {kind, strlen(path), strlen(other), offset, size};
+    struct iovec parts[4] = {
+        {head, sizeof head},
+        {(void *)path, head[1]},
+        {(void *)other, head[2]},
+        {(void *)data, data == NULL ? 0 : size},
+    };
+    NEXT(writev)(record_fd, parts, 4);
+}
+
+#define STARTS_WRITING(flags) (((flags) & O_ACCMODE) != O_RDONLY || ((flags) & O_CREAT))
+
+static int opened(int fd, const char *path, int flags)
+{
+    if (fd >= 0 && path[0] && STARTS_WRITING(flags))
+        record(OPEN_WRITE, path, "", (flags & O_TRUNC) != 0, NULL, 0);
+    return fd;
+}
+
+#define MODE(flags, mode)                                                              \
+    mode_t mode = 0;                                                                   \
+    if ((flags) & (O_CREAT | O_TMPFILE)) {                                             \
+        va_list rest;                                                                  \
+        va_start(rest, flags);                                                         \
+        mode = va_arg(rest, mode_t);                                                   \
+        va_end(rest);                                                                  \
+    }
+
+#define OPENS(name)                                                                    \
+    int name(const char *file, int flags, ...)                                         \
+    {                                                                                  \
+        char path[4096];                                                               \
+        MODE(flags, mode)                                                              \
+        absolute(AT_FDCWD, file, path);                                                \
+        if (path[0] && fails(STARTS_WRITING(flags) ? OPEN_WRITE : OPEN_READ, path) < 0)      \
+            return -1;                                                                 \
+        return opened(NEXT(name)(file, flags, mode), path, flags);                     \
+    }
+OPENS(open)
+OPENS(open64)
+
+#define OPENS_AT(name)                                                                 \
+    int name(int at, const char *file, int flags, ...)                                 \
+    {                                                                                  \
+        char path[4096];                                                               \
+        MODE(flags, mode)                                                              \
+        absolute(at, file, path);                                                      \
+        if (path[0] && fails(STARTS_WRITING(flags) ? OPEN_WRITE : OPEN_READ, path) < 0)      \
+            return -1;                                                                 \
+        return opened(NEXT(name)(at, file, flags, mode), path, flags);                 \
+    }
+OPENS_AT(openat)
+OPENS_AT(openat64)
+
+#define STREAMS(name)                                                                  \
+    FILE *name(const char *file, const char *mode)                                     \
+    {                                                                                  \
+        char path[4096];                                                               \
+        int writes = mode[0] != 'r' || strchr(mode, '+') != NULL;                      \
+        absolute(AT_FDCWD, file, path);                                                \
+        if (path[0] && fails(writes ? OPEN_WRITE : OPEN_READ, path) < 0)                     \
+            return NULL;                                                               \
+        return NEXT(name)(file, mode);                                                 \
+    }
+STREAMS(fopen)
+STREAMS(fopen64)
+
+DIR *opendir(const char *file)
+{
+    char path[4096];
+    absolute(AT_FDCWD, file, path);
+    if (path[0] && fails(LIST, path) < 0)
+        return NULL;
+    return NEXT(opendir)(file);
+}
+
+#define READS(name, parameters, arguments)                                             \
+    ssize_t name parameters                                                            \
+    {                                                                                  \
+        char path[4096];                                                               \
+        if (path_of(fd, path)[0] && fails(READ, path) < 0)                                   \
+            return -1;                                                                 \
+        return NEXT(name) arguments;                                                   \
+    }
+READS(read, (int fd, void *data, size_t n), (fd, data, n))
+READS(pread, (int fd, void *data, size_t n, off_t at), (fd, data, n, at))
+READS(pread64, (int fd, void *data, size_t n, off64_t at), (fd, data, n, at))
+READS(readv, (int fd, const struct iovec *v, int n), (fd, v, n))
+READS(preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
+READS(preadv64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at))
+
+/* A write is done by half before the process ends: the file is torn. */
+#define WRITES(name, parameters, arguments, position)                                  \
+    ssize_t name parameters                                                            \
+    {                                                                                  \
+        char path[4096];                                                               \
+        if (!path_of(fd, path)[0])                                                     \
+            return NEXT(name) arguments;                                               \
+        int64_t begin = position;                                                      \
+        int failure = fails(WRITE, path);                                                    \
+        if (failure < 0)                                                               \
+            return -1;                                                                 \
+        if (failure > 0)                                                               \
+            n /= 2;                                                                    \
+        ssize_t done = NEXT(name) arguments;                                           \
+        if (done > 0)                                                                  \
+            record(WRITE, path, "", begin, data, done);                                \
+        if (failure > 0)                                                               \
+            _exit(137);                                                                \
+        return done;                                                                   \
+    }
+
+static int64_t place(int fd)
+{
+    if (NEXT(fcntl)(fd, F_GETFL) & O_APPEND)
+        return lseek(fd, 0, SEEK_END);
+    return lseek(fd, 0, SEEK_CUR);
+}
+
+WRITES(write, (int fd, const void *data, size_t n), (fd, data, n), place(fd))
+WRITES(pwrite, (int fd, const void *data, size_t n, off_t at), (fd, data, n, at), at)
+WRITES(pwrite64, (int fd, const void *data, size_t n, off64_t at), (fd, data, n, at), at)
+
+ssize_t writev(int fd, const struct iovec *parts, int n)
+{
+    char path[4096];
+    if (!path_of(fd, path)[0])
+        return NEXT(writev)(fd, parts, n);
+    return write(fd, parts[0].iov_base, parts[0].iov_len);
+}
+
+/* C streams write inside the C library: a stream fails as a whole, at its writes. */
+size_t fwrite(const void *data, size_t size, size_t n, FILE *stream)
+{
+    char path[4096];
+    if (shared == NULL || !path_of(fileno(stream), path)[0])
+        return NEXT(fwrite)(data, size, n, stream);
+    if (fails(WRITE, path) != 0)
+        return 0;
+    int64_t begin = ftello(stream);
+    size_t done = NEXT(fwrite)(data, size, n, stream);
+    record(WRITE, path, "", begin, data, done * size);
+    return done;
+}
+
+size_t fread(void *data, size_t size, size_t n, FILE *stream)
+{
+    char path[4096];
+    if (shared != NULL && path_of(fileno(stream), path)[0] && fails(READ, path) < 0)
+        return 0;
+    return NEXT(fread)(data, size, n, stream);
+}
+
+#define SYNCS(name)                                                                    \
+    int name(int fd)                                                                   \
+    {                                                                                  \
+        char path[4096];                                                               \
+        if (path_of(fd, path)[0] && fails(SYNC, path) < 0)                                   \
+            return -1;                                                                 \
+        int status = NEXT(name)(fd);                                                   \
+        if (path[0])                                                                   \
+            record(SYNC, path, "", 0, NULL, 0);                                        \
+        return status;                                                                 \
+    }
+SYNCS(fsync)
+SYNCS(fdatasync)
+
+static int renamed(int status, const char *before, const char *after)
+{
+    if (status == 0 && before[0] && after[0])
+        record(RENAME, before, after, 0, NULL, 0);
+    return status;
+}
+
+int rename(const char *old, const char *new)
+{
+    char before[4096], after[4096];
+    absolute(AT_FDCWD, old, before), absolute(AT_FDCWD, new, after);
+    if (after[0] && fails(RENAME, after) < 0)
+        return -1;
+    return renamed(NEXT(rename)(old, new), before, after);
+}
+
+int renameat(int at, const char *old, int to, const char *new)
+{
+    char before[4096], after[4096];
+    absolute(at, old, before), absolute(to, new, after);
+    if (after[0] && fails(RENAME, after) < 0)
+        return -1;
+    return renamed(NEXT(renameat)(at, old, to, new), before, after);
+}
+
+#define CUTS(name, parameters, arguments, where)                                       \
+    int name parameters                                                                \
+    {                                                                                  \
+        char path[4096];                                                               \
+        if (where[0] && fails(CUT, path) < 0)                                                \
+            return -1;                                                                 \
+        int status = NEXT(name) arguments;                                             \
+        if (status == 0 && path[0])                                                    \
+            record(CUT, path, "", size, NULL, 0);                                      \
+        return status;                                                                 \
+    }
+CUTS(ftruncate, (int fd, off_t size), (fd, size), path_of(fd, path))
+CUTS(ftruncate64, (int fd, off64_t size), (fd, size), path_of(fd, path))
+CUTS(truncate, (const char *file, off_t size), (file, size),
+     absolute(AT_FDCWD, file, path))
+CUTS(truncate64, (const char *file, off64_t size), (file, size),
+     absolute(AT_FDCWD, file, path))
+
+#define REMOVES(name, parameters, arguments, at, kind)                                 \
+    int name parameters                                                                \
+    {                                                                                  \
+        char path[4096];                                                               \
+        absolute(at, file, path);                                                      \
+        if (path[0] && fails(kind, path) < 0)                                                \
+            return -1;                                                                 \
+        int status = NEXT(name) arguments;                                             \
+        if (status == 0 && path[0])                                                    \
+            record(kind, path, "", 0, NULL, 0);                                        \
+        return status;                                                                 \
+    }
+REMOVES(unlink, (const char *file), (file), AT_FDCWD, REMOVE)
+REMOVES(unlinkat, (int at, const char *file, int flags), (at, file, flags), at, REMOVE)
+REMOVES(mkdir, (const char *file, mode_t mode), (file, mode), AT_FDCWD, FOLDER)
