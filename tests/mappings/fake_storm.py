@@ -217,7 +217,7 @@ class Topology:
         package: bytes,
         components: Any,
     ) -> None:
-        self.to_lose = to_lose
+        self.to_lose, self._n_sent = to_lose, 0
         self.ends: list[int] = []  # of processes that have lost their pipes
         self.conf, self.components = conf, components
         self.folder = Path(tempfile.mkdtemp(prefix="fake-storm-"))
@@ -253,10 +253,10 @@ class Topology:
 
     def loses(self) -> bool:
         """Return whether the next tuple is lost, as by a broken connection."""
-        if self.to_lose and random.random() < 0.2:
-            self.to_lose -= 1
-            return True
-        return False
+        self._n_sent += 1
+        is_lost = self.to_lose > 0 and self._n_sent % 4 == 0
+        self.to_lose -= is_lost
+        return is_lost
 
     def close(self, root: Root) -> None:
         root.n_open -= 1

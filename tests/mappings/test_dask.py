@@ -72,7 +72,6 @@ class TestConformance(Conformance):
     processes = (3,)
     cases = chosen(FEW, CASES)
     n_random_graphs = 1
-    stops_streams = False  # `test_tcp.py` has it: its workers are the same
 
     @pytest.fixture(autouse=True)
     def _on_cluster(self, how):

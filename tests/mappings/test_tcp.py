@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import shutil
 import signal
 import socket
@@ -60,6 +61,27 @@ def test_a_process_that_knows_the_key_is_admitted(reception):
         member, other_end = arrived
         with other_end:
             assert member == 7
+            connection.sendall(b"abc")
+            other_end.settimeout(LONGEST_S)
+            assert other_end.recv(3) == b"abc"
+
+
+def test_a_connection_that_was_returned_stays_open(reception, monkeypatch):
+    """Also if the reception is closed before the thread of the hello has ended."""
+    is_closed = threading.Event()
+
+    class Slow(queue.SimpleQueue):
+        def put(self, item: Any) -> None:
+            super().put(item)
+            is_closed.wait(0.5)
+
+    monkeypatch.setattr(reception, "_arrived", Slow())
+    with introduce(HERE, reception.port, KEY, 7) as connection:
+        _, other_end = reception.next(LONGEST_S)
+        with other_end:
+            reception.close()
+            is_closed.set()
+            time.sleep(0.1)
             connection.sendall(b"abc")
             other_end.settimeout(LONGEST_S)
             assert other_end.recv(3) == b"abc"
@@ -287,6 +309,25 @@ def test_the_first_cause_ends_the_run(nothing_left, how, cause):
         run(ending(how), processes=3, silence_s=3.0, **HOSTS)
     assert len(caught.value.failures) == 1
     remove_folder(run_folder())  # the next run removes what a killed agent has left
+
+
+class DiesWithChild(IterativePE):
+    """Is killed at item 3, and leaves a child with all its connections."""
+
+    def _process(self, number: Any) -> Any:
+        if number == 3:
+            if os.fork() == 0:
+                time.sleep(3600.0)
+                os._exit(0)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+
+def test_a_child_that_keeps_connections_hides_no_death(nothing_left, monkeypatch):
+    monkeypatch.setattr(tcp_run, "_GRACE_SECONDS", 0.5)
+    graph = graphs.chain(graphs.Range(), DiesWithChild(), graphs.Pass())
+    with pytest.raises(RunError, match=r"DiesWithChild1 .* = 3: killed by"):
+        run(graph, processes=3, **HOSTS)
 
 
 class Hangs(IterativePE):

@@ -147,6 +147,7 @@ class Reception:
         self.port: int = self._listener.getsockname()[1]
         self._arrived: queue.SimpleQueue[tuple[int, socket.socket]]
         self._arrived = queue.SimpleQueue()
+        self._lock = threading.Lock()
         self._places = threading.Semaphore(_MOST_STRANGERS)
         self._is_closed = False
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -172,7 +173,8 @@ class Reception:
 
     def close(self) -> None:
         """Accept no more connections."""
-        self._is_closed = True
+        with self._lock:
+            self._is_closed = True
         with contextlib.suppress(OSError):  # it wakes the thread
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -200,9 +202,11 @@ class Reception:
             return
         finally:
             self._places.release()
-        self._arrived.put((member, connection))
-        if self._is_closed:
-            connection.close()
+        with self._lock:  # a connection that `next` has returned is not closed here
+            if not self._is_closed:
+                self._arrived.put((member, connection))
+                return
+        connection.close()
 
 
 def own_address(other: str) -> str:

@@ -57,6 +57,7 @@ FIRST_ANSWER_SECONDS = 20.0
 _LOOK_SECONDS = 0.02
 #: Longest time, in seconds, that the loss of a connection waits for a better cause: the
 #: death of its process, which the agent of its host reports; a busy host needs seconds.
+#: The death of a process waits as long for the end of its connection.
 _GRACE_SECONDS = 10.0
 #: Seconds after which the parent reports that a host has not ended after its work.
 _PATIENCE_SECONDS = 3.0
@@ -282,7 +283,7 @@ class _Crew(Parent):
             self._exits[message[1]] = message[2:]
         elif kind == FAILED and message[2].phase == LINK:
             self._reported.add(source)
-            self._suspect(source, message[2].cause)
+            self._suspect(_of_worker(source, message[2].cause))
         elif kind != BEAT:
             super().handle(frame, message)
 
@@ -305,11 +306,10 @@ class _Crew(Parent):
     def _pes_of(self, process: int) -> list[str]:
         return [spec.pe_id for spec in self._plan.in_process(process)]
 
-    def _suspect(self, process: int, cause: str) -> None:
-        """Note a failure that the agent of a host may explain better."""
-        failure = Failure("", 0, process, "worker", None, "", cause)
+    def _suspect(self, failure: Failure) -> None:
+        """Note a failure: a better cause may come, or the end of the work."""
         until = time.monotonic() + _GRACE_SECONDS
-        self._suspicions.setdefault(process, (until, failure))
+        self._suspicions.setdefault(failure.process, (until, failure))
 
     # -- failures ----------------------------------------------------------------
 
@@ -334,15 +334,18 @@ class _Crew(Parent):
     def _judge_workers(self) -> None:
         """Report a worker that has ended without a message."""
         for process, (code, by_kernel, hung, content) in self._exits.items():
-            is_silent = process in self.collector.still_running
-            if is_silent and not self._post.is_linked(process):
-                if process in self._reported:
-                    continue
-                cause = hung or cause_of_death(code, by_kernel)
-                self._fail(failure_of_record(content, self._plan, process, cause))
+            if process not in self.collector.still_running:
+                continue
+            cause = hung or cause_of_death(code, by_kernel)
+            failure = failure_of_record(content, self._plan, process, cause)
+            if self._post.is_linked(process):
+                # its last frames come, or a child of it keeps the connection
+                self._suspect(failure)
+            elif process not in self._reported:
+                self._fail(failure)
         for member, cause in self._post.lost.items():
             if member in self.collector.still_running and member not in self._exits:
-                self._suspect(member, f"{self._hosts[member]}: {cause}")
+                self._suspect(_of_worker(member, f"{self._hosts[member]}: {cause}"))
 
     def _judge_agents(self) -> None:
         """Report a host that is silent, or whose agent has ended."""
@@ -360,12 +363,12 @@ class _Crew(Parent):
             if cause is not None and not self._has_finished:
                 host = part.host or _SOME_HOST
                 text = f"{host} is stopped, or down, or cut off: {cause}"
-                process = part.processes[0]
-                self._fail(Failure("", 0, process, "worker", None, "", text))
+                self._fail(_of_worker(part.processes[0], text))
 
     def _judge_suspicions(self) -> None:
         for until, failure in self._suspicions.values():
-            if time.monotonic() > until:
+            is_silent = failure.process in self.collector.still_running
+            if is_silent and time.monotonic() > until:
                 self._fail(failure)
 
     def _fail(self, failure: Failure) -> None:
@@ -397,3 +400,8 @@ class _Crew(Parent):
         self.outbox.close()
         self._post.close(in_order=self._has_finished)
         self._starter.close()
+
+
+def _of_worker(process: int, cause: str) -> Failure:
+    """Return the failure of a worker, if nothing is known about its PEs."""
+    return Failure("", 0, process, "worker", None, "", cause)
