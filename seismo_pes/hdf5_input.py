@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seismo_pes.regular_file import ReadFailed, open_regular
+from seismo_pes.regular_file import ReadFailed, open_regular, read_error
 
 if TYPE_CHECKING:
     import h5py
@@ -36,14 +36,14 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
         If the operating system could not open or read the file, also if nothing else
         has failed because of it.
     DataError
-        If it is not a regular file.
+        If it is not a regular file, or a link to itself.
     OSError
         If it is not HDF5; h5py raises other errors, too, for damaged files.
     """
     try:
         source = open_regular(path)
     except OSError as error:
-        raise ReadFailed(f"{path}: {error.strerror or error}") from error
+        raise read_error(path, error) from error
     with source:
         disk = _Disk(str(path), source)
         try:

@@ -20,6 +20,7 @@ __all__ = [
     "copied_to_memory",
     "is_failed_read",
     "open_regular",
+    "read_error",
     "read_text",
     "reason_of",
 ]
@@ -74,6 +75,30 @@ def reason_of(error: BaseException) -> str:
     if problem is not None and problem.errno:
         return os.strerror(problem.errno)
     return " ".join(str(error).split())
+
+
+def read_error(path: str | Path, error: OSError) -> DataError:
+    """Return the exception of the library for a file that could not be read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error
+        The error of the operating system.
+
+    Returns
+    -------
+    DataError
+        `ReadFailed` if the file may be readable later (`is_failed_read`).
+
+    Examples
+    --------
+    >>> read_error("a.mseed", PermissionError(13, "Permission denied"))
+    ReadFailed('a.mseed: Permission denied')
+    """
+    kind = ReadFailed if is_failed_read(error) else DataError
+    return kind(f"{path}: {error.strerror or error}")
 
 
 def open_regular(path: str | Path) -> BufferedReader:

@@ -1,16 +1,21 @@
-"""Lists and tables of users come from files and pipes of a shell, not from devices."""
+"""Files given by name: lists from files and pipes, not devices; failed reads."""
 
 from __future__ import annotations
 
 import os
 import threading
 
+import numpy as np
 import pytest
+from obspy import Stream, Trace
 
-from dispel4py.errors import ParameterError
+from dispel4py.errors import DataError, ParameterError
 from seismo_pes import regular_file
+from seismo_pes.hdf5_input import open_hdf5
 from seismo_pes.metadata.stations import read_station_list
-from seismo_pes.regular_file import read_text
+from seismo_pes.reading.archives.measured_rates import record_times
+from seismo_pes.reading.formats.solver_text import read_solver_text
+from seismo_pes.regular_file import ReadFailed, read_text
 
 
 def test_a_pipe_of_a_shell_is_read_to_its_end():
@@ -52,3 +57,25 @@ def test_a_list_of_endless_size_is_refused(tmp_path, monkeypatch):
     path.write_text("XX AAA\n" * 10)
     with pytest.raises(ParameterError, match="MiB of text"):
         read_station_list(path)
+
+
+def enter_hdf5(path):
+    with open_hdf5(path):
+        raise AssertionError("there is no such file")
+
+
+def read_times(path):
+    trace = Trace(np.zeros(1))
+    trace.stats._format = "MSEED"
+    record_times(str(path), Stream([trace]))
+
+
+@pytest.mark.parametrize("read", [enter_hdf5, read_times, read_solver_text])
+def test_a_link_to_itself_is_no_file_that_may_be_readable_later(tmp_path, read):
+    path = tmp_path / "XX.AAA.BXZ.semd"
+    with pytest.raises(ReadFailed, match=f"^{path}: No such file or directory$"):
+        read(path)
+    path.symlink_to(path)
+    with pytest.raises(DataError, match=f"^{path}: Too many levels") as failure:
+        read(path)
+    assert not isinstance(failure.value, ReadFailed)

@@ -14,7 +14,7 @@ from seismo_pes.reading.archives.scan import FileEntry
 from seismo_pes.reading.fetching import remote
 from seismo_pes.reading.formats.record_times import RecordTimes, read_record_times
 from seismo_pes.reading.formats.waveform_files import COMPRESSED
-from seismo_pes.regular_file import ReadFailed, open_regular
+from seismo_pes.regular_file import open_regular, read_error
 from seismo_pes.signal.rates import LEAST_DRIFT, exact_rate, measure_timing
 
 __all__ = ["ChannelRates", "rates_of_files", "record_times"]
@@ -134,7 +134,7 @@ def record_times(path: str, stream: Stream) -> dict[str, RecordTimes]:
         with open_regular(path) as file:
             channels = read_record_times(file.read())
     except OSError as error:
-        raise ReadFailed(f"{path}: {error.strerror or error}") from error
+        raise read_error(path, error) from error
     return {channel.channel_id: channel for channel in channels}
 
 

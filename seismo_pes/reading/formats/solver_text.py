@@ -15,7 +15,7 @@ import numpy as np
 from obspy import Trace, UTCDateTime
 
 from dispel4py.errors import DataError
-from seismo_pes.regular_file import ReadFailed, is_failed_read, open_regular
+from seismo_pes.regular_file import open_regular, read_error
 
 __all__ = [
     "codes_of_name",
@@ -103,8 +103,7 @@ def read_solver_text(path: str | Path) -> Trace:
         with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        kind = ReadFailed if is_failed_read(error) else DataError
-        raise kind(f"{path}: {error.strerror or error}") from error
+        raise read_error(path, error) from error
     if len(content) > MAX_BYTES:
         raise DataError(f"{path}: longer than any seismogram")
     try:
