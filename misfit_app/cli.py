@@ -20,17 +20,18 @@ from dispel4py.command_line import report_line
 from dispel4py.errors import ParameterError, suggest
 from dispel4py.terminal import printable, start_logging
 from misfit_app import commands
-from misfit_app.commands import PROG, DemoOptions, VerceOptions, parse_command
+from misfit_app.commands import DemoOptions, VerceOptions
 from misfit_app.commands.batch_job import write_job
 from misfit_app.commands.demonstration import ABOUT as DEMO_ABOUT
 from misfit_app.commands.verce_run import ABOUT as VERCE_ABOUT
 from misfit_app.commands.verce_run import verce_plan_of
-from misfit_app.config import TABLES, Config
+from misfit_app.config import PROG, TABLES, Config
 from misfit_app.config.run import StartOptions
 from seismo_pes.application.command_line import (
     Parser,
     add_arguments,
     command_parser,
+    parse_command,
     report_failed_reads,
 )
 from seismo_pes.application.progress import progress_display
@@ -217,7 +218,7 @@ def _report(summary: Summary, options: StartOptions) -> int:
 
 def demo_command(words: list[str]) -> int:
     """``misfit-app demo``: a synthetic event, measured and compared with the truth."""
-    options = parse_command("demo", DEMO_ABOUT, DemoOptions, words)
+    options = parse_command(f"{PROG} demo", DEMO_ABOUT, DemoOptions, words)
     from misfit_app import demo
     from misfit_app.reporting.report import write_reports
     from misfit_app.store import read_ledger

@@ -23,6 +23,7 @@ from seismo_pes.application.command_line import (
     Parser,
     add_arguments,
     command_parser,
+    parse_command,
     report_failed_reads,
 )
 from seismo_pes.application.progress import progress_display
@@ -35,10 +36,10 @@ from seismo_pes.application.terminal import (
     membership,
 )
 from xcorr_app import commands
-from xcorr_app.commands import PROG, DemoOptions, parse_command
+from xcorr_app.commands import DemoOptions
 from xcorr_app.commands.batch_job import JobOptions, write_job
 from xcorr_app.commands.demonstration import ABOUT
-from xcorr_app.config import TABLES, Config
+from xcorr_app.config import PROG, TABLES, Config
 from xcorr_app.config.live import LiveOptions
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def _report(summary: RunSummary, config: Config) -> int:
 
 def demo_command(words: list[str]) -> int:
     """``xcorr-app demo``: a synthetic network, correlated and drawn."""
-    options = parse_command("demo", ABOUT, DemoOptions, words)
+    options = parse_command(f"{PROG} demo", ABOUT, DemoOptions, words)
     from xcorr_app import demo, store
     from xcorr_app.synthetic import Network
 

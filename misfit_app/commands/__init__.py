@@ -19,13 +19,11 @@ from misfit_app.commands.results import (
     info,
     windows,
 )
-from misfit_app.commands.shared_options import PROG, parse_command
 from misfit_app.commands.tables import LedgerOptions, ledger
 from misfit_app.commands.verce_run import VerceOptions
 
 __all__ = [
     "OPTIONS",
-    "PROG",
     "CheckOptions",
     "DemoOptions",
     "DownloadOptions",
@@ -39,7 +37,6 @@ __all__ = [
     "info",
     "init",
     "ledger",
-    "parse_command",
     "report",
     "scan",
     "windows",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dispel4py import schedulers
 from dispel4py.errors import ParameterError
-from misfit_app.commands.shared_options import PROG
+from misfit_app.config import PROG
 from seismo_pes.application.run_record import RUN_FILE
 
 if TYPE_CHECKING:

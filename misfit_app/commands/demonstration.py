@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispel4py.mappings import REGISTRY
-from misfit_app.commands.shared_options import command_option
 from seismo_pes.application.configuration import Configuration
+from seismo_pes.application.options import command_option
 
 __all__ = ["ABOUT", "DemoOptions"]
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dispel4py.errors import ParameterError
-from misfit_app.commands.shared_options import PROG, command_option, parse_command
+from misfit_app.config import PROG
+from seismo_pes.application.command_line import parse_command
 from seismo_pes.application.configuration import Configuration
+from seismo_pes.application.options import command_option
 
 if TYPE_CHECKING:
     from misfit_app.downloading import Request
@@ -89,7 +91,7 @@ class DownloadOptions(Configuration):
 
 def download(words: list[str]) -> str:
     """``misfit-app download``: records and metadata of an event."""
-    options = parse_command("download", ABOUT, DownloadOptions, words)
+    options = parse_command(f"{PROG} download", ABOUT, DownloadOptions, words)
     from functools import partial
     from pathlib import Path
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from misfit_app.commands.shared_options import PROG, command_option, parse_command
+from misfit_app.config import PROG
+from seismo_pes.application.command_line import parse_command
 from seismo_pes.application.configuration import Configuration
+from seismo_pes.application.options import command_option
 
 __all__ = ["ScanOptions", "scan"]
 
@@ -39,7 +41,7 @@ def scan(words: list[str]) -> tuple[str, int]:
 
     Returns a text, and the number of files and folders that could not be read.
     """
-    options = parse_command("scan", ABOUT, ScanOptions, words)
+    options = parse_command(f"{PROG} scan", ABOUT, ScanOptions, words)
     from dispel4py.errors import ParameterError
     from misfit_app.scanning import channel_lines, event_lines
     from seismo_pes.items.skipped import FAILED_READ, Skipped

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from misfit_app.commands.shared_options import (
-    PROG,
-    ResultsOptions,
-    command_option,
-    parse_command,
-)
+from misfit_app.config import PROG
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
+from seismo_pes.application.shared_options import ResultsOptions
 
 if TYPE_CHECKING:
     from misfit_app.damage import CheckedFile
@@ -43,7 +41,7 @@ class CheckOptions(ResultsOptions):
 
 def check(words: list[str]) -> tuple[str, bool]:
     """``misfit-app check OUT``: return the text, and whether all files are usable."""
-    options = parse_command("check", ABOUT, CheckOptions, words)
+    options = parse_command(f"{PROG} check", ABOUT, CheckOptions, words)
     from misfit_app.run_file import RUN_FILE
     from seismo_pes.application.integrity import check_run
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispel4py.errors import ParameterError
-from misfit_app.commands.shared_options import PROG, command_option, parse_command
-from misfit_app.config import template
+from misfit_app.config import PROG, template
+from seismo_pes.application.command_line import parse_command
 from seismo_pes.application.configuration import Configuration
+from seismo_pes.application.options import command_option
 
 __all__ = ["InitOptions", "init"]
 
@@ -30,7 +31,7 @@ class InitOptions(Configuration):
 
 def init(words: list[str]) -> str:
     """``misfit-app init``: write a commented TOML file."""
-    options = parse_command("init", ABOUT, InitOptions, words)
+    options = parse_command(f"{PROG} init", ABOUT, InitOptions, words)
     if options.file == "-":
         return template().rstrip("\n")
     mode = "w" if options.force else "x"

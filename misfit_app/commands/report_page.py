@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from misfit_app.commands.shared_options import (
-    PROG,
-    EndedRunOptions,
-    command_option,
-    parse_command,
-)
+from misfit_app.config import PROG
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
+from seismo_pes.application.shared_options import EndedRunOptions
 
 __all__ = ["ReportOptions", "report"]
 
@@ -33,7 +31,7 @@ class ReportOptions(EndedRunOptions):
 
 def report(words: list[str]) -> str:
     """``misfit-app report OUT``: one HTML page for each event of a run."""
-    options = parse_command("report", ABOUT, ReportOptions, words)
+    options = parse_command(f"{PROG} report", ABOUT, ReportOptions, words)
     from misfit_app.reporting.report import write_reports
 
     paths = write_reports(

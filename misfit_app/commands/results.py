@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from misfit_app.commands.shared_options import (
-    PROG,
-    EndedRunOptions,
-    command_option,
-    parse_command,
-)
+from misfit_app.config import PROG
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
+from seismo_pes.application.shared_options import EndedRunOptions
 
 __all__ = [
     "EXPORT_FORMATS",
@@ -118,7 +116,7 @@ class ExportOptions(EndedRunOptions):
 
 def info(words: list[str]) -> str:
     """``misfit-app info OUT``: sums of misfits."""
-    options = parse_command("info", INFO_ABOUT, InfoOptions, words)
+    options = parse_command(f"{PROG} info", INFO_ABOUT, InfoOptions, words)
     from misfit_app.store import read_ledger
     from misfit_app.summaries import compare_text, outlier_text, summary_text
 
@@ -133,7 +131,7 @@ def info(words: list[str]) -> str:
 
 def windows(words: list[str]) -> str:
     """``misfit-app windows OUT [FILE]``: the windows of a run."""
-    options = parse_command("windows", WINDOWS_ABOUT, WindowsOptions, words)
+    options = parse_command(f"{PROG} windows", WINDOWS_ABOUT, WindowsOptions, words)
     import json
 
     from misfit_app.store import read_stations
@@ -156,7 +154,7 @@ def windows(words: list[str]) -> str:
 
 def export(words: list[str]) -> str:
     """``misfit-app export OUT DEST``: the ledger or adjoint sources in a format."""
-    options = parse_command("export", EXPORT_ABOUT, ExportOptions, words)
+    options = parse_command(f"{PROG} export", EXPORT_ABOUT, ExportOptions, words)
     from misfit_app.export import write_export
 
     path = write_export(

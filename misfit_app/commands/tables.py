@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from misfit_app.commands.shared_options import (
-    PROG,
-    EndedRunOptions,
-    command_option,
-    parse_command,
-)
+from misfit_app.config import PROG
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
+from seismo_pes.application.shared_options import EndedRunOptions
 
 __all__ = ["LedgerOptions", "ledger"]
 
@@ -39,7 +37,7 @@ class LedgerOptions(EndedRunOptions):
 
 def ledger(words: list[str]) -> str:
     """``misfit-app ledger OUT``: the rows of a run."""
-    options = parse_command("ledger", ABOUT, LedgerOptions, words)
+    options = parse_command(f"{PROG} ledger", ABOUT, LedgerOptions, words)
     from misfit_app.ledger import as_csv, as_json, totals
     from misfit_app.store import read_ledger
 

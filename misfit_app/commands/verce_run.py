@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dispel4py.errors import ParameterError
-from misfit_app.commands.shared_options import PROG, command_option
+from misfit_app.config import PROG
 from misfit_app.config.run import StartOptions
+from seismo_pes.application.options import command_option
 
 if TYPE_CHECKING:
     from misfit_app.planning import Plan

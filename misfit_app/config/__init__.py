@@ -18,7 +18,9 @@ from misfit_app.config.run import StartOptions
 from misfit_app.config.windows import WindowOptions
 from seismo_pes.application.toml_file import write_toml
 
-__all__ = ["TABLES", "Config", "template"]
+__all__ = ["PROG", "TABLES", "Config", "template"]
+
+PROG = "misfit-app"
 
 TABLES = {
     "input": "Input: events, stations, observed and synthetic waveforms",
@@ -87,7 +89,7 @@ def template(values: Mapping[str, Any] | None = None) -> str:
         Values; other options get their defaults.
     """
     head = (
-        "# Parameters of misfit-app: misfit-app --config THIS_FILE\n"
+        f"# Parameters of {PROG}: {PROG} --config THIS_FILE\n"
         "# A key that is commented out has no value. An option of the command line\n"
         "# replaces its key. Paths are relative to the present folder.\n\n"
     )

@@ -24,7 +24,7 @@ __all__ = [
     "Parser",
     "add_arguments",
     "command_parser",
-    "parsed",
+    "parse_command",
     "report_failed_reads",
 ]
 
@@ -112,23 +112,28 @@ def command_parser(
     )
 
 
-def parsed(parser: Parser, cls: type[Settings], words: Sequence[str]) -> Settings:
-    """Return the options that a command line gives, checked.
+def parse_command(
+    program: str, about: str, cls: type[Settings], words: Sequence[str]
+) -> Settings:
+    """Return the options of a command, checked.
 
     Parameters
     ----------
-    parser : Parser
-        A parser without these options; they are added.
+    program : str
+        Name of the program and of the command.
+    about : str
+        What the command does, for its help.
     cls : type
         A `seismo_pes.application.configuration.Configuration`.
     words : sequence of str
-        The command line, without program and command.
+        The command line after the name of the command.
 
     Raises
     ------
     ParameterError
         If there is a mistake in the command line.
     """
+    parser = command_parser(program, about)
     add_arguments(parser, cls)
     return cls(**vars(parser.parse(words)))
 

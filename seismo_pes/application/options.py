@@ -13,6 +13,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dispel4py import declaration
@@ -23,6 +24,7 @@ __all__ = [
     "Needs",
     "Option",
     "When",
+    "command_option",
     "default_text",
     "defaults_of",
     "flag",
@@ -204,6 +206,11 @@ def option(table: str, kind: str, help: str, default: Any = None, **more: Any) -
         Other attributes of `Option`.
     """
     return declared(default, Option(table, kind, help=help, **more))
+
+
+#: Declares an option of a command, which stands in no table of a TOML file: `option`
+#: without its first argument.
+command_option = partial(option, "")
 
 
 def options_of(cls: Any) -> dict[str, Option]:

@@ -23,14 +23,12 @@ from xcorr_app.commands.near_real_time import (
 from xcorr_app.commands.pair_list import InfoOptions, info
 from xcorr_app.commands.parameters import InitOptions, init
 from xcorr_app.commands.report_page import ReportOptions, report
-from xcorr_app.commands.shared_options import PROG, parse_command
 from xcorr_app.commands.velocity_change import DvvOptions, dvv
 
 __all__ = [
     "FORMATS",
     "KINDS",
     "OPTIONS",
-    "PROG",
     "DemoOptions",
     "check",
     "clocks",
@@ -42,7 +40,6 @@ __all__ = [
     "init",
     "live_parser",
     "mend_live",
-    "parse_command",
     "plot",
     "report",
     "run_live",

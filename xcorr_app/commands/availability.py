@@ -8,14 +8,12 @@ from functools import partial
 from typing import Any
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
 from seismo_pes.application.progress import progress_display
 from seismo_pes.application.times import time_ns
-from xcorr_app.commands.shared_options import (
-    PROG,
-    QuietOptions,
-    command_option,
-    parse_command,
-)
+from xcorr_app.commands.shared_options import QuietOptions
+from xcorr_app.config import PROG
 
 __all__ = ["ScanOptions", "scan"]
 
@@ -73,7 +71,7 @@ def scan(words: list[str]) -> tuple[str, int]:
 
     Returns a text, and the number of files and folders that could not be read.
     """
-    options = parse_command("scan", ABOUT, ScanOptions, words)
+    options = parse_command(f"{PROG} scan", ABOUT, ScanOptions, words)
     from seismo_pes.items.skipped import FAILED_READ
     from seismo_pes.metadata.stations import read_station_list
     from seismo_pes.reading.archives.availability import find_availability

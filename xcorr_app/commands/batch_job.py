@@ -14,7 +14,7 @@ from dispel4py.declaration import Option, declared
 from dispel4py.errors import ParameterError
 from seismo_pes.application.run_record import RUN_FILE
 from seismo_pes.application.times import format_time, parse_time
-from xcorr_app.commands.shared_options import PROG
+from xcorr_app.config import PROG
 
 if TYPE_CHECKING:
     from xcorr_app.config import Config

@@ -6,16 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
 from xcorr_app.commands.measured_results import open_measured, report_measurement
 from xcorr_app.commands.shared_options import (
-    PROG,
     BandOptions,
     ComponentsOptions,
     EndedRunOptions,
     MeasuringOptions,
-    command_option,
-    parse_command,
 )
+from xcorr_app.config import PROG
 from xcorr_app.defaults import GROUP_VELOCITY_KM_S, MIN_COHERENCE, MIN_PAIRS, ZERO
 
 __all__ = ["ClocksOptions", "clocks"]
@@ -115,7 +115,7 @@ class ClocksOptions(EndedRunOptions, BandOptions, ComponentsOptions, MeasuringOp
 
 def clocks(words: list[str]) -> str:
     """``xcorr-app clocks OUT``: clock errors of the stations."""
-    options = parse_command("clocks", ABOUT, ClocksOptions, words)
+    options = parse_command(f"{PROG} clocks", ABOUT, ClocksOptions, words)
     from xcorr_app.measuring.clock_settings import choose_settings
     from xcorr_app.measuring.clocks import measure_clocks
     from xcorr_app.reporting import clocks as reporting

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispel4py.mappings import REGISTRY
-from xcorr_app.commands.shared_options import QuietOptions, command_option
+from seismo_pes.application.options import command_option
+from xcorr_app.commands.shared_options import QuietOptions
 from xcorr_app.defaults import HOURS, N_STATIONS, SEED
 
 __all__ = ["ABOUT", "DemoOptions"]

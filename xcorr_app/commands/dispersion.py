@@ -6,17 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
 from seismo_pes.methods import DISPERSION_SIDES
 from xcorr_app.commands.measured_results import open_measured, report_measurement
 from xcorr_app.commands.shared_options import (
-    PROG,
     ComponentsOptions,
     EndedRunOptions,
     MeasuringOptions,
     StackOptions,
-    command_option,
-    parse_command,
 )
+from xcorr_app.config import PROG
 from xcorr_app.defaults import (
     DISP_SIDE,
     GROUP_VELOCITY_KM_S,
@@ -107,7 +107,7 @@ class DispOptions(EndedRunOptions, StackOptions, ComponentsOptions, MeasuringOpt
 
 def disp(words: list[str]) -> str:
     """``xcorr-app disp OUT``: dispersion of surface waves."""
-    options = parse_command("disp", ABOUT, DispOptions, words)
+    options = parse_command(f"{PROG} disp", ABOUT, DispOptions, words)
     from xcorr_app.measuring.dispersion import choose_settings, measure_disp
     from xcorr_app.pair_subsets import USUAL
     from xcorr_app.reporting import dispersion

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.errors import ParameterError, suggest
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
 from xcorr_app.commands.shared_options import (
-    PROG,
     ComponentsOptions,
     EndedRunOptions,
     FigureOptions,
     PairOptions,
     StackOptions,
-    command_option,
-    parse_command,
 )
+from xcorr_app.config import PROG
 
 if TYPE_CHECKING:
     from xcorr_app.store import Store
@@ -81,7 +81,7 @@ class PlotOptions(
 
 def plot(words: list[str]) -> str:
     """``xcorr-app plot OUT``: draw results."""
-    options = parse_command("plot", ABOUT, PlotOptions, words)
+    options = parse_command(f"{PROG} plot", ABOUT, PlotOptions, words)
     kind = options.kind or ("pair" if options.pair else "section")
     _check_kind(kind, options.pair)
     from xcorr_app.pair_subsets import shown_components

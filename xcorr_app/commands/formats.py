@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
 from seismo_pes.application.progress import progress_display
 from xcorr_app.commands.shared_options import (
-    PROG,
     EndedRunOptions,
     QuietOptions,
     StackOptions,
-    command_option,
-    parse_command,
 )
+from xcorr_app.config import PROG
 
 __all__ = ["FORMATS", "ExportOptions", "export"]
 
@@ -86,7 +86,7 @@ class ExportOptions(EndedRunOptions, StackOptions, QuietOptions):
 
 def export(words: list[str]) -> str:
     """``xcorr-app export OUT --format FORMAT DEST``."""
-    options = parse_command("export", ABOUT, ExportOptions, words)
+    options = parse_command(f"{PROG} export", ABOUT, ExportOptions, words)
     from seismo_pes.full_disk import report_full_disk
     from xcorr_app.export import export
 

@@ -7,12 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xcorr_app.commands.shared_options import (
-    PROG,
-    ResultsOptions,
-    command_option,
-    parse_command,
-)
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
+from seismo_pes.application.shared_options import ResultsOptions
+from xcorr_app.config import PROG
 
 if TYPE_CHECKING:
     from seismo_pes.application.integrity import CheckedFiles
@@ -43,7 +41,7 @@ class CheckOptions(ResultsOptions):
 
 def check(words: list[str]) -> tuple[str, bool]:
     """``xcorr-app check OUT``: return the text, and whether all files are usable."""
-    options = parse_command("check", ABOUT, CheckOptions, words)
+    options = parse_command(f"{PROG} check", ABOUT, CheckOptions, words)
     from seismo_pes.application.integrity import check_run
     from xcorr_app.results.runfile import RUN_FILE
 

@@ -16,7 +16,7 @@ from seismo_pes.application.command_line import (
     add_arguments,
     command_parser,
 )
-from xcorr_app.commands.shared_options import PROG
+from xcorr_app.config import PROG
 from xcorr_app.config.live import LIVE_TABLES, SOURCES, LiveOptions
 
 if TYPE_CHECKING:

@@ -6,15 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from seismo_pes.application.options import Needs, When
-from xcorr_app.commands.shared_options import (
-    PROG,
-    PairOptions,
-    ResultsOptions,
-    StackOptions,
-    command_option,
-    parse_command,
-)
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import Needs, When, command_option
+from seismo_pes.application.shared_options import ResultsOptions
+from xcorr_app.commands.shared_options import PairOptions, StackOptions
+from xcorr_app.config import PROG
 
 __all__ = ["InfoOptions", "info"]
 
@@ -55,7 +51,7 @@ class InfoOptions(ResultsOptions, PairOptions, StackOptions):
 
 def info(words: list[str]) -> str:
     """``xcorr-app info OUT``: list the pairs."""
-    options = parse_command("info", ABOUT, InfoOptions, words)
+    options = parse_command(f"{PROG} info", ABOUT, InfoOptions, words)
     from xcorr_app import store
     from xcorr_app.reporting.info import info_json, info_text
 

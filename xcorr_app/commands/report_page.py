@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
+from seismo_pes.application.shared_options import ResultsOptions
 from xcorr_app.commands.shared_options import (
-    PROG,
     ComponentsOptions,
     FigureOptions,
-    ResultsOptions,
     StackOptions,
-    command_option,
-    parse_command,
 )
+from xcorr_app.config import PROG
 
 __all__ = ["ReportOptions", "report"]
 
@@ -39,7 +39,7 @@ class ReportOptions(ResultsOptions, FigureOptions, ComponentsOptions, StackOptio
 
 def report(words: list[str]) -> str:
     """``xcorr-app report OUT``: one HTML page about a run."""
-    options = parse_command("report", ABOUT, ReportOptions, words)
+    options = parse_command(f"{PROG} report", ABOUT, ReportOptions, words)
     from xcorr_app import store
     from xcorr_app.pair_subsets import shown_components
     from xcorr_app.reporting.report import write_report

@@ -1,74 +1,25 @@
-"""Options that several commands share, and the name of the program."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from dispel4py.errors import DataError, ParameterError
 from dispel4py.mappings import REGISTRY
-from seismo_pes.application.command_line import command_parser, parsed
+from seismo_pes.application import shared_options
 from seismo_pes.application.configuration import Configuration
-from seismo_pes.application.options import option
+from seismo_pes.application.options import command_option
+from xcorr_app.config import PROG
 
 if TYPE_CHECKING:
     from xcorr_app.store import Store
 
-PROG = "xcorr-app"
-
-Settings = TypeVar("Settings")
-
-# Options of commands stand in no table of a TOML file.
-command_option = partial(option, "")
-
-
-def parse_command(
-    command: str, about: str, cls: type[Settings], words: Sequence[str]
-) -> Settings:
-    """Return the options of a command.
-
-    Parameters
-    ----------
-    command : str
-        Name of the command.
-    about : str
-        What the command does, for its help.
-    cls : type
-        Options of the command.
-    words : sequence of str
-        The command line after the name.
-
-    Raises
-    ------
-    ParameterError
-        If there is a mistake in the command line.
-    """
-    return parsed(command_parser(f"{PROG} {command}", about), cls, words)
-
 
 @dataclass(frozen=True, kw_only=True)
-class ResultsOptions(Configuration):
-    """The results that a command works on."""
-
-    out: str = command_option(
-        "text",
-        "folder of the results of a run",
-        metavar="OUT",
-        positional=True,
-        required=True,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class EndedRunOptions(ResultsOptions):
+class EndedRunOptions(shared_options.EndedRunOptions):
     """The results of a run that has ended, unless the user accepts others."""
-
-    unfinished: bool = command_option(
-        "flag", "accept the results of a run that has not ended", default=False
-    )
 
     def open_results(self) -> Store:
         """Open the results.

@@ -6,17 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dispel4py.errors import ParameterError
+from seismo_pes.application.command_line import parse_command
+from seismo_pes.application.options import command_option
 from seismo_pes.methods import SIDES, VELOCITY_CHANGES
 from xcorr_app.commands.measured_results import open_measured, report_measurement
 from xcorr_app.commands.shared_options import (
-    PROG,
     ComponentsOptions,
     EndedRunOptions,
     MeasuringOptions,
     StackOptions,
-    command_option,
-    parse_command,
 )
+from xcorr_app.config import PROG
 from xcorr_app.defaults import (
     DVV_METHOD,
     DVV_SIDE,
@@ -140,7 +140,7 @@ class DvvOptions(EndedRunOptions, StackOptions, ComponentsOptions, MeasuringOpti
 
 def dvv(words: list[str]) -> str:
     """``xcorr-app dvv OUT``: velocity changes over time."""
-    options = parse_command("dvv", ABOUT, DvvOptions, words)
+    options = parse_command(f"{PROG} dvv", ABOUT, DvvOptions, words)
     from xcorr_app.measuring.dvv import measure_dvv
     from xcorr_app.measuring.dvv_settings import choose_settings
     from xcorr_app.reporting import velocity_change

@@ -25,7 +25,9 @@ from xcorr_app.config.run import RunOptions
 from xcorr_app.config.stack import StackOptions
 from xcorr_app.config.windows import WindowOptions
 
-__all__ = ["TABLES", "Config", "template"]
+__all__ = ["PROG", "TABLES", "Config", "template"]
+
+PROG = "xcorr-app"
 
 TABLES = {
     "input": "Input: stations and data",
@@ -115,7 +117,7 @@ def template(values: Mapping[str, Any] | None = None) -> str:
         Values; other options get their defaults.
     """
     head = (
-        "# Parameters of xcorr-app: xcorr-app --config THIS_FILE\n"
+        f"# Parameters of {PROG}: {PROG} --config THIS_FILE\n"
         "# A key that is commented out has no value. An option of the command line\n"
         "# replaces its key. Paths are relative to the present folder.\n\n"
     )
