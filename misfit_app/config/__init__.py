@@ -16,7 +16,7 @@ from misfit_app.config.measures import PAIR_MEASURES, MeasureOptions, OutputOpti
 from misfit_app.config.preprocess import PreprocessOptions
 from misfit_app.config.run import StartOptions
 from misfit_app.config.windows import WindowOptions
-from seismo_pes.application.toml_file import write_toml
+from seismo_pes.application import parameters
 
 __all__ = ["PROG", "TABLES", "Config", "template"]
 
@@ -88,9 +88,4 @@ def template(values: Mapping[str, Any] | None = None) -> str:
     values : mapping of str to object, optional
         Values; other options get their defaults.
     """
-    head = (
-        f"# Parameters of {PROG}: {PROG} --config THIS_FILE\n"
-        "# A key that is commented out has no value. An option of the command line\n"
-        "# replaces its key. Paths are relative to the present folder.\n\n"
-    )
-    return head + write_toml(Config, TABLES, values)
+    return parameters.template(PROG, Config, TABLES, values)

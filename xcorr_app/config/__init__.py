@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seismo_pes.application import parameters
 from seismo_pes.application.times import time_ns
-from seismo_pes.application.toml_file import write_toml
 from xcorr_app.config.correlate import CorrelateOptions
 from xcorr_app.config.input import InputOptions
 from xcorr_app.config.output import OutputOptions
@@ -116,9 +116,4 @@ def template(values: Mapping[str, Any] | None = None) -> str:
     values : mapping of str to object, optional
         Values; other options get their defaults.
     """
-    head = (
-        f"# Parameters of {PROG}: {PROG} --config THIS_FILE\n"
-        "# A key that is commented out has no value. An option of the command line\n"
-        "# replaces its key. Paths are relative to the present folder.\n\n"
-    )
-    return head + write_toml(Config, TABLES, values)
+    return parameters.template(PROG, Config, TABLES, values)
