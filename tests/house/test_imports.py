@@ -72,7 +72,8 @@ OURS = ("dispel4py", "seismo_pes", "xcorr_app", "misfit_app", "benchmarks")
 ALLOWED = (
     ("dispel4py", ("dispel4py",)),
     ("seismo_pes.signal", ("seismo_pes.signal",)),
-    # the kit of applications runs graphs, watches them, and meets the terminal
+    # the kit of applications runs graphs, watches and records them, and meets the
+    # terminal
     (
         "seismo_pes.application",
         (
@@ -83,6 +84,7 @@ ALLOWED = (
             "dispel4py.failure",
             "dispel4py.mappings",
             "dispel4py.observe",
+            "dispel4py.provenance",
             "dispel4py.run",
             "dispel4py.terminal",
         ),
