@@ -11,6 +11,7 @@ writes them in each of the formats.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from obspy import Trace, UTCDateTime
 from misfit_app.bound_files import read_arrays, write_arrays
 from seismo_pes.application.files import write_whole
 from seismo_pes.comparing import for_displacement
+from seismo_pes.file_search import list_folder
 from seismo_pes.items.codes import file_name_of
 from seismo_pes.items.comparison import AdjointTrace, StationMisfits
 from seismo_pes.whole_file import whole_file
@@ -133,8 +135,9 @@ def remove_arrays(out: Path) -> None:
     out : Path
         Folder of the run.
     """
-    for folder in (out / FOLDER).glob(f"*/{ARRAYS}"):
-        shutil.rmtree(folder)
+    for label in list_folder(str(out / FOLDER))[0]:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(out / FOLDER / label / ARRAYS)
 
 
 def write_channels(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from obspy import Stream
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.file_search import files_below, matching_paths
+from seismo_pes.file_search import files_below, matching_files
 from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.reading import read_file
 from seismo_pes.reading.synthetics import read_synthetics
@@ -27,7 +26,7 @@ def files_of(source: str, option: str, skipped: list[Skipped]) -> list[str]:
     option : str
         Its name, for messages.
     skipped : list of Skipped
-        Folders that cannot be listed are added to it.
+        Folders and files that cannot be looked at are added to it.
 
     Raises
     ------
@@ -40,15 +39,12 @@ def files_of(source: str, option: str, skipped: list[Skipped]) -> list[str]:
         reason = f"cannot be opened: {error.strerror or error}"
         unlisted.append(Skipped(FAILED_READ, str(error.filename), reason))
 
-    if os.path.isdir(source):
-        paths = files_below(Path(source), report)
-    else:
-        paths = matching_paths(source, report)
-    files = sorted({str(path) for path in paths if not path.is_dir()})
-    files = [path for path in files if not Path(path).name.startswith(".")]
+    paths = set(files_below(Path(source), report))
+    paths = paths or set(matching_files(source, report))
+    files = sorted(str(path) for path in paths if not path.name.startswith("."))
     if not files and not unlisted:
         raise ParameterError(f"{option} {source}: no such file, folder or pattern")
-    skipped += unlisted
+    skipped += dict.fromkeys(unlisted)  # each once
     return files
 
 

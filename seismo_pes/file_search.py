@@ -8,23 +8,32 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-__all__ = ["files_below", "files_named", "list_folder", "matching_paths"]
+__all__ = [
+    "files_below",
+    "files_named",
+    "list_folder",
+    "matching_files",
+    "matching_paths",
+]
 
 # Gets the error of each folder and file that cannot be looked at; it names the place.
 Report = Callable[[OSError], object]
 ANY_DEPTH = "**"
-LINKS_TO_NOTHING = (errno.ENOENT, errno.ELOOP)
+# Errors by which the operating system says that there is no such file. Any other error
+# is a failure: the file may be there.
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 WILDCARDS = frozenset("*?[")
 
 
 def list_folder(folder: str) -> tuple[list[str], list[str]]:
     """Return the names of the subfolders and of the files in a folder, sorted.
 
-    Both are empty if there is no such folder.
+    Both are empty if there is no such folder. A name is in both if the operating system
+    cannot tell which it is: the caller that opens it gets the error.
 
     Raises
     ------
@@ -36,17 +45,22 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
     try:
         with os.scandir(folder or ".") as entries:
             for entry in entries:
-                (folders if _is_folder(entry) else files).append(entry.name)
+                kind = _is_folder(entry)
+                if kind is not False:
+                    folders.append(entry.name)
+                if kind is not True:
+                    files.append(entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return [], []
     return sorted(folders), sorted(files)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: os.DirEntry[str]) -> bool | None:
+    """Return whether an entry is a folder; None if it cannot be found out."""
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself; or reading it as a file will report the error
-        return False
+    except OSError as error:
+        return False if error.errno in NOT_THERE else None
 
 
 def files_named(folder: Path, pattern: str) -> list[Path]:
@@ -77,17 +91,31 @@ def files_below(folder: Path, report: Report) -> Iterator[Path]:
     report : callable
         Gets the error of each folder or file that cannot be looked at.
     """
-    for root, names in _walk(str(folder), report):
-        for name in names:
-            path = Path(root, name)
-            try:
-                is_folder = stat.S_ISDIR(path.stat().st_mode)
-            except OSError as error:
-                if error.errno not in LINKS_TO_NOTHING:
-                    report(error)
-                continue
-            if not is_folder:
-                yield path
+    walk = _walk(str(folder), report)
+    return _files_among((Path(root, n) for root, names in walk for n in names), report)
+
+
+def matching_files(pattern: str, report: Report) -> Iterator[Path]:
+    """Yield the paths that match a pattern of a shell, without folders.
+
+    Parameters
+    ----------
+    pattern, report
+        See `matching_paths`.
+    """
+    return _files_among(matching_paths(pattern, report), report)
+
+
+def _files_among(paths: Iterable[Path], report: Report) -> Iterator[Path]:
+    for path in paths:
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except OSError as error:
+            if error.errno not in NOT_THERE:
+                report(error)
+            continue
+        if not is_folder:
+            yield path
 
 
 def _walk(folder: str, report: Report) -> Iterator[tuple[str, list[str]]]:
@@ -107,9 +135,30 @@ def _walk(folder: str, report: Report) -> Iterator[tuple[str, list[str]]]:
         if (status.st_dev, status.st_ino) in visited:
             continue
         visited.add((status.st_dev, status.st_ino))
-        yield root, [name for name in names if not name.startswith(".")]
-        shown = [name for name in folders if not name.startswith(".")]
-        waiting += [os.path.join(root, name) for name in reversed(shown)]
+        folders, names = _shown(folders), _shown(names)
+        _tell_apart(root, folders, names, report)
+        yield root, names
+        waiting += [os.path.join(root, name) for name in reversed(folders)]
+
+
+def _shown(names: list[str]) -> list[str]:
+    return [name for name in names if not name.startswith(".")]
+
+
+def _tell_apart(
+    root: str, folders: list[str], files: list[str], report: Report
+) -> None:
+    """Look again at names in both lists; take out those that are still unknown."""
+    for name in sorted(set(folders).intersection(files)):
+        try:
+            is_folder = stat.S_ISDIR(os.stat(os.path.join(root, name)).st_mode)
+        except OSError as error:
+            if error.errno not in NOT_THERE:
+                report(error)
+            folders.remove(name)
+            files.remove(name)
+        else:
+            (files if is_folder else folders).remove(name)
 
 
 def matching_paths(pattern: str, report: Report) -> Iterator[Path]:
@@ -148,8 +197,20 @@ def _expanded(folder: str, names: list[str], report: Report) -> Iterator[str]:
         return
     for found in _named(folder, name, report):
         path = os.path.join(folder, found)
-        if rest or os.path.lexists(path):
+        if rest or _is_there(path, report):
             yield from _expanded(path, rest, report)
+
+
+def _is_there(path: str, report: Report) -> bool:
+    try:
+        os.lstat(path)
+    except ValueError:  # a name that no file can have
+        return False
+    except OSError as error:
+        if error.errno not in NOT_THERE:
+            report(error)
+        return False
+    return True
 
 
 def _named(folder: str, name: str, report: Report) -> list[str]:
@@ -164,6 +225,6 @@ def _named(folder: str, name: str, report: Report) -> list[str]:
     shown = name.startswith(".")
     return [
         found
-        for found in (*folders, *files)
+        for found in dict.fromkeys((*folders, *files))
         if fnmatchcase(found, name) and (shown or not found.startswith("."))
     ]

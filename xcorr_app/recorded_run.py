@@ -19,6 +19,7 @@ from dispel4py.provenance.recorded_workflow import RecordedWorkflow
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.tiles.blocks import Tiles
+from seismo_pes.file_search import files_named
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.descriptions import source_id
 from seismo_pes.items.tiles import CorrelationRows, Spectra
@@ -138,7 +139,7 @@ class RecordedCorrelations(RecordedWorkflow):
         if path.parent != parts_folder(self.out):
             return super().place_of(location)
         number = path.stem.rpartition("-")[2]  # of the part among those of its writer
-        parts = list(parts_folder(self.scratch).glob(f"part-*-{number}.h5"))
+        parts = files_named(parts_folder(self.scratch), f"part-*-{number}.h5")
         newest = max(parts, key=lambda part: part.stat().st_mtime_ns, default=None)
         return str(newest or self.scratch / path.name)
 

@@ -23,6 +23,7 @@ from seismo_pes.application import report
 from seismo_pes.application.files import new_file
 from seismo_pes.application.skipped import COLUMNS as SKIPPED_COLUMNS
 from seismo_pes.application.skipped import SKIPPED_FILE, skipped_rows
+from seismo_pes.file_search import files_named
 from seismo_pes.items.codes import file_name_of
 from seismo_pes.plotting.figure import DPI
 
@@ -240,7 +241,7 @@ def _station_pictures(
     folder = out / FIGURES_FOLDER / label
     pictures = {
         station["station"]: sorted(
-            folder.glob(f"{file_name_of(station['station'])}_*.png"),
+            files_named(folder, f"{file_name_of(station['station'])}_*.png"),
             key=lambda path: (path.stem.endswith("_tf"), path.name),
         )
         for station in stations

@@ -196,7 +196,7 @@ class RunLock:
         """
         if self._mine is None or self._mine.pid != os.getpid():
             return
-        if os.path.lexists(self.path) and _read(self.path) in (None, self._mine):
+        if _may_be_there(self.path) and _read(self.path) in (None, self._mine):
             return
         raise FolderLost(
             f"{self.folder}: was moved or removed, or lost its {LOCK_FILE}, while the "
@@ -341,6 +341,17 @@ def _read(path: Path) -> Holder | None:
         except (OSError, ValueError):  # it may be half written
             time.sleep(0.02)
     return None
+
+
+def _may_be_there(path: Path) -> bool:
+    """Return whether there is a file, or the operating system cannot tell."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        logger.debug("%s: %s", path, error)
+    return True
 
 
 def _refuse_others(path: Path) -> None:

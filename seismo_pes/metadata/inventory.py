@@ -19,7 +19,7 @@ from obspy.core.inventory import Network as XmlNetwork
 from obspy.core.inventory import Station as XmlStation
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.file_search import files_below, matching_paths
+from seismo_pes.file_search import files_below, matching_files
 from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.metadata.asdf import is_asdf, read_asdf_inventory
 from seismo_pes.metadata.deferred import read_stationxml
@@ -223,8 +223,8 @@ def _files(source: Path, skipped: list[Skipped]) -> list[Path]:
         skipped.append(_failed(error))
         return []
     unlisted: list[Skipped] = []
-    matches = matching_paths(str(source), lambda error: unlisted.append(_failed(error)))
-    files = [path for path in sorted(set(matches)) if path.is_file()]
+    matches = matching_files(str(source), lambda error: unlisted.append(_failed(error)))
+    files = sorted(set(matches))
     skipped += unlisted
     if not files and not unlisted:
         raise ParameterError(

@@ -11,10 +11,12 @@ import pytest
 
 from misfit_app import workflow
 from misfit_app.cli import main
+from misfit_app.input_files import files_of
 from misfit_app.store import read_ledger
 from misfit_app.synthetic import Scene, write_scene
 from seismo_pes import regular_file
 from seismo_pes.application.skipped import read_skipped
+from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.reading.formats import reading_process
 
 HOSTILE = ("sigbus.mseed", "sigsegv.gse2", "endless.dmx")
@@ -48,6 +50,23 @@ def words(given, *more):
 def one_line(capsys):
     (line,) = capsys.readouterr().err.splitlines()
     return line
+
+
+def test_a_folder_that_cannot_be_looked_at_is_not_taken_for_none(scene, monkeypatch):
+    observed = str(scene / "observed")
+    look = os.stat
+
+    def fail(path, *args, **kwargs):
+        if str(path) == observed:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), observed)
+        return look(path, *args, **kwargs)
+
+    skipped: list[Skipped] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", fail)
+        assert files_of(observed, "--observed", skipped) == []
+    assert [(entry.stage, entry.what) for entry in skipped] == [(FAILED_READ, observed)]
+    assert len(files_of(observed, "--observed", [])) == 2
 
 
 @pytest.mark.parametrize("mapping", ["simple", "multi"])

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import os
 
 import pytest
 
-from seismo_pes.file_search import files_below, files_named, matching_paths
+from seismo_pes.file_search import (
+    files_below,
+    files_named,
+    list_folder,
+    matching_files,
+    matching_paths,
+)
 
 
 def never(error):
@@ -99,6 +106,80 @@ def test_a_file_that_cannot_be_looked_at_is_reported(tree, monkeypatch):
     errors = []
     assert "b.sac" not in [path.name for path in files_below(tree, errors.append)]
     assert [error.filename for error in errors] == [str(tree / "b.sac")]
+
+
+class Entry:
+    """An entry of a folder; the system cannot tell whether it is a folder."""
+
+    def __init__(self, entry):
+        self.name = entry.name
+
+    def is_dir(self):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), self.name)
+
+
+@pytest.fixture
+def unknown(tree, monkeypatch):
+    """Links whose kind `os.scandir` cannot tell, to a folder and to a file."""
+    (tree / "linked").symlink_to(tree / "x")
+    (tree / "link.ms").symlink_to(tree / "a.ms")
+    scan = os.scandir
+
+    @contextlib.contextmanager
+    def scandir(path):
+        with scan(path) as entries:
+            yield [Entry(e) if e.name.startswith("link") else e for e in entries]
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    return tree
+
+
+def test_entries_of_unknown_kind_are_looked_at_again(unknown):
+    folders, files = list_folder(str(unknown))
+    assert {"linked", "link.ms"} == set(folders).intersection(files)
+    (unknown / "x").rename(unknown / ".x")  # visited by its link only
+    (unknown / "linked").unlink()
+    (unknown / "linked").symlink_to(unknown / ".x")
+    found = [str(path.relative_to(unknown)) for path in files_below(unknown, never)]
+    assert {"link.ms", "linked/a.ms", "linked/y/b.ms"} <= set(found)
+    assert len(found) == len(set(found))
+    assert sorted(map(str, matching_files(f"{unknown}/link*", never))) == [
+        f"{unknown}/link.ms"
+    ]
+    assert len(list(matching_paths(f"{unknown}/link*", never))) == 2
+    assert list(matching_paths(f"{unknown}/linked/a*", never)) == [
+        unknown / "linked/a.ms", unknown / "linked/a{1}",
+    ]  # fmt: skip
+
+
+def test_entries_that_stay_unknown_are_reported_once(unknown, monkeypatch):
+    look = os.stat
+
+    def fail(path, *args, **kwargs):
+        if os.path.basename(path).startswith("link"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return look(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", fail)
+    errors = []
+    assert unknown / "a.ms" in list(files_below(unknown, errors.append))
+    assert [error.filename for error in errors] == [
+        str(unknown / "link.ms"), str(unknown / "linked"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("search", [matching_paths, matching_files])
+@pytest.mark.parametrize("pattern", ["a.ms", "[a].ms"])
+def test_a_path_that_cannot_be_looked_at_is_not_taken_for_none(
+    tree, monkeypatch, search, pattern
+):
+    def fail(path, *args, **kwargs):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(os, "lstat", fail)
+    errors = []
+    assert list(search(f"{tree}/{pattern}", errors.append)) == []
+    assert [error.filename for error in errors] == [str(tree / "a.ms")]
 
 
 def test_files_of_no_folder(tree):

@@ -2,5 +2,5 @@
 
 KINDS = (
     "OPEN_READ", "OPEN_WRITE", "READ", "WRITE", "RENAME", "SYNC", "CUT", "REMOVE",
-    "FOLDER", "LIST",
+    "FOLDER", "LIST", "STAT",
 )  # fmt: skip

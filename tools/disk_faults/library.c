@@ -15,11 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-    OPEN_READ, OPEN_WRITE, READ, WRITE, RENAME, SYNC, CUT, REMOVE, FOLDER, LIST, N_KINDS
+    OPEN_READ, OPEN_WRITE, READ, WRITE, RENAME, SYNC, CUT, REMOVE, FOLDER, LIST, STAT,
+    N_KINDS
 };
 enum { NEVER = -1, END = -1, HALF = -2 }; /* in place of an error number */
 
@@ -373,3 +375,36 @@ CUTS(truncate64, (const char *file, off64_t size), (file, size),
 REMOVES(unlink, (const char *file), (file), AT_FDCWD, REMOVE)
 REMOVES(unlinkat, (int at, const char *file, int flags), (at, file, flags), at, REMOVE)
 REMOVES(mkdir, (const char *file, mode_t mode), (file, mode), AT_FDCWD, FOLDER)
+
+/* The state of a file by its name, or by its descriptor. */
+#define STATS(name, parameters, arguments, where)                                      \
+    int name parameters                                                                \
+    {                                                                                  \
+        char path[4096];                                                               \
+        if (where[0] && fails(STAT, path) < 0)                                         \
+            return -1;                                                                 \
+        return NEXT(name) arguments;                                                   \
+    }
+#define STATS_BY_NAME(name, type)                                                      \
+    STATS(name, (const char *file, struct type *to), (file, to),                       \
+          absolute(AT_FDCWD, file, path))
+#define STATS_OPEN(name, type)                                                         \
+    STATS(name, (int fd, struct type *to), (fd, to), path_of(fd, path))
+#define STATS_AT(name, type)                                                           \
+    STATS(name, (int at, const char *file, struct type *to, int flags),                \
+          (at, file, to, flags), absolute(at, file, path))
+STATS_BY_NAME(stat, stat)
+STATS_BY_NAME(stat64, stat64)
+STATS_BY_NAME(lstat, stat)
+STATS_BY_NAME(lstat64, stat64)
+STATS_OPEN(fstat, stat)
+STATS_OPEN(fstat64, stat64)
+STATS_AT(fstatat, stat)
+STATS_AT(fstatat64, stat64)
+/* of programs that were made for a C library before 2.33 */
+STATS(__fxstat64, (int version, int fd, struct stat64 *to), (version, fd, to),
+      path_of(fd, path))
+STATS(__xstat64, (int version, const char *file, struct stat64 *to),
+      (version, file, to), absolute(AT_FDCWD, file, path))
+STATS(__lxstat64, (int version, const char *file, struct stat64 *to),
+      (version, file, to), absolute(AT_FDCWD, file, path))

@@ -46,6 +46,7 @@ OF_KIND = {
     "REMOVE": ("EIO", "END"),
     "FOLDER": ("ENOSPC",),
     "LIST": ("EIO",),
+    "STAT": ("EIO",),
 }
 # Programs that a command starts find the state of the trial by it.
 STATE_VARIABLE = "DISK_FAULTS_STATE"

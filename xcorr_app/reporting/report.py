@@ -19,6 +19,7 @@ from seismo_pes.application import report
 from seismo_pes.application.files import new_file
 from seismo_pes.application.skipped import COLUMNS as SKIPPED_COLUMNS
 from seismo_pes.application.skipped import SKIPPED_FILE, read_skipped, skipped_rows
+from seismo_pes.file_search import files_named
 from seismo_pes.plotting.figure import DPI
 from xcorr_app.pair_subsets import shown_components, usable_pairs
 from xcorr_app.reporting.account import account_as_html, times_text
@@ -169,7 +170,7 @@ def _list_measurements(out: Path) -> list[report.Figure]:
     }
     files = [
         (titles[name], label, path)
-        for path in sorted([*out.glob("dvv*.png"), *out.glob("disp*.png")])
+        for path in [*files_named(out, "disp*.png"), *files_named(out, "dvv*.png")]
         for name, label in [_split_label(path.stem)]
         if name in titles
     ]

@@ -269,7 +269,7 @@ def read_index_file(path: Path) -> tuple[RunInfo, Table, np.ndarray]:
         If the file is not an index file, is damaged, or has parts of another run.
     """
     check_index_file(path)
-    file = h5py.File(path, "r", locking=False)
+    file = _open(path)
     try:
         run = _read_description(file, len(file["lags_s"]))
         pairs = _read_table(file["pairs"])
@@ -279,6 +279,16 @@ def read_index_file(path: Path) -> tuple[RunInfo, Table, np.ndarray]:
         raise
     indices = np.stack([pairs["first"], pairs["second"]], axis=1)
     return run, Table(parts, indices, StackTables(path, file)), pairs
+
+
+def _open(path: Path) -> h5py.File:
+    """Open an index file whose checksum fits: if it fails, the disk is the cause."""
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        reason = reason_of(error)
+    # A new exception: see `seismo_pes.hdf5_input`.
+    raise ReadFailed(f"{path}: {reason}")
 
 
 def check_index_file(path: Path, run_id: str = "") -> None:

@@ -33,7 +33,7 @@ from obspy import Stream
 from dispel4py.errors import DataError
 from seismo_pes.library_warnings import record_warnings
 from seismo_pes.reading.formats.plugins import read_as_any
-from seismo_pes.regular_file import ReadFailed, is_failed_read
+from seismo_pes.regular_file import ReadFailed, is_failed_read, reason_of
 
 __all__ = ["read_in_process", "serve"]
 
@@ -92,7 +92,7 @@ def read_in_process(
     state = _state(path)
     if (death := _deaths.get(path)) is not None and death.concerns(state, headonly):
         raise DataError(f"{path}: {death.cause}")
-    answer = _process().read((_limits(path), request))
+    answer = _process().read((_limits(state[0]), request))
     if answer.get("died"):
         _deaths[path] = _Death(state, headonly, answer["error"])
     for message in answer.get("warnings", ()):
@@ -121,17 +121,17 @@ _deaths: dict[str, _Death] = {}
 
 
 def _state(path: str) -> tuple[int, int]:
-    """Return size and time of the last change of a file; zeros if it is not there."""
+    """Return size and time of the last change of a file."""
     try:
         status = Path(path).stat()
-    except OSError:  # the reader will report it
-        return 0, 0
+    except OSError as error:
+        kind = ReadFailed if is_failed_read(error) else DataError
+        raise kind(f"{path}: {reason_of(error)}") from error
     return status.st_size, status.st_mtime_ns
 
 
-def _limits(path: str) -> tuple[float, int]:
+def _limits(size: int) -> tuple[float, int]:
     """Return the limits for a file: seconds of processor time, bytes of memory."""
-    size = _state(path)[0]
     seconds = LIMIT_S + LIMIT_S_PER_MB * size / 1e6
     return seconds, LIMIT_BYTES + LIMIT_BYTES_PER_BYTE * size
 

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -257,6 +258,23 @@ def test_a_lock_of_another_user_is_respected(tmp_path, monkeypatch):
 
     monkeypatch.setattr(locks.os, "kill", denied)
     assert not is_taken_over(tmp_path)
+
+
+def test_a_lock_that_cannot_be_looked_at_is_not_taken_for_lost(tmp_path, monkeypatch):
+    with RunLock(tmp_path) as lock:
+        lock.take()
+        with monkeypatch.context() as patch:
+            for name in ("lstat", "stat", "open"):
+                patch.setattr(os, name, fail)
+            lock.check()
+        lock.path.unlink()
+        with pytest.raises(FolderLost):
+            lock.check()
+        lock.path.touch()
+
+
+def fail(path, *args, **kwargs):
+    raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
 
 def rename(out):

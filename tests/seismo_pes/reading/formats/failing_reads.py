@@ -1,4 +1,4 @@
-"""Let each opening and each read of a file fail once; print problems as lines of JSON.
+"""Let each opening, read and stat of a file fail once; print problems as lines of JSON.
 
 ``python failing_reads.py FOLDER``: the library of `tools.disk_faults` must be loaded.
 """
@@ -81,7 +81,7 @@ def problems(faults: Faults, read: Callable[[Path], Any], path: Path) -> list[st
     right = read(path)
     n_calls = dict(zip(KINDS, faults.counts(), strict=True))
     found = [] if right and n_calls["OPEN_READ"] else ["nothing is read"]
-    for kind in ("OPEN_READ", "READ"):
+    for kind in ("OPEN_READ", "READ", "STAT"):
         n = n_calls[kind]
         half = N_READS // 2
         calls = range(n) if n <= N_READS else [*range(half), *range(n - half, n)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -18,7 +19,10 @@ import obspy
 import pytest
 from obspy import Trace
 
+from dispel4py.errors import DataError
 from seismo_pes.extras import optional
+from seismo_pes.reading.formats.reading_process import read_in_process
+from seismo_pes.regular_file import ReadFailed
 from tools.disk_faults.commands import write_asdf, write_metadata
 from tools.disk_faults.preloading import preloaded_library
 
@@ -145,6 +149,27 @@ def results(tmp_path_factory):
         )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(line) for line in done.stdout.splitlines())
+
+
+def test_a_file_that_cannot_be_looked_at_later_may_be_read(tmp_path, monkeypatch):
+    """Its size gives the limits of the reading process."""
+    path = tmp_path / "day"
+    shutil.copy(EXAMPLES / FORMATS["GSE2"], path)
+
+    def fail(path, *args, **kwargs):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", fail)
+        with pytest.raises(ReadFailed, match=f"{path}: Input/output error"):
+            read_in_process(str(path), "GSE2", False, {})
+    path.unlink()
+    with pytest.raises(ReadFailed, match="No such file"):
+        read_in_process(str(path), "GSE2", False, {})
+    path.symlink_to(path)
+    with pytest.raises(DataError, match="symbolic links") as loop:
+        read_in_process(str(path), "GSE2", False, {})
+    assert not isinstance(loop.value, ReadFailed)
 
 
 def test_the_result_is_the_same_or_the_failure_is_reported(results):
