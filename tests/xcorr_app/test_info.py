@@ -2,15 +2,16 @@ import json
 import math
 from dataclasses import dataclass
 
+import h5py
 import numpy as np
 import pytest
 
 from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.writing.correlation_writer import CorrelationWriter
-from xcorr_app import store
+from xcorr_app import cli, store
 from xcorr_app.reporting.info import describe, info_json, info_text, pair_rows
 from xcorr_app.results.index import finalize
-from xcorr_app.results.runfile import create_run
+from xcorr_app.results.runfile import INDEX_FILE, create_run
 
 DAY_NS = 86_400_000_000_000
 
@@ -165,3 +166,18 @@ def test_pairs_without_windows(tmp_path):
     assert row["n_windows"] == 0
     assert row["peak_lag_s"] is row["start"] is None
     assert "pairs without a window in this stack: 1" in text
+
+
+def test_an_index_that_hdf5_cannot_open_is_named_in_one_line(
+    tmp_path, monkeypatch, capsys
+):
+    """Errors of HDF5 about the state of a file have no number."""
+    make(tmp_path)
+
+    def fail(*args, **kwargs):
+        raise OSError("Unable to open file (can't retrieve stat info for file)")
+
+    monkeypatch.setattr(h5py, "File", fail)
+    assert cli.main(["info", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path / INDEX_FILE}: Unable to open file" in line

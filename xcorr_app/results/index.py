@@ -20,6 +20,7 @@ import numpy as np
 from dispel4py.errors import DataError
 from seismo_pes.file_search import files_named
 from seismo_pes.full_disk import name_errors
+from seismo_pes.regular_file import ReadFailed, reason_of
 from seismo_pes.whole_file import whole_file
 from seismo_pes.writing.correlation_writer import parts_folder
 from seismo_pes.writing.part_damage import repair_length

@@ -33,7 +33,7 @@ from obspy import Stream
 from dispel4py.errors import DataError
 from seismo_pes.library_warnings import record_warnings
 from seismo_pes.reading.formats.plugins import read_as_any
-from seismo_pes.regular_file import ReadFailed, is_failed_read, reason_of
+from seismo_pes.regular_file import ReadFailed, is_failed_read, read_error
 
 __all__ = ["read_in_process", "serve"]
 
@@ -125,8 +125,7 @@ def _state(path: str) -> tuple[int, int]:
     try:
         status = Path(path).stat()
     except OSError as error:
-        kind = ReadFailed if is_failed_read(error) else DataError
-        raise kind(f"{path}: {reason_of(error)}") from error
+        raise read_error(path, error) from error
     return status.st_size, status.st_mtime_ns
 
 
