@@ -13,12 +13,12 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seismo_pes.regular_file import ReadFailed, open_regular, read_error
+from seismo_pes.regular_file import ReadFailed, open_regular, read_error, reason_of
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["open_hdf5"]
+__all__ = ["open_hdf5", "open_intact_hdf5"]
 
 
 @contextlib.contextmanager
@@ -56,11 +56,30 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
             raise ReadFailed(f"{path}: {disk.failure}")
 
 
-def _open(disk: _Disk) -> h5py.File:
+def open_intact_hdf5(path: str | Path) -> h5py.File:
+    """Open an HDF5 file whose checksum fits, so that only the disk can fail.
+
+    Parameters
+    ----------
+    path
+        The file; the caller closes it.
+
+    Raises
+    ------
+    ReadFailed
+        If it cannot be opened.
+    """
+    try:
+        return _open(path, locking=False)
+    except OSError as error:
+        raise ReadFailed(f"{path}: {reason_of(error)}") from error
+
+
+def _open(file: str | Path | _Disk, **options: Any) -> h5py.File:
     import h5py  # here because it takes time, and few files are HDF5
 
     try:
-        return h5py.File(disk, "r")
+        return h5py.File(file, "r", **options)
     except OSError as error:
         reason = str(error)
     # A new exception: the traceback of that one holds objects of HDF5, which end the

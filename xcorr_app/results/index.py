@@ -20,7 +20,7 @@ import numpy as np
 from dispel4py.errors import DataError
 from seismo_pes.file_search import files_named
 from seismo_pes.full_disk import name_errors
-from seismo_pes.regular_file import ReadFailed, reason_of
+from seismo_pes.hdf5_input import open_intact_hdf5
 from seismo_pes.whole_file import whole_file
 from seismo_pes.writing.correlation_writer import parts_folder
 from seismo_pes.writing.part_damage import repair_length
@@ -270,7 +270,7 @@ def read_index_file(path: Path) -> tuple[RunInfo, Table, np.ndarray]:
         If the file is not an index file, is damaged, or has parts of another run.
     """
     check_index_file(path)
-    file = _open(path)
+    file = open_intact_hdf5(path)
     try:
         run = _read_description(file, len(file["lags_s"]))
         pairs = _read_table(file["pairs"])
@@ -280,16 +280,6 @@ def read_index_file(path: Path) -> tuple[RunInfo, Table, np.ndarray]:
         raise
     indices = np.stack([pairs["first"], pairs["second"]], axis=1)
     return run, Table(parts, indices, StackTables(path, file)), pairs
-
-
-def _open(path: Path) -> h5py.File:
-    """Open an index file whose checksum fits: if it fails, the disk is the cause."""
-    try:
-        return h5py.File(path, "r", locking=False)
-    except OSError as error:
-        reason = reason_of(error)
-    # A new exception: see `seismo_pes.hdf5_input`.
-    raise ReadFailed(f"{path}: {reason}")
 
 
 def check_index_file(path: Path, run_id: str = "") -> None:
