@@ -7,7 +7,6 @@ read that may be readable later; 130 interrupted.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from dispel4py import __version__, schedulers
 from dispel4py.command_line import report_line
-from dispel4py.errors import ParameterError, suggest
 from dispel4py.terminal import printable, start_logging
 from misfit_app import commands
 from misfit_app.commands import DemoOptions, VerceOptions
@@ -28,20 +26,24 @@ from misfit_app.commands.verce_run import verce_plan_of
 from misfit_app.config import PROG, TABLES, Config
 from misfit_app.config.run import StartOptions
 from seismo_pes.application.command_line import (
+    Command,
     Parser,
     add_arguments,
+    add_configuration,
     command_parser,
+    dispatch,
     parse_command,
+    printed,
     report_failed_reads,
 )
 from seismo_pes.application.progress import progress_display
 from seismo_pes.application.skipped import skipped_table
 from seismo_pes.application.terminal import (
     exit_status,
-    full_disk,
     launched,
-    mapping_here,
     membership,
+    report_failed_steps,
+    use_mapping_here,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +51,10 @@ if TYPE_CHECKING:
     from misfit_app.workflow import Summary
 
 
+NEEDED = (
+    "--event FILE --stations DIR --observed DIR --synthetic DIR --periods-s LO-HI "
+    "--out OUT"
+)
 RUN_USAGE = f"""{PROG} --event FILE --stations DIR --observed DIR --synthetic DIR
            --periods-s LO-HI --out OUT [options]
        {PROG} COMMAND ... (init, demo, download, verce, ledger, info,
@@ -92,19 +98,7 @@ be read (--resume tries again), 130 interrupted.
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    return exit_status(PROG, lambda: _dispatch(words))
-
-
-def _dispatch(words: list[str]) -> int:
-    if not words:
-        raise ParameterError(f"nothing to do: see {PROG} --help")
-    if words[0] in COMMANDS:
-        return COMMANDS[words[0]](words[1:])
-    if not words[0].startswith("-"):
-        raise ParameterError(
-            f"no command {words[0]!r}: {suggest(words[0], COMMANDS)}; see {PROG} --help"
-        )
-    return run_command(words)
+    return exit_status(PROG, lambda: dispatch(PROG, COMMANDS, words, NEEDED))
 
 
 def run_parser(every: bool = False) -> Parser:
@@ -117,16 +111,7 @@ def run_parser(every: bool = False) -> Parser:
     """
     parser = command_parser(PROG, RUN_ABOUT, RUN_USAGE, RUN_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
-    parser.add_argument(
-        "--help-all",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="show this help with the rare options, and exit",
-    )
-    parser.add_argument(
-        "--config", metavar="FILE", help=f"TOML file of parameters (see {PROG} init)"
-    )
-    add_arguments(parser, Config, TABLES, every)
+    add_configuration(parser, PROG, Config, TABLES, every)
     group = parser.add_argument_group("Job of a cluster, with --slurm, --pbs or --lsf")
     schedulers.add_job_arguments(group.add_argument)
     return parser
@@ -144,11 +129,10 @@ def run_command(words: list[str]) -> int:
         given["mapping"] = schedulers.job_mapping(given.get("mapping"))
         print(write_job(Config.resolve(given, config_file), words, job))
         return 0
-    mapping = mapping_here(given.get("mapping"))
-    if mapping is not None:
-        given["mapping"] = mapping
-    config = Config.resolve(given, config_file)
-    return _started(config, partial(_plan_of, config), ["run", *words])
+    use_mapping_here(given)
+    with membership(PROG):
+        config = Config.resolve(given, config_file)
+        return _started(config, partial(_plan_of, config), ["run", *words])
 
 
 def _plan_of(config: Config) -> Plan:
@@ -162,24 +146,22 @@ def verce_command(words: list[str]) -> int:
     parser = command_parser(f"{PROG} verce", VERCE_ABOUT)
     add_arguments(parser, VerceOptions)
     given = vars(parser.parse(words))
-    mapping = mapping_here(given.get("mapping"))
-    if mapping is not None:
-        given["mapping"] = mapping
-    options = VerceOptions(**given)
-    return _started(options, partial(verce_plan_of, options), ["verce", *words])
+    use_mapping_here(given)
+    with membership(PROG):
+        options = VerceOptions(**given)
+        return _started(options, partial(verce_plan_of, options), ["verce", *words])
 
 
 def _started(
     options: StartOptions, plan_of: Callable[[], Plan], words: list[str]
 ) -> int:
-    with membership(PROG):
-        return launched(
-            options.mapping,
-            options.processes,
-            "misfit_app",
-            words,
-            lambda: measure(options, plan_of()),
-        )
+    return launched(
+        options.mapping,
+        options.processes,
+        "misfit_app",
+        words,
+        lambda: measure(options, plan_of()),
+    )
 
 
 def measure(options: StartOptions, plan: Plan) -> int:
@@ -200,10 +182,8 @@ def _report(summary: Summary, options: StartOptions) -> int:
         for text in (skipped_table(listed), summary.text()):
             if text:
                 print(printable(text))
-    for failure in summary.failures:
-        if line := full_disk(failure):
-            return report_line(PROG, f"error: {line}", 1)
-        report_line(PROG, f"failed: {failure.summary}", 1)
+    if report_failed_steps(PROG, summary.failures):
+        return 1
     if failed := summary.failed_reads:
         return report_failed_reads(PROG, len(failed), "--resume tries again")
     totals = summary.totals
@@ -251,17 +231,6 @@ def scan_command(words: list[str]) -> int:
     return report_failed_reads(PROG, n_failed_reads, way_out)
 
 
-def _printed(command: Callable[[list[str]], str]) -> Callable[[list[str]], int]:
-    """Return a command that prints the text of another command."""
-
-    def run(words: list[str]) -> int:
-        if text := command(words):
-            print(printable(text))
-        return 0
-
-    return run
-
-
 def check_command(words: list[str]) -> int:
     """``misfit-app check``: the files of a run, and their damage."""
     text, is_intact = commands.check(words)
@@ -269,17 +238,17 @@ def check_command(words: list[str]) -> int:
     return 0 if is_intact else 1
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
+COMMANDS: dict[str, Command] = {
     "run": run_command,
-    "init": _printed(commands.init),
+    "init": printed(commands.init),
     "demo": demo_command,
-    "download": _printed(commands.download),
+    "download": printed(commands.download),
     "verce": verce_command,
-    "ledger": _printed(commands.ledger),
-    "info": _printed(commands.info),
-    "windows": _printed(commands.windows),
-    "export": _printed(commands.export),
+    "ledger": printed(commands.ledger),
+    "info": printed(commands.info),
+    "windows": printed(commands.windows),
+    "export": printed(commands.export),
     "scan": scan_command,
-    "report": _printed(commands.report),
+    "report": printed(commands.report),
     "check": check_command,
 }

@@ -7,33 +7,34 @@ read that may be readable later; 130 interrupted.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispel4py import __version__, schedulers
 from dispel4py.command_line import report_line
-from dispel4py.errors import ParameterError, suggest
+from dispel4py.errors import ParameterError
 from dispel4py.terminal import printable, printable_line, start_logging
 from seismo_pes.application.command_line import (
+    Command,
     Parser,
-    add_arguments,
+    add_configuration,
     command_parser,
+    dispatch,
     parse_command,
+    printed,
     report_failed_reads,
 )
 from seismo_pes.application.progress import progress_display
 from seismo_pes.application.skipped import n_skipped, skipped_table, write_skipped
 from seismo_pes.application.terminal import (
     exit_status,
-    full_disk,
     launched,
-    mapping_here,
     membership,
+    report_failed_steps,
+    use_mapping_here,
 )
 from xcorr_app import commands
 from xcorr_app.commands import DemoOptions
@@ -45,7 +46,8 @@ from xcorr_app.config.live import LiveOptions
 if TYPE_CHECKING:
     from xcorr_app.running.summary import RunSummary
 
-RUN_USAGE = f"""{PROG} --stations FILE --data ARCHIVE --out OUT [options]
+NEEDED = "--stations FILE --data ARCHIVE --out OUT"
+RUN_USAGE = f"""{PROG} {NEEDED} [options]
        {PROG} COMMAND ... (init, demo, info, check, plot, report, export,
        dvv, disp, clocks, scan, live)"""
 
@@ -92,22 +94,7 @@ Exit status: 0 done, 1 failed, 2 a mistake in the options, 130 interrupted,
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    return exit_status(PROG, lambda: _dispatch(words))
-
-
-def _dispatch(words: list[str]) -> int:
-    if not words:
-        raise ParameterError(
-            "nothing to do: give --stations FILE --data ARCHIVE --out OUT, or see "
-            f"{PROG} --help"
-        )
-    if words[0] in COMMANDS:
-        return COMMANDS[words[0]](words[1:])
-    if not words[0].startswith("-"):
-        raise ParameterError(
-            f"no command {words[0]!r}: {suggest(words[0], COMMANDS)}; see {PROG} --help"
-        )
-    return run_command(words)
+    return exit_status(PROG, lambda: dispatch(PROG, COMMANDS, words, NEEDED))
 
 
 # ----------------------------------------------------------------------- run
@@ -123,16 +110,7 @@ def run_parser(every: bool = False) -> Parser:
     """
     parser = command_parser(PROG, RUN_ABOUT, RUN_USAGE, RUN_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
-    parser.add_argument(
-        "--help-all",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="show this help with the rare options, and exit",
-    )
-    parser.add_argument(
-        "--config", metavar="FILE", help=f"TOML file of parameters (see {PROG} init)"
-    )
-    add_arguments(parser, Config, TABLES, every)
+    add_configuration(parser, PROG, Config, TABLES, every)
     group = parser.add_argument_group("Job of a cluster, with --slurm, --pbs or --lsf")
     schedulers.add_job_arguments(group.add_argument, options=JobOptions)
     return parser
@@ -151,9 +129,7 @@ def run_command(words: list[str]) -> int:
         config = Config.resolve(given, config_file, _earlier(given, config_file))
         print(write_job(config, words, job))
         return 0
-    mapping = mapping_here(given.get("mapping"))
-    if mapping is not None:
-        given["mapping"] = mapping
+    use_mapping_here(given)
     with membership(PROG):
         config = Config.resolve(given, config_file, _earlier(given, config_file))
         return launched(
@@ -212,10 +188,8 @@ def _report(summary: RunSummary, config: Config) -> int:
                 print(printable(text))
         if skipped:
             print(printable_line(f"The list of skipped data: {path}"))
-    for failure in summary.failures:
-        if line := full_disk(failure):
-            return report_line(PROG, f"error: {line}", 1)
-        report_line(PROG, f"failed: {failure.summary}", 1)
+    if report_failed_steps(PROG, summary.failures):
+        return 1
     if lack := summary.lack():
         return report_line(PROG, f"error: no window was correlated: {lack}", 1)
     if failed := {entry.what for entry in skipped if entry.stage == FAILED_READ}:
@@ -269,9 +243,7 @@ def live_command(words: list[str]) -> int:
         return 0
     given = vars(commands.live_parser().parse(words))
     config_file = given.pop("config")
-    mapping = mapping_here(given.get("mapping"))
-    if mapping is not None:
-        given["mapping"] = mapping
+    use_mapping_here(given)
     with membership(PROG):
         options = LiveOptions.resolve(given, config_file)
         start_logging(options.log_level)
@@ -324,29 +296,18 @@ def scan_command(words: list[str]) -> int:
     return report_failed_reads(PROG, n_failed_reads, way_out)
 
 
-def _printed(command: Callable[[list[str]], str]) -> Callable[[list[str]], int]:
-    """Return a command that prints the text of another command."""
-
-    def run(words: list[str]) -> int:
-        if text := command(words):  # only one of several processes has a text
-            print(printable(text))
-        return 0
-
-    return run
-
-
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
+COMMANDS: dict[str, Command] = {
     "run": run_command,
-    "init": _printed(commands.init),
+    "init": printed(commands.init),
     "demo": demo_command,
-    "info": _printed(commands.info),
+    "info": printed(commands.info),
     "check": check_command,
-    "plot": _printed(commands.plot),
-    "report": _printed(commands.report),
-    "export": _printed(commands.export),
+    "plot": printed(commands.plot),
+    "report": printed(commands.report),
+    "export": printed(commands.export),
     "scan": scan_command,
     "live": live_command,
-    "dvv": _printed(commands.dvv),
-    "disp": _printed(commands.disp),
-    "clocks": _printed(commands.clocks),
+    "dvv": printed(commands.dvv),
+    "disp": printed(commands.disp),
+    "clocks": printed(commands.clocks),
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import difflib
 import shutil
+import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from dispel4py import command_line
-from dispel4py.errors import ParameterError
+from dispel4py.errors import ParameterError, suggest
+from dispel4py.terminal import printable
 from seismo_pes.application.options import (
     MANY,
     Option,
@@ -21,10 +23,14 @@ from seismo_pes.application.options import (
 )
 
 __all__ = [
+    "Command",
     "Parser",
     "add_arguments",
+    "add_configuration",
     "command_parser",
+    "dispatch",
     "parse_command",
+    "printed",
     "report_failed_reads",
 ]
 
@@ -33,6 +39,8 @@ HELP_COLUMN = 28  # where the texts of the help begin
 LONGEST_PLACEHOLDER = 40  # characters; longer lists of choices wrap in the help
 
 Settings = TypeVar("Settings")
+#: Takes the words after the name of a command; returns the exit status.
+Command = Callable[[list[str]], int]
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
@@ -181,6 +189,35 @@ def add_arguments(
             group.add_argument(f"--no-{flag(name)[2:]}", **(kw | opposite))
 
 
+def add_configuration(
+    parser: argparse.ArgumentParser,
+    program: str,
+    cls: Any,
+    titles: Mapping[str, str],
+    every: bool,
+) -> None:
+    """Add every option of a run, ``--config`` and ``--help-all`` to a parser.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    program : str
+        Name of the program, whose command ``init`` writes a file for ``--config``.
+    cls, titles, every
+        As for `add_arguments`.
+    """
+    parser.add_argument(
+        "--help-all",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show this help with the rare options, and exit",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help=f"TOML file of parameters (see {program} init)"
+    )
+    add_arguments(parser, cls, titles, every)
+
+
 def _with_choices(opt: Option, text: str) -> str:
     """Put choices before the help, unless it or the placeholder names all of them."""
     unnamed = [choice for choice in opt.choices if choice not in opt.help]
@@ -205,6 +242,65 @@ def _metavar(opt: Option) -> str | tuple[str, ...]:
     if opt.kind in ("choice", "mapping") and len(choices) <= LONGEST_PLACEHOLDER:
         return choices
     return opt.placeholder
+
+
+# ------------------------------------------------------------------ commands
+
+
+def dispatch(
+    program: str, commands: Mapping[str, Command], words: list[str], needed: str
+) -> int:
+    """Run the command that the first word names, or the command ``run``.
+
+    Parameters
+    ----------
+    program : str
+        Name of the program.
+    commands : mapping of str to callable
+        The commands by name, ``run`` among them.
+    words : list of str
+        The command line; options without a command belong to ``run``.
+    needed : str
+        The options that a run needs, for a command line without words.
+
+    Returns
+    -------
+    int
+        The exit status.
+
+    Raises
+    ------
+    ParameterError
+        If there are no words, or no such command.
+    """
+    if not words:
+        raise ParameterError(f"nothing to do: give {needed}, or see {program} --help")
+    if words[0] in commands:
+        return commands[words[0]](words[1:])
+    if not words[0].startswith("-"):
+        raise ParameterError(
+            f"no command {words[0]!r}: {suggest(words[0], commands)}; see {program} "
+            "--help"
+        )
+    return commands["run"](words)
+
+
+def printed(command: Callable[[list[str]], str]) -> Command:
+    """Return a command that prints the text of a function.
+
+    Parameters
+    ----------
+    command : callable
+        Takes the words after the name of the command; returns the text, "" in all
+        processes of a launcher except the first.
+    """
+
+    def run(words: list[str]) -> int:
+        if text := command(words):
+            sys.stdout.write(printable(text) + "\n")
+        return 0
+
+    return run
 
 
 def report_failed_reads(prog: str, n_inputs: int, way_out: str) -> int:

@@ -6,12 +6,13 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
 from dispel4py import command_line
 from dispel4py.errors import ParameterError
+from dispel4py.failure import Failure
 from dispel4py.mappings import mapping_class, place
 from dispel4py.terminal import is_output, unwind_at_sigterm
 from seismo_pes.full_disk import DISK_ERRORS, DiskFailed, late_errors, system_error
@@ -19,10 +20,10 @@ from seismo_pes.full_disk import DISK_ERRORS, DiskFailed, late_errors, system_er
 __all__ = [
     "end_process",
     "exit_status",
-    "full_disk",
     "launched",
-    "mapping_here",
     "membership",
+    "report_failed_steps",
+    "use_mapping_here",
 ]
 
 WAY_OUT = "mend this, then give the command again"
@@ -44,7 +45,7 @@ def exit_status(program: str, command: Callable[[], int]) -> int:
     """
     with late_errors() as late:
         status = command_line.exit_status(
-            program, lambda: _explained(command), full_disk
+            program, lambda: _explained(command), _full_disk
         )
     if late and status == 0:
         return command_line.report_line(program, f"error: {late[0]}", 1)
@@ -64,7 +65,7 @@ def _explained(command: Callable[[], int]) -> int:
         raise DiskFailed(f"{place}{reason}; {WAY_OUT}") from error
 
 
-def full_disk(failure: Any) -> str:
+def _full_disk(failure: Any) -> str:
     """Return the line about a file or a disk that caused a failure, else ""."""
     cause = str(failure.cause)
     kind, _, text = cause.partition(": ")
@@ -78,13 +79,34 @@ def full_disk(failure: Any) -> str:
     return ""
 
 
-def mapping_here(given: str | None) -> str | None:
-    """Return the mapping to use: the given mapping, or the mapping of the launcher.
+def report_failed_steps(program: str, failures: Iterable[Failure]) -> int:
+    """Report the failures of a run that skipped them; return the exit status.
 
     Parameters
     ----------
-    given : str, optional
-        The value of ``--mapping``.
+    program : str
+        Name of the program, which begins each line.
+    failures : iterable of Failure
+
+    Returns
+    -------
+    int
+        1 if a file or the disk caused one of them, which ends the report; else 0.
+    """
+    for failure in failures:
+        if line := _full_disk(failure):
+            return command_line.report_line(program, f"error: {line}", 1)
+        command_line.report_line(program, f"failed: {failure.summary}", 1)
+    return 0
+
+
+def use_mapping_here(given: dict[str, Any]) -> None:
+    """Take the mapping of the launcher, if one started this process.
+
+    Parameters
+    ----------
+    given : dict of str to object
+        The options of a command line; gets the option ``mapping``.
 
     Raises
     ------
@@ -93,13 +115,15 @@ def mapping_here(given: str | None) -> str | None:
     """
     here = place()
     if here.size == 1:
-        return given
-    if given is not None and given.lower() != here.mapping:
+        return
+    mapping = given.get("mapping", here.mapping)
+    if mapping.lower() != here.mapping:
         raise ParameterError(
-            f"--mapping {given}: {here.size} processes were started by a launcher, and "
-            f"each would do the whole run: start one, or use --mapping {here.mapping}"
+            f"--mapping {mapping}: {here.size} processes were started by a launcher, "
+            "and each would do the whole run: start one, or use --mapping "
+            f"{here.mapping}"
         )
-    return here.mapping
+    given["mapping"] = here.mapping
 
 
 def membership(program: str) -> AbstractContextManager[None]:

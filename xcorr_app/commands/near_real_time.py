@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from dispel4py.errors import ParameterError
 from dispel4py.mappings import place
 from seismo_pes.application.command_line import (
     Parser,
-    add_arguments,
+    add_configuration,
     command_parser,
 )
 from xcorr_app.config import PROG
@@ -72,16 +71,7 @@ def live_parser(every: bool = False) -> Parser:
         Whether the help names the rare options, too.
     """
     parser = command_parser(f"{PROG} live", ABOUT, USAGE, EXAMPLES)
-    parser.add_argument(
-        "--config", metavar="FILE", help=f"TOML file of parameters (see {PROG} init)"
-    )
-    parser.add_argument(
-        "--help-all",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="show this help with the rare options, and exit",
-    )
-    add_arguments(parser, LiveOptions, LIVE_TABLES, every)
+    add_configuration(parser, PROG, LiveOptions, LIVE_TABLES, every)
     return parser
 
 

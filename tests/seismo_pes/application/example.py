@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dispel4py.errors import ParameterError
-from seismo_pes.application.command_line import add_arguments, command_parser
+from seismo_pes.application import parameters
+from seismo_pes.application.command_line import (
+    add_arguments,
+    command_parser,
+    dispatch,
+    printed,
+)
 from seismo_pes.application.configuration import Configuration
 from seismo_pes.application.lock import RunLock
 from seismo_pes.application.options import When, option
@@ -42,7 +48,15 @@ class Settings(Configuration):
 
 def main(words: list[str]) -> int:
     """Run the command; return its exit status."""
-    return exit_status(PROGRAM, lambda: run(settings(words)))
+    needed = "--data FOLDER --out FOLDER"
+    return exit_status(PROGRAM, lambda: dispatch(PROGRAM, COMMANDS, words, needed))
+
+
+def init(words: list[str]) -> str:
+    """Write a file of all options."""
+    return parameters.init(
+        PROGRAM, parameters.template(PROGRAM, Settings, TABLES), words
+    )
 
 
 def settings(words: list[str]) -> Settings:
@@ -89,3 +103,6 @@ def describe(config: Settings, out: Path) -> None:
     else:
         record = RunRecord.begin(config.to_dict(), ["numpy"])
     write_record(out, *RECORD, record)
+
+
+COMMANDS = {"run": lambda words: run(settings(words)), "init": printed(init)}

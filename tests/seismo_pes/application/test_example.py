@@ -101,6 +101,12 @@ def test_file_command_line_and_python_agree(words, tmp_path):
         Settings(out="O")
 
 
+def test_the_file_of_init_has_all_options(words, tmp_path):
+    path = tmp_path / "peaks.toml"
+    assert main(["init", str(path)]) == 0
+    assert settings(["--config", str(path), *words]) == settings(words)
+
+
 def test_the_help_names_each_option_with_unit_and_default(capsys):
     assert main(["--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())

@@ -1,0 +1,70 @@
+"""What both applications do in the same way, with the kit."""
+
+from contextlib import contextmanager
+
+import pytest
+
+import misfit_app.cli
+import xcorr_app.cli
+from dispel4py.errors import ParameterError
+
+APPLICATIONS = [xcorr_app.cli, misfit_app.cli]
+
+
+@pytest.mark.parametrize(
+    ("cli", "words"),
+    [
+        (xcorr_app.cli, ["--capture", "x.toml"]),
+        (xcorr_app.cli, ["live", "--capture", "x.toml"]),
+        (misfit_app.cli, ["--capture", "x.toml"]),
+        (misfit_app.cli, ["verce", "--capture", "x.toml"]),
+    ],
+)
+def test_a_mistake_that_one_process_of_a_launcher_finds_ends_all(
+    monkeypatch, cli, words
+):
+    """A file may be missing on one host only: the others would wait for ever."""
+    seen = []
+
+    @contextmanager
+    def membership(program):
+        try:
+            yield
+        except ParameterError as error:
+            seen.append(error)
+            raise
+
+    monkeypatch.setattr(cli, "membership", membership)
+    assert cli.main(words) == 2
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("cli", APPLICATIONS)
+def test_a_command_line_without_words_says_what_a_run_needs(cli, capsys):
+    assert cli.main([]) == 2
+    words = capsys.readouterr().err
+    assert words.startswith(f"{cli.PROG}: error: nothing to do: give --")
+    assert "--out OUT, or see" in words
+
+
+@pytest.mark.parametrize("cli", APPLICATIONS)
+def test_an_unknown_command_names_a_similar_one(cli, capsys):
+    assert cli.main(["repotr", "OUT"]) == 2
+    line = capsys.readouterr().err
+    start = f"{cli.PROG}: error: no command 'repotr': did you mean 'report'?"
+    assert line.startswith(start)
+    assert line.endswith(f"; see {cli.PROG} --help\n")
+
+
+@pytest.mark.parametrize("cli", APPLICATIONS)
+def test_the_file_of_parameters_is_one_that_a_run_reads(cli, tmp_path, capsys):
+    path = tmp_path / "parameters.toml"
+    assert cli.main(["init", str(path)]) == 0
+    done = f"Wrote {path}. Edit it, then: {cli.PROG} --config {path}\n"
+    assert capsys.readouterr().out == done
+    assert cli.main(["init", "-"]) == 0
+    assert capsys.readouterr().out == path.read_text()
+    assert cli.main(["init", str(path)]) == 2
+    assert "--force replaces it" in capsys.readouterr().err
+    assert cli.main(["--config", str(path)]) == 2
+    assert "is missing" in capsys.readouterr().err
