@@ -13,6 +13,7 @@ from typing import Any
 
 from dispel4py.errors import DataError
 from misfit_app.bound_files import file_sum, read_arrays, read_bound
+from misfit_app.config import PROG
 from misfit_app.run_file import RUN_FILE, MisfitRun, read_run
 from misfit_app.store import (
     FOLDERS,
@@ -25,6 +26,7 @@ from misfit_app.store import (
     station_path,
     tables,
 )
+from seismo_pes.application import integrity
 
 __all__ = [
     "CheckedFile",
@@ -36,20 +38,15 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class CheckedFile:
+class CheckedFile(integrity.CheckedFile):
     """A file of a run, and its damage.
 
     Attributes
     ----------
-    path : Path
-    problem : str
-        The damage in words; "" if there is none.
     not_done : tuple of Path
         Files without which ``--resume`` makes this one again.
     """
 
-    path: Path
-    problem: str = ""
     not_done: tuple[Path, ...] = ()
 
 
@@ -144,14 +141,8 @@ def _checked(
     try:
         read()
     except (DataError, OSError) as error:
-        return CheckedFile(path, _problem(path, error), not_done)
+        return CheckedFile(path, integrity.problem_of(path, PROG, error), not_done)
     return CheckedFile(path)
-
-
-def _problem(path: Path, error: Exception) -> str:
-    if isinstance(error, OSError) and not isinstance(error, DataError):
-        return f"cannot be read ({error.strerror})"
-    return str(error).removeprefix(f"{path}: ").partition(": misfit-app")[0]
 
 
 def check_tables(out: Path) -> Iterator[CheckedFile]:
@@ -212,19 +203,9 @@ def mark_for_resume(out: Path, damaged: Sequence[CheckedFile]) -> list[str]:
     out : Path
         Folder of the run.
     damaged : sequence of CheckedFile
-        The damaged files, from `check_files` and `check_tables`.
-
-    Raises
-    ------
-    DataError
-        If the record of the run is damaged: without it the others have no meaning.
+        The damaged files, from `check_files` and `check_tables`, without the record of
+        the run.
     """
-    for file in damaged:
-        if file.path == out / RUN_FILE:
-            raise DataError(
-                f"{file.path}: {file.problem}: it cannot be made again; put back "
-                "a copy of it, or start the run again with another --out"
-            )
     lines = []
     for file in damaged:
         for path in file.not_done:

@@ -42,12 +42,11 @@ class CheckOptions(ResultsOptions):
 def check(words: list[str]) -> tuple[str, bool]:
     """``misfit-app check OUT``: return the text, and whether all files are usable."""
     options = parse_command(f"{PROG} check", ABOUT, CheckOptions, words)
-    from misfit_app.run_file import RUN_FILE
     from seismo_pes.application.integrity import check_run
 
     advice = "marks this as not done; --resume measures it again"
     out, repair = Path(options.out), options.repair
-    return check_run(out, PROG, RUN_FILE, _checked, repair, advice)
+    return check_run(out, PROG, _checked, repair, advice)
 
 
 def _checked(out: Path) -> CheckedFiles:

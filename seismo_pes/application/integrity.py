@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from dispel4py.errors import ParameterError
+from dispel4py.errors import DataError, ParameterError
 from seismo_pes.application.lock import RunLock
+from seismo_pes.application.run_record import RUN_FILE, WAY_OUT
 
-__all__ = ["Checked", "CheckedFiles", "check_run"]
+__all__ = ["CheckedFile", "CheckedFiles", "check_run", "problem_of"]
 
 
-class Checked(Protocol):
-    """A file that was checked.
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file of a run, and its damage; an application adds fields in a subclass.
 
     Attributes
     ----------
@@ -22,13 +25,8 @@ class Checked(Protocol):
         The damage in words; "" if there is none.
     """
 
-    @property
-    def path(self) -> Path:
-        """The file."""
-
-    @property
-    def problem(self) -> str:
-        """The damage."""
+    path: Path
+    problem: str = ""
 
 
 class CheckedFiles(NamedTuple):
@@ -36,14 +34,15 @@ class CheckedFiles(NamedTuple):
 
     Attributes
     ----------
-    files : sequence of Checked
+    files : sequence of CheckedFile
     content : str
         What they are, for the message that all are intact: ``3 files``.
     repair : callable
-        Marks damaged files, so that ``--resume`` makes them again; returns lines.
+        Marks damaged files, so that ``--resume`` makes them again; returns lines. The
+        record of the run is not among the files.
     """
 
-    files: Sequence[Checked]
+    files: Sequence[CheckedFile]
     content: str
     repair: Callable[[list[Any]], list[str]]
 
@@ -51,7 +50,6 @@ class CheckedFiles(NamedTuple):
 def check_run(
     out: Path,
     prog: str,
-    run_file: str,
     check: Callable[[Path], CheckedFiles],
     repair: bool,
     advice: str,
@@ -62,8 +60,8 @@ def check_run(
     ----------
     out : Path
         The folder of the run.
-    prog, run_file : str
-        The command of the application, and the file that each of its runs has.
+    prog : str
+        The command of the application.
     check : callable
         Checks the files of a folder.
     repair : bool
@@ -80,17 +78,51 @@ def check_run(
     ------
     ParameterError
         If there is no run in the folder.
+    DataError
+        If the record of the run is damaged and files are to be repaired: without it the
+        other files have no meaning.
     """
-    if not (out / run_file).exists():
-        raise ParameterError(f"{out}: no run of {prog} ({run_file} is not in it)")
+    record = out / RUN_FILE
+    if not record.exists():
+        raise ParameterError(f"{out}: no run of {prog} ({RUN_FILE} is not in it)")
     with RunLock(out) as lock:
         if repair:
             lock.take()
-        found = check(out)
-        damaged = [file for file in found.files if file.problem]
+        checked = check(out)
+        damaged = [file for file in checked.files if file.problem]
         if not damaged:
-            return f"{out}: {found.content} are intact", True
+            return f"{out}: {checked.content} are intact", True
         lines = [f"{file.path}: {file.problem}" for file in damaged]
+        for file, line in zip(damaged, lines, strict=True):
+            if file.path == record:
+                way_out = f"{prog} cannot make it again: {WAY_OUT}"
+                if repair:
+                    raise DataError(f"{line}: {way_out}")
+                return "\n".join([*lines, f"{record}: {way_out}"]), False
         if repair:
-            return "\n".join([*lines, *found.repair(damaged)]), True
+            return "\n".join([*lines, *checked.repair(damaged)]), True
         return "\n".join([*lines, f"{prog} check {out} --repair {advice}"]), False
+
+
+def problem_of(path: Path, prog: str, error: DataError | OSError) -> str:
+    """Return the damage of a file in words, without what the user can do.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    prog : str
+        The command of the application, whose errors may advise its command ``check``.
+    error : DataError or OSError
+        The error of reading the file.
+
+    Examples
+    --------
+    >>> error = DataError("a/b: not a run: app check a --repair mends it")
+    >>> problem_of(Path("a/b"), "app", error)
+    'not a run'
+    """
+    if not isinstance(error, DataError):
+        return f"cannot be read ({error.strerror})"
+    problem = str(error).removeprefix(f"{path}: ").partition(f": {prog} check")[0]
+    return problem.removesuffix(f": {WAY_OUT}")

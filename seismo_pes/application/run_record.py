@@ -26,6 +26,7 @@ from seismo_pes.application.options import defaults_of, flag
 
 __all__ = [
     "RUN_FILE",
+    "WAY_OUT",
     "RunRecord",
     "Session",
     "check_started",
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 RUN_FILE = "run.json"
-WAY_OUT = "put back a copy of it, or start again with --force"
+WAY_OUT = "put back a copy of it, or start the run again with another --out"
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,10 @@ def check(words: list[str]) -> tuple[str, bool]:
     """``xcorr-app check OUT``: return the text, and whether all files are usable."""
     options = parse_command(f"{PROG} check", ABOUT, CheckOptions, words)
     from seismo_pes.application.integrity import check_run
-    from xcorr_app.results.runfile import RUN_FILE
 
     advice = "marks this as unfinished; --resume computes it again"
     out, repair = Path(options.out), options.repair
-    return check_run(out, PROG, RUN_FILE, _checked, repair, advice)
+    return check_run(out, PROG, _checked, repair, advice)
 
 
 def _checked(out: Path) -> CheckedFiles:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.errors import DataError
+from seismo_pes.application import integrity
 from seismo_pes.file_search import files_named
 from seismo_pes.writing.account_journal import (
     FOLDER,
@@ -26,6 +27,7 @@ from seismo_pes.writing.correlation_writer import parts_folder
 from seismo_pes.writing.part_damage import is_intact, mark_damaged, whole_rows
 from seismo_pes.writing.part_files import read_index, read_layout
 from seismo_pes.writing.part_records import DAMAGED
+from xcorr_app.config import PROG
 from xcorr_app.results.account_sums import SUMS_FILE, check_journals, seal_journals
 from xcorr_app.results.index import check_index_file
 from xcorr_app.results.run_parts import check_run
@@ -38,23 +40,17 @@ SET_ASIDE = "damaged."  # begins the name of a part that no longer belongs to th
 
 
 @dataclass(frozen=True)
-class CheckedFile:
+class CheckedFile(integrity.CheckedFile):
     """A file of a run, and its damage.
 
     Parameters
     ----------
-    path
-        The file.
-    problem
-        The damage in words; "" if there is none.
     rows
         Numbers of the damaged rows, if the file is a part that is otherwise intact.
     n_rows
         Number of rows of a part.
     """
 
-    path: Path
-    problem: str = ""
     rows: tuple[int, ...] = ()
     n_rows: int = 0
 
@@ -104,14 +100,8 @@ def checked(path: Path, read: Callable[[], object]) -> CheckedFile:
     try:
         read()
     except (DataError, OSError) as error:
-        return CheckedFile(path, _problem(error))
+        return CheckedFile(path, integrity.problem_of(path, PROG, error))
     return CheckedFile(path)
-
-
-def _problem(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"cannot be read ({error.strerror})"
-    return str(error).partition(": ")[2]
 
 
 def _checked_part(path: Path, run_id: str) -> CheckedFile:
@@ -124,7 +114,7 @@ def _checked_part(path: Path, run_id: str) -> CheckedFile:
         known = (records["flags"] & DAMAGED) != 0
         whole = whole_rows(path, layout, records, sealed=True)
     except (DataError, OSError) as error:
-        return CheckedFile(path, _problem(error))
+        return CheckedFile(path, integrity.problem_of(path, PROG, error))
     rows = np.flatnonzero(~whole & ~known).tolist()
     problem = f"{len(rows):,} of {len(records):,} rows are damaged" if rows else ""
     return CheckedFile(path, problem, tuple(rows), len(records))
@@ -143,19 +133,8 @@ def mark_for_resume(out: Path, damaged: list[CheckedFile]) -> list[str]:
     out
         Folder of the run.
     damaged
-        The damaged files, from `check_files`.
-
-    Raises
-    ------
-    DataError
-        If the description of the run is damaged: without it the rows have no meaning.
+        The damaged files, from `check_files`, without the record of the run.
     """
-    for file in damaged:
-        if file.path == out / RUN_FILE:
-            raise DataError(
-                f"{file.path}: {file.problem}: it cannot be computed again; put back a "
-                "copy of it, or start the run again with --force"
-            )
     lines = [f"{file.path}: {_repair(out, file)}" for file in damaged]
     if damaged and (out / INDEX_FILE).exists():
         (out / INDEX_FILE).unlink()
