@@ -322,9 +322,10 @@ class Channel:
         self._send_frame(pack(END, self.key))
 
     def stop_sending(self) -> None:
-        """Send nothing more: the receiver has finished with this stream."""
+        """Send nothing more but the end: the receiver takes no more of this stream."""
         with self._lock:
             self._is_stopped = True
+            self._entries.clear()
             self._unanswered.clear()
             self._unsettled.clear()
 

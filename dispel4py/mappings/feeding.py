@@ -100,6 +100,9 @@ class Receiver(Protocol):
     def send_if_room(self) -> bool:
         """Send the waiting inputs; return True if none wait now."""
 
+    def stop_sending(self) -> None:
+        """Send nothing more but the end: the instance takes no inputs any more."""
+
     def end(self) -> None:
         """Send the end of the inputs."""
 
@@ -169,6 +172,9 @@ class InputQueue:
         """Return True: inputs are not delayed here."""
         return True
 
+    def stop_sending(self) -> None:
+        """Do nothing: its instance is in this process."""
+
     def end(self) -> None:
         """Note that no more inputs come."""
         self._has_ended = True
@@ -204,9 +210,11 @@ class Feeder:
         self.is_over = False
 
     def stop(self) -> None:
-        """Send no more inputs, only the end."""
-        if not self._ending and not self.is_over:
-            self._ending = [*self._remote, *self._local]
+        """Send no more inputs, only the end; do not wait for those that were sent."""
+        if not self.is_over:
+            for receiver in self._remote:
+                receiver.stop_sending()
+            self._ending = self._ending or [*self._remote, *self._local]
 
     def is_due(self, now: float) -> bool:
         """Return whether a receiver has room for inputs, or for the end."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from threading import RLock
 from typing import Any
+
+import numpy as np
 
 from dispel4py.grouping import Grouping
 from dispel4py.lineage import Key
 from dispel4py.mappings import channel as module
 from dispel4py.mappings.channel import SLOW_WINDOW, WINDOW, Channel
 from dispel4py.mappings.custody import Custody
+from dispel4py.mappings.feeding import Feed, Feeder
 from dispel4py.mappings.memory import Simulation
 from dispel4py.mappings.routing import Shuffle
-from dispel4py.mappings.wire import SETTLED
+from dispel4py.mappings.wire import END, SETTLED
 from dispel4py.router import Router
 
 
@@ -213,3 +217,30 @@ def test_no_batch_is_kept_for_a_worker_that_has_ended() -> None:
         way.put("y")
     assert way.is_settled
     assert len(worker.post.sent) == 1
+
+
+class Stopping(Worker):
+    """Gets the order to stop while a channel waits, and no acknowledgement after it."""
+
+    feeder: Any = None
+
+    def serve(self, depth: int) -> None:
+        assert not self.feeder._ending, "waits for a source that takes no more inputs"
+        self.feeder.stop()
+
+
+def test_a_stopped_feeder_waits_for_no_acknowledgement() -> None:
+    worker = Stopping()
+    way = worker.channel(1)
+    for _ in range(200):  # cheap items: then batches may have many items
+        way.put(0)
+        if worker.n_answered < len(worker.post.sent):
+            worker.answer()
+    arrays = ({"input": np.zeros(100_000)} for _ in itertools.count())
+    worker.feeder = feeder = Feeder(Feed("Source", arrays, lambda item: None), [way])
+    for _ in range(100):
+        if feeder.is_due(0.0) and not feeder.is_over:
+            feeder.step(0.0)
+    assert feeder.is_over
+    assert worker.post.sent[-1][0] == END
+    assert way.is_settled
