@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dispel4py.errors import ParameterError
 from dispel4py.provenance.recorded_workflow import RecordedWorkflow
 from dispel4py.workflow_graph import WorkflowGraph
 from misfit_app.adjoint_sums import WriteAdjoints
@@ -22,10 +21,11 @@ from misfit_app.kept_bands import KeepBands
 from misfit_app.pairs import WritePairs, build_pair_graph, pair_tasks
 from misfit_app.planning import Plan, run_plan
 from misfit_app.reporting.station_figures import DrawStation
-from misfit_app.run_file import RUN_FILE, read_run
+from misfit_app.run_file import read_run
 from misfit_app.store import WriteStation, read_stations
 from misfit_app.weights import weigh
 from misfit_app.workflow import build_adjoint_graph, build_graph
+from seismo_pes.application.run_record import find_recorded
 from seismo_pes.items.comparison import StationMisfits
 
 __all__ = ["RecordedMisfits", "reload"]
@@ -51,10 +51,7 @@ def reload(record: Mapping[str, Any], scratch: Path) -> RecordedMisfits:
     ParameterError
         If the results of the run are not in their folder any more.
     """
-    out = Path(record["configuration"]["out"]).absolute()
-    if not (out / RUN_FILE).is_file():
-        raise ParameterError(f"{out}: the results of the run are not there any more")
-    run = read_run(out)
+    out, run = find_recorded(record["configuration"], read_run)
     plan = replace(_plan(run.config), out=out, results=run.results)
     graph, inputs = _phase(plan, {pe["name"] for pe in record["pes"]})
     for pe in graph.pes:

@@ -205,7 +205,7 @@ def run(plan: Plan, progress: Progress | None = None) -> Summary | None:
     note = "the stations in it are complete; --resume continues the run"
     with RunLock(plan.out) as lock, report_full_disk(plan.out, note):
         start = share(plan.mapping, lambda: _open(plan, lock))
-        plan, tasks = replace(plan, results=start.results), start.tasks
+        plan, tasks = _of_run(plan, start.record), start.tasks
         try:
             results = _all_phases(plan, tasks, progress)
         except KeyboardInterrupt as stop:
@@ -229,6 +229,15 @@ def run(plan: Plan, progress: Progress | None = None) -> Summary | None:
             [failure for result in results for failure in result.failures],
             time.perf_counter() - began,
         )
+
+
+def _of_run(plan: Plan, record: MisfitRun) -> Plan:
+    """Return the plan of a run that has started, whose provenance names the run."""
+    provenance = plan.provenance
+    if provenance is not None:
+        known = {**provenance.configuration, "run_id": record.run_id}
+        provenance = replace(provenance, configuration=known)
+    return replace(plan, results=record.results, provenance=provenance)
 
 
 def _all_phases(
@@ -329,9 +338,9 @@ def build_adjoint_graph(plan: Plan, weights: Weights) -> WorkflowGraph:
 
 @dataclass(frozen=True)
 class _Start:
-    """The start of a run: the identity of its results, and the work that is left."""
+    """The start of a run: its record, and the work that is left."""
 
-    results: str
+    record: MisfitRun
     tasks: list[StationFiles]
 
 
@@ -350,7 +359,7 @@ def _open(plan: Plan, lock: RunLock) -> _Start:
         for task in plan.tasks
         if not station_path(plan.out, labels[task.event.id], task.station).exists()
     ]
-    return _Start(record.results, left)
+    return _Start(record, left)
 
 
 def _config(plan: Plan) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from dispel4py.errors import ParameterError
 from dispel4py.provenance.recorded_workflow import RecordedWorkflow
 from dispel4py.workflow_graph import WorkflowGraph
+from seismo_pes.application.run_record import find_recorded
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.tiles.blocks import Tiles
 from seismo_pes.file_search import files_named
@@ -34,7 +34,7 @@ from xcorr_app.config import Config
 from xcorr_app.planning.division import Division, Place
 from xcorr_app.planning.memory import Resources
 from xcorr_app.planning.plan import plan_run
-from xcorr_app.results.runfile import RUN_FILE, RunInfo, read_run
+from xcorr_app.results.runfile import RunInfo, read_run
 from xcorr_app.running.second_phase import RestackWork, derived_stacks
 from xcorr_app.running.substacks import substack_rows
 from xcorr_app.running.work import Work, work_left
@@ -61,13 +61,7 @@ def reload(record: Mapping[str, Any], scratch: Path) -> RecordedCorrelations:
     ParameterError
         If the results of the run are not in their folder any more.
     """
-    options = record["configuration"]
-    out = Path(options["out"]).absolute()
-    if not (out / RUN_FILE).is_file():
-        raise ParameterError(f"{out}: the results of the run are not there any more")
-    run = read_run(out)
-    if run.run_id != options["run_id"]:
-        raise ParameterError(f"{out}: has the results of another run now")
+    out, run = find_recorded(record["configuration"], read_run)
     given = run.config | {"out": str(out), "resume": False, "update": False}
     plan = plan_run(Config.from_dict(given), run.channels["id"].tolist())
     division = Division.from_dict(run.division)

@@ -12,12 +12,12 @@ import importlib.metadata
 import json
 import platform
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.application.configuration import Configuration
@@ -30,6 +30,7 @@ __all__ = [
     "RunRecord",
     "Session",
     "check_started",
+    "find_recorded",
     "read_record",
     "refuse_other_options",
     "software_versions",
@@ -229,6 +230,44 @@ def read_record(
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a description of a run ({error!r})") from error
     return fields, content
+
+
+# ------------------------------------------------------------------ provenance
+
+Record = TypeVar("Record", bound=RunRecord)
+
+
+def find_recorded(
+    configuration: Mapping[str, Any], read: Callable[[Path], Record]
+) -> tuple[Path, Record]:
+    """Find the results of a run whose provenance was recorded.
+
+    Parameters
+    ----------
+    configuration : mapping of str to object
+        The configuration in provenance, with the folder ``out`` and the ``run_id``.
+    read : callable
+        Reads the record of a run from its folder.
+
+    Returns
+    -------
+    folder : Path
+        Absolute.
+    record : RunRecord
+        As ``read`` returns it.
+
+    Raises
+    ------
+    ParameterError
+        If the results are not in their folder any more.
+    """
+    out = Path(configuration["out"]).absolute()
+    if not (out / RUN_FILE).is_file():
+        raise ParameterError(f"{out}: the results of the run are not there any more")
+    record = read(out)
+    if record.run_id != configuration["run_id"]:
+        raise ParameterError(f"{out}: has the results of another run now")
+    return out, record
 
 
 # ------------------------------------------------------------------ continuing a run

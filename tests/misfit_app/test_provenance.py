@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -97,6 +98,8 @@ def test_the_record_has_the_options_and_the_metadata(folder):
     record = json.loads(path.read_text().splitlines()[0])
     assert record["name"] == "misfit-app"
     assert record["configuration"]["periods_s"]
+    run = json.loads((folder / "out" / "run.json").read_text())
+    assert record["configuration"]["run_id"] == run["run_id"]
     names = {file["path"].rpartition("/")[2] for file in record["files"]}
     assert "quake.xml" in names
     assert any(name.endswith(".xml") for name in names - {"quake.xml"})
@@ -157,6 +160,20 @@ def test_another_synthetic_is_found(ask, folder):
     finally:
         synthetic.write_bytes(kept)
     assert made["values"] > 0.01
+
+
+def test_results_of_another_run_in_the_folder_are_refused(folder, capsys):
+    """They may have other options: their products are not those that are recorded."""
+    (path,) = (folder / "out" / "adjoint").rglob("XX.S001.*Z.adj")
+    (folder / "out").rename(folder / "kept")
+    try:
+        measure(folder, folder / "out")
+        words = ["rerun", str(path), "--provenance", str(folder / "prov")]
+        assert prov(["prov", *words]) == 2
+        assert "has the results of another run now" in capsys.readouterr().err
+    finally:
+        shutil.rmtree(folder / "out")
+        (folder / "kept").rename(folder / "out")
 
 
 def test_all_phases_are_made_again(folder, ask):

@@ -11,6 +11,7 @@ from seismo_pes.application.options import option
 from seismo_pes.application.run_record import (
     RUN_FILE,
     RunRecord,
+    find_recorded,
     read_record,
     refuse_other_options,
     write_record,
@@ -43,6 +44,21 @@ def test_another_file_is_refused(tmp_path, text):
     (tmp_path / RUN_FILE).write_text(text)
     with pytest.raises(DataError, match=RUN_FILE):
         read_record(tmp_path, *FORMAT)
+
+
+def test_the_results_of_a_recorded_run_are_those_of_that_run(tmp_path):
+    def read(folder):
+        return RunRecord(**read_record(folder, *FORMAT)[0])
+
+    record = RunRecord.begin({}, [])
+    configuration = {"out": str(tmp_path), "run_id": record.run_id}
+    with pytest.raises(ParameterError, match="are not there any more"):
+        find_recorded(configuration, read)
+    write_record(tmp_path, *FORMAT, record)
+    assert find_recorded(configuration, read) == (tmp_path, record)
+    write_record(tmp_path, *FORMAT, RunRecord.begin({}, []))
+    with pytest.raises(ParameterError, match="results of another run now"):
+        find_recorded(configuration, read)
 
 
 def test_only_free_options_may_differ():
