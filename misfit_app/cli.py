@@ -208,9 +208,7 @@ def demo_command(words: list[str]) -> int:
     demo.check_folder(folder)
     scene = Scene(n_stations=options.stations, noise=options.noise, seed=options.seed)
     truths = write_scene(scene, folder)
-    more = ["--mapping", options.mapping, "-n", str(options.processes)]
-    more += ["--quiet"] if options.quiet else []
-    run_words = demo.run_words(folder, more)
+    run_words = demo.run_words(folder, options.words_of_run)
     print(f"$ {PROG} {shlex.join(run_words)}", flush=True)
     status = run_command(run_words)
     if status != 0:

@@ -217,9 +217,7 @@ def demo_command(words: list[str]) -> int:
     folder = Path(options.out)
     with progress_display(options.quiet) as progress:
         demo.prepare(network, folder, progress)
-    more = ["--mapping", options.mapping, "-n", str(options.processes)]
-    more += ["--quiet"] if options.quiet else []
-    run_words = demo.run_words(network, folder, more)
+    run_words = demo.run_words(network, folder, options.words_of_run)
     print(f"$ {PROG} {shlex.join(run_words)}", flush=True)
     status = run_command(run_words)
     if status != 0:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dispel4py.mappings import REGISTRY
-from seismo_pes.application.configuration import Configuration
+from seismo_pes.application import shared_options
 from seismo_pes.application.options import command_option
 
 __all__ = ["ABOUT", "DemoOptions"]
@@ -17,7 +16,7 @@ and the report. Rates, first samples and orientations of the two sides differ.""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoOptions(Configuration):
+class DemoOptions(shared_options.DemoOptions):
     """Options of ``misfit-app demo``."""
 
     out: str = command_option(
@@ -40,16 +39,4 @@ class DemoOptions(Configuration):
         "seed of the random numbers: equal seeds give equal files",
         default=1,
         least=0,
-    )
-    mapping: str = command_option(
-        "mapping",
-        "where the measurement runs",
-        default="multi",
-        choices=tuple(REGISTRY),
-    )
-    processes: int = command_option(
-        "count", "processes of any --mapping but simple", default=2, short="-n"
-    )
-    quiet: bool = command_option(
-        "flag", "no progress, only the outcome and errors", default=False
     )

@@ -10,7 +10,13 @@ from dispel4py.mappings import REGISTRY
 from seismo_pes.application.configuration import Configuration
 from seismo_pes.application.options import Needs, When, command_option, option
 
-__all__ = ["EndedRunOptions", "ProcessesOptions", "RecordOptions", "ResultsOptions"]
+__all__ = [
+    "DemoOptions",
+    "EndedRunOptions",
+    "ProcessesOptions",
+    "RecordOptions",
+    "ResultsOptions",
+]
 
 # ------------------------------------------------------------------ of a run
 
@@ -96,3 +102,34 @@ class EndedRunOptions(ResultsOptions):
     unfinished: bool = command_option(
         "flag", "accept the results of a run that has not ended", default=False
     )
+
+
+def _usual_processes(options: Any) -> int | None:
+    return None if options.mapping == ProcessesOptions.mapping else 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(Configuration):
+    """The processes of the run of a demonstration, and what it shows."""
+
+    mapping: str = command_option(
+        "mapping", "where it runs", default="multi", choices=tuple(REGISTRY)
+    )
+    processes: int | None = command_option(
+        "count",
+        "processes of any --mapping but simple",
+        short="-n",
+        fill=_usual_processes,
+        otherwise="2",
+    )
+    quiet: bool = command_option(
+        "flag", "no progress, only the outcome and errors", default=False
+    )
+
+    @property
+    def words_of_run(self) -> list[str]:
+        """The options as words of the command line of the run."""
+        words = ["--mapping", self.mapping]
+        if self.processes is not None:
+            words += ["-n", str(self.processes)]
+        return [*words, "--quiet"] if self.quiet else words

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dispel4py.mappings import REGISTRY
+from seismo_pes.application import shared_options
 from seismo_pes.application.options import command_option
-from xcorr_app.commands.shared_options import QuietOptions
 from xcorr_app.defaults import HOURS, N_STATIONS, SEED
 
 __all__ = ["ABOUT", "DemoOptions"]
@@ -17,7 +16,7 @@ pairs, draw the record section over the true moveout, and measure the fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoOptions(QuietOptions):
+class DemoOptions(shared_options.DemoOptions):
     """Options of ``xcorr-app demo``."""
 
     out: str = command_option(
@@ -37,13 +36,4 @@ class DemoOptions(QuietOptions):
         "seed of the random numbers: equal seeds give equal files",
         default=SEED,
         least=0,
-    )
-    mapping: str = command_option(
-        "mapping",
-        "where the correlation runs",
-        default="multi",
-        choices=tuple(REGISTRY),
-    )
-    processes: int = command_option(
-        "count", "processes of any --mapping but simple", default=2, short="-n"
     )

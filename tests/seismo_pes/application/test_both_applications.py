@@ -68,3 +68,14 @@ def test_the_file_of_parameters_is_one_that_a_run_reads(cli, tmp_path, capsys):
     assert "--force replaces it" in capsys.readouterr().err
     assert cli.main(["--config", str(path)]) == 2
     assert "is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cli", APPLICATIONS)
+def test_the_run_of_a_demonstration_gets_the_processes_that_it_has(cli):
+    """A number of processes that nobody gave is no reason for a warning."""
+    options = cli.commands.OPTIONS["demo"]
+    assert options().words_of_run == ["--mapping", "multi", "-n", "2"]
+    alone = options(mapping="Simple", quiet=True)
+    assert alone.words_of_run == ["--mapping", "simple", "--quiet"]
+    given = options(mapping="simple", processes=3)
+    assert given.words_of_run == ["--mapping", "simple", "-n", "3"]
