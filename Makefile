@@ -5,9 +5,6 @@ EXTRAS := mpi,graph,notebook,postgresql,mseed3,live,cloud,xarray,spark,redis,sto
 PYTHON ?=
 OUT    ?= demo-out
 JOBS   ?= 3
-# Only these files can have tests that are marked alone: to import all takes long. As
-# root there may be none (status 5).
-ALONE   = $(shell grep -rlE 'mark\.alone|nothing_left' tests --include='test_*.py')
 
 BIN  := $(VENV)/bin
 PIP  := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -41,14 +38,10 @@ demo: $(CORE) ## correlate a synthetic network and draw its record section
 
 # The tests start hundreds of processes, and all of them import compiled modules.
 test: export PYTHONDONTWRITEBYTECODE =
-test: $(FULL) ## run the tests (in JOBS=3 processes; those marked alone after them)
+test: $(FULL) ## run the tests (in JOBS=3 processes; failed ones once more, alone)
 	@tools/get-programs
 	@tools/get-storm $(BIN)/python
-	@status=0; \
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'not alone' || status=$$?; \
-	$(BIN)/python -m pytest -n 1 --dist loadfile -m alone $(ALONE) || \
-	    { code=$$?; [ $$code = 5 ] || status=$$code; }; \
-	exit $$status
+	@tools/run-tests $(BIN)/python $(JOBS)
 
 test-all: export DISPEL4PY_TEST_ALL = 1
 test-all: test ## the same, with all combinations of parameters (twice the time)
