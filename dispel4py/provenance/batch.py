@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from dispel4py.provenance.model import FORMAT, Line
+from dispel4py.provenance.row_numbers import RowNumbers
 from dispel4py.provenance.storable import (
     clean_text,
+    integer,
     json_text,
-    key_json,
     key_texts,
+    real,
     whole,
 )
 from dispel4py.provenance.store import Store
@@ -60,47 +62,42 @@ class Batch:
     store : Store
     folder : Path
         The folder of the run.
+
+    Attributes
+    ----------
+    n_records, n_cut : int
+        Lines that were taken, and lines without a record.
+    end : int
+        Byte of the segment after the last line.
     """
 
     def __init__(self, store: Store, folder: Path) -> None:
         self.store = store
         self.rows: dict[str, list[Any]] = {table: [] for table in _COLUMNS}
-        self.run = self._number_of("run", {"id": folder.name})
+        numbers = RowNumbers(store.database, folder.name)
+        self.run = numbers.run
+        self._instance, self._file = numbers.instance, numbers.file
+        self._item, self._number_of = numbers.item, numbers.of
         store.database.execute(
             "UPDATE run SET folder = ? WHERE n = ?",
             [str(folder.absolute()), self.run],
         )
-        self._next_product = self._highest("product") + 1
-        self._channels: dict[str, int] = {}
-        self._instances: dict[Any, int] = {}
-        self._files: dict[str, int] = {}
+        self._next_product = numbers.highest("product") + 1
         self._text = _Texts().__getitem__
         self._spans: dict[int, int] = {}
         self._without_item: list[tuple[int, int]] = []
-        self._takers: dict[str, Callable[[dict[str, Any]], None]] = {
-            "call": self._take_call,
-            "products": self._take_products,
-            "earlier": self._take_earlier,
-            "file": self._take_file,
-            "run": self._take_run,
-            "process": self._take_process,
-            "failure": self._take_failure,
-            "note": self._take_note,
-            "process_end": self._take_process_end,
-            "end": self._take_end,
-            "mark": self._take_remark,
-            "purge": self._take_remark,
-        }
         self._segment = ""
+        self.n_records = self.n_cut = self.end = 0
 
-    def take(self, segment: str, lines: list[Line]) -> int:
-        """Make rows of lines; return the number of lines that have no record.
+    def take(self, segment: str, lines: Iterable[Line]) -> None:
+        """Make rows of lines.
 
         Parameters
         ----------
         segment : str
             The name of the file.
-        lines : list of Line
+        lines : iterable of Line
+            At least one.
         """
         self._segment = segment
         self.store.database.execute(
@@ -108,21 +105,21 @@ class Batch:
             "ON CONFLICT DO NOTHING",
             [self.run, segment],
         )
-        n_cut = 0
-        for record, _ in lines:
+        for record, end in lines:
+            self.end = end
             if record is None:  # a line that was cut
-                n_cut += 1
+                self.n_cut += 1
                 continue
             try:
-                self._takers[record["kind"]](record)
-            except (AttributeError, KeyError, TypeError, ValueError):
-                n_cut += 1  # it lacks some of its keys
+                _TAKERS[record["kind"]](self, record)
+                self.n_records += 1
+            except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+                self.n_cut += 1  # it lacks some of its keys, or has others
         self.store.database.execute(
             "UPDATE segment SET position = ?, n_cut = n_cut + ? "
             "WHERE run = ? AND name = ?",
-            [lines[-1].end, n_cut, self.run, segment],
+            [self.end, self.n_cut, self.run, segment],
         )
-        return n_cut
 
     def write(self) -> None:
         """Add the rows to the store."""
@@ -146,41 +143,47 @@ class Batch:
     # ------------------------------------------------------- hot: calls, products
 
     def _take_call(self, record: dict[str, Any]) -> None:
-        get = record.get
-        instance, number = self._instance(record["i"]), int(record["n"])
+        get, text = record.get, self._text
+        instance, number = self._instance(record["i"]), integer(record["n"])
         began, ended = record["t"]
+        began, ended = float(began), float(ended)
         port = channel = item = None
+        since = number - 1
         got = get("got")
         if got:
             port, name = got
-            path, _, end = name.rpartition(".")
-            channel, item = self._channels.get(path) or self._channel(path), int(end)
+            channel, item = self._item(name)
         else:
+            since = -1  # a product derives from all items so far
             self._without_item.append((instance, number))
             self._spans[instance] = max(number + 1, self._spans.get(instance, 1))
-        error = get("error")
         if "key" in record:
             self.rows["call_key"] += [
                 (instance, key, number) for key in key_texts(record["key"])
             ]
-        # without an item of its own, a product derives from all items so far
-        since = number - 1 if got else -1
-        products = [
-            self._product(instance, number, since, ended, out) for out in get("out", ())
-        ]
+        outs = get("out", ())
+        products = [self._product(instance, number, since, ended, out) for out in outs]
+        error, attempts = get("error"), get("attempts")
         self.rows["call"].append(
             (
-                *(instance, number, began, ended, self._text(get("phase"))),
-                *(self._text(port), channel, item),
-                *(self._text(get("outcome")), whole(get("attempts", 1))),
+                instance,
+                number,
+                began,
+                ended,
+                text(get("phase")),
+                text(port),
+                channel,
+                item,
+                text(get("outcome")),
+                1 if attempts is None else whole(attempts),
                 None if error is None else json_text(error),
             )
         )
         self._add(products)
 
     def _take_products(self, record: dict[str, Any]) -> None:
-        instance = self._instance(record["i"])
-        number, made = int(record["n"]), record.get("time")
+        instance, number = self._instance(record["i"]), integer(record["n"])
+        made = real(record.get("time"))
         self._add(
             [
                 self._product(instance, number, number - 1, made, out)
@@ -196,21 +199,32 @@ class Batch:
         made: float | None,
         out: dict[str, Any],
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the row of a product, without its number, and the product."""
         get, text = out.get, self._text
-        terms = get("terms")
+        key, terms = get("key"), get("terms")
         row = (
-            *(instance, number, text(out["port"]), int(get("k", 0))),
-            *(int(get("since", since)), key_json(get("key")), text(get("type"))),
-            *(text(get("location")), text(get("format")), whole(get("size"))),
-            *(text(get("sha256")), made, None if terms is None else json_text(terms)),
+            instance,
+            number,
+            text(str(out["port"])),
+            integer(out["k"]) if "k" in out else 0,
+            integer(out["since"]) if "since" in out else since,
+            None if key is None else json_text(key),
+            text(get("type")),
+            text(get("location")),
+            text(get("format")),
+            whole(out["size"]) if "size" in out else None,
+            text(get("sha256")),
+            made,
+            None if terms is None else json_text(terms),
+            None,
         )
         return row, out
 
     def _add(self, products: list[tuple[tuple[Any, ...], dict[str, Any]]]) -> None:
         for row, out in products:
             n = self._next_product
-            self._next_product += 1
-            self.rows["product"].append((n, *row, None))
+            self._next_product = n + 1
+            self.rows["product"].append((n, *row))
             span = row[1] - row[4]
             if span > self._spans.get(row[0], 1):
                 self._spans[row[0]] = span
@@ -219,13 +233,12 @@ class Batch:
                     (row[0], key, row[1], n) for key in key_texts(out["key"])
                 ]
             for name in out.get("items", ()):
-                path, _, end = name.rpartition(".")
-                channel = self._channels.get(path) or self._channel(path)
-                self.rows["item"].append((channel, int(end), n))
+                channel, number = self._item(name)
+                self.rows["item"].append((channel, number, n))
             if "previous" in out:
                 self._add_link(n, row[0], out["previous"])
             for number in out.get("calls", ()):
-                self.rows["product_call"].append((n, row[0], int(number)))
+                self.rows["product_call"].append((n, row[0], integer(number)))
             for path in out.get("files", ()):
                 self.rows["reading"].append((n, self._file(path)))
             if "parts" in out:
@@ -235,7 +248,7 @@ class Batch:
         self, owner: int, row: tuple[Any, ...], parts: dict[str, list[Any]]
     ) -> None:
         """Add the parts of a product, which have the same ancestors."""
-        instance, number, port, k, since, key, *_, made, _ = row
+        instance, number, port, k, since, key, *_, made, _, _ = row
         for j, values in enumerate(list(zip(*parts.values(), strict=True))):
             part = (instance, number, f"{port}[{k}]", j, since, key, "part")
             terms = json_text(dict(zip(parts, values, strict=True)))
@@ -248,7 +261,7 @@ class Batch:
         """Add the earlier product of the instance that a product derives from."""
         number, _, rest = previous.partition("/")
         port, _, k = rest.rpartition("/")
-        self.rows["link"].append((n, instance, int(number), port, int(k)))
+        self.rows["link"].append((n, instance, integer(number), port, integer(k)))
 
     # ------------------------------------------------------------- other records
 
@@ -256,7 +269,7 @@ class Batch:
         self.store.database.execute(
             "INSERT INTO earlier_calls (instance, past) VALUES (?, ?) "
             "ON CONFLICT DO NOTHING",
-            [self._instance(record["i"]), int(record["past"])],
+            [self._instance(record["i"]), integer(record["past"])],
         )
 
     def _check_format(self, record: dict[str, Any]) -> None:
@@ -269,55 +282,51 @@ class Batch:
 
     def _take_run(self, record: dict[str, Any]) -> None:
         self._check_format(record)
-        get = record.get
+        get, text = record.get, self._text
         database = self.store.database
         database.execute(
             "UPDATE run SET name = ?, began = ?, host = ?, owner = ?, mapping = ?, "
             "processes = ?, document = ? WHERE n = ?",
             [
-                *(self._text(get("name")), get("began"), self._text(get("host"))),
-                *(
-                    self._text(get("user")),
-                    self._text(get("mapping")),
-                    get("processes"),
-                ),
-                *(json_text(record), self.run),
+                text(get("name")),
+                real(get("began")),
+                text(get("host")),
+                text(get("user")),
+                text(get("mapping")),
+                whole(get("processes")),
+                json_text(record),
+                self.run,
             ],
         )
         for pe in get("pes", ()):
-            n = self._number_of("pe", {"run": self.run, "id": pe["pe"]})
+            n = self._number_of("pe", {"run": self.run, "id": str(pe["pe"])})
             database.execute(
                 "UPDATE pe SET name = ?, class = ?, document = ? WHERE n = ?",
-                [
-                    self._text(pe.get("name")),
-                    self._text(pe.get("class")),
-                    json_text(pe),
-                    n,
-                ],
+                [text(pe.get("name")), text(pe.get("class")), json_text(pe), n],
             )
         for file in get("files", ()):
             self._take_file(file)
 
     def _take_process(self, record: dict[str, Any]) -> None:
         self._check_format(record)
+        process, host = whole(record["process"]), self._text(record.get("host")) or ""
         for number, (pe, k) in record["instances"].items():
+            key = {"run": self.run, "pe": str(pe), "k": integer(k)}
+            n = self._number_of("instance", key)
             self.store.database.execute(
                 "UPDATE instance SET number = ?, "
                 "process = CASE WHEN coalesce(process, ?) = ? THEN ? ELSE -1 END, "
                 "host = CASE WHEN coalesce(host, ?) = ? THEN ? ELSE '' END "
                 "WHERE n = ?",
-                [
-                    *(int(number), *[record["process"]] * 3),
-                    *[self._text(record.get("host")) or ""] * 3,
-                    self._instance_of(pe, k),
-                ],
+                [integer(number), *[process] * 3, *[host] * 3, n],
             )
-        self._update_segment("began = ?", [record.get("began")])
+        self._update_segment("began = ?", [real(record.get("began"))])
 
     def _take_process_end(self, record: dict[str, Any]) -> None:
+        lost, undescribed = record.get("lost", 0), record.get("undescribed", 0)
         self._update_segment(
             "ended = ?, n_lost = ?, n_undescribed = ?",
-            [record.get("ended"), record.get("lost", 0), record.get("undescribed", 0)],
+            [real(record.get("ended")), whole(lost), whole(undescribed)],
         )
 
     def _update_segment(self, change: str, values: list[Any]) -> None:
@@ -330,8 +339,10 @@ class Batch:
         self.store.database.execute(
             "UPDATE run SET ended = ?, outcome = ?, n_failures = ? WHERE n = ?",
             [
-                *(record.get("ended"), self._text(record.get("outcome"))),
-                *(record.get("n_failures"), self.run),
+                real(record.get("ended")),
+                self._text(record.get("outcome")),
+                whole(record.get("n_failures")),
+                self.run,
             ],
         )
 
@@ -339,88 +350,60 @@ class Batch:
         self.store.database.execute(
             "UPDATE file SET size = ?, modified = ?, sha256 = ? WHERE n = ?",
             [
-                *(whole(record.get("size")), record.get("modified")),
-                *(self._text(record.get("sha256")), self._file(record["path"])),
+                whole(record.get("size")),
+                real(record.get("modified")),
+                self._text(record.get("sha256")),
+                self._file(record["path"]),
             ],
         )
 
     def _take_failure(self, record: dict[str, Any]) -> None:
-        get = record.get
+        get, text = record.get, self._text
         self.rows["failure"].append(
             (
-                *(self.run, self._text(get("pe")), get("instance"), get("process")),
-                *(
-                    self._text(get("phase")),
-                    self._text(get("port")),
-                    json_text(get("error")),
-                ),
-                get("time"),
+                self.run,
+                text(get("pe")),
+                whole(get("instance")),
+                whole(get("process")),
+                text(get("phase")),
+                text(get("port")),
+                json_text(get("error")),
+                real(get("time")),
             )
         )
 
     def _take_note(self, record: dict[str, Any]) -> None:
         content = json_text(record.get("content"))
-        self.rows["note"].append((self.run, record.get("time"), content))
+        self.rows["note"].append((self.run, real(record.get("time")), content))
 
     def _take_remark(self, record: dict[str, Any]) -> None:
-        get = record.get
+        get, text = record.get, self._text
         self.rows["remark"].append(
             (
-                *(self.run, self._text(record["product"]), record["kind"]),
-                *(
-                    self._text(get("verdict")),
-                    self._text(get("note")),
-                    self._text(get("author")),
-                ),
-                get("time"),
+                self.run,
+                text(str(record["product"])),
+                record["kind"],
+                text(get("verdict")),
+                text(get("note")),
+                text(get("author")),
+                real(get("time")),
             )
         )
 
-    # ------------------------------------------------------- texts and numbers
 
-    def _highest(self, table: str) -> int:
-        return int(self.store.value(f"SELECT max(n) FROM {table}") or 0)
-
-    def _number_of(self, table: str, key: dict[str, Any]) -> int:
-        """Return the number of the row with a key; a missing row is added."""
-        values = [clean_text(v) if isinstance(v, str) else v for v in key.values()]
-        test = " AND ".join(f"{name} = ?" for name in key)
-        n = self.store.value(f"SELECT n FROM {table} WHERE {test}", values)
-        if n is None:
-            n = self._highest(table) + 1
-            names = ", ".join(("n", *key))
-            marks = ", ".join("?" * (len(key) + 1))
-            self.store.database.execute(
-                f"INSERT INTO {table} ({names}) VALUES ({marks})", [n, *values]
-            )
-        return int(n)
-
-    def _channel(self, path: str) -> int:
-        source, route, destination = map(int, path.split("."))
-        key = {"run": self.run, "source": source, "route": route}
-        n = self._number_of("channel", {**key, "destination": destination})
-        self._channels[path] = n
-        return n
-
-    def _instance(self, number: Any) -> int:
-        """Return the instance with a number in the plan."""
-        n = self._instances.get(number)
-        if n is None:
-            n = self.store.value(
-                "SELECT n FROM instance WHERE run = ? AND number = ?",
-                [self.run, int(number)],
-            )
-            if n is None:  # the line that names it was cut
-                n = self._instance_of("unknown", int(number))
-            self._instances[number] = n
-        return int(n)
-
-    def _instance_of(self, pe: str, k: int) -> int:
-        return self._number_of("instance", {"run": self.run, "pe": pe, "k": k})
-
-    def _file(self, path: str) -> int:
-        if not isinstance(path, str):
-            raise TypeError(f"{path!r} is no path")
-        if path not in self._files:
-            self._files[path] = self._number_of("file", {"run": self.run, "path": path})
-        return self._files[path]
+#: What takes each kind of record. A batch must not refer to itself, as bound methods
+#: would: its memory is freed without a search for cycles.
+_TAKERS: dict[Any, Callable[[Batch, dict[str, Any]], None]] = {
+    "call": Batch._take_call,
+    "products": Batch._take_products,
+    "earlier": Batch._take_earlier,
+    "file": Batch._take_file,
+    "run": Batch._take_run,
+    "process": Batch._take_process,
+    "failure": Batch._take_failure,
+    "note": Batch._take_note,
+    "process_end": Batch._take_process_end,
+    "end": Batch._take_end,
+    "mark": Batch._take_remark,
+    "purge": Batch._take_remark,
+}

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from dispel4py.provenance.batch import Batch
-from dispel4py.provenance.model import Line, read_records, run_folders, segments
+from dispel4py.provenance.model import read_records, run_folders, segments
 from dispel4py.provenance.store import Store
 
 __all__ = ["Ingested", "ingest"]
@@ -84,23 +84,23 @@ def _positions(store: Store, run: str) -> dict[str, int]:
     return {str(name): int(position) for name, position in rows}
 
 
-def _lines(path: Path, position: int) -> list[Line]:
-    return list(islice(read_records(path, position), _AT_ONCE))
-
-
 def _read_segment(store: Store, folder: Path, path: Path) -> tuple[int, int]:
     """Read the rest of a segment; return the numbers of records and cut lines."""
     n_records = n_cut = 0
     position = _positions(store, folder.name).get(path.name, 0)
-    while lines := _lines(path, position):
+    while True:
+        lines = read_records(path, position)
+        first = next(lines, None)
+        if first is None:
+            return n_records, n_cut
         with store.database.transaction():
             known = _positions(store, folder.name).get(path.name, 0)
             if known != position:  # another process has read some lines
                 position = known
                 continue
-            position = lines[-1].end
             batch = Batch(store, folder)
-            cut = batch.take(path.name, lines)
+            # each line is read when it is taken: few are in memory at a time
+            batch.take(path.name, chain([first], islice(lines, _AT_ONCE - 1)))
             batch.write()
-        n_records, n_cut = n_records + len(lines) - cut, n_cut + cut
-    return n_records, n_cut
+        position = batch.end
+        n_records, n_cut = n_records + batch.n_records, n_cut + batch.n_cut

@@ -274,19 +274,9 @@ def line_of(record: dict[str, Any]) -> bytes:
     return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
-class Line(NamedTuple):
-    """A record as it was read; see `read_records`.
-
-    Attributes
-    ----------
-    record : dict or None
-        None for a line that was cut.
-    end : int
-        Byte of the file after the line.
-    """
-
-    record: dict[str, Any] | None
-    end: int
+#: A record and the end of its line, see `read_records`. A plain tuple: a named one
+#: takes as long to make as a tenth of the reading.
+Line = tuple[dict[str, Any] | None, int]
 
 
 def read_records(path: Path, offset: int = 0) -> Iterator[Line]:
@@ -301,8 +291,11 @@ def read_records(path: Path, offset: int = 0) -> Iterator[Line]:
 
     Yields
     ------
-    Line
-        The complete lines. A last line without a newline is left for the next time.
+    record : dict or None
+        The record of a complete line; None for a line that was cut. A last line without
+        a newline is left for the next time.
+    end : int
+        Byte of the file after the line.
     """
     with open(path, "rb") as file:
         file.seek(offset)
@@ -316,7 +309,7 @@ def read_records(path: Path, offset: int = 0) -> Iterator[Line]:
                 record = orjson.loads(line)
             except ValueError:
                 record = None
-            yield Line(record if isinstance(record, dict) else None, offset)
+            yield (record if isinstance(record, dict) else None), offset
 
 
 def segments(folder: Path) -> list[Path]:

@@ -49,11 +49,30 @@ def clean_text(value: Any) -> str | None:
     return text.replace("\0", "\ufffd")
 
 
+def integer(value: Any) -> int:
+    """Return an integer that fits a column.
+
+    Raises
+    ------
+    ValueError
+        If it does not fit.
+    """
+    number = int(value)
+    if number >> 63 not in (0, -1):
+        raise ValueError(f"{value!r} does not fit a column")
+    return number
+
+
 def whole(value: Any) -> int | None:
     """Return an integer that fits a column, or None."""
     if value is None or not -_LARGEST <= value <= _LARGEST:
         return None
     return int(value)
+
+
+def real(value: Any) -> float | None:
+    """Return a floating-point number, or None."""
+    return None if value is None else float(value)
 
 
 def key_json(value: Any) -> str | None:

@@ -403,8 +403,8 @@ def update_prov_run(
     folder = Path(_folder())
     for run in reversed(run_folders(folder)):
         records = read_records(run / RUN_SEGMENT)
-        first = next(records, None) if (run / RUN_SEGMENT).exists() else None
-        configuration = ((first and first.record) or {}).get("configuration", {})
+        first = next(records, (None, 0)) if (run / RUN_SEGMENT).exists() else (None, 0)
+        configuration = (first[0] or {}).get("configuration", {})
         if configuration.get("runId") == runId:
             writer = Writer(run / f"prov-note-{uuid.uuid4().hex}.jsonl")
             content = bounded_terms(dic or {})

@@ -349,6 +349,8 @@ def test_keys_lists_of_keys_and_parts(make_place, tmp_path):
     ]
     (part,) = search(store, "pair = 'b'").products
     assert part["id"].endswith("ByKey/0/4/output[1]/1")
+    owner = find_product(store, f"{RUN}/ByKey/0/4/output/1")
+    assert part["made"] == get_products(store, [owner])[0]["made"]
     store.close()
 
 

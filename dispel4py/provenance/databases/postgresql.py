@@ -56,6 +56,9 @@ class PostgreSQL(Database):
         # a plan of the joins of a question takes longer than the question
         connection.prepare_threshold = 0
         super().__init__(connection)
+        # the types of values that `load` sends: JSON is text already
+        types = connection.adapters.types
+        self._sent_as = {types["json"].oid: types["text"].oid}
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Any:
         """Run a statement and return its cursor."""
@@ -70,8 +73,12 @@ class PostgreSQL(Database):
 
     def load(self, table: str, columns: Sequence[str], rows: Iterable[Any]) -> None:
         """Add many rows to a table."""
-        sql = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+        names = ", ".join(columns)
+        described = self.execute(f"SELECT {names} FROM {table} LIMIT 0").description
+        types = [column.type_code for column in described]
+        sql = f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)"
         with self.connection.cursor() as cursor, cursor.copy(sql) as copy:
+            copy.set_types([self._sent_as.get(type_, type_) for type_ in types])
             for row in rows:
                 copy.write_row(row)
 
