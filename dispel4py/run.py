@@ -106,6 +106,12 @@ def run(
     RunError
         If the run failed.
 
+    Notes
+    -----
+    The mappings ``simple`` and ``mpi`` call the PEs of the graph itself: a second run
+    starts with the attributes that the first run has left. Make a new graph for each
+    run, or set the start values in ``preprocess``.
+
     Examples
     --------
     >>> from dispel4py.base import SimpleFunctionPE
