@@ -18,10 +18,12 @@ __all__ = [
     "MAX_COPY_BYTES",
     "ReadFailed",
     "copied_to_memory",
+    "is_copied",
     "is_failed_read",
     "open_regular",
     "read_error",
     "read_text",
+    "read_through",
     "reason_of",
 ]
 
@@ -144,8 +146,8 @@ def copied_to_memory(path: str | Path) -> Iterator[str]:
     Yields
     ------
     str
-        The path of the copy; of the file itself if it is larger than `MAX_COPY_BYTES`,
-        or if the operating system has no files in memory.
+        The path of the copy; of the file itself if `is_copied` is false, or if there is
+        no room in memory.
 
     Raises
     ------
@@ -171,10 +173,48 @@ def copied_to_memory(path: str | Path) -> Iterator[str]:
         os.close(descriptor)
 
 
+def is_copied(file: str | Path | int) -> bool:
+    """Return whether `copied_to_memory` copies a file.
+
+    Larger files than `MAX_COPY_BYTES` are not copied, nor is any if the operating
+    system has no files in memory.
+
+    Parameters
+    ----------
+    file
+        Its path or its descriptor.
+
+    Raises
+    ------
+    OSError
+        If its size cannot be found out.
+    """
+    return os.stat(file).st_size <= MAX_COPY_BYTES and hasattr(os, "memfd_create")
+
+
+def read_through(path: str | Path) -> None:
+    """Read all of a file, so that errors of the disk become known.
+
+    Parameters
+    ----------
+    path
+        The file; a link is followed.
+
+    Raises
+    ------
+    DataError
+        See `open_regular`.
+    OSError
+        If the file cannot be opened or read.
+    """
+    with open_regular(path) as file:
+        while file.read(PIECE_BYTES):
+            pass
+
+
 def _copy_in_memory(file: BufferedReader) -> int | None:
     """Return the descriptor of a copy; None if none can be made."""
-    size = os.fstat(file.fileno()).st_size
-    if size > MAX_COPY_BYTES or not hasattr(os, "memfd_create"):
+    if not is_copied(file.fileno()):
         return None
     descriptor = os.memfd_create("copy")
     try:

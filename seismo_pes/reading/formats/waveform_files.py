@@ -30,8 +30,10 @@ from seismo_pes.reading.formats.reading_process import read_in_process
 from seismo_pes.regular_file import (
     ReadFailed,
     copied_to_memory,
+    is_copied,
     is_failed_read,
     open_regular,
+    read_through,
 )
 
 __all__ = ["find_defect", "read_content", "read_file"]
@@ -148,7 +150,8 @@ def _rename_file(error: Exception, temporary: str, name: str) -> DataError:
     """Return an error with ``name`` in its message instead of a temporary file."""
     message = str(error) if isinstance(error, DataError) else _one_line(error)
     message = message.removeprefix(f"{temporary}: ").replace(temporary, name)
-    return DataError(f"{name}: {message}")
+    kind = ReadFailed if is_failed_read(error) else DataError
+    return kind(f"{name}: {message}")
 
 
 def find_defect(trace: Trace) -> str:
@@ -171,6 +174,22 @@ def find_defect(trace: Trace) -> str:
 
 
 def _read(
+    path: str, file_format: str, headonly: bool, selection: dict[str, Any]
+) -> Stream:
+    """Read a file; one that is read from the disk itself twice, if this fails."""
+    try:
+        return _read_once(path, file_format, headonly, selection)
+    except Exception as error:
+        if is_failed_read(error) or remote.is_remote(path) or is_copied(path):
+            raise
+        logger.debug("%s: %s; it is read again", path, error)
+    # Readers take an error of the disk for another format, or for damage. If it has
+    # passed, the file can be read now; else it is reported here.
+    read_through(path)
+    return _read_once(path, file_format, headonly, selection)
+
+
+def _read_once(
     path: str, file_format: str, headonly: bool, selection: dict[str, Any]
 ) -> Stream:
     if remote.is_remote(path):

@@ -1,6 +1,7 @@
 """Let each opening, read and stat of a file fail once; print problems as lines of JSON.
 
 ``python failing_reads.py FOLDER``: the library of `tools.disk_faults` must be loaded.
+With ``large`` after it, waveforms are read as if they were too large for memory.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seismo_pes import regular_file
 from seismo_pes.metadata.inventory import read_inventory
-from seismo_pes.reading.formats import reading_process, waveform_files
+from seismo_pes.reading.formats import plugins, reading_process, waveform_files
 from seismo_pes.reading.formats.solver_text import read_solver_text
 from seismo_pes.regular_file import ReadFailed
 from tools.disk_faults.kinds import KINDS
@@ -99,11 +101,16 @@ def problems(faults: Faults, read: Callable[[Path], Any], path: Path) -> list[st
     return found
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *choice: str) -> None:
+    kinds = set(READERS)
+    if choice == ("large",):
+        regular_file.MAX_COPY_BYTES = plugins.MAX_COPY_BYTES = 0
+        kinds = {"waveforms", "headers"}
     waveform_files.read_in_process = read_here
     warnings.simplefilter("ignore")
     faults = Faults(folder)
-    for kind, read in READERS.items():
+    for kind in sorted(kinds):
+        read = READERS[kind]
         for path in sorted((folder / kind.replace("headers", "waveforms")).glob("*/*")):
             if path.suffix in (".QBN", ".w"):
                 continue  # the samples of another file
@@ -112,4 +119,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main(Path(sys.argv[1]).resolve(), *sys.argv[2:])
