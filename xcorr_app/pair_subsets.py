@@ -120,11 +120,11 @@ def shown_components(
 def chosen_pairs(
     store: Store,
     pairs: Sequence[Sequence[str]],
-    stack: str | None,
+    stacks: Sequence[str],
     components: str | None = None,
     usual: str = "",
 ) -> np.ndarray:
-    """Return the named pairs, or all pairs of a stack if none is named.
+    """Return the named pairs, or all pairs of some stacks if none is named.
 
     Parameters
     ----------
@@ -132,8 +132,8 @@ def chosen_pairs(
         Open results.
     pairs
         Names of two channels each.
-    stack
-        Name of the stack.
+    stacks
+        Names of the stacks; a pair has windows in one of them.
     components, usual
         Components, if no pairs are named; see `of_components`.
 
@@ -145,7 +145,10 @@ def chosen_pairs(
     if pairs:
         indices = {store.pair_index(*pair) for pair in pairs}
         return np.array(sorted(indices), np.int64)
-    chosen = np.flatnonzero(store.windows(stack)["n_windows"] > 0)
+    has_windows = np.zeros(len(store), bool)
+    for name in stacks:
+        has_windows |= store.windows(name)["n_windows"] > 0
+    chosen = np.flatnonzero(has_windows)
     if not len(chosen):
         raise ParameterError(f"{store.path}: no pair has windows")
     return of_components(store, chosen, components, usual)

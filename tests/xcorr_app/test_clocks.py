@@ -284,3 +284,14 @@ def test_lags_have_the_arrivals(run, tmp_path):
     assert n_pairs == len(skipped) == 15
     assert "lags end before the arrivals" in skipped[0].reason
     assert read_table(table.paths[1])["offset_s"].size == 0
+
+
+def test_results_without_windows_have_no_clock_errors(run, tmp_path, monkeypatch):
+    with store.open(run) as results:
+        settings = choose_settings(results)
+        empty = results.windows(settings.stacks[0]).copy()
+        empty["n_windows"] = 0
+        monkeypatch.setattr(store.Store, "windows", lambda *_: empty)
+        with pytest.raises(ParameterError, match="no pair has windows"):
+            measure_clocks(results, settings, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -14,6 +14,7 @@ from xcorr_app.commands.shared_options import (
     ComponentsOptions,
     EndedRunOptions,
     MeasuringOptions,
+    components_option,
 )
 from xcorr_app.config import PROG
 from xcorr_app.defaults import GROUP_VELOCITY_KM_S, MIN_COHERENCE, MIN_PAIRS, ZERO
@@ -51,12 +52,7 @@ File names have the band and components, if the run has several.
 class ClocksOptions(EndedRunOptions, BandOptions, ComponentsOptions, MeasuringOptions):
     """Options of ``xcorr-app clocks``."""
 
-    components: str | None = command_option(
-        "text",
-        "only pairs of these components, the last letters of the two channels",
-        metavar="ZZ|RR|TT|...",
-        otherwise="all",
-    )
+    components: str | None = components_option("all")
     period: str | None = command_option(
         "text",
         "the substacks whose shifts are measured",
@@ -141,11 +137,10 @@ def clocks(words: list[str]) -> str:
         )
     if measurement is None:  # another process of the run has the measurement
         return ""
-    table, n_pairs, skipped = measurement
+    table = measurement.table
     summary = reporting.summary(table, settings)
     figures = []
     with suppress(ParameterError):  # without a clock error to draw
         path = measured.path("clocks")
         figures.append(reporting.draw_clocks(table, settings, path, measured.note))
-    paths = [*table.paths, *figures]
-    return report_measurement(measured, skipped, n_pairs, summary, paths)
+    return report_measurement(measured, measurement, summary, figures)

@@ -134,8 +134,8 @@ def disp(words: list[str]) -> str:
         )
         if measurement is None:  # another process of the run has the measurement
             return ""
-        table, n_pairs, skipped = measurement
-        summary = dispersion.summary(table, n_pairs)
+        table = measurement.table
+        summary = dispersion.summary(table, measurement.n_pairs)
         figures = []
         with suppress(ParameterError):  # without an accepted pick
             notes = [*stack_notes(measured.store, measured.stack), measured.components]
@@ -147,5 +147,4 @@ def disp(words: list[str]) -> str:
             figures.append(
                 dispersion.draw_ftan(measured.store, settings, clearest, path)
             )
-    paths = [*table.paths, *figures]
-    return report_measurement(measured, skipped, n_pairs, summary, paths)
+    return report_measurement(measured, measurement, summary, figures)

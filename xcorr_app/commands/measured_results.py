@@ -13,7 +13,7 @@ from seismo_pes.application.progress import progress_display
 from xcorr_app.commands.shared_options import table_folder
 
 if TYPE_CHECKING:
-    from seismo_pes.items.skipped import Skipped
+    from xcorr_app.measuring.batches import Measurement
     from xcorr_app.store import Store
 
 __all__ = ["MeasuredResults", "open_measured", "report_measurement"]
@@ -108,26 +108,23 @@ def open_measured(
 
 def report_measurement(
     measured: MeasuredResults,
-    skipped: list[Skipped],
-    n_pairs: int,
+    measurement: Measurement[Any],
     summary: Sequence[str],
-    paths: Sequence[Path],
+    figures: Sequence[Path],
 ) -> str:
     """Return the text of a command that has measured.
 
     Parameters
     ----------
     measured : MeasuredResults
-    skipped : list of Skipped
-        Pairs without a value.
-    n_pairs : int
-        Number of all pairs.
+    measurement : Measurement
     summary : sequence of str
         Lines about the values.
-    paths : sequence of pathlib.Path
-        The written files.
+    figures : sequence of pathlib.Path
+        The figures, besides the tables of the measurement.
     """
     from xcorr_app.measuring.batches import describe_skipped
 
+    table, n_pairs, skipped = measurement
     lines = [*measured.remarks, *describe_skipped(skipped, n_pairs), *summary]
-    return "\n".join([*lines, *map(str, paths)])
+    return "\n".join([*lines, *map(str, [*table.paths, *figures])])

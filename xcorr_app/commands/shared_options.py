@@ -113,16 +113,27 @@ class StackOptions(BandOptions):
         return self.stack
 
 
+def components_option(otherwise: str) -> Any:
+    """Declare the option ``--components``.
+
+    Parameters
+    ----------
+    otherwise : str
+        The components without it.
+    """
+    return command_option(
+        "text",
+        "only pairs of these components, the last letters of the two channels",
+        metavar="ZZ|RR|TT|...",
+        otherwise=otherwise,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class ComponentsOptions(Configuration):
     """One pair of components."""
 
-    components: str | None = command_option(
-        "text",
-        "only pairs of these components, the last letters of the two channels",
-        metavar="ZZ|RR|TT|...",
-        otherwise="ZZ if there are any",
-    )
+    components: str | None = components_option("ZZ if there are any")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from xcorr_app.commands.shared_options import (
     EndedRunOptions,
     MeasuringOptions,
     StackOptions,
+    components_option,
 )
 from xcorr_app.config import PROG
 from xcorr_app.defaults import (
@@ -66,12 +67,7 @@ class DvvOptions(EndedRunOptions, StackOptions, ComponentsOptions, MeasuringOpti
         choices=VELOCITY_CHANGES,
         metavar="METHOD",
     )
-    components: str | None = command_option(
-        "text",
-        "only pairs of these components, the last letters of the two channels",
-        metavar="ZZ|RR|TT|...",
-        otherwise="all",
-    )
+    components: str | None = components_option("all")
     stack: str | None = command_option(
         "text", "the reference", metavar="NAME", otherwise="all"
     )
@@ -169,7 +165,7 @@ def dvv(words: list[str]) -> str:
         )
     if measurement is None:  # another process of the run has the measurement
         return ""
-    table, n_pairs, skipped = measurement
+    table = measurement.table
     summary = velocity_change.summary(table, settings)
     figures = []
     with suppress(ParameterError):  # without a change to draw
@@ -177,5 +173,4 @@ def dvv(words: list[str]) -> str:
         figures.append(
             velocity_change.draw_changes(table, settings, path, measured.note)
         )
-    paths = [*table.paths, *figures]
-    return report_measurement(measured, skipped, n_pairs, summary, paths)
+    return report_measurement(measured, measurement, summary, figures)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -39,6 +39,7 @@ __all__ = [
     "Batch",
     "BatchRows",
     "MeasurePairs",
+    "Measurement",
     "Sink",
     "describe_skipped",
     "measure_and_record",
@@ -73,6 +74,10 @@ class Sink(Protocol):
 
     folder: str
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files."""
+
     def open(self) -> None:
         """Begin the files."""
 
@@ -81,6 +86,27 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Finish the files, after the last batch."""
+
+
+Table = TypeVar("Table", bound=Sink)
+
+
+class Measurement(NamedTuple, Generic[Table]):
+    """What was measured on the pairs of a run.
+
+    Attributes
+    ----------
+    table
+        The files with the rows.
+    n_pairs
+        Number of all pairs.
+    skipped
+        The pairs that could not be measured.
+    """
+
+    table: Table
+    n_pairs: int
+    skipped: list[Skipped]
 
 
 class PairBatches(IterativePE):
@@ -251,11 +277,12 @@ def measure_and_record(
     path: Path,
     settings: Mapping[str, Any],
     measure: MeasurePairs,
-    sink: Sink,
+    table: Table,
     indices: np.ndarray,
-    row_bytes: int,
+    *,
+    n_stacks: int,
     **options: Any,
-) -> list[Skipped] | None:
+) -> Measurement[Table] | None:
     """Measure as `run_batches` does, and write the settings to ``path``.
 
     Parameters
@@ -266,19 +293,27 @@ def measure_and_record(
         The JSON file of the settings, the number of pairs, and the skipped pairs.
     settings
         Settings of the measurement.
-    measure, sink, indices, options
+    measure, table, indices, options
         As for `run_batches`.
-    row_bytes
-        Bytes that are read for one pair; a batch has about `BATCH_BYTES`.
+    n_stacks
+        Number of correlations that are read for one pair; a batch has about
+        `BATCH_BYTES`.
+
+    Returns
+    -------
+    Measurement or None
+        None in the processes of an MPI run that do not have the results.
     """
-    skipped = run_batches(measure, sink, indices, BATCH_BYTES // row_bytes, **options)
-    if skipped is not None:
-        outcome = {
-            "n_pairs": len(indices),
-            "skipped": [[skip.what, skip.reason] for skip in skipped],
-        }
-        write_settings(store, path, {**settings, **outcome})
-    return skipped
+    pair_bytes = len(store.lags_s) * store.dtype.itemsize * n_stacks
+    skipped = run_batches(measure, table, indices, BATCH_BYTES // pair_bytes, **options)
+    if skipped is None:
+        return None
+    outcome = {
+        "n_pairs": len(indices),
+        "skipped": [[skip.what, skip.reason] for skip in skipped],
+    }
+    write_settings(store, path, {**settings, **outcome})
+    return Measurement(table, len(indices), skipped)
 
 
 def write_settings(store: Store, path: Path, settings: Mapping[str, Any]) -> Path:

@@ -12,15 +12,19 @@ import numpy as np
 
 from dispel4py.errors import DataError
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.items.skipped import Skipped
 from seismo_pes.measuring.clock_shifts import measure_clock_shifts
 from xcorr_app.defaults import MIN_COHERENCE, MIN_PAIRS
-from xcorr_app.measuring.batches import MeasurePairs, Progress, measure_and_record
+from xcorr_app.measuring.batches import (
+    Measurement,
+    MeasurePairs,
+    Progress,
+    measure_and_record,
+)
 from xcorr_app.measuring.clock_settings import ClockSettings, lag_range, station_of
 from xcorr_app.measuring.clock_tables import SHIFT, ClockTable
 from xcorr_app.measuring.dvv import read_substacks
 from xcorr_app.measuring.dvv_methods import filter_correlation
-from xcorr_app.pair_subsets import of_components
+from xcorr_app.pair_subsets import chosen_pairs
 from xcorr_app.store import Store
 
 __all__ = ["MeasureClocks", "measure_clocks"]
@@ -109,7 +113,7 @@ def measure_clocks(
     mapping: str = "simple",
     processes: int | None = None,
     progress: Progress | None = None,
-) -> tuple[ClockTable, int, list[Skipped]] | None:
+) -> Measurement[ClockTable] | None:
     """Measure the clock errors of all stations.
 
     Parameters
@@ -136,11 +140,10 @@ def measure_clocks(
 
     Returns
     -------
-    tuple or None
-        The table, the number of pairs, and the pairs that were skipped. None in the
-        processes of an MPI run that do not have the results.
+    Measurement or None
+        None in the processes of an MPI run that do not have the results.
     """
-    indices = _pairs_in(store, pairs, settings, components)
+    indices = chosen_pairs(store, pairs, settings.stacks, components)
     table = ClockTable(
         str(store.path),
         str(folder),
@@ -152,31 +155,15 @@ def measure_clocks(
         label,
     )
     record = asdict(settings) | {"min_coherence": min_coherence, "min_pairs": min_pairs}
-    skipped = measure_and_record(
+    return measure_and_record(
         store,
         Path(folder, f"clocks{label}.json"),
         record,
         MeasureClocks(str(store.path), settings, min_coherence),
         table,
         indices,
-        len(store.lags_s) * store.dtype.itemsize * len(settings.stacks),
+        n_stacks=len(settings.stacks),
         mapping=mapping,
         processes=processes,
         progress=progress,
     )
-    return None if skipped is None else (table, len(indices), skipped)
-
-
-def _pairs_in(
-    store: Store,
-    pairs: Sequence[Sequence[str]],
-    settings: ClockSettings,
-    components: str | None,
-) -> np.ndarray:
-    """Return the named pairs, or those that have windows in any of the stacks."""
-    if pairs:
-        return np.array(sorted({store.pair_index(*pair) for pair in pairs}), np.int64)
-    has_windows = np.zeros(len(store), bool)
-    for name in settings.stacks:
-        has_windows |= store.windows(name)["n_windows"] > 0
-    return of_components(store, np.flatnonzero(has_windows), components, usual="")

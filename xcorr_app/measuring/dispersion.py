@@ -13,7 +13,6 @@ import numpy as np
 
 from dispel4py.errors import DataError, ParameterError, suggest
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.items.skipped import Skipped
 from seismo_pes.measuring.dispersion import measure_dispersion
 from seismo_pes.methods import DISPERSION_SIDES
 from seismo_pes.signal.ftan import Dispersion
@@ -26,6 +25,7 @@ from xcorr_app.defaults import (
     N_PERIODS,
 )
 from xcorr_app.measuring.batches import (
+    Measurement,
     MeasurePairs,
     Progress,
     measure_and_record,
@@ -269,7 +269,7 @@ def measure_disp(
     mapping: str = "simple",
     processes: int | None = None,
     progress: Progress | None = None,
-) -> tuple[CurveTable, int, list[Skipped]] | None:
+) -> Measurement[CurveTable] | None:
     """Measure the dispersion of pairs, and the median over the pairs.
 
     Parameters
@@ -295,16 +295,15 @@ def measure_disp(
 
     Returns
     -------
-    tuple or None
-        The table, the number of pairs, and the pairs that were skipped. None in the
-        processes of an MPI run that do not have the results.
+    Measurement or None
+        None in the processes of an MPI run that do not have the results.
 
     Raises
     ------
     ParameterError
         If no distances are known.
     """
-    indices = chosen_pairs(store, pairs, settings.stack, components, usual=USUAL)
+    indices = chosen_pairs(store, pairs, [settings.stack], components, usual=USUAL)
     apart = store.pairs["distance_km"][indices] > 0
     if not apart.any():
         raise ParameterError(
@@ -320,16 +319,15 @@ def measure_disp(
         min(min_pairs, len(indices)),
         label,
     )
-    skipped = measure_and_record(
+    return measure_and_record(
         store,
         Path(folder, f"disp{label}.json"),
         asdict(settings) | {"min_pairs": min_pairs},
         MeasureCurves(str(store.path), settings),
         table,
         indices,
-        len(store.lags_s) * store.dtype.itemsize,
+        n_stacks=1,
         mapping=mapping,
         processes=processes,
         progress=progress,
     )
-    return None if skipped is None else (table, len(indices), skipped)

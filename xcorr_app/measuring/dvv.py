@@ -13,11 +13,11 @@ import numpy as np
 
 from dispel4py.errors import DataError
 from seismo_pes.items.correlation import Correlation
-from seismo_pes.items.skipped import Skipped
 from seismo_pes.measuring.velocity_change import VelocityChanges
 from xcorr_app.defaults import MIN_COHERENCE, MIN_PAIRS
 from xcorr_app.measuring.batches import (
     BATCH_BYTES,
+    Measurement,
     MeasurePairs,
     Progress,
     measure_and_record,
@@ -166,7 +166,7 @@ def measure_dvv(
     mapping: str = "simple",
     processes: int | None = None,
     progress: Progress | None = None,
-) -> tuple[ChangeTable, int, list[Skipped]] | None:
+) -> Measurement[ChangeTable] | None:
     """Measure the velocity changes of pairs and of the network.
 
     Parameters
@@ -194,11 +194,10 @@ def measure_dvv(
 
     Returns
     -------
-    tuple or None
-        The table, the number of pairs, and the pairs that were skipped. None in the
-        processes of an MPI run that do not have the results.
+    Measurement or None
+        None in the processes of an MPI run that do not have the results.
     """
-    indices = chosen_pairs(store, pairs, settings.reference, components)
+    indices = chosen_pairs(store, pairs, [settings.reference], components)
     table = ChangeTable(
         str(store.path),
         str(folder),
@@ -210,16 +209,15 @@ def measure_dvv(
     )
     record = asdict(settings) | {"min_coherence": min_coherence}
     record |= {"max_dvv_percent": 100 * record.pop("max_dvv"), "min_pairs": min_pairs}
-    skipped = measure_and_record(
+    return measure_and_record(
         store,
         Path(folder, f"dvv{label}.json"),
         record,
         MeasureChanges(str(store.path), settings),
         table,
         indices,
-        len(store.lags_s) * store.dtype.itemsize * len(settings.current),
+        n_stacks=len(settings.current),
         mapping=mapping,
         processes=processes,
         progress=progress,
     )
-    return None if skipped is None else (table, len(indices), skipped)
