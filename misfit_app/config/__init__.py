@@ -6,9 +6,8 @@ and complete values leaves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from dispel4py.errors import ParameterError
 from misfit_app.config.input import InputOptions
@@ -80,12 +79,5 @@ class Config(
             raise ParameterError("--weight-distance-km needs --weights density")
 
 
-def template(values: Mapping[str, Any] | None = None) -> str:
-    """Return the text of a commented TOML file of all options.
-
-    Parameters
-    ----------
-    values : mapping of str to object, optional
-        Values; other options get their defaults.
-    """
-    return parameters.template(PROG, Config, TABLES, values)
+#: Returns the text of a commented TOML file of all options, with some values.
+template = partial(parameters.template, PROG, Config, TABLES)

@@ -8,9 +8,8 @@ and complete values leaves. The modules of this folder declare each option once,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from seismo_pes.application import parameters
 from seismo_pes.application.times import time_ns
@@ -108,12 +107,5 @@ class Config(
         return ", ".join(self.data)
 
 
-def template(values: Mapping[str, Any] | None = None) -> str:
-    """Return the text of a commented TOML file of all options.
-
-    Parameters
-    ----------
-    values : mapping of str to object, optional
-        Values; other options get their defaults.
-    """
-    return parameters.template(PROG, Config, TABLES, values)
+#: Returns the text of a commented TOML file of all options, with some values.
+template = partial(parameters.template, PROG, Config, TABLES)
