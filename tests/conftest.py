@@ -28,7 +28,12 @@ from pathlib import Path  # noqa: E402
 from types import TracebackType  # noqa: E402
 from typing import Any  # noqa: E402
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+
+# The same examples in each run, without limits of time; new ones in `make test-all`.
+if not os.environ.get("DISPEL4PY_TEST_ALL"):
+    hypothesis.settings.load_profile("ci")
 
 # Tests that run in the background ignore Ctrl-C, and so would the programs that they
 # start and interrupt.
