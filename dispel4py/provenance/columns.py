@@ -106,14 +106,20 @@ class Column:
         if not ranges:
             return np.zeros(len(self.places), bool)
         if len(ranges) == 1:
-            (part,) = ranges
-            mask: Mask = self.places >= part.start
-            mask &= self.places < part.stop
-            return mask
+            return self._in_range(*ranges)
         wanted = np.zeros(self._starts()[-1] + 2, bool)  # the last two: no place
         for part in ranges:
             wanted[part.start : part.stop] = True
         return np.take(wanted, self.places, mode="wrap")
+
+    def _in_range(self, part: range) -> Mask:
+        """Return for each product whether its place is in a range, by few passes."""
+        if part.start == 0:  # without a sign, negative places are beyond every range
+            return self.places.view(np.uint32) < part.stop
+        mask: Mask = self.places >= part.start
+        if part.stop < self._starts()[-1]:
+            mask &= self.places < part.stop
+        return mask
 
     def _fits(self, leaf: Match) -> list[int]:
         """Return which texts match a pattern: their places in the list of texts."""

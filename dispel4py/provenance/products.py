@@ -23,11 +23,12 @@ __all__ = [
 
 _PRODUCTS = """
 SELECT p.n, run.id, instance.pe, instance.k, p.number, p.port, p.k, p.type, p.location,
-  p.format, p.size, p.sha256, p.made, p.key, p.terms,
-  EXISTS (SELECT 1 FROM remark)
+  p.format, p.size, p.sha256, p.made, p.key,
+  CAST(p.terms AS TEXT), EXISTS (SELECT 1 FROM remark)
 FROM product p JOIN instance ON instance.n = p.instance
 JOIN run ON run.n = instance.run WHERE p.n IN ({marks})
 """
+_NAMES = ("type", "location", "format", "size", "sha256", "made", "key")
 #: Values of one statement; SQLite allows 32,766.
 _AT_ONCE = 500
 
@@ -75,16 +76,17 @@ def get_products(store: Store, numbers: Sequence[int]) -> list[dict[str, Any]]:
 
 def _product(row: Sequence[Any]) -> dict[str, Any]:
     run, pe, instance, number, port, k = row[1:7]
-    names = ("type", "location", "format", "size", "sha256", "made", "key")
-    found = dict(zip(names, row[7:14], strict=True))
-    return {
-        "id": str(Address(run, pe, instance, number, port, k)),
+    product = {
+        "id": f"{run}/{pe}/{instance}/{number}/{port}/{k}",
         "run": run,
         "pe": pe,
         "port": port,
-        **{name: value for name, value in found.items() if value is not None},
-        "terms": {} if row[14] is None else load_json(row[14]),
     }
+    for name, value in zip(_NAMES, row[7:14], strict=True):
+        if value is not None:
+            product[name] = value
+    product["terms"] = {} if row[14] is None else load_json(row[14])
+    return product
 
 
 def _add_remarks(store: Store, products: list[dict[str, Any]]) -> None:

@@ -173,8 +173,9 @@ class _Products:
             By the numbers of products; the place 0 has no meaning.
         """
         if isinstance(tree, And):
-            everything = np.ones(self.highest + 1, bool)
-            return reduce(np.logical_and, map(self.mask, tree.conditions), everything)
+            if not tree.conditions:
+                return np.ones(self.highest + 1, bool)
+            return reduce(np.logical_and, map(self.mask, tree.conditions))
         if isinstance(tree, Or):
             return reduce(np.logical_or, map(self.mask, tree.conditions))
         if isinstance(tree, Not):

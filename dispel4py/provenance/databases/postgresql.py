@@ -40,6 +40,7 @@ class PostgreSQL(Database):
         try:
             import psycopg
             from psycopg.types.json import set_json_loads
+            from psycopg.types.numeric import Int8Dumper
         except ImportError:
             raise MappingUnavailable(
                 "--db postgresql:// needs psycopg: pip install "
@@ -56,6 +57,9 @@ class PostgreSQL(Database):
         # a plan of the joins of a question takes longer than the question
         connection.prepare_threshold = 0
         super().__init__(connection)
+        # otherwise the size of each integer is part of a statement, which has a plan of
+        # its own for each combination of sizes
+        connection.adapters.register_dumper(int, Int8Dumper)
         # the types of values that `load` sends: JSON is text already
         types = connection.adapters.types
         self._sent_as = {types["json"].oid: types["text"].oid}
