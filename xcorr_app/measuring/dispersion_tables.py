@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import IO
 
 import numpy as np
 
-from seismo_pes.whole_file import whole_file
-from xcorr_app import store as stores
-from xcorr_app.measuring.tables import format_number
-from xcorr_app.store import Store
+from xcorr_app.measuring.tables import PairTables, format_number
 
 __all__ = ["PICK", "CurveTable", "interpolate_velocity"]
 
@@ -105,7 +99,7 @@ class Medians:
         return percentiles
 
 
-class CurveTable:
+class CurveTable(PairTables):
     """Writes picks to a CSV file, and computes the medians over the pairs.
 
     Parameters
@@ -133,34 +127,15 @@ class CurveTable:
         min_pairs: int = 1,
         label: str = "",
     ) -> None:
-        self.out, self.folder = out, folder
-        self.min_pairs, self.label = min_pairs, label
+        super().__init__(out, folder, "disp", label)
+        self.min_pairs = min_pairs
         self.period_s = np.array(period_s)
         self.velocity_km_s = velocity_km_s
-        self._store: Store | None = None
-        self._file: IO[str] | None = None
-        self._files = contextlib.ExitStack()
         self._medians: dict[str, Medians] = {}
 
-    @property
-    def paths(self) -> tuple[Path, Path]:
-        """The file of the pairs, and the file of the medians."""
-        return (
-            Path(self.folder, f"disp{self.label}.csv"),
-            Path(self.folder, f"disp_network{self.label}.csv"),
-        )
-
     def open(self) -> None:
-        """Begin the file of the pairs, under a temporary name."""
-        path, _ = self.paths
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._store = stores.open(self.out)
-        self._file = self._files.enter_context(
-            self._files.enter_context(whole_file(path)).open(
-                "w", encoding="utf-8", newline=""
-            )
-        )
-        self._file.write(",".join(["first", "second", *VALUES, *FLAGS]) + "\n")
+        """Begin the file of the pairs."""
+        self._begin([*VALUES, *FLAGS])
         slow, fast = self.velocity_km_s
         self._medians = {
             name: Medians(len(self.period_s), slow, fast * factor)
@@ -169,30 +144,21 @@ class CurveTable:
 
     def add(self, rows: np.ndarray) -> None:
         """Write the picks of the pairs of a batch."""
-        assert self._file is not None
-        assert self._store is not None
         for curve in rows.reshape(-1, len(self.period_s)):
-            pair = self._store.pairs[curve["pair"][0]]
-            names = f"{pair['first_id']},{pair['second_id']}"
+            index = int(curve["pair"][0])
             for row in curve.tolist():
                 values, flags = row[1 : -len(FLAGS)], row[-len(FLAGS) :]
                 cells = [
                     *(format_number(value) for value in values),
                     *(f"{f:d}" for f in flags),
                 ]
-                self._file.write(f"{names},{','.join(cells)}\n")
+                self._write(index, ",".join(cells))
             for name, medians in self._medians.items():
                 medians.add(interpolate_velocity(curve, self.period_s, name))
 
     def close(self) -> None:
-        """Write the medians over the pairs, and give both files their final names."""
-        if self._file is None or self._store is None:
-            return
-        _, network = self.paths
-        self._store.close()
-        with self._files, whole_file(network) as temporary:
-            temporary.write_text("".join(self._format_network()), encoding="utf-8")
-        self._file = self._store = None
+        """Write the medians over the pairs."""
+        self._end(self._format_network())
 
     def _format_network(self) -> Iterator[str]:
         head = ["period_s"]

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import IO
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from seismo_pes.whole_file import whole_file
-from xcorr_app import store as stores
-from xcorr_app.measuring.tables import format_number
+from xcorr_app.measuring.tables import PairTables, format_number
 from xcorr_app.results.stack_names import split
-from xcorr_app.store import Store
 
 __all__ = ["CHANGE", "NETWORK", "ChangeTable"]
 
@@ -144,7 +138,7 @@ class NetworkMean:
         return rows[self._has_changes].ravel()
 
 
-class ChangeTable:
+class ChangeTable(PairTables):
     """Writes velocity changes to CSV files, and computes their mean over the pairs.
 
     Parameters
@@ -175,37 +169,18 @@ class ChangeTable:
         min_pairs: int = 1,
         label: str = "",
     ) -> None:
-        self.out, self.folder = out, folder
-        self.min_pairs, self.label = min_pairs, label
+        super().__init__(out, folder, "dvv", label)
+        self.min_pairs = min_pairs
         self.stacks = tuple(split(name)[0] for name in stacks)
         self.frequencies_hz = tuple(frequencies_hz)
         self.min_coherence = min_coherence
-        self._store: Store | None = None
-        self._file: IO[str] | None = None
-        self._files = contextlib.ExitStack()
         self._mean: NetworkMean | None = None
 
-    @property
-    def paths(self) -> tuple[Path, Path]:
-        """The file of the pairs, and the file of their mean."""
-        return (
-            Path(self.folder, f"dvv{self.label}.csv"),
-            Path(self.folder, f"dvv_network{self.label}.csv"),
-        )
-
     def open(self) -> None:
-        """Begin the file of the pairs, under a temporary name."""
-        path, _ = self.paths
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._store = stores.open(self.out)
-        self._file = self._files.enter_context(
-            self._files.enter_context(whole_file(path)).open(
-                "w", encoding="utf-8", newline=""
-            )
-        )
-        columns = ["first", "second", "stack", "time", *CHANGE_COLUMNS]
+        """Begin the file of the pairs."""
+        columns = ["stack", "time", *CHANGE_COLUMNS]
         columns += ["frequency_hz"] if self.frequencies_hz else []
-        self._file.write(",".join([*columns, "n_windows", "at_edge"]) + "\n")
+        self._begin([*columns, "n_windows", "at_edge"])
         n_frequencies = max(len(self.frequencies_hz), 1)
         self._mean = NetworkMean(
             len(self.stacks), n_frequencies, self.min_coherence, self.min_pairs
@@ -213,19 +188,17 @@ class ChangeTable:
 
     def add(self, rows: np.ndarray) -> None:
         """Write the changes of the pairs of a batch."""
-        assert self._file is not None
         assert self._mean is not None
-        assert self._store is not None
-        pairs, several = self._store.pairs, bool(self.frequencies_hz)
+        several = bool(self.frequencies_hz)
         times = iso_times((rows["start_ns"] + rows["end_ns"]) // 2)
         for row, time in zip(rows.tolist(), times, strict=True):
             index, current, _, _, n_windows, hz, dvv, error, coherence, at_edge = row
-            pair = pairs[index]
             frequency = f",{hz:g}" if several else ""
-            self._file.write(
-                f"{pair['first_id']},{pair['second_id']},{self.stacks[current]},{time},"
-                f"{_format_change(dvv, error, coherence)}{frequency},{n_windows},"
-                f"{at_edge:d}\n"
+            change = _format_change(dvv, error, coherence)
+            self._write(
+                index,
+                f"{self.stacks[current]},{time},{change}{frequency},{n_windows},"
+                f"{at_edge:d}",
             )
         column = np.zeros(len(rows), np.intp)
         if several:
@@ -233,18 +206,14 @@ class ChangeTable:
         self._mean.add(rows, column)
 
     def close(self) -> None:
-        """Write the mean over the pairs, and give both files their final names."""
-        if self._file is None or self._mean is None or self._store is None:
-            return
-        _, network = self.paths
-        self._store.close()
+        """Write the mean over the pairs."""
+        self._end(self._format_network())
+        self._mean = None
+
+    def _format_network(self) -> Iterator[str]:
+        assert self._mean is not None
         table = self._mean.table(self.frequencies_hz or [np.nan])
-        with self._files, whole_file(network) as temporary:
-            temporary.write_text(
-                "".join(_format_network(table, bool(self.frequencies_hz))),
-                encoding="utf-8",
-            )
-        self._file = self._mean = self._store = None
+        yield from _format_mean(table, bool(self.frequencies_hz))
 
 
 def iso_times(time_ns: np.ndarray) -> list[str]:
@@ -256,7 +225,7 @@ def iso_times(time_ns: np.ndarray) -> list[str]:
     return [f"{time}Z" for time in np.datetime_as_string(times).tolist()]
 
 
-def _format_network(table: np.ndarray, several: bool) -> Iterable[str]:
+def _format_mean(table: np.ndarray, several: bool) -> Iterable[str]:
     frequency_name = ",frequency_hz" if several else ""
     counts = "n_pairs", "n_incoherent", "n_at_edge"
     head = ",".join([*counts, *CHANGE_COLUMNS])
