@@ -190,10 +190,10 @@ def _report(summary: RunSummary, config: Config) -> int:
             print(printable_line(f"The list of skipped data: {path}"))
     if report_failed_steps(PROG, summary.failures):
         return 1
-    if lack := summary.lack():
-        return report_line(PROG, f"error: no window was correlated: {lack}", 1)
     if failed := {entry.what for entry in skipped if entry.stage == FAILED_READ}:
         return report_failed_reads(PROG, len(failed), "--resume tries again")
+    if lack := summary.lack():
+        return report_line(PROG, f"error: no window was correlated: {lack}", 1)
     if config.strict and skipped:
         text = f"error: --strict, and {n_skipped(skipped):,} skipped: see {path}"
         return report_line(PROG, text, 1)

@@ -125,6 +125,25 @@ def test_a_failed_read_is_tried_again(tmp_path, broken, mapping, option, capsys)
     assert cli.main([*words, "--out", out, option]) == 0  # nothing is left to do
 
 
+def test_a_run_that_could_read_nothing_is_tried_again(tmp_path, monkeypatch, capsys):
+    """A disk may be away for a while: this is no run without data."""
+    read = waveform_files.read_at_once
+
+    def fail(path, file_format, headonly, selection):
+        if not headonly:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return read(path, file_format, headonly, selection)
+
+    words = [*sds(tmp_path), *WORDS, "--out", str(tmp_path / "out")]
+    with monkeypatch.context() as broken:
+        broken.setattr(waveform_files, "read_at_once", fail)
+        assert cli.main(words) == 3
+    error = capsys.readouterr().err
+    assert "done, but 6 inputs could not be read: --resume tries again" in error
+    assert cli.main([*words, "--resume"]) == 0
+    assert len(correlations(tmp_path / "out")) == 3 * 3  # stacks and pairs
+
+
 @pytest.mark.parametrize(
     "data",
     [
