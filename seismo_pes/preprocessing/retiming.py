@@ -12,9 +12,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from obspy import Trace, UTCDateTime
@@ -25,6 +26,7 @@ from seismo_pes.preprocessing.joining import finite_runs
 from seismo_pes.signal.rates import (
     HALF_SAMPLE,
     MAX_PPM,
+    SIGNIFICANCE,
     TimedRun,
     exact_rate,
     is_jump,
@@ -32,7 +34,7 @@ from seismo_pes.signal.rates import (
 )
 from seismo_pes.signal.resample import interpolate_lanczos
 
-__all__ = ["KERNEL", "nominal_rate_hz", "retime"]
+__all__ = ["JUMPS", "KERNEL", "Clock", "interpolated", "nominal_rate_hz", "retime"]
 
 #: Half width of the interpolation in samples: error below 1e-3 up to 90 % of Nyquist.
 KERNEL = 40
@@ -41,6 +43,8 @@ WHOLE = 0.01
 #: Longer steps between files, in millionths of a file, are gaps if the data do not
 #: decide: 500 are 1.8 s in an hour.
 LEAST_GAP_PPM = 500
+#: Remark on a record whose time stamps jump by a part of a sample.
+JUMPS = "time stamps jump by a part of a sample; interpolated at their true times"
 
 
 def nominal_rate_hz(trace: Trace) -> float:
@@ -56,6 +60,7 @@ class _TimedPiece:
     `beyond_ppm`: they do so by more than `MAX_PPM`.
     `jumps`: they jump by a part of a sample from those of the piece before it.
     `n_pieces`: pieces of the record that are joined in this one.
+    `jitter`: scatter of the time stamps inside the piece, if the reader measured it.
     """
 
     trace: Trace
@@ -66,6 +71,7 @@ class _TimedPiece:
     beyond_ppm: float = 0.0
     jumps: bool = False
     n_pieces: int = 1
+    jitter: float | None = None
 
     @property
     def end_ns(self) -> int:
@@ -115,13 +121,17 @@ def _measured(traces: list[Trace]) -> list[_TimedPiece]:
         rate_hz = float(trace.stats.sampling_rate)
         for first, data in finite_runs(trace.data):
             start_ns = trace.stats.starttime.ns + round(first / rate_hz * NS)
-            pieces.append(_TimedPiece(trace, data, start_ns, rate_hz))
+            jitter = trace.stats.get("stamp_jitter")
+            piece = _TimedPiece(trace, data, start_ns, rate_hz, jitter=jitter)
+            pieces.append(piece)
     pieces.sort(key=lambda piece: piece.start_ns)
     by_header: dict[float, list[_TimedPiece]] = {}
     measured: list[_TimedPiece] = []
     for piece in pieces:
         if "header_rate_hz" in piece.trace.stats:
             measured.append(replace(piece, is_measured=True))
+        elif piece.jitter is not None:
+            measured.append(piece)
         else:
             by_header.setdefault(piece.rate_hz, []).append(piece)
     for rate_hz, group in by_header.items():
@@ -136,7 +146,24 @@ def _measured(traces: list[Trace]) -> list[_TimedPiece]:
             else:
                 beyond_ppm = run.beyond_ppm
                 measured += [replace(p, beyond_ppm=beyond_ppm) for p in inside]
-    return sorted(measured, key=lambda piece: piece.start_ns)
+    return _with_jumps(sorted(measured, key=lambda piece: piece.start_ns))
+
+
+def _with_jumps(pieces: list[_TimedPiece]) -> list[_TimedPiece]:
+    """Mark the jumps beside pieces whose time stamps the reader has measured.
+
+    No line is fitted through the starts of such pieces: the stamps inside agree with
+    the rate of the header, so steps between pieces show no other rate.
+    """
+    marked = pieces[:1]
+    for before, after in itertools.pairwise(pieces):
+        known = [p.jitter for p in (before, after) if p.jitter is not None]
+        step = (after.start_ns - before.end_ns) * before.rate_hz / NS
+        is_inside = known and abs(step) < HALF_SAMPLE
+        if is_inside and abs(step) > SIGNIFICANCE * max(known):
+            after = replace(after, jumps=is_jump(step, before.rate_hz))
+        marked.append(after)
+    return marked
 
 
 def _runs_after_jumps(runs: list[TimedRun], group: list[_TimedPiece]) -> set[int]:
@@ -221,28 +248,76 @@ def _chains(pieces: list[_TimedPiece]) -> Iterator[list[_TimedPiece]]:
 def _interpolated(chain: list[_TimedPiece], nominal_hz: float) -> Trace:
     """Evaluate a chain at the nominal rate, from its first sample on."""
     data = np.concatenate([piece.data for piece in chain])
-    if data.dtype != np.float32:
-        data = data.astype(np.float64)
-    rate = exact_rate(nominal_hz)
     firsts = np.cumsum([0, *(len(piece.data) for piece in chain)]).tolist()
+    clocks = [
+        Clock(first, piece.start_ns, piece.rate_hz)
+        for first, piece in zip(firsts, chain, strict=False)
+    ]
     start_ns = chain[0].start_ns
-    sample, outputs = 0, []
-    for k, piece in enumerate(chain):
-        # index in the chain of the next output sample, by the clock of this piece
-        since_start = sample / rate - Fraction(piece.start_ns - start_ns, NS)
-        first = max(firsts[k] + float(since_start) * piece.rate_hz, 0.0)
-        end = len(data) - 1 if k == len(chain) - 1 else firsts[k + 1] - 1e-9
-        n_out = math.floor((end - first) * nominal_hz / piece.rate_hz) + 1
-        if n_out > 0:
-            step = piece.rate_hz / nominal_hz
-            outputs.append(_cut_and_interpolate(data, first, step, n_out))
-            sample += n_out
     trace = Trace(header=chain[0].trace.stats.copy())
-    trace.data = np.concatenate(outputs)
+    trace.data = interpolated(data, clocks, start_ns, nominal_hz)
     trace.stats.starttime = UTCDateTime(ns=start_ns)
-    trace.stats.sampling_rate = float(rate)
+    trace.stats.sampling_rate = float(exact_rate(nominal_hz))
     trace.stats.pop("header_rate_hz", None)
     return trace
+
+
+class Clock(NamedTuple):
+    """The times of the samples of a record from one sample on.
+
+    Attributes
+    ----------
+    first : int
+        The sample, counted from the first of the record.
+    start_ns : int
+        Its time, nanoseconds since 1970.
+    rate_hz : float
+        True sampling rate.
+    """
+
+    first: int
+    start_ns: int
+    rate_hz: float
+
+
+def interpolated(
+    data: np.ndarray, clocks: Sequence[Clock], start_ns: int, nominal_hz: float
+) -> np.ndarray:
+    """Interpolate the samples of a record at the nominal rate, from a time on.
+
+    Parameters
+    ----------
+    data : numpy.ndarray
+        The samples, shape ``(n,)``, without a gap.
+    clocks : sequence of Clock
+        The times of the samples; the first clock begins at sample 0 or before.
+    start_ns : int
+        Time of the first sample of the result, not before that of sample 0,
+        nanoseconds since 1970.
+    nominal_hz : float
+        Sampling rate of the result.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(m,)``, to the last sample at most; float32 if the samples are, else
+        float64.
+    """
+    if data.dtype != np.float32:
+        data = data.astype(np.float64)
+    rate, sample = exact_rate(nominal_hz), 0
+    outputs = [data[:0]]
+    ends = [clock.first - 1e-9 for clock in clocks[1:]] + [len(data) - 1]
+    for clock, end in zip(clocks, ends, strict=True):
+        # index in the record of the next output sample, by this clock
+        since_start = sample / rate - Fraction(clock.start_ns - start_ns, NS)
+        first = max(clock.first + float(since_start) * clock.rate_hz, 0.0)
+        n_out = math.floor((end - first) * nominal_hz / clock.rate_hz) + 1
+        if n_out > 0:
+            step = clock.rate_hz / nominal_hz
+            outputs.append(_cut_and_interpolate(data, first, step, n_out))
+            sample += n_out
+    return np.concatenate(outputs)
 
 
 def _cut_and_interpolate(
@@ -282,10 +357,7 @@ def _remarks(drifting: list[_TimedPiece], nominal_hz: float) -> Iterator[Skipped
 def _jumps(jumping: list[_TimedPiece]) -> Iterator[Skipped]:
     """List the jumps of time stamps by a part of a sample."""
     if jumping:
-        reason = (
-            "time stamps jump by a part of a sample; interpolated at their true times"
-        )
-        yield Skipped("merge", jumping[0].trace.id, reason, len(jumping))
+        yield Skipped("merge", jumping[0].trace.id, JUMPS, len(jumping))
 
 
 def _splits(pieces: list[_TimedPiece]) -> Iterator[Skipped]:

@@ -121,6 +121,9 @@ class TimedRun(NamedTuple):
     beyond_ppm
         Difference of the measured rate from that of the header in millionths, if it is
         beyond the bound and the run is split; else 0.
+    jitter
+        Scatter of the time stamps about the line in samples; of a run of a few pieces,
+        that of the run that was divided; 0 if it is not known.
     """
 
     first: int
@@ -129,6 +132,7 @@ class TimedRun(NamedTuple):
     rate_hz: float
     drift: float
     beyond_ppm: float = 0.0
+    jitter: float = 0.0
 
 
 def measure_timing(
@@ -146,7 +150,8 @@ def measure_timing(
     standard error, so that jitter of the stamps has no effect. If the rate changes, the
     run is divided until each part agrees with its line to 0.02 samples, or to the
     scatter of the stamps. Fewer than six pieces show no scatter: without a drift, they
-    are divided where their stamps jump (`is_jump`).
+    are divided where their stamps jump (`is_jump`), also if a line fits them worse than
+    one jump does.
 
     Parameters
     ----------
@@ -229,7 +234,7 @@ def _runs(
 
     `jitter` is the scatter of the stamps of more pieces, if it is known, in samples.
     """
-    header = TimedRun(first, stop, int(start_ns[first]), rate_hz, 0.0)
+    header = TimedRun(first, stop, int(start_ns[first]), rate_hz, 0.0, jitter=jitter)
     if stop - first < LEAST_STEPS:
         return _divided_at_jumps(header, start_ns, n, jitter)
     sample = np.cumsum(n[first : stop - 1], dtype=np.float64)
@@ -251,11 +256,16 @@ def _runs(
             *_runs(start_ns, n, first, middle, rate_hz, max_ppm, scatter),
             *_runs(start_ns, n, middle, stop, rate_hz, max_ppm, scatter),
         ]
+    if stop - first >= 2 * LEAST_STEPS:
+        header = header._replace(jitter=scatter)
     drift = -slope * length
+    divided = [header]
+    if stop - first < 2 * LEAST_STEPS:
+        divided = _divided_at_jumps(header, start_ns, n, jitter)
     if abs(drift) <= LEAST_DRIFT or abs(slope) <= SIGNIFICANCE * error:
-        if stop - first < 2 * LEAST_STEPS:
-            return _divided_at_jumps(header, start_ns, n, jitter)
-        return [header]
+        return divided
+    if len(divided) == 2 and _is_step(late, divided[1].first - first, deviation):
+        return divided
     if abs(slope) * 1e6 > max_ppm:
         pieces = range(first, stop)
         beyond_ppm = (1 / (1 + slope) - 1) * 1e6
@@ -282,6 +292,19 @@ def _divided_at_jumps(
         run._replace(first=first, stop=stop, start_ns=int(start_ns[first]))
         for first, stop in zip([run.first, *edges], [*edges, run.stop], strict=True)
     ]
+
+
+def _is_step(
+    late: NDArray[np.float64], place: int, deviation: NDArray[np.float64]
+) -> bool:
+    """Return whether a step at a place fits stamps better than a line does.
+
+    `deviation` is that of the stamps from the line. In a few pieces, of which one is
+    short, a step looks like the drift of a wrong rate.
+    """
+    levels = late[:place] - late[:place].mean(), late[place:] - late[place:].mean()
+    of_step = sum(float((part**2).sum()) for part in levels)
+    return of_step < float((deviation**2).sum())
 
 
 def _scatter(deviation: NDArray[np.float64]) -> float:

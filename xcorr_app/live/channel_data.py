@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from obspy import Trace
 
 from seismo_pes.items.intervals import Interval
 from seismo_pes.items.live import LivePiece
-from seismo_pes.items.losses import covered_times, without_samples
+from seismo_pes.items.losses import without_samples
 from seismo_pes.items.times import NS
-from seismo_pes.items.waveforms import cut, with_data
+from seismo_pes.items.waveforms import cut
+from seismo_pes.preprocessing.retiming import JUMPS
+from xcorr_app.live.continuous_record import ContinuousRecord, Position
 from xcorr_app.live.items import ChannelState
 
 __all__ = ["ChannelData"]
 
+DRIFTS = "time stamps show another rate; interpolated at their true times"
 # Waveforms are shown for this time, as pairs of minimum and maximum of this number.
 SHOWN_S = 600.0
 SHOWN_POINTS = 300
@@ -32,6 +36,8 @@ class ChannelData:
         ``NET.STA.LOC.CHA``.
     max_wait_ns : int
         Longest wait for missing data, nanoseconds.
+    positions : sequence of Position
+        Where its records were when an earlier run ended.
 
     Attributes
     ----------
@@ -44,7 +50,9 @@ class ChannelData:
         clock of this computer.
     """
 
-    def __init__(self, channel_id: str, max_wait_ns: int) -> None:
+    def __init__(
+        self, channel_id: str, max_wait_ns: int, positions: Sequence[Position] = ()
+    ) -> None:
         self.channel_id = channel_id
         self.watermark_ns: int | None = None
         self.is_idle = False
@@ -52,7 +60,12 @@ class ChannelData:
         self.arrived_ns: int | None = None
         self.max_wait_ns = max_wait_ns
         self._ages: deque[tuple[int, int]] = deque(maxlen=MOST_AGES)
-        self._traces: list[Trace] = []
+        self._positions = list(positions)
+        self._day = positions[-1].day if positions else None
+        self._records: list[ContinuousRecord] = []
+        # the last jump and the last day with a drift of time stamps that were listed
+        self._jumped_ns = 0
+        self._drifted_on: int | None = None
 
     def add(self, piece: LivePiece) -> None:
         """Take new samples, or a new state."""
@@ -63,7 +76,18 @@ class ChannelData:
             return
         self.arrived_s = piece.arrived_s
         self._note_age(piece)
-        self._traces.append(piece.trace)
+        if self._records and self._records[-1].is_followed_by(piece.trace):
+            self._records[-1].add(piece.trace)
+        else:
+            position = self._position_at(piece.trace.stats.starttime.ns)
+            self._records.append(ContinuousRecord(piece.trace, position))
+
+    def _position_at(self, time_ns: int) -> Position | None:
+        """Return where a record was that continues at a time."""
+        for position in self._positions:
+            if position.sample_ns < time_ns <= position.end_ns:
+                return position
+        return None
 
     def _note_age(self, piece: LivePiece) -> None:
         """Remember how old the samples are that arrive, some times in each wait."""
@@ -87,29 +111,43 @@ class ChannelData:
         return bool(ages) and max(ages) - ages[-1] > self.max_wait_ns / 4
 
     def has_reached(self, time_ns: int) -> bool:
-        """Return whether the data reach a time, to half a millisecond.
+        """Return whether the data that a time needs are there, to half a millisecond.
 
         Parameters
         ----------
         time_ns : int
             Nanoseconds since 1970.
         """
-        return (self.watermark_ns or 0) >= time_ns - NS // 2000
+        return (self.watermark_ns or 0) >= time_ns + self.reach_ns - NS // 2000
 
-    def within(self, start_ns: int, end_ns: int, margin_ns: int) -> tuple[Trace, ...]:
+    @property
+    def reach_ns(self) -> int:
+        """Time beside an interval that its samples depend on, nanoseconds."""
+        return max((record.reach_ns for record in self._records), default=0)
+
+    def within(
+        self, day: int, start_ns: int, end_ns: int, margin_ns: int
+    ) -> tuple[Trace, ...]:
         """Return the data of a window and its margins; none if the window has none.
 
         Parameters
         ----------
+        day : int
+            The day of the window, counted from 1970. The windows of a day have the
+            times of its first sample, see `ContinuousRecord`.
         start_ns, end_ns : int
             The window, nanoseconds since 1970.
         margin_ns : int
             Time before and after the window.
         """
         limits = start_ns - margin_ns, end_ns + margin_ns
-        self._traces = joined(self._traces)
-        parts = [cut(trace, *limits) for trace in self._traces]
-        traces = tuple(part for part in parts if part is not None)
+        if day != self._day:
+            self._day = day
+            for record in self._records:
+                record.begin_day(limits[0])
+        traces = tuple(
+            trace for record in self._records for trace in record.within(*limits)
+        )
         if not any(cut(trace, start_ns, end_ns) for trace in traces):
             return ()
         return traces
@@ -122,7 +160,7 @@ class ChannelData:
         start_ns, end_ns : int
             The interval, nanoseconds since 1970.
         """
-        covered = covered_times(self._traces)
+        covered = [record.interval for record in self._records]
         return without_samples([(start_ns, end_ns)], covered, 1 / self._rate_hz)
 
     def forget_before(self, time_ns: int) -> None:
@@ -135,8 +173,35 @@ class ChannelData:
         """
         newest_ns = self.watermark_ns or time_ns
         keep_ns = min(time_ns - NS, newest_ns - round(SHOWN_S * NS))
-        parts = [cut(trace, keep_ns, newest_ns + NS) for trace in self._traces]
-        self._traces = [part for part in parts if part is not None]
+        self._records = [r for r in self._records if r.interval[1] > keep_ns]
+        for record in self._records:
+            record.forget_before(keep_ns)
+
+    def remarks(self) -> list[str]:
+        """Return new remarks on time stamps: each jump, and once a day a drift."""
+        times = [ns for record in self._records for ns in record.jumps_ns()]
+        new = [time_ns for time_ns in times if time_ns > self._jumped_ns]
+        self._jumped_ns = max([self._jumped_ns, *new])
+        found = [JUMPS] * len(new)
+        drifts = any(record.drifts() for record in self._records)
+        if drifts and self._drifted_on != self._day:
+            self._drifted_on = self._day
+            found.append(DRIFTS)
+        return found
+
+    def positions(self, needed_ns: int) -> list[Position]:
+        """Return where the records are, for a run that continues.
+
+        Parameters
+        ----------
+        needed_ns : int
+            The earliest time of data that the next window needs, nanoseconds since
+            1970.
+        """
+        if self._day is None:
+            return []
+        found = [record.position(self._day, needed_ns) for record in self._records]
+        return [position for position in found if position is not None]
 
     def state(self, clock_ns: int, is_shown: bool) -> ChannelState:
         """Return the state of the channel at a time of the clock of the source.
@@ -159,13 +224,13 @@ class ChannelData:
 
     @property
     def _rate_hz(self) -> float:
-        return float(self._traces[-1].stats.sampling_rate) if self._traces else 1.0
+        return self._records[-1].rate_hz if self._records else 1.0
 
     def _newest(self, length_s: float) -> np.ndarray:
         """Return the last samples of a time, as one array."""
         n, parts = round(length_s * self._rate_hz), []
-        for trace in reversed(self._traces):
-            parts.append(np.asarray(trace.data, float)[-n:])
+        for record in reversed(self._records):
+            parts.append(np.asarray(record.data[-n:], float))
             n -= len(parts[-1])
             if n <= 0:
                 break
@@ -188,36 +253,3 @@ def _outline(data: np.ndarray, rate_hz: float) -> tuple[tuple[float, ...], float
     begins = np.arange(n) * len(data) // n
     limits = np.minimum.reduceat(data, begins), np.maximum.reduceat(data, begins)
     return tuple(np.stack(limits, axis=1).ravel().tolist()), len(data) / rate_hz
-
-
-def _follows(first: Trace, second: Trace) -> bool:
-    """Return whether a trace continues another one, to half a sample."""
-    if first.stats.sampling_rate != second.stats.sampling_rate:
-        return False
-    expected_ns = first.stats.endtime.ns + round(first.stats.delta * NS)
-    half_ns = first.stats.delta * NS / 2
-    return bool(abs(second.stats.starttime.ns - expected_ns) < half_ns)
-
-
-def joined(traces: list[Trace]) -> list[Trace]:
-    """Join traces that follow each other.
-
-    Parameters
-    ----------
-    traces : list of obspy.Trace
-        Traces of one channel, in the order of time.
-    """
-    groups: list[list[Trace]] = []
-    for trace in traces:
-        last = groups[-1][-1] if groups else None
-        is_next = last is not None and last.data.dtype == trace.data.dtype
-        if is_next and last is not None and _follows(last, trace):
-            groups[-1].append(trace)
-        else:
-            groups.append([trace])
-    return [
-        group[0]
-        if len(group) == 1
-        else with_data(group[0], np.concatenate([trace.data for trace in group]))
-        for group in groups
-    ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xcorr_app.live.continuous_record import Position
+
 __all__ = ["ChannelState", "ClosedWindow", "LiveStates"]
 
 
@@ -26,6 +28,8 @@ class ClosedWindow:
     missing : tuple of (str, int, int)
         Channel, start and end of the data without which it was closed: of the window
         and its margins, and of the windows before it that had no data at all.
+    positions : tuple of Position
+        Where the records are, for a run that continues after it.
     """
 
     window: int
@@ -35,6 +39,7 @@ class ClosedWindow:
     n_missing: int
     arrived_s: float | None
     missing: tuple[tuple[str, int, int], ...] = ()
+    positions: tuple[Position, ...] = ()
 
 
 @dataclass(frozen=True)

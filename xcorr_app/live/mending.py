@@ -260,7 +260,8 @@ def _day_again(
         work.margin_ns,
     )
     end = SumWindows(grid, plan.n_lags, config.substack, windows)
-    graph = build_live_graph(replace(work, first=first), records, max_wait_s, end)
+    again = replace(work, first=first, positions=())
+    graph = build_live_graph(again, records, max_wait_s, end)
     result = run_graph(graph, 1, mapping=config.mapping, processes=config.processes)
     if result.failures:
         raise DataError(f"{period_name(day)}: {result.failures[0].summary}")

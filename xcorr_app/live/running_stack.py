@@ -16,6 +16,7 @@ from seismo_pes.application.checked_arrays import (
 from seismo_pes.correlating.substacks import period_name, window_name
 from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.items.times import DAY_NS
+from xcorr_app.live.continuous_record import Position
 
 __all__ = ["WAY_OUT", "RunningStack", "StackSums", "day_of"]
 
@@ -173,6 +174,8 @@ class RunningStack:
         Start of the first window of the grid.
     run_id : str
         Identity of the run.
+    positions : sequence of Position
+        Where the records of the channels are.
     stacks : dict of str to StackSums
         By the name of the stack.
     """
@@ -183,6 +186,7 @@ class RunningStack:
     needed_ns: int | None = None
     origin_ns: int = 0
     run_id: str = ""
+    positions: Sequence[Position] = ()
     stacks: dict[str, StackSums] = field(default_factory=dict)
 
     def add(self, batches: Iterable[CorrelationRows], start_ns: int) -> None:
@@ -246,6 +250,7 @@ class RunningStack:
         names = sorted(self.stacks)
         about = {"format": FORMAT, "version": VERSION, "stacks": names}
         about |= {name: getattr(self, name) for name in FIELDS}
+        about["positions"] = self.positions
         arrays = {
             f"{part}{k}": getattr(self.stacks[name], part)
             for k, name in enumerate(names)
@@ -280,7 +285,8 @@ class RunningStack:
             for k, name in enumerate(about["stacks"])
         }
         values = {name: about[name] for name in FIELDS}
-        return cls(**values, stacks=stacks)
+        positions = [Position(*row) for row in about.get("positions", ())]
+        return cls(**values, positions=positions, stacks=stacks)
 
 
 PARTS: Sequence[str] = ("keys", "sums", "n_windows", "start_ns", "end_ns")

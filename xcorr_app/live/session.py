@@ -27,6 +27,7 @@ from seismo_pes.regular_file import ReadFailed
 from seismo_pes.writing.correlation_writer import FULL_DISK_NOTE
 from xcorr_app.config import Config
 from xcorr_app.live.alerts import Alerts
+from xcorr_app.live.continuous_record import Position
 from xcorr_app.live.late import drop_incomplete
 from xcorr_app.live.planning import live_plan
 from xcorr_app.live.result_folder import STACKS_FILE, live_folder
@@ -128,12 +129,15 @@ class LiveWork:
         The blocks of channels.
     first : int or None
         The first window that the results do not have. None: that of the first data.
+    positions : sequence of Position
+        Where the records of the channels were after the window before it.
     """
 
     plan: RunPlan
     run: RunInfo
     blocks: Sequence[tuple[int, int]]
     first: int | None
+    positions: Sequence[Position] = ()
 
     @property
     def margin_ns(self) -> int:
@@ -201,8 +205,10 @@ def open_live(
         return LiveWork(plan, _create(config, plan), blocks, None)
     stack = read_stacks(out, run)
     check_position(out, stack)
-    first = None if stack is None else stack.next_window
-    return LiveWork(plan, _continue(plan, run), blocks, first)
+    if stack is None:
+        return LiveWork(plan, _continue(plan, run), blocks, None)
+    state = stack.next_window, stack.positions
+    return LiveWork(plan, _continue(plan, run), blocks, *state)
 
 
 def earlier_run(config: Config) -> RunInfo | None:
@@ -334,6 +340,7 @@ def build_live_graph(
         *(plan.settings.grid, recorded, work.margin_ns, max_wait_s, work.first),
         [id_ for id_, name in names.items() if name in shown_ids],
         stop_ns,
+        work.positions,
     )
     preprocess = Preprocess(plan, recorded)
     spectra = WindowSpectra(plan.settings, table)
@@ -360,7 +367,7 @@ def build_live_graph(
     # items of outputs without a connection would stay in memory to the end of the run
     graph.connect(source, "health", end, "health")
     graph.connect(spectra, "account", end, "account")
-    for element in (source, preprocess, spectra, tiles, correlate):
+    for element in (source, windows, preprocess, spectra, tiles, correlate):
         graph.connect(element, "skipped", end, "skipped")
     return graph
 

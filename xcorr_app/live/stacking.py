@@ -166,6 +166,7 @@ class LiveStack(GenericPE):
         stack.add(rows, closed.start_ns)
         stack.next_window = closed.window + 1
         stack.needed_ns, stack.origin_ns = closed.needed_ns, self.grid.origin_ns
+        stack.positions = closed.positions
         self.reporter.add(closed, rows, stack)  # the day is complete in it
         self._folder.write(stack, self._start_ns(stack.next_window))
         if closed.arrived_s is not None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dispel4py.core import GenericPE
 from seismo_pes.items.intervals import Interval, union
 from seismo_pes.items.live import LivePiece
-from seismo_pes.items.times import NS, nanoseconds
+from seismo_pes.items.skipped import Skipped
+from seismo_pes.items.times import DAY_NS, NS, nanoseconds
 from seismo_pes.items.waveforms import ChannelSpan, Waveforms
 from seismo_pes.signal.window import WindowGrid
 from xcorr_app.live.channel_data import ChannelData
+from xcorr_app.live.continuous_record import Position
 from xcorr_app.live.items import ClosedWindow, LiveStates
 
 __all__ = ["LiveWindows"]
@@ -46,6 +49,8 @@ class LiveWindows(GenericPE):
         Before the data of the window; it names the data that are missing.
     states : LiveStates
         The states of all channels, every few seconds.
+    skipped : Skipped
+        Jumps of time stamps by a part of a sample, and other rates than in headers.
 
     Parameters
     ----------
@@ -63,6 +68,8 @@ class LiveWindows(GenericPE):
         The channels whose newest samples are in the states.
     stop_ns : int, optional
         No window ends later, nanoseconds since 1970.
+    positions : sequence of Position
+        Where the records of the channels were when an earlier run ended.
     """
 
     single = True
@@ -77,18 +84,24 @@ class LiveWindows(GenericPE):
         first: int | None = None,
         shown_ids: Sequence[str] = (),
         stop_ns: int | None = None,
+        positions: Sequence[Position] = (),
     ) -> None:
         super().__init__()
         self._add_input("input", tuple_type=LivePiece)
         self._add_output("output", tuple_type=Waveforms)
         self._add_output("closed", tuple_type=ClosedWindow)
         self._add_output("states", tuple_type=LiveStates)
+        self._add_output("skipped", tuple_type=Skipped)
         self.grid, self.margin_ns = grid, margin_ns
         self.max_wait_ns = nanoseconds(max_wait_s)
         self.first, self.shown_ids = first, frozenset(shown_ids)
         self.stop_ns = stop_ns
+        by_channel = defaultdict[str, list[Position]](list)
+        for position in positions:
+            by_channel[position.channel_id].append(position)
         self._channels = {
-            name: ChannelData(name, self.max_wait_ns) for name in channel_ids
+            name: ChannelData(name, self.max_wait_ns, by_channel[name])
+            for name in channel_ids
         }
 
     def _preprocess(self) -> None:
@@ -187,11 +200,13 @@ class LiveWindows(GenericPE):
         window, start_ns = self._next, int(self.grid.start_ns(self._next))
         self._next += 1
         end_ns, margin_ns = self._end_ns(window), self.margin_ns
-        needed_ns = int(self.grid.start_ns(self._next)) - margin_ns
+        day = start_ns // DAY_NS
         traces = {
-            name: channel.within(start_ns, end_ns, margin_ns)
+            name: channel.within(day, start_ns, end_ns, margin_ns)
             for name, channel in self._channels.items()
         }
+        needed_ns = int(self.grid.start_ns(self._next)) - margin_ns
+        needed_ns -= max(channel.reach_ns for channel in self._channels.values())
         self._note_missing(start_ns - margin_ns, end_ns + margin_ns)
         if any(traces.values()):
             channels = list(self._channels.values())
@@ -205,11 +220,15 @@ class LiveWindows(GenericPE):
                 for times_ns in parts
             )
             self._missing.clear()
-            yield {"closed": ClosedWindow(window, *times, n_missing, last_s, missing)}
+            positions = [p for c in channels for p in c.positions(needed_ns)]
+            numbers = window, *times, n_missing, last_s
+            yield {"closed": ClosedWindow(*numbers, missing, tuple(positions))}
             for name, parts in traces.items():
                 span = ChannelSpan(
                     name, start_ns, end_ns, (), window, margin_ns=margin_ns
                 )
                 yield {"output": Waveforms.of(span, parts)}
-        for channel in self._channels.values():
+        for name, channel in self._channels.items():
+            for reason in channel.remarks():
+                yield {"skipped": Skipped("merge", name, reason)}
             channel.forget_before(needed_ns)

@@ -22,6 +22,8 @@ from seismo_pes.signal.rates import TimedRun, exact_rate, measure_timing
 
 __all__ = ["RecordTimes", "read_record_times", "times_of", "with_true_rates"]
 
+#: Least number of records that show the scatter of their time stamps.
+LEAST_RECORDS = 6
 _MAGIC_3 = b"MS\x03"  # how a record of miniSEED 3 begins
 # Its fixed header: nanosecond, year, day, hour, minute, second, number of samples,
 # lengths of the source identifier, of the extra headers and of the data.
@@ -144,9 +146,11 @@ def with_true_rates(stream: Stream, channels: list[RecordTimes]) -> Stream:
     obspy.Stream
         The same traces if the time stamps agree with the headers. Otherwise, traces
         with the measured sampling rate, and the rate of the header as
-        ``stats.header_rate_hz``. They are split where the rate changes. If the time
-        stamps contradict the header by more than `signal.rates.MAX_PPM`, they are
-        split at each record.
+        ``stats.header_rate_hz``. They are split where the rate changes, and where time
+        stamps jump by a part of a sample. Of a trace of six records or more, parts that
+        agree with the header have the scatter of their time stamps as
+        ``stats.stamp_jitter``, samples. If the time stamps contradict the header by
+        more than `signal.rates.MAX_PPM`, they are split at each record.
     """
     stamps: dict[str, list[NDArray[np.int64]]] = {}
     for channel in channels:
@@ -204,4 +208,6 @@ def _part(trace: Trace, run: TimedRun, edges: NDArray[np.int64]) -> Trace:
     if run.drift:
         part.stats.header_rate_hz = float(exact_rate(trace.stats.sampling_rate))
         part.stats.sampling_rate = run.rate_hz
+    elif len(edges) > LEAST_RECORDS and not run.beyond_ppm:
+        part.stats.stamp_jitter = run.jitter
     return part

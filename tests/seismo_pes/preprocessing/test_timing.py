@@ -278,3 +278,25 @@ def test_a_gap_of_an_overlap_does_not_move_samples():
     resolved, _ = resolve_overlaps(Stream(traces), "drop")
     assert len(resolved) == 2
     assert away_from(resolved, []) < 0.03
+
+
+def test_jumps_inside_a_file_of_records(tmp_path):
+    """Jumps by a whole sample in three steps are not the drift of a wrong rate."""
+    hours, jumps = (0.0, 1.1, 2.3, 3.05, 8.0), (0.0, 0.3, 0.4, 0.3)
+    traces, late = [], 0.0
+    for k, jump in enumerate(jumps):
+        first, stop = (round(hour * HOUR_S * 4) for hour in hours[k : k + 2])
+        late += jump
+        t_s = (np.arange(first, stop) + late) / 4
+        header = {"network": "XX", "station": "A", "channel": "HHZ"}
+        header |= {"sampling_rate": 4.0, "starttime": START + t_s[0]}
+        traces.append(Trace(np.sin(2 * np.pi * 0.8 * t_s).astype("f4"), header))
+    path = tmp_path / "day.mseed"
+    Stream(traces).write(str(path), "MSEED", reclen=512)
+    (segment,), skipped = merge_segments(read_file(path), START.ns)
+    truth = np.sin(2 * np.pi * 0.2 * np.arange(len(segment.data)))
+    error = np.abs(segment.data - truth)
+    for hour in hours:  # beside a jump, samples are not at equal distances
+        error[max(0, round(hour * HOUR_S * 4) - 60) :][:120] = 0
+    assert error.max() < 1e-3  # without interpolation it is up to 1
+    assert [(s.count, s.reason[:16]) for s in skipped] == [(3, "time stamps jump")]

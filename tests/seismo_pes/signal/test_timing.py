@@ -43,7 +43,35 @@ def test_jitter_changes_nothing(jitter_ns):
     rng = np.random.default_rng(1)
     start_ns = start_ns + rng.integers(-jitter_ns, jitter_ns + 1, len(start_ns))
     (run,) = measure_timing(start_ns, counts, 100.0)
-    assert run == (0, len(counts), start_ns[0], 100.0, 0.0, 0.0)
+    assert run[:6] == (0, len(counts), start_ns[0], 100.0, 0.0, 0.0)
+    assert run.jitter <= 2e-7 * jitter_ns  # two stamps apart, in samples
+
+
+@pytest.mark.parametrize("rate_hz", [1.0, 100.0])
+@pytest.mark.parametrize("seed", range(25))
+def test_a_jump_is_not_a_drift(seed, rate_hz):
+    """Also a few short pieces, which with one jump look like a drift."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(300, 400, rng.integers(10, 60))
+    counts[rng.random(len(counts)) < 0.1] = 20
+    place, jump = int(rng.integers(1, len(counts))), rng.choice([-0.4, 0.2, 0.45])
+    sample = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(float)
+    sample[place:] += jump
+    start_ns = np.round(sample / rate_hz * 1e9).astype(np.int64)
+    runs = measure_timing(start_ns, counts, rate_hz)
+    assert not any(run.drift or run.beyond_ppm for run in runs)
+    assert place in [run.first for run in runs]
+    assert [run.start_ns for run in runs] == [start_ns[run.first] for run in runs]
+
+
+def test_a_jump_beside_a_short_piece():
+    """A line through such pieces has a slope of 22000 millionths."""
+    counts = [20] * 19 + [20, 1, 19] + [20] * 111
+    sample = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(float)
+    sample[20:] -= 0.45
+    runs = measure_timing(np.round(sample * 1e9).astype(np.int64), counts, 1.0)
+    assert not any(run.drift or run.beyond_ppm for run in runs)
+    assert 20 in [run.first for run in runs]
 
 
 @pytest.mark.parametrize("ppm", [-50, 10])
