@@ -9,6 +9,8 @@ from dispel4py.workflow_graph import WorkflowGraph
 class Numbers(ProducerPE):
     """Writes 1, 2, 3 and so on, one number in each call."""
 
+    derives = "accumulate"  # from the number before
+
     def preprocess(self) -> None:
         """Set the counter to 0."""
         self.number = 0

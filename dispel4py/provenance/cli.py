@@ -34,7 +34,7 @@ from dispel4py.provenance.recorded_workflow import RecordedRun
 from dispel4py.provenance.remarks import mark, purge
 from dispel4py.provenance.replay import product_content, rerun_failed
 from dispel4py.provenance.report import analyse, report_page
-from dispel4py.provenance.search import matching, search
+from dispel4py.provenance.search import matching, missing_terms, search
 from dispel4py.provenance.store import Store, open_store
 
 ABOUT = """\
@@ -97,8 +97,13 @@ def run_command(arguments: argparse.Namespace, reload: Reload) -> int:
         If the store cannot be read or written.
     """
     arguments.reload = reload
-    folder = getattr(arguments, "dir", None) or arguments.provenance
-    if folder is None and not arguments.db:
+    is_ingest = arguments.question == "ingest"
+    folder = arguments.provenance
+    if is_ingest and arguments.dir is not None:
+        if folder is not None:
+            raise ParameterError("give the folder once: DIR or --provenance DIR")
+        folder = arguments.dir
+    if folder is None and (is_ingest or not arguments.db):
         folder = DEFAULT_FOLDER
     if folder is not None:
         check_folder(folder)
@@ -106,7 +111,7 @@ def run_command(arguments: argparse.Namespace, reload: Reload) -> int:
     if sys.stderr.isatty():
         store.tell = lambda text: print(text, file=sys.stderr)
     try:
-        if folder is not None and arguments.question != "ingest":
+        if folder is not None and not is_ingest:
             ingest(store, folder)
         answer, text = QUESTIONS[arguments.question][2](store, arguments)
     except store.database.errors as error:
@@ -126,7 +131,8 @@ def run_command(arguments: argparse.Namespace, reload: Reload) -> int:
 
 
 def _ingest(store: Store, arguments: Any) -> Answer:
-    done = ingest(store, arguments.dir)
+    assert store.folder is not None
+    done = ingest(store, store.folder)
     unread = f", {done.n_cut} could not be read" if done.n_cut else ""
     text = f"{done.n_records} new records of {done.n_runs} runs{unread}"
     return done._asdict(), text
@@ -158,6 +164,9 @@ def _search(store: Store, arguments: Any) -> Answer:
         store, arguments.condition, arguments.limit, arguments.offset, arguments.sort
     )
     text = listing.products(page.products)
+    if not page.products:
+        names = ", ".join(missing_terms(store, arguments.condition))
+        text += f": none has {names} (see `dispel4py prov terms`)" if names else ""
     if page.next is not None:
         text += f"\nthere are more: --offset {page.next}"
     return page._asdict(), text
@@ -311,11 +320,6 @@ def _export(store: Store, arguments: Any) -> Answer:
     return done, done.get("text", f"written to {target}").rstrip()
 
 
-#: Arguments that are options.
-OPTIONS = {
-    *("note", "limit", "offset", "sort", "depth", "output", "format", "failed"),
-    "dry-run",
-}
 _Question = tuple[str, tuple[str, ...], Callable[[Store, Any], Answer]]
 QUESTIONS: dict[str, _Question] = {
     "ingest": ("Read new records into the store", ("dir",), _ingest),
@@ -356,12 +360,12 @@ QUESTIONS: dict[str, _Question] = {
     ),
     "download": (
         "Gather the files of products in a zip archive or a script",
-        ("condition", "output"),
+        ("condition", "a zip"),
         _download,
     ),
     "export": (
         "Write a run, or a product with its ancestors, in a standard format",
-        ("run or id", "format", "output"),
+        ("run or id", "format", "a file"),
         _export,
     ),
     "rerun": (
@@ -371,12 +375,12 @@ QUESTIONS: dict[str, _Question] = {
     ),
     "report": (
         "Write a page on where time, bytes and failures of a run went",
-        ("run", "output"),
+        ("run", "a page"),
         _report,
     ),
     "preview": (
         "Draw a product: its file, or else the item, which is made again",
-        ("id", "output"),
+        ("id", "a picture"),
         _preview,
     ),
 }

@@ -246,7 +246,9 @@ def checked(files: list[dict[str, Any]]) -> str:
     ]
     counts = {state: states.count(state) for state in sorted(set(states))}
     summary = ", ".join(f"{n} {state}" for state, n in counts.items())
-    return "\n".join([*lines, f"{len(files)} files: {summary or 'none'}"])
+    if not files:
+        return "no product has a file"
+    return "\n".join([*lines, f"{len(files)} files: {summary}"])
 
 
 def purged(found: dict[str, Any], dry_run: bool) -> str:
@@ -275,6 +277,11 @@ def made_again(made: dict[str, Any]) -> str:
         lines.append(made["failure"])
     for name, (recorded, new) in made["differences"].items():
         lines.append(f"{name}: {_value(recorded)} was recorded, now {_value(new)}")
+    if not made["equal"] and not made.get("failure"):
+        lines.append(
+            "(a PE whose products depend on its earlier calls must declare this by "
+            "`derives`, or too few calls are made)"
+        )
     verdict = "equal to its record" if made["equal"] else "different from its record"
     return "\n".join([*lines, f"{made['id']} is {verdict}"])
 
@@ -282,5 +289,7 @@ def made_again(made: dict[str, Any]) -> str:
 def failed_again(calls: list[dict[str, Any]]) -> str:
     """Return which calls failed again."""
     lines = [f"{call['id']}: {call['failure']}" for call in calls if call["failed"]]
+    if not calls:
+        return "no call has failed"
     n = len(lines)
     return "\n".join([*lines, f"{n} of {len(calls)} failed calls failed again"])

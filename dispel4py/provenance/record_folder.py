@@ -11,9 +11,7 @@ __all__ = ["check_folder", "with_folder"]
 
 #: Options of ``dispel4py prov`` without a value.
 SWITCHES = frozenset({"--json", "--failed", "--dry-run"})
-_WAY_OUT = (
-    "give the folder that the run recorded its provenance in, by --provenance DIR"
-)
+_WAY_OUT = "give the folder in which a run recorded its provenance (--provenance DIR)"
 
 
 def has_records(folder: str | Path) -> bool:

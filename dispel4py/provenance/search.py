@@ -29,6 +29,7 @@ from dispel4py.provenance.conditions import (
     OneOf,
     Or,
     Relative,
+    names_in,
     walk,
 )
 from dispel4py.provenance.derivation_levels import Derivations, derivations
@@ -38,7 +39,7 @@ from dispel4py.provenance.marks import MARK_COLUMNS, marks
 from dispel4py.provenance.products import get_products
 from dispel4py.provenance.store import Store
 
-__all__ = ["Page", "matching", "search"]
+__all__ = ["Page", "matching", "missing_terms", "search"]
 
 Mask = NDArray[np.bool_]
 
@@ -111,6 +112,24 @@ def matching(
     else:
         numbers = np.flatnonzero(mask)
     return [int(n) for n in numbers[offset:end]]
+
+
+def missing_terms(store: Store, text: str) -> list[str]:
+    """Return the terms in a condition that no product has.
+
+    Parameters
+    ----------
+    store : Store
+    text : str
+    """
+    names = names_in(parse(text)) if text.strip() else set()
+    highest = int(store.value("SELECT max(n) FROM product") or 0)
+    return sorted(
+        name
+        for name in names
+        if not name.startswith(("product.", *OF_INSTANCES))
+        and not column(store, name, highest).holds(Has(name))[1:].any()
+    )
 
 
 def _in_order(

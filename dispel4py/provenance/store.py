@@ -211,8 +211,8 @@ def open_store(folder: str | Path | None, place: str | Path | None = None) -> St
     """
     if folder is not None and not Path(folder).is_dir():
         raise ParameterError(
-            f"there is no folder {folder}: give the folder that the run recorded its "
-            "provenance in, by --provenance DIR"
+            f"there is no folder {folder}: give the folder in which a run recorded its "
+            "provenance (--provenance DIR)"
         )
     if place is not None:
         return Store(open_database(place), None if folder is None else Path(folder))

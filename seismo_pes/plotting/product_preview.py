@@ -148,7 +148,10 @@ def preview_figure(item: Any, title: str = "") -> Figure:
         return _spectra_figure(item, title)
     rows = _rows(item)
     if not rows:
-        raise DataError(f"there is no preview of {type(item).__name__}")
+        raise DataError(
+            f"there is no preview of {type(item).__name__}: waveforms, spectra, "
+            "correlations, misfits, adjoint sources and arrays can be drawn"
+        )
     return _rows_figure(rows, title)
 
 

@@ -1,7 +1,10 @@
 """The command `dispel4py prov`: each question has its true answer."""
 
+import argparse
 import json
 import os
+import re
+import shutil
 import socket
 import subprocess
 import time
@@ -13,6 +16,7 @@ from records import RUN, call, product, write_run
 
 from dispel4py.cli import main
 from dispel4py.provenance import cli
+from dispel4py.provenance.arguments import ARGUMENTS
 from dispel4py.provenance.export import FORMATS
 from dispel4py.provenance.files import digest_of_file
 from dispel4py.provenance.model import Writer
@@ -241,10 +245,51 @@ def test_every_question_and_option_is_documented():
     for question, (_, arguments, _) in cli.QUESTIONS.items():
         assert f"| `{question}" in text, question
         for argument in arguments:
-            name = {"output": "-o"}.get(argument, f"--{argument}")
-            is_option = argument in cli.OPTIONS
-            assert not is_option or name in text, argument
+            parser = argparse.ArgumentParser(add_help=False)
+            ARGUMENTS[argument](parser)
+            option = re.search(r"\[(--?[\w-]+)", parser.format_usage())
+            assert option is None or option[1] in text, argument
     assert all(f"| `{name}` |" in text for name in FORMATS)
+
+
+def test_a_search_without_results_names_terms_that_no_product_has(folder, capsys):
+    def answer(condition):
+        words = ["prov", "search", condition, "--provenance", str(folder)]
+        assert main(words) == 0
+        return capsys.readouterr().out.strip()
+
+    hint = "no products: none has snrr, statio (see `dispel4py prov terms`)"
+    assert answer("snrr > 5 or ancestor(statio = 'FMP') and snr > 3") == hint
+    assert (
+        answer("snr > 1e9 and pe.name = 'x' and has(product.sha256)") == "no products"
+    )
+
+
+def test_the_folder_of_ingest_has_a_default_and_is_given_once(
+    folder, tmp_path, monkeypatch, capsys
+):
+    shutil.copytree(folder, tmp_path / "provenance")
+    monkeypatch.chdir(tmp_path)
+    for words in ([], ["provenance"], ["--provenance", "provenance"]):
+        (tmp_path / "provenance" / "provenance.db").unlink(missing_ok=True)
+        assert main(["prov", "ingest", "--json", *words]) == 0
+        assert json.loads(capsys.readouterr().out)["n_runs"] == 2
+    assert main(["prov", "ingest", "a", "--provenance", "b"]) == 2
+    assert "give the folder once" in capsys.readouterr().err
+
+
+def test_a_product_of_the_first_example_is_made_again(tmp_path, monkeypatch, capsys):
+    """The source counts, so its earlier calls are needed."""
+    monkeypatch.chdir(tmp_path)
+    words = ["simple", "dispel4py.examples.squares", "-i", "5", "--quiet"]
+    words += ["--provenance", "provenance"]
+    monkeypatch.setattr("sys.argv", ["dispel4py", *words])  # recorded for `rerun`
+    assert main(words) == 0
+    assert main(["prov", "search", "value = 25", "--json"]) == 0
+    found = capsys.readouterr().out.partition("{")
+    (product,) = json.loads("".join(found[1:]))["products"]
+    assert main(["prov", "rerun", product["id"]]) == 0
+    assert "is equal to its record" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", ["--limit 0", "--limit -1", "--offset 1e3"])
