@@ -127,7 +127,9 @@ def run_command(words: list[str]) -> int:
     job = schedulers.job_options(given, schedulers.JobOptions)
     if job is not None:
         given["mapping"] = schedulers.job_mapping(given.get("mapping"))
-        print(write_job(Config.resolve(given, config_file), words, job))
+        config = Config.resolve(given, config_file)
+        start_logging(config.log_level)
+        print(write_job(config, words, job))
         return 0
     use_mapping_here(given)
     with membership(PROG):
@@ -155,6 +157,7 @@ def verce_command(words: list[str]) -> int:
 def _started(
     options: StartOptions, plan_of: Callable[[], Plan], words: list[str]
 ) -> int:
+    start_logging(options.log_level)  # before the plan, whose messages it shows
     return launched(
         options.mapping,
         options.processes,
@@ -166,7 +169,6 @@ def _started(
 
 def measure(options: StartOptions, plan: Plan) -> int:
     """Run a plan, report its outcome, return the exit status."""
-    start_logging(options.log_level)
     from misfit_app.workflow import run
 
     with progress_display(options.quiet) as progress:

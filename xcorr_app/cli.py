@@ -127,11 +127,13 @@ def run_command(words: list[str]) -> int:
     if job is not None:
         given["mapping"] = schedulers.job_mapping(given.get("mapping"))
         config = Config.resolve(given, config_file, _earlier(given, config_file))
+        start_logging(config.log_level)
         print(write_job(config, words, job))
         return 0
     use_mapping_here(given)
     with membership(PROG):
         config = Config.resolve(given, config_file, _earlier(given, config_file))
+        start_logging(config.log_level)
         return launched(
             config.mapping,
             config.processes,
@@ -159,7 +161,6 @@ def _earlier(given: dict[str, Any], config_file: str | None) -> dict[str, Any]:
 
 def correlate(config: Config) -> int:
     """Run a configuration, report its outcome, return the exit status."""
-    start_logging(config.log_level)
     if config.dry_run:
         from xcorr_app.estimating.estimate import estimate
 

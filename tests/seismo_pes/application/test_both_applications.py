@@ -1,5 +1,6 @@
 """What both applications do in the same way, with the kit."""
 
+import logging
 from contextlib import contextmanager
 
 import pytest
@@ -37,6 +38,35 @@ def test_a_mistake_that_one_process_of_a_launcher_finds_ends_all(
     monkeypatch.setattr(cli, "membership", membership)
     assert cli.main(words) == 2
     assert len(seen) == 1
+
+
+XCORR = ["--stations", "s.txt", "--data", "d", "--out", "o"]
+MISFIT = ["--event", "e", "--stations", "s", "--observed", "a", "--synthetic", "b"]
+MISFIT += ["--periods-s", "10-20", "--out", "o"]
+
+
+@pytest.mark.parametrize("more", [[], ["--slurm"]])
+@pytest.mark.parametrize(
+    ("cli", "planning", "words"),
+    [
+        (xcorr_app.cli, "xcorr_app.workflow.run", XCORR),
+        (misfit_app.cli, "misfit_app.planning.run_plan", MISFIT),
+    ],
+)
+def test_messages_of_the_plan_have_the_level_and_the_form_of_all(
+    cli, planning, words, more, monkeypatch, capsys
+):
+    def plans(*_):
+        logging.getLogger("planning").warning("a file\x1b[2J")
+        raise ParameterError("no data")
+
+    place = f"{cli.__name__}.write_job" if more else planning
+    monkeypatch.setattr(place, plans)
+    mistake = f"{cli.PROG}: error: no data\n"
+    assert cli.main([*words, *more, "--log-level", "error"]) == 2
+    assert capsys.readouterr().err == mistake
+    assert cli.main([*words, *more]) == 2
+    assert capsys.readouterr().err == f"WARNING planning: a file\\x1b[2J\n{mistake}"
 
 
 @pytest.mark.parametrize("cli", APPLICATIONS)
