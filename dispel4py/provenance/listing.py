@@ -118,7 +118,7 @@ def run(found: dict[str, Any]) -> str:
         f"began      {moment(found['began'])} UTC",
         f"ended      {moment(found['ended'])} UTC, {found['outcome']}",
         f"by         {found['user']} on {found['host']}, {found['mapping']}, "
-        f"{found['processes']} processes",
+        f"{_count(found['processes'], 'process', 'processes')}",
         f"command    {' '.join(map(str, found['command'] or ['-']))}",
     ]
     lost = (
@@ -139,9 +139,14 @@ def run(found: dict[str, Any]) -> str:
     )
     lines += ["", table(head, rows)]
     if found["files"]:
-        lines += ["", f"{len(found['files'])} files were read, such as:"]
+        read = _count(len(found["files"]), "file was read", "files were read")
+        lines += ["", f"{read}, such as:" if len(found["files"]) > 5 else f"{read}:"]
         lines += [f"  {file['path']}" for file in found["files"][:5]]
     return "\n".join(lines)
+
+
+def _count(n: int, one: str, several: str) -> str:
+    return f"{n} {one if n == 1 else several}"
 
 
 def product(found: dict[str, Any]) -> str:
@@ -248,7 +253,7 @@ def checked(files: list[dict[str, Any]]) -> str:
     summary = ", ".join(f"{n} {state}" for state, n in counts.items())
     if not files:
         return "no product has a file"
-    return "\n".join([*lines, f"{len(files)} files: {summary}"])
+    return "\n".join([*lines, f"{_count(len(files), 'file', 'files')}: {summary}"])
 
 
 def purged(found: dict[str, Any], dry_run: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -170,6 +171,7 @@ def find_product(store: Store, text: str) -> int:
     ----------
     store : Store
     text : str
+        A path may be relative to the current folder.
 
     Raises
     ------
@@ -177,10 +179,16 @@ def find_product(store: Store, text: str) -> int:
         If there is none.
     """
     n = store.value(
-        "SELECT n FROM product WHERE location = ? ORDER BY n DESC LIMIT 1", [text]
+        "SELECT n FROM product WHERE location IN (?, ?) ORDER BY n DESC LIMIT 1",
+        [text, os.path.abspath(text)],
     )
     if n is None:
-        run, pe, instance, number, port, k = product_address(text)
+        try:
+            run, pe, instance, number, port, k = product_address(text)
+        except ParameterError:
+            if not os.path.exists(text):
+                raise
+            raise ParameterError(f"no product was written to the file {text}") from None
         n = store.value(
             "SELECT product.n FROM product JOIN instance "
             "ON instance.n = product.instance WHERE instance.run = ? "
@@ -200,5 +208,7 @@ def file_numbers(store: Store, path: str) -> list[int]:
     ----------
     store : Store
     path : str
+        It may be relative to the current folder.
     """
-    return [n for (n,) in store.rows("SELECT n FROM file WHERE path = ?", [path])]
+    paths = [path, os.path.abspath(path)]
+    return [n for (n,) in store.rows("SELECT n FROM file WHERE path IN (?, ?)", paths)]

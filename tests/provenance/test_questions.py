@@ -265,6 +265,26 @@ def test_a_search_without_results_names_terms_that_no_product_has(folder, capsys
     )
 
 
+def test_a_file_may_be_named_from_the_current_folder(folder, monkeypatch, capsys):
+    monkeypatch.chdir("/")
+
+    def products(question, path):
+        words = ["prov", question, path, "--provenance", str(folder), "--json"]
+        assert main(words) == 0
+        answer = json.loads(capsys.readouterr().out)
+        return answer["products"] if "products" in answer else answer["id"]
+
+    for question, path in [
+        ("descendants", "data/CIA.2.mseed"),
+        ("ancestors", "out/2.h5"),
+        ("show", "./out/2.h5"),
+    ]:
+        assert products(question, path) == products(question, f"/{path.lstrip('./')}")
+    words = ["prov", "show", "/etc/passwd", "--provenance", str(folder)]
+    assert main(words) == 2
+    assert "no product was written to the file" in capsys.readouterr().err
+
+
 def test_the_folder_of_ingest_has_a_default_and_is_given_once(
     folder, tmp_path, monkeypatch, capsys
 ):
