@@ -11,8 +11,6 @@ writes them in each of the formats.
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +20,7 @@ import numpy as np
 from obspy import Trace, UTCDateTime
 
 from misfit_app.bound_files import read_arrays, write_arrays
-from seismo_pes.application.files import write_whole
+from seismo_pes.application.files import remove_folder, write_whole
 from seismo_pes.comparing import for_displacement
 from seismo_pes.file_search import list_folder
 from seismo_pes.items.codes import file_name_of
@@ -136,8 +134,7 @@ def remove_arrays(out: Path) -> None:
         Folder of the run.
     """
     for label in list_folder(str(out / FOLDER))[0]:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(out / FOLDER / label / ARRAYS)
+        remove_folder(out / FOLDER / label / ARRAYS)
 
 
 def write_channels(

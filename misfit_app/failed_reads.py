@@ -7,13 +7,13 @@ only when the file can be read. Then the results of the station are removed, and
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dispel4py.errors import ParameterError
 from misfit_app.planning import Plan, event_labels
 from misfit_app.store import pairs_path, station_path
+from seismo_pes.application.files import remove_folder
 from seismo_pes.application.skipped import table_cell
 from seismo_pes.items.skipped import FAILED_READ
 from seismo_pes.metadata import read_inventory
@@ -49,7 +49,7 @@ def remove_outdated(plan: Plan, skipped: Iterable[Sequence[str]]) -> None:
             label = labels[task.event.id]
             # other stations may have pairs with this one
             pairs = pairs_path(plan.out, label, task.station).parent
-            shutil.rmtree(pairs, ignore_errors=True)
+            remove_folder(pairs)
             station_path(plan.out, label, task.station).unlink(missing_ok=True)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +24,7 @@ __all__ = [
     "new_folder",
     "one_line_about",
     "read_checked",
+    "remove_folder",
     "write_checked",
     "write_whole",
 ]
@@ -79,6 +82,31 @@ def new_folder(dest: str | os.PathLike[str], force: bool, kind: str) -> Path:
         raise ParameterError(f"{folder} is not empty; --force writes into it")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with its content, if there is one; of a link, only the link.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    OSError
+        If a part of it stays.
+    """
+    try:
+        is_folder = stat.S_ISDIR(folder.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    if not is_folder:
+        folder.unlink()
+        return
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:  # it may have the name of a file without its folder
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def write_whole(path: Path, text: str, sync: bool = True) -> None:

@@ -275,3 +275,30 @@ def test_a_scan_tells_what_could_not_be_read(
     assert err.endswith("1 input could not be read: the same command tries again\n")
     broken.undo()
     assert cli.main(words) == 0
+
+
+@pytest.mark.parametrize("folder", ["parts", "account"])
+def test_earlier_results_that_cannot_be_removed_are_not_mixed_with_new_ones(
+    tmp_path, monkeypatch, capsys, folder
+):
+    words = [*sds(tmp_path / "archive"), "--out", str(tmp_path / "out"), *WORDS]
+    assert cli.main([*words, "--end", "2024-03-02"]) == 0
+    stay = {path.name for path in (tmp_path / "out" / folder).iterdir()}
+    remove = os.unlink
+
+    def fail(path, *args, **kwargs):
+        if str(path) in stay:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        remove(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", fail)
+        assert cli.main([*words, "--force"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / "out") in line
+    assert "Input/output error" in line
+    assert cli.main([*words, "--force"]) == 0
+    whole = tmp_path / "whole"
+    assert cli.main([*words, "--out", str(whole)]) == 0
+    account = (tmp_path / "out" / "account.tsv").read_text()
+    assert account == (whole / "account.tsv").read_text()

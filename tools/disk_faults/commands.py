@@ -180,6 +180,9 @@ COMMANDS = {
         for form in ("SAC", "GSE2", "ASDF", "GZIP")
     },
     "run-provenance": run_under("--provenance", "{here}/provenance"),
+    "run-force": Command(
+        "xcorr-app", [*GIVEN, "--force"], [[*GIVEN, "--force"]], correlations, [RUN]
+    ),
     "scan": Command(
         "xcorr-app", SCAN, [SCAN], bytes_of("days.png"),
     ),

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seismo_pes.application.files import new_folder
+from seismo_pes.application.files import new_folder, remove_folder
 from seismo_pes.whole_file import whole_file
 from xcorr_app.export.columns import CORRELATION, Column, pair_columns, stacked_pairs
 from xcorr_app.export.target import Progress, about
@@ -81,7 +80,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _make_array_folder(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)  # chunks of an older export
+    remove_folder(folder)  # chunks of an older export
     folder.mkdir()
 
 

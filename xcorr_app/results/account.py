@@ -12,13 +12,12 @@ A session replaces what earlier sessions wrote about the days that it reads.
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from seismo_pes.application.files import write_whole
+from seismo_pes.application.files import remove_folder, write_whole
 from seismo_pes.application.skipped import interval_text, table_cell
 from seismo_pes.correlating.substacks import period_name
 from seismo_pes.items.account import WindowAccount
@@ -281,5 +280,5 @@ def remove_account(out: Path) -> None:
     out
         Folder of the run.
     """
-    shutil.rmtree(out / FOLDER, ignore_errors=True)
+    remove_folder(out / FOLDER)
     (out / ACCOUNT_FILE).unlink(missing_ok=True)

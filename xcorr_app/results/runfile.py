@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
+from seismo_pes.application.files import remove_folder
 from seismo_pes.application.run_record import (
     RUN_FILE,
     RunRecord,
@@ -206,7 +206,7 @@ def _make_room(out: Path, overwrite: bool) -> None:
         )
     for path in files:
         path.unlink(missing_ok=True)
-    shutil.rmtree(parts_folder(out), ignore_errors=True)
+    remove_folder(parts_folder(out))
     remove_account(out)
     parts_folder(out).mkdir(parents=True, exist_ok=True)
 
