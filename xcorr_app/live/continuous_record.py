@@ -11,6 +11,8 @@ day that have arrived when a window closes.
 from __future__ import annotations
 
 import math
+from array import array
+from bisect import bisect_right
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
@@ -80,7 +82,8 @@ class ContinuousRecord:
         self._rate = _rate(trace)
         self._first = self._end = 0  # range of the samples that are kept
         self._parts: list[np.ndarray] = []
-        self._stamps: list[tuple[int, int]] = []
+        # of each packet its first sample, and the time of this sample
+        self._samples, self._starts = array("q"), array("q")
         self.grid_ns = start_ns
         self._is_apart = False
         self._timing: tuple[list[TimedRun], list[Clock]] | None = None
@@ -121,7 +124,7 @@ class ContinuousRecord:
             and trace.stats.get("header_rate_hz") == self._header.get("header_rate_hz")
             and trace.data.dtype == self._parts[-1].dtype
         )
-        return is_same and 2 * abs(gap) * self._rate < NS
+        return is_same and 2 * abs(gap) * float(self._rate) < NS
 
     def add(self, trace: Trace) -> None:
         """Append the samples of a packet."""
@@ -140,11 +143,13 @@ class ContinuousRecord:
         sample, stamp_ns = self._stamp_before(start_ns)
         since = Fraction(start_ns - stamp_ns, NS) * self._rate
         first = sample + math.ceil(since - Fraction(1, 2))
-        if self._stamps[0][0] < first < self._end:
+        if self._samples[0] < first < self._end:
             self.grid_ns = self._stamped_ns(first)
-            later = [stamp for stamp in self._stamps if stamp[0] > first]
-            self._stamps, self._is_apart = [], False
-            for stamp in [(first, self.grid_ns), *later]:
+            later = bisect_right(self._samples, first)
+            stamps = zip(self._samples[later:], self._starts[later:], strict=True)
+            self._samples, self._starts = array("q"), array("q")
+            self._is_apart = False
+            for stamp in [(first, self.grid_ns), *stamps]:
                 self._stamp(*stamp)
 
     def within(self, start_ns: int, end_ns: int) -> list[Trace]:
@@ -207,8 +212,8 @@ class ContinuousRecord:
             sample_ns = _time_ns(_clock_at(clocks, sample), sample)
         else:
             sample_ns = self._grid_time_ns(sample)
-        if any(run.beyond_ppm for run in runs) or sample < self._stamps[0][0]:
-            sample_ns = self._stamps[0][1]
+        if any(run.beyond_ppm for run in runs) or sample < self._samples[0]:
+            sample_ns = self._starts[0]
         end_ns = self._stamped_ns(self._end)
         return Position(self._id, day, self.grid_ns, sample_ns, end_ns)
 
@@ -220,21 +225,20 @@ class ContinuousRecord:
         return f"{h.network}.{h.station}.{h.location}.{h.channel}"
 
     def _stamp(self, sample: int, start_ns: int) -> None:
-        self._stamps.append((sample, start_ns))
+        self._samples.append(sample)
+        self._starts.append(start_ns)
         self._is_apart |= is_jump(self._from_grid(start_ns), self.rate_hz)
         self._timing = None
 
     def _from_grid(self, time_ns: int) -> float:
         """Return the distance of a time from the nearest sample of the result."""
-        place = Fraction(time_ns - self.grid_ns, NS) * self._rate
-        return float(place - round(place))
+        place = (time_ns - self.grid_ns) * float(self._rate) / NS
+        return place - round(place)
 
     def _stamp_before(self, time_ns: int) -> tuple[int, int]:
         """Return the last stamp before a time; the first one if there is none."""
-        for stamp in reversed(self._stamps):
-            if stamp[1] <= time_ns:
-                return stamp
-        return self._stamps[0]
+        k = max(bisect_right(self._starts, time_ns) - 1, 0)
+        return self._samples[k], self._starts[k]
 
     def _sample_at(self, time_ns: int) -> int:
         """Return the first kept sample at a time or later, by the time stamps."""
@@ -244,32 +248,33 @@ class ContinuousRecord:
 
     def _stamped_ns(self, sample: int) -> int:
         """Return the time of a sample by the stamp of its packet."""
-        for first, start_ns in reversed(self._stamps):
-            if first <= sample and (first < sample or sample < self._end):
-                return start_ns + round((sample - first) * NS / self._rate)
-        first, start_ns = self._stamps[0]
-        return start_ns + round((sample - first) * NS / self._rate)
+        last = min(sample, self._end - 1)
+        k = max(bisect_right(self._samples, last) - 1, 0)
+        return self._starts[k] + self._after_ns(sample - self._samples[k])
 
     def _grid_time_ns(self, sample: int) -> int:
         """Return the time of a sample if the header's rate is true."""
-        first, start_ns = self._stamps[0]
-        return start_ns + round((sample - first) * NS / self._rate)
+        return self._starts[0] + self._after_ns(sample - self._samples[0])
 
-    def _counts(self) -> list[int]:
-        firsts = [*(sample for sample, _ in self._stamps), self._end]
-        return [after - before for before, after in pairwise(firsts)]
+    def _after_ns(self, n: int) -> int:
+        """Return the time of some samples at the header's rate."""
+        return round(n * NS * self._rate.denominator / self._rate.numerator)
+
+    def _counts(self) -> np.ndarray:
+        """Return the samples of each packet."""
+        return np.diff(self._samples, append=self._end)
 
     def _measured(self) -> tuple[list[TimedRun], list[Clock]]:
         """Return the runs of the stamps, and clocks if samples are interpolated."""
         if self._timing is None:
-            counts, starts = self._counts(), [start_ns for _, start_ns in self._stamps]
-            runs = measure_timing(starts, counts, self.rate_hz)
+            counts = self._counts()
+            runs = measure_timing(self._starts, counts, self.rate_hz)
             drifts = any(run.drift for run in runs)
             is_off = abs(self._from_grid(runs[0].start_ns)) > ROUNDING
             clocks = []
             if drifts or is_off or _after_jumps(runs, counts):
                 clocks = [
-                    Clock(self._stamps[run.first][0], run.start_ns, run.rate_hz)
+                    Clock(self._samples[run.first], run.start_ns, run.rate_hz)
                     for run in runs
                 ]
             self._timing = runs, clocks
@@ -282,7 +287,7 @@ class ContinuousRecord:
 
     def _packets(self) -> list[Trace]:
         """Return the samples that are kept, each packet by its own time stamp."""
-        firsts = [sample for sample, _ in self._stamps if sample > self._first]
+        firsts = self._samples[bisect_right(self._samples, self._first) :]
         edges = [self._first, *firsts, self._end]
         return [
             self._trace(
@@ -324,11 +329,11 @@ def _time_ns(clock: Clock, sample: int) -> int:
     return clock.start_ns + round((sample - clock.first) / clock.rate_hz * NS)
 
 
-def _after_jumps(runs: list[TimedRun], counts: list[int]) -> list[TimedRun]:
+def _after_jumps(runs: list[TimedRun], counts: np.ndarray) -> list[TimedRun]:
     """Return the runs whose time stamps jump from those of the run before."""
     later = []
     for before, after in pairwise(runs):
-        n = sum(counts[before.first : before.stop])
+        n = int(counts[before.first : before.stop].sum())
         step = (after.start_ns - before.start_ns) / NS * before.rate_hz - n
         is_split = before.beyond_ppm or after.beyond_ppm or before.drift or after.drift
         if is_jump(step, before.rate_hz) and not is_split:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from obspy import Stream, Trace, UTCDateTime
+from obspy import Stream, Trace, UTCDateTime, read
 
 from seismo_pes.preprocessing.retiming import JUMPS
 from xcorr_app import store, workflow
 from xcorr_app.live.alerts import Alerts
+from xcorr_app.live.mending import mend
 from xcorr_app.live.session import run_live
 from xcorr_app.live.source import ReplayInput
 from xcorr_app.live.status import read_status
@@ -127,3 +128,34 @@ def test_a_run_that_continues_keeps_its_times(
         replay = ReplayInput(more["data"], end_ns=end_ns)
         run_live(config(tmp_path / "live", **more), replay, 600.0, Alerts())
     assert_equal_to(tmp_path / "batch", tmp_path / "live")
+
+
+def test_late_data_beside_a_jump_are_mended(options, config, tmp_path, assert_equal_to):
+    """Windows that were made without the packets at a jump get them, and its times."""
+    more = options(1.0, *IN_THE_DAY_AND_AT_ITS_END) | {"substack": "day"}
+    workflow.run(config(tmp_path / "batch", **more))
+    lacking = tmp_path / "lacking"
+    lacking.mkdir()
+    for path in Path(more["data"]).iterdir():
+        stream = read(str(path))
+        for hour in (2.1, 4.0):
+            at = START + 3600 * hour
+            stream = stream.slice(endtime=at - 200) + stream.slice(at + 300)
+        stream.write(str(lacking / path.name), "MSEED", reclen=512)
+    source = ReplayInput(str(lacking))
+    run_live(config(tmp_path / "live", **more), source, 60.0, Alerts())
+    with pytest.raises(AssertionError):
+        with store.open(tmp_path / "batch") as a, store.open(tmp_path / "live") as b:
+        assert a.stacks == b.stacks
+        for stack in a.stacks:
+            (batch,), (live,) = a.correlations(stack), b.correlations(stack)
+            assert live.n_windows == batch.n_windows
+            np.testing.assert_allclose(live.data, batch.data, rtol=0, atol=1e-6)
+    mended = mend(config(tmp_path / "live", **more), source, more["data"], 60.0)
+    assert mended.days == ("2024-03-01", "2024-03-02")
+    with store.open(tmp_path / "batch") as a, store.open(tmp_path / "live") as b:
+        assert a.stacks == b.stacks
+        for stack in a.stacks:
+            (batch,), (live,) = a.correlations(stack), b.correlations(stack)
+            assert live.n_windows == batch.n_windows
+            np.testing.assert_allclose(live.data, batch.data, rtol=0, atol=1e-6)
