@@ -14,6 +14,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from dispel4py.errors import DataError
 from dispel4py.provenance.batch import Batch
 from dispel4py.provenance.model import read_records, run_folders, segments
 from dispel4py.provenance.store import Store
@@ -40,6 +41,11 @@ def ingest(store: Store, folder: str | Path) -> Ingested:
     store : Store
     folder : str or Path
         The folder of ``--provenance``.
+
+    Raises
+    ------
+    DataError
+        If a segment has a call that was read already.
     """
     n_runs = n_records = n_cut = 0
     for path in run_folders(Path(folder)):
@@ -52,8 +58,14 @@ def ingest(store: Store, folder: str | Path) -> Ingested:
         if grown:
             n_runs += 1
         for segment in grown:
-            with _without_search_for_cycles():
-                records, cut = _read_segment(store, path, segment)
+            try:
+                with _without_search_for_cycles():
+                    records, cut = _read_segment(store, path, segment)
+            except store.database.conflict as error:
+                raise DataError(
+                    f"{segment}: it has a call or product that was read already; if "
+                    "it is a copy of another file, move it out of the folder"
+                ) from error
             n_records, n_cut = n_records + records, n_cut + cut
     if n_records:
         store.database.note_sizes()

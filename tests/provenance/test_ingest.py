@@ -4,8 +4,10 @@ import gc
 import json
 import weakref
 
+import pytest
 from records import call, product, write_run
 
+from dispel4py.errors import DataError
 from dispel4py.provenance.batch import Batch
 from dispel4py.provenance.ingest import ingest
 from dispel4py.provenance.store import open_store
@@ -77,4 +79,19 @@ def test_the_rows_of_a_batch_are_freed_when_they_are_in_the_store(
     store = open_store(tmp_path / "prov", make_place())
     assert ingest(store, tmp_path / "prov") == (1, n_written, 0)
     assert len(batches) >= n_written // 5
+    store.close()
+
+
+def test_a_copy_of_a_segment_is_named_and_nothing_of_it_is_kept(make_place, tmp_path):
+    path = write_run(tmp_path / "prov")
+    store = open_store(tmp_path / "prov", make_place())
+    ingest(store, tmp_path / "prov")
+    copy = path / "prov-1-copy.jsonl"
+    copy.write_bytes((path / "prov-1.jsonl").read_bytes())
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"prov-1-copy\.jsonl.* move it out"):
+            ingest(store, tmp_path / "prov")
+    copy.unlink()
+    assert ingest(store, tmp_path / "prov") == (0, 0, 0)
+    assert store.value("SELECT count(*) FROM product") == 6 + 6 + 3 + 1
     store.close()

@@ -24,6 +24,8 @@ class Database:
     collation = ""
     #: What the database raises.
     errors: tuple[type[Exception], ...]
+    #: What it raises for a row with the key of another row.
+    conflict: type[Exception]
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection

@@ -52,7 +52,7 @@ class PostgreSQL(Database):
             reason = " ".join(str(error).split())
             raise ParameterError(f"--db: no connection: {reason}") from None
         set_json_loads(orjson.loads, connection)
-        self.errors = (psycopg.Error,)
+        self.errors, self.conflict = (psycopg.Error,), psycopg.IntegrityError
         connection.execute("SET jit = off")  # it takes longer than our questions
         # a plan of the joins of a question takes longer than the question
         connection.prepare_threshold = 0

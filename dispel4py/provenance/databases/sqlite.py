@@ -28,6 +28,7 @@ class SQLite(Database):
 
     json_type, bytes_type, clustered = "TEXT", "BLOB", "WITHOUT ROWID"
     errors = (sqlite3.Error,)
+    conflict = sqlite3.IntegrityError
 
     def __init__(self, path: Path) -> None:
         connection = sqlite3.connect(
