@@ -6,16 +6,21 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from misfit_app import workflow
 from misfit_app.cli import main
+from misfit_app.failed_reads import remove_outdated
 from misfit_app.input_files import files_of
-from misfit_app.store import read_ledger
+from misfit_app.planning import event_labels
+from misfit_app.store import pairs_path, read_ledger, station_path
 from misfit_app.synthetic import Scene, write_scene
 from seismo_pes import regular_file
 from seismo_pes.application.skipped import read_skipped
+from seismo_pes.items.comparison import StationFiles
+from seismo_pes.items.events import Event
 from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.reading.formats import reading_process
 
@@ -167,6 +172,31 @@ def test_a_folder_that_cannot_be_listed_is_searched_again(
     for name in ("ledger.csv", "stations.csv", "windows.json"):
         whole, again = (tmp_path / out / name for out in ("whole", "out"))
         assert whole.read_bytes() == again.read_bytes()
+
+
+def test_outdated_pairs_that_cannot_be_removed_end_the_run(tmp_path, monkeypatch):
+    """Those of other stations with this one would stay, and count."""
+    event = Event("smi:a/1", 0, 0.0, 0.0)
+    task = StationFiles(event, "XX.AAA", ("a.mseed",), ())
+    plan = SimpleNamespace(out=tmp_path, skipped=(), events=[event], tasks=[task])
+    (label,) = event_labels([event]).values()
+    pairs = pairs_path(tmp_path, label, "XX.BBB")
+    measured = station_path(tmp_path, label, "XX.AAA")
+    for path in (pairs, measured):
+        path.parent.mkdir(parents=True)
+        path.touch()
+
+    def fail(path, *args, **kwargs):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", fail)
+        with pytest.raises(OSError, match=str(pairs.parent)):
+            remove_outdated(plan, [(FAILED_READ, "a.mseed", "")])
+    assert measured.exists()  # else it would be forgotten that the pairs are outdated
+    remove_outdated(plan, [(FAILED_READ, "a.mseed", "")])
+    assert not pairs.exists()
+    assert not measured.exists()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
