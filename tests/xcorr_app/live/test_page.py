@@ -106,6 +106,11 @@ def test_the_page_in_a_browser(url, tmp_path):
                 return c.width > 100 && d.some(x => x > 0); }""",
                 arg=name,
             )
+        # two days fill the height of their panel, above the labels of lags
+        is_full = """() => { const c = document.getElementById('days');
+        const y = c.height * (1 - 30 / c.clientHeight);
+        return c.getContext('2d').getImageData(c.width / 2 + 7, y, 1, 1).data[3]; }"""
+        assert page.evaluate(is_full) == 255
         page.select_option("#pair", "1")
         page.wait_for_function(  # the other pair has 14
             "() => document.getElementById('count').innerText.startsWith('16 windows')",

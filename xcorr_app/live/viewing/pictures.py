@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_pictures"]
 
+# Most days whose waveforms are drawn over their colours: more would touch. And the
+# height of a waveform, in rows.
+MOST_CURVES, CURVE_HEIGHT = 6, 0.45
 # Labels of an axis of days.
 MOST_LABELS = 12
 # Columns of the table of packets, and their terms in the status.
@@ -109,6 +112,9 @@ def _draw_days(axes: Axes, lags_s: np.ndarray, history: PairHistory, k: int) -> 
     rows /= np.where(largest > 0, largest, 1.0)
     extent = (lags_s[0], lags_s[-1], len(rows) - 0.5, -0.5)
     axes.imshow(rows, COLOUR_MAP, aspect="auto", vmin=-1, vmax=1, extent=extent)
+    if len(rows) <= MOST_CURVES:
+        at = np.arange(len(rows))[:, None]
+        axes.plot(lags_s, (at - CURVE_HEIGHT * rows).T, color=INK, linewidth=0.6)
     step = -(-len(rows) // MOST_LABELS)
     shown = np.arange(0, len(rows), step)
     axes.set_yticks(shown, [period_name(int(history.days[d])) for d in shown])
