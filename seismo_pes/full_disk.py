@@ -34,6 +34,8 @@ DISK_ERRORS = (*ERROR_NUMBERS, *FAILURES)
 # HDF5 has the number of the error, and sometimes the file, in its text only.
 HDF5_NUMBER = re.compile(r"\berrno = (\d+)")
 HDF5_FILE = re.compile(r"\b(?:file)?name = '(.*?)', (?:file descriptor|errno)")
+# Of a file whose state the system cannot tell, HDF5 does not have the number.
+HDF5_STAT = ("can't retrieve stat info for file", "unable to fstat file")
 ERROR_TEXTS = ("No space left on device", "Disk quota exceeded")
 
 
@@ -90,6 +92,8 @@ def system_error(error: BaseException) -> OSError | None:
     OSError(5, 'Input/output error')
     >>> system_error(ValueError("cannot create dataset: errno = 28, ..."))
     OSError(28, 'No space left on device')
+    >>> system_error(OSError("Unable to open (can't retrieve stat info for file)"))
+    OSError(5, 'Input/output error')
     >>> system_error(KeyError("unknown")) is None
     True
     """
@@ -105,6 +109,8 @@ def system_error(error: BaseException) -> OSError | None:
         if isinstance(error, OSError):
             if isinstance(error.errno, int):
                 return error
+            if any(stat in text for stat in HDF5_STAT):
+                return OSError(errno.EIO, os.strerror(errno.EIO))
             if error.__context__ is not None:  # an error of obspy about another error
                 return system_error(error.__context__)
     return None

@@ -180,4 +180,4 @@ def test_an_index_that_hdf5_cannot_open_is_named_in_one_line(
     monkeypatch.setattr(h5py, "File", fail)
     assert cli.main(["info", str(tmp_path)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{tmp_path / INDEX_FILE}: Unable to open file" in line
+    assert f"{tmp_path / INDEX_FILE}: Input/output error" in line
