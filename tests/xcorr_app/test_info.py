@@ -1,5 +1,8 @@
+import errno
+import io
 import json
 import math
+import os
 from dataclasses import dataclass
 
 import h5py
@@ -181,3 +184,20 @@ def test_an_index_that_hdf5_cannot_open_is_named_in_one_line(
     assert cli.main(["info", str(tmp_path)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{tmp_path / INDEX_FILE}: Input/output error" in line
+
+
+def test_a_full_disk_while_the_index_is_written_is_an_exception(tmp_path, monkeypatch):
+    """HDF5 may end the program by a crash if its own writes fail."""
+    make(tmp_path, finish=False)
+
+    class Full(io.FileIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "FileIO", Full)
+        with pytest.raises(OSError, match="No space left"):
+            finalize(tmp_path)
+    assert not (tmp_path / INDEX_FILE).exists()
+    finalize(tmp_path)
+    assert (tmp_path / INDEX_FILE).exists()

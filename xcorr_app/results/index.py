@@ -23,6 +23,7 @@ from seismo_pes.full_disk import name_errors
 from seismo_pes.hdf5_input import open_intact_hdf5
 from seismo_pes.whole_file import whole_file
 from seismo_pes.writing.correlation_writer import parts_folder
+from seismo_pes.writing.hdf5_file import hdf5_file
 from seismo_pes.writing.part_damage import repair_length
 from seismo_pes.writing.part_files import PartLayout, read_layout
 from xcorr_app.results.run_parts import Part as PartOfRun
@@ -160,13 +161,8 @@ def _write_index(path: Path, run: RunInfo, table: Table) -> tuple[int, int]:
     """Write an index file; return the numbers of its rows and windows."""
     usual = usual_stack(table.stacks)
     n_rows = n_windows = 0
-    with h5py.File(
-        path,
-        "w",
-        libver=("v110", "v110"),
-        locking=False,
-        track_order=False,
-        userblock_size=USER_BLOCK,
+    with hdf5_file(
+        path, libver=("v110", "v110"), track_order=False, userblock_size=USER_BLOCK
     ) as file:
         _write_description(file, run)
         _write_pairs(file, run, table.pairs)
