@@ -45,7 +45,7 @@ def write_job(
     record = None if config.resume else plan.out / RUN_FILE
     run = schedulers.BatchRun(
         name=PROG,
-        command=[sys.executable, "-m", "misfit_app", "run", *own],
+        command=[sys.executable, "-P", "-m", "misfit_app", "run", *own],
         processes=n,
         tasks=[schedulers.Task(record=record)],
     )

@@ -158,7 +158,7 @@ def launched(
     processes : int, optional
         How many processes the user asked for.
     module, words : str and sequence of str
-        ``python -m module words`` is the command of each process that is launched.
+        ``python -P -m module words`` is the command of each process that is launched.
     run : callable
         What to do in this process; it returns an exit status.
 
@@ -171,7 +171,7 @@ def launched(
     with unwind_at_sigterm():
         if not kind.must_launch():
             return run()
-        command = [sys.executable, "-m", module, *words]
+        command = [sys.executable, "-P", "-m", module, *words]
         return kind.launch(kind.expected(processes), command)
 
 

@@ -93,7 +93,7 @@ def test_the_command_of_the_job(network, monkeypatch):
     monkeypatch.chdir(network)
     words = shlex.split(script_text("-n", "4", "--time", "1:00:00").splitlines()[-1])
     assert words[:2] == ["exec", "env"]
-    command = ["-m", "xcorr_app", "run", *OPTIONS, "-n", "4", "--mapping", "mpi"]
+    command = ["-P", "-m", "xcorr_app", "run", *OPTIONS, "-n", "4", "--mapping", "mpi"]
     assert words[3 : 3 + len(command)] == command
 
 

@@ -159,7 +159,7 @@ def test_mpi_is_started_by_the_command_itself(workflow, out, monkeypatch):
     )
     words = [*RUN, str(out), "--mapping", "mpi", "-n", "3"]
     cli.main(words)
-    assert started == [(3, [sys.executable, "-m", "xcorr_app", "run", *words])]
+    assert started == [(3, [sys.executable, "-P", "-m", "xcorr_app", "run", *words])]
     assert not workflow.configs
 
 

@@ -70,7 +70,7 @@ def write_job(config: Config, words: Sequence[str], options: JobOptions) -> str:
     more += ["--memory-gb", f"{memory.run_bytes / 1e9:.3f}"]
     run = schedulers.BatchRun(
         name=PROG,
-        command=[sys.executable, "-m", "xcorr_app", "run", *own, *more],
+        command=[sys.executable, "-P", "-m", "xcorr_app", "run", *own, *more],
         processes=n,
         tasks=_tasks(config, options.array_days),
         process_bytes=round(memory.process_bytes * MARGIN),

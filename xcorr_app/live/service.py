@@ -72,7 +72,7 @@ def write_files(out: str, serve: str | None, words: Sequence[str]) -> str:
     own = ["live", *(word for word in words if word not in OF_ONE_START)]
     unit, container = folder / "xcorr-live.service", folder / "Containerfile"
     here = Path.cwd()
-    command = [sys.executable, "-m", "xcorr_app", *own]
+    command = [sys.executable, "-P", "-m", "xcorr_app", *own]
     text = UNIT.format(
         out=_escaped(out),
         folder=_escaped(str(here)),

@@ -142,8 +142,8 @@ def _scan_files(worker: _Worker, files: Any, scans: Any) -> None:
             try:
                 scan = worker.scan(path)
             except Exception as error:  # noqa: BLE001 - the reader waits for an answer
-                defect = Skipped("scan", path, f"could not be scanned: {error}")
-                scan = [], [defect]
+                reason = f"could not be scanned: {error}"  # no defect of the file
+                scan = [], [Skipped(FAILED_READ, path, reason)]
             scans.put((path, scan))
 
 
@@ -215,7 +215,7 @@ class _Worker:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         process = self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-P", "-c", PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

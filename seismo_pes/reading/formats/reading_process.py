@@ -66,6 +66,10 @@ class ReaderDied(Exception):
     """The process ended while it read a file."""
 
 
+class ReaderMissing(Exception):
+    """The process does not start."""
+
+
 class ReaderIdle(Exception):
     """The process has neither read nor computed for a long time."""
 
@@ -146,7 +150,10 @@ class _ReadingProcess:
     def read(self, request: tuple[Any, ...]) -> dict[str, Any]:
         """Send a request and return its answer, or the cause of a crash."""
         with self._lock:
-            process = self._process or self._start()
+            try:
+                process = self._process or self._start()
+            except (ReaderMissing, OSError) as error:  # it says nothing about the file
+                return {"error": f"its reader does not start: {error}", "failed": True}
             try:
                 _send(process.stdin, pickle.dumps(request, 5))
                 self._wait(process, request)
@@ -185,7 +192,7 @@ class _ReadingProcess:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         process = self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-P", "-c", PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -194,9 +201,7 @@ class _ReadingProcess:
         assert process.stdout is not None
         if process.stdout.read(1) != READY:
             status = self._end()
-            raise RuntimeError(
-                f"a reading process does not start: exit status {status}"
-            )
+            raise ReaderMissing(f"exit status {status}")
         return process
 
     def _end(self, at_once: bool = False) -> int:

@@ -98,7 +98,7 @@ def start_viewer(
     """
     words = json.dumps({"out": out, "address": address, "png": png})
     process = subprocess.Popen(
-        [sys.executable, "-m", "xcorr_app.live.viewing.viewer", words],
+        [sys.executable, "-P", "-m", "xcorr_app.live.viewing.viewer", words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

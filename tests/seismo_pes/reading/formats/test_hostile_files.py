@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import pickle
+import shutil
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -16,6 +18,9 @@ import pytest
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import DataError
+from seismo_pes.items.skipped import FAILED_READ
+from seismo_pes.reading.archives import scan_pool
+from seismo_pes.reading.archives.scan_pool import scan_many
 from seismo_pes.reading.formats import reading_process, waveform_files
 from seismo_pes.reading.formats.mseed2 import sound_records
 from seismo_pes.reading.formats.waveform_files import read_file
@@ -277,3 +282,37 @@ def test_a_file_whose_reader_has_died_is_not_read_again(shared_data, tmp_path):
     assert reading_process._process()._process is started is None
     path.write_bytes(GSE2.read_bytes())  # it is mended
     assert len(read_file(path)) == 1
+
+
+@pytest.mark.parametrize("name", ["obspy", "numpy", "bisect"])
+def test_modules_in_the_working_folder_never_run(tmp_path, monkeypatch, name):
+    """Not by the reader, and not by a scan in other processes."""
+    has_run = tmp_path / "has_run"
+    (tmp_path / f"{name}.py").write_text(f"open({str(has_run)!r}, 'w')\nimport absent")
+    shutil.copy(GSE2, tmp_path / "data.gse2")
+    monkeypatch.chdir(tmp_path)
+    reading_process._process().close()  # it starts again
+    assert len(read_file("data.gse2")[0]) == 12000
+    ((_, (entries, skipped)),) = scan_many(["data.gse2"], processes=2)
+    assert (len(entries), skipped) == (1, [])
+    assert not has_run.exists()
+
+
+def test_a_reader_that_does_not_start_is_no_damage(monkeypatch):
+    reading_process._process().close()  # it starts again
+    with monkeypatch.context() as patch:
+        patch.setattr(reading_process, "PROGRAM", "raise SystemExit(3)")
+        with pytest.raises(ReadFailed, match="does not start: exit status 3"):
+            read_file(GSE2)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/absent")
+        with pytest.raises(ReadFailed, match=r"does not start: .*No such file"):
+            read_file(GSE2)
+    assert len(read_file(GSE2)[0]) == 12000
+
+
+def test_a_scanning_process_that_does_not_start_is_no_damage(monkeypatch):
+    monkeypatch.setattr(scan_pool, "PROGRAM", "raise SystemExit(3)")
+    ((_, (entries, (skipped,))),) = scan_many([str(GSE2)], processes=2)
+    assert (entries, skipped.stage) == ([], FAILED_READ)
+    assert "does not start: exit status 3" in skipped.reason
