@@ -314,20 +314,31 @@ def test_the_first_cause_ends_the_run(nothing_left, how, cause):
 class DiesWithChild(IterativePE):
     """Is killed at item 3, and leaves a child with all its connections."""
 
+    def __init__(self, note: Path) -> None:
+        super().__init__()
+        self.note = note
+
     def _process(self, number: Any) -> Any:
         if number == 3:
-            if os.fork() == 0:
+            child = os.fork()
+            if child == 0:
                 time.sleep(3600.0)
                 os._exit(0)
+            self.note.write_text(str(child))
             os.kill(os.getpid(), signal.SIGKILL)
         return number
 
 
-def test_a_child_that_keeps_connections_hides_no_death(nothing_left, monkeypatch):
+def test_a_child_that_keeps_connections_hides_no_death(
+    nothing_left, monkeypatch, tmp_path
+):
     monkeypatch.setattr(tcp_run, "_GRACE_SECONDS", 0.5)
-    graph = graphs.chain(graphs.Range(), DiesWithChild(), graphs.Pass())
+    dies = DiesWithChild(tmp_path / "child")
+    graph = graphs.chain(graphs.Range(), dies, graphs.Pass())
     with pytest.raises(RunError, match=r"DiesWithChild1 .* = 3: killed by"):
         run(graph, processes=3, **HOSTS)
+    with contextlib.suppress(ProcessLookupError):  # the agent may have found it
+        os.kill(int(dies.note.read_text()), signal.SIGKILL)
 
 
 class Hangs(IterativePE):
