@@ -254,7 +254,7 @@ class Topology:
     def loses(self) -> bool:
         """Return whether the next tuple is lost, as by a broken connection."""
         self._n_sent += 1
-        is_lost = self.to_lose > 0 and self._n_sent % 4 == 0
+        is_lost = self.to_lose > 0 and self._n_sent % 2 == 0
         self.to_lose -= is_lost
         return is_lost
 
