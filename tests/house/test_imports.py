@@ -50,6 +50,7 @@ LIBRARY_LAYERS = (
         "full_disk",
         "library_warnings",
         "methods",
+        "python_program",
     ),
     ("regular_file",),
     ("hdf5_input", "whole_file"),

@@ -23,6 +23,7 @@ from dataclasses import astuple
 from typing import Any
 
 from seismo_pes.items.skipped import FAILED_READ, Skipped
+from seismo_pes.python_program import start_python
 from seismo_pes.reading.archives.scan import FileEntry, scan_file
 
 __all__ = ["Scan", "decode", "encode", "processors", "scan_many", "serve"]
@@ -212,15 +213,7 @@ class _Worker:
             process.kill()
 
     def _start(self) -> subprocess.Popen[str]:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        process = self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-        )
+        process = self._process = start_python(PROGRAM, text=True)
         if self._killed:
             process.kill()
         assert process.stdout is not None

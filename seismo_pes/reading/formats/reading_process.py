@@ -32,6 +32,7 @@ from obspy import Stream
 
 from dispel4py.errors import DataError
 from seismo_pes.library_warnings import record_warnings
+from seismo_pes.python_program import start_python
 from seismo_pes.reading.formats.plugins import read_as_any
 from seismo_pes.regular_file import ReadFailed, is_failed_read, read_error
 
@@ -189,15 +190,8 @@ class _ReadingProcess:
             self._end()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        process = self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
+        process = start_python(PROGRAM, stderr=subprocess.DEVNULL)
+        self._process = process
         assert process.stdout is not None
         if process.stdout.read(1) != READY:
             status = self._end()

@@ -1,0 +1,33 @@
+"""Python programs that read files for this process, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+__all__ = ["start_python"]
+
+
+def start_python(program: str, **options: Any) -> subprocess.Popen[Any]:
+    """Start a program that imports modules from the same folders as this process.
+
+    It imports none from the working folder: a file ``numpy.py`` there never runs.
+
+    Parameters
+    ----------
+    program : str
+        The text of the program.
+    **options : object
+        Options of `subprocess.Popen`. Both pipes to the program are open.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        **options,
+    )
