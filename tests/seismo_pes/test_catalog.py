@@ -66,6 +66,7 @@ SHARED = {
     "hdf5_input",
     "library_warnings",
     "methods",
+    "python_program",
     "regular_file",
     "whole_file",
 }
