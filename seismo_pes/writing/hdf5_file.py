@@ -12,11 +12,16 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
+if TYPE_CHECKING:
+    import h5py
 
 __all__ = ["hdf5_file"]
+
+# How Python opens the file, and what HDF5 then does with it.
+FILE_MODES = {"w": "w+", "x": "x+", "r+": "r+"}
+HDF5_MODES = {"w": "w", "x": "w", "r+": "r+"}
 
 
 @contextlib.contextmanager
@@ -30,7 +35,8 @@ def hdf5_file(
     path : str or path
         The file.
     mode : str
-        ``"w"``: create the file or replace it; ``"r+"``: change an existing file.
+        ``"w"``: create the file or replace it; ``"x"``: create it, there is none;
+        ``"r+"``: change an existing file.
     options
         As for `h5py.File`.
 
@@ -49,9 +55,11 @@ def hdf5_file(
     ...     float(file["shift"][()])
     0.25
     """
+    import h5py  # here because it takes time, and few commands write such files
+
     with _Disk(Path(path), mode) as disk:
         try:
-            with h5py.File(disk, mode, **options) as file:
+            with h5py.File(disk, HDF5_MODES[mode], **options) as file:
                 yield file
         except Exception:
             if disk.error is None:
@@ -67,11 +75,11 @@ class _Disk:
     ----------
     path : Path
     mode : str
-        ``"w"`` or ``"r+"``.
+        See `hdf5_file`.
     """
 
     def __init__(self, path: Path, mode: str) -> None:
-        self._file = io.FileIO(path, {"w": "w+", "r+": "r+"}[mode])
+        self._file = io.FileIO(path, FILE_MODES[mode])
         self.error: OSError | None = None
         self.seek, self.tell = self._file.seek, self._file.tell
         self.read, self.readinto = self._file.read, self._file.readinto

@@ -28,7 +28,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,7 +36,11 @@ from dispel4py.errors import DataError
 from seismo_pes.full_disk import name_errors
 from seismo_pes.whole_file import whole_file
 from seismo_pes.writing.disk_output import write_all
+from seismo_pes.writing.hdf5_file import hdf5_file
 from seismo_pes.writing.part_records import RECORD, checksums, read_array
+
+if TYPE_CHECKING:
+    import h5py
 
 __all__ = [
     "PartLayout",
@@ -211,37 +215,42 @@ def _create_hdf5(
     path: Path, index_rows: int, rows: int, n_lags: int, dtype: str, about_bytes: int
 ) -> tuple[int, int, int]:
     """Create the HDF5 file with its datasets; return their offsets in the file."""
-    import h5py
-
-    with h5py.File(
+    with hdf5_file(
         path,
-        "w-",
+        "x",
         libver=("v110", "v110"),  # the oldest version with virtual datasets
-        locking=False,
         userblock_size=PAGE,
         alignment_threshold=PAGE,
         alignment_interval=PAGE,
-        meta_block_size=PAGE,  # all metadata in one page, which seal_part replaces
     ) as file:
         about = _create_dataset(file, b"run", (), np.dtype(f"S{about_bytes}"))
         index = _create_dataset(file, b"index", (index_rows,), RECORD)
         data = _create_dataset(file, b"data", (rows, n_lags), np.dtype(dtype))
-    return about, index, data
+        # All metadata are in one page, which seal_part replaces, because the datasets
+        # get their places only now.
+        return _placed(about), _placed(index), _placed(data)
 
 
-def _create_dataset(file: Any, name: bytes, shape: tuple[int, ...], dtype: Any) -> int:
-    """Create a contiguous dataset without writing to it; return its offset."""
+def _create_dataset(
+    file: h5py.File, name: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> h5py.Dataset:
+    """Create a contiguous dataset, whose place is chosen at its first write."""
     import h5py
 
     options = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     options.set_layout(h5py.h5d.CONTIGUOUS)
-    options.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    options.set_alloc_time(h5py.h5d.ALLOC_TIME_LATE)
     options.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     options.set_obj_track_times(False)
     hdf5_type = h5py.h5t.py_create(dtype, logical=True)
     space = h5py.h5s.create_simple(shape) if shape else h5py.h5s.create(h5py.h5s.SCALAR)
-    dataset = h5py.h5d.create(file.id, name, hdf5_type, space, options)
-    return int(dataset.get_offset())
+    return h5py.Dataset(h5py.h5d.create(file.id, name, hdf5_type, space, options))
+
+
+def _placed(dataset: h5py.Dataset) -> int:
+    """Write zeros to the first element; return the offset of the dataset."""
+    dataset[(0,) * dataset.ndim] = np.zeros((), dataset.dtype)
+    return int(dataset.id.get_offset())
 
 
 def seal_part(path: Path, layout: PartLayout, rows: int) -> PartLayout:
@@ -269,14 +278,15 @@ def seal_part(path: Path, layout: PartLayout, rows: int) -> PartLayout:
     """
     room = max(rows, _rows_of_a_page(layout.n_lags, layout.dtype))
     template = path.with_name(f".{path.name}.seal")
-    template.unlink(missing_ok=True)
     form = layout.n_lags, layout.dtype, layout.about_bytes
-    try:
-        offsets = _create_hdf5(template, layout.rows, room, *form)
-        metadata = _metadata_page(template)
-        size = template.stat().st_size
-    finally:
+    with name_errors(path, template):
         template.unlink(missing_ok=True)
+        try:
+            offsets = _create_hdf5(template, layout.rows, room, *form)
+            metadata = _metadata_page(template)
+            size = template.stat().st_size
+        finally:
+            template.unlink(missing_ok=True)
     about_offset = layout.index_offset - layout.about_bytes
     expected = about_offset, layout.index_offset, layout.data_offset
     if offsets != expected or about_offset != 2 * PAGE:

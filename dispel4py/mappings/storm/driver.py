@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
-from dispel4py.clock import EngineThread
 from dispel4py.mappings.storm.link import HELLO, STOP_RUN, TAKEN
-from dispel4py.mappings.storm.wires import accept, connect, listen
+from dispel4py.mappings.storm.wires import connect, listen, serve
 
 
 class Life:
@@ -62,30 +61,15 @@ class Server:
     """
 
     def __init__(self, host: str, key: bytes) -> None:
-        self._key = key
         self._listener = listen(host)
         port = self._listener.getsockname()[1]
         self.address = f"{host}:{port}"
         self.messages: queue.SimpleQueue[tuple[Life, Any]] = queue.SimpleQueue()
-        EngineThread(target=self._serve, name="driver", daemon=True).start()
+        serve(self._listener, key, "driver", self._answer)
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                connected, _ = self._listener.accept()
-            except OSError:  # closed
-                return
-            EngineThread(
-                target=self._answer, args=(connected,), name="driver", daemon=True
-            ).start()
-
-    def _answer(self, connected: Any) -> None:
+    def _answer(self, connection: Connection) -> None:
         """Read the messages of one process until it ends."""
-        try:
-            connection = accept(connected, self._key)
-            first = connection.recv()
-        except (OSError, EOFError):
-            return
+        first = connection.recv()
         if first[0] == STOP_RUN:
             life = Life(None, 0, "", connection)
             self.messages.put((life, first))

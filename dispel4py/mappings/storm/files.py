@@ -17,11 +17,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from dispel4py.clock import EngineThread
 from dispel4py.errors import Dispel4pyError
 from dispel4py.mappings.folders import remove_folder, run_folder
 from dispel4py.mappings.storm.frames import Content, read_content
-from dispel4py.mappings.storm.wires import accept, connect, listen
+from dispel4py.mappings.storm.wires import connect, listen, serve
 
 #: A file: its path, and host and port of the process that wrote it.
 Reference = list[Any]
@@ -78,35 +77,22 @@ class FrameFolder:
         self._folder = run_folder()
         self._listener = listen(self._host)
         self._port = self._listener.getsockname()[1]
-        EngineThread(target=self._serve, name="frames", daemon=True).start()
+        serve(self._listener, self._key, "frames", self._answer)
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                connected, _ = self._listener.accept()
-            except OSError:  # closed
-                return
-            EngineThread(
-                target=self._answer, args=(connected,), name="frames", daemon=True
-            ).start()
-
-    def _answer(self, connected: Any) -> None:
+    def _answer(self, connection: Connection) -> None:
         """Send files to one receiver until it closes the connection."""
         folder = self._folder
         assert folder is not None
-        with contextlib.suppress(OSError, EOFError):
-            connection = accept(connected, self._key)
-            with connection:
-                while True:
-                    name, is_kept = connection.recv()
-                    path = folder / os.path.basename(name)
-                    try:
-                        content = path.read_bytes()
-                    except FileNotFoundError:
-                        content = b""
-                    if not is_kept:
-                        path.unlink(missing_ok=True)
-                    connection.send_bytes(content)
+        while True:
+            name, is_kept = connection.recv()
+            path = folder / os.path.basename(name)
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                content = b""
+            if not is_kept:
+                path.unlink(missing_ok=True)
+            connection.send_bytes(content)
 
     def close(self) -> None:
         """Remove all files, and end the server, before this process ends.

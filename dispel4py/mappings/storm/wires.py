@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import time
+from collections.abc import Callable
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import (
     Connection,
@@ -16,8 +18,12 @@ from multiprocessing.connection import (
     deliver_challenge,
 )
 
+from dispel4py.clock import EngineThread
+
 #: Seconds for a connection, and for each step of its proof.
 PROOF_S = 20.0
+#: Seconds after which a connection is accepted that could not be accepted at first.
+_PAUSE_S = 0.1
 #: A connection counts as lost if its other end has not answered for 40 s: probes after
 #: 10 s, six of them, one every 5 s.
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 6}
@@ -27,6 +33,45 @@ def listen(host: str) -> socket.socket:
     """Return a socket that listens at an address, on a port that the system chooses."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, 0), family=family, backlog=1024)
+
+
+def serve(
+    listener: socket.socket, key: bytes, name: str, answer: Callable[[Connection], None]
+) -> None:
+    """Accept connections in a thread, until the listener is closed.
+
+    Parameters
+    ----------
+    listener : socket
+        As `listen` returns it.
+    key : bytes
+        The key of the run.
+    name : str
+        Of the threads.
+    answer : callable
+        Gets each connection that proves the key, in a thread of its own; the connection
+        is closed when it returns, or fails because the other process has ended.
+    """
+
+    def answered(connected: socket.socket) -> None:
+        with (
+            contextlib.suppress(OSError, EOFError),
+            accept(connected, key) as connection,
+        ):
+            answer(connection)
+
+    def accepting() -> None:
+        while listener.fileno() >= 0:
+            try:
+                connected, _ = listener.accept()
+            except OSError:  # closed, or no more files may be opened at the moment
+                time.sleep(_PAUSE_S)
+                continue
+            EngineThread(
+                target=answered, args=(connected,), name=name, daemon=True
+            ).start()
+
+    EngineThread(target=accepting, name=name, daemon=True).start()
 
 
 def connect(address: tuple[str, int], key: bytes) -> Connection:

@@ -14,6 +14,7 @@ import queue
 import socket
 import struct
 import threading
+import time
 from typing import Any
 
 from dispel4py.errors import Dispel4pyError
@@ -32,6 +33,8 @@ _CONNECT_SECONDS = 20.0
 _MOST_STRANGERS = 64
 #: Connections that the system keeps until they are accepted.
 _BACKLOG = 1024
+#: Seconds after which a connection is accepted that could not be accepted at first.
+_PAUSE_S = 0.1
 
 
 class Refused(Dispel4pyError):
@@ -187,8 +190,10 @@ class Reception:
             self._places.acquire()
             try:
                 connection, _ = self._listener.accept()
-            except OSError:  # closed, or the stranger has gone
+            except OSError:
                 self._places.release()
+                if not self._is_closed:  # no more files may be opened at the moment
+                    time.sleep(_PAUSE_S)
                 continue
             threading.Thread(
                 target=self._hello, args=(connection,), daemon=True

@@ -14,6 +14,7 @@ import pytest
 
 from seismo_pes.writing.asdf import AsdfWriter
 from seismo_pes.writing.hdf5_file import hdf5_file
+from seismo_pes.writing.part_files import create_part, read_layout, seal_part
 
 
 def write_columns(path: Path) -> None:
@@ -36,6 +37,10 @@ def write_asdf(path: Path) -> None:
             file.add_auxiliary(np.zeros(300), "Noise", f"A/B{number}", {"dt": 0.5})
 
 
+def write_part(path: Path) -> None:
+    create_part(path, rows=100, n_lags=201, dtype="<f4", about="a run")
+
+
 @contextlib.contextmanager
 def longest_file(n: int) -> Iterator[None]:
     """No file may be longer than n bytes: a write beyond it fails."""
@@ -47,21 +52,34 @@ def longest_file(n: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("write", [write_columns, add_a_column, write_asdf])
+@pytest.mark.parametrize("write", [write_columns, add_a_column, write_asdf, write_part])
 def test_a_failed_write_at_any_place_is_an_error(write, tmp_path):
     path = tmp_path / "file.h5"
     write(path)
     size = path.stat().st_size
     for limit in np.linspace(0, size - 1, 50).astype(int).tolist():
-        path.unlink()
+        path.unlink(missing_ok=True)
         with longest_file(limit), pytest.raises(OSError, match="too large") as caught:
             write(path)
         assert caught.value.errno == errno.EFBIG
-    path.unlink()
+    path.unlink(missing_ok=True)
     with longest_file(size):
         write(path)
     with h5py.File(path) as file:
         assert len(file) > 0
+
+
+def test_a_part_stays_as_it_was_if_the_disk_fails_while_it_is_sealed(tmp_path):
+    path = tmp_path / "part.h5"
+    write_part(path)
+    before = path.read_bytes()
+    layout = read_layout(path)
+    for limit in np.linspace(0, layout.data_offset, 50).astype(int).tolist():
+        with longest_file(limit), pytest.raises(OSError, match="too large") as caught:
+            seal_part(path, layout, 100)
+        assert caught.value.filename == str(path)
+        assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_other_errors_pass(tmp_path):
