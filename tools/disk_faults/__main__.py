@@ -21,7 +21,7 @@ from tools.disk_faults.trials import LIBRARY, Trials
 def sweep(name: str, options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """Yield the faults of a command, and what is wrong after each."""
     with tempfile.TemporaryDirectory() as folder:
-        trials = Trials(name, Path(folder))
+        trials = Trials(name, Path(folder), options.new_interpreters)
         sys.stdout.write(f"{name}: {trials.calls()}\n")
         if options.power:
             faults, trial = list(trials.failures_of_power()), trials.power
@@ -57,6 +57,12 @@ def main(words: list[str]) -> int:
     parser.add_argument("--every", type=int, default=1, help="each n-th trial only")
     parser.add_argument("--draw", type=int, help="this number of trials, by chance")
     parser.add_argument("--seed", type=int, default=1, help="of --draw")
+    parser.add_argument(
+        "--new-interpreters",
+        action="store_true",
+        help="start reading processes, and do not fork them: slower, with the calls of "
+        "their imports in the working folder",
+    )
     options = parser.parse_args(words)
     if LIBRARY not in os.environ:
         return preloaded(words)

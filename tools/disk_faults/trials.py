@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from tools.disk_faults.commands import (
     rows_of,
     write_data,
 )
+from tools.disk_faults.forked_python import forked_reading_processes
 from tools.disk_faults.kinds import KINDS
 from tools.disk_faults.power import CASES, Disk, read_changes
 
@@ -87,10 +89,17 @@ class PowerFailure(NamedTuple):
 
 
 class Faults:
-    """Runs commands in processes of their own, with faults."""
+    """Runs commands in processes of their own, with faults.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    new_interpreters : bool
+        Start reading processes as a user's command does. By default they are forked.
+    """
+
+    def __init__(self, new_interpreters: bool = False) -> None:
         self.library = ctypes.CDLL(os.environ[LIBRARY])
+        self.new_interpreters = new_interpreters
         for module in MODULES:
             importlib.import_module(module)
 
@@ -118,6 +127,11 @@ class Faults:
             bool(has_happened),
             Path(path.rstrip(b"\0").decode()).name,
         )
+
+    def _readers(self) -> AbstractContextManager[None]:
+        if self.new_interpreters:
+            return contextlib.nullcontext()
+        return forked_reading_processes(self.library)
 
     @staticmethod
     def _state(here: Path) -> Path:
@@ -155,7 +169,8 @@ class Faults:
         os.environ[STATE_VARIABLE] = str(self._state(here))
         status = 99
         try:
-            status = main_of(program)(words)
+            with self._readers():
+                status = main_of(program)(words)
         except BaseException:  # noqa: BLE001 - the trial reports it
             traceback.print_exc()
         finally:
@@ -181,9 +196,9 @@ def _waited(pid: int) -> int:
 class Trials:
     """The trials of one command: faults, and the results after them."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, new_interpreters: bool = False) -> None:
         self.name, self.command = name, COMMANDS[name]
-        self.folder, self.faults = folder, Faults()
+        self.folder, self.faults = folder, Faults(new_interpreters)
         self.start, self.here = folder / "start", folder / "trial" / "here"
         self.here.parent.mkdir()
         write_data(self.start, self.command)
