@@ -36,10 +36,8 @@ def open_database(place: str | Path) -> Database:
     if "://" in text:
         raise ParameterError(f"--db {text}: use a file, or postgresql://...")
     try:
-        database = SQLite(Path(place))
-        database.rows("SELECT name FROM sqlite_master LIMIT 1")
+        return SQLite(Path(place))
     except sqlite3.Error as error:
         raise ParameterError(
             f"--db {text}: {error} (a deleted store is made again from the records)"
         ) from None
-    return database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Sequence
 from itertools import chain
@@ -24,6 +25,11 @@ class SQLite(Database):
     Parameters
     ----------
     path : Path
+
+    Raises
+    ------
+    sqlite3.Error
+        If the file cannot be opened, or is no database.
     """
 
     json_type, bytes_type, clustered = "TEXT", "BLOB", "WITHOUT ROWID"
@@ -35,10 +41,14 @@ class SQLite(Database):
             path, timeout=LONGEST_WAIT_S, isolation_level=None, cached_statements=300
         )
         super().__init__(connection)
-        # no write-ahead log: it needs memory that all processes share, which network
-        # file systems do not have
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA cache_size = -64000")
+        with contextlib.ExitStack() as failed:
+            failed.callback(self.close)
+            # no write-ahead log: it needs memory that all processes share, which
+            # network file systems do not have
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA cache_size = -64000")
+            connection.execute("SELECT name FROM sqlite_master LIMIT 1")
+            failed.pop_all()
 
     def integers(self, sql: str, n_columns: int) -> NDArray[np.int64]:
         """Return the rows of a query for integers, as an array."""
