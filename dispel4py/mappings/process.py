@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 # Constants of glibc and Linux.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 #: Freed memory is kept for arrays of up to this size, the largest that glibc allows.
 _KEEP_BYTES = 32 * 1024 * 1024
 #: Open files that a process of a run needs: a few, and some for each other process.
@@ -118,6 +119,16 @@ def die_with_parent() -> None:
     if sys.platform.startswith("linux"):
         with contextlib.suppress(AttributeError):
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Ask the kernel to make this process the parent of orphans (Linux).
+
+    If a child ends, its children become children of this process.
+    """
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(AttributeError):
+            _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def enter_folder(folder: str) -> None:

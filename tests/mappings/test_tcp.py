@@ -28,6 +28,7 @@ from dispel4py.base import IterativePE
 from dispel4py.errors import MappingUnavailable, ParameterError, RunError
 from dispel4py.mappings import get_mapping
 from dispel4py.mappings.folders import remove_folder, run_folder
+from dispel4py.mappings.process import process_state
 from dispel4py.mappings.segments import Arena
 from dispel4py.mappings.tcp import hosts as tcp_hosts
 from dispel4py.mappings.tcp import run as tcp_run
@@ -337,8 +338,11 @@ def test_a_child_that_keeps_connections_hides_no_death(
     graph = graphs.chain(graphs.Range(), dies, graphs.Pass())
     with pytest.raises(RunError, match=r"DiesWithChild1 .* = 3: killed by"):
         run(graph, processes=3, **HOSTS)
-    with contextlib.suppress(ProcessLookupError):  # the agent may have found it
-        os.kill(int(dies.note.read_text()), signal.SIGKILL)
+    child = int(dies.note.read_text())
+    deadline = time.monotonic() + 10.0
+    while (state := process_state(child)) not in ("", "Z"):
+        assert time.monotonic() < deadline, f"the child is there, in state {state}"
+        time.sleep(0.01)
 
 
 class Hangs(IterativePE):

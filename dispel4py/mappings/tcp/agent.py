@@ -24,6 +24,7 @@ from typing import Any
 
 from dispel4py.mappings.folders import remove_folder, run_folder
 from dispel4py.mappings.leftovers import Descendants
+from dispel4py.mappings.process import adopt_orphans
 from dispel4py.mappings.recorder import (
     RECORD_BYTES,
     content_of_record,
@@ -230,10 +231,15 @@ def main() -> int:
     """Tend the workers of the ticket in standard input."""
     line = sys.stdin.buffer.readline()
     if line:
+        adopt_orphans()
         # without a connection the run is over; SIGTERM ends the workers, too
         over = ConnectionError, TimeoutError, Terminated
         with contextlib.suppress(*over), unwind_at_sigterm():
             tend(Ticket.from_line(line))
+        # what a killed worker has started just before
+        left = Descendants()
+        left.search([os.getpid()])
+        left.kill()
     return 0
 
 
