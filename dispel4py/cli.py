@@ -382,11 +382,17 @@ def pes_command(words: list[str]) -> int:
 def prov_command(words: list[str]) -> int:
     """``dispel4py prov``: ask where products come from."""
     from dispel4py.provenance import cli
-    from dispel4py.provenance.record_folder import with_folder
+    from dispel4py.provenance.record_folder import check_folder, with_folder
 
     parser = Parser(prog=f"{PROG} prov", description=cli.ABOUT, allow_abbrev=False)
     cli.add_options(parser)
-    return cli.run_command(parser.parse_args(with_folder(words)), _reload)
+    arguments, rest = parser.parse_known_args(with_folder(words))
+    if rest:
+        has_word = len(rest) == 1 and not rest[0].startswith("-")
+        if has_word and arguments.provenance is None:
+            check_folder(rest[0])  # a word too many is mostly a wrong folder
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return cli.run_command(arguments, _reload)
 
 
 def _reload(record: dict[str, Any], scratch: Path) -> RecordedRun:

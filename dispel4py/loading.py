@@ -20,6 +20,8 @@ from pathlib import Path
 from types import ModuleType
 
 from dispel4py.errors import InputError, UserError, suggest
+from dispel4py.file_search import files_named
+from dispel4py.files import is_file
 from dispel4py.workflow_graph import WorkflowGraph
 
 __all__ = ["import_files", "imported_files", "load_graph"]
@@ -75,7 +77,7 @@ def _import_module(name: str) -> ModuleType:
         missing = error.name or ""
         if name != missing and not name.startswith(f"{missing}."):
             raise
-    if Path(name).is_file():
+    if is_file(name):
         raise InputError(f"{name} is a file, but not a Python file (.py)")
     close = difflib.get_close_matches(name, _modules_here(), n=1)
     hint = f"did you mean {close[0]!r}?" if close else "give a module or a .py file"
@@ -83,10 +85,10 @@ def _import_module(name: str) -> ModuleType:
 
 
 def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        beside = [
-            str(path.with_name(p.name)) for p in path.parent.glob("*.py") if p.is_file()
-        ]
+    if not is_file(path):
+        beside: list[str] = []
+        with contextlib.suppress(OSError):  # a hint only
+            beside += map(str, files_named(path.parent, "*.py"))
         close = difflib.get_close_matches(str(path), beside, n=1)
         hint = f": did you mean {close[0]!r}?" if close else ""
         raise InputError(f"there is no file {str(path)!r}{hint}")
@@ -94,7 +96,7 @@ def _import_file(path: Path) -> ModuleType:
     if path.suffix != ".py":
         raise InputError(f"{path} is not a Python file (.py)")
     folder, name = path.parent, path.stem
-    while (folder / "__init__.py").is_file():
+    while is_file(folder / "__init__.py"):
         folder, name = folder.parent, f"{folder.name}.{name}"
     top = name.partition(".")[0]
     if top == path.stem and top in sys.stdlib_module_names:

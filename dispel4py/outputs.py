@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import exists, is_folder
 from dispel4py.result import RunResult
 
 #: Largest number of items of an output, and of characters of an item, on a terminal.
@@ -48,11 +49,11 @@ def check_can_be_written(option: str, path: str | Path | None) -> None:
     if path is None:
         return
     path = Path(path)
-    if path.is_dir():
+    if is_folder(path):
         raise ParameterError(f"{option} {path}: it is a folder, give a file")
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise ParameterError(f"{option} {path}: there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if not os.access(path if exists(path) else path.parent, os.W_OK):
         raise ParameterError(f"{option} {path}: no permission to write it")
 
 

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, TextIO
 
+from dispel4py.files import list_folder
 from dispel4py.lineage import PROCESS, Call
 from dispel4py.observe import Observer
 from dispel4py.outputs import check_can_be_written
@@ -99,7 +100,10 @@ class Trace(Observer):
             part.unlink()
 
     def _parts(self) -> list[Path]:
-        return sorted(self.path.parent.glob(f"{self.path.name}.*.part"))
+        _, names = list_folder(self.path.parent)
+        begin = f"{self.path.name}."
+        parts = (n for n in names if n.startswith(begin) and n.endswith(".part"))
+        return [self.path.with_name(name) for name in parts]
 
     def _write(self, event: dict[str, Any]) -> None:
         if self._file is not None:

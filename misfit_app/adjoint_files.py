@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from obspy import Trace, UTCDateTime
 
+from dispel4py.files import list_folder
 from misfit_app.bound_files import read_arrays, write_arrays
 from seismo_pes.application.files import remove_folder, write_whole
 from seismo_pes.comparing import for_displacement
-from seismo_pes.file_search import list_folder
 from seismo_pes.items.codes import file_name_of
 from seismo_pes.items.comparison import AdjointTrace, StationMisfits
 from seismo_pes.whole_file import whole_file

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dispel4py.core import GenericPE
+from dispel4py.files import exists
 from misfit_app.adjoint_files import write_adjoints
 from misfit_app.bound_files import read_arrays, write_bound
 from misfit_app.kept_bands import read_kept
@@ -66,7 +67,7 @@ class SumAdjoints(ItemElement):
     def transform(self, item: ComparedRecords) -> StationMisfits | None:
         """Sum those of one station."""
         label = self.labels[item.event.id]
-        if item.side is None or not kept_path(self.out, label, item.station).exists():
+        if item.side is None or not exists(kept_path(self.out, label, item.station)):
             return None
         bands = read_kept(self.out, self.results, label, item.station).bands
         weight = self.weights.of_stations(item.event.id, item.station)
@@ -75,7 +76,7 @@ class SumAdjoints(ItemElement):
             for band in bands
         ]
         path = summed_path(self.out, label, item.station)
-        if path.exists():
+        if exists(path):
             _, of_pairs = read_arrays(self.out, path, self.results)
             for name, data in of_pairs.items():
                 number, _, measure = name.partition(" ")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import DataError
+from dispel4py.files import exists
 from misfit_app.bound_files import file_sum, read_arrays, read_bound
 from misfit_app.config import PROG
 from misfit_app.run_file import RUN_FILE, MisfitRun, read_run
@@ -122,7 +123,7 @@ def _arrays_of(
     summed = kept.with_name(f"{kept.stem}.pairs.npz")
     for path, of_it in ((kept, measured), (summed, pairs)):
         is_needed = needs_all and path == kept and _is_kept(out, run, measured)
-        if path.exists() or is_needed:
+        if exists(path) or is_needed:
             read = partial(read_arrays, out, path, run.results)
             yield _checked(path, (path, of_it), read)
 

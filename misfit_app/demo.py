@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import exists
 from misfit_app.synthetic import StationTruth, scene_inputs
 from seismo_pes.application.run_record import RUN_FILE
 from seismo_pes.plotting import save
@@ -44,7 +45,7 @@ def check_folder(folder: Path) -> None:
     ParameterError
         If there is one.
     """
-    if (folder / RESULTS / RUN_FILE).exists():
+    if exists(folder / RESULTS / RUN_FILE):
         raise ParameterError(
             f"{folder} has the results of a demo: choose another --out"
         )

@@ -12,6 +12,7 @@ from typing import Any
 from obspy import Inventory, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import exists
 from seismo_pes.items.codes import defective_code, file_name_of
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.epochs import location_code
@@ -202,7 +203,7 @@ def _is_close(
 
 def _save_metadata(service: Any, request: Request, code: str, out: Path) -> None:
     path = out / "stations" / f"{file_name_of(code)}.xml"
-    if path.exists():
+    if exists(path):
         return
     network, station = code.split(".")
     inventory = datacentre.ask(
@@ -219,7 +220,7 @@ def _save_metadata(service: Any, request: Request, code: str, out: Path) -> None
 
 def _save_records(service: Any, request: Request, channel_id: str, out: Path) -> int:
     path = out / "data" / f"{file_name_of(channel_id)}.mseed"
-    if not path.exists():
+    if not exists(path):
         content = datacentre.request_waveforms(
             service, channel_id, request.start_ns, request.end_ns
         )

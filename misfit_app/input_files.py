@@ -8,7 +8,7 @@ from pathlib import Path
 from obspy import Stream
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.file_search import files_below, matching_files
+from dispel4py.file_search import files_below, matching_files
 from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.reading import read_file
 from seismo_pes.reading.synthetics import read_synthetics

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dispel4py.files import exists
 from dispel4py.run import RunResult
 from misfit_app.bound_files import read_bound, write_bound
 from misfit_app.ledger import row_of
@@ -96,13 +97,13 @@ def write_lost_stations(
     for task in plan.tasks:
         label = labels[task.event.id]
         measured = station_path(plan.out, label, task.station)
-        if pairs and not measured.exists():
+        if pairs and not exists(measured):
             continue  # its rows have the reason
         if pairs:
             measured = pairs_path(plan.out, label, task.station)
         path = lost_path(plan.out, label, task.station, pairs)
         loss = next((loss for loss in losses if loss.is_of(task)), None)
-        if measured.exists() or (pairs and not (loss or _has_place(plan, task))):
+        if exists(measured) or (pairs and not (loss or _has_place(plan, task))):
             path.unlink(missing_ok=True)  # an earlier start could not finish it
             continue
         rows = _rows(task, plan.settings.bands, loss or UNKNOWN)

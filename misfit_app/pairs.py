@@ -22,6 +22,7 @@ import numpy as np
 from dispel4py.base import IterativePE
 from dispel4py.core import GenericPE
 from dispel4py.description import describe
+from dispel4py.files import exists
 from dispel4py.workflow_graph import WorkflowGraph
 from misfit_app.bound_files import read_bound, write_arrays, write_bound
 from misfit_app.kept_bands import read_kept
@@ -157,7 +158,7 @@ def pair_tasks(
             }
             task = PairTask(station["label"], event, name, partners)
             path = pairs_path(out, task.label, name)
-            if path.exists() and not every:
+            if exists(path) and not every:
                 done = read_bound(out, path, results)
                 if done["partners"] == partners:
                     continue

@@ -15,6 +15,8 @@ from obspy import UTCDateTime
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
+from dispel4py.file_search import files_named
+from dispel4py.files import exists, list_folder
 from misfit_app.adjoint_files import (
     arrays_path,
     station_list,
@@ -32,7 +34,6 @@ from seismo_pes.application.skipped import (
     skipped_text,
     table_cell,
 )
-from seismo_pes.file_search import files_named, list_folder
 from seismo_pes.items.codes import file_name_of
 from seismo_pes.items.comparison import StationMisfits
 from seismo_pes.items.descriptions import station_terms
@@ -278,13 +279,13 @@ def _station(
     measured, lost = (
         out / folder / label / name for folder in (STATIONS_FOLDER, LOST_FOLDER)
     )
-    path = measured if measured.exists() else lost
+    path = measured if exists(measured) else lost
     content = read_bound(out, path, run.results) | {"label": label}
     event = run.events[label]
     if any(content[key] != event[key] for key in ("event", "origin")):
         raise DataError(f"{path}: belongs to another event than those of the run")
     for folder in (PAIRS_FOLDER, LOST_PAIRS_FOLDER) if pairs else ():
-        if (path := out / folder / label / name).exists():
+        if exists(path := out / folder / label / name):
             content["rows"] += read_bound(out, path, run.results)["rows"]
             break
     return content
@@ -305,18 +306,18 @@ def n_unmeasured(out: Path, run: MisfitRun, pairs: bool = True) -> int:
     for label, event in run.events.items():
         for station in event["stations"]:
             path = station_path(out, label, station)
-            if path.exists():
+            if exists(path):
                 n_left += pairs and _lacks_pairs(out, run, label, station)
             else:
-                n_left += not lost_path(out, label, station).exists()
+                n_left += not exists(lost_path(out, label, station))
     return n_left
 
 
 def _lacks_pairs(out: Path, run: MisfitRun, label: str, station: str) -> bool:
     """Return whether a measured station has no measures of pairs, but needs them."""
-    if not run.has_pairs or pairs_path(out, label, station).exists():
+    if not run.has_pairs or exists(pairs_path(out, label, station)):
         return False
-    if lost_path(out, label, station, pairs=True).exists():
+    if exists(lost_path(out, label, station, pairs=True)):
         return False
     path = station_path(out, label, station)
     return bool(read_bound(out, path, run.results)["geometry"])
@@ -362,7 +363,7 @@ def stations_with_adjoints(
     by_event: dict[str, list[Mapping[str, Any]]] = {}
     for station in stations:
         path = arrays_path(out, station["label"], station["station"])
-        if station["geometry"] and path.exists():
+        if station["geometry"] and exists(path):
             by_event.setdefault(station["label"], []).append(station)
     return by_event
 

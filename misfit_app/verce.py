@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import DataError, ParameterError, suggest
+from dispel4py.files import is_folder
 from misfit_app.planning import Plan, chosen_events
 from seismo_pes.comparing.verce import VercePreprocess
 from seismo_pes.comparing.verce_chain import VerceChain
@@ -346,7 +347,7 @@ def verce_plan(
 def _named(folder: str, pattern: str) -> dict[str, list[str]]:
     """Return the files of a folder by the two codes at the start of their names."""
     path = Path(folder)
-    if not path.is_dir():
+    if not is_folder(path):
         raise ParameterError(f"{folder}: no such folder")
     files: dict[str, list[str]] = {}
     for name in sorted(entry.name for entry in path.iterdir()):

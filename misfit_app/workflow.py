@@ -24,6 +24,7 @@ from typing import Any
 
 from dispel4py.base import IterativePE
 from dispel4py.errors import ParameterError
+from dispel4py.files import exists
 from dispel4py.mappings import place
 from dispel4py.observe import Count, Observer
 from dispel4py.run import RunResult, share
@@ -357,7 +358,7 @@ def _open(plan: Plan, lock: RunLock) -> _Start:
     left = [
         task
         for task in plan.tasks
-        if not station_path(plan.out, labels[task.event.id], task.station).exists()
+        if not exists(station_path(plan.out, labels[task.event.id], task.station))
     ]
     return _Start(record, left)
 
@@ -370,13 +371,13 @@ def _config(plan: Plan) -> dict[str, Any]:
 
 def _begun(plan: Plan) -> MisfitRun:
     """Return the record of a new run."""
-    if (plan.out / RUN_FILE).exists():
+    if exists(plan.out / RUN_FILE):
         raise ParameterError(
             f"{plan.out}: a run was started there: --resume continues it, or choose "
             "another --out"
         )
     for name in FOLDERS:
-        if (plan.out / name).exists():
+        if exists(plan.out / name):
             raise ParameterError(
                 f"{plan.out / name}: from a run without its {RUN_FILE}: remove it, or "
                 "choose another --out"
@@ -412,7 +413,7 @@ def _continued(plan: Plan) -> MisfitRun:
             station
             for station in earlier["stations"]
             if station not in event["stations"]
-            and station_path(plan.out, label, station).exists()
+            and exists(station_path(plan.out, label, station))
         ]
     refuse_damage(plan.out)
     remove_outdated(plan, record.skipped)

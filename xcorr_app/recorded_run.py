@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from dispel4py.file_search import files_named
 from dispel4py.provenance.recorded_workflow import RecordedWorkflow
 from dispel4py.workflow_graph import WorkflowGraph
 from seismo_pes.application.run_record import find_recorded
 from seismo_pes.correlating.settings import SpectraSettings
 from seismo_pes.correlating.tiles.blocks import Tiles
-from seismo_pes.file_search import files_named
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.items.descriptions import source_id
 from seismo_pes.items.tiles import CorrelationRows, Spectra

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import is_file, is_folder
 from seismo_pes.items.correlation import Correlation
 from xcorr_app.results.account import Account, read_account
 from xcorr_app.results.index import (
@@ -69,18 +70,18 @@ def open(path: str | os.PathLike[str]) -> Store:
         If the results cannot be read.
     """
     chosen = Path(path)
-    if chosen.is_file() and chosen.name != RUN_FILE:
+    if is_file(chosen) and chosen.name != RUN_FILE:
         return _from_index(chosen)
-    folder = chosen.parent if chosen.is_file() else chosen
-    if (folder / INDEX_FILE).is_file():
+    folder = chosen.parent if is_file(chosen) else chosen
+    if is_file(folder / INDEX_FILE):
         indexed = _from_index(folder / INDEX_FILE)
         if indexed.complete:
             return indexed
         indexed.close()
-    if not (folder / RUN_FILE).is_file():
+    if not is_file(folder / RUN_FILE):
         problem = (
             f"neither {RUN_FILE} nor {INDEX_FILE} in it"
-            if folder.is_dir()
+            if is_folder(folder)
             else "no such file or folder"
         )
         raise ParameterError(f"{path}: no results of xcorr-app ({problem})")

@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import exists
 from seismo_pes.application.times import format_time, parse_time
 from xcorr_app.defaults import HOURS, N_STATIONS, SEED
 from xcorr_app.synthetic_response import (
@@ -284,7 +285,7 @@ def make_archive(
     """
     folder = Path(folder)
     truth = folder / "truth.json"
-    if truth.exists():
+    if exists(truth):
         if json.loads(truth.read_text())["network"] != network.to_dict():
             raise ParameterError(
                 f"{folder} holds a network with other parameters: remove it or "

@@ -16,6 +16,7 @@ from dispel4py.draw.mermaid import mermaid_text
 from dispel4py.draw.scene import make_scene
 from dispel4py.draw.table import plan_record, plan_text
 from dispel4py.errors import Dispel4pyError, ParameterError, suggest
+from dispel4py.files import is_folder
 from dispel4py.workflow_graph import WorkflowGraph
 
 __all__ = ["draw", "image_bytes", "mermaid", "plan_record", "plan_text", "write_image"]
@@ -136,7 +137,7 @@ def write_image(
             f"{path}: the suffix must be .dot, .mmd, .svg, .png or .pdf, or give a "
             "format"
         )
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise ParameterError(f"{path}: there is no folder {path.parent}")
     content = image_bytes(graph, kind)
     try:

@@ -31,6 +31,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from dispel4py.file_search import files_named
+from dispel4py.files import list_folder
 from dispel4py.grouping import Grouping
 from dispel4py.mappings import watcher
 from dispel4py.mappings.folders import remove_folder
@@ -127,14 +129,14 @@ def files_of_killed(since_s: float) -> list[str]:
     """
     files = {
         str(path)
-        for path in Path("/dev/shm").glob("mpich_shm_*")
+        for path in files_named(Path("/dev/shm"), "mpich_shm_*")
         if (owner := _owner(path, since_s)) is not None and owner == os.getuid()
     }
     for _ in range(2):  # a starting run needs a moment to map its files
         if files:
             time.sleep(_MOMENT_SECONDS)
-            for process in Path("/proc").glob("[0-9]*"):
-                files -= _mapped(process)
+            for pid in filter(str.isdigit, list_folder("/proc")[0]):
+                files -= _mapped(Path("/proc", pid))
     return sorted(files)
 
 

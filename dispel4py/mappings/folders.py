@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dispel4py.errors import MappingUnavailable
+from dispel4py.files import is_folder
 
 _PREFIX = "dispel4py-"
 #: Longest path of a run folder without its random part, in bytes: paths of sockets have
@@ -40,7 +41,7 @@ def run_folder(needed_bytes: int = 0) -> Path:
         If there is no space, or the path is too long for sockets.
     """
     shm, temporary = Path("/dev/shm"), Path(tempfile.gettempdir())
-    is_usable = shm.is_dir() and os.access(shm, os.W_OK)
+    is_usable = is_folder(shm) and os.access(shm, os.W_OK)
     for parent in [shm, temporary] if is_usable else [temporary]:
         _remove_folders_of_killed_runs(parent)
         if _free_bytes(parent) < needed_bytes:

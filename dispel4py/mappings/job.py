@@ -19,6 +19,7 @@ from types import FunctionType
 from typing import Any, BinaryIO
 
 from dispel4py.errors import ItemError
+from dispel4py.files import is_file
 from dispel4py.loading import import_files, imported_files
 
 PROTOCOL = 5  # earlier ones change the byte order of numpy arrays
@@ -115,7 +116,7 @@ def _is_importable_main() -> bool:
     main = sys.modules["__main__"]
     if getattr(main, "__spec__", None) is not None:
         return True
-    return Path(getattr(main, "__file__", None) or "").is_file()
+    return is_file(getattr(main, "__file__", None) or "")
 
 
 def _names_of_main() -> dict[str, Any]:

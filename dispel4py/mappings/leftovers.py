@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.core import GenericPE
+from dispel4py.files import list_folder
 
 #: Seconds between two searches for processes.
 _SEARCH_SECONDS = 1.0
@@ -161,9 +162,12 @@ class Descendants:
 
 def _children(pid: int) -> list[int]:
     children: list[int] = []
+    folder = Path(f"/proc/{pid}/task")
     with contextlib.suppress(OSError):  # it has ended, or no file can be opened
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            children += map(int, task.read_text().split())
+        for thread in list_folder(folder)[0]:
+            with contextlib.suppress(OSError):
+                text = (folder / thread / "children").read_text()
+                children += map(int, text.split())
     return children
 
 

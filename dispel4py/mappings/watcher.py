@@ -4,11 +4,14 @@
 wait for its start. So it imports only a few modules before a process dies.
 """
 
+import contextlib
 import fcntl
 import os
 import select
 import struct
 import sys
+
+from dispel4py.files import exists
 
 #: Files in the folder of the records.
 PLAN, EXPLAINED, FIRST = "plan", "explained", "first"
@@ -34,7 +37,10 @@ def main(arguments: list[str]) -> None:
     if process is not None:
         code = exit_code(pids[process], descriptors[process])
         # before the imports of the report: meanwhile other ranks may fail after it
-        is_cause = not os.path.exists(f"{folder}/{EXPLAINED}") and is_first(folder)
+        is_explained = False
+        with contextlib.suppress(OSError):  # a death is reported in any case
+            is_explained = exists(f"{folder}/{EXPLAINED}")
+        is_cause = not is_explained and is_first(folder)
         by_kernel = kernel_kills() > before
         report(folder, process, code, by_kernel, is_cause)
 

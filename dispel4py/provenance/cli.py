@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import is_file, is_folder
 from dispel4py.provenance import listing, questions
 from dispel4py.provenance.arguments import ARGUMENTS
 from dispel4py.provenance.comparison import compare
@@ -288,7 +289,7 @@ def _reloaded(store: Store, run: int, arguments: Any) -> Iterator[RecordedRun]:
     """Enter the folder in which a run was started; yield its graph and plan."""
     record = _record(store, run)
     folder = record.get("folder") or "."
-    if not Path(folder).is_dir():
+    if not is_folder(folder):
         raise ParameterError(f"the run was started in {folder}, which is not there")
     with (
         tempfile.TemporaryDirectory(prefix="dispel4py-rerun-") as scratch,
@@ -305,7 +306,7 @@ def _preview(store: Store, arguments: Any) -> Answer:
     target = Path(arguments.output).absolute()
     title = listing.title(product)
     run, location = _run_of(store, n), product.get("location")
-    if location and Path(location).is_file() and not _record(store, run).get("package"):
+    if location and is_file(location) and not _record(store, run).get("package"):
         draw_preview(Path(location), target, title)
     else:
         with _reloaded(store, run, arguments) as recorded:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.core import GenericPE
+from dispel4py.files import is_file
 from dispel4py.provenance.bounds import bounded_terms
 from dispel4py.provenance.files import digest_of_file
 from dispel4py.provenance.instance_records import FILE, terms_of_notes
@@ -140,7 +141,7 @@ class _Kept:
 
     def __init__(self, path: str | None, run: RecordedRun) -> None:
         self._location, self._run = path, run
-        self.old = path if path is not None and os.path.isfile(path) else None
+        self.old = path if path is not None and is_file(path) else None
         self._path = path if self.old is not None and self.new == path else None
         self._modified = 0
 
@@ -162,7 +163,7 @@ class _Kept:
     def is_written(self) -> bool:
         """Whether the file was made again."""
         place = self.new
-        if place is None or not os.path.isfile(place):
+        if place is None or not is_file(place):
             return False
         return os.stat(place).st_mtime_ns != self._modified
 

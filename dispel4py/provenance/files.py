@@ -6,11 +6,14 @@ import contextlib
 import glob
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import DataError
+from dispel4py.file_search import matching_files
+from dispel4py.files import exists, is_file, is_folder
 from dispel4py.provenance.model import Writer
 
 __all__ = ["FileNotes", "digest_of_file", "file_record", "listed_files", "whole_file"]
@@ -40,7 +43,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         If the file cannot be written.
     """
     path = Path(path)
-    is_device = path.exists() and not path.is_file()
+    is_device = exists(path) and not is_file(path)
     part = path if is_device else path.with_name(f".{path.name}.part")
     try:
         yield part
@@ -84,7 +87,7 @@ def file_record(path: str, digests: bool = True) -> dict[str, Any]:
         status = os.stat(path)
         record["path"] = os.path.abspath(path)
         record["size"], record["modified"] = status.st_size, status.st_mtime
-        if digests and os.path.isfile(path):
+        if digests and stat.S_ISREG(status.st_mode):
             record["sha256"] = digest_of_file(path)
     return record
 
@@ -95,7 +98,8 @@ def listed_files(sources: Iterable[str]) -> list[str]:
     Parameters
     ----------
     sources : iterable of str
-        Sources that are not on a disk are left out.
+        Sources that are not on a disk are left out. A file or folder that cannot be
+        looked at is in the list, as the run may read it.
 
     Returns
     -------
@@ -104,13 +108,25 @@ def listed_files(sources: Iterable[str]) -> list[str]:
     """
     found: dict[str, None] = {}
     for source in sources:
-        if os.path.isfile(source):
-            found[source] = None
-        elif "://" not in source:
-            pattern = os.path.join(source, "*") if os.path.isdir(source) else source
-            paths = sorted(glob.iglob(pattern))
-            found |= dict.fromkeys(path for path in paths if os.path.isfile(path))
+        found |= dict.fromkeys(_files_of(source))
     return list(found)[:MOST_FILES]
+
+
+def _files_of(source: str) -> list[str]:
+    """Return the files of a source; a place that cannot be looked at is among them."""
+    unread: list[str] = []
+    try:
+        if is_file(source):
+            return [source]
+        if "://" in source:
+            return []
+        pattern = source
+        if is_folder(source):
+            pattern = os.path.join(glob.escape(source), "*")
+    except OSError:
+        return [source]
+    paths = matching_files(pattern, lambda error: unread.append(str(error.filename)))
+    return sorted({*map(str, paths), *unread})
 
 
 class FileNotes:

@@ -93,6 +93,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from dispel4py.file_search import files_named
+from dispel4py.files import list_folder
+
 _log = logging.getLogger(__name__)
 
 FORMAT = 1
@@ -320,7 +323,7 @@ def segments(folder: Path) -> list[Path]:
     folder : Path
         ``DIR/<run id>``.
     """
-    paths = sorted(folder.glob("prov-*.jsonl"))
+    paths = files_named(folder, "prov-*.jsonl")
     return sorted(paths, key=lambda path: path.name != RUN_SEGMENT)
 
 
@@ -332,4 +335,5 @@ def run_folders(folder: Path) -> list[Path]:
     folder : Path
         The value of ``--provenance``.
     """
-    return sorted({path.parent for path in folder.glob("*/prov-*.jsonl")})
+    folders = (folder / name for name in list_folder(folder)[0])
+    return [run for run in folders if segments(run)]

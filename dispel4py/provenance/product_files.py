@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import exists, is_file
 from dispel4py.provenance.files import digest_of_file, whole_file
 
 __all__ = ["check_files", "download"]
@@ -44,12 +45,12 @@ def check_files(products: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _state(path: str, products: list[dict[str, Any]]) -> str:
-    if not os.path.exists(path):
-        return "purged" if products[-1].get("purged") else "missing"
     known = {p["sha256"] for p in products if p.get("sha256")}
-    if not known:
-        return "no checksum"
     try:
+        if not exists(path):
+            return "purged" if products[-1].get("purged") else "missing"
+        if not known:
+            return "no checksum"
         # a file that several products were added to has the checksum of the last one
         return "unchanged" if digest_of_file(path) in known else "changed"
     except OSError:
@@ -76,7 +77,7 @@ def download(products: Sequence[dict[str, Any]], target: Path) -> dict[str, Any]
         If the name ends otherwise, or no product has a file.
     """
     paths = sorted({p["location"] for p in products if p.get("location")})
-    missing = [path for path in paths if not os.path.isfile(path)]
+    missing = [path for path in paths if not is_file(path)]
     present = [path for path in paths if path not in set(missing)]
     if not present:
         raise ParameterError(

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import exists
 from dispel4py.provenance.model import Address, parse_id
 from dispel4py.provenance.store import Store
 
@@ -186,7 +187,7 @@ def find_product(store: Store, text: str) -> int:
         try:
             run, pe, instance, number, port, k = product_address(text)
         except ParameterError:
-            if not os.path.exists(text):
+            if not exists(text):
                 raise
             raise ParameterError(f"no product was written to the file {text}") from None
         n = store.value(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.provenance.lineage import lost_calls, lost_items
+from dispel4py.provenance.model import segments
 from dispel4py.provenance.products import find_run, load_json
 from dispel4py.provenance.store import PROCESS_OF_CALL, Store
 
@@ -56,7 +57,8 @@ def _state(folder: str | None, host: str | None, document: dict[str, Any]) -> st
     pid = document.get("pid")
     if host == socket.gethostname() and isinstance(pid, int):
         return "running" if _is_alive(pid, document.get("began")) else "killed"
-    times = [os.stat(path).st_mtime for path in Path(folder or "").glob("prov-*.jsonl")]
+    paths = segments(Path(folder)) if folder else []
+    times = [os.stat(path).st_mtime for path in paths]
     is_new = bool(times) and time.time() - max(times) < _SILENCE_S
     return "running" if is_new else "killed"
 

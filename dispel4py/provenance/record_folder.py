@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import is_folder
 from dispel4py.provenance.model import run_folders
 
-__all__ = ["check_folder", "with_folder"]
+__all__ = ["check_exists", "check_folder", "with_folder"]
 
 #: Options of ``dispel4py prov`` without a value.
 SWITCHES = frozenset({"--json", "--failed", "--dry-run"})
@@ -21,7 +22,23 @@ def has_records(folder: str | Path) -> bool:
     ----------
     folder : str or Path
     """
-    return Path(folder).is_dir() and bool(run_folders(Path(folder)))
+    return is_folder(folder) and bool(run_folders(Path(folder)))
+
+
+def check_exists(folder: str | Path) -> None:
+    """Check that there is a folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Raises
+    ------
+    ParameterError
+        If there is no such folder.
+    """
+    if not is_folder(folder):
+        raise ParameterError(f"there is no folder {folder}: {_WAY_OUT}")
 
 
 def check_folder(folder: str | Path) -> None:
@@ -36,8 +53,7 @@ def check_folder(folder: str | Path) -> None:
     ParameterError
         If there is no such folder, or no record in it.
     """
-    if not Path(folder).is_dir():
-        raise ParameterError(f"there is no folder {folder}: {_WAY_OUT}")
+    check_exists(folder)
     if not has_records(folder):
         raise ParameterError(f"no records of runs are in {folder}: {_WAY_OUT}")
 

@@ -6,6 +6,7 @@ items that they received, and the products that they sent.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -16,6 +17,7 @@ from typing import Any
 
 from dispel4py.core import GenericPE
 from dispel4py.failure import Failure
+from dispel4py.files import exists
 from dispel4py.lineage import Call, Key
 from dispel4py.observe import Observer
 from dispel4py.plan import InstanceSpec, Plan
@@ -127,8 +129,9 @@ class Recorder(Observer):
     def worker_started(self, plan: Plan, process: int) -> None:
         """Begin the segment of a process."""
         start = 0
-        while os.path.exists(self._folder / segment_name(process, start)):
-            start += 1
+        with contextlib.suppress(OSError):  # the writer reports it
+            while exists(self._folder / segment_name(process, start)):
+                start += 1
         writer = Writer(self._folder / segment_name(process, start))
         specs = plan.in_process(process)
         writer.write(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import is_file, is_folder
 from dispel4py.provenance.ingest import ingest
 from dispel4py.provenance.products import get_products
 from dispel4py.provenance.store import Store
@@ -74,7 +75,7 @@ def purge(store: Store, numbers: list[int], dry_run: bool = False) -> dict[str, 
     products = [
         product
         for product in get_products(store, numbers)
-        if product.get("location") and os.path.isfile(product["location"])
+        if product.get("location") and is_file(product["location"])
     ]
     chosen = {product["id"] for product in products}
     paths: set[str] = set()
@@ -107,7 +108,7 @@ def _append(
     for product in products:
         run, _, rest = product["id"].partition("/")
         folder = Path(folders[run])
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise ParameterError(
                 f"the records of {run} are no longer in {folder}: marks are kept there"
             )

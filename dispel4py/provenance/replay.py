@@ -15,6 +15,7 @@ from typing import Any
 
 from dispel4py.description import describe
 from dispel4py.errors import DataError, InputError
+from dispel4py.files import is_file
 from dispel4py.lineage import INPUTS, POSTPROCESS, PREPROCESS
 from dispel4py.plan import InstanceSpec, Plan
 from dispel4py.provenance.bounds import bounded_terms
@@ -106,11 +107,11 @@ def product_content(store: Store, n: int, run: RecordedRun) -> Any:
         If the product cannot be made again.
     """
     location = store.value("SELECT location FROM product WHERE n = ?", [n])
-    if location is not None and Path(location).is_file():
+    if location is not None and is_file(location):
         return Path(location)
     result = make_product(store, n, run)
     place = None if location is None else Path(run.workflow.place_of(location))
-    if place is not None and place.is_file():
+    if place is not None and is_file(place):
         return place
     if result.item is None:
         reasons = [failure.summary for failure in result.failures.values()]

@@ -18,6 +18,7 @@ from dispel4py.errors import ParameterError
 from dispel4py.lineage import PROCESSES
 from dispel4py.provenance.databases import Database, SQLite, open_database
 from dispel4py.provenance.model import CALLS_PER_START
+from dispel4py.provenance.record_folder import check_exists
 
 __all__ = ["PROCESS_OF_CALL", "Store", "open_store"]
 
@@ -209,11 +210,8 @@ def open_store(folder: str | Path | None, place: str | Path | None = None) -> St
     ParameterError
         If there is no such folder, or the database cannot be opened.
     """
-    if folder is not None and not Path(folder).is_dir():
-        raise ParameterError(
-            f"there is no folder {folder}: give the folder in which a run recorded its "
-            "provenance (--provenance DIR)"
-        )
+    if folder is not None:
+        check_exists(folder)
     if place is not None:
         return Store(open_database(place), None if folder is None else Path(folder))
     if folder is None:

@@ -22,6 +22,7 @@ from dispel4py.base import IterativePE, SimpleFunctionPE
 from dispel4py.core import GenericPE
 from dispel4py.description import describe
 from dispel4py.errors import ParameterError
+from dispel4py.files import exists
 from dispel4py.provenance.bounds import bounded_terms
 from dispel4py.provenance.model import RUN_SEGMENT, Writer, read_records, run_folders
 from dispel4py.provenance.run_record import Provenance
@@ -403,7 +404,7 @@ def update_prov_run(
     folder = Path(_folder())
     for run in reversed(run_folders(folder)):
         records = read_records(run / RUN_SEGMENT)
-        first = next(records, (None, 0)) if (run / RUN_SEGMENT).exists() else (None, 0)
+        first = next(records, (None, 0)) if exists(run / RUN_SEGMENT) else (None, 0)
         configuration = (first[0] or {}).get("configuration", {})
         if configuration.get("runId") == runId:
             writer = Writer(run / f"prov-note-{uuid.uuid4().hex}.jsonl")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dispel4py.errors import Dispel4pyError, ParameterError
+from dispel4py.files import exists
 from dispel4py.schedulers.options import JobOptions, time_s
 from dispel4py.schedulers.template import filled, submit_command, template_text
 
@@ -190,7 +191,7 @@ def _task(task: Task) -> str:
 
 def _write(path: Path, text: str) -> None:
     """Write a script; only scripts that were written here are replaced."""
-    if path.exists() and MARK not in path.read_text(errors="replace"):
+    if exists(path) and MARK not in path.read_text(errors="replace"):
         raise ParameterError(
             f"{path} exists and was not written by this command: remove it, or give "
             "another --script"

@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from dispel4py.errors import ParameterError, suggest
+from dispel4py.file_search import files_named
 
 _FOLDER = Path(__file__).with_name("templates")
 #: The known schedulers: the names of the templates.
-SCHEDULERS = tuple(sorted(path.stem for path in _FOLDER.glob("*.sh")))
+SCHEDULERS = tuple(path.stem for path in files_named(_FOLDER, "*.sh"))
 _NAME = re.compile(r"\{\{(\w+)\}\}")
 _SUBMIT = re.compile(r"^# Submit: (.+)$", re.MULTILINE)
 

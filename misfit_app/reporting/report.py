@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dispel4py.file_search import files_named
 from misfit_app.ledger import totals
 from misfit_app.outliers import LIMIT, outliers
 from misfit_app.reporting.event_figures import event_figures, measure_name
@@ -23,7 +24,6 @@ from seismo_pes.application import report
 from seismo_pes.application.files import new_file
 from seismo_pes.application.skipped import COLUMNS as SKIPPED_COLUMNS
 from seismo_pes.application.skipped import SKIPPED_FILE, skipped_rows
-from seismo_pes.file_search import files_named
 from seismo_pes.items.codes import file_name_of
 from seismo_pes.plotting.figure import DPI
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import exists, is_folder
 from seismo_pes.full_disk import name_errors
 from seismo_pes.whole_file import whole_file
 
@@ -49,9 +50,9 @@ def new_file(dest: str | os.PathLike[str], force: bool, kind: str) -> Iterator[P
         If ``dest`` exists already and ``force`` is not given, or is a folder.
     """
     path = Path(dest)
-    if path.is_dir():
+    if is_folder(path):
         raise ParameterError(f"{path} is a folder; {kind} needs the name of a file")
-    if path.exists() and not force:
+    if exists(path) and not force:
         raise ParameterError(f"{path} exists already; --force replaces it")
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary:
@@ -76,9 +77,9 @@ def new_folder(dest: str | os.PathLike[str], force: bool, kind: str) -> Path:
         If ``dest`` is a file, or has files in it and ``force`` is not given.
     """
     folder = Path(dest)
-    if folder.exists() and not folder.is_dir():
+    if exists(folder) and not is_folder(folder):
         raise ParameterError(f"{folder} is a file; {kind} needs the name of a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not force:
+    if is_folder(folder) and any(folder.iterdir()) and not force:
         raise ParameterError(f"{folder} is not empty; --force writes into it")
     folder.mkdir(parents=True, exist_ok=True)
     return folder

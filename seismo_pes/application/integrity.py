@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import exists
 from seismo_pes.application.lock import RunLock
 from seismo_pes.application.run_record import RUN_FILE, WAY_OUT
 
@@ -83,7 +84,7 @@ def check_run(
         other files have no meaning.
     """
     record = out / RUN_FILE
-    if not record.exists():
+    if not exists(record):
         raise ParameterError(f"{out}: no run of {prog} ({RUN_FILE} is not in it)")
     with RunLock(out) as lock:
         if repair:

@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import exists, is_folder
 
 __all__ = ["LOCK_FILE", "FolderLost", "Holder", "Locked", "RunLock"]
 
@@ -218,7 +219,7 @@ class RunLock:
         ParameterError
             If the folder is a file.
         """
-        if self.folder.exists() and not self.folder.is_dir():
+        if exists(self.folder) and not is_folder(self.folder):
             raise ParameterError(f"{self.folder}: is a file; results need a folder")
         self.folder.mkdir(parents=True, exist_ok=True)
         mine = Holder.here()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import is_file
 from seismo_pes.application.configuration import Configuration
 from seismo_pes.application.files import read_checked, write_checked
 from seismo_pes.application.options import defaults_of, flag
@@ -262,7 +263,7 @@ def find_recorded(
         If the results are not in their folder any more.
     """
     out = Path(configuration["out"]).absolute()
-    if not (out / RUN_FILE).is_file():
+    if not is_file(out / RUN_FILE):
         raise ParameterError(f"{out}: the results of the run are not there any more")
     record = read(out)
     if record.run_id != configuration["run_id"]:
@@ -287,7 +288,7 @@ def check_started(folder: str | Path, option: str) -> None:
     ParameterError
         If there is no ``run.json``.
     """
-    if not (Path(folder) / RUN_FILE).is_file():
+    if not is_file(Path(folder) / RUN_FILE):
         raise ParameterError(
             f"{option}: no run was started in {folder} ({RUN_FILE} is missing): leave "
             f"{option} out to start one"

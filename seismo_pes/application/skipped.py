@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dispel4py.errors import DataError
+from dispel4py.files import is_file
 from dispel4py.terminal import printable_line
 from seismo_pes.full_disk import name_errors
 from seismo_pes.whole_file import whole_file
@@ -190,7 +191,7 @@ def read_skipped(folder: str | Path) -> list[list[str]]:
         If it is not text.
     """
     path = Path(folder) / SKIPPED_FILE
-    if not path.is_file():
+    if not is_file(path):
         return []
     try:
         with name_errors(path):

@@ -19,7 +19,8 @@ from obspy.core.inventory import Network as XmlNetwork
 from obspy.core.inventory import Station as XmlStation
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.file_search import files_below, matching_files
+from dispel4py.file_search import files_below, matching_files
+from dispel4py.files import is_file, is_folder
 from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.metadata.asdf import is_asdf, read_asdf_inventory
 from seismo_pes.metadata.deferred import read_stationxml
@@ -215,9 +216,9 @@ def _read(path: Path) -> Inventory:
 def _files(source: Path, skipped: list[Skipped]) -> list[Path]:
     """Return the files of a source; append the folders that cannot be listed."""
     try:
-        if source.is_file():
+        if is_file(source):
             return [source]
-        if source.is_dir():
+        if is_folder(source):
             return sorted(_files_below(source, skipped))
     except OSError as error:  # of a folder above it
         skipped.append(_failed(error))

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError
+from dispel4py.file_search import files_named
 from seismo_pes.application.files import checked_line, checked_text, write_whole
-from seismo_pes.file_search import files_named
 from seismo_pes.full_disk import name_errors, report_full_disk
 from seismo_pes.items.account import LostWindows, WindowAccount
 from seismo_pes.items.skipped import Skipped

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import exists
 from seismo_pes.writing.hdf5_file import hdf5_file
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ class AsdfWriter:
 
     def __init__(self, path: str | Path, mode: str = "w") -> None:
         self.path = Path(path)
-        exists = mode == "a" and self.path.exists()
+        adds = mode == "a" and exists(self.path)
         self._open = contextlib.ExitStack()
         self._file: h5py.File = self._open.enter_context(
-            hdf5_file(self.path, "r+" if exists else "w")
+            hdf5_file(self.path, "r+" if adds else "w")
         )
         self._file.attrs["file_format"] = np.bytes_("ASDF")
         self._file.attrs["file_format_version"] = np.bytes_(VERSION)

@@ -89,10 +89,12 @@ def test_summary_is_a_profile(graph, tmp_path, capsys) -> None:
     assert main(["multi", graph(bad=()), "-n", "4", "--profile", profile]) == 0
 
 
-def test_trace(graph, tmp_path) -> None:
-    trace = tmp_path / "trace.json"
+@pytest.mark.parametrize("name", ["trace.json", "[1].json"])
+def test_trace(graph, tmp_path, name) -> None:
+    trace = tmp_path / name
     assert main(["simple", graph(bad=()), "--trace", str(trace), "--quiet"]) == 0
     assert len(json.loads(trace.read_text())["traceEvents"]) == 12
+    assert not list(tmp_path.glob("*.part"))
 
 
 @pytest.mark.parametrize(

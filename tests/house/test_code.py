@@ -107,3 +107,37 @@ def test_no_bare_except_and_no_bare_exception(sources):
 def raises_plain_exception(node: ast.Raise) -> bool:
     raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
     return getattr(raised, "id", "") in {"Exception", "BaseException"}
+
+
+# Many versions of Python answer "no" by these if the disk fails or a permission is
+# missing. `dispel4py.files` and `dispel4py.file_search` raise the error.
+QUESTIONS_ABOUT_PATHS = {
+    *("exists", "lexists", "isfile", "isdir", "islink", "ismount", "F_OK"),
+    *("is_file", "is_dir", "is_symlink", "is_mount", "is_junction", "is_fifo"),
+    *("is_socket", "is_block_device", "is_char_device"),
+    *("glob", "iglob", "rglob", "walk"),
+}
+ALLOWED_QUESTIONS = {
+    ("dispel4py.files", "is_dir"),  # of an entry of `os.scandir`: it raises
+    ("dispel4py.mappings.redis.ledger", "exists"),  # of a key of Redis
+}
+
+
+def test_a_failed_look_at_a_path_is_no_answer(sources):
+    questions = {
+        (source.name, name)
+        for source in sources.values()
+        if not source.name.startswith("benchmarks")
+        for name in names_of_others(source) & QUESTIONS_ABOUT_PATHS
+    }
+    assert questions == ALLOWED_QUESTIONS, "use dispel4py.files or .file_search"
+
+
+def names_of_others(source) -> set[str]:
+    """Attributes of objects, and names imported from the standard library's modules."""
+    names = {node.attr for node in source.nodes if isinstance(node, ast.Attribute)}
+    imports = [node for node in source.nodes if isinstance(node, ast.ImportFrom)]
+    for node in imports:
+        if node.module in {"os", "os.path", "posixpath", "glob", "pathlib"}:
+            names |= {alias.name for alias in node.names}
+    return names

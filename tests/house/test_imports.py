@@ -9,8 +9,8 @@ import pytest
 # above its own. A new module gets a place here; `mappings`, `provenance` are whole
 # packages.
 ENGINE_LAYERS = (
-    ("terminal",),
-    ("failure",),
+    ("files", "terminal"),
+    ("failure", "file_search"),
     ("errors", "result", "description"),
     (
         "core",
@@ -46,7 +46,6 @@ LIBRARY_LAYERS = (
     ("signal",),
     (
         "extras",
-        "file_search",
         "full_disk",
         "library_warnings",
         "methods",
@@ -83,6 +82,8 @@ ALLOWED = (
             "dispel4py.declaration",
             "dispel4py.errors",
             "dispel4py.failure",
+            "dispel4py.file_search",
+            "dispel4py.files",
             "dispel4py.mappings",
             "dispel4py.observe",
             "dispel4py.provenance",
@@ -103,6 +104,8 @@ ALLOWED = (
             "dispel4py.base",
             "dispel4py.description",
             "dispel4py.errors",
+            "dispel4py.file_search",
+            "dispel4py.files",
         ),
     ),
     ("xcorr_app", ("xcorr_app", "seismo_pes", "dispel4py")),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from multiprocessing import Pipe
 from pathlib import Path
@@ -37,6 +38,7 @@ from dispel4py.mappings.storm import run as storm_run
 from dispel4py.mappings.storm.driver import Life, stop_run
 from dispel4py.mappings.storm.line import Line, Setup
 from dispel4py.mappings.storm.link import HELLO, STOP_RUN
+from dispel4py.mappings.storm.package import make_package
 from dispel4py.mappings.storm.settings import StormOptions
 from dispel4py.observe import Observers
 from dispel4py.plan import make_plan
@@ -46,6 +48,7 @@ from dispel4py.testing.conformance.elements import Folder
 from dispel4py.testing.conformance.stops import stopped_early
 from dispel4py.workflow_graph import WorkflowGraph
 from tests.draws import chosen
+from tests.unseen import hide
 
 STORM = {"mapping": "storm", "mode": "remote", "nimbus": "fake"}
 
@@ -504,3 +507,16 @@ def test_a_package_is_created_and_submitted(storm, tmp_path, monkeypatch, capsys
 def test_nothing_is_left(storm):
     assert storm.topologies() == []
     assert not list(Path("/dev/shm").glob(f"dispel4py-{os.getpid()}-*"))
+
+
+def test_the_package_has_all_files_of_the_resources(tmp_path, monkeypatch):
+    (tmp_path / "inner").mkdir()
+    for name in ("a.txt", ".hidden", "inner/b.txt"):
+        (tmp_path / name).write_text(name)
+    content = make_package(None, str(tmp_path))
+    with zipfile.ZipFile(io.BytesIO(content)) as package:
+        for name in ("a.txt", ".hidden", "inner/b.txt"):
+            assert package.read(f"resources/{name}") == name.encode()
+    hide(monkeypatch, [tmp_path / "inner/b.txt"])
+    with pytest.raises(OSError, match="Input/output error"):
+        make_package(None, str(tmp_path))

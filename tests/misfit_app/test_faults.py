@@ -23,6 +23,7 @@ from seismo_pes.items.comparison import StationFiles
 from seismo_pes.items.events import Event
 from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.reading.formats import reading_process
+from tests.unseen import hide
 
 HOSTILE = ("sigbus.mseed", "sigsegv.gse2", "endless.dmx")
 
@@ -172,6 +173,21 @@ def test_a_folder_that_cannot_be_listed_is_searched_again(
     for name in ("ledger.csv", "stations.csv", "windows.json"):
         whole, again = (tmp_path / out / name for out in ("whole", "out"))
         assert whole.read_bytes() == again.read_bytes()
+
+
+@pytest.mark.parametrize("how", [[], ["--resume"]])
+def test_results_that_cannot_be_looked_at_are_not_taken_for_none(
+    given, tmp_path, monkeypatch, capsys, how
+):
+    assert main(words(given)) == 0
+    out = tmp_path / "out"
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    with monkeypatch.context() as patch:
+        hide(patch, [out / "run.json", out / "stations"])
+        assert main(words(given, *how)) == 1
+    line = f"misfit-app: error: {out / 'run.json'}: Input/output error"
+    assert one_line(capsys).startswith(line)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 
 def test_outdated_pairs_that_cannot_be_removed_end_the_run(tmp_path, monkeypatch):

@@ -61,7 +61,6 @@ SPECIAL = {"Normalize": {"kind": "'onebit'"}}
 SHARED = {
     "element",
     "extras",
-    "file_search",
     "full_disk",
     "hdf5_input",
     "library_warnings",

@@ -20,6 +20,7 @@ import pytest
 from seismo_pes.writing import correlation_writer as write
 from seismo_pes.writing.part_files import read_layout
 from tests.draws import each_once
+from tests.unseen import hide
 from tests.xcorr_app.conftest import DAY
 from xcorr_app import cli, store
 from xcorr_app.planning import division
@@ -390,6 +391,21 @@ def test_an_existing_folder_is_refused_and_the_ways_out_are_named(
     assert cli.main(words("other", *COMMON, "--resume")) == 2
     assert "no run was started" in one_line(capsys)
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("how", [[], ["--resume"], ["--update"]])
+def test_a_record_that_cannot_be_looked_at_is_not_taken_for_none(
+    tmp_path, words, capsys, monkeypatch, how
+):
+    assert cli.main(words("out", *COMMON)) == 0
+    record = tmp_path / "out" / "run.json"
+    with monkeypatch.context() as patch:
+        hide(patch, [record])
+        assert cli.main(words("out", *COMMON, *how)) == 1
+    line = f"xcorr-app: error: {record}: Input/output error"
+    assert one_line(capsys).startswith(line)
+    with store.open(tmp_path / "out") as results:
+        assert results.complete
 
 
 @pytest.mark.parametrize("how", ["--resume", "--update"])

@@ -19,6 +19,7 @@ from seismo_pes.signal.folding import outer_signal_to_noise, peaks
 from seismo_pes.writing import correlation_writer, part_files
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from seismo_pes.writing.part_files import read_layout
+from tests.unseen import hide
 from xcorr_app import store
 from xcorr_app.results import window_tables
 from xcorr_app.results.index import finalize
@@ -361,6 +362,24 @@ def test_results_are_not_overwritten_by_mistake(out):
         begin(out / "run.json")
     with pytest.raises(ParameterError, match="odd number"):
         begin(out / "new", n_lags=4)
+
+
+def test_results_that_cannot_be_looked_at_are_not_replaced(out, monkeypatch):
+    names = ("run.json", "correlations.h5", "inputs.tsv", "parts")
+    before = {path: path.stat().st_size for path in out.rglob("*")}
+    for action in (lambda: begin(out), lambda: store.open(out)):
+        with monkeypatch.context() as patch:
+            hide(patch, [out / name for name in names])
+            with pytest.raises(OSError, match="Input/output error") as failure:
+                action()
+        assert str(failure.value.filename).startswith(str(out))
+    assert {path: path.stat().st_size for path in out.rglob("*")} == before
+
+
+def test_an_index_that_cannot_be_looked_at_is_not_left_out(out, monkeypatch):
+    hide(monkeypatch, [out / "correlations.h5"])
+    with pytest.raises(OSError, match="Input/output error"):
+        store.open(out)
 
 
 def test_run_description(out):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import exists
 from dispel4py.mappings import REGISTRY
 from seismo_pes.application import shared_options
 from seismo_pes.application.configuration import Configuration
@@ -204,6 +205,6 @@ def table_folder(options: Any, table: str) -> Path:
         If the table exists already and ``--force`` is not given.
     """
     folder = Path(options.output or options.out)
-    if (folder / table).exists() and not options.force:
+    if exists(folder / table) and not options.force:
         raise ParameterError(f"{folder / table} exists already; --force replaces it")
     return folder

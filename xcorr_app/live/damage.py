@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from dispel4py.errors import DataError
+from dispel4py.files import exists
 from seismo_pes.application.checked_arrays import read_checked_arrays
 from seismo_pes.reading.live import CHECKPOINT, read_checkpoint
 from xcorr_app.live import history
@@ -47,7 +48,7 @@ def check_live(out: Path, run: RunInfo) -> Iterator[CheckedFile]:
         ),
     }
     for name, read in readers.items():
-        if (folder / name).exists():
+        if exists(folder / name):
             yield checked(folder / name, read)
 
 

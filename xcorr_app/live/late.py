@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dispel4py.files import exists, is_file
 from seismo_pes.application.files import write_whole
 from seismo_pes.items.intervals import Interval
 from seismo_pes.items.skipped import Skipped
@@ -80,7 +81,7 @@ def note_missing(folder: Path, missing: Collection[Late]) -> None:
 
 
 def _append(path: Path, entries: Sequence[Skipped]) -> None:
-    is_new = not path.exists()
+    is_new = not exists(path)
     with path.open("a", encoding="utf-8") as file:
         file.write("".join(map(as_line, entries)))
         file.flush()
@@ -129,7 +130,7 @@ def drop_incomplete(folder: Path) -> None:
         The folder of the state of the run.
     """
     for path in (folder / name for name in LISTS):
-        if path.is_file() and not path.read_bytes().endswith(b"\n"):
+        if is_file(path) and not path.read_bytes().endswith(b"\n"):
             _write(path, _entries(path))
 
 
@@ -165,7 +166,7 @@ def read_late(folder: Path, name: str = LATE_FILE) -> list[Late]:
         If a line is damaged.
     """
     path = folder / name
-    return [_late_of(entry) for entry in _entries(path)] if path.is_file() else []
+    return [_late_of(entry) for entry in _entries(path)] if is_file(path) else []
 
 
 def forget_late(folder: Path, left: Callable[[Late], Sequence[Interval]]) -> None:
@@ -179,7 +180,7 @@ def forget_late(folder: Path, left: Callable[[Late], Sequence[Interval]]) -> Non
         Returns what stays on a list of an entry.
     """
     for path in (folder / name for name in LISTS):
-        if path.is_file():
+        if is_file(path):
             entries = [
                 replace(entry, start_ns=start_ns, end_ns=end_ns)
                 for entry in _entries(path)

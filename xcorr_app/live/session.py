@@ -10,6 +10,7 @@ import numpy as np
 
 from dispel4py.core import GenericPE
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import is_file
 from dispel4py.mappings import place
 from dispel4py.run import RunResult, share
 from dispel4py.run import run as run_graph
@@ -186,7 +187,7 @@ def open_live(
     if run is not None:
         check_config(run, config, growing=True, action="the live run goes on")
     else:
-        if (out / RUN_FILE).is_file() and not config.force:
+        if is_file(out / RUN_FILE) and not config.force:
             raise ParameterError(
                 f"{out} has results of another run: choose another folder, or --force"
             )
@@ -219,7 +220,7 @@ def earlier_run(config: Config) -> RunInfo | None:
     config : Config
         The options.
     """
-    if config.force or not (Path(config.out) / RUN_FILE).is_file():
+    if config.force or not is_file(Path(config.out) / RUN_FILE):
         return None
     run = read_run(config.out)
     return run if run.division.get("live") else None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from dispel4py.errors import DataError
+from dispel4py.files import is_file
 from seismo_pes.application.files import read_checked, write_checked
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import split_id
@@ -195,7 +196,7 @@ class ServerInput(LiveInput):
     ) -> tuple[Mapping[str, float] | None, int]:
         """Find the channels, once; see `LiveInput.channels`."""
         path = folder / CHANNELS
-        if not path.is_file():
+        if not is_file(path):
             rates_hz, first_ns = self._find(stations, components)
             values = {"start_ns": first_ns, "rates_hz": rates_hz}
             write_checked(path, {"format": FORMAT, "version": VERSION, **values})

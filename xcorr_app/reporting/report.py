@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from dispel4py.errors import ParameterError
+from dispel4py.file_search import files_named
+from dispel4py.files import is_file
 from seismo_pes.application import report
 from seismo_pes.application.files import new_file
 from seismo_pes.application.skipped import COLUMNS as SKIPPED_COLUMNS
 from seismo_pes.application.skipped import SKIPPED_FILE, read_skipped, skipped_rows
-from seismo_pes.file_search import files_named
 from seismo_pes.plotting.figure import DPI
 from xcorr_app.pair_subsets import shown_components, usable_pairs
 from xcorr_app.reporting.account import account_as_html, times_text
@@ -257,7 +258,7 @@ def _account(store: Store) -> Iterator[str]:
         )
         rows = skipped_rows(account.skipped, partial(times_text, most=MOST_TIMES))
         yield report.section(title, _tabulate_skipped(rows))
-    elif (store.path / SKIPPED_FILE).is_file():
+    elif is_file(store.path / SKIPPED_FILE):
         yield report.section(title, _tabulate_skipped(read_skipped(store.path)))
     else:
         yield report.section(title, "<p>The run has not written a list yet.</p>")

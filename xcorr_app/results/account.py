@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dispel4py.files import is_file
 from seismo_pes.application.files import remove_folder, write_whole
 from seismo_pes.application.skipped import interval_text, table_cell
 from seismo_pes.correlating.substacks import period_name
@@ -201,7 +202,7 @@ def entries(out: Path) -> Iterator[tuple[int, AccountItem]]:
 
 def _planned(out: Path) -> Iterator[AccountItem]:
     path = out / FOLDER / PLAN_FILE
-    return read_journal(path) if path.is_file() else iter(())
+    return read_journal(path) if is_file(path) else iter(())
 
 
 # ------------------------------------------------------------------ writing

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dispel4py.errors import DataError
+from dispel4py.files import exists, is_file
 from seismo_pes.application.files import read_checked, write_checked
 from seismo_pes.full_disk import name_errors
 from seismo_pes.writing.account_journal import (
@@ -92,7 +93,7 @@ def last_ended(out: Path) -> int:
 
 def _read_sums(out: Path) -> dict[str, Any]:
     path = out / FOLDER / SUMS_FILE
-    if not path.exists():  # the first session has not ended
+    if not exists(path):  # the first session has not ended
         return {"ended": 0, "files": {}}
     return read_checked(path, FORMAT, VERSION, WAY_OUT)
 
@@ -112,7 +113,7 @@ def check_journals(out: Path) -> None:
     """
     for name, expected in _read_sums(out)["files"].items():
         journal = out / FOLDER / name
-        if not journal.is_file() or _size_and_sum(journal) != expected:
+        if not is_file(journal) or _size_and_sum(journal) != expected:
             raise DataError(
                 f"{journal}: lines of the account of windows are damaged or missing: "
                 "xcorr-app check OUT --repair removes them"

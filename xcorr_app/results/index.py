@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 
 from dispel4py.errors import DataError
-from seismo_pes.file_search import files_named
+from dispel4py.file_search import files_named
+from dispel4py.files import exists, is_file, is_folder
 from seismo_pes.full_disk import name_errors
 from seismo_pes.hdf5_input import open_intact_hdf5
 from seismo_pes.whole_file import whole_file
@@ -392,7 +393,7 @@ def _read_description(file: h5py.File, n_lags: int) -> RunInfo:
 def _read_part(out: Path, run: RunInfo, row: Any) -> PartOfRun:
     name = row["name"].decode()
     path = out / name
-    if path.exists():
+    if exists(path):
         layout = read_layout(path)
         check_run(path, layout, run.run_id)
         return PartOfRun(name, layout, int(row["n_rows"]))
@@ -423,11 +424,11 @@ def is_current(index: Path, parts: Iterable[PartOfRun]) -> bool:
         The parts that it lists.
     """
     out, head = index.parent, _user_block(index)
-    if (out / RUN_FILE).is_file():
+    if is_file(out / RUN_FILE):
         run = read_run(out)
         if (run.run_id, run.session) != (head.get("run_id"), head.get("session")):
             return False
-    if not parts_folder(out).is_dir():
+    if not is_folder(parts_folder(out)):
         return True  # without its parts, whose table can still be read
     listed = {part.name: part for part in parts}
     paths = files_named(parts_folder(out), "part-*.h5")

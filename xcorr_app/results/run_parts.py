@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.errors import DataError
-from seismo_pes.file_search import files_named
+from dispel4py.file_search import files_named
+from dispel4py.files import is_file
 from seismo_pes.writing.correlation_writer import parts_folder
 from seismo_pes.writing.part_damage import whole_rows
 from seismo_pes.writing.part_files import (
@@ -115,7 +116,7 @@ def parts_of(out: Path) -> list[Part]:
     """
     paths = files_named(parts_folder(out), "part-*.h5")
     layouts = [(read_layout(path), path) for path in paths]
-    run_id = read_run(out).run_id if (out / RUN_FILE).is_file() else ""
+    run_id = read_run(out).run_id if is_file(out / RUN_FILE) else ""
     for layout, path in layouts:
         check_run(path, layout, run_id)
     layouts.sort(key=lambda row: (row[0].session, row[0].created_ns, row[1].name))
@@ -170,7 +171,7 @@ def check_run(path: Path, layout: PartLayout, run_id: str) -> None:
 
 def redo_rules(out: Path) -> tuple[Redo, ...]:
     """Return the rules by which rows of a run no longer count."""
-    return read_run(out).redo if (out / RUN_FILE).is_file() else ()
+    return read_run(out).redo if is_file(out / RUN_FILE) else ()
 
 
 def with_rules(old: Iterable[Redo], new: Iterable[Redo]) -> tuple[Redo, ...]:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import exists, is_folder
 from seismo_pes.application.files import remove_folder
 from seismo_pes.application.run_record import (
     RUN_FILE,
@@ -195,10 +196,10 @@ def new_session(run: RunInfo, how: str, **changes: Any) -> RunInfo:
 
 
 def _make_room(out: Path, overwrite: bool) -> None:
-    if out.exists() and not out.is_dir():
+    if exists(out) and not is_folder(out):
         raise ParameterError(f"{out}: is a file; results need a folder")
     files = [out / RUN_FILE, out / INDEX_FILE, out / INPUTS_FILE]
-    if not overwrite and any(path.exists() for path in [*files, parts_folder(out)]):
+    if not overwrite and any(exists(path) for path in [*files, parts_folder(out)]):
         raise ParameterError(
             f"{out}: has results already: --resume continues an interrupted "
             "run, --update adds new days and stations, --force replaces it; or "

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from dispel4py.errors import DataError
+from dispel4py.file_search import files_named
+from dispel4py.files import exists
 from seismo_pes.application import integrity
-from seismo_pes.file_search import files_named
 from seismo_pes.writing.account_journal import (
     FOLDER,
     cut_damaged_end,
@@ -70,15 +71,15 @@ def check_files(out: Path) -> Iterator[CheckedFile]:
     run_id = ""
     with contextlib.suppress(DataError, OSError):  # they are reported above
         run_id = read_run(out).run_id
-    if run_id and (out / INPUTS_FILE).exists():
+    if run_id and exists(out / INPUTS_FILE):
         yield checked(out / INPUTS_FILE, lambda: Fingerprints.read(out, run_id))
     for path in journal_files(out):
         yield checked(path, partial(_read_lines, path))
-    if (sums := out / FOLDER / SUMS_FILE).exists():
+    if exists(sums := out / FOLDER / SUMS_FILE):
         yield checked(sums, lambda: check_journals(out))
     for path in files_named(parts_folder(out), "part-*.h5"):
         yield _checked_part(path, run_id)
-    if (index := out / INDEX_FILE).exists():
+    if exists(index := out / INDEX_FILE):
         yield checked(index, lambda: check_index_file(index, run_id))
 
 
@@ -136,7 +137,7 @@ def mark_for_resume(out: Path, damaged: list[CheckedFile]) -> list[str]:
         The damaged files, from `check_files`, without the record of the run.
     """
     lines = [f"{file.path}: {_repair(out, file)}" for file in damaged]
-    if damaged and (out / INDEX_FILE).exists():
+    if damaged and exists(out / INDEX_FILE):
         (out / INDEX_FILE).unlink()
         lines.append(f"{out / INDEX_FILE}: removed; --resume writes it again")
     return lines

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dispel4py.errors import DataError, ParameterError
-from seismo_pes.file_search import files_named
+from dispel4py.file_search import files_named
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.waveforms import ChannelSpan
 from seismo_pes.writing.correlation_writer import parts_folder

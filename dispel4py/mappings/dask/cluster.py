@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 from dispel4py.errors import MappingUnavailable
 from dispel4py.failure import root_cause
+from dispel4py.files import is_file
 from dispel4py.mappings.tcp.agent import tend
 from dispel4py.mappings.tcp.hosts import Host, common_address, share_out
 from dispel4py.mappings.tcp.run import Part
@@ -69,7 +69,7 @@ def client_of(scheduler: str | None) -> Iterator[Any]:
             "one"
         )
     where: dict[str, Any] = {"address": scheduler}
-    if os.path.isfile(scheduler):
+    if is_file(scheduler):
         where = {"scheduler_file": scheduler}
     try:
         client = _connected(where)

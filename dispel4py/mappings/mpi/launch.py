@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -131,7 +132,8 @@ def _clear_up(start_s: float) -> None:
     from dispel4py.mappings.deaths import files_of_killed  # seldom needed
     from dispel4py.mappings.folders import remove_files
 
-    remove_files(files_of_killed(start_s))
+    with contextlib.suppress(OSError):  # a running process may have mapped each file
+        remove_files(files_of_killed(start_s))
 
 
 def _end(launcher: subprocess.Popen[bytes]) -> None:

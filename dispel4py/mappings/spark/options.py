@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import is_file
 from dispel4py.mappings import options
 from dispel4py.mappings.options import option
 
@@ -58,7 +58,7 @@ class SparkOptions(options.Options):
         files = [("py_files", path) for path in self.sent_files]
         files += [("environment", self.environment)] if self.environment else []
         for name, path in files:
-            if "://" not in path and not os.path.isfile(path):
+            if "://" not in path and not is_file(path):
                 raise ParameterError(f"{name}={path!r}: there is no such file")
 
     @property

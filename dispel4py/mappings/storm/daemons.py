@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dispel4py.errors import MappingUnavailable
+from dispel4py.file_search import files_named
+from dispel4py.files import exists, list_folder
 from dispel4py.mappings.process import die_with_parent
 from dispel4py.mappings.storm.nimbus import Nimbus
 from dispel4py.mappings.storm.settings import HOME_VARIABLE
@@ -94,7 +96,13 @@ def storm_home() -> Path:
             "running Nimbus by DISPEL4PY_NIMBUS=HOST"
         )
     for folder in ("lib", "lib-worker"):
-        if not any(Path(home, folder).glob("storm-client-*.jar")):
+        try:
+            jars = files_named(Path(home, folder), "storm-client-*.jar")
+        except OSError as error:
+            raise MappingUnavailable(
+                f"{HOME_VARIABLE}={home}: {folder}: {error.strerror}"
+            ) from error
+        if not jars:
             raise MappingUnavailable(
                 f"{HOME_VARIABLE}={home}: there is no Storm ({folder}/storm-client)"
             )
@@ -103,9 +111,10 @@ def storm_home() -> Path:
 
 def java() -> str | None:
     """Return the path of Java; None if there is none."""
-    home = os.environ.get("JAVA_HOME")
-    if home and os.path.exists(os.path.join(home, "bin", "java")):
-        return os.path.join(home, "bin", "java")
+    if home := os.environ.get("JAVA_HOME"):
+        beside = os.path.join(home, "bin", "java")
+        if os.access(beside, os.X_OK):
+            return beside
     return shutil.which("java")
 
 
@@ -135,7 +144,7 @@ def local_cluster() -> Iterator[Nimbus]:
 def local_clusters() -> list[Nimbus]:
     """Return the Nimbus of each local cluster of this user."""
     clusters = []
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+    for folder in _cluster_folders():
         with contextlib.suppress(OSError, ValueError, KeyError):
             if folder.stat().st_uid == os.getuid():
                 conf = json.loads((folder / "conf" / "storm.yaml").read_text())
@@ -143,12 +152,21 @@ def local_clusters() -> list[Nimbus]:
     return clusters
 
 
+def _cluster_folders() -> list[Path]:
+    parent = tempfile.gettempdir()
+    names = list_folder(parent)[0]
+    return [Path(parent, name) for name in names if name.startswith(_PREFIX)]
+
+
 def _remove_folders_of_killed_runs() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+    folders: list[Path] = []
+    with contextlib.suppress(OSError):  # the next run looks again
+        folders += _cluster_folders()
+    for folder in folders:
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
             is_ours = folder.stat().st_uid == os.getuid()
-            if is_ours and pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            if is_ours and pid.isdigit() and not exists(f"/proc/{pid}"):
                 end_workers(folder)
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -227,7 +245,7 @@ class Cluster:
             line
             for end in (".log", ".out")
             for path in [self._folder / "logs" / f"{name}{end}"]
-            if path.exists()
+            if exists(path)
             for line in path.read_text(errors="replace").splitlines()
             if line.strip()
         ]
@@ -329,10 +347,13 @@ def end_workers(folder: Path) -> None:
         The folder of the cluster; their command lines have it.
     """
     mark = os.fsencode(folder)
-    for path in Path("/proc").glob("[0-9]*"):
-        pid = int(path.name)
+    names: list[str] = []
+    with contextlib.suppress(OSError):  # nothing more can be done
+        names += list_folder("/proc")[0]
+    for pid in map(int, filter(str.isdigit, names)):
         with contextlib.suppress(OSError):
-            if pid != os.getpid() and mark in (path / "cmdline").read_bytes():
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if pid != os.getpid() and mark in command:
                 os.kill(pid, signal.SIGKILL)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dispel4py.errors import MappingUnavailable
+from dispel4py.files import exists
 
 #: The newest version on Maven Central whose parts are all there.
 VERSION = "2.8.3"
@@ -91,7 +92,7 @@ def install(home: Path) -> None:
                 timeout=_DOWNLOAD_S,
                 check=False,
             )
-        if done.returncode or not any(target.glob(f"storm-client-{VERSION}.jar")):
+        if done.returncode or not exists(target / f"storm-client-{VERSION}.jar"):
             errors = [x for x in done.stdout.splitlines() if "[ERROR]" in x]
             reason = (errors or [done.stderr.strip() or "no jars"])[0]
             raise MappingUnavailable(f"Maven cannot install Storm: {reason}")

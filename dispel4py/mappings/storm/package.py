@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 from dispel4py.errors import InputError
+from dispel4py.file_search import files_below
 from dispel4py.mappings.job import dump_job, load_job
 from dispel4py.mappings.process import seed_of_hashes
 from dispel4py.mappings.storm.component import StormJob
@@ -43,17 +44,22 @@ def make_package(job: StormJob, resources: str | None) -> bytes:
     ------
     ItemError
         If the job cannot be pickled.
+    OSError
+        If a file of the folder cannot be read.
     """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as package:
         package.writestr(f"{_FOLDER}/{PROGRAM}", _START)
         package.writestr(f"{_FOLDER}/{JOB}", dump_job(job, "storm", has_main=False))
         if resources is not None:
-            for path in sorted(Path(resources).rglob("*")):
-                if path.is_file():
-                    name = path.relative_to(resources).as_posix()
-                    package.write(path, f"{_FOLDER}/{name}")
+            for path in files_below(Path(resources), _refuse, hidden=True):
+                name = path.relative_to(resources).as_posix()
+                package.write(path, f"{_FOLDER}/{name}")
     return content.getvalue()
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def read_job(path: str) -> StormJob:

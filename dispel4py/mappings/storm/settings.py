@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import is_folder
 from dispel4py.mappings import options
 from dispel4py.mappings.options import name_of_run, option, run_name_option
 
@@ -83,7 +84,7 @@ class StormOptions(options.Options):
         if self.storm_workers is not None and self.storm_workers < 1:
             raise ParameterError(f"storm_workers={self.storm_workers}: use 1 or more")
         name_of_run(self.run_name)
-        if self.resources is not None and not os.path.isdir(self.resources):
+        if self.resources is not None and not is_folder(self.resources):
             raise ParameterError(
                 f"resources={self.resources!r}: there is no such folder"
             )

@@ -21,6 +21,7 @@ from typing import Any
 from obspy import Inventory, UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import exists
 from seismo_pes.application.files import checked_line, checked_text
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS
@@ -385,7 +386,7 @@ def _sds_path(root: Path, channel_id: str, day: int) -> Path:
 
 def _read_ledger(ledger: Path) -> set[tuple[str, int]]:
     """Return the channel-days for which the data centre had no data."""
-    if not ledger.exists():
+    if not exists(ledger):
         return set()
     empty_days = set()
     for line in ledger.read_bytes().splitlines():

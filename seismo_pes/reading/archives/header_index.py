@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dispel4py.errors import ParameterError
+from dispel4py.files import is_folder
 from seismo_pes.application.files import checked_line, checked_text
 from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.reading.archives.scan import FileEntry
@@ -67,14 +68,14 @@ def index_file(choice: str | Path, data: str, n_files: int) -> Path | None:
         return None
     if choice == "beside":
         folder = Path(data).expanduser()
-        if folder.is_dir() and os.access(folder, os.W_OK):
+        if is_folder(folder) and os.access(folder, os.W_OK):
             return folder / NAME
     if choice in ("auto", "beside"):
         root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         digest = hashlib.sha256(os.fsencode(os.path.abspath(data))).hexdigest()[:16]
         return Path(root) / "dispel4py-seismo" / f"headers-{digest}.sqlite"
     path = Path(choice).expanduser()
-    if not path.parent.is_dir() or path.is_dir():
+    if not is_folder(path.parent) or is_folder(path):
         raise ParameterError(
             f"index {path}: no such folder, or a folder itself; give auto, beside, "
             "none or the path of a file"

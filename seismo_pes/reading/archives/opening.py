@@ -22,7 +22,8 @@ from pathlib import Path
 from obspy import UTCDateTime
 
 from dispel4py.errors import ParameterError
-from seismo_pes.file_search import matching_paths
+from dispel4py.file_search import matching_paths
+from dispel4py.files import is_file, is_folder
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.metadata.stations import PatternIndex, StationPattern, split_id
 from seismo_pes.reading.archives.archive import Archive, ChannelInfo, Holding
@@ -116,10 +117,10 @@ def open_archive(
     if is_remote(name):
         return _open_remote(name, layout)
     path = Path(data).expanduser()
-    if path.is_dir():
+    if is_folder(path):
         return _open_folder(name, path, layout, index, processes)
     unlisted: list[Skipped] = []
-    matches = [path] if path.is_file() else _matches(path, unlisted)
+    matches = [path] if is_file(path) else _matches(path, unlisted)
     # braces in the names of existing files and folders are not placeholders
     if "{" in name and not matches:
         return _open_pattern(name, str(path), index, processes)
@@ -265,7 +266,12 @@ def _files_in(
     pattern itself has its suffix.
     """
     for path in matches:
-        if path.is_dir():
+        try:
+            has_files = is_folder(path)
+        except OSError as error:
+            skipped.append(failed_listing(error))
+            continue
+        if has_files:
             yield from find_files(path, skipped)
         elif path.suffix == suffix or may_be_waveform(path):
             yield path

@@ -17,7 +17,8 @@ from datetime import date
 from pathlib import Path
 
 from dispel4py.errors import ParameterError, suggest
-from seismo_pes.file_search import Report, list_folder
+from dispel4py.file_search import Report
+from dispel4py.files import list_folder
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import PatternIndex
 from seismo_pes.reading.archives.archive import ALL_TIME

@@ -15,7 +15,7 @@ from obspy import Stream, Trace
 from obspy.core.trace import Stats
 
 from dispel4py.errors import DataError
-from seismo_pes.file_search import files_below
+from dispel4py.file_search import files_below
 from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.items.times import NS
 from seismo_pes.metadata.asdf import is_asdf

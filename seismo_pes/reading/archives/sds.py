@@ -13,7 +13,8 @@ from pathlib import Path
 from obspy import UTCDateTime
 
 from dispel4py.errors import DataError
-from seismo_pes.file_search import list_folder, matching_paths
+from dispel4py.file_search import matching_paths
+from dispel4py.files import list_folder
 from seismo_pes.items.intervals import union
 from seismo_pes.items.skipped import FAILED_READ, Skipped
 from seismo_pes.items.times import DAY_NS, NS

@@ -8,6 +8,7 @@ from pathlib import Path
 from obspy import UTCDateTime
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import is_folder
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS, NS
 from seismo_pes.metadata.stations import split_id
@@ -80,7 +81,7 @@ class FollowFiles(LiveSource):
             *(channel_ids, start_ns, end_ns, hold_s, idle_s, tick_s, every_s, state)
         )
         require_channels(channel_ids)
-        if not Path(folder).is_dir():
+        if not is_folder(folder):
             raise ParameterError(f"{folder}: no such folder")
         self.folder = folder
         # by day and channel: inode and bytes that were read

@@ -11,11 +11,13 @@ import pytest
 from obspy import Stream, Trace, UTCDateTime
 
 from dispel4py.errors import ParameterError
+from seismo_pes.items.skipped import FAILED_READ
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern, parse_station_list
 from seismo_pes.reading.archives.opening import open_archive, select
 from seismo_pes.reading.archives.scan import channel_id_in_name, scan_ends
 from seismo_pes.reading.archives.sds import SdsArchive
+from tests.unseen import hide
 
 DAY = UTCDateTime(2022, 1, 2)
 DAYS = [(DAY.ns + i * DAY_NS, DAY.ns + (i + 1) * DAY_NS) for i in range(3)]
@@ -150,6 +152,17 @@ def test_pattern_and_single_file(tmp_path):
     for wrong in ("none", "*.sac"):
         with pytest.raises(ParameterError, match="no such file"):
             open_archive(tmp_path / wrong)
+
+
+def test_a_match_that_cannot_be_looked_at_is_skipped(tmp_path, monkeypatch):
+    trace("AAA").write(str(tmp_path / "a.mseed"), "MSEED")
+    (tmp_path / "b.mseed").mkdir()  # perhaps a folder, and its files would be missing
+    hide(monkeypatch, [tmp_path / "b.mseed"])
+    archive = open_archive(tmp_path / "*.mseed")
+    assert list(archive.channels()) == ["XX.AAA..LHZ"]
+    (entry,) = archive.skipped
+    assert (entry.stage, entry.what) == (FAILED_READ, str(tmp_path / "b.mseed"))
+    assert "Input/output error" in entry.reason
 
 
 def test_compressed_files(tmp_path):

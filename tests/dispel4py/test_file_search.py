@@ -9,13 +9,13 @@ import os
 
 import pytest
 
-from seismo_pes.file_search import (
+from dispel4py.file_search import (
     files_below,
     files_named,
-    list_folder,
     matching_files,
     matching_paths,
 )
+from dispel4py.files import list_folder
 
 
 def never(error):

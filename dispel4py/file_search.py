@@ -5,17 +5,17 @@ Links to folders are followed, each folder only once, so that links to themselve
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from dispel4py.files import NOT_THERE, list_folder
+
 __all__ = [
     "files_below",
     "files_named",
-    "list_folder",
     "matching_files",
     "matching_paths",
 ]
@@ -23,44 +23,7 @@ __all__ = [
 # Gets the error of each folder and file that cannot be looked at; it names the place.
 Report = Callable[[OSError], object]
 ANY_DEPTH = "**"
-# Errors by which the operating system says that there is no such file. Any other error
-# is a failure: the file may be there.
-NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 WILDCARDS = frozenset("*?[")
-
-
-def list_folder(folder: str) -> tuple[list[str], list[str]]:
-    """Return the names of the subfolders and of the files in a folder, sorted.
-
-    Both are empty if there is no such folder. A name is in both if the operating system
-    cannot tell which it is: the caller that opens it gets the error.
-
-    Raises
-    ------
-    OSError
-        If it cannot be listed.
-    """
-    folders: list[str] = []
-    files: list[str] = []
-    try:
-        with os.scandir(folder or ".") as entries:
-            for entry in entries:
-                kind = _is_folder(entry)
-                if kind is not False:
-                    folders.append(entry.name)
-                if kind is not True:
-                    files.append(entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return [], []
-    return sorted(folders), sorted(files)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool | None:
-    """Return whether an entry is a folder; None if it cannot be found out."""
-    try:
-        return entry.is_dir()
-    except OSError as error:
-        return False if error.errno in NOT_THERE else None
 
 
 def files_named(folder: Path, pattern: str) -> list[Path]:
@@ -82,16 +45,18 @@ def files_named(folder: Path, pattern: str) -> list[Path]:
     return [folder / name for name in names if fnmatchcase(name, pattern)]
 
 
-def files_below(folder: Path, report: Report) -> Iterator[Path]:
-    """Yield the files in a folder and its subfolders, sorted; hidden ones are left out.
+def files_below(folder: Path, report: Report, hidden: bool = False) -> Iterator[Path]:
+    """Yield the files in a folder and its subfolders, sorted.
 
     Parameters
     ----------
     folder : Path
     report : callable
         Gets the error of each folder or file that cannot be looked at.
+    hidden : bool
+        Whether to yield hidden files, and those in hidden folders.
     """
-    walk = _walk(str(folder), report)
+    walk = _walk(str(folder), report, hidden)
     return _files_among((Path(root, n) for root, names in walk for n in names), report)
 
 
@@ -118,8 +83,10 @@ def _files_among(paths: Iterable[Path], report: Report) -> Iterator[Path]:
             yield path
 
 
-def _walk(folder: str, report: Report) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder once, with the names of its files; hidden ones are left out."""
+def _walk(
+    folder: str, report: Report, hidden: bool = False
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder once, with the names of its files."""
     visited: set[tuple[int, int]] = set()
     waiting = [folder]
     while waiting:
@@ -135,7 +102,8 @@ def _walk(folder: str, report: Report) -> Iterator[tuple[str, list[str]]]:
         if (status.st_dev, status.st_ino) in visited:
             continue
         visited.add((status.st_dev, status.st_ino))
-        folders, names = _shown(folders), _shown(names)
+        if not hidden:
+            folders, names = _shown(folders), _shown(names)
         _tell_apart(root, folders, names, report)
         yield root, names
         waiting += [os.path.join(root, name) for name in reversed(folders)]
