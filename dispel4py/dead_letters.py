@@ -60,9 +60,19 @@ def append_letter(path: str | Path, letter: DeadLetter) -> None:
     ----------
     path : path
     letter : DeadLetter
+
+    Raises
+    ------
+    OSError
+        If the disk is full, for example; ``filename`` is the path.
     """
-    with open(path, "ab", buffering=0, opener=_open_private) as file:
-        file.write(_HEAD + pickle.dumps(letter, 5))
+    left = memoryview(_HEAD + pickle.dumps(letter, 5))
+    try:
+        with open(path, "ab", buffering=0, opener=_open_private) as file:
+            while left:  # a disk that is nearly full takes a part, without an error
+                left = left[file.write(left) :]
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _open_private(path: str, flags: int) -> int:
@@ -76,8 +86,8 @@ def read_letters(path: str | Path) -> list[DeadLetter]:
     ------
     InputError
         If the file does not exist, belongs to another user, can be changed by others,
-        or is not a dead-letter file. An incomplete last letter, written by a run that
-        was killed, is ignored.
+        or is not a dead-letter file. An incomplete letter, written by a run that was
+        killed or on a full disk, is ignored.
     """
     return list(_letters(path))
 
@@ -91,20 +101,35 @@ def _letters(path: str | Path) -> Iterator[DeadLetter]:
         _check_owner(path, file)
         n = 0
         while head := file.read(len(_HEAD)):
-            if head != _HEAD:
-                if n and _HEAD.startswith(head):
+            begin = file.tell()
+            letter = _letter(file) if head == _HEAD else None
+            if isinstance(letter, DeadLetter):
+                n += 1
+                yield letter
+                continue
+            if not _skip_to_next(file, begin - len(head) + 1):
+                is_cut_head = n > 0 and head != _HEAD and _HEAD.startswith(head)
+                if is_cut_head or (head == _HEAD and letter is None):
                     return
                 raise InputError(f"{path} is not a dead-letter file")
-            try:
-                letter = pickle.load(file)
-            except (EOFError, pickle.UnpicklingError, AttributeError) as error:
-                if isinstance(error, EOFError) or n:
-                    return
-                raise InputError(f"{path} is not a dead-letter file") from error
-            if not isinstance(letter, DeadLetter):
-                raise InputError(f"{path} is not a dead-letter file")
-            n += 1
-            yield letter
+
+
+def _letter(file: BinaryIO) -> Any:
+    """Return the pickled object of a file; None if it is incomplete."""
+    try:
+        return pickle.load(file)
+    except Exception:  # noqa: BLE001 - an incomplete pickle raises anything
+        return None
+
+
+def _skip_to_next(file: BinaryIO, begin: int) -> bool:
+    """Go to the first letter after a place; return False if there is none."""
+    file.seek(begin)
+    for line in file:
+        if line.endswith(_HEAD):
+            file.seek(-len(_HEAD), os.SEEK_CUR)
+            return True
+    return False
 
 
 def _check_owner(path: str | Path, file: BinaryIO) -> None:

@@ -8,6 +8,7 @@ after HDF5 has closed the file. See `writing.hdf5_file` for files to write to.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -100,18 +101,23 @@ class _Disk:
         self._path, self._file = path, file
         self.failure = ""
         self.seek, self.tell, self.read = file.seek, file.tell, file.read
+        self._size = file.seek(0, os.SEEK_END)
 
     def __repr__(self) -> str:
         """Return the path, which messages of HDF5 contain."""
         return self._path
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer."""
+        """Fill a buffer, with zeros after the end: HDF5 sees no short reads."""
         n_bytes = len(buffer)
+        n_read = 0
         try:
             if not self.failure:
-                return self._file.readinto(buffer)
+                end = min(self._file.tell() + n_bytes, self._size)
+                n_read = self._file.readinto(buffer)
+                if self._file.tell() < end:
+                    self.failure = "became shorter while it was read"
         except OSError as error:
             self.failure = error.strerror or str(error)
-        buffer[:] = bytes(n_bytes)
+        buffer[n_read:] = bytes(n_bytes - n_read)
         return n_bytes

@@ -114,11 +114,20 @@ def _append(
             )
         record = {"kind": kind, "product": rest, "time": now, "author": author, **more}
         line = json.dumps(record).encode() + b"\n"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        file = os.open(folder / _SEGMENT, flags, 0o666)
-        try:
-            os.write(file, line)  # one write: several users may add at the same time
-        finally:
-            os.close(file)
+        _append_line(folder / _SEGMENT, line)
     for folder in {Path(folders[p["run"]]).parent for p in products}:
         ingest(store, folder)
+
+
+def _append_line(path: Path, line: bytes) -> None:
+    """Append a line in one write: several users may do so at the same time."""
+    try:
+        with open(path, "a+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
+                line = b"\n" + line  # ends a line that a full disk has cut
+            left = memoryview(line)
+            while left:  # a disk that is nearly full takes a part, without an error
+                left = left[file.write(left) :]
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None

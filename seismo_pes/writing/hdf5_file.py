@@ -81,8 +81,19 @@ class _Disk:
     def __init__(self, path: Path, mode: str) -> None:
         self._file = io.FileIO(path, FILE_MODES[mode])
         self.error: OSError | None = None
-        self.seek, self.tell = self._file.seek, self._file.tell
-        self.read, self.readinto = self._file.read, self._file.readinto
+        self.seek, self.tell, self.read = (
+            self._file.seek,
+            self._file.tell,
+            self._file.read,
+        )
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer, with zeros after the end: HDF5 sees no short reads."""
+        left = memoryview(buffer).cast("B")
+        while left and (n_read := self._file.readinto(left)):
+            left = left[n_read:]
+        left[:] = bytes(len(left))
+        return len(buffer)
 
     def write(self, data: Any) -> int:
         """Write all bytes."""

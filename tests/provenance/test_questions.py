@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -168,6 +169,23 @@ def test_marks_are_kept_without_the_database(ask, folder):
         f"not has(product.mark) and n_days = 3 and run.id = '{RUN}'",
     ):
         assert ask("search", text)["products"] == []
+
+
+def test_a_mark_that_a_full_disk_cuts_is_an_error(ask, folder, capsys):
+    path = folder / RUN / "prov-remarks.jsonl"
+    name = f"{RUN}/Stack/0/3/output/0"
+    ask("mark", name, "bad", "--note", "x" * 100_000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, hard))
+    try:
+        words = ["prov", "mark", name, "good", "--provenance", str(folder)]
+        assert main(words) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(path) in line
+    ask("mark", name, "good")
+    assert name in str(ask("search", "product.mark = 'good'")["products"])
 
 
 @pytest.mark.parametrize(

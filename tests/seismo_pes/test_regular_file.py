@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+import h5py
 import numpy as np
 import pytest
 from obspy import Stream, Trace
@@ -78,4 +79,29 @@ def test_a_link_to_itself_is_no_file_that_may_be_readable_later(tmp_path, read):
     path.symlink_to(path)
     with pytest.raises(DataError, match=f"^{path}: Too many levels") as failure:
         read(path)
+    assert not isinstance(failure.value, ReadFailed)
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_is_a_failed_read(tmp_path):
+    path = tmp_path / "day.h5"
+    with h5py.File(path, "w") as file:
+        file["waveform"] = np.ones(100_000)
+
+    def read():
+        with open_hdf5(path) as file:
+            os.truncate(path, 500_000)
+            return file["waveform"][:]
+
+    with pytest.raises(ReadFailed, match=f"^{path}: became shorter while it was read$"):
+        read()
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 95, 515, 4000])
+def test_a_damaged_hdf5_file_is_no_failed_read(tmp_path, size):
+    path = tmp_path / "day.h5"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["waveform"] = np.ones(1000)
+    os.truncate(path, size)
+    with pytest.raises(OSError, match=r"Unable|unable") as failure, open_hdf5(path):
+        pass
     assert not isinstance(failure.value, ReadFailed)
