@@ -21,7 +21,7 @@
 
 enum {
     OPEN_READ, OPEN_WRITE, READ, WRITE, RENAME, SYNC, CUT, REMOVE, FOLDER, LIST, STAT,
-    N_KINDS
+    ENTRY, CLOSE, N_KINDS
 };
 enum { NEVER = -1, END = -1, HALF = -2 }; /* in place of an error number */
 
@@ -227,6 +227,18 @@ DIR *opendir(const char *file)
     return NEXT(opendir)(file);
 }
 
+/* An entry of a folder that was opened. */
+#define ENTRIES(name, type)                                                            \
+    struct type *name(DIR *folder)                                                     \
+    {                                                                                  \
+        char path[4096];                                                               \
+        if (path_of(dirfd(folder), path)[0] && fails(ENTRY, path) < 0)                 \
+            return NULL;                                                               \
+        return NEXT(name)(folder);                                                     \
+    }
+ENTRIES(readdir, dirent)
+ENTRIES(readdir64, dirent64)
+
 #define READS(name, parameters, arguments)                                             \
     ssize_t name parameters                                                            \
     {                                                                                  \
@@ -302,6 +314,20 @@ size_t fread(void *data, size_t size, size_t n, FILE *stream)
     if (shared != NULL && path_of(fileno(stream), path)[0] && fails(READ, path) < 0)
         return 0;
     return NEXT(fread)(data, size, n, stream);
+}
+
+/* A file server may report at the end that it could not keep what was written. The file
+   is closed then. */
+int close(int fd)
+{
+    char path[4096];
+    int failure = 0;
+    if (path_of(fd, path)[0] && STARTS_WRITING(NEXT(fcntl)(fd, F_GETFL)))
+        failure = fails(CLOSE, path);
+    int error = errno, status = NEXT(close)(fd);
+    if (failure < 0)
+        errno = error;
+    return failure < 0 ? -1 : status;
 }
 
 #define SYNCS(name)                                                                    \

@@ -49,6 +49,8 @@ OF_KIND = {
     "FOLDER": ("ENOSPC",),
     "LIST": ("EIO",),
     "STAT": ("EIO",),
+    "ENTRY": ("EIO",),
+    "CLOSE": ("ENOSPC",),
 }
 # Programs that a command starts find the state of the trial by it.
 STATE_VARIABLE = "DISK_FAULTS_STATE"
