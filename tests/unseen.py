@@ -1,4 +1,8 @@
-"""Paths at which the system cannot tell what is there, in every version of Python."""
+"""Failures of the operating system, for tests.
+
+Paths at which it cannot tell what is there, in every version of Python, and files that
+it cannot write to the disk.
+"""
 
 import errno
 import functools
@@ -28,3 +32,12 @@ def hide(monkeypatch, paths, number=errno.EIO):
 
 def _ask(path, ask):
     return ask(path)
+
+
+def fail_to_sync(monkeypatch, number=errno.EIO):
+    """Let `os.fsync` fail; it does not know the name of the file."""
+
+    def fail(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)

@@ -64,7 +64,7 @@ def mark_damaged(path: Path, layout: PartLayout, rows: Sequence[int]) -> None:
     rows
         Numbers of the rows.
     """
-    with open(path, "r+b", buffering=0) as file:
+    with name_errors(path), open(path, "r+b", buffering=0) as file:
         for row in rows:
             offset = layout.index_offset + row * RECORD.itemsize
             record = np.frombuffer(
@@ -101,7 +101,7 @@ def whole_rows(
     if layout.sealed and not sealed:
         return np.asarray(whole)
     n_rows = max(_CHECK_BYTES // max(layout.row_bytes, 1), 1)
-    with open(path, "rb") as file:
+    with name_errors(path), open(path, "rb") as file:
         file.seek(layout.data_offset + first_row * layout.row_bytes)
         for begin in range(0, len(records), n_rows):
             expected = records["data_sum"][begin : begin + n_rows]

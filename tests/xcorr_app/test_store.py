@@ -18,8 +18,9 @@ from seismo_pes.items.tiles import CorrelationRows
 from seismo_pes.signal.folding import outer_signal_to_noise, peaks
 from seismo_pes.writing import correlation_writer, part_files
 from seismo_pes.writing.correlation_writer import CorrelationWriter
+from seismo_pes.writing.part_damage import mark_damaged
 from seismo_pes.writing.part_files import read_layout
-from tests.unseen import hide
+from tests.unseen import fail_to_sync, hide
 from xcorr_app import store
 from xcorr_app.results import window_tables
 from xcorr_app.results.index import finalize
@@ -362,6 +363,28 @@ def test_results_are_not_overwritten_by_mistake(out):
         begin(out / "run.json")
     with pytest.raises(ParameterError, match="odd number"):
         begin(out / "new", n_lags=4)
+
+
+def test_a_start_that_failed_can_be_given_again(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        fail_to_sync(patch)
+        with pytest.raises(OSError, match=r"run\.json"):
+            begin(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["parts"]
+    begin(tmp_path)
+    with CorrelationWriter(tmp_path) as writer:
+        writer.write(batch(ALL_PAIRS))
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(ParameterError, match="has results already"):
+        begin(tmp_path)
+
+
+def test_a_mark_that_cannot_be_written_names_the_part(out, monkeypatch):
+    part = next((out / "parts").iterdir())
+    fail_to_sync(monkeypatch)
+    with pytest.raises(OSError, match="Input/output error") as failure:
+        mark_damaged(part, read_layout(part), [0])
+    assert failure.value.filename == str(part)
 
 
 def test_results_that_cannot_be_looked_at_are_not_replaced(out, monkeypatch):

@@ -9,6 +9,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from dispel4py.terminal import printable_line
+from seismo_pes.full_disk import name_errors
 
 __all__ = ["close_journal", "open_journal"]
 
@@ -22,6 +23,14 @@ class _Handler(RotatingFileHandler):
 
     def format(self, record: logging.LogRecord) -> str:
         return printable_line(super().format(record))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with name_errors(self.baseFilename):
+            super().emit(record)
+
+    def close(self) -> None:
+        with name_errors(self.baseFilename):
+            super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:
         raise

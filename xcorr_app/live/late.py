@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dispel4py.files import exists, is_file
 from seismo_pes.application.files import write_whole
+from seismo_pes.full_disk import name_errors
 from seismo_pes.items.intervals import Interval
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS
@@ -82,7 +83,7 @@ def note_missing(folder: Path, missing: Collection[Late]) -> None:
 
 def _append(path: Path, entries: Sequence[Skipped]) -> None:
     is_new = not exists(path)
-    with path.open("a", encoding="utf-8") as file:
+    with name_errors(path), path.open("a", encoding="utf-8") as file:
         file.write("".join(map(as_line, entries)))
         file.flush()
         os.fsync(file.fileno())

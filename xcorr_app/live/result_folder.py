@@ -20,6 +20,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from seismo_pes.full_disk import name_errors
 from seismo_pes.reading.live import write_checkpoint
 from seismo_pes.writing.correlation_writer import CorrelationWriter
 from xcorr_app.live.running_stack import RunningStack
@@ -134,7 +135,7 @@ class ResultFolder:
 
 
 def _sync(path: Path) -> None:
-    with path.open("rb") as file:
+    with name_errors(path), path.open("rb") as file:
         os.fsync(file.fileno())
 
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
-from dispel4py.files import exists, is_folder
+from dispel4py.files import exists, is_folder, list_folder
 from seismo_pes.application.files import remove_folder
 from seismo_pes.application.run_record import (
     RUN_FILE,
@@ -199,7 +199,7 @@ def _make_room(out: Path, overwrite: bool) -> None:
     if exists(out) and not is_folder(out):
         raise ParameterError(f"{out}: is a file; results need a folder")
     files = [out / RUN_FILE, out / INDEX_FILE, out / INPUTS_FILE]
-    if not overwrite and any(exists(path) for path in [*files, parts_folder(out)]):
+    if not overwrite and (any(map(exists, files)) or _has_parts(parts_folder(out))):
         raise ParameterError(
             f"{out}: has results already: --resume continues an interrupted "
             "run, --update adds new days and stations, --force replaces it; or "
@@ -210,6 +210,13 @@ def _make_room(out: Path, overwrite: bool) -> None:
     remove_folder(parts_folder(out))
     remove_account(out)
     parts_folder(out).mkdir(parents=True, exist_ok=True)
+
+
+def _has_parts(folder: Path) -> bool:
+    """Return whether a folder may have results; a start that failed leaves it empty."""
+    if not is_folder(folder):
+        return exists(folder)
+    return any(list_folder(folder))
 
 
 # ------------------------------------------------------------------ the file

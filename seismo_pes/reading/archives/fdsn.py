@@ -23,6 +23,7 @@ from obspy import Inventory, UTCDateTime
 from dispel4py.errors import DataError, ParameterError
 from dispel4py.files import exists
 from seismo_pes.application.files import checked_line, checked_text
+from seismo_pes.full_disk import name_errors
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.items.waveforms import ChannelSpan
@@ -323,16 +324,15 @@ def download(
     if requested:
         service = datacentre.client(provider)
         last_settled_day = time.time_ns() // DAY_NS - SETTLED_DAYS
-        with ThreadPoolExecutor(requests) as pool, ledger.open("a") as log:
-            log.write("\n")  # ends a line that a killed process left unfinished
+        _append(ledger, "\n")  # ends a line that a killed process left unfinished
+        with ThreadPoolExecutor(requests) as pool:
             failures = pool.map(lambda x: _fetch_day(service, root, *x), requested)
             for (channel_id, day), failure in zip(requested, failures, strict=True):
                 if failure is None:
                     n_empty += 1
                     if day > last_settled_day or datacentre.is_router(service):
                         continue  # data may arrive, or a data centre did not answer
-                    log.write(_ledger_line(channel_id, day))
-                    log.flush()
+                    _append(ledger, _ledger_line(channel_id, day))
                 elif failure:
                     skipped.append(Skipped("download", channel_id, failure))
                 else:
@@ -360,11 +360,12 @@ def _fetch_day(service: Any, root: Path, channel_id: str, day: int) -> str | Non
         return str(error)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with name_errors(path, part):
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
     return ""
 
 
@@ -395,6 +396,11 @@ def _read_ledger(ledger: Path) -> set[tuple[str, int]]:
             channel_id, day = json.loads(text)
             empty_days.add((channel_id, day))
     return empty_days
+
+
+def _append(ledger: Path, text: str) -> None:
+    with name_errors(ledger), ledger.open("a") as file:
+        file.write(text)
 
 
 def _ledger_line(channel_id: str, day: int) -> str:

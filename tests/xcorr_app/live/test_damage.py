@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import itertools
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 from obspy import UTCDateTime
 
-from dispel4py.errors import DataError
+from dispel4py.errors import DataError, Dispel4pyError
 from seismo_pes.application.lock import LOCK_FILE
 from seismo_pes.items.skipped import Skipped
 from seismo_pes.reading.formats import waveform_files
 from seismo_pes.reading.live import CHECKPOINT, write_checkpoint
+from tests.unseen import fail_to_sync
 from xcorr_app import cli
 from xcorr_app.live.alerts import Alerts
 from xcorr_app.live.journal import close_journal, open_journal
-from xcorr_app.live.late import LATE_FILE, note_late, read_late
+from xcorr_app.live.late import (
+    LATE_FILE,
+    MISSING_FILE,
+    note_late,
+    note_missing,
+    read_late,
+)
 from xcorr_app.live.result_folder import STACKS_FILE, ResultFolder
 from xcorr_app.live.session import run_live
 from xcorr_app.live.source import ArchiveInput, ReplayInput
@@ -149,6 +158,40 @@ def test_the_list_of_channels_is_checked(tmp_path, monkeypatch):
     path.write_text(path.read_text().replace("5.0", "9.0"))
     with pytest.raises(DataError, match="damaged: remove it, and the channels are"):
         archive.channels(None, None, tmp_path)
+
+
+def test_a_list_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    fail_to_sync(monkeypatch)
+    with pytest.raises(OSError, match="Input/output error") as failure:
+        note_missing(tmp_path, [("XX.AAA..HHZ", 0, 1)])
+    assert failure.value.filename == str(tmp_path / MISSING_FILE)
+
+
+def test_a_journal_that_cannot_be_written_is_named(tmp_path):
+    path = tmp_path / "journal.log"
+    path.symlink_to("/dev/full")
+    journal = open_journal(tmp_path)
+    for act in (partial(journal.info, "started"), partial(close_journal, journal)):
+        with pytest.raises(OSError, match="No space") as failure:
+            act()
+        assert failure.value.filename == str(path)
+
+
+def test_rows_that_cannot_be_written_name_their_part(
+    archive, config, tmp_path, monkeypatch
+):
+    sync = os.fsync
+
+    def fail(descriptor):  # of rows that are complete, not of a part that is made
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        is_read = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        if path.name.startswith("part-") and is_read:
+            raise OSError(errno.EIO, "Input/output error")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(Dispel4pyError, match=r"output error: '.*/parts/part-.*\.h5'"):
+        run_live(config(tmp_path), ReplayInput(str(archive)), 60.0, Alerts())
 
 
 def test_a_full_disk_ends_a_run_and_the_journal_is_printable(tmp_path):

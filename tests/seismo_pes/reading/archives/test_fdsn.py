@@ -23,11 +23,13 @@ from obspy.core.inventory import Channel, Network, Station
 from dispel4py.errors import DataError, ParameterError
 from seismo_pes.items.times import DAY_NS
 from seismo_pes.metadata.stations import StationPattern, locate
+from seismo_pes.reading.archives import fdsn
 from seismo_pes.reading.archives.fdsn import LEDGER, download, fetch_inventory
 from seismo_pes.reading.archives.opening import open_archive, select
 from seismo_pes.reading.archives.sds import SdsArchive
 from seismo_pes.reading.fetching import datacentre, retry
 from seismo_pes.reading.spans import read_span
+from tests.unseen import fail_to_sync
 
 WADL = Path(obspy.__file__).parent / "clients" / "fdsn" / "tests" / "data"
 DAY = UTCDateTime(2024, 5, 1)
@@ -406,6 +408,19 @@ def test_a_killed_download_continues(service, tmp_path) -> None:
     spans = open_archive(tmp_path).spans(IDS[:1], DAYS)
     data = [read_span(span)[0][0].data for span in spans]
     np.testing.assert_array_equal(np.concatenate(data), recorded("AAA")[0].data)
+
+
+def test_a_failing_disk_is_named(service, tmp_path, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        fail_to_sync(patch)
+        with pytest.raises(OSError, match="Input/output error") as failure:
+            download(service.address, IDS[:1], *DAYS[0], tmp_path)
+    assert str(failure.value.filename).endswith("XX.AAA..LHZ.D.2024.122")
+    monkeypatch.setattr(fdsn, "_read_ledger", lambda path: set())
+    monkeypatch.setattr(fdsn, "LEDGER", "/dev/full")
+    with pytest.raises(OSError, match="No space") as failure:
+        download(service.address, IDS[:1], *DAYS[0], tmp_path)
+    assert failure.value.filename == "/dev/full"
 
 
 def test_an_incomplete_day_is_fetched_again(service, tmp_path) -> None:
