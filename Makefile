@@ -37,7 +37,7 @@ demo: $(CORE) ## correlate a synthetic network and draw its record section
 	$(BIN)/xcorr-app demo --out $(OUT)
 
 # The tests start hundreds of processes, and all of them import compiled modules.
-test: export PYTHONDONTWRITEBYTECODE =
+test test-lowest: export PYTHONDONTWRITEBYTECODE =
 test: $(FULL) ## run the tests (in JOBS=3 processes; failed ones once more, alone)
 	@tools/get-programs
 	@tools/get-storm $(BIN)/python

@@ -19,6 +19,7 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import contextlib  # noqa: E402
 import ctypes  # noqa: E402
+import gc  # noqa: E402
 import itertools  # noqa: E402
 import logging  # noqa: E402
 import signal  # noqa: E402
@@ -144,6 +145,16 @@ def pytest_collection_modifyitems(
         folders.setdefault(folder, {}).setdefault(item.path, []).append(item)
     turns = itertools.zip_longest(*(f.values() for f in folders.values()), fillvalue=[])
     items[:] = [item for turn in turns for tests in turn for item in tests]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Look for no garbage: nearly all objects of a collection live to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
