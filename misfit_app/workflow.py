@@ -42,6 +42,7 @@ from misfit_app.pairs import build_pair_graph, pair_tasks
 from misfit_app.planning import Plan, event_labels
 from misfit_app.reporting.station_figures import DrawStation
 from misfit_app.run_file import RUN_FILE, MisfitRun, identity, read_run
+from misfit_app.shared_imports import import_slow_modules
 from misfit_app.store import (
     FOLDERS,
     WriteStation,
@@ -153,6 +154,7 @@ def build_graph(plan: Plan) -> WorkflowGraph:
     stations, read = Stations(), ReadPair(plan.synthetic_motion)
     preprocess = plan.preprocess()
     measure = MeasureMisfits(plan.settings)
+    import_slow_modules(preprocess, plan.settings)
     labels = event_labels(plan.events)
     # the file of the station comes last: its existence means that all is done
     last: Any = measure

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from obspy import Stream, Trace
-from scipy import fft, signal
+from scipy import fft
 
 from dispel4py.errors import DataError
 from seismo_pes.comparing.verce_chain import DETRENDS
@@ -70,6 +70,8 @@ def _decimated(trace: Trace, rate_hz: float) -> Trace:
 
 
 def _below_nyquist(data: np.ndarray, factor: int) -> np.ndarray:
+    from scipy import signal  # slow to import, for these steps only
+
     stop = 1.0 / factor  # the new Nyquist frequency, in units of the old one
     passed, order = stop, LARGEST_ORDER + 1
     while order > LARGEST_ORDER:

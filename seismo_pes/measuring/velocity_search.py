@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from seismo_pes.items.correlation import Correlation
 from seismo_pes.signal.delays import VelocityChange
@@ -66,6 +65,8 @@ class Aligned:
         A sum outside of the search, or far from the best change, has no value and is
         marked. The second array has the correlation coefficients at the sums.
         """
+        from scipy.interpolate import CubicSpline  # slow to import
+
         lag = self.correlation.lags_s
         use = self.search.contains(lag)
         reference = CubicSpline(lag, self.trace)
@@ -89,6 +90,8 @@ class Aligned:
 
 def align(c: Correlation, trace: np.ndarray, search: Search) -> Aligned:
     """Stretch the rows of a correlation back by their best change."""
+    from scipy.interpolate import CubicSpline  # slow to import
+
     lag = c.lags_s
     best = stretch(trace, c.data, lag, search.low_s, search.high_s, search.max_dvv)
     change = np.nan_to_num(best.dvv)

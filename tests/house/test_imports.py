@@ -320,8 +320,12 @@ def reaches(graph, start) -> bool:
             "xcorr_app.workflow",
             ("matplotlib", "rich", "scipy.signal", "scipy.ndimage", "obspy.clients"),
         ),
+        (
+            "misfit_app.workflow",
+            ("matplotlib", "rich", "scipy.signal", "scipy.interpolate"),
+        ),
     ],
-    ids=["graph", "run", "signal", "xcorr-app", "correlations"],
+    ids=["graph", "run", "signal", "xcorr-app", "correlations", "misfits"],
 )
 def test_light_modules_import_nothing_heavy(modules, refused):
     program = "\n".join(

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from math import exp, inf, log, sqrt
 
 import numpy as np
-from scipy import fft, signal
+from scipy import fft
 
 from seismo_pes.signal._arrays import FloatArray
+from seismo_pes.signal._convolution import convolution
 from seismo_pes.signal.errors import Rejected
 from seismo_pes.signal.misfits.band_limited import (
     Polynomial,
@@ -124,7 +125,7 @@ def whole_shift(first: FloatArray, second: FloatArray) -> WholeShift:
     4
     """
     n = first.size
-    shift = int(signal.correlate(first, second, method="fft").argmax()) - n + 1
+    shift = int(convolution(first, second[::-1]).argmax()) - n + 1
     dlna = 0.5 * log(float(first @ first) / float(second @ second))
     moved = np.zeros(n)
     later, earlier = overlap(shift, n)

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import integrate
 
 from seismo_pes.signal._arrays import FloatArray, as_float
 from seismo_pes.signal.errors import ParameterError, Rejected
@@ -253,6 +252,8 @@ class Pair:
         """
         if self.is_exact:
             return float(y.sum() * self.delta_s)
+        from scipy import integrate  # slow to import
+
         return float(integrate.simpson(y, dx=self.delta_s))
 
     def place(self, density: FloatArray, tapered: bool = True) -> FloatArray:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import signal
 
 from seismo_pes.signal._arrays import FloatArray
 from seismo_pes.signal.misfits.outcomes import Result
 from seismo_pes.signal.misfits.pairs import Pair
 from seismo_pes.signal.misfits.settings import Settings, setting
+from seismo_pes.signal.stack import analytic
 
 __all__ = [
     "EnvelopeSettings",
@@ -200,7 +200,7 @@ def _analytic(x: FloatArray, hilbert: FloatArray, water_level: float) -> _Analyt
 
 
 def _hilbert(x: FloatArray) -> FloatArray:
-    return np.asarray(signal.hilbert(x).imag)
+    return np.asarray(analytic(x).imag)
 
 
 def _by_window(by_real: FloatArray, by_imag: FloatArray) -> FloatArray:

@@ -7,7 +7,6 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy import fft
-from scipy.signal import windows
 
 from seismo_pes.signal._arrays import ComplexArray, FloatArray
 from seismo_pes.signal.errors import ParameterError, Rejected
@@ -52,6 +51,8 @@ def slepian_tapers(n: int, nw: float, n_tapers: int) -> FloatArray:
     >>> bool(np.allclose(tapers @ tapers.T, np.eye(5)))
     True
     """
+    from scipy.signal import windows  # slow to import, for some measures only
+
     if not 1 <= n_tapers <= 2 * nw:
         raise ParameterError(f"n_tapers must be from 1 to {2 * nw:g}, not {n_tapers}")
     if n <= 2 * nw:

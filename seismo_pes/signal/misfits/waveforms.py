@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import signal
 
+from seismo_pes.signal._convolution import convolution
 from seismo_pes.signal.errors import Rejected
 from seismo_pes.signal.misfits.outcomes import Result
 from seismo_pes.signal.misfits.pairs import Pair
@@ -125,11 +125,11 @@ def convolved(pair: Pair, other: Pair, options: ConvolvedSettings) -> Result:
             raise Rejected("windows of different length")
         kept = slice((s.size - 1) // 2, (s.size - 1) // 2 + s.size)
     residual = np.zeros(n)
-    full = _convolve(s, d_ref) - _convolve(d, s_ref)
+    full = convolution(s, d_ref) - convolution(d, s_ref)
     residual[kept] = factor * full[kept]
     scale = 1.0
     if options.normalised:
-        energy = pair.integral((factor * _convolve(d, d_ref))[kept] ** 2)
+        energy = pair.integral((factor * convolution(d, d_ref))[kept] ** 2)
         scale = 1 / energy
     misfit = 0.5 * scale * pair.integral(residual[kept] ** 2)
     density = scale * factor * _correlate(residual, d_ref)
@@ -144,10 +144,6 @@ def convolved(pair: Pair, other: Pair, options: ConvolvedSettings) -> Result:
     )
 
 
-def _convolve(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.asarray(signal.fftconvolve(a, b))
-
-
 def _correlate(residual: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the sums over k of ``residual[i + k] * b[k]``."""
-    return np.asarray(signal.fftconvolve(residual, b[::-1], mode="valid"))
+    return convolution(residual, b[::-1])[b.size - 1 : residual.size]

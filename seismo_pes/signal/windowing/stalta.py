@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import fft, signal
+from scipy import fft
 
 from seismo_pes.signal._arrays import FloatArray, as_float
+from seismo_pes.signal._recursive import filtered
 from seismo_pes.signal.errors import ParameterError
+from seismo_pes.signal.stack import analytic
 
 __all__ = ["sta_lta"]
 
@@ -63,7 +65,7 @@ def sta_lta(
         raise ParameterError(f"noise_level must be above 0, not {noise_level}")
     # zeros after the record: without them a wave at its end is also at its start
     n_padded = fft.next_fast_len(2 * x.size)
-    envelope = np.abs(signal.hilbert(x, n_padded)[: x.size])
+    envelope = np.abs(analytic(np.pad(x, (0, n_padded - x.size)))[: x.size])
     largest = float(envelope.max())
     if largest == 0:
         return np.zeros(x.size)
@@ -74,5 +76,6 @@ def sta_lta(
 
 def _average(envelope: FloatArray, decay: float) -> FloatArray:
     """Recursive sum, which begins as if the first value had always been there."""
-    before = [decay * envelope[0] / (1 - decay)]
-    return np.asarray(signal.lfilter([1.0], [1.0, -decay], envelope, zi=before)[0])
+    section = np.array([[1.0, 0.0, 0.0, 1.0, -decay, 0.0]])
+    changes = filtered(section, envelope - envelope[0], zero_phase=False)
+    return changes + envelope[0] / (1 - decay)
