@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 from dispel4py.base import IterativePE
 from dispel4py.errors import RunError
 from dispel4py.lineage import Key
-from dispel4py.mappings import standstill, wire, worker
+from dispel4py.mappings import leftovers, standstill, wire, worker
 from dispel4py.mappings.multi import run as multi_run
 from dispel4py.mappings.sockets import SocketPost
 from dispel4py.mappings.wire import END
@@ -179,3 +181,15 @@ def test_a_worker_that_is_ended_at_its_start_prints_nothing(monkeypatch, capfd):
     with pytest.raises(RunError, match="SIGTERM"):
         run(graphs.chain(graphs.Range(), graphs.Pass()), mapping="multi", processes=2)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found by /proc")
+def test_a_thread_that_ends_meanwhile_hides_no_process(monkeypatch):
+    """The children of each thread are noted on their own."""
+    own = str(os.getpid())
+    monkeypatch.setattr(leftovers, "list_folder", lambda folder: (["1", own], []))
+    with subprocess.Popen(["sleep", "60"]) as child:
+        try:
+            assert child.pid in leftovers._children(os.getpid())
+        finally:
+            child.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
@@ -636,6 +637,28 @@ def test_files_of_killed_ranks_are_found():
         assert str(path) not in files_of_killed(time.time() + 1.0)
         with open(path, "r+b") as file, mmap.mmap(file.fileno(), 4096):
             assert str(path) not in files_of_killed(before)
+    finally:
+        path.unlink()
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="there is no /dev/shm")
+def test_files_stay_if_the_processes_cannot_be_listed(monkeypatch):
+    """Any process may have mapped them."""
+    path = SHARED / f"mpich_shm_test_{os.getpid()}_1"
+    scan = os.scandir
+
+    def fail(folder):
+        if str(folder) == "/proc":
+            raise PermissionError(errno.EACCES, "Permission denied", folder)
+        return scan(folder)
+
+    before = time.time() - 1.0
+    path.write_bytes(bytes(4096))
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "scandir", fail)
+            launching._clear_up(before)
+        assert path.exists()
     finally:
         path.unlink()
 

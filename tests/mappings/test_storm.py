@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import queue
@@ -31,9 +32,9 @@ from slow_arrays import Arrays, First, Slowly
 from dispel4py.base import IterativePE, ProducerPE
 from dispel4py.cli import main
 from dispel4py.dead_letters import read_letters
-from dispel4py.errors import RunError
+from dispel4py.errors import MappingUnavailable, RunError
 from dispel4py.mappings.collector import Collector
-from dispel4py.mappings.storm import gathering, start, topology
+from dispel4py.mappings.storm import daemons, gathering, start, topology
 from dispel4py.mappings.storm import run as storm_run
 from dispel4py.mappings.storm.driver import Life, stop_run
 from dispel4py.mappings.storm.line import Line, Setup
@@ -520,3 +521,16 @@ def test_the_package_has_all_files_of_the_resources(tmp_path, monkeypatch):
     hide(monkeypatch, [tmp_path / "inner/b.txt"])
     with pytest.raises(OSError, match="Input/output error"):
         make_package(None, str(tmp_path))
+
+
+def test_a_storm_that_cannot_be_looked_at_is_named(tmp_path, monkeypatch):
+    def fail(path):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setenv("STORM_HOME", str(tmp_path))
+    monkeypatch.setattr(daemons, "java", lambda: "java")
+    with pytest.raises(MappingUnavailable, match="there is no Storm"):
+        daemons.storm_home()
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(MappingUnavailable, match="lib: Permission denied"):
+        daemons.storm_home()
