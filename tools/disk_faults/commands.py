@@ -38,6 +38,8 @@ class Command:
         Command lines after that of ``again``, which complete the result.
     file_format : str
         Of the waveforms of xcorr-app; ``GZIP`` is compressed miniSEED.
+    starts : tuple of str
+        Start of each file of a station of xcorr-app; it lasts five minutes.
     """
 
     program: str
@@ -47,6 +49,7 @@ class Command:
     prepared: list[list[str]] = field(default_factory=list)
     then: list[list[str]] = field(default_factory=list)
     file_format: str = "MSEED"
+    starts: tuple[str, ...] = ("2024-03-01", "2024-03-02", "2024-03-03")
 
 
 def bytes_of(*patterns: str) -> Callable[[Path], Any]:
@@ -226,6 +229,8 @@ COMMANDS = {
     "live": Command(
         "xcorr-app", LIVE, [LIVE], rows_of,
         then=[[*LIVE, "--mend", "--data", "{here}/data"]],
+        # with midnight between them, and without days of empty windows
+        starts=("2024-03-01T23:20:00", "2024-03-01T23:45:00", "2024-03-02T00:10:00"),
     ),
 }  # fmt: skip
 
@@ -242,12 +247,12 @@ def write_data(here: Path, command: Command) -> None:
 
     rng = np.random.default_rng(1)
     (here / "data").mkdir(parents=True)
-    for day in range(3):
+    for day, start in enumerate(command.starts):
         common = rng.standard_normal(1700)
         for number, station in enumerate(("AAA", "BBB", "CCC")):
             header = {"network": "XX", "station": station, "channel": "HHZ"}
             header["sampling_rate"] = 5.0
-            header["starttime"] = UTCDateTime(2024, 3, 1 + day)
+            header["starttime"] = UTCDateTime(start)
             data = common[10 * number :][:1500] + 0.1 * rng.standard_normal(1500)
             path = here / "data" / f"{station}.{day}"
             write_trace(Trace(data, header), path, command.file_format)
