@@ -54,7 +54,7 @@ def whole_file(path: str | os.PathLike[str], sync: bool = True) -> Iterator[Path
                 _sync(temporary)
             temporary.rename(final)
             if sync:
-                sync_folder(final.parent)
+                _sync(final.parent)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -77,8 +77,14 @@ def sync_folder(folder: Path) -> None:
     Parameters
     ----------
     folder : Path
+
+    Raises
+    ------
+    OSError
+        If they cannot be written; ``filename`` is the folder.
     """
-    _sync(folder)
+    with name_errors(folder):
+        _sync(folder)
 
 
 def _sync(path: Path) -> None:

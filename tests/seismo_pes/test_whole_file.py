@@ -8,7 +8,8 @@ import pytest
 
 from seismo_pes import whole_file as module
 from seismo_pes.full_disk import name_errors, system_error
-from seismo_pes.whole_file import whole_file
+from seismo_pes.whole_file import sync_folder, whole_file
+from tests.unseen import fail_to_sync
 
 
 def contents(folder):
@@ -109,3 +110,10 @@ def test_errors_have_the_name_of_the_innermost_file():
         with pytest.raises(type(error)) as raised:
             fail(error)
         assert raised.value is error
+
+
+def test_a_folder_that_cannot_be_synced_is_named(tmp_path, monkeypatch):
+    fail_to_sync(monkeypatch)
+    with pytest.raises(OSError, match="Input/output error") as failure:
+        sync_folder(tmp_path)
+    assert failure.value.filename == str(tmp_path)
