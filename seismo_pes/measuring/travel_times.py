@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dispel4py.errors import DataError, ParameterError
+from dispel4py.files import is_file
 
 __all__ = ["TravelTimes"]
 
@@ -24,7 +27,7 @@ class TravelTimes:
     Parameters
     ----------
     earth_model : str
-        Name of a model of obspy's TauP, such as ``ak135``.
+        Name of a model of obspy's TauP, such as ``ak135``, or of a file: ``./ak135``.
     phases : sequence of str
         Names of phases, such as ``P`` or ``ttbasic``.
 
@@ -175,10 +178,13 @@ def _named_errors() -> Iterator[None]:
 
 @lru_cache(maxsize=2)
 def _model(name: str) -> Any:
-    from obspy.taup import TauPyModel
+    from obspy import taup
 
+    # obspy takes a file or folder of this name in the working folder for the model
+    own = Path(taup.__file__).parent / "data" / f"{name.lower()}.npz"
     try:
-        return TauPyModel(name)
+        is_own = os.sep not in name and is_file(own)
+        return taup.TauPyModel(str(own) if is_own else name)
     except FileNotFoundError:
         names = "ak135, iasp91 and prem are known, for instance, and files of obspy"
         raise ParameterError(f"earth model {name!r}: {names}") from None

@@ -2,5 +2,5 @@
 
 KINDS = (
     "OPEN_READ", "OPEN_WRITE", "READ", "WRITE", "RENAME", "SYNC", "CUT", "REMOVE",
-    "FOLDER", "LIST", "STAT", "ENTRY", "CLOSE",
+    "FOLDER", "LIST", "STAT", "ENTRY", "CLOSE", "LINK",
 )  # fmt: skip

@@ -15,15 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 enum {
     OPEN_READ, OPEN_WRITE, READ, WRITE, RENAME, SYNC, CUT, REMOVE, FOLDER, LIST, STAT,
-    ENTRY, CLOSE, N_KINDS
+    ENTRY, CLOSE, LINK, N_KINDS
 };
-enum { NEVER = -1, END = -1, HALF = -2 }; /* in place of an error number */
+enum { NEVER = -1, END = -1, HALF = -2, SHORT = -3 }; /* in place of an error number */
 
 static struct shared {
     /* trials.py reads these */
@@ -129,7 +130,8 @@ static const char *absolute(int at, const char *name, char *path)
     return path;
 }
 
-/* Return 0, or -1 if this call fails (errno is set), or 1 if half of it is done. */
+/* Return 0, or -1 if this call fails (errno is set), or 1 if half of it is done: then
+   the process ends, unless the error is SHORT. */
 static int fails(int kind, const char *path)
 {
     int64_t n = __atomic_fetch_add(&shared->n_calls[kind], 1, __ATOMIC_SEQ_CST);
@@ -137,7 +139,7 @@ static int fails(int kind, const char *path)
         return 0;
     shared->has_failed = 1;
     snprintf(shared->path, sizeof shared->path, "%s", path);
-    if (shared->error_number == HALF)
+    if (shared->error_number == HALF || shared->error_number == SHORT)
         return 1;
     if (shared->error_number == END)
         _exit(137);
@@ -239,22 +241,66 @@ DIR *opendir(const char *file)
 ENTRIES(readdir, dirent)
 ENTRIES(readdir64, dirent64)
 
+/* Return half of the bytes that were read; the others are not in the buffer. */
+static ssize_t half_of(void *data, ssize_t n_read)
+{
+    ssize_t half = (n_read + 1) / 2;
+    if (n_read > 0)
+        memset((char *)data + half, 0xa5, n_read - half);
+    return half;
+}
+
 #define READS(name, parameters, arguments)                                             \
     ssize_t name parameters                                                            \
     {                                                                                  \
         char path[4096];                                                               \
-        if (path_of(fd, path)[0] && fails(READ, path) < 0)                                   \
+        int failure = path_of(fd, path)[0] ? fails(READ, path) : 0;                    \
+        if (failure < 0)                                                               \
             return -1;                                                                 \
-        return NEXT(name) arguments;                                                   \
+        ssize_t n_read = NEXT(name) arguments;                                         \
+        return failure > 0 ? half_of(data, n_read) : n_read;                           \
     }
-READS(read, (int fd, void *data, size_t n), (fd, data, n))
 READS(pread, (int fd, void *data, size_t n, off_t at), (fd, data, n, at))
 READS(pread64, (int fd, void *data, size_t n, off64_t at), (fd, data, n, at))
-READS(readv, (int fd, const struct iovec *v, int n), (fd, v, n))
-READS(preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
-READS(preadv64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at))
 
-/* A write is done by half before the process ends: the file is torn. */
+ssize_t read(int fd, void *data, size_t n)
+{
+    char path[4096];
+    int failure = path_of(fd, path)[0] ? fails(READ, path) : 0;
+    if (failure < 0)
+        return -1;
+    ssize_t n_read = NEXT(read)(fd, data, n);
+    if (failure == 0 || n_read <= 0)
+        return n_read;
+    ssize_t half = half_of(data, n_read);
+    lseek(fd, half - n_read, SEEK_CUR);
+    return half;
+}
+
+/* Of several parts, the first is read: the program asks for the others again. */
+ssize_t readv(int fd, const struct iovec *v, int n)
+{
+    char path[4096];
+    if (!path_of(fd, path)[0])
+        return NEXT(readv)(fd, v, n);
+    return read(fd, v[0].iov_base, v[0].iov_len);
+}
+
+ssize_t preadv64(int fd, const struct iovec *v, int n, off64_t at)
+{
+    char path[4096];
+    if (!path_of(fd, path)[0])
+        return NEXT(preadv64)(fd, v, n, at);
+    return pread64(fd, v[0].iov_base, v[0].iov_len, at);
+}
+
+ssize_t preadv(int fd, const struct iovec *v, int n, off_t at)
+{
+    return preadv64(fd, v, n, at);
+}
+
+/* A write is done by half. Then the process ends, and the file is torn; or the program
+   has to write the other half. */
 #define WRITES(name, parameters, arguments, position)                                  \
     ssize_t name parameters                                                            \
     {                                                                                  \
@@ -266,11 +312,11 @@ READS(preadv64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, a
         if (failure < 0)                                                               \
             return -1;                                                                 \
         if (failure > 0)                                                               \
-            n /= 2;                                                                    \
+            n = (n + 1) / 2;                                                           \
         ssize_t done = NEXT(name) arguments;                                           \
         if (done > 0)                                                                  \
             record(WRITE, path, "", begin, data, done);                                \
-        if (failure > 0)                                                               \
+        if (failure > 0 && shared->error_number == HALF)                               \
             _exit(137);                                                                \
         return done;                                                                   \
     }
@@ -300,7 +346,7 @@ size_t fwrite(const void *data, size_t size, size_t n, FILE *stream)
     char path[4096];
     if (shared == NULL || !path_of(fileno(stream), path)[0])
         return NEXT(fwrite)(data, size, n, stream);
-    if (fails(WRITE, path) != 0)
+    if (fails(WRITE, path) != 0 && shared->error_number != SHORT)
         return 0;
     int64_t begin = ftello(stream);
     size_t done = NEXT(fwrite)(data, size, n, stream);
@@ -328,6 +374,25 @@ int close(int fd)
     if (failure < 0)
         errno = error;
     return failure < 0 ? -1 : status;
+}
+
+/* A copy inside the system counts as a read and a write. */
+ssize_t sendfile64(int to, int from, off64_t *at, size_t n)
+{
+    char path[4096], data[1 << 16];
+    if (!path_of(to, path)[0])
+        return NEXT(sendfile64)(to, from, at, n);
+    n = n < sizeof data ? n : sizeof data;
+    ssize_t n_read = at == NULL ? read(from, data, n) : pread64(from, data, n, *at);
+    ssize_t done = n_read <= 0 ? n_read : write(to, data, n_read);
+    if (done > 0 && at != NULL)
+        *at += done;
+    return done;
+}
+
+ssize_t sendfile(int to, int from, off_t *at, size_t n)
+{
+    return sendfile64(to, from, at, n);
 }
 
 #define SYNCS(name)                                                                    \
@@ -369,6 +434,20 @@ int renameat(int at, const char *old, int to, const char *new)
     return renamed(NEXT(renameat)(at, old, to, new), before, after);
 }
 
+int link(const char *old, const char *new)
+{
+    char path[4096];
+    absolute(AT_FDCWD, new, path);
+    return path[0] && fails(LINK, path) < 0 ? -1 : NEXT(link)(old, new);
+}
+
+int linkat(int at, const char *old, int to, const char *new, int flags)
+{
+    char path[4096];
+    absolute(to, new, path);
+    return path[0] && fails(LINK, path) < 0 ? -1 : NEXT(linkat)(at, old, to, new, flags);
+}
+
 #define CUTS(name, parameters, arguments, where)                                       \
     int name parameters                                                                \
     {                                                                                  \
@@ -401,6 +480,7 @@ CUTS(truncate64, (const char *file, off64_t size), (file, size),
     }
 REMOVES(unlink, (const char *file), (file), AT_FDCWD, REMOVE)
 REMOVES(unlinkat, (int at, const char *file, int flags), (at, file, flags), at, REMOVE)
+REMOVES(rmdir, (const char *file), (file), AT_FDCWD, REMOVE)
 REMOVES(mkdir, (const char *file, mode_t mode), (file, mode), AT_FDCWD, FOLDER)
 
 /* The state of a file by its name, or by its descriptor. */

@@ -35,13 +35,20 @@ __all__ = ["LIBRARY", "Fault", "Trials"]
 # Variable of the environment with the path of the library.
 LIBRARY = "DISK_FAULTS_LIBRARY"
 END, HALF = -1, -2  # the process ends, after half of a write
+SHORT = -3  # half is read or written, without an error
 # What may happen at a call.
-ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "END": END, "HALF": HALF}
+ERRORS = {
+    "EIO": errno.EIO,
+    "ENOSPC": errno.ENOSPC,
+    "END": END,
+    "HALF": HALF,
+    "SHORT": SHORT,
+}
 OF_KIND = {
     "OPEN_READ": ("EIO",),
-    "READ": ("EIO",),
+    "READ": ("EIO", "SHORT"),
     "OPEN_WRITE": ("ENOSPC", "END"),
-    "WRITE": ("ENOSPC", "EIO", "HALF"),
+    "WRITE": ("ENOSPC", "EIO", "HALF", "SHORT"),
     "RENAME": ("EIO", "END"),
     "SYNC": ("EIO", "END"),
     "CUT": ("EIO", "END"),
@@ -51,6 +58,7 @@ OF_KIND = {
     "STAT": ("EIO",),
     "ENTRY": ("EIO",),
     "CLOSE": ("ENOSPC",),
+    "LINK": ("EIO",),
 }
 # Programs that a command starts find the state of the trial by it.
 STATE_VARIABLE = "DISK_FAULTS_STATE"

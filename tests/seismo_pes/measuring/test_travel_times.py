@@ -1,6 +1,10 @@
 """Travel times are those of obspy's TauP, in any order of depths and distances."""
 
+import shutil
+from pathlib import Path
+
 import pytest
+from obspy import taup
 from obspy.taup import TauPyModel
 
 from dispel4py.errors import ParameterError
@@ -28,3 +32,22 @@ def test_an_unknown_phase_or_model_is_named():
         TravelTimes("iasp91", ["Pxy"]).of(0.0, 500.0)
     with pytest.raises(ParameterError, match="earth model 'mars'"):
         TravelTimes("mars", ["P"]).first(0.0, 500.0)
+
+
+def test_the_working_folder_may_have_a_file_with_the_name_of_a_model(
+    tmp_path, monkeypatch
+):
+    """For instance a folder of results, which is called as its model."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prem").mkdir()
+    (time_s,) = TravelTimes("PREM", ["P"]).of(10_000.0, 5559.7).values()
+    assert TravelTimes("prem", ["P"]).of(10_000.0, 5559.7) == {"P": time_s}
+
+
+def test_a_model_may_be_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = Path(taup.__file__).parent / "data" / "iasp91.npz"
+    shutil.copy(own, tmp_path / "prem")
+    expected = TravelTimes("iasp91", ["P"]).of(10_000.0, 5559.7)
+    for name in (str(tmp_path / "prem"), "./prem"):
+        assert TravelTimes(name, ["P"]).of(10_000.0, 5559.7) == expected

@@ -1,4 +1,6 @@
-"""Let each opening, read and stat of a file fail once; print problems as lines of JSON.
+"""Let each opening, read and stat of a file fail once; print problems as JSON.
+
+A read also returns half of what it is asked for, once.
 
 ``python failing_reads.py FOLDER``: the library of `tools.disk_faults` must be loaded.
 With ``large`` after it, waveforms are read as if they were too large for memory.
@@ -23,9 +25,16 @@ from seismo_pes.reading.formats import plugins, reading_process, waveform_files
 from seismo_pes.reading.formats.solver_text import read_solver_text
 from seismo_pes.regular_file import ReadFailed
 from tools.disk_faults.kinds import KINDS
-from tools.disk_faults.trials import LIBRARY
+from tools.disk_faults.trials import LIBRARY, SHORT
 
-N_READS = 40  # of a file whose calls fail one by one; of more, the first and the last
+EIO = errno.EIO
+# The calls of a file that fail one by one: of more of them, the first and the last.
+FAULTS = {
+    ("OPEN_READ", EIO): 40,
+    ("READ", EIO): 40,
+    ("READ", SHORT): 8,
+    ("STAT", EIO): 40,
+}
 
 
 def read_here(*request: Any) -> Any:
@@ -67,10 +76,10 @@ class Faults:
         self._library = ctypes.CDLL(os.environ[LIBRARY])
         self._folder, self._state = folder, folder.with_name("state")
 
-    def start(self, kind: int = -1, call: int = 0) -> None:
+    def start(self, kind: int = -1, call: int = 0, error: int = EIO) -> None:
         self._library.faults_start(
             str(self._state).encode(), str(self._folder).encode(), kind,
-            ctypes.c_long(call), errno.EIO, None,
+            ctypes.c_long(call), error, None,
         )  # fmt: skip
 
     def counts(self) -> tuple[int, ...]:
@@ -83,20 +92,19 @@ def problems(faults: Faults, read: Callable[[Path], Any], path: Path) -> list[st
     right = read(path)
     n_calls = dict(zip(KINDS, faults.counts(), strict=True))
     found = [] if right and n_calls["OPEN_READ"] else ["nothing is read"]
-    for kind in ("OPEN_READ", "READ", "STAT"):
+    for (kind, error), most in FAULTS.items():
         n = n_calls[kind]
-        half = N_READS // 2
-        calls = range(n) if n <= N_READS else [*range(half), *range(n - half, n)]
+        calls = sorted({*range(n)[: most // 2], *range(n)[-most // 2 :]})
         for call in calls:
-            faults.start(KINDS.index(kind), call)
+            faults.start(KINDS.index(kind), call, error)
             try:
                 if read(path) != right:
-                    found.append(f"{kind} {call}: another result")
-            except (ReadFailed, OSError) as error:
-                if not isinstance(error, ReadFailed) and error.errno != errno.EIO:
-                    found.append(f"{kind} {call}: {error!r}")
-            except Exception as error:
-                found.append(f"{kind} {call}: {error!r}")
+                    found.append(f"{kind} {call} {error}: another result")
+            except (ReadFailed, OSError) as failure:
+                if not isinstance(failure, ReadFailed) and failure.errno != errno.EIO:
+                    found.append(f"{kind} {call} {error}: {failure!r}")
+            except Exception as failure:
+                found.append(f"{kind} {call} {error}: {failure!r}")
     faults.start()
     return found
 
