@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tools.disk_faults import trials
+from tools.disk_faults.power import CASES
+from tools.disk_faults.trials import Trials
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -42,3 +46,15 @@ def test_nothing_is_lost_silently_or_torn(words):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith(" trials, 0 with problems\n")
+
+
+@pytest.mark.parametrize("every", [2, 3, 4, 6])
+def test_each_nth_fault_has_all_errors(every, monkeypatch, tmp_path):
+    some = object.__new__(Trials)
+    some.folder = tmp_path
+    monkeypatch.setattr(Trials, "calls", lambda self: {"READ": 20, "WRITE": 20})
+    faults = list(some.faults_of(["WRITE"]))
+    assert {f.error for f in faults[::every]} == {f.error for f in faults}
+    monkeypatch.setattr(trials, "read_changes", lambda record: range(20))
+    failures = list(some.failures_of_power())
+    assert {failure.case for failure in failures[::every]} == set(CASES)
