@@ -19,7 +19,7 @@ from dispel4py.provenance.comparison import compare
 from dispel4py.provenance.conditions import ANCESTOR, DESCENDANT
 from dispel4py.provenance.export import export
 from dispel4py.provenance.files import whole_file
-from dispel4py.provenance.ingest import ingest
+from dispel4py.provenance.ingest import Ingested, ingest
 from dispel4py.provenance.lineage import lineage, relatives
 from dispel4py.provenance.preview import draw_preview
 from dispel4py.provenance.product_files import check_files, download
@@ -111,9 +111,11 @@ def run_command(arguments: argparse.Namespace, reload: Reload) -> int:
     store = open_store(folder, arguments.db)
     if sys.stderr.isatty():
         store.tell = lambda text: print(text, file=sys.stderr)
+    unread: list[str] = []
     try:
-        if folder is not None and not is_ingest:
-            ingest(store, folder)
+        if folder is not None:
+            arguments.ingested = ingest(store, folder)
+            unread = arguments.ingested.unread
         answer, text = QUESTIONS[arguments.question][2](store, arguments)
     except store.database.errors as error:
         reason = " ".join(str(error).split())
@@ -124,18 +126,19 @@ def run_command(arguments: argparse.Namespace, reload: Reload) -> int:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
     elif text:
         print(text)
+    for place in unread:
+        print(f"dispel4py: records that could not be read: {place}", file=sys.stderr)
     is_bad = isinstance(answer, dict) and answer.get("passed") is False
-    return 1 if is_bad else 0
+    return 1 if is_bad else 3 if unread else 0
 
 
 # -------------------------------------------------------------------- answers
 
 
 def _ingest(store: Store, arguments: Any) -> Answer:
-    assert store.folder is not None
-    done = ingest(store, store.folder)
-    unread = f", {done.n_cut} could not be read" if done.n_cut else ""
-    text = f"{done.n_records} new records of {done.n_runs} runs{unread}"
+    done: Ingested = arguments.ingested
+    cut = f", {done.n_cut} could not be read" if done.n_cut else ""
+    text = f"{done.n_records} new records of {done.n_runs} runs{cut}"
     return done._asdict(), text
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -26,11 +26,20 @@ _AT_ONCE = 20_000
 
 
 class Ingested(NamedTuple):
-    """What was read: numbers of runs, of records, and of lines that were cut."""
+    """What was read.
+
+    Attributes
+    ----------
+    n_runs, n_records, n_cut : int
+        Numbers of runs, of records, and of lines that were cut.
+    unread : list of str
+        The folders and files that could not be read, each with the reason.
+    """
 
     n_runs: int
     n_records: int
     n_cut: int
+    unread: list[str]
 
 
 def ingest(store: Store, folder: str | Path) -> Ingested:
@@ -40,21 +49,24 @@ def ingest(store: Store, folder: str | Path) -> Ingested:
     ----------
     store : Store
     folder : str or Path
-        The folder of ``--provenance``.
+        The folder of ``--provenance``. What cannot be read in it, such as the run of
+        another user, is left for the next time.
 
     Raises
     ------
     DataError
         If a segment has a call that was read already.
+    OSError
+        If the folder itself cannot be listed.
     """
     n_runs = n_records = n_cut = 0
-    for path in run_folders(Path(folder)):
-        known = _positions(store, path.name)
-        grown = [
-            segment
-            for segment in segments(path)
-            if segment.stat().st_size > known.get(segment.name, 0)
-        ]
+    unread: list[str] = []
+
+    def report(error: OSError) -> None:
+        unread.append(f"{error.filename}: {error.strerror}")
+
+    for path in run_folders(Path(folder), report):
+        grown = list(_grown(store, path, report))
         if grown:
             n_runs += 1
         for segment in grown:
@@ -66,10 +78,26 @@ def ingest(store: Store, folder: str | Path) -> Ingested:
                     f"{segment}: it has a call or product that was read already; if "
                     "it is a copy of another file, move it out of the folder"
                 ) from error
+            except OSError as error:
+                report(OSError(error.errno, error.strerror, str(segment)))
+                continue
             n_records, n_cut = n_records + records, n_cut + cut
     if n_records:
         store.database.note_sizes()
-    return Ingested(n_runs, n_records, n_cut)
+    return Ingested(n_runs, n_records, n_cut, unread)
+
+
+def _grown(
+    store: Store, path: Path, report: Callable[[OSError], object]
+) -> Iterator[Path]:
+    """Yield the segments of a run that have new records."""
+    known = _positions(store, path.name)
+    for segment in segments(path):
+        try:
+            if segment.stat().st_size > known.get(segment.name, 0):
+                yield segment
+        except OSError as error:
+            report(error)
 
 
 @contextlib.contextmanager

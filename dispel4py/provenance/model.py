@@ -86,7 +86,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -327,13 +327,30 @@ def segments(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda path: path.name != RUN_SEGMENT)
 
 
-def run_folders(folder: Path) -> list[Path]:
+def run_folders(
+    folder: Path, report: Callable[[OSError], object] | None = None
+) -> list[Path]:
     """Return the folders of all runs in ``DIR``, the oldest first.
 
     Parameters
     ----------
     folder : Path
         The value of ``--provenance``.
+    report : callable, optional
+        Gets the error of each folder in ``DIR`` that cannot be listed.
+
+    Raises
+    ------
+    OSError
+        If ``DIR`` cannot be listed, or a folder in it without a ``report``.
     """
-    folders = (folder / name for name in list_folder(folder)[0])
-    return [run for run in folders if segments(run)]
+    runs = []
+    for run in (folder / name for name in list_folder(folder)[0]):
+        try:
+            if segments(run):
+                runs.append(run)
+        except OSError as error:
+            if report is None:
+                raise
+            report(error)
+    return runs

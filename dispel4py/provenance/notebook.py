@@ -5,6 +5,7 @@ Needs pandas and networkx: ``pip install 'dispel4py-seismo[notebook]'``.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,7 +42,7 @@ class ProvenanceStore:
     def __init__(self, folder: str | Path, db: str | Path | None = None) -> None:
         self._folder = folder
         self._store = open_store(folder, db)
-        ingest(self._store, folder)
+        self.refresh()
 
     def __enter__(self) -> ProvenanceStore:
         return self
@@ -55,8 +56,9 @@ class ProvenanceStore:
         self.close()
 
     def refresh(self) -> None:
-        """Read what runs have written since."""
-        ingest(self._store, self._folder)
+        """Read what runs have written since; warn of records that cannot be read."""
+        for place in ingest(self._store, self._folder).unread:
+            warnings.warn(f"records that could not be read: {place}", stacklevel=2)
 
     def runs(self) -> Any:
         """Return a pandas frame of all runs, the newest first, by their ids."""

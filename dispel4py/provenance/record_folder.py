@@ -18,11 +18,16 @@ _WAY_OUT = "give the folder in which a run recorded its provenance (--provenance
 def has_records(folder: str | Path) -> bool:
     """Return whether there is such a folder, with records of runs in it.
 
+    Folders in it that cannot be listed may have records.
+
     Parameters
     ----------
     folder : str or Path
     """
-    return is_folder(folder) and bool(run_folders(Path(folder)))
+    closed: list[OSError] = []
+    return is_folder(folder) and bool(
+        run_folders(Path(folder), closed.append) or closed
+    )
 
 
 def check_exists(folder: str | Path) -> None:

@@ -1,5 +1,6 @@
 """A folder or file that cannot be looked at is never taken for none."""
 
+import builtins
 import errno
 import json
 import os
@@ -12,6 +13,7 @@ from dispel4py.cli import main
 from dispel4py.provenance import files
 from dispel4py.provenance.files import digest_of_file, file_record, listed_files
 from dispel4py.provenance.model import Writer, read_records, segments
+from dispel4py.provenance.notebook import ProvenanceStore
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
 from tests.unseen import hide
@@ -49,16 +51,65 @@ def hide_list(monkeypatch, folder):
     monkeypatch.setattr(os, "scandir", fail)
 
 
-def test_records_that_cannot_be_listed_end_a_question(folder, monkeypatch, capsys):
-    """Else its answer would have some of the runs only."""
-    write_run(folder, run="20260102T000000.000-bbbbbb")
-    for closed in (folder, folder / RUN):
-        with monkeypatch.context() as patch:
-            hide_list(patch, closed)
-            assert prov(folder, "runs") == 1
-        output, errors = capsys.readouterr()
-        assert errors == f"dispel4py: error: {closed}: Permission denied\n"
-        assert output == ""
+def hide_open(monkeypatch, path):
+    """Let a file not be opened."""
+    opened = builtins.open
+
+    def fail(file, *args, **kwargs):
+        if str(file) == str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(file, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "open", fail)
+
+
+def test_a_folder_of_records_that_cannot_be_listed(folder, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        hide_list(patch, folder)
+        assert prov(folder, "runs") == 1
+    output, errors = capsys.readouterr()
+    assert errors == f"dispel4py: error: {folder}: Permission denied\n"
+    assert output == ""
+
+
+UNREAD = "dispel4py: records that could not be read: {}: Permission denied\n"
+
+
+@pytest.mark.parametrize("words", [["runs"], ["ingest"], ["search", "n = 0", "--json"]])
+def test_a_closed_run_is_told_and_the_others_are_read(
+    folder, monkeypatch, capsys, words
+):
+    other = write_run(folder, run="20260102T000000.000-bbbbbb")
+    with monkeypatch.context() as patch:
+        hide_list(patch, other)
+        assert prov(folder, *words) == 3
+    output, errors = capsys.readouterr()
+    assert errors == UNREAD.format(other)
+    assert RUN in output or " 1 runs" in output
+    assert prov(folder, "runs") == 0
+    assert other.name in capsys.readouterr().out
+
+
+def test_a_closed_segment_is_read_the_next_time(folder, monkeypatch, capsys):
+    segment = folder / RUN / "prov-7.jsonl"
+    with monkeypatch.context() as patch:
+        hide_open(patch, segment)
+        assert prov(folder, "search", "n = 0") == 3
+    output, errors = capsys.readouterr()
+    assert errors == UNREAD.format(segment)
+    assert "Write/0/10" not in output
+    assert prov(folder, "search", "n = 0") == 0
+    assert "Write/0/10" in capsys.readouterr().out
+
+
+def test_a_notebook_warns_of_a_closed_run(folder, monkeypatch):
+    other = write_run(folder, run="20260102T000000.000-bbbbbb")
+    with monkeypatch.context() as patch:
+        hide_list(patch, other)
+        with pytest.warns(UserWarning, match="bbbbbb: Permission denied"):
+            store = ProvenanceStore(folder)
+    with store:
+        assert list(store.runs().index) == [RUN]
 
 
 @pytest.mark.parametrize("words", [["runs"], ["errors"], ["runs", "--json"]])

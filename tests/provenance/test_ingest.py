@@ -54,7 +54,7 @@ def test_values_that_no_column_holds_do_not_stop_the_reading(make_place, tmp_pat
             file.write(json.dumps(record).encode() + b"\n")
     store = open_store(folder, make_place())
     n_records = n_written + len(with_record)
-    assert ingest(store, folder) == (1, n_records, len(without_record))
+    assert ingest(store, folder) == (1, n_records, len(without_record), [])
     assert store.value("SELECT count(*) FROM product WHERE port = 'None'") == 1
     store.close()
 
@@ -77,7 +77,7 @@ def test_the_rows_of_a_batch_are_freed_when_they_are_in_the_store(
     path = write_run(tmp_path / "prov")
     n_written = sum(len(file.read_bytes().splitlines()) for file in path.iterdir())
     store = open_store(tmp_path / "prov", make_place())
-    assert ingest(store, tmp_path / "prov") == (1, n_written, 0)
+    assert ingest(store, tmp_path / "prov") == (1, n_written, 0, [])
     assert len(batches) >= n_written // 5
     store.close()
 
@@ -92,6 +92,6 @@ def test_a_copy_of_a_segment_is_named_and_nothing_of_it_is_kept(make_place, tmp_
         with pytest.raises(DataError, match=r"prov-1-copy\.jsonl.* move it out"):
             ingest(store, tmp_path / "prov")
     copy.unlink()
-    assert ingest(store, tmp_path / "prov") == (0, 0, 0)
+    assert ingest(store, tmp_path / "prov") == (0, 0, 0, [])
     assert store.value("SELECT count(*) FROM product") == 6 + 6 + 3 + 1
     store.close()

@@ -37,7 +37,7 @@ def short(products):
 
 
 def test_each_record_is_read_once(store):
-    assert ingest(store, store.folder) == (0, 0, 0)
+    assert ingest(store, store.folder) == (0, 0, 0, [])
     assert store.value("SELECT count(*) FROM product") == 6 + 6 + 3 + 1
     assert store.value("SELECT count(*) FROM call") == 6 + 6 + 6 + 4
     run = store.rows("SELECT id, owner, outcome, ended FROM run")
@@ -206,7 +206,7 @@ def test_cut_lines_are_counted_and_the_rest_is_read_later(make_place, tmp_path):
     assert len(lineage(store, [n]).lost) == 2
     with open(segment, "ab") as file:
         file.write(lines[3][20:] + b'{"kind":"ca\n' + b"".join(lines[4:]))
-    assert ingest(store, tmp_path / "prov") == (1, 4, 1)
+    assert ingest(store, tmp_path / "prov") == (1, 4, 1, [])
     assert lost_items(store, run) == 0
     assert lineage(store, [n]).lost == []
     store.close()
