@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -107,6 +109,23 @@ def test_a_pair_has_the_files_and_steps_of_its_two_channels(folder, capsys):
     again = re.search(r"dispel4py (prov rerun \S+ --provenance \S+)", text)
     assert again is not None
     assert prov(again[1].split()) == 0
+
+
+def test_records_that_cannot_be_read_are_told(folder, capsys, monkeypatch):
+    closed = folder / "prov" / "of another user"
+    closed.mkdir()
+    scan = os.scandir
+
+    def fail(path):
+        if os.fspath(path) == str(closed):
+            raise PermissionError(errno.EACCES, "Permission denied", str(closed))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", fail)
+    info = ["info", str(folder / "out"), "--pair", "XX.AAA", "XX.CCC", "--lineage"]
+    assert main(info) == 0
+    told = f"not known: records that could not be read: {closed}: Permission denied"
+    assert told in capsys.readouterr().out
 
 
 def test_a_file_leads_to_all_that_came_of_it(folder, records):

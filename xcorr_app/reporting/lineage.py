@@ -64,8 +64,9 @@ def lineage_json(
         )
     records = open_store(place)
     try:
-        ingest(records, place)
+        unread = ingest(records, place).unread
         found = _lineage(records, store.run_id, channels)
+        found["lost"] += [f"records that could not be read: {text}" for text in unread]
         return {"pair": found["pair"], "provenance": str(place)} | found
     finally:
         records.close()
