@@ -62,9 +62,7 @@ def _mode(path: str | os.PathLike[str]) -> int | None:
     """Return kind and permissions of a file; None if there is no such file."""
     try:
         return os.stat(path).st_mode
-    except (
-        ValueError
-    ):  # a name that no file can have, such as one with a null character
+    except ValueError:  # no file can have such a name: it has a null character
         return None
     except OSError as error:
         if error.errno in NOT_THERE:
