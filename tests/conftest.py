@@ -154,6 +154,7 @@ def pytest_collection() -> Generator[None, Any, Any]:
     try:
         return (yield)
     finally:
+        gc.freeze()
         gc.enable()
 
 

@@ -247,8 +247,8 @@ def test_a_reader_that_gets_no_data_ends_as_a_failed_read(monkeypatch):
 @pytest.mark.parametrize(
     "code",
     [
-        "[(open('/proc/self/stat').read(), time.sleep(0.05)) for _ in range(40)]",
-        "end = time.process_time() + 1.5\n    while time.process_time() < end: pass",
+        "[(open('/proc/self/stat').read(), time.sleep(0.05)) for _ in range(20)]",
+        "end = time.process_time() + 0.8\n    while time.process_time() < end: pass",
     ],
     ids=["reads slowly", "computes"],
 )
