@@ -27,10 +27,11 @@ from obspy.core.inventory.response import (
 from dispel4py.errors import DataError
 from seismo_pes.metadata.deferred import DeferredResponse
 from seismo_pes.metadata.units import in_metres
-from seismo_pes.signal.transfer import Transfer, transfer
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
+
+    from seismo_pes.signal.transfer import Transfer
 
 __all__ = ["PreFilter", "ResponseCache", "digest"]
 
@@ -97,6 +98,9 @@ class ResponseCache:
         inverse = _inverted(_usable(curve.at(freqs_hz)), water_level_db)
         if filt is not None:
             inverse *= _pass_band(freqs_hz, filt)
+        # its transforms are slow to import, also for processes that only read
+        from seismo_pes.signal.transfer import transfer
+
         function = transfer(inverse)
         gain = curve.gain
         self._keep(key, (function, gain), function.nbytes)

@@ -1,6 +1,7 @@
 """Common checks of arrays and numbers, and work memory, for all modules of signal."""
 
 import threading
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -91,6 +92,12 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         if size <= KEPT_BYTES:
             _memory.arrays[name] = memory
     return memory[:size].view(dtype).reshape(shape)
+
+
+def batches(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, size) of consecutive batches."""
+    for i in range(start, stop, max(1, size)):
+        yield i, min(size, stop - i)
 
 
 class _Memory(threading.local):

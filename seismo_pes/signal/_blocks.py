@@ -20,8 +20,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from seismo_pes.signal._arrays import ComplexArray, FloatArray, scratch
-from seismo_pes.signal._lags import batches, cut_lags, furthest, zero_spectra
+from seismo_pes.signal._arrays import ComplexArray, FloatArray, batches, scratch
+from seismo_pes.signal._lags import cut_lags, furthest, zero_spectra
 
 _CHUNK_BYTES = (
     1_000_000  # bytes of products that stay in cache until they are transposed

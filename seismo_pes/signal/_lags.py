@@ -1,6 +1,5 @@
 """Inverse transforms of cross-spectra, in batches that share their memory."""
 
-from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -12,6 +11,7 @@ from seismo_pes.signal._arrays import (
     ComplexArray,
     FloatArray,
     as_complex,
+    batches,
     require_count,
     scratch,
 )
@@ -84,12 +84,6 @@ def lags_from_spectra(
         if not unscaled:
             flat[i : i + k] *= scales[i : i + k, None]
     return out
-
-
-def batches(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, size) of consecutive batches."""
-    for i in range(start, stop, max(1, size)):
-        yield i, min(size, stop - i)
 
 
 def zero_spectra(n_fft: int, dtype: Any) -> ComplexArray:

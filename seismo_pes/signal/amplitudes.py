@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seismo_pes.signal._arrays import FloatArray, as_float
-from seismo_pes.signal._lags import batches
+from seismo_pes.signal._arrays import FloatArray, as_float, batches
 from seismo_pes.signal.errors import ParameterError
 
 #: Bytes of the rows of a batch: they stay in the cache of a core between the passes.

@@ -321,11 +321,16 @@ def reaches(graph, start) -> bool:
             ("matplotlib", "rich", "scipy.signal", "scipy.ndimage", "obspy.clients"),
         ),
         (
+            "seismo_pes.reading.formats.reading_process "
+            "seismo_pes.reading.archives.scan_pool",
+            ("matplotlib", "scipy.fft", "scipy.special", "h5py", "obspy.clients"),
+        ),
+        (
             "misfit_app.workflow",
             ("matplotlib", "rich", "scipy.signal", "scipy.interpolate"),
         ),
     ],
-    ids=["graph", "run", "signal", "xcorr-app", "correlations", "misfits"],
+    ids=["graph", "run", "signal", "xcorr-app", "correlations", "reading", "misfits"],
 )
 def test_light_modules_import_nothing_heavy(modules, refused):
     program = "\n".join(
