@@ -317,9 +317,15 @@ def _link(source: Path, target: Path) -> bool:
 
 
 def _create(source: Path, target: Path) -> bool:
+    content = source.read_text(encoding="utf-8")
     try:
         with open(target, "x", encoding="utf-8") as file:
-            file.write(source.read_text(encoding="utf-8"))
+            try:
+                file.write(content)
+                file.flush()
+            except OSError:
+                target.unlink(missing_ok=True)  # a cut lock would be that of nobody
+                raise
     except FileExistsError:
         return False
     return True

@@ -2,6 +2,7 @@ import dataclasses
 import errno
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -164,6 +165,21 @@ def test_a_file_system_without_links(tmp_path, monkeypatch):
     with RunLock(tmp_path) as lock:
         lock.take()
         assert not is_taken_over(tmp_path)
+
+
+def test_a_full_disk_leaves_no_cut_lock(tmp_path):
+    source, target = tmp_path / "draft", tmp_path / LOCK_FILE
+    source.write_text("0123456789")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            locks._create(source, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(FileNotFoundError):
+        locks._create(tmp_path / "absent", target)
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_a_run_may_wait_for_the_end_of_another_run(tmp_path):
