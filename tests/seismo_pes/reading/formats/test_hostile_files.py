@@ -288,9 +288,11 @@ def test_modules_in_the_working_folder_never_run(tmp_path, monkeypatch):
     """Not by the reader, and not by a scan in other processes."""
     have_run = tmp_path / "have_run"
     have_run.mkdir()
-    for name in ("obspy", "numpy", "bisect"):
-        code = f"open({str(have_run / name)!r}, 'w')\nimport absent"
+    (tmp_path / "below").mkdir()
+    for name in ("obspy", "numpy", "bisect", "below/obspy", "below/bisect"):
+        code = f"open({str(have_run / Path(name).name)!r}, 'w')\nimport absent"
         (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.setattr(sys, "path", ["below", *sys.path])
     shutil.copy(GSE2, tmp_path / "data.gse2")
     monkeypatch.chdir(tmp_path)
     reading_process._process().close()  # it starts again
