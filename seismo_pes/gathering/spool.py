@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seismo_pes.full_disk import report_full_disk
+from seismo_pes.full_disk import name_errors, report_full_disk
 
 __all__ = ["Slot", "Spool"]
 
@@ -88,7 +88,8 @@ class Spool:
         array = np.empty(slot.shape, slot.dtype)
         view, at = _bytes(array), slot.offset
         while len(view):
-            n = os.preadv(self._file.fileno(), [view], at)
+            with name_errors(self.folder):
+                n = os.preadv(self._file.fileno(), [view], at)
             if n == 0:
                 raise OSError(f"{self.folder}: a temporary file was cut short")
             view, at = view[n:], at + n
@@ -104,7 +105,8 @@ class Spool:
                 merged.append((offset, size))
         if merged and sum(merged[-1]) == self._end:
             self._end = merged.pop()[0]
-            os.ftruncate(self._file.fileno(), self._end)
+            with name_errors(self.folder):
+                os.ftruncate(self._file.fileno(), self._end)
         self._free = merged
 
     def close(self) -> None:

@@ -297,22 +297,15 @@ def seal_part(path: Path, layout: PartLayout, rows: int) -> PartLayout:
     sealed = replace(
         layout, size=size, n_rows=rows, metadata_sum=metadata_sum, sealed=True
     )
-    with open(path, "r+b", buffering=0) as file:
-        _sync(file.fileno(), path)
-        write_all(file.fileno(), metadata, PAGE, path)
-        _sync(file.fileno(), path)
-        write_all(file.fileno(), sealed.half_block(), HALF, path)
-        file.truncate(size)
-        _sync(file.fileno(), path)
+    with name_errors(path), open(path, "r+b", buffering=0) as file:
+        part = file.fileno()
+        os.fsync(part)
+        write_all(part, metadata, PAGE, path)
+        os.fsync(part)
+        write_all(part, sealed.half_block(), HALF, path)
+        os.ftruncate(part, size)
+        os.fsync(part)
     return sealed
-
-
-def _sync(fd: int, path: Path) -> None:
-    """Write a file to the disk; an error has its path."""
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 # ------------------------------------------------------------------ reading

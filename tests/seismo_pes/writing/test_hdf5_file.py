@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,20 @@ def test_a_part_stays_as_it_was_if_the_disk_fails_while_it_is_sealed(tmp_path):
         assert caught.value.filename == str(path)
         assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("call", ["fsync", "ftruncate"])
+def test_a_part_that_cannot_be_sealed_is_named(call, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = tmp_path / "part.h5"
+    write_part(path)
+    layout = read_layout(path)
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        seal_part(path, layout, 100)
+    assert caught.value.filename == str(path)
 
 
 def test_other_errors_pass(tmp_path):
