@@ -1,4 +1,4 @@
-"""What is at a path: a failed look is an error, and never means that nothing is there.
+"""Whether a file or folder exists: an error of the operating system is never a "no".
 
 `Path.exists`, `os.path.exists`, `glob` and their kin differ between versions of Python:
 many of them return "no" for an error of the disk or a missing permission. The functions

@@ -1,7 +1,6 @@
-"""Failures of the operating system, for tests.
+"""Failures of the operating system, for tests, the same in every version of Python.
 
-Paths at which it cannot tell what is there, in every version of Python, and files that
-it cannot write to the disk.
+It cannot look at a path, list a folder, or write a file to the disk.
 """
 
 import errno
@@ -32,6 +31,18 @@ def hide(monkeypatch, paths, number=errno.EIO):
 
 def _ask(path, ask):
     return ask(path)
+
+
+def hide_list(monkeypatch, folder):
+    """Let a folder not be listed."""
+    scan = os.scandir
+
+    def fail(path):
+        if os.fspath(path) == str(folder):
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", fail)
 
 
 def fail_to_sync(monkeypatch, number=errno.EIO):

@@ -26,7 +26,7 @@ _AT_ONCE = 20_000
 
 
 class Ingested(NamedTuple):
-    """What was read.
+    """What a call of `ingest` has read.
 
     Attributes
     ----------

@@ -35,8 +35,8 @@ def hdf5_file(
     path : str or path
         The file.
     mode : str
-        ``"w"``: create the file or replace it; ``"x"``: create it, there is none;
-        ``"r+"``: change an existing file.
+        ``"w"``: create the file or replace it; ``"x"``: create the file, which must
+        not exist; ``"r+"``: change an existing file.
     options
         As for `h5py.File`.
 
@@ -81,11 +81,8 @@ class _Disk:
     def __init__(self, path: Path, mode: str) -> None:
         self._file = io.FileIO(path, FILE_MODES[mode])
         self.error: OSError | None = None
-        self.seek, self.tell, self.read = (
-            self._file.seek,
-            self._file.tell,
-            self._file.read,
-        )
+        self.seek, self.tell = self._file.seek, self._file.tell
+        self.read = self._file.read
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer, with zeros after the end: HDF5 sees no short reads."""

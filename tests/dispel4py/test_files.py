@@ -1,4 +1,4 @@
-"""What is at a path: only the system's own "there is none" is a no."""
+"""A file does not exist only if the operating system says that there is none."""
 
 import errno
 import os

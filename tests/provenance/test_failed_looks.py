@@ -16,7 +16,7 @@ from dispel4py.provenance.model import Writer, read_records, segments
 from dispel4py.provenance.notebook import ProvenanceStore
 from dispel4py.run import run
 from dispel4py.workflow_graph import WorkflowGraph
-from tests.unseen import hide
+from tests.unseen import hide, hide_list
 
 
 @pytest.fixture
@@ -37,18 +37,6 @@ def folder(tmp_path):
 
 def prov(folder, *words):
     return main(["prov", *words, "--provenance", str(folder)])
-
-
-def hide_list(monkeypatch, folder):
-    """Let a folder not be listed."""
-    scan = os.scandir
-
-    def fail(path):
-        if os.fspath(path) == str(folder):
-            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
-        return scan(path)
-
-    monkeypatch.setattr(os, "scandir", fail)
 
 
 def hide_open(monkeypatch, path):

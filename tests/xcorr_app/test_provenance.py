@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from dispel4py.provenance.lineage import relatives
 from dispel4py.provenance.products import file_numbers, get_products
 from dispel4py.provenance.search import search
 from dispel4py.provenance.store import open_store
+from tests.unseen import hide_list
 from xcorr_app import store as results
 from xcorr_app.cli import main
 
@@ -114,14 +113,7 @@ def test_a_pair_has_the_files_and_steps_of_its_two_channels(folder, capsys):
 def test_records_that_cannot_be_read_are_told(folder, capsys, monkeypatch):
     closed = folder / "prov" / "of another user"
     closed.mkdir()
-    scan = os.scandir
-
-    def fail(path):
-        if os.fspath(path) == str(closed):
-            raise PermissionError(errno.EACCES, "Permission denied", str(closed))
-        return scan(path)
-
-    monkeypatch.setattr(os, "scandir", fail)
+    hide_list(monkeypatch, closed)
     info = ["info", str(folder / "out"), "--pair", "XX.AAA", "XX.CCC", "--lineage"]
     assert main(info) == 0
     told = f"not known: records that could not be read: {closed}: Permission denied"

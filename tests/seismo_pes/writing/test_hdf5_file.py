@@ -106,7 +106,7 @@ def test_other_errors_pass(tmp_path):
 
 
 def test_a_system_that_returns_less_than_asked_is_asked_again(tmp_path, monkeypatch):
-    """Linux reads two gigabytes at most; HDF5 takes what is missing for zeros."""
+    """One read of Linux returns at most two gigabytes: the rest is not zero."""
 
     class Slow(io.FileIO):
         def readinto(self, buffer):

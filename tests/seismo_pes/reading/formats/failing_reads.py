@@ -1,6 +1,6 @@
 """Let each opening, read and stat of a file fail once; print problems as JSON.
 
-A read also returns half of what it is asked for, once.
+In another trial the read does not fail, but returns half of the bytes.
 
 ``python failing_reads.py FOLDER``: the library of `tools.disk_faults` must be loaded.
 With ``large`` after it, waveforms are read as if they were too large for memory: not
